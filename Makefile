@@ -1,0 +1,127 @@
+# runfs. `make help` says what there is.
+#
+# SAN=1 builds with AddressSanitizer and UndefinedBehaviorSanitizer, SAN=thread with ThreadSanitizer, each in a
+# build directory of its own. V=1 shows the commands.
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC ?= cc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+# Everything that building, running and testing needs, by Debian's names: the one place that says so.
+PACKAGES := gcc make pkg-config libfuse3-dev fuse3 libsqlite3-dev libyaml-dev libjansson-dev libssl-dev libarchive-dev \
+            libseccomp-dev git bash ca-certificates
+TEST_PACKAGES := libcmocka-dev python3-minimal rsync vim-tiny sqlite3 bubblewrap jq
+LIBS := fuse3 sqlite3 libyaml jansson libcrypto libarchive
+
+BUILD := build
+SANFLAGS :=
+ifeq ($(SAN),1)
+BUILD := build-san
+SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+else ifeq ($(SAN),thread)
+BUILD := build-tsan
+SANFLAGS := -fsanitize=thread -fno-omit-frame-pointer
+endif
+
+Q := $(if $(V),,@)
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
+        -Wwrite-strings -Wpointer-arith -Wcast-qual -Wimplicit-fallthrough -Wno-missing-field-initializers
+OPT ?= -O2 -g
+CPPFLAGS_ALL = -Iinclude -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 -DRUNFS_VERSION='"$(VERSION)"' \
+               -DRUNFS_LIBEXEC='"$(PREFIX)/libexec/runfs"' $(CPPFLAGS)
+CFLAGS_ALL = -std=gnu17 $(WARN) $(OPT) -pthread -fstack-protector-strong $(SANFLAGS) $(CFLAGS) -include runfs/banned.h
+
+CORE_SRC := $(sort $(wildcard core/base/*.c core/store/*.c core/lang/*.c core/machine/*.c core/knowledge/*.c \
+                              core/run/*.c core/net/*.c))
+AGENT_SRC := $(sort $(wildcard core/agent/*.c))
+FS_SRC := $(sort $(wildcard fs/*.c))
+UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
+
+CORE_OBJ := $(CORE_SRC:%.c=$(BUILD)/%.o)
+FS_OBJ := $(FS_SRC:%.c=$(BUILD)/%.o)
+# The agent is one static program: it shares core/base/*.c only as far as it links what it calls.
+AGENT_OBJ := $(AGENT_SRC:%.c=$(BUILD)/agent/%.o)
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+
+PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
+PKG_LIBS = $(shell pkg-config --libs $(LIBS) 2>/dev/null)
+
+.DELETE_ON_ERROR:
+.PHONY: all help deps test unit scenarios demo install uninstall fmt fmt-check bench fuzz clean
+
+all: $(BUILD)/runfs $(BUILD)/runfs-agent ## build runfs and its agent into build/
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@echo "  SAN=1 make test   the same tests under AddressSanitizer and UndefinedBehaviorSanitizer"
+
+deps: ## install what building, running and testing needs (Debian; through sudo unless root)
+	$(Q)tests/install-packages $(PACKAGES) $(TEST_PACKAGES)
+
+$(BUILD)/librunfs.a: $(CORE_OBJ)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/runfs: $(FS_OBJ) $(BUILD)/librunfs.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(FS_OBJ) $(BUILD)/librunfs.a $(PKG_LIBS)
+
+$(BUILD)/runfs-agent: $(AGENT_OBJ)
+	@echo "  LD    $@"
+	$(Q)$(CC) -std=gnu17 $(OPT) -static -o $@ $(AGENT_OBJ) $(AGENT_LIBS)
+
+$(BUILD)/agent/%.o: %.c
+	@echo "  CC    $<"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) -std=gnu17 $(WARN) $(OPT) -fstack-protector-strong $(CFLAGS) -include runfs/banned.h \
+	    -MMD -MP -c -o $@ $<
+
+$(BUILD)/%.o: %.c
+	@echo "  CC    $<"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/librunfs.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(UNIT_EXTRA) -lcmocka $(PKG_LIBS)
+
+test: deps ## install, build and run every test
+	$(Q)$(MAKE) --no-print-directory run-tests
+
+.PHONY: run-tests
+run-tests: all $(UNIT_BIN)
+	$(Q)BUILD=$(BUILD) tests/run
+
+unit: $(UNIT_BIN) ## build and run the unit tests only
+	$(Q)BUILD=$(BUILD) tests/run unit
+
+scenarios: all ## run the scenarios only
+	$(Q)BUILD=$(BUILD) tests/run scenarios
+
+demo: deps ## build, mount, run the examples and show what comes of it
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(BUILD) examples/demo
+
+bench: all ## print the figures, each beside its yardstick
+	$(Q)BUILD=$(BUILD) tests/bench/run
+
+install: all ## install under PREFIX (/usr/local)
+	install -D -m 755 $(BUILD)/runfs $(DESTDIR)$(PREFIX)/bin/runfs
+	install -D -m 755 $(BUILD)/runfs-agent $(DESTDIR)$(PREFIX)/libexec/runfs/runfs-agent
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/runfs $(DESTDIR)$(PREFIX)/libexec/runfs/runfs-agent
+
+FORMATTED = $(shell git ls-files '*.c' '*.h')
+fmt: ## format the C sources (clang-format)
+	clang-format -i $(FORMATTED)
+fmt-check: ## say which C sources are not formatted
+	clang-format --dry-run -Werror $(FORMATTED)
+
+clean: ## remove everything built
+	rm -rf build build-san build-tsan build-fuzz
+
+-include $(CORE_OBJ:.o=.d) $(FS_OBJ:.o=.d) $(AGENT_OBJ:.o=.d) $(UNIT_SRC:%.c=$(BUILD)/%.d)

@@ -1,0 +1,225 @@
+/* Descriptors and whole files. */
+#include "runfs/io.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+
+int write_all(int fd, const void *data, size_t len)
+{
+    const char *p = data;
+
+    while (len > 0) {
+        ssize_t n = write(fd, p, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        p += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int pwrite_all(int fd, const void *data, size_t len, off_t off)
+{
+    const char *p = data;
+
+    while (len > 0) {
+        ssize_t n = pwrite(fd, p, len, off);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        p += n;
+        off += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int read_exact(int fd, void *data, size_t len)
+{
+    char *p = data;
+
+    while (len > 0) {
+        ssize_t n = read(fd, p, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            return -ENODATA;
+        p += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int read_fd(int fd, size_t max, struct buf *ret)
+{
+    size_t start = ret->len;
+
+    for (;;) {
+        char *to = buf_reserve(ret, 16384);
+        if (!to)
+            return -ENOMEM;
+        ssize_t n = read(fd, to, 16384);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
+        ret->len += (size_t)n;
+        if (ret->len - start > max)
+            return -EFBIG;
+    }
+    ret->ptr[ret->len] = '\0';
+    return 0;
+}
+
+int read_file(const char *path, size_t max, struct buf *ret, struct err *err)
+{
+    _close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    struct stat st;
+
+    if (fd < 0)
+        return err_errno(err, -errno, "cannot open %s", path);
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+        return err_errno(err, -EISDIR, "cannot read %s", path);
+    if (S_ISREG(st.st_mode) && (uint64_t)st.st_size > max)
+        return err_set(err, -EFBIG, "%s is larger than %zu bytes", path, max);
+    int r = read_fd(fd, max, ret);
+    if (r == -EFBIG)
+        return err_set(err, r, "%s is larger than %zu bytes", path, max);
+    return r < 0 ? err_errno(err, r, "cannot read %s", path) : 0;
+}
+
+int write_file_atomic(const char *path, const void *data, size_t len, mode_t mode, struct err *err)
+{
+    _buf_ struct buf tmp = BUF_INIT;
+
+    buf_addf(&tmp, "%s.tmp-XXXXXX", path);
+    if (!buf_ok(&tmp))
+        return err_errno(err, -ENOMEM, "cannot write %s", path);
+    _close_ int fd = mkostemp(tmp.ptr, O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(err, -errno, "cannot create %s", tmp.ptr);
+    int r = write_all(fd, data, len);
+    if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || rename(tmp.ptr, path) < 0))
+        r = -errno;
+    if (r == 0)
+        return 0;
+    unlink(tmp.ptr);
+    return err_errno(err, r, "cannot write %s", path);
+}
+
+int make_dirs(const char *path, mode_t mode)
+{
+    _free_ char *copy = strdup(path);
+
+    if (!copy)
+        return -ENOMEM;
+    for (char *p = copy + 1; *p; p++) {
+        if (*p != '/')
+            continue;
+        *p = '\0';
+        if (mkdir(copy, mode) < 0 && errno != EEXIST)
+            return -errno;
+        *p = '/';
+    }
+    return mkdir(copy, mode) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int remove_below(int fd_take, dev_t dev)
+{
+    _closedir_ DIR *dir = fdopendir(fd_take);
+    int result = 0;
+
+    if (!dir) {
+        close(fd_take);
+        return -errno;
+    }
+    for (;;) {
+        errno = 0;
+        struct dirent *e = readdir(dir);
+        if (!e)
+            return errno ? -errno : result;
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        if (unlinkat(dirfd(dir), e->d_name, 0) == 0)
+            continue;
+        if (errno != EISDIR && errno != EPERM) {
+            result = -errno;
+            continue;
+        }
+        int below = openat(dirfd(dir), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        struct stat st;
+        if (below < 0) {
+            result = -errno;
+            continue;
+        }
+        if (fstat(below, &st) < 0 || st.st_dev != dev) {
+            close(below);
+            result = -EXDEV;
+            continue;
+        }
+        if ((st.st_mode & 0700) != 0700)
+            (void)fchmod(below, 0700);
+        int r = remove_below(below, dev);
+        if (r == 0 && unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR) < 0)
+            r = -errno;
+        if (r < 0)
+            result = r;
+    }
+}
+
+int remove_tree(const char *path)
+{
+    struct stat st;
+
+    if (unlink(path) == 0 || errno == ENOENT)
+        return 0;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &st) < 0) {
+        close(fd);
+        return -errno;
+    }
+    int r = remove_below(fd, st.st_dev);
+    if (rmdir(path) < 0 && r == 0)
+        r = -errno;
+    return r;
+}
+
+static int64_t clock_ns(clockid_t clock)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+int64_t now_ns(void)
+{
+    return clock_ns(CLOCK_REALTIME);
+}
+
+int64_t mono_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+void buf_add_time(struct buf *b, int64_t wall_ns)
+{
+    time_t seconds = (time_t)(wall_ns / 1000000000LL);
+    struct tm tm;
+    char text[32];
+
+    if (wall_ns == 0 || !gmtime_r(&seconds, &tm))
+        return;
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+    buf_addf(b, "%s.%03dZ", text, (int)(wall_ns / 1000000LL % 1000));
+}

@@ -1,0 +1,126 @@
+/* Child programs of the daemon itself. */
+#include "runfs/proc.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "runfs/io.h"
+
+void proc_result_release(struct proc_result *r)
+{
+    buf_release(&r->out);
+    buf_release(&r->err);
+}
+
+static int proc_spawn(const char *const argv[], const char *cwd, int out, int err_fd, pid_t *ret)
+{
+    posix_spawn_file_actions_t fa;
+    posix_spawnattr_t attr;
+    sigset_t none, all;
+
+    posix_spawn_file_actions_init(&fa);
+    posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&fa, out, 1);
+    posix_spawn_file_actions_adddup2(&fa, err_fd, 2);
+    if (cwd)
+        posix_spawn_file_actions_addchdir_np(&fa, cwd);
+    posix_spawnattr_init(&attr);
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(&attr, &none);
+    posix_spawnattr_setsigdefault(&attr, &all);
+    posix_spawnattr_setpgroup(&attr, 0);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    int r = posix_spawnp(ret, argv[0], &fa, &attr, (char *const *)argv, environ);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&fa);
+    return -r;
+}
+
+/* Reads what a stream has now; closes it at its end. Bytes beyond max are read and dropped. */
+static void proc_drain(struct pollfd *p, struct buf *to, size_t max)
+{
+    char chunk[16384];
+    ssize_t n = read(p->fd, chunk, sizeof(chunk));
+
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    if (n <= 0) {
+        close(p->fd);
+        p->fd = -1;
+        return;
+    }
+    size_t room = to->len < max ? max - to->len : 0;
+    buf_add(to, chunk, (size_t)n < room ? (size_t)n : room);
+}
+
+int proc_run(const char *const argv[], const char *cwd, size_t max_output, int timeout_ms,
+             struct proc_result *ret, struct err *err)
+{
+    int64_t deadline = timeout_ms ? mono_ns() + timeout_ms * 1000000LL : 0;
+    bool timed_out = false;
+    int out[2], errs[2], status;
+    pid_t pid;
+
+    *ret = (struct proc_result){0};
+    if (pipe2(out, O_CLOEXEC) < 0)
+        return err_errno(err, -errno, "cannot start %s", argv[0]);
+    if (pipe2(errs, O_CLOEXEC) < 0) {
+        int r = -errno;
+        close(out[0]);
+        close(out[1]);
+        return err_errno(err, r, "cannot start %s", argv[0]);
+    }
+    int r = proc_spawn(argv, cwd, out[1], errs[1], &pid);
+    close(out[1]);
+    close(errs[1]);
+    if (r < 0) {
+        close(out[0]);
+        close(errs[0]);
+        return err_errno(err, r, "cannot start %s", argv[0]);
+    }
+    struct pollfd p[2] = {{.fd = out[0], .events = POLLIN}, {.fd = errs[0], .events = POLLIN}};
+    while (p[0].fd >= 0 || p[1].fd >= 0) {
+        int wait_ms = deadline ? (int)((deadline - mono_ns()) / 1000000LL) : -1;
+        if (deadline && wait_ms <= 0) {
+            timed_out = true;
+            kill(-pid, SIGKILL);
+            break;
+        }
+        if (poll(p, 2, wait_ms) <= 0)
+            continue;
+        if (p[0].revents)
+            proc_drain(&p[0], &ret->out, max_output);
+        if (p[1].revents)
+            proc_drain(&p[1], &ret->err, max_output);
+    }
+    for (int i = 0; i < 2; i++)
+        if (p[i].fd >= 0)
+            close(p[i].fd);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (timed_out)
+        return err_set(err, -ETIMEDOUT, "%s did not end within %d ms and was killed", argv[0], timeout_ms);
+    ret->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return buf_ok(&ret->out) && buf_ok(&ret->err) ? 0 : err_errno(err, -ENOMEM, "output of %s", argv[0]);
+}
+
+bool proc_in_path(const char *program)
+{
+    const char *path = getenv("PATH");
+
+    while (path && *path) {
+        const char *end = strchrnul(path, ':');
+        _buf_ struct buf file = BUF_INIT;
+        struct stat st;
+        buf_addf(&file, "%.*s/%s", (int)(end - path), path, program);
+        if (buf_ok(&file) && stat(file.ptr, &st) == 0 && S_ISREG(st.st_mode) && access(file.ptr, X_OK) == 0)
+            return true;
+        path = *end ? end + 1 : end;
+    }
+    return false;
+}

@@ -1,0 +1,43 @@
+/*
+ * Descriptors and whole files: short transfers and EINTR are dealt with here, once.
+ */
+#ifndef RUNFS_IO_H
+#define RUNFS_IO_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "runfs/buf.h"
+#include "runfs/err.h"
+
+/* Writes all of it. Returns 0 or -errno (-EPIPE for a dead peer, never a signal: SIGPIPE is ignored in
+ * runfs). */
+int write_all(int fd, const void *data, size_t len);
+int pwrite_all(int fd, const void *data, size_t len, off_t off);
+
+/* Reads exactly len bytes. Returns 0, -ENODATA at a premature end of file, or -errno. */
+int read_exact(int fd, void *data, size_t len);
+
+/* Appends a whole file, refusing more than max bytes (-EFBIG). Only regular files, pipes and character
+ * devices. */
+int read_file(const char *path, size_t max, struct buf *ret, struct err *err);
+int read_fd(int fd, size_t max, struct buf *ret);
+
+/* Writes PATH.tmp-*, syncs it, renames it over PATH: readers see the old file or the new one, never a part.
+ */
+int write_file_atomic(const char *path, const void *data, size_t len, mode_t mode, struct err *err);
+
+/* mkdir -p. */
+int make_dirs(const char *path, mode_t mode);
+
+/* rm -rf below and including path, by descriptors, never across a symbolic link or into another mount. */
+int remove_tree(const char *path);
+
+/* Wall-clock and monotonic nanoseconds. */
+int64_t now_ns(void);
+int64_t mono_ns(void);
+
+/* "2026-01-31T12:00:00.123Z" (RFC 3339), appended. Zero time appends nothing. */
+void buf_add_time(struct buf *b, int64_t wall_ns);
+
+#endif

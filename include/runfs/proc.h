@@ -1,0 +1,32 @@
+/*
+ * Child programs of the daemon itself (git, dot, bubblewrap...): never a shell, never a job's commands
+ * (machine.h).
+ */
+#ifndef RUNFS_PROC_H
+#define RUNFS_PROC_H
+
+#include <stddef.h>
+
+#include "runfs/buf.h"
+#include "runfs/err.h"
+
+struct proc_result {
+    int exit_code; /* 0-255, or 128+signal */
+    struct buf out, err;
+};
+void proc_result_release(struct proc_result *r);
+#define _proc_result_ _cleanup_(proc_result_release)
+
+/*
+ * Runs argv (looked up in PATH) to its end with no standard input, in directory cwd (NULL: as is), keeping at
+ * most max_output bytes of each stream. After timeout_ms (0: none) it is killed with its process group:
+ * -ETIMEDOUT. Returns 0 whenever the program ran, whatever its exit code; -ENOENT when there is no such
+ * program.
+ */
+int proc_run(const char *const argv[], const char *cwd, size_t max_output, int timeout_ms,
+             struct proc_result *ret, struct err *err);
+
+/* Whether PATH holds such a program. */
+bool proc_in_path(const char *program);
+
+#endif

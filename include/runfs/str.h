@@ -1,0 +1,50 @@
+/*
+ * Strings and small texts: comparison, UTF-8, base64, names that are safe as file names.
+ */
+#ifndef RUNFS_STR_H
+#define RUNFS_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "runfs/buf.h"
+
+static inline bool str_eq(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+bool str_eq_ascii_nocase(const char *a, const char *b);
+bool str_starts(const char *s, const char *prefix);
+bool str_ends(const char *s, const char *suffix);
+bool str_empty(const char *s); /* NULL or "" */
+
+/* Length of the valid UTF-8 prefix of s; equals len if all of it is valid (RFC 3629: no surrogates, no
+ * overlongs). */
+size_t utf8_valid_prefix(const char *s, size_t len);
+static inline bool utf8_valid(const char *s, size_t len)
+{
+    return utf8_valid_prefix(s, len) == len;
+}
+
+/* Appends standard base64 (RFC 4648 section 4, padded). */
+void buf_add_base64(struct buf *b, const void *data, size_t len);
+
+/*
+ * Turns any text into a name for the mount: lower case, runs of other than [a-z0-9._] become one '-', at most
+ * max bytes, never empty, never "." or "..". ("Run tests (x64)" -> "run-tests-x64"). Appends to b.
+ */
+void buf_add_slug(struct buf *b, const char *text, size_t max);
+
+/*
+ * A name that a person may create in the mount: 1 to 255 bytes of valid UTF-8, no '/', no control characters,
+ * not "." or "..". Returns 0, -EINVAL or -ENAMETOOLONG.
+ */
+int name_check(const char *name);
+
+/* Parses a whole decimal number with no sign, blank or rest. Returns 0, -EINVAL or -ERANGE. */
+int parse_u64(const char *s, uint64_t *ret);
+
+#endif
