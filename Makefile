@@ -29,7 +29,7 @@ endif
 
 Q := $(if $(V),,@)
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
-        -Wwrite-strings -Wpointer-arith -Wcast-qual -Wimplicit-fallthrough -Wno-missing-field-initializers
+        -Wwrite-strings -Wpointer-arith -Wimplicit-fallthrough -Wno-missing-field-initializers
 OPT ?= -O2 -g
 CPPFLAGS_ALL = -Iinclude -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 -DRUNFS_VERSION='"$(VERSION)"' \
                -DRUNFS_LIBEXEC='"$(PREFIX)/libexec/runfs"' $(CPPFLAGS)
