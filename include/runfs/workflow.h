@@ -1,0 +1,124 @@
+/*
+ * Workflows: a file, checked against the schema as GitHub checks it, as plain structs.
+ * Everything in a workflow is owned by it (one arena), immutable after workflow_parse, and shared freely.
+ */
+#ifndef RUNFS_WORKFLOW_H
+#define RUNFS_WORKFLOW_H
+
+#include "runfs/buf.h"
+#include "runfs/token.h"
+
+/* One complaint; col and line are 0 where GitHub names no place. */
+struct lint_error {
+    int line, col;
+    char *msg; /* owned; "FILE (Line: L, Col: C): message", or "FILE: message", in GitHub's words */
+};
+struct lint {
+    struct lint_error *errors; /* owned, in the order GitHub prints them */
+    size_t n;
+};
+void lint_release(struct lint *l);
+#define _lint_ _cleanup_(lint_release)
+
+/* Finds the text of a reusable workflow ("./.github/workflows/x.yml", "o/r/path@ref"): 0, or -errno with
+ * err's words. */
+typedef int workflow_find_fn(void *data, const char *uses, struct buf *ret, struct err *err);
+
+struct workflow_opts {
+    workflow_find_fn *find; /* NULL: calls of reusable workflows are not followed */
+    void *data;
+    size_t max_file_size; /* 0: GitHub's limits */
+    size_t max_result_size;
+    bool background_steps; /* the keys background, wait, wait-all, cancel, parallel */
+};
+
+enum step_kind { STEP_RUN, STEP_USES, STEP_WAIT, STEP_WAIT_ALL, STEP_CANCEL, STEP_PARALLEL };
+
+struct workflow_step {
+    enum step_kind kind;
+    int line, col;
+    const char *id; /* given, or made as GitHub makes it: "__run", "__actions_checkout", "__run_2" */
+    bool has_id;    /* it was given */
+    const struct token *name; /* NULL: none. These tokens may hold expressions */
+    const struct expr
+        *condition; /* complete: `success()` when absent, `success() && (...)` where GitHub adds it */
+    const struct token *run, *shell, *working_directory;
+    const char *uses;
+    const struct token *with, *env;
+    const struct token *continue_on_error, *timeout_minutes;
+    bool background;
+    const struct token *target; /* of wait, wait-all, cancel, parallel */
+};
+
+struct workflow_job {
+    int line, col;
+    const char *id;
+    const struct token *name;
+    const char *const *needs; /* n_needs ids; each exists in this workflow */
+    size_t n_needs;
+    const struct expr *condition; /* complete, as for a step */
+    const struct token *runs_on, *strategy, *env, *defaults_run, *outputs, *timeout_minutes,
+        *cancel_timeout_minutes, *continue_on_error, *concurrency, *environment, *permissions, *container,
+        *services, *snapshot;
+    struct workflow_step *steps;
+    size_t n_steps;
+    /* a call of a reusable workflow instead of steps */
+    const char *uses;
+    const struct token *with, *secrets;
+    bool secrets_inherit;
+    struct workflow *called; /* owned; NULL where it was not followed */
+};
+
+/* One entry of `on`. Filters are NULL-terminated pattern lists, NULL where the key is absent. */
+struct workflow_event {
+    const char *name;
+    const char *const *types, *const *branches, *const *branches_ignore,
+                                                    *const *tags, *const *tags_ignore,
+                                                                      *const *paths, *const *paths_ignore,
+                                                                                         *const *workflows;
+    const char *const *crons;            /* schedule: five-field patterns */
+    const char *const *timezones;        /* schedule: one for each cron, "" where absent */
+    const struct workflow_input *inputs; /* workflow_dispatch, workflow_call */
+    size_t n_inputs;
+    const struct token *config; /* all of it, as written */
+};
+
+enum input_type { INPUT_STRING, INPUT_BOOLEAN, INPUT_NUMBER, INPUT_CHOICE, INPUT_ENVIRONMENT };
+
+struct workflow_input {
+    const char *name, *description; /* description "" where absent */
+    enum input_type type;
+    bool required;
+    const struct token *fallback; /* `default`; NULL: absent */
+    const char *const *options;   /* choice: NULL-terminated */
+};
+
+struct workflow {
+    struct arena *arena; /* owned: everything below */
+    const char *file;    /* the name used in messages */
+    const char *name;    /* `name`, "" where absent */
+    const struct token *root, *run_name, *env, *defaults_run, *concurrency, *permissions;
+    struct workflow_event *events;
+    size_t n_events;
+    struct workflow_job *jobs; /* in the order of the file */
+    size_t n_jobs;
+};
+
+/*
+ * Parses and checks a workflow. file: the name for messages ("ci.yml", ".github/workflows/ci.yml").
+ * Returns 0; -EINVAL with at least one complaint in `lint`; -EFBIG likewise for one that is too large;
+ * -ENOMEM. Rejects what is no UTF-8, holds NUL bytes, or is empty. opts may be NULL.
+ */
+int workflow_parse(const char *file, const char *text, size_t len, const struct workflow_opts *opts,
+                   struct workflow **ret, struct lint *lint);
+void workflow_free(struct workflow *w);
+
+const struct workflow_event *workflow_event(const struct workflow *w,
+                                            const char *name); /* NULL: not in `on` */
+const struct workflow_job *workflow_job(const struct workflow *w, const char *id);
+
+/* The workflow as JSON, in the shape of GitHub's parser tests (jobs, steps, conditions, tokens with their
+ * types). */
+json_t *workflow_to_json(const struct workflow *w);
+
+#endif
