@@ -15,7 +15,7 @@ endif
 PACKAGES := gcc make pkg-config libfuse3-dev fuse3 libsqlite3-dev libyaml-dev libjansson-dev libssl-dev libarchive-dev \
             libseccomp-dev git bash ca-certificates
 TEST_PACKAGES := libcmocka-dev python3-minimal rsync vim-tiny sqlite3 bubblewrap jq
-LIBS := fuse3 sqlite3 libyaml jansson libcrypto libarchive
+LIBS := fuse3 sqlite3 yaml-0.1 jansson libcrypto libarchive
 
 BUILD := build
 SANFLAGS :=

@@ -43,6 +43,7 @@ enum change_kind {
     CHANGE_CONFIG, /* id: config row */
     CHANGE_SECRET,
     CHANGE_VAR,
+    CHANGE_OUTPUT, /* id: output */
 };
 
 struct change {
