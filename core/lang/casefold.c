@@ -1,7 +1,8 @@
 /*
- * Comparing text without regard to case, as .NET's OrdinalIgnoreCase does: characters are mapped to upper case by
- * Unicode's simple case mapping (UnicodeData.txt, field 12; Unicode 14), one to one, whatever the locale. The
- * two mappings into ASCII, of U+0131 (dotless i) and U+017F (long s), are left out, as .NET leaves them out.
+ * Comparing text without regard to case, as .NET's OrdinalIgnoreCase does: characters are mapped to upper
+ * case by Unicode's simple case mapping (UnicodeData.txt, field 12; Unicode 14), one to one, whatever the
+ * locale. The two mappings into ASCII, of U+0131 (dotless i) and U+017F (long s), are left out, as .NET
+ * leaves them out.
  */
 #include "expr_internal.h"
 

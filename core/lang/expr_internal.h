@@ -32,8 +32,8 @@ size_t utf16_length(struct slice text);
 size_t space_length(const char *s, const char *end); /* bytes of the white space at s, 0 if it is none */
 
 /* number.c */
-double number_parse(struct slice text);                     /* GitHub's coercion; NaN where there is none */
-void number_to_json(double n, struct buf *ret);             /* shortest that reads back the same */
+double number_parse(struct slice text);         /* GitHub's coercion; NaN where there is none */
+void number_to_json(double n, struct buf *ret); /* shortest that reads back the same */
 enum { NUMBER_TEXT_MAX = 32 };
 size_t number_format(double n, char to[NUMBER_TEXT_MAX]); /* number_to_string without a buf; returns length */
 
@@ -53,20 +53,168 @@ struct val {
     };
 };
 
-/* value.c: the same rules for both representations */
+/* value.c: GitHub's rules, once, for both representations */
+enum order {
+    ORDER_NONE,
+    ORDER_LESS,
+    ORDER_EQUAL,
+    ORDER_GREATER
+}; /* none: NaN, or kinds that do not compare */
+
 struct val val_from_json(json_t *json);
 struct val val_from_value(const struct value *v);
-struct value val_to_value(const struct val *v); /* an owning copy; out of memory it is Null and... see value.c */
+int val_to_value(const struct val *v, struct value *ret); /* an owning copy; 0 or -ENOMEM */
 bool val_truthy(const struct val *v);
 double val_to_number(const struct val *v);
-bool val_equal(const struct val *a, const struct val *b);
-int val_compare(const struct val *a, const struct val *b, bool *ret_less, bool *ret_greater);
+enum order val_order(const struct val *a, const struct val *b);
 static inline bool val_primitive(const struct val *v)
 {
     return v->kind != VALUE_ARRAY && v->kind != VALUE_OBJECT;
 }
 
-/* Text of a value; numbers are written to `room`, which must outlive the slice. */
+/* The text of a value; numbers are written to `room`, which must outlive the slice. */
 struct slice val_text(const struct val *v, char room[NUMBER_TEXT_MAX]);
+
+/* Appends text with each byte that is not UTF-8 replaced by U+FFFD. */
+void utf8_repair(struct slice text, struct buf *ret);
+
+/*
+ * Memory as GitHub's evaluator counts it: one counter for each function while it produces, and one for the
+ * evaluation (expr_eval.c). Adding fails when `max` would be passed.
+ */
+struct counter {
+    size_t bytes, max;
+};
+bool counter_add(struct counter *c, size_t bytes);
+size_t text_bytes(struct slice text); /* a .NET string: 26 bytes and two for each UTF-16 unit */
+
+/* value_json.c */
+int val_to_json_text(const struct val *v, struct counter *c, struct buf *ret); /* toJSON: 0, -E2BIG, -ELOOP */
+int val_to_json_line(const struct val *v, struct buf *ret); /* compact, valid JSON: 0, -ELOOP */
+void json_quote(struct slice text, struct buf *ret);
+
+/* The tree. Nodes live in the expression's arena; text is borrowed from there too. */
+enum node_kind {
+    NODE_LITERAL,
+    NODE_NAMED,
+    NODE_INDEX,    /* two arguments: the collection, and the index or a wildcard */
+    NODE_WILDCARD, /* only as an index */
+    NODE_CALL,
+    NODE_NOT,
+    NODE_LESS,
+    NODE_LESS_EQUAL,
+    NODE_GREATER,
+    NODE_GREATER_EQUAL,
+    NODE_EQUAL,
+    NODE_NOT_EQUAL,
+    NODE_AND, /* two or more arguments: chains are flat, so that they do not count as depth */
+    NODE_OR,
+    NODE_GROUP, /* an open parenthesis while parsing; never in a finished tree */
+};
+
+struct eval;
+struct node;
+typedef int builtin_fn(struct eval *ev, const struct node *call, int level, struct val *ret);
+
+/* A built-in function. It evaluates its own arguments, and only those it needs. */
+struct builtin {
+    const char *name;
+    int min_args, max_args;
+    bool odd; /* the number of arguments must be odd */
+    builtin_fn *fn;
+};
+const struct builtin *builtin_find(struct slice name);
+
+struct node {
+    enum node_kind kind;
+    uint16_t depth; /* of the tree below and including it; stops counting at UINT16_MAX */
+    uint32_t n_args;
+    uint32_t at;         /* byte offset of the token it came from, for messages */
+    uint32_t start, end; /* bytes of its whole part, with the parentheses around it */
+    uint32_t id;         /* 0, 1, 2... in no particular order; below expr.n_nodes */
+    struct node *args, *last, *next;
+    union {
+        struct val literal;
+        struct slice name; /* NODE_NAMED */
+        struct {
+            const struct builtin *builtin; /* NULL: a function of the scope */
+            const char *name;
+            int min_args, max_args;
+        } call;
+    };
+};
+
+struct expr {
+    struct arena arena;
+    struct slice text; /* NUL-terminated, valid UTF-8 */
+    struct node *root; /* NULL: blank */
+    uint32_t n_nodes;
+};
+
+/* expr_lex.c */
+enum token_kind {
+    TOKEN_END, /* of the text */
+    TOKEN_LITERAL,
+    TOKEN_NAME,
+    TOKEN_FUNCTION, /* a name, and "(" comes next */
+    TOKEN_PROPERTY, /* a name behind "." */
+    TOKEN_OPEN,
+    TOKEN_CLOSE,
+    TOKEN_OPEN_INDEX,
+    TOKEN_CLOSE_INDEX,
+    TOKEN_COMMA,
+    TOKEN_DOT,
+    TOKEN_WILDCARD,
+    TOKEN_NOT,
+    TOKEN_BINARY,
+    TOKEN_BAD, /* no symbol of the language */
+};
+
+struct token {
+    enum token_kind kind;
+    uint32_t start, end;   /* bytes */
+    enum node_kind binary; /* TOKEN_BINARY */
+    struct val literal;    /* TOKEN_LITERAL */
+};
+
+struct lexer {
+    struct slice text;
+    struct arena *arena; /* where unescaped strings go */
+    size_t at;
+    enum token_kind last; /* the token before; TOKEN_END at the start */
+};
+int lexer_next(struct lexer *lx, struct token *ret); /* 0 (TOKEN_END for ever at the end) or -ENOMEM */
+
+/* expr_parse.c: makes e->root of e->text. Returns 0, -EINVAL (err filled) or -ENOMEM. */
+int expr_parse_tree(struct expr *e, const struct expr_scope *scope, struct expr_err *err);
+
+/* expr.c: fills err with `WHAT[: 'TOKEN']. Located at position N within expression: TEXT`. Returns -EINVAL or
+ * -ENOMEM. */
+int expr_fail(struct expr_err *err, enum expr_phase phase, struct slice text, const char *what,
+              const struct slice *token, size_t at);
+
+/* expr_eval.c */
+struct keep; /* memory that an evaluation holds until its end */
+struct eval {
+    const struct expr *expr;
+    const struct expr_env *env;
+    struct expr_err *err;
+    struct keep *kept;
+    size_t max_memory;
+    size_t produced; /* bytes of all values ever made: bounds what `kept` may hold */
+    size_t used, used_at[EXPR_MAX_DEPTH + 1];
+    int deepest;
+    struct val *seen; /* for explaining: the value of each node by its id; NULL otherwise */
+    bool *was_seen;
+};
+int eval_node(struct eval *ev, const struct node *node, int level, struct val *ret);
+int eval_fail(struct eval *ev, const struct node *node, const char *what);
+int eval_no_memory(struct eval *ev, const struct node *node, int code); /* -E2BIG, -ELOOP, -ENOMEM to words */
+int eval_keep_text(struct eval *ev, struct buf *text, struct val *ret); /* takes the text */
+int eval_keep_json(struct eval *ev, json_t *json, size_t bytes,
+                   struct val *ret); /* takes the reference, of about that size; NULL: -ENOMEM */
+
+/* expr_explain.c: appends the lines of a part that was evaluated (or not), and of its parts. */
+void explain_node(const struct eval *ev, const struct node *node, struct buf *lines);
 
 #endif

@@ -156,7 +156,8 @@ static size_t format_special(double n, char *to)
     return len;
 }
 
-/* C's %G and .NET's G agree on digits, on when an exponent is used, and on how it looks ("1E+15", "1E-05"). */
+/* C's %G and .NET's G agree on digits, on when an exponent is used, and on how it looks ("1E+15", "1E-05").
+ */
 size_t number_format(double n, char to[NUMBER_TEXT_MAX])
 {
     if (!isfinite(n))

@@ -36,9 +36,13 @@ void value_release(struct value *v);
 struct value value_from_json(json_t *json); /* takes a new reference; NULL and JSON null give VALUE_NULL */
 json_t *value_to_json(
     const struct value *v); /* new reference; NaN and infinities become their strings; NULL: no memory */
-struct value value_string(const char *s, size_t len);
+struct value value_string(const char *s,
+                          size_t len); /* bytes that are not UTF-8 become U+FFFD; no memory: Null */
 struct value value_boolean(bool b);
 struct value value_number(double n);
+
+/* Appends valid compact JSON (NaN and infinities as strings). 0, or -ELOOP for more than 2,048 levels. */
+int value_write_json(const struct value *v, struct buf *ret);
 
 bool value_truthy(const struct value *v);
 double value_to_number(const struct value *v); /* GitHub's coercion; NaN where there is none */

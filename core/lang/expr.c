@@ -1,0 +1,132 @@
+/* The life of a parsed expression, what may be asked of it, and how errors are worded. */
+#include "expr_internal.h"
+
+#include "runfs/str.h"
+
+void expr_err_release(struct expr_err *e)
+{
+    free(e->msg);
+    *e = (struct expr_err){0};
+}
+
+const char *expr_phase_name(enum expr_phase phase)
+{
+    static const char *const names[] = {[EXPR_OK] = "ok",
+                                        [EXPR_LEXING] = "lexing",
+                                        [EXPR_PARSING] = "parsing",
+                                        [EXPR_EVALUATION] = "evaluation"};
+
+    return names[phase];
+}
+
+static int give_message(struct expr_err *err, enum expr_phase phase, struct buf *msg)
+{
+    expr_err_release(err);
+    err->msg = buf_steal(msg);
+    if (!err->msg)
+        return -ENOMEM;
+    err->phase = phase;
+    return -EINVAL;
+}
+
+int expr_fail(struct expr_err *err, enum expr_phase phase, struct slice text, const char *what,
+              const struct slice *token, size_t at)
+{
+    _buf_ struct buf msg = BUF_INIT;
+
+    if (!err)
+        return -EINVAL;
+    buf_adds(&msg, what);
+    if (token) {
+        buf_adds(&msg, ": '");
+        buf_add(&msg, token->s, token->len);
+        buf_addc(&msg, '\'');
+    }
+    buf_addf(&msg,
+             ". Located at position %zu within expression: ", utf16_length((struct slice){text.s, at}) + 1);
+    buf_add(&msg, text.s, text.len);
+    return give_message(err, phase, &msg);
+}
+
+static int fail_too_long(struct expr_err *err)
+{
+    _buf_ struct buf msg = BUF_INIT;
+
+    buf_addf(&msg, "Exceeded max expression length %d", EXPR_MAX_LENGTH);
+    return err ? give_message(err, EXPR_LEXING, &msg) : -EINVAL;
+}
+
+static int copy_text(struct expr *e, const char *text, size_t len)
+{
+    _buf_ struct buf fixed = BUF_INIT;
+
+    if (!utf8_valid(text, len)) {
+        utf8_repair((struct slice){text, len}, &fixed);
+        if (!buf_ok(&fixed))
+            return -ENOMEM;
+        text = buf_str(&fixed);
+        len = fixed.len;
+    }
+    char *copy = arena_strndup(&e->arena, text, len);
+    e->text = (struct slice){copy, len};
+    return copy ? 0 : -ENOMEM;
+}
+
+static void cleanup_expr(struct expr **e)
+{
+    expr_free(*e);
+}
+
+int expr_parse(const char *text, size_t len, const struct expr_scope *scope, struct expr **ret,
+               struct expr_err *err)
+{
+    _cleanup_(cleanup_expr) struct expr *e = calloc(1, sizeof(*e));
+
+    if (!e)
+        return -ENOMEM;
+    /* A text longer than this in bytes is too long in UTF-16 too: no need to copy it. */
+    if (len > 3 * (size_t)EXPR_MAX_LENGTH || utf16_length((struct slice){text, len}) > EXPR_MAX_LENGTH)
+        return fail_too_long(err);
+    int r = copy_text(e, text, len);
+    if (r < 0)
+        return r;
+    r = expr_parse_tree(e, scope, err);
+    if (r < 0)
+        return r;
+    *ret = TAKE(e);
+    return 0;
+}
+
+void expr_free(struct expr *e)
+{
+    if (!e)
+        return;
+    arena_release(&e->arena);
+    free(e);
+}
+
+const char *expr_text(const struct expr *e)
+{
+    return e->text.s;
+}
+
+static bool calls(const struct node *node, struct slice name)
+{
+    if (node->kind == NODE_CALL && fold_equal((struct slice){node->call.name, strlen(node->call.name)}, name))
+        return true;
+    for (const struct node *arg = node->args; arg; arg = arg->next)
+        if (calls(arg, name))
+            return true;
+    return false;
+}
+
+bool expr_calls(const struct expr *e, const char *function)
+{
+    return e->root && calls(e->root, (struct slice){function, strlen(function)});
+}
+
+bool expr_calls_status(const struct expr *e)
+{
+    return expr_calls(e, "success") || expr_calls(e, "failure") || expr_calls(e, "always") ||
+           expr_calls(e, "cancelled");
+}
