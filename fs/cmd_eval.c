@@ -1,15 +1,13 @@
 /* `runfs eval`: evaluates expressions, one from the command line or many from standard input. */
 #include <errno.h>
-#include <getopt.h>
 
 #include "runfs/cleanup.h"
 #include "runfs/expr.h"
 #include "runfs/io.h"
+#include "runfs/str.h"
 
 int cmd_eval(int argc, char **argv);
 
-/* Plain evaluation gets what GitHub's evaluator allows by itself; workflows get more (expr.h). */
-static const size_t eval_memory = 1024 * 1024;
 static const size_t line_max = 64 * 1024 * 1024, file_max = 64 * 1024 * 1024;
 
 static const char usage[] =
@@ -29,97 +27,6 @@ static const char usage[] =
     "Exit code: 0 the expression has a value (--batch: the input was read to its end), 1 it is in error,\n"
     "2 wrong usage.\n";
 
-static void add_string(struct buf *out, const char *s)
-{
-    struct value v = value_string(s, strlen(s));
-
-    value_write_json(&v, out);
-    value_release(&v);
-}
-
-static void add_error(struct buf *out, const char *kind, const char *message)
-{
-    buf_addf(out, "{\"error\":{\"kind\":\"%s\",\"message\":", kind);
-    add_string(out, message);
-    buf_adds(out, "}}\n");
-}
-
-/* The keys of an object as a NULL-terminated array (borrowed names; the array is the caller's). */
-static const char **context_names(json_t *contexts)
-{
-    const char **names = calloc(json_object_size(contexts) + 1, sizeof(*names));
-    const char *key;
-    json_t *value;
-    size_t n = 0;
-
-    if (names)
-        json_object_foreach(contexts, key, value) names[n++] = key;
-    return names;
-}
-
-static int evaluate(const char *text, size_t len, json_t *contexts, struct value *ret, struct expr_err *err)
-{
-    _free_ const char **names = context_names(contexts);
-    struct expr_scope scope = {.named_values = names};
-    struct expr_env env = {.contexts = contexts, .max_memory = eval_memory};
-    struct expr *expr;
-
-    if (!names)
-        return -ENOMEM;
-    int r = expr_parse(text, len, &scope, &expr, err);
-    if (r < 0)
-        return r;
-    r = expr_eval(expr, &env, ret, err);
-    expr_free(expr);
-    return r;
-}
-
-/* Appends the result line. Returns 0, -EINVAL when the expression is in error, -ENOMEM. */
-static int eval_line(const char *text, size_t len, json_t *contexts, struct buf *out)
-{
-    _value_ struct value value = {.kind = VALUE_NULL};
-    _expr_err_ struct expr_err err = {0};
-    int r = evaluate(text, len, contexts, &value, &err);
-
-    if (r == -EINVAL) {
-        add_error(out, expr_phase_name(err.phase), err.msg);
-        return r;
-    }
-    if (r < 0)
-        return r;
-    size_t start = out->len;
-    buf_addf(out, "{\"kind\":\"%s\",\"value\":", value_kind_name(value.kind));
-    r = value_write_json(&value, out);
-    if (r == -ELOOP) {
-        out->len = start;
-        add_error(out, "evaluation", "The value is nested too deeply");
-        return -EINVAL;
-    }
-    buf_adds(out, "}\n");
-    return buf_ok(out) ? 0 : -ENOMEM;
-}
-
-/* One line of the batch. Returns 0 (whatever the line says) or -ENOMEM. */
-static int batch_line(const char *line, size_t len, struct buf *out)
-{
-    json_error_t error;
-    _json_ json_t *input = json_loadb(line, len, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
-    json_t *expr = json_object_get(input, "expr"), *contexts = json_object_get(input, "contexts");
-
-    if (!input && json_error_code(&error) == json_error_out_of_memory)
-        return -ENOMEM;
-    if (!input) {
-        add_error(out, "input", error.text);
-        return 0;
-    }
-    if (!json_is_string(expr) || (contexts && !json_is_object(contexts) && !json_is_null(contexts))) {
-        add_error(out, "input", "expected {\"expr\": STRING, \"contexts\": OBJECT}");
-        return 0;
-    }
-    int r = eval_line(json_string_value(expr), json_string_length(expr), contexts, out);
-    return r == -ENOMEM ? r : 0;
-}
-
 /* Whole lines that have arrived; what is left over stays in `in`. At the end of input the rest is a line too.
  */
 static int batch_lines(struct buf *in, bool at_end, struct buf *out)
@@ -132,7 +39,7 @@ static int batch_lines(struct buf *in, bool at_end, struct buf *out)
         if (!newline && !at_end)
             break;
         size_t len = (size_t)((newline ? newline : end) - at);
-        r = batch_line(at, len, out);
+        r = expr_eval_request(at, len, out);
         at = newline ? newline + 1 : end;
     }
     buf_drop(in, (size_t)(at - buf_str(in)));
@@ -203,36 +110,62 @@ static int one(const char *text, const char *contexts_arg)
 
     if (contexts_arg && !contexts)
         return 2;
-    int r = eval_line(text, strlen(text), contexts, &out);
+    int r = expr_eval_line(text, strlen(text), contexts, &out);
     int w = write_all(STDOUT_FILENO, buf_str(&out), out.len);
     if (w < 0 || (r < 0 && r != -EINVAL))
         return failed(w < 0 ? w : r);
     return r < 0 ? 1 : 0;
 }
 
+struct eval_args {
+    const char *expr, *contexts;
+    bool batch, help;
+};
+
+/* "-1", "-.5" and "-Infinity" start an expression: no option does so. */
+static bool is_operand(const char *arg)
+{
+    return arg[0] != '-' || arg[1] == 'I' || arg[1] == '.' || (arg[1] >= '0' && arg[1] <= '9');
+}
+
+/* Not getopt: to it a negative number is an option. Returns 0 or -EINVAL. */
+static int parse_args(int argc, char **argv, struct eval_args *ret)
+{
+    bool options = true;
+
+    for (int i = 1; i < argc; i++) {
+        const char *arg = argv[i];
+        if (!options || is_operand(arg)) {
+            if (ret->expr)
+                return -EINVAL;
+            ret->expr = arg;
+        } else if (str_eq(arg, "--")) {
+            options = false;
+        } else if (str_eq(arg, "-h") || str_eq(arg, "--help")) {
+            ret->help = true;
+        } else if (str_eq(arg, "-b") || str_eq(arg, "--batch")) {
+            ret->batch = true;
+        } else if (str_starts(arg, "--contexts=")) {
+            ret->contexts = arg + strlen("--contexts=");
+        } else if ((str_eq(arg, "-c") || str_eq(arg, "--contexts")) && i + 1 < argc) {
+            ret->contexts = argv[++i];
+        } else {
+            return -EINVAL;
+        }
+    }
+    return ret->help || (ret->batch ? !ret->expr && !ret->contexts : ret->expr != NULL) ? 0 : -EINVAL;
+}
+
 int cmd_eval(int argc, char **argv)
 {
-    static const struct option options[] = {{"contexts", required_argument, NULL, 'c'},
-                                            {"batch", no_argument, NULL, 'b'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    const char *contexts = NULL;
-    bool in_batch = false;
-    int c;
+    struct eval_args args = {0};
 
-    optind = 1;
-    while ((c = getopt_long(argc, argv, "c:bh", options, NULL)) != -1) {
-        if (c == 'c')
-            contexts = optarg;
-        else if (c == 'b')
-            in_batch = true;
-        else
-            return fputs(usage, c == 'h' ? stdout : stderr), c == 'h' ? 0 : 2;
-    }
-    if (argc - optind != !in_batch || (in_batch && contexts))
+    if (parse_args(argc, argv, &args) < 0)
         return fputs(usage, stderr), 2;
-    if (!in_batch)
-        return one(argv[optind], contexts);
+    if (args.help)
+        return fputs(usage, stdout), 0;
+    if (!args.batch)
+        return one(args.expr, args.contexts);
     int r = batch();
     return r < 0 ? failed(r) : 0;
 }

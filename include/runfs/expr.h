@@ -120,6 +120,21 @@ int expr_explain(const struct expr *e, const struct expr_env *env, struct value 
                  struct expr_err *err);
 
 /*
+ * Evaluates with no functions but the built-in ones, with the keys of contexts (borrowed; NULL: none) as the
+ * only named values and with the 1 MiB that GitHub's evaluator allows by itself, and appends one line:
+ * {"kind":"String","value":...} or {"error":{"kind":"lexing|parsing|evaluation","message":"..."}}.
+ * Returns 0, -EINVAL when the line tells an error, -ENOMEM.
+ */
+int expr_eval_line(const char *text, size_t len, json_t *contexts, struct buf *out);
+
+/*
+ * The same for a request in JSON: {"expr": "...", "contexts": {...}}, contexts being optional. What is no
+ * such request gives an error of the kind "input". Returns 0 when a line was appended, whatever it says, or
+ * -ENOMEM.
+ */
+int expr_eval_request(const char *request, size_t len, struct buf *out);
+
+/*
  * Finds the end of an expression in text that starts behind its "${{": the offset of the closing "}}" outside
  * quotes, or -1 when there is none.
  */
