@@ -56,20 +56,42 @@ static int fail_too_long(struct expr_err *err)
     return err ? give_message(err, EXPR_LEXING, &msg) : -EINVAL;
 }
 
+void *expr_alloc(struct expr *e, size_t size)
+{
+    size = (size + 7) & ~(size_t)7;
+    if (size > EXPR_ROOM - e->used)
+        return arena_alloc(&e->arena, size);
+    void *p = e->room + e->used;
+    e->used += (uint32_t)size;
+    return memset(p, 0, size);
+}
+
 static int copy_text(struct expr *e, const char *text, size_t len)
+{
+    char *copy = expr_alloc(e, len + 1);
+
+    if (!copy)
+        return -ENOMEM;
+    memcpy(copy, text, len);
+    e->text = (struct slice){copy, len};
+    return 0;
+}
+
+static int copy_repaired(struct expr *e, const char *text, size_t len)
 {
     _buf_ struct buf fixed = BUF_INIT;
 
-    if (!utf8_valid(text, len)) {
-        utf8_repair((struct slice){text, len}, &fixed);
-        if (!buf_ok(&fixed))
-            return -ENOMEM;
-        text = buf_str(&fixed);
-        len = fixed.len;
-    }
-    char *copy = arena_strndup(&e->arena, text, len);
-    e->text = (struct slice){copy, len};
-    return copy ? 0 : -ENOMEM;
+    utf8_repair((struct slice){text, len}, &fixed);
+    return buf_ok(&fixed) ? copy_text(e, buf_str(&fixed), fixed.len) : -ENOMEM;
+}
+
+static struct expr *expr_new(void)
+{
+    struct expr *e = malloc(sizeof(*e));
+
+    if (e)
+        memset(e, 0, offsetof(struct expr, room));
+    return e;
 }
 
 static void cleanup_expr(struct expr **e)
@@ -77,24 +99,34 @@ static void cleanup_expr(struct expr **e)
     expr_free(*e);
 }
 
+/* A UTF-16 unit takes up to three bytes: what is longer than that need not be counted, nor what is shorter.
+ */
+static bool is_too_long(const char *text, size_t len)
+{
+    return len > EXPR_MAX_LENGTH &&
+           (len > 3 * (size_t)EXPR_MAX_LENGTH || utf16_length((struct slice){text, len}) > EXPR_MAX_LENGTH);
+}
+
+int expr_parse_in(const char *text, size_t len, const struct parse_scope *scope, struct expr **ret,
+                  struct expr_err *err)
+{
+    if (is_too_long(text, len))
+        return fail_too_long(err);
+    _cleanup_(cleanup_expr) struct expr *e = expr_new();
+    if (!e)
+        return -ENOMEM;
+    int r = utf8_valid(text, len) ? copy_text(e, text, len) : copy_repaired(e, text, len);
+    if (r == 0)
+        r = expr_parse_tree(e, scope, err);
+    if (r == 0)
+        *ret = TAKE(e);
+    return r;
+}
+
 int expr_parse(const char *text, size_t len, const struct expr_scope *scope, struct expr **ret,
                struct expr_err *err)
 {
-    _cleanup_(cleanup_expr) struct expr *e = calloc(1, sizeof(*e));
-
-    if (!e)
-        return -ENOMEM;
-    /* A text longer than this in bytes is too long in UTF-16 too: no need to copy it. */
-    if (len > 3 * (size_t)EXPR_MAX_LENGTH || utf16_length((struct slice){text, len}) > EXPR_MAX_LENGTH)
-        return fail_too_long(err);
-    int r = copy_text(e, text, len);
-    if (r < 0)
-        return r;
-    r = expr_parse_tree(e, scope, err);
-    if (r < 0)
-        return r;
-    *ret = TAKE(e);
-    return 0;
+    return expr_parse_in(text, len, &(struct parse_scope){.scope = scope}, ret, err);
 }
 
 void expr_free(struct expr *e)

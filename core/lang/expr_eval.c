@@ -63,7 +63,7 @@ int eval_keep_json(struct eval *ev, json_t *json, size_t bytes, struct val *ret)
     return r;
 }
 
-static void forget(struct eval *ev)
+void eval_end(struct eval *ev)
 {
     while (ev->kept) {
         struct keep *k = ev->kept;
@@ -167,8 +167,8 @@ static json_t *element(json_t *collection, const struct val *index)
     char room[NUMBER_TEXT_MAX];
 
     if (json_is_array(collection)) {
-        double n = floor(val_to_number(index));
-        return n >= 0 && n <= INT32_MAX ? json_array_get(collection, (size_t)n) : NULL;
+        double n = val_to_number(index);
+        return n >= 0 && n < 2147483648.0 ? json_array_get(collection, (size_t)n) : NULL;
     }
     if (!json_is_object(collection) || !val_primitive(index))
         return NULL;
@@ -332,45 +332,51 @@ int eval_node(struct eval *ev, const struct node *node, int level, struct val *r
     return 0;
 }
 
-static int eval_root(struct eval *ev, const struct expr *e, struct value *ret)
-{
-    struct val v = {.kind = VALUE_NULL};
-    int r = e->root ? eval_node(ev, e->root, 0, &v) : 0;
-
-    return r < 0 ? r : val_to_value(&v, ret);
-}
-
-static struct eval eval_init(const struct expr *e, const struct expr_env *env, struct expr_err *err)
+void eval_begin(struct eval *ev, const struct expr *e, const struct expr_env *env, struct expr_err *err)
 {
     size_t max = env ? env->max_memory : 0;
 
-    return (struct eval){
+    *ev = (struct eval){
         .expr = e, .env = env, .err = err, .deepest = -1, .max_memory = max ? max : default_memory};
+}
+
+int eval_root(struct eval *ev, struct val *ret)
+{
+    *ret = (struct val){.kind = VALUE_NULL};
+    return ev->expr->root ? eval_node(ev, ev->expr->root, 0, ret) : 0;
 }
 
 int expr_eval(const struct expr *e, const struct expr_env *env, struct value *ret, struct expr_err *err)
 {
-    struct eval ev = eval_init(e, env, err);
-    int r = eval_root(&ev, e, ret);
+    struct eval ev;
+    struct val v;
 
-    forget(&ev);
+    eval_begin(&ev, e, env, err);
+    int r = eval_root(&ev, &v);
+    if (r == 0)
+        r = val_to_value(&v, ret);
+    eval_end(&ev);
     return r;
 }
 
 int expr_explain(const struct expr *e, const struct expr_env *env, struct value *ret, struct buf *lines,
                  struct expr_err *err)
 {
-    struct eval ev = eval_init(e, env, err);
+    struct eval ev;
+    struct val v;
     _free_ struct val *seen = calloc(e->n_nodes + 1, sizeof(*seen));
     _free_ bool *was_seen = calloc(e->n_nodes + 1, sizeof(*was_seen));
 
     if (!seen || !was_seen)
         return -ENOMEM;
+    eval_begin(&ev, e, env, err);
     ev.seen = seen;
     ev.was_seen = was_seen;
-    int r = eval_root(&ev, e, ret);
+    int r = eval_root(&ev, &v);
     if (e->root)
         explain_node(&ev, e->root, lines);
-    forget(&ev);
+    if (r == 0)
+        r = val_to_value(&v, ret);
+    eval_end(&ev);
     return r;
 }

@@ -6,6 +6,7 @@
 #define RUNFS_EXPR_INTERNAL_H
 
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "runfs/arena.h"
@@ -144,11 +145,22 @@ struct node {
     };
 };
 
+/* Most expressions fit, with their text and their nodes, in the one block that this is the head of. */
+enum { EXPR_ROOM = 880 };
 struct expr {
-    struct arena arena;
-    struct slice text; /* NUL-terminated, valid UTF-8 */
-    struct node *root; /* NULL: blank */
-    uint32_t n_nodes;
+    struct arena arena; /* what does not fit */
+    struct slice text;  /* NUL-terminated, valid UTF-8 */
+    struct node *root;  /* NULL: blank */
+    uint32_t n_nodes, used;
+    _Alignas(max_align_t) char room[EXPR_ROOM];
+};
+void *expr_alloc(struct expr *e, size_t size); /* zeroed; NULL: no memory */
+
+/* What an expression may name: the scope, or, when `contexts_only`, the keys of contexts and no functions. */
+struct parse_scope {
+    const struct expr_scope *scope;
+    bool contexts_only;
+    const json_t *contexts;
 };
 
 /* expr_lex.c */
@@ -179,17 +191,19 @@ struct token {
 
 struct lexer {
     struct slice text;
-    struct arena *arena; /* where unescaped strings go */
+    struct expr *expr; /* where unescaped strings go */
     size_t at;
     enum token_kind last; /* the token before; TOKEN_END at the start */
 };
 int lexer_next(struct lexer *lx, struct token *ret); /* 0 (TOKEN_END for ever at the end) or -ENOMEM */
 
 /* expr_parse.c: makes e->root of e->text. Returns 0, -EINVAL (err filled) or -ENOMEM. */
-int expr_parse_tree(struct expr *e, const struct expr_scope *scope, struct expr_err *err);
+int expr_parse_tree(struct expr *e, const struct parse_scope *scope, struct expr_err *err);
 
-/* expr.c: fills err with `WHAT[: 'TOKEN']. Located at position N within expression: TEXT`. Returns -EINVAL or
- * -ENOMEM. */
+/* expr.c: expr_parse() for either kind of scope; and fills err with `WHAT[: 'TOKEN']. Located at position N
+ * within expression: TEXT`. Returns -EINVAL or -ENOMEM. */
+int expr_parse_in(const char *text, size_t len, const struct parse_scope *scope, struct expr **ret,
+                  struct expr_err *err);
 int expr_fail(struct expr_err *err, enum expr_phase phase, struct slice text, const char *what,
               const struct slice *token, size_t at);
 
@@ -207,6 +221,9 @@ struct eval {
     struct val *seen; /* for explaining: the value of each node by its id; NULL otherwise */
     bool *was_seen;
 };
+void eval_begin(struct eval *ev, const struct expr *e, const struct expr_env *env, struct expr_err *err);
+int eval_root(struct eval *ev, struct val *ret); /* *ret is good until eval_end */
+void eval_end(struct eval *ev);
 int eval_node(struct eval *ev, const struct node *node, int level, struct val *ret);
 int eval_fail(struct eval *ev, const struct node *node, const char *what);
 int eval_no_memory(struct eval *ev, const struct node *node, int code); /* -E2BIG, -ELOOP, -ENOMEM to words */

@@ -1,33 +1,29 @@
 /* The tokens of an expression. Which symbols a place allows is the parser's business, but for the dot. */
 #include "expr_internal.h"
 
+/* What ends a word: symbols and white space, but for that beyond ASCII. */
+static const bool boundary[256] = {
+    ['('] = true, [')'] = true,  ['['] = true,  [']'] = true,  [','] = true,  ['.'] = true,
+    ['!'] = true, ['<'] = true,  ['>'] = true,  ['='] = true,  ['&'] = true,  ['|'] = true,
+    [' '] = true, ['\t'] = true, ['\n'] = true, ['\v'] = true, ['\f'] = true, ['\r'] = true,
+};
+
 static bool is_boundary(const struct lexer *lx, size_t at)
 {
-    switch (lx->text.s[at]) {
-    case '(':
-    case ')':
-    case '[':
-    case ']':
-    case ',':
-    case '.':
-    case '!':
-    case '<':
-    case '>':
-    case '=':
-    case '&':
-    case '|':
-        return true;
-    default:
-        return space_length(lx->text.s + at, lx->text.s + lx->text.len) > 0;
-    }
+    unsigned char c = (unsigned char)lx->text.s[at];
+
+    return boundary[c] || (c >= 0x80 && space_length(lx->text.s + at, lx->text.s + lx->text.len) > 0);
 }
 
 static size_t skip_space(const struct lexer *lx, size_t at)
 {
-    size_t n;
-
-    while (at < lx->text.len && (n = space_length(lx->text.s + at, lx->text.s + lx->text.len)) > 0)
+    while (at < lx->text.len) {
+        unsigned char c = (unsigned char)lx->text.s[at];
+        size_t n = c > ' ' && c < 0x80 ? 0 : space_length(lx->text.s + at, lx->text.s + lx->text.len);
+        if (n == 0)
+            break;
         at += n;
+    }
     return at;
 }
 
@@ -127,7 +123,7 @@ static int lex_string(struct lexer *lx, struct token *t)
     }
     struct slice value = {s + t->start + 1, at - t->start - 1};
     if (pairs) {
-        char *to = arena_alloc(lx->arena, value.len - pairs + 1);
+        char *to = expr_alloc(lx->expr, value.len - pairs + 1);
         if (!to)
             return -ENOMEM;
         size_t n = 0;

@@ -6,7 +6,7 @@
 
 struct parser {
     struct expr *expr;
-    const struct expr_scope *scope;
+    const struct parse_scope *scope;
     struct expr_err *err;
     struct lexer lexer;
     struct token token;    /* the one to look at */
@@ -50,7 +50,7 @@ static int advance(struct parser *p)
 
 static struct node *node_new(struct parser *p, enum node_kind kind)
 {
-    struct node *node = arena_new(&p->expr->arena, struct node);
+    struct node *node = expr_alloc(p->expr, sizeof(struct node));
 
     if (!node)
         return NULL;
@@ -136,6 +136,28 @@ static void reduce(struct parser *p, int least)
     }
 }
 
+static const struct expr_function *find_function(const struct parser *p, struct slice name)
+{
+    const struct expr_function *f = p->scope->scope ? p->scope->scope->functions : NULL;
+
+    while (f && f->name && !fold_equal((struct slice){f->name, strlen(f->name)}, name))
+        f++;
+    return f && f->name ? f : NULL;
+}
+
+static bool is_named_value(const struct parser *p, struct slice name)
+{
+    const char *const *known = p->scope->scope ? p->scope->scope->named_values : NULL;
+
+    if (p->scope->contexts_only)
+        return json_object_get_nocase(p->scope->contexts, name.s, name.len) != NULL;
+    if (!known)
+        return true;
+    while (*known && !fold_equal((struct slice){*known, strlen(*known)}, name))
+        known++;
+    return *known != NULL;
+}
+
 static int parse_call(struct parser *p)
 {
     struct node *call = node_new(p, NODE_CALL);
@@ -150,14 +172,14 @@ static int parse_call(struct parser *p)
         call->call.min_args = b->min_args;
         call->call.max_args = b->max_args;
     } else {
-        const struct expr_function *f = p->scope ? p->scope->functions : NULL;
-        while (f && f->name && !fold_equal((struct slice){f->name, strlen(f->name)}, name))
-            f++;
-        if (!f || !f->name)
+        const struct expr_function *f = find_function(p, name);
+        if (!f)
             return fail_parsing(p, "Unrecognized function", p->token);
-        call->call.name = arena_strdup(&p->expr->arena, f->name);
-        if (!call->call.name)
+        size_t size = strlen(f->name) + 1;
+        char *copy = expr_alloc(p->expr, size);
+        if (!copy)
             return -ENOMEM;
+        call->call.name = memcpy(copy, f->name, size);
         call->call.min_args = f->min_args;
         call->call.max_args = f->max_args;
     }
@@ -168,14 +190,9 @@ static int parse_call(struct parser *p)
 static int parse_named(struct parser *p)
 {
     struct slice name = {p->expr->text.s + p->token.start, p->token.end - p->token.start};
-    const char *const *known = p->scope ? p->scope->named_values : NULL;
 
-    if (known) {
-        while (*known && !fold_equal((struct slice){*known, strlen(*known)}, name))
-            known++;
-        if (!*known)
-            return fail_parsing(p, "Unrecognized named-value", p->token);
-    }
+    if (!is_named_value(p, name))
+        return fail_parsing(p, "Unrecognized named-value", p->token);
     struct node *node = node_new(p, NODE_NAMED);
     if (!node)
         return -ENOMEM;
@@ -403,9 +420,9 @@ static int finish(struct parser *p)
     return 0;
 }
 
-int expr_parse_tree(struct expr *e, const struct expr_scope *scope, struct expr_err *err)
+int expr_parse_tree(struct expr *e, const struct parse_scope *scope, struct expr_err *err)
 {
-    struct parser p = {.expr = e, .scope = scope, .err = err, .lexer = {.text = e->text, .arena = &e->arena}};
+    struct parser p = {.expr = e, .scope = scope, .err = err, .lexer = {.text = e->text, .expr = e}};
     bool have = false;
     int r = lexer_next(&p.lexer, &p.token);
 
