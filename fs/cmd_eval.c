@@ -29,7 +29,7 @@ static const char usage[] =
 
 /* Whole lines that have arrived; what is left over stays in `in`. At the end of input the rest is a line too.
  */
-static int batch_lines(struct buf *in, bool at_end, struct buf *out)
+static int batch_lines(struct expr_cache *cache, struct buf *in, bool at_end, struct buf *out)
 {
     const char *at = buf_str(in), *end = at + in->len;
     int r = 0;
@@ -39,7 +39,7 @@ static int batch_lines(struct buf *in, bool at_end, struct buf *out)
         if (!newline && !at_end)
             break;
         size_t len = (size_t)((newline ? newline : end) - at);
-        r = expr_eval_request(at, len, out);
+        r = expr_eval_request(cache, at, len, out);
         at = newline ? newline + 1 : end;
     }
     buf_drop(in, (size_t)(at - buf_str(in)));
@@ -47,7 +47,7 @@ static int batch_lines(struct buf *in, bool at_end, struct buf *out)
 }
 
 /* What has arrived is answered before more is waited for, so a peer may wait for each line's answer. */
-static int batch(void)
+static int batch(struct expr_cache *cache)
 {
     _buf_ struct buf in = BUF_INIT, out = BUF_INIT;
 
@@ -61,7 +61,7 @@ static int batch(void)
         if (n < 0)
             return -errno;
         in.len += (size_t)n;
-        int r = batch_lines(&in, n == 0, &out);
+        int r = batch_lines(cache, &in, n == 0, &out);
         if (r == 0)
             r = write_all(STDOUT_FILENO, buf_str(&out), out.len);
         if (r < 0 || n == 0)
@@ -166,6 +166,8 @@ int cmd_eval(int argc, char **argv)
         return fputs(usage, stdout), 0;
     if (!args.batch)
         return one(args.expr, args.contexts);
-    int r = batch();
+    struct expr_cache *cache = expr_cache_new();
+    int r = cache ? batch(cache) : -ENOMEM;
+    expr_cache_free(cache);
     return r < 0 ? failed(r) : 0;
 }

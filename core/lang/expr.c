@@ -142,19 +142,9 @@ const char *expr_text(const struct expr *e)
     return e->text.s;
 }
 
-static bool calls(const struct node *node, struct slice name)
-{
-    if (node->kind == NODE_CALL && fold_equal((struct slice){node->call.name, strlen(node->call.name)}, name))
-        return true;
-    for (const struct node *arg = node->args; arg; arg = arg->next)
-        if (calls(arg, name))
-            return true;
-    return false;
-}
-
 bool expr_calls(const struct expr *e, const char *function)
 {
-    return e->root && calls(e->root, (struct slice){function, strlen(function)});
+    return e->root && node_calls(e->root, (struct slice){function, strlen(function)});
 }
 
 bool expr_calls_status(const struct expr *e)

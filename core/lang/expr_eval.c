@@ -102,7 +102,7 @@ static void eval_named(struct eval *ev, const struct node *node, struct val *ret
 {
     json_t *contexts = ev->env ? ev->env->contexts : NULL;
 
-    *ret = val_from_json(json_object_get_nocase(contexts, node->name.s, node->name.len));
+    *ret = val_from_json(json_object_get_nocase(contexts, node->named.name.s, node->named.name.len));
     ret->foreign = true;
 }
 

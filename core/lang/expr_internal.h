@@ -87,6 +87,7 @@ struct counter {
     size_t bytes, max;
 };
 bool counter_add(struct counter *c, size_t bytes);
+int piece_add(struct counter *c, struct buf *out, struct slice piece); /* counted; 0 or -E2BIG */
 size_t text_bytes(struct slice text); /* a .NET string: 26 bytes and two for each UTF-16 unit */
 
 /* value_json.c */
@@ -125,6 +126,7 @@ struct builtin {
     builtin_fn *fn;
 };
 const struct builtin *builtin_find(struct slice name);
+builtin_fn fn_format; /* expr_format.c */
 
 struct node {
     enum node_kind kind;
@@ -136,7 +138,10 @@ struct node {
     struct node *args, *last, *next;
     union {
         struct val literal;
-        struct slice name; /* NODE_NAMED */
+        struct {
+            struct slice name;
+            struct node *next; /* the one before it in the text */
+        } named;
         struct {
             const struct builtin *builtin; /* NULL: a function of the scope */
             const char *name;
@@ -151,10 +156,18 @@ struct expr {
     struct arena arena; /* what does not fit */
     struct slice text;  /* NUL-terminated, valid UTF-8 */
     struct node *root;  /* NULL: blank */
+    struct node *named; /* all of NODE_NAMED, last one first */
     uint32_t n_nodes, used;
     _Alignas(max_align_t) char room[EXPR_ROOM];
 };
 void *expr_alloc(struct expr *e, size_t size); /* zeroed; NULL: no memory */
+
+/* expr_tree.c */
+void node_push(struct node **stack, struct node *node);
+struct node *node_pop(struct node **stack);
+void node_add_arg(struct node *parent, struct node *child); /* flattens && and || */
+int node_precedence(const struct node *op);                 /* 0: no operator, or one that stays open */
+bool node_calls(const struct node *node, struct slice function);
 
 /* What an expression may name: the scope, or, when `contexts_only`, the keys of contexts and no functions. */
 struct parse_scope {
@@ -206,6 +219,10 @@ int expr_parse_in(const char *text, size_t len, const struct parse_scope *scope,
                   struct expr_err *err);
 int expr_fail(struct expr_err *err, enum expr_phase phase, struct slice text, const char *what,
               const struct slice *token, size_t at);
+
+/* expr_cache.c: as expr_parse_in() with the keys of contexts; *ret is borrowed from the cache. -ENOENT: not
+ * for it. */
+int expr_cache_get(struct expr_cache *cache, struct slice text, const json_t *contexts, struct expr **ret);
 
 /* expr_eval.c */
 struct keep; /* memory that an evaluation holds until its end */

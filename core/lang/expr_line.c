@@ -49,23 +49,42 @@ static int evaluate(const struct expr *e, json_t *contexts, struct buf *out, str
     return r;
 }
 
-int expr_eval_line(const char *text, size_t len, json_t *contexts, struct buf *out)
+static int parse_and_evaluate(const char *text, size_t len, json_t *contexts, struct buf *out,
+                              struct expr_err *err)
 {
-    _expr_err_ struct expr_err err = {0};
     struct parse_scope scope = {.contexts_only = true, .contexts = contexts};
     struct expr *e;
-    int r = expr_parse_in(text, len, &scope, &e, &err);
+    int r = expr_parse_in(text, len, &scope, &e, err);
 
-    if (r == 0) {
-        r = evaluate(e, contexts, out, &err);
-        expr_free(e);
-    }
+    if (r < 0)
+        return r;
+    r = evaluate(e, contexts, out, err);
+    expr_free(e);
+    return r;
+}
+
+static int eval_line(struct expr_cache *cache, const char *text, size_t len, json_t *contexts,
+                     struct buf *out)
+{
+    _expr_err_ struct expr_err err = {0};
+    struct expr *kept;
+    int r = expr_cache_get(cache, (struct slice){text, len}, contexts, &kept);
+
+    if (r == 0)
+        r = evaluate(kept, contexts, out, &err);
+    else if (r == -ENOENT)
+        r = parse_and_evaluate(text, len, contexts, out, &err);
     if (r == -EINVAL && err.msg)
         r = add_error(out, expr_phase_name(err.phase), (struct slice){err.msg, strlen(err.msg)});
     return r;
 }
 
-static int eval_slow(const char *request, size_t len, struct buf *out)
+int expr_eval_line(const char *text, size_t len, json_t *contexts, struct buf *out)
+{
+    return eval_line(NULL, text, len, contexts, out);
+}
+
+static int eval_slow(struct expr_cache *cache, const char *request, size_t len, struct buf *out)
 {
     json_error_t error;
     _buf_ struct buf words = BUF_INIT;
@@ -80,7 +99,7 @@ static int eval_slow(const char *request, size_t len, struct buf *out)
     }
     if (!json_is_string(expr) || (contexts && !json_is_object(contexts) && !json_is_null(contexts)))
         return add_error(out, "input", SLICE("expected {\"expr\": STRING, \"contexts\": OBJECT}"));
-    return expr_eval_line(json_string_value(expr), json_string_length(expr), contexts, out);
+    return eval_line(cache, json_string_value(expr), json_string_length(expr), contexts, out);
 }
 
 /* A request taken apart. Only what has passed for valid JSON, or is given to jansson, is in it. */
@@ -221,7 +240,7 @@ static bool take_apart(struct cursor c, struct request *rq)
     return c.at == c.end;
 }
 
-int expr_eval_request(const char *request, size_t len, struct buf *out)
+int expr_eval_request(struct expr_cache *cache, const char *request, size_t len, struct buf *out)
 {
     struct request rq = {0};
     _json_ json_t *contexts = NULL;
@@ -231,7 +250,8 @@ int expr_eval_request(const char *request, size_t len, struct buf *out)
         contexts = json_loadb(rq.contexts.s, rq.contexts.len, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
         fast = contexts != NULL;
     }
-    int r = fast ? expr_eval_line(rq.expr.s, rq.expr.len, contexts, out) : eval_slow(request, len, out);
+    int r =
+        fast ? eval_line(cache, rq.expr.s, rq.expr.len, contexts, out) : eval_slow(cache, request, len, out);
     buf_release(&rq.unescaped);
     return r == -EINVAL ? 0 : r;
 }

@@ -62,77 +62,16 @@ static struct node *node_new(struct parser *p, enum node_kind kind)
     return node;
 }
 
-static void push(struct node **stack, struct node *node)
-{
-    node->next = *stack;
-    *stack = node;
-}
-
-static struct node *pop(struct node **stack)
-{
-    struct node *node = *stack;
-
-    *stack = node->next;
-    node->next = NULL;
-    return node;
-}
-
-static void raise_depth(struct node *node, unsigned depth)
-{
-    if (depth > node->depth)
-        node->depth = depth > UINT16_MAX ? UINT16_MAX : (uint16_t)depth;
-}
-
-static void add_arg(struct node *parent, struct node *child)
-{
-    bool flatten = (parent->kind == NODE_AND || parent->kind == NODE_OR) && child->kind == parent->kind;
-    struct node *first = flatten ? child->args : child, *last = flatten ? child->last : child;
-
-    raise_depth(parent, child->depth + !flatten);
-    parent->n_args += flatten ? child->n_args : 1;
-    if (parent->last)
-        parent->last->next = first;
-    else
-        parent->args = first;
-    parent->last = last;
-    if (child->start < parent->start)
-        parent->start = child->start;
-    if (child->end > parent->end)
-        parent->end = child->end;
-}
-
-static int precedence(const struct node *op)
-{
-    switch (op->kind) {
-    case NODE_NOT:
-        return 16;
-    case NODE_LESS:
-    case NODE_LESS_EQUAL:
-    case NODE_GREATER:
-    case NODE_GREATER_EQUAL:
-        return 11;
-    case NODE_EQUAL:
-    case NODE_NOT_EQUAL:
-        return 10;
-    case NODE_AND:
-        return 6;
-    case NODE_OR:
-        return 5;
-    default: /* what is open stays */
-        return 0;
-    }
-}
-
 /* Gives operators that bind at least as tightly their operands. */
 static void reduce(struct parser *p, int least)
 {
-    while (p->operators && precedence(p->operators) >= least) {
-        struct node *op = pop(&p->operators);
-        struct node *right = pop(&p->operands);
+    while (p->operators && node_precedence(p->operators) >= least) {
+        struct node *op = node_pop(&p->operators);
+        struct node *right = node_pop(&p->operands);
         if (op->kind != NODE_NOT)
-            add_arg(op, pop(&p->operands));
-        add_arg(op, right);
-        push(&p->operands, op);
+            node_add_arg(op, node_pop(&p->operands));
+        node_add_arg(op, right);
+        node_push(&p->operands, op);
     }
 }
 
@@ -183,7 +122,7 @@ static int parse_call(struct parser *p)
         call->call.min_args = f->min_args;
         call->call.max_args = f->max_args;
     }
-    push(&p->operators, call);
+    node_push(&p->operators, call);
     return advance(p); /* to the "(" that made it a function */
 }
 
@@ -196,8 +135,10 @@ static int parse_named(struct parser *p)
     struct node *node = node_new(p, NODE_NAMED);
     if (!node)
         return -ENOMEM;
-    node->name = name;
-    push(&p->operands, node);
+    node->named.name = name;
+    node->named.next = p->expr->named;
+    p->expr->named = node;
+    node_push(&p->operands, node);
     return 0;
 }
 
@@ -208,7 +149,7 @@ static int push_literal(struct parser *p, struct val v)
     if (!node)
         return -ENOMEM;
     node->literal = v;
-    push(&p->operands, node);
+    node_push(&p->operands, node);
     return 0;
 }
 
@@ -218,7 +159,7 @@ static int push_operator(struct parser *p, enum node_kind kind)
 
     if (!node)
         return -ENOMEM;
-    push(&p->operators, node);
+    node_push(&p->operators, node);
     return 0;
 }
 
@@ -251,16 +192,16 @@ static int parse_close(struct parser *p, bool with_operand)
     struct node *open = p->operators;
     if (!open || (open->kind != NODE_CALL && open->kind != NODE_GROUP))
         return fail_unexpected(p);
-    pop(&p->operators);
+    node_pop(&p->operators);
     if (open->kind == NODE_GROUP) {
         p->operands->start = open->start;
         p->operands->end = p->token.end;
         return 0;
     }
     if (with_operand)
-        add_arg(open, pop(&p->operands));
+        node_add_arg(open, node_pop(&p->operands));
     open->end = p->token.end;
-    push(&p->operands, open);
+    node_push(&p->operands, open);
     return check_args(p, open);
 }
 
@@ -303,7 +244,7 @@ static struct node *index_new(struct parser *p)
     struct node *index = node_new(p, NODE_INDEX);
 
     if (index)
-        add_arg(index, pop(&p->operands));
+        node_add_arg(index, node_pop(&p->operands));
     return index;
 }
 
@@ -323,18 +264,18 @@ static int parse_dot(struct parser *p)
     if (key->kind == NODE_LITERAL)
         key->literal =
             (struct val){.kind = VALUE_STRING, .text = {p->expr->text.s + key->start, key->end - key->start}};
-    add_arg(index, key);
-    push(&p->operands, index);
+    node_add_arg(index, key);
+    node_push(&p->operands, index);
     return 0;
 }
 
 static int close_index(struct parser *p)
 {
-    struct node *index = pop(&p->operators);
+    struct node *index = node_pop(&p->operators);
 
-    add_arg(index, pop(&p->operands));
+    node_add_arg(index, node_pop(&p->operands));
     index->end = p->token.end;
-    push(&p->operands, index);
+    node_push(&p->operands, index);
     return 0;
 }
 
@@ -346,7 +287,7 @@ static int parse_open_index(struct parser *p, bool *ret_have)
     struct node *index = index_new(p);
     if (!index)
         return -ENOMEM;
-    push(&p->operators, index);
+    node_push(&p->operators, index);
     *ret_have = false;
     struct lexer ahead = p->lexer;
     struct token next;
@@ -357,7 +298,7 @@ static int parse_open_index(struct parser *p, bool *ret_have)
     struct node *star = r < 0 ? NULL : node_new(p, NODE_WILDCARD);
     if (!star)
         return r < 0 ? r : -ENOMEM;
-    push(&p->operands, star);
+    node_push(&p->operands, star);
     r = advance(p);
     if (r < 0)
         return r;
@@ -373,8 +314,8 @@ static int parse_binary(struct parser *p)
 
     if (!op)
         return -ENOMEM;
-    reduce(p, precedence(op));
-    push(&p->operators, op);
+    reduce(p, node_precedence(op));
+    node_push(&p->operators, op);
     return 0;
 }
 
@@ -401,7 +342,7 @@ static int parse_behind(struct parser *p, bool *ret_have)
         reduce(p, 1);
         if (!p->operators || p->operators->kind != NODE_CALL)
             return fail_unexpected(p);
-        add_arg(p->operators, pop(&p->operands));
+        node_add_arg(p->operators, node_pop(&p->operands));
         *ret_have = false;
         return 0;
     default:
@@ -414,7 +355,7 @@ static int finish(struct parser *p)
     reduce(p, 1);
     if (p->operators)
         return fail_unexpected(p);
-    p->expr->root = pop(&p->operands);
+    p->expr->root = node_pop(&p->operands);
     if (p->expr->root->depth > EXPR_MAX_DEPTH)
         return expr_fail(p->err, EXPR_PARSING, p->expr->text, "Exceeded max expression depth 50", NULL, 0);
     return 0;

@@ -127,12 +127,18 @@ int expr_explain(const struct expr *e, const struct expr_env *env, struct value 
  */
 int expr_eval_line(const char *text, size_t len, json_t *contexts, struct buf *out);
 
+struct expr_cache;
+
 /*
- * The same for a request in JSON: {"expr": "...", "contexts": {...}}, contexts being optional. What is no
- * such request gives an error of the kind "input". Returns 0 when a line was appended, whatever it says, or
- * -ENOMEM.
+ * The same for a request in JSON: {"expr": "...", "contexts": {...}}, contexts being optional. The cache may
+ * be NULL. What is no such request gives an error of the kind "input". Returns 0 when a line was appended,
+ * whatever it says, or -ENOMEM.
  */
-int expr_eval_request(const char *request, size_t len, struct buf *out);
+int expr_eval_request(struct expr_cache *cache, const char *request, size_t len, struct buf *out);
+
+/* What a run of requests remembers: parsed expressions, up to a fixed number. One thread at a time. */
+struct expr_cache *expr_cache_new(void); /* NULL: no memory */
+void expr_cache_free(struct expr_cache *cache);
 
 /*
  * Finds the end of an expression in text that starts behind its "${{": the offset of the closing "}}" outside

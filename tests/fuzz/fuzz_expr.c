@@ -59,6 +59,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     explain(text, len, contexts);
     buf_reset(&out);
-    expr_eval_request(text, size, &out);
+    expr_eval_request(NULL, text, size, &out);
     return 0;
 }

@@ -64,7 +64,7 @@ static void run_case(const char *file, const char *group, json_t *test, struct t
         json_object_set(request, "contexts", json_object_get(test, "contexts"));
     _free_ char *text = json_dumps(request, 0);
     assert_non_null(text);
-    assert_int_equal(expr_eval_request(text, strlen(text), &out), 0);
+    assert_int_equal(expr_eval_request(NULL, text, strlen(text), &out), 0);
     _json_ json_t *line = json_loads(buf_str(&out), 0, NULL);
     assert_non_null(line);
     tally->cases++;

@@ -470,7 +470,7 @@ static void test_requests(void **state)
     (void)state;
     for (const struct row *row = rows; row->expr; row++) {
         _buf_ struct buf out = BUF_INIT;
-        assert_int_equal(expr_eval_request(row->expr, strlen(row->expr), &out), 0);
+        assert_int_equal(expr_eval_request(NULL, row->expr, strlen(row->expr), &out), 0);
         if (!str_starts(buf_str(&out), row->result))
             fail_msg("%s\n  gives  %s  wanted %s", row->expr, buf_str(&out), row->result);
     }
