@@ -4,10 +4,17 @@
  */
 #include "expr_internal.h"
 
-enum { SLOTS = 1024, TEXT_MAX = 4096 };
+enum { SLOTS = 1024, TEXT_MAX = 4096, CONTEXTS_SLOTS = 128, CONTEXTS_MAX = 16384 };
+
+struct kept_contexts {
+    char *text; /* owned */
+    size_t len;
+    json_t *json; /* owned reference */
+};
 
 struct expr_cache {
     struct expr *slots[SLOTS]; /* owned */
+    struct kept_contexts contexts[CONTEXTS_SLOTS];
 };
 
 struct expr_cache *expr_cache_new(void)
@@ -21,6 +28,10 @@ void expr_cache_free(struct expr_cache *cache)
         return;
     for (size_t i = 0; i < SLOTS; i++)
         expr_free(cache->slots[i]);
+    for (size_t i = 0; i < CONTEXTS_SLOTS; i++) {
+        free(cache->contexts[i].text);
+        json_decref(cache->contexts[i].json);
+    }
     free(cache);
 }
 
@@ -36,7 +47,7 @@ static size_t hash(struct slice text)
     }
     for (; i < text.len; i++)
         h = (h ^ (unsigned char)text.s[i]) * 0x9e3779b97f4a7c15u;
-    return (size_t)(h >> 40) % SLOTS;
+    return (size_t)(h >> 40);
 }
 
 /* What is kept was parsed with any name allowed; which are known is asked each time. */
@@ -48,21 +59,41 @@ static bool names_known(const struct expr *e, const json_t *contexts)
     return true;
 }
 
-int expr_cache_get(struct expr_cache *cache, struct slice text, const json_t *contexts, struct expr **ret)
+const struct expr *expr_cache_find(struct expr_cache *cache, struct slice text, const json_t *contexts)
 {
     if (!cache || text.len > TEXT_MAX)
-        return -ENOENT;
-    struct expr **slot = &cache->slots[hash(text)];
-    struct expr *e = *slot;
-    if (!e || e->text.len != text.len || memcmp(e->text.s, text.s, text.len) != 0) {
-        int r = expr_parse_in(text.s, text.len, &(struct parse_scope){0}, &e, NULL);
-        if (r < 0)
-            return r == -ENOMEM ? r : -ENOENT; /* parsed once more for the words */
-        expr_free(*slot);
-        *slot = e;
+        return NULL;
+    const struct expr *e = cache->slots[hash(text) % SLOTS];
+    bool found = e && e->text.len == text.len && memcmp(e->text.s, text.s, text.len) == 0;
+    return found && names_known(e, contexts) ? e : NULL;
+}
+
+void expr_cache_keep(struct expr_cache *cache, struct expr *e)
+{
+    if (!cache || e->text.len > TEXT_MAX) {
+        expr_free(e);
+        return;
     }
-    if (!names_known(e, contexts))
-        return -ENOENT;
-    *ret = e;
-    return 0;
+    struct expr **slot = &cache->slots[hash(e->text) % SLOTS];
+    expr_free(*slot);
+    *slot = e;
+}
+
+json_t *expr_cache_contexts(struct expr_cache *cache, struct slice text)
+{
+    const size_t flags = JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL;
+
+    if (!cache || text.len > CONTEXTS_MAX)
+        return json_loadb(text.s, text.len, flags, NULL);
+    struct kept_contexts *slot = &cache->contexts[hash(text) % CONTEXTS_SLOTS];
+    if (slot->text && slot->len == text.len && memcmp(slot->text, text.s, text.len) == 0)
+        return json_incref(slot->json);
+    json_t *json = json_loadb(text.s, text.len, flags, NULL);
+    char *copy = json ? malloc(text.len + 1) : NULL;
+    if (!copy)
+        return json; /* kept or not, it is good for this request */
+    free(slot->text);
+    json_decref(slot->json);
+    *slot = (struct kept_contexts){memcpy(copy, text.s, text.len), text.len, json_incref(json)};
+    return json;
 }

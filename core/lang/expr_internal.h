@@ -220,9 +220,12 @@ int expr_parse_in(const char *text, size_t len, const struct parse_scope *scope,
 int expr_fail(struct expr_err *err, enum expr_phase phase, struct slice text, const char *what,
               const struct slice *token, size_t at);
 
-/* expr_cache.c: as expr_parse_in() with the keys of contexts; *ret is borrowed from the cache. -ENOENT: not
- * for it. */
-int expr_cache_get(struct expr_cache *cache, struct slice text, const json_t *contexts, struct expr **ret);
+/* expr_cache.c: a NULL cache knows and keeps nothing */
+const struct expr *expr_cache_find(struct expr_cache *cache, struct slice text,
+                                   const json_t *contexts);     /* borrowed; NULL: parse it */
+void expr_cache_keep(struct expr_cache *cache, struct expr *e); /* takes it */
+json_t *expr_cache_contexts(struct expr_cache *cache,
+                            struct slice text); /* new reference; NULL as json_loadb */
 
 /* expr_eval.c */
 struct keep; /* memory that an evaluation holds until its end */

@@ -49,31 +49,28 @@ static int evaluate(const struct expr *e, json_t *contexts, struct buf *out, str
     return r;
 }
 
-static int parse_and_evaluate(const char *text, size_t len, json_t *contexts, struct buf *out,
+static int parse_and_evaluate(struct expr_cache *cache, struct slice text, json_t *contexts, struct buf *out,
                               struct expr_err *err)
 {
     struct parse_scope scope = {.contexts_only = true, .contexts = contexts};
+    const struct expr *kept = expr_cache_find(cache, text, contexts);
     struct expr *e;
-    int r = expr_parse_in(text, len, &scope, &e, err);
 
+    if (kept)
+        return evaluate(kept, contexts, out, err);
+    int r = expr_parse_in(text.s, text.len, &scope, &e, err);
     if (r < 0)
         return r;
     r = evaluate(e, contexts, out, err);
-    expr_free(e);
+    expr_cache_keep(cache, e);
     return r;
 }
 
-static int eval_line(struct expr_cache *cache, const char *text, size_t len, json_t *contexts,
-                     struct buf *out)
+static int eval_line(struct expr_cache *cache, struct slice text, json_t *contexts, struct buf *out)
 {
     _expr_err_ struct expr_err err = {0};
-    struct expr *kept;
-    int r = expr_cache_get(cache, (struct slice){text, len}, contexts, &kept);
+    int r = parse_and_evaluate(cache, text, contexts, out, &err);
 
-    if (r == 0)
-        r = evaluate(kept, contexts, out, &err);
-    else if (r == -ENOENT)
-        r = parse_and_evaluate(text, len, contexts, out, &err);
     if (r == -EINVAL && err.msg)
         r = add_error(out, expr_phase_name(err.phase), (struct slice){err.msg, strlen(err.msg)});
     return r;
@@ -81,7 +78,7 @@ static int eval_line(struct expr_cache *cache, const char *text, size_t len, jso
 
 int expr_eval_line(const char *text, size_t len, json_t *contexts, struct buf *out)
 {
-    return eval_line(NULL, text, len, contexts, out);
+    return eval_line(NULL, (struct slice){text, len}, contexts, out);
 }
 
 static int eval_slow(struct expr_cache *cache, const char *request, size_t len, struct buf *out)
@@ -99,7 +96,8 @@ static int eval_slow(struct expr_cache *cache, const char *request, size_t len, 
     }
     if (!json_is_string(expr) || (contexts && !json_is_object(contexts) && !json_is_null(contexts)))
         return add_error(out, "input", SLICE("expected {\"expr\": STRING, \"contexts\": OBJECT}"));
-    return eval_line(cache, json_string_value(expr), json_string_length(expr), contexts, out);
+    struct slice text = {json_string_value(expr), json_string_length(expr)};
+    return eval_line(cache, text, contexts, out);
 }
 
 /* A request taken apart. Only what has passed for valid JSON, or is given to jansson, is in it. */
@@ -247,11 +245,10 @@ int expr_eval_request(struct expr_cache *cache, const char *request, size_t len,
     bool fast = take_apart((struct cursor){request, request + len}, &rq);
 
     if (fast && rq.contexts.len > 2) {
-        contexts = json_loadb(rq.contexts.s, rq.contexts.len, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
+        contexts = expr_cache_contexts(cache, rq.contexts);
         fast = contexts != NULL;
     }
-    int r =
-        fast ? eval_line(cache, rq.expr.s, rq.expr.len, contexts, out) : eval_slow(cache, request, len, out);
+    int r = fast ? eval_line(cache, rq.expr, contexts, out) : eval_slow(cache, request, len, out);
     buf_release(&rq.unescaped);
     return r == -EINVAL ? 0 : r;
 }

@@ -59,6 +59,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     explain(text, len, contexts);
     buf_reset(&out);
-    expr_eval_request(NULL, text, size, &out);
+    struct expr_cache *cache = expr_cache_new();
+    if (cache) {
+        expr_eval_request(cache, text, size, &out);
+        expr_eval_request(cache, text, size, &out);
+    }
+    expr_cache_free(cache);
     return 0;
 }

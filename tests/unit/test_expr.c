@@ -447,6 +447,29 @@ static void test_values(void **state)
     assert_string_equal(value_kind_name(bad.kind), "String");
 }
 
+/* What is remembered of a request must not leak into the next one. */
+static void test_cache(void **state)
+{
+    static const struct row rows[] = {{"{\"expr\":\"a.b\",\"contexts\":{\"a\":{\"b\":1}}}", "\"value\":1}"},
+                                      {"{\"expr\":\"a.b\",\"contexts\":{\"a\":{\"b\":2}}}", "\"value\":2}"},
+                                      {"{\"expr\":\"a.b\"}", "Unrecognized named-value: 'a'"},
+                                      {"{\"expr\":\"a.b\",\"contexts\":{\"A\":null}}", "\"value\":null}"},
+                                      {"{\"expr\":\"a.*\",\"contexts\":{\"a\":{\"b\":2}}}", "\"value\":[2]}"},
+                                      {0}};
+    struct expr_cache *cache = expr_cache_new();
+
+    (void)state;
+    assert_non_null(cache);
+    for (int round = 0; round < 3; round++) {
+        for (const struct row *row = rows; row->expr; row++) {
+            _buf_ struct buf out = BUF_INIT;
+            assert_int_equal(expr_eval_request(cache, row->expr, strlen(row->expr), &out), 0);
+            assert_non_null(strstr(buf_str(&out), row->result));
+        }
+    }
+    expr_cache_free(cache);
+}
+
 static void test_requests(void **state)
 {
     static const struct row rows[] = {
@@ -458,6 +481,9 @@ static void test_requests(void **state)
          "{\"kind\":\"String\",\"value\":\"\U0001f60a\\n\"}\n"},
         {"{\"expr\":\"'a\\\"\\\\'\"}", "{\"kind\":\"String\",\"value\":\"a\\\"\\\\\"}\n"},
         {"{\"expr\":\"1\",\"expr\":\"2\"}", "{\"kind\":\"Number\",\"value\":2}\n"},
+        {"{\"expr\":\"1\t\"}", "{\"error\":{\"kind\":\"input\""},
+        {"{\"expr\":\"1\",\"contexts\":{\"a\":}}", "{\"error\":{\"kind\":\"input\""},
+        {"{\"expr\":\"1\",\"contexts\":{}}", "{\"kind\":\"Number\",\"value\":1}\n"},
         {"{\"expr\":1}", "{\"error\":{\"kind\":\"input\""},
         {"{\"expr\":\"1\",\"contexts\":[]}", "{\"error\":{\"kind\":\"input\""},
         {"{\"expr\":\"1\"} x", "{\"error\":{\"kind\":\"input\""},
@@ -486,6 +512,7 @@ int main(void)
         cmocka_unit_test(test_memory),          cmocka_unit_test(test_scope),
         cmocka_unit_test(test_explain),         cmocka_unit_test(test_find_end),
         cmocka_unit_test(test_values),          cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_cache),
     };
 
     return cmocka_run_group_tests_name("expr", tests, NULL, NULL);
