@@ -233,11 +233,23 @@ int fold_contains(struct slice text, struct slice part, bool *ret)
     return 0;
 }
 
+size_t ascii_prefix(struct slice text)
+{
+    size_t i = 0;
+
+    for (uint64_t word; i + sizeof(word) <= text.len; i += sizeof(word)) {
+        memcpy(&word, text.s + i, sizeof(word));
+        if (word & 0x8080808080808080u)
+            break;
+    }
+    return i;
+}
+
 size_t utf16_length(struct slice text)
 {
-    size_t units = 0;
+    size_t units = ascii_prefix(text);
 
-    for (size_t i = 0; i < text.len; i++) {
+    for (size_t i = units; i < text.len; i++) {
         unsigned char c = (unsigned char)text.s[i];
         units += ((c & 0xc0) != 0x80) + (c >= 0xf0);
     }

@@ -115,7 +115,8 @@ int expr_parse_in(const char *text, size_t len, const struct parse_scope *scope,
     _cleanup_(cleanup_expr) struct expr *e = expr_new();
     if (!e)
         return -ENOMEM;
-    int r = utf8_valid(text, len) ? copy_text(e, text, len) : copy_repaired(e, text, len);
+    size_t ascii = ascii_prefix((struct slice){text, len});
+    int r = utf8_valid(text + ascii, len - ascii) ? copy_text(e, text, len) : copy_repaired(e, text, len);
     if (r == 0)
         r = expr_parse_tree(e, scope, err);
     if (r == 0)

@@ -78,12 +78,10 @@ void eval_end(struct eval *ev)
 static int account(struct eval *ev, int level, size_t bytes, bool trim)
 {
     if (trim)
-        for (; ev->deepest > level; ev->deepest--) {
+        for (; ev->deepest > level; ev->deepest--)
             ev->used -= ev->used_at[ev->deepest];
-            ev->used_at[ev->deepest] = 0;
-        }
-    if (level > ev->deepest)
-        ev->deepest = level;
+    while (ev->deepest < level)
+        ev->used_at[++ev->deepest] = 0;
     ev->used_at[level] += bytes;
     ev->used += bytes;
     return ev->used > ev->max_memory ? -E2BIG : 0;
@@ -336,8 +334,12 @@ void eval_begin(struct eval *ev, const struct expr *e, const struct expr_env *en
 {
     size_t max = env ? env->max_memory : 0;
 
-    *ev = (struct eval){
-        .expr = e, .env = env, .err = err, .deepest = -1, .max_memory = max ? max : default_memory};
+    memset(ev, 0, offsetof(struct eval, used_at)); /* used_at is written before it is read, up to deepest */
+    ev->expr = e;
+    ev->env = env;
+    ev->err = err;
+    ev->deepest = -1;
+    ev->max_memory = max ? max : default_memory;
 }
 
 int eval_root(struct eval *ev, struct val *ret)

@@ -29,6 +29,7 @@ bool fold_equal(struct slice a, struct slice b);
 bool fold_starts(struct slice text, struct slice prefix);
 bool fold_ends(struct slice text, struct slice suffix);
 int fold_contains(struct slice text, struct slice part, bool *ret); /* 0 or -ENOMEM */
+size_t ascii_prefix(struct slice text);                             /* bytes; may stop up to seven early */
 size_t utf16_length(struct slice text);
 size_t space_length(const char *s, const char *end); /* bytes of the white space at s, 0 if it is none */
 
@@ -236,10 +237,11 @@ struct eval {
     struct keep *kept;
     size_t max_memory;
     size_t produced; /* bytes of all values ever made: bounds what `kept` may hold */
-    size_t used, used_at[EXPR_MAX_DEPTH + 1];
-    int deepest;
+    size_t used;
+    int deepest;      /* the last of used_at that is in use */
     struct val *seen; /* for explaining: the value of each node by its id; NULL otherwise */
     bool *was_seen;
+    size_t used_at[EXPR_MAX_DEPTH + 1];
 };
 void eval_begin(struct eval *ev, const struct expr *e, const struct expr_env *env, struct expr_err *err);
 int eval_root(struct eval *ev, struct val *ret); /* *ret is good until eval_end */

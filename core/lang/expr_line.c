@@ -19,19 +19,24 @@ static int add_error(struct buf *out, const char *kind, struct slice message)
     return buf_ok(out) ? -EINVAL : -ENOMEM;
 }
 
+static void add_text(struct buf *out, struct slice text)
+{
+    buf_add(out, text.s, text.len);
+}
+
 static int add_value(struct buf *out, const struct val *v)
 {
     size_t start = out->len;
 
-    buf_adds(out, "{\"kind\":\"");
+    add_text(out, SLICE("{\"kind\":\""));
     buf_adds(out, value_kind_name(v->kind));
-    buf_adds(out, "\",\"value\":");
+    add_text(out, SLICE("\",\"value\":"));
     int r = val_to_json_line(v, out);
     if (r == -ELOOP) {
         out->len = start;
         return add_error(out, "evaluation", SLICE("The value is nested too deeply"));
     }
-    buf_adds(out, "}\n");
+    add_text(out, SLICE("}\n"));
     return buf_ok(out) ? r : -ENOMEM;
 }
 
@@ -130,20 +135,20 @@ static bool read_raw(struct cursor *c, struct slice *ret, bool *ret_escapes)
 {
     if (!skip_char(c, '"'))
         return false;
-    const char *start = c->at;
+    const char *start = c->at, *at = start, *end = c->end;
     *ret_escapes = false;
-    while (c->at < c->end && *c->at != '"' && (unsigned char)*c->at >= ' ') {
-        if (*c->at == '\\') {
+    while (at < end && *at != '"' && (unsigned char)*at >= ' ') {
+        if (*at == '\\') {
             *ret_escapes = true;
-            if (++c->at == c->end)
+            if (++at == end)
                 return false;
         }
-        c->at++;
+        at++;
     }
-    *ret = (struct slice){start, (size_t)(c->at - start)};
-    if (c->at >= c->end || *c->at != '"')
+    if (at >= end || *at != '"')
         return false;
-    c->at++;
+    *ret = (struct slice){start, (size_t)(at - start)};
+    c->at = at + 1;
     return true;
 }
 
@@ -171,7 +176,10 @@ static bool read_expr(struct cursor *c, struct request *rq)
 {
     bool escapes;
 
-    if (!read_raw(c, &rq->expr, &escapes) || !utf8_valid(rq->expr.s, rq->expr.len))
+    if (!read_raw(c, &rq->expr, &escapes))
+        return false;
+    size_t ascii = ascii_prefix(rq->expr);
+    if (!utf8_valid(rq->expr.s + ascii, rq->expr.len - ascii))
         return false;
     if (!escapes)
         return true;
