@@ -6,6 +6,8 @@
  */
 #include "expr_internal.h"
 
+enum { SHORT_TEXT = 64 };
+
 /* Every step-th character from first to last is delta away from its upper case. */
 struct case_range {
     uint32_t first, last;
@@ -216,13 +218,26 @@ static void fold_append(struct buf *b, struct slice text)
     }
 }
 
-/* Folded copies and memmem: linear, however hostile the two texts are. */
+/* Short texts are compared in place, at each of their characters. */
+static bool short_contains(struct slice text, struct slice part)
+{
+    const unsigned char *at = (const unsigned char *)text.s, *end = at + text.len;
+
+    while (at < end) {
+        if (fold_starts((struct slice){(const char *)at, (size_t)(end - at)}, part))
+            return true;
+        utf8_next(&at, end);
+    }
+    return false;
+}
+
+/* Long ones as folded copies and by memmem: linear, however hostile the two texts are. */
 int fold_contains(struct slice text, struct slice part, bool *ret)
 {
     _buf_ struct buf a = BUF_INIT, b = BUF_INIT;
 
-    if (part.len == 0) {
-        *ret = true;
+    if (part.len == 0 || text.len <= SHORT_TEXT) {
+        *ret = part.len == 0 || short_contains(text, part);
         return 0;
     }
     fold_append(&a, text);

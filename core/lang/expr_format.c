@@ -142,9 +142,11 @@ int fn_format(struct eval *ev, const struct node *call, int level, struct val *r
     r = format_check(ev, call, f);
     if (r < 0)
         return r;
-    _free_ struct format_arg *args = calloc(call->n_args, sizeof(*args));
-    if (!args)
+    struct format_arg few[4] = {0}; /* mostly enough */
+    _free_ struct format_arg *many = NULL;
+    if (call->n_args > ARRAY_LEN(few) && !(many = calloc(call->n_args, sizeof(*many))))
         return -ENOMEM;
+    struct format_arg *args = many ? many : few;
     for (const struct node *arg = call->args->next; arg; arg = arg->next)
         args[n++].node = arg;
     r = format_write(ev, call, level, f, args, &out);

@@ -36,8 +36,8 @@ void value_release(struct value *v);
 struct value value_from_json(json_t *json); /* takes a new reference; NULL and JSON null give VALUE_NULL */
 json_t *value_to_json(
     const struct value *v); /* new reference; NaN and infinities become their strings; NULL: no memory */
-struct value value_string(const char *s,
-                          size_t len); /* bytes that are not UTF-8 become U+FFFD; no memory: Null */
+/* Bytes that are not UTF-8 become U+FFFD. Out of memory it is Null. */
+struct value value_string(const char *s, size_t len);
 struct value value_boolean(bool b);
 struct value value_number(double n);
 
@@ -114,7 +114,7 @@ int expr_eval(const struct expr *e, const struct expr_env *env, struct value *re
 /*
  * Evaluates and explains: appends one line for each part that was evaluated, indented by its depth,
  * `PART => VALUE` (strings quoted, long values cut), parts that short-circuiting left out marked `(not
- * evaluated)`.
+ * evaluated)`. Literals have no lines of their own. When evaluation fails the lines tell how far it came.
  */
 int expr_explain(const struct expr *e, const struct expr_env *env, struct value *ret, struct buf *lines,
                  struct expr_err *err);
@@ -136,7 +136,7 @@ struct expr_cache;
  */
 int expr_eval_request(struct expr_cache *cache, const char *request, size_t len, struct buf *out);
 
-/* What a run of requests remembers: parsed expressions, up to a fixed number. One thread at a time. */
+/* What a run of requests remembers: expressions and contexts, up to a fixed number. One thread at a time. */
 struct expr_cache *expr_cache_new(void); /* NULL: no memory */
 void expr_cache_free(struct expr_cache *cache);
 

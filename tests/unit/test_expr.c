@@ -177,6 +177,11 @@ static void test_functions(void **state)
     static const struct row rows[] = {
         {"contains('Hello', 'LL')", "true"},
         {"contains('stra\u00dfe', 'A\u00dfE')", "true"},
+        {"contains('a stra\u00dfe that is so long that it is searched in another way, as a folded copy', "
+         "'A\u00dfE T')",
+         "true"},
+        {"contains('aab', 'ab')", "true"},
+        {"contains('aab', 'aabb')", "false"},
         {"contains(list, '20')", "true"},
         {"contains(list, list)", "false"},
         {"contains(github, 'ref')", "false"},
