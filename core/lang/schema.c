@@ -304,6 +304,7 @@ static const struct definition definitions[] = {
         {"branches-ignore", "event-branches-ignore"}),
     ONE_OF("workflow-run-workflows", NOTHING, "non-empty-string", "sequence-of-non-empty-string"),
     STRING("workflow-name", NOTHING),
+    STRING("workflow-description", NOTHING),
     STRING("run-name", BASE_CTX),
     MAPPING("workflow-defaults", NOTHING, {"run", "workflow-defaults-run"}),
     MAPPING("workflow-defaults-run", NOTHING, {"shell", "shell"},

@@ -1,6 +1,6 @@
 /*
- * YAML to a tree, from libyaml's events, without recursion on what a file contains: the stack of open collections is an
- * array of bounded depth.
+ * YAML to a tree, from libyaml's events, without recursion on what a file contains: the stack of open
+ * collections is an array of bounded depth.
  */
 #include "yaml.h"
 
@@ -31,7 +31,8 @@ struct reader {
     struct yaml_node *root;
 };
 
-static int yaml_fail(struct reader *r, yaml_mark_t mark, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static int yaml_fail(struct reader *r, yaml_mark_t mark, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 static int yaml_fail(struct reader *r, yaml_mark_t mark, const char *fmt, ...)
 {
@@ -123,7 +124,8 @@ static bool resolve(struct yaml_node *node, enum yaml_kind wanted, bool any)
 
     if ((any || wanted == YAML_NULL) && one_of(node->str, node->len, nulls)) {
         node->kind = YAML_NULL;
-    } else if ((any || wanted == YAML_BOOLEAN) && (one_of(node->str, node->len, trues) || one_of(node->str, node->len, falses))) {
+    } else if ((any || wanted == YAML_BOOLEAN) &&
+               (one_of(node->str, node->len, trues) || one_of(node->str, node->len, falses))) {
         node->kind = YAML_BOOLEAN;
         node->boolean = node->str[0] == 't' || node->str[0] == 'T';
     } else if ((any || wanted == YAML_NUMBER) && parse_number(node->str, node->len, &node->number)) {
@@ -139,8 +141,11 @@ static int resolve_tagged(struct reader *r, const yaml_event_t *e, struct yaml_n
     static const struct {
         const char *tag;
         enum yaml_kind kind;
-    } tags[] = {{YAML_NULL_TAG, YAML_NULL},   {YAML_BOOL_TAG, YAML_BOOLEAN}, {YAML_INT_TAG, YAML_NUMBER},
-                {YAML_FLOAT_TAG, YAML_NUMBER}, {YAML_STR_TAG, YAML_STRING}};
+    } tags[] = {{YAML_NULL_TAG, YAML_NULL},
+                {YAML_BOOL_TAG, YAML_BOOLEAN},
+                {YAML_INT_TAG, YAML_NUMBER},
+                {YAML_FLOAT_TAG, YAML_NUMBER},
+                {YAML_STR_TAG, YAML_STRING}};
 
     for (size_t i = 0; i < ARRAY_LEN(tags); i++) {
         if (!str_eq(tag, tags[i].tag))
@@ -151,7 +156,8 @@ static int resolve_tagged(struct reader *r, const yaml_event_t *e, struct yaml_n
         }
         if (resolve(node, tags[i].kind, false))
             return 0;
-        return yaml_fail(r, e->start_mark, "The value '%.60s' on line %d and column %d is invalid for the type '%.60s'",
+        return yaml_fail(r, e->start_mark,
+                         "The value '%.60s' on line %d and column %d is invalid for the type '%.60s'",
                          node->str, node->line, node->col, tag);
     }
     return yaml_fail(r, e->start_mark, "Unexpected tag '%.100s'", tag);
@@ -183,8 +189,10 @@ static struct yaml_node *new_node(struct reader *r, const yaml_event_t *e, enum 
     struct yaml_node *node = arena_new(r->arena, struct yaml_node);
 
     if (node)
-        *node = (struct yaml_node){
-            .kind = kind, .line = (int)e->start_mark.line + 1, .col = (int)e->start_mark.column + 1, .str = ""};
+        *node = (struct yaml_node){.kind = kind,
+                                   .line = (int)e->start_mark.line + 1,
+                                   .col = (int)e->start_mark.column + 1,
+                                   .str = ""};
     r->nodes++;
     return node;
 }
@@ -239,8 +247,8 @@ static int on_open(struct reader *r, const yaml_event_t *e, enum yaml_kind kind,
     int code = add_child(r, node);
     if (code < 0)
         return code;
-    r->stack[r->depth++] = (struct open_node){.node = node,
-                                              .anchor = anchor ? arena_strdup(r->arena, (const char *)anchor) : NULL};
+    r->stack[r->depth++] = (struct open_node){
+        .node = node, .anchor = anchor ? arena_strdup(r->arena, (const char *)anchor) : NULL};
     return anchor && !r->stack[r->depth - 1].anchor ? -ENOMEM : 0;
 }
 
@@ -260,10 +268,14 @@ static int on_close(struct reader *r)
     return define_anchor(r, (const yaml_char_t *)top->anchor, node);
 }
 
-/* How many nodes an alias stands for, as far as a limit: so that ten aliases of ten aliases cannot explode. */
+/* How many nodes an alias stands for, as far as a limit: so that ten aliases of ten aliases cannot explode.
+ */
 static size_t count_nodes(const struct yaml_node *node, size_t limit)
 {
-    size_t children = node->kind == YAML_MAPPING ? node->n * 2 : node->kind == YAML_SEQUENCE ? node->n : 0, n = 1;
+    size_t children = node->kind == YAML_MAPPING    ? node->n * 2
+                      : node->kind == YAML_SEQUENCE ? node->n
+                                                    : 0,
+           n = 1;
 
     for (size_t i = 0; i < children && n < limit; i++)
         n += count_nodes(node->items[i], limit - n);
@@ -298,7 +310,8 @@ static int on_event(struct reader *r, const yaml_event_t *e)
     case YAML_ALIAS_EVENT:
         return on_alias(r, e);
     case YAML_DOCUMENT_START_EVENT:
-        return r->root ? yaml_fail(r, e->start_mark, "Expected the end of the file, found a second document") : 0;
+        return r->root ? yaml_fail(r, e->start_mark, "Expected the end of the file, found a second document")
+                       : 0;
     default:
         return 0;
     }
@@ -311,13 +324,15 @@ static int on_parser_error(struct reader *r, const yaml_parser_t *p)
     if (p->error == YAML_MEMORY_ERROR)
         return -ENOMEM;
     if (p->error == YAML_READER_ERROR)
-        return yaml_fail(r, mark, "Cannot read the file as YAML: %s", p->problem ? p->problem : "invalid bytes");
+        return yaml_fail(r, mark, "Cannot read the file as YAML: %s",
+                         p->problem ? p->problem : "invalid bytes");
     if (!p->context)
         return yaml_fail(r, mark, "%s", p->problem ? p->problem : "Invalid YAML");
     return yaml_fail(r, mark, "W%s, %s", p->context + 1, p->problem); /* "while ..." begins the sentence */
 }
 
-int yaml_parse(const char *text, size_t len, struct arena *a, struct yaml_node **ret, struct yaml_error *ret_error)
+int yaml_parse(const char *text, size_t len, struct arena *a, struct yaml_node **ret,
+               struct yaml_error *ret_error)
 {
     struct reader *r = calloc(1, sizeof(*r));
     yaml_parser_t parser;

@@ -1,6 +1,6 @@
 /*
- * YAML as GitHub reads it: a tree of scalars, sequences and mappings with their places. YAML 1.2 core schema; aliases are
- * expanded (bounded); one document a file.
+ * YAML as GitHub reads it: a tree of scalars, sequences and mappings with their places. YAML 1.2 core schema;
+ * aliases are expanded (bounded); one document a file.
  */
 #ifndef RUNFS_LANG_YAML_H
 #define RUNFS_LANG_YAML_H
@@ -31,7 +31,9 @@ struct yaml_error {
 
 enum { YAML_DEPTH_MAX = 100, YAML_NODES_MAX = 500000 };
 
-/* Everything is allocated in a. Returns 0, -EINVAL (ret_error filled) or -ENOMEM. An empty file gives *ret NULL. */
-int yaml_parse(const char *text, size_t len, struct arena *a, struct yaml_node **ret, struct yaml_error *ret_error);
+/* Everything is allocated in a. Returns 0, -EINVAL (ret_error filled) or -ENOMEM. An empty file gives *ret
+ * NULL. */
+int yaml_parse(const char *text, size_t len, struct arena *a, struct yaml_node **ret,
+               struct yaml_error *ret_error);
 
 #endif

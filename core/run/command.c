@@ -8,8 +8,10 @@ struct escape {
     char character;
 };
 
-static const struct escape escapes[] = {{"%0D", '\r'}, {"%0A", '\n'}, {"%3A", ':'}, {"%2C", ','}, {"%25", '%'}};
-static const struct escape old_escapes[] = {{"%3B", ';'}, {"%0D", '\r'}, {"%0A", '\n'}, {"%5D", ']'}, {"%25", '%'}};
+static const struct escape escapes[] = {
+    {"%0D", '\r'}, {"%0A", '\n'}, {"%3A", ':'}, {"%2C", ','}, {"%25", '%'}};
+static const struct escape old_escapes[] = {
+    {"%3B", ';'}, {"%0D", '\r'}, {"%0A", '\n'}, {"%5D", ']'}, {"%25", '%'}};
 
 /* n_escapes: a message knows fewer codes than a property. */
 static char *unescape(const char *s, size_t len, const struct escape *codes, size_t n_codes)
@@ -72,7 +74,8 @@ static void parse_properties(const char *s, size_t len, char separator, const st
     }
 }
 
-static bool parse_head(const char *head, size_t len, char separator, const struct escape *codes, struct command *ret)
+static bool parse_head(const char *head, size_t len, char separator, const struct escape *codes,
+                       struct command *ret)
 {
     const char *space = memchr(head, ' ', len);
     size_t name = space ? (size_t)(space - head) : len;

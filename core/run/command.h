@@ -1,6 +1,6 @@
 /*
- * Workflow commands in a step's output: `::name key=value,key=value::message` and the older `##[name key=value;]message`
- * (GitHub documentation, "Workflow commands").
+ * Workflow commands in a step's output: `::name key=value,key=value::message` and the older `##[name
+ * key=value;]message` (GitHub documentation, "Workflow commands").
  */
 #ifndef RUNFS_RUN_COMMAND_H
 #define RUNFS_RUN_COMMAND_H

@@ -56,7 +56,8 @@ static int set_pair(json_t *into, const char *name, size_t name_len, const char 
     return json_object_setn_new(into, name, name_len, text) < 0 ? -ENOMEM : 0;
 }
 
-static int parse_block(struct lines *l, const char *line, size_t len, const char *mark, json_t *into, struct err *err)
+static int parse_block(struct lines *l, const char *line, size_t len, const char *mark, json_t *into,
+                       struct err *err)
 {
     const char *delimiter = mark + 2, *body;
     size_t delimiter_len = len - (size_t)(delimiter - line), body_len;
@@ -64,12 +65,13 @@ static int parse_block(struct lines *l, const char *line, size_t len, const char
     bool first = true;
 
     if (mark == line || delimiter_len == 0)
-        return err_set(err, -EINVAL, "Invalid format '%.*s'. Name must not be empty and delimiter must not be empty",
+        return err_set(err, -EINVAL,
+                       "Invalid format '%.*s'. Name must not be empty and delimiter must not be empty",
                        (int)len, line);
     for (;;) {
         if (!next_line(l, &body, &body_len))
-            return err_set(err, -EINVAL, "Invalid value. Matching delimiter not found '%.*s'", (int)delimiter_len,
-                           delimiter);
+            return err_set(err, -EINVAL, "Invalid value. Matching delimiter not found '%.*s'",
+                           (int)delimiter_len, delimiter);
         if (body_len == delimiter_len && memcmp(body, delimiter, body_len) == 0)
             break;
         if (!first)
@@ -84,7 +86,8 @@ static int parse_line(struct lines *l, const char *line, size_t len, json_t *int
 {
     const char *equals = memchr(line, '=', len), *block = memmem(line, len, "<<", 2);
 
-    if (!utf8_valid(line, len) && (block ? utf8_valid_prefix(line, len) < (size_t)(block - line) : true) && !equals)
+    if (!utf8_valid(line, len) && (block ? utf8_valid_prefix(line, len) < (size_t)(block - line) : true) &&
+        !equals)
         return err_set(err, -EINVAL, "Invalid format: the name is not UTF-8");
     if (equals && (!block || equals < block)) {
         if (equals == line)

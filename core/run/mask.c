@@ -1,6 +1,6 @@
 /*
- * Masking. Secrets are few and output is much, so a text is scanned with memmem() for each form (glibc's is vectorised
- * and linear), and the hits are merged.
+ * Masking. Secrets are few and output is much, so a text is scanned with memmem() for each form (glibc's is
+ * vectorised and linear), and the hits are merged.
  */
 #include "mask.h"
 
@@ -13,7 +13,7 @@ struct mask {
     struct form {
         char *text; /* owned */
         size_t len;
-    } *forms; /* owned */
+    } * forms; /* owned */
     size_t n, cap, longest;
 };
 
@@ -72,8 +72,8 @@ static int mask_add_form(struct mask *m, const char *text, size_t len)
 /* ----------------------------------------------------------------------------------------- the encoders */
 
 /*
- * Base64 of the value as it looks in the middle of other data: the characters that do not depend on the neighbours, for
- * each of the three positions that it may have in a group of three bytes.
+ * Base64 of the value as it looks in the middle of other data: the characters that do not depend on the
+ * neighbours, for each of the three positions that it may have in a group of three bytes.
  */
 static void encode_base64(const char *s, size_t len, int shift, struct buf *out)
 {
@@ -101,7 +101,8 @@ static void encode_json(const char *s, struct buf *out)
 static void encode_uri(const char *s, struct buf *out)
 {
     for (; *s; s++)
-        if ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') || strchr("-_.~", *s))
+        if ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
+            strchr("-_.~", *s))
             buf_addc(out, *s);
         else
             buf_addf(out, "%%%02X", (unsigned char)*s);
@@ -161,8 +162,8 @@ static void encode_trim_quotes(const char *s, struct buf *out)
 
 static int mask_add_encodings(struct mask *m, const char *s, size_t len)
 {
-    static void (*const encoders[])(const char *, struct buf *) = {encode_json,     encode_uri,       encode_uri_loose,
-                                                                  encode_xml,      encode_argument,  encode_trim_quotes};
+    static void (*const encoders[])(const char *, struct buf *) = {
+        encode_json, encode_uri, encode_uri_loose, encode_xml, encode_argument, encode_trim_quotes};
     int r = mask_add_form(m, s, len);
 
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(encoders); i++) {

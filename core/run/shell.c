@@ -3,7 +3,8 @@
 
 #include "runfs/str.h"
 
-/* One row a shell that GitHub names. An empty name: none was given; bash without pipefail, sh where there is no bash. */
+/* One row a shell that GitHub names. An empty name: none was given; bash without pipefail, sh where there is
+ * no bash. */
 static const struct {
     const char *name, *template, *extension, *before, *after;
 } shells[] = {
@@ -74,9 +75,10 @@ int shell_parse(const char *shell, struct shell *ret, struct err *err)
         s.after = shells[i].after;
     }
     if (!named && !strstr(template, "{0}"))
-        return err_set(err, -EINVAL,
-                       "Invalid shell option. Shell must be a valid built-in (bash, sh, cmd, powershell, pwsh) or a "
-                       "format string containing '{0}'");
+        return err_set(
+            err, -EINVAL,
+            "Invalid shell option. Shell must be a valid built-in (bash, sh, cmd, powershell, pwsh) or a "
+            "format string containing '{0}'");
     s.argv = split_words(template);
     if (!s.argv)
         return err_errno(err, -ENOMEM, "shell %s", template);

@@ -1,5 +1,6 @@
 /*
- * Shells: from a step's `shell` to the command line that runs its script (GitHub documentation, "jobs.<id>.steps[*].shell").
+ * Shells: from a step's `shell` to the command line that runs its script (GitHub documentation,
+ * "jobs.<id>.steps[*].shell").
  */
 #ifndef RUNFS_RUN_SHELL_H
 #define RUNFS_RUN_SHELL_H
@@ -8,8 +9,8 @@
 #include "runfs/err.h"
 
 struct shell {
-    char **argv;           /* owned, NULL-terminated; "{0}" stands where the script's path goes */
-    const char *extension; /* of the script file: ".sh", ".py", ".ps1", "" */
+    char **argv;                /* owned, NULL-terminated; "{0}" stands where the script's path goes */
+    const char *extension;      /* of the script file: ".sh", ".py", ".ps1", "" */
     const char *before, *after; /* text around the script; "" mostly */
 };
 void shell_release(struct shell *s);
