@@ -1,6 +1,7 @@
 /*
- * Inside runfs-agent: one program, single-threaded, static. As a spawner it makes machines; in a machine it is
- * process 1 (or a subreaper where there are no namespaces) and runs commands. See proto.h for what it speaks.
+ * Inside runfs-agent: one program, single-threaded, static. As a spawner it makes machines; in a machine it
+ * is process 1 (or a subreaper where there are no namespaces) and runs commands. See proto.h for what it
+ * speaks.
  */
 #ifndef RUNFS_AGENT_AGENT_H
 #define RUNFS_AGENT_AGENT_H
@@ -18,18 +19,18 @@ int agent_serve(int control);
 
 /* One command that runs or ran. */
 struct command {
-    bool active;              /* from EXEC to the report */
-    bool exited;              /* its main process ended, with `status` */
+    bool active; /* from EXEC to the report */
+    bool exited; /* its main process ended, with `status` */
     pid_t pid;
     int status;
-    int output[2];            /* stdout, stderr; -1 at their end */
-    int64_t started, ended;   /* monotonic ns */
-    int64_t deadline;         /* 0: none */
-    int stage;                /* 0, then the number of signals sent to end it: SIGINT, SIGTERM, SIGKILL */
-    int64_t next_stage;       /* when the next one is due */
+    int output[2];          /* stdout, stderr; -1 at their end */
+    int64_t started, ended; /* monotonic ns */
+    int64_t deadline;       /* 0: none */
+    int stage;              /* 0, then the number of signals sent to end it: SIGINT, SIGTERM, SIGKILL */
+    int64_t next_stage;     /* when the next one is due */
     bool timed_out, cancelled;
     struct exec_request request;
-    void *payload;            /* owned: what request points into */
+    void *payload; /* owned: what request points into */
 };
 
 struct agent {
@@ -92,6 +93,8 @@ struct sandbox {
 int sandbox_prepare(struct sandbox *s, const char *scratch, struct err *err);
 /* Makes sure that an image is attached; its number, or -errno. */
 int sandbox_image(struct sandbox *s, const char *path, struct err *err);
+/* Mounts an empty file system for a mask; its root as a descriptor, or -errno. */
+int sandbox_mask(const char *name, struct err *err);
 /* In the new process: builds the root file system and enters it. */
 int sandbox_enter(const struct sandbox *s, const struct spawn_request *r, int image, struct err *err);
 

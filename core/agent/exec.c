@@ -62,11 +62,8 @@ static int command_spawn(struct command *c, const char **ret_stage)
     *ret_stage = "cannot make pipes for";
     if (r < 0)
         return r;
-    struct spawn_command s = {.argv = c->request.argv,
-                              .env = c->request.env,
-                              .cwd = c->request.cwd,
-                              .out = out[1],
-                              .err = err[1]};
+    struct spawn_command s = {
+        .argv = c->request.argv, .env = c->request.env, .cwd = c->request.cwd, .out = out[1], .err = err[1]};
     r = spawn_command(&s, &c->pid, ret_stage);
     close(out[1]);
     close(err[1]);
@@ -103,15 +100,15 @@ void command_start(struct agent *a, const void *payload, size_t len)
     c->started = mono_ns();
     int r = command_spawn(c, &stage);
     if (r < 0) {
-        snprintf(words, sizeof(words), "%s %.700s: %s", stage, r == -ESTALE ? c->request.cwd : c->request.argv[0],
-                 strerrordesc_np(-r));
+        snprintf(words, sizeof(words), "%s %.700s: %s", stage,
+                 r == -ESTALE ? c->request.cwd : c->request.argv[0], strerrordesc_np(-r));
         command_refuse(a, r, words);
         return;
     }
     if (c->request.deadline_ms)
-        c->deadline = c->started + (int64_t)(c->request.deadline_ms < INT32_MAX ? c->request.deadline_ms
-                                                                                : INT32_MAX) *
-                                       1000000;
+        c->deadline =
+            c->started +
+            (int64_t)(c->request.deadline_ms < INT32_MAX ? c->request.deadline_ms : INT32_MAX) * 1000000;
     c->active = true;
 }
 

@@ -8,7 +8,8 @@
 static void put_failed(struct agent *a, const char *path, int error)
 {
     if (!a->put_error[0])
-        snprintf(a->put_error, sizeof(a->put_error), "cannot write %.400s: %s", path, strerrordesc_np(-error));
+        snprintf(a->put_error, sizeof(a->put_error), "cannot write %.400s: %s", path,
+                 strerrordesc_np(-error));
 }
 
 static int open_to_write(const char *path, unsigned mode)

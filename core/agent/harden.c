@@ -18,11 +18,11 @@
  * namespace; SYS_ADMIN is left out, so mounts stay as they were made (a step may still make a user namespace
  * of its own and mount there).
  */
-static const int kept[] = {CAP_CHOWN,       CAP_DAC_OVERRIDE,     CAP_DAC_READ_SEARCH, CAP_FOWNER,
-                           CAP_FSETID,      CAP_KILL,             CAP_SETGID,          CAP_SETUID,
-                           CAP_SETPCAP,     CAP_NET_BIND_SERVICE, CAP_NET_RAW,         CAP_NET_ADMIN,
-                           CAP_SYS_CHROOT,  CAP_SYS_PTRACE,       CAP_SYS_NICE,        CAP_SYS_RESOURCE,
-                           CAP_AUDIT_WRITE, CAP_SETFCAP,          CAP_IPC_OWNER,       CAP_IPC_LOCK};
+static const int kept[] = {
+    CAP_CHOWN,        CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,     CAP_FSETID,
+    CAP_KILL,         CAP_SETGID,       CAP_SETUID,          CAP_SETPCAP,    CAP_NET_BIND_SERVICE,
+    CAP_NET_RAW,      CAP_NET_ADMIN,    CAP_SYS_CHROOT,      CAP_SYS_PTRACE, CAP_SYS_NICE,
+    CAP_SYS_RESOURCE, CAP_AUDIT_WRITE,  CAP_SETFCAP,         CAP_IPC_OWNER,  CAP_IPC_LOCK};
 
 static int drop_capabilities(void)
 {
@@ -41,11 +41,25 @@ static int drop_capabilities(void)
 }
 
 /* Calls that no build needs and that have been ways out of namespaces: they fail with EPERM. */
-static const unsigned denied[] = {
-    SYS_bpf,           SYS_kexec_load,        SYS_kexec_file_load, SYS_init_module, SYS_finit_module,
-    SYS_delete_module, SYS_perf_event_open,   SYS_userfaultfd,     SYS_keyctl,      SYS_add_key,
-    SYS_request_key,   SYS_open_by_handle_at, SYS_io_uring_setup,  SYS_reboot,      SYS_swapon,
-    SYS_swapoff,       SYS_acct,              SYS_quotactl,        SYS_settimeofday};
+static const unsigned denied[] = {SYS_bpf,
+                                  SYS_kexec_load,
+                                  SYS_kexec_file_load,
+                                  SYS_init_module,
+                                  SYS_finit_module,
+                                  SYS_delete_module,
+                                  SYS_perf_event_open,
+                                  SYS_userfaultfd,
+                                  SYS_keyctl,
+                                  SYS_add_key,
+                                  SYS_request_key,
+                                  SYS_open_by_handle_at,
+                                  SYS_io_uring_setup,
+                                  SYS_reboot,
+                                  SYS_swapon,
+                                  SYS_swapoff,
+                                  SYS_acct,
+                                  SYS_quotactl,
+                                  SYS_settimeofday};
 
 #if defined(__x86_64__)
 #define SECCOMP_ARCH AUDIT_ARCH_X86_64
@@ -72,11 +86,13 @@ static int filter_calls(void)
     }
     /* A terminal's input must not be forged, and the hypervisor's sockets are not a job's. */
     code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 3);
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1]));
+    code[n++] =
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1]));
     code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TIOCSTI, 4, 0);
     code[n++] = allow;
     code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3);
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0]));
+    code[n++] =
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0]));
     code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_VSOCK, 0, 1);
     code[n++] = deny;
     code[n++] = allow;

@@ -3,10 +3,11 @@
  * and what the daemon says to its spawner. Both sides compile this pair of files; nothing else knows the
  * encoding.
  *
- * A frame is a header of 8 bytes (u32 length of the payload, u8 type, three zero bytes; little endian) and its
- * payload. Numbers are fixed-width little endian; a string is u32 length, its bytes, and a NUL that the length
- * does not count, so that a decoded string is used in place. Either peer may be hostile: a decoder never reads
- * outside its payload, and after one bad field everything it yields is zero and wire_ok() is false.
+ * A frame is a header of 8 bytes (u32 length of the payload, u8 type, three zero bytes; little endian) and
+ * its payload. Numbers are fixed-width little endian; a string is u32 length, its bytes, and a NUL that the
+ * length does not count, so that a decoded string is used in place. Either peer may be hostile: a decoder
+ * never reads outside its payload, and after one bad field everything it yields is zero and wire_ok() is
+ * false.
  */
 #ifndef RUNFS_AGENT_PROTO_H
 #define RUNFS_AGENT_PROTO_H
@@ -105,13 +106,14 @@ void exec_report_encode(struct buf *b, const struct exec_report *x);
 int exec_report_decode(const void *payload, size_t len, struct exec_report *ret);
 
 /*
- * To the spawner, one datagram each with the agent's end of the control socket attached. A sandbox when argv is
- * empty and `scratch` is not; a plain agent when both are empty; else argv is executed, with the control socket
- * as descriptor 3.
+ * To the spawner, one datagram each with the agent's end of the control socket attached. To a spawner of
+ * sandboxes: a sandbox; or without `scratch`, an empty file system for the layer `mask`, whose root comes
+ * back as the descriptor. To a plain one: argv is executed with the control socket as descriptor 3; without
+ * argv, an agent.
  */
 struct spawn_request {
     const char *scratch;  /* name below the spawner's scratch directory */
-    const char *mask;     /* likewise; "" for none */
+    const char *mask;     /* a layer over the lower one; "" for none */
     const char *image;    /* host path; "" for the host's own root */
     const char *hostname; /* [a-z0-9-]+ */
     bool no_network;
@@ -122,7 +124,8 @@ void spawn_request_encode(struct buf *b, const struct spawn_request *x);
 int spawn_request_decode(const void *payload, size_t len, struct spawn_request *ret);
 void spawn_request_release(struct spawn_request *x);
 
-/* The spawner's answer, with a pidfd attached when error is 0. Also sent once when the spawner is ready. */
+/* The spawner's answer, with a descriptor attached when error is 0: a pidfd, or a mask's root. Also sent once
+ * when the spawner is ready. */
 struct spawn_reply {
     int32_t error; /* 0 or -errno */
     uint32_t pid;

@@ -1,8 +1,8 @@
 /*
  * The sandbox's file systems. The spawner prepares a small private world once (a root of a few mounts: the
- * host's root, /dev, /proc, /sys, the scratch directory); each machine starts with a copy of it, puts an overlay
- * on top, moves in and drops the rest. All mounts live in private mount namespaces, so the kernel removes them
- * with the last process.
+ * host's root, /dev, /proc, /sys, the scratch directory); each machine starts with a copy of it, puts an
+ * overlay on top, moves in and drops the rest. All mounts live in private mount namespaces, so the kernel
+ * removes them with the last process.
  */
 #include <fcntl.h>
 #include <grp.h>
@@ -67,8 +67,10 @@ static int clone_mount(const char *path, uint64_t set, int ids, struct err *err)
     if (ids >= 0)
         attr.attr_set |= MOUNT_ATTR_IDMAP;
     if (attr.attr_set && mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
-        return err_errno(err, -errno, ids >= 0 ? "the file system at %s cannot be mounted with mapped ids"
-                                               : "cannot change the mount at %s", path);
+        return err_errno(err, -errno,
+                         ids >= 0 ? "the file system at %s cannot be mounted with mapped ids"
+                                  : "cannot change the mount at %s",
+                         path);
     return TAKE_FD(fd);
 }
 
@@ -86,7 +88,7 @@ static int make_devices(const char *dir, struct err *err)
     static const struct {
         const char *name;
         unsigned major, minor;
-    } devices[] = {{"null", 1, 3}, {"zero", 1, 5},    {"full", 1, 7},
+    } devices[] = {{"null", 1, 3},   {"zero", 1, 5},    {"full", 1, 7},
                    {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
     static const char *const links[][2] = {{"/proc/self/fd", "fd"},
                                            {"/proc/self/fd/0", "stdin"},
@@ -107,7 +109,7 @@ static int make_devices(const char *dir, struct err *err)
     for (size_t i = 0; i < ARRAY_LEN(links); i++)
         if (symlinkat(links[i][0], fd, links[i][1]) < 0)
             return err_errno(err, -errno, "cannot make device %s", links[i][1]);
-    if (mkdirat(fd, "pts", 0755) < 0 || mkdirat(fd, "shm", 0755) < 0 || mkdirat(fd, "mqueue", 0755) < 0 ||
+    if (mkdirat(fd, "pts", 0755) < 0 || mkdirat(fd, "shm", 0755) < 0 ||
         mount_setattr(AT_FDCWD, dir, 0, &read_only, sizeof(read_only)) < 0)
         return err_errno(err, -errno, "cannot make directories for devices");
     return 0;
@@ -149,7 +151,7 @@ static int prepare_ranged(struct sandbox *s, const char *scratch, struct err *er
     }
     if (r == 0)
         r = make_devices("dev", err);
-    if (r == 0 && (mkdir("new", 0755) < 0 || mkdir("images", 0755) < 0))
+    if (r == 0 && (mkdir("new", 0755) < 0 || mkdir("images", 0755) < 0 || mkdir("masks", 0755) < 0))
         r = err_errno(err, -errno, "cannot make directories for the spawner");
     if (r == 0 && (r = enter_root()) < 0)
         r = err_errno(err, r, "cannot enter the spawner's root");
@@ -200,6 +202,18 @@ int sandbox_image(struct sandbox *s, const char *path, struct err *err)
     return (int)s->images++;
 }
 
+int sandbox_mask(const char *name, struct err *err)
+{
+    char at[128];
+
+    if (strchr(name, '/') || snprintf(at, sizeof(at), "/masks/%s", name) >= (int)sizeof(at))
+        return err_set(err, -EINVAL, "not a name for a mask: %s", name);
+    if (mkdir(at, 0755) < 0 || mount("mask", at, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=16m") < 0)
+        return err_errno(err, -errno, "cannot mount a file system for the layer that hides the host's files");
+    int fd = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? err_errno(err, -errno, "cannot open %s", at) : fd;
+}
+
 static int mount_overlay(const struct spawn_request *r, int image, struct err *err)
 {
     char options[2048], lower[64];
@@ -208,7 +222,7 @@ static int mount_overlay(const struct spawn_request *r, int image, struct err *e
     for (int volatile_too = 1; volatile_too >= 0; volatile_too--) {
         int n = snprintf(options, sizeof(options),
                          "userxattr,%slowerdir=%s%s%s%s,upperdir=/scratch/%s/upper,workdir=/scratch/%s/work",
-                         volatile_too ? "volatile," : "", r->mask[0] ? "/scratch/" : "", r->mask,
+                         volatile_too ? "volatile," : "", r->mask[0] ? "/masks/" : "", r->mask,
                          r->mask[0] ? ":" : "", lower, r->scratch, r->scratch);
         if (n >= (int)sizeof(options))
             return err_set(err, -ENAMETOOLONG, "the machine's name is too long");
@@ -225,7 +239,8 @@ static int mount_kernel(struct err *err)
     (void)mkdir("proc", 0555);
     (void)mkdir("sys", 0555);
     (void)mkdir("dev", 0755);
-    /* Files below /proc/sys belong to the real root, which nobody in here is: they need no mount over them. */
+    /* Files below /proc/sys belong to the real root, which nobody in here is: they need no mount over them.
+     */
     if (mount("proc", "proc", "proc", plain, NULL) < 0)
         return err_errno(err, -errno, "cannot mount /proc");
     if (mount("/sys", "sys", NULL, MS_BIND, NULL) < 0)

@@ -124,9 +124,10 @@ static void keep_only(int control)
     (void)fcntl(3, F_SETFD, FD_CLOEXEC);
 }
 
-static void in_sandbox(const struct spawner *sp, const struct spawn_request *r, int image, int control, int go)
-    __attribute__((noreturn));
-static void in_sandbox(const struct spawner *sp, const struct spawn_request *r, int image, int control, int go)
+static void in_sandbox(const struct spawner *sp, const struct spawn_request *r, int image, int control,
+                       int go) __attribute__((noreturn));
+static void in_sandbox(const struct spawner *sp, const struct spawn_request *r, int image, int control,
+                       int go)
 {
     struct err err = {0};
     char c;
@@ -163,11 +164,11 @@ static int map_ids(const struct spawner *sp, pid_t pid, struct err *err)
     return r < 0 ? err_errno(err, r, "cannot map the machine's users") : 0;
 }
 
-static int spawn_sandbox(struct spawner *sp, const struct spawn_request *r, int control, pid_t *ret, int *ret_fd,
-                         struct err *err)
+static int spawn_sandbox(struct spawner *sp, const struct spawn_request *r, int control, pid_t *ret,
+                         int *ret_fd, struct err *err)
 {
-    struct clone_args args = {.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
-                                       CLONE_PIDFD | (r->no_network ? CLONE_NEWNET : 0),
+    struct clone_args args = {.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
+                                       CLONE_NEWUTS | CLONE_PIDFD | (r->no_network ? CLONE_NEWNET : 0),
                               .exit_signal = SIGCHLD};
     int image = r->image[0] ? sandbox_image(&sp->sandbox, r->image, err) : -1;
     int pidfd = -1, go[2];
@@ -216,8 +217,8 @@ static void in_plain(const struct spawn_request *r, int control)
     _exit(127);
 }
 
-static int spawn_plain(struct spawner *sp, const struct spawn_request *r, int control, pid_t *ret, int *ret_fd,
-                       struct err *err)
+static int spawn_plain(struct spawner *sp, const struct spawn_request *r, int control, pid_t *ret,
+                       int *ret_fd, struct err *err)
 {
     struct clone_args args = {.flags = CLONE_PIDFD, .exit_signal = SIGCHLD};
     int pidfd = -1;
@@ -255,6 +256,8 @@ static bool spawner_request(struct spawner *sp)
         return false;
     if (control < 0)
         e = err_set(&err, -EBADF, "no control socket came with the request");
+    else if (sp->sandboxed && !r.scratch[0])
+        e = (pidfd = sandbox_mask(r.mask, &err)) < 0 ? pidfd : 0;
     else if (sp->sandboxed)
         e = spawn_sandbox(sp, &r, control, &pid, &pidfd, &err);
     else
@@ -335,6 +338,8 @@ int spawner_main(int argc, char **argv)
     run_sealed(argc, argv);
     sp.sandboxed = str_eq(argv[0], "sandbox") && argc == 2;
     int r = spawner_init(&sp, argv[argc - 1], &err);
+    for (int i = 0; i < argc; i++) /* machines see it as the command line of their process 1 */
+        memset(argv[i], 0, strlen(argv[i]));
     if (send_reply(&(struct spawn_reply){.error = r, .words = err.msg}, -1) < 0 || r < 0)
         return 1;
     for (;;) {

@@ -128,7 +128,8 @@ void tree_kill_all(void)
         kill(-1, SIGKILL);
         return;
     }
-    /* Children of what dies come to us, a subreaper; a tree that forks fast is stopped before it is killed. */
+    /* Children of what dies come to us, a subreaper; a tree that forks fast is stopped before it is killed.
+     */
     for (int round = 0; round < 200; round++) {
         signal_descendants(getpid(), false, SIGSTOP);
         if (signal_descendants(getpid(), false, SIGKILL) == 0)

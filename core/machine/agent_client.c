@@ -55,12 +55,12 @@ struct exchange {
     struct machine_exec *x;
     struct machine_result *result;
     struct err *err;
-    int64_t sent;     /* when */
-    int64_t give_up;  /* when a stuck agent is killed; 0: not asked to end anything yet */
-    unsigned told;    /* WANT_* that were sent */
-    bool reported;    /* FRAME_EXIT came */
+    int64_t sent;    /* when */
+    int64_t give_up; /* when a stuck agent is killed; 0: not asked to end anything yet */
+    unsigned told;   /* WANT_* that were sent */
+    bool reported;   /* FRAME_EXIT came */
     size_t n_got;
-    int abandoned;    /* what output() returned when it gave up */
+    int abandoned; /* what output() returned when it gave up */
 };
 
 /* Sends what fits; 0, or -errno. */
@@ -126,8 +126,8 @@ static int client_receive(struct agent_client *c, struct err *err)
 static int client_frame(struct agent_client *c, struct frame *ret, struct err *err)
 {
     size_t need;
-    ssize_t n = frame_find(c->in.ptr ? c->in.ptr + c->in_at : "", c->in.len - c->in_at, FRAME_TO_DAEMON_MAX, ret,
-                           &need);
+    ssize_t n = frame_find(c->in.ptr ? c->in.ptr + c->in_at : "", c->in.len - c->in_at, FRAME_TO_DAEMON_MAX,
+                           ret, &need);
 
     if (n < 0)
         return client_break(c, err, "its agent broke the protocol");
@@ -215,8 +215,8 @@ static int client_request(struct exchange *e)
     if (!buf_ok(&b))
         return err_errno(e->err, -ENOMEM, "command");
     if (b.len - begin > FRAME_TO_AGENT_MAX)
-        return err_set(e->err, -E2BIG, "arguments and environment take %zu bytes, more than %d", b.len - begin,
-                       FRAME_TO_AGENT_MAX);
+        return err_set(e->err, -E2BIG, "arguments and environment take %zu bytes, more than %d",
+                       b.len - begin, FRAME_TO_AGENT_MAX);
     return client_send(e->c, b.ptr, b.len, e->err);
 }
 
@@ -379,7 +379,8 @@ static int exchange_run(struct exchange *e)
     return r < 0 ? r : 0;
 }
 
-int agent_client_exec(struct agent_client *c, struct machine_exec *x, struct machine_result *ret, struct err *err)
+int agent_client_exec(struct agent_client *c, struct machine_exec *x, struct machine_result *ret,
+                      struct err *err)
 {
     struct machine_result result = {0};
     struct exchange e = {.c = c, .x = x, .result = &result, .err = err};

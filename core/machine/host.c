@@ -4,7 +4,8 @@
 #include "core/machine/machine_internal.h"
 #include "runfs/io.h"
 
-static int host_acquire(struct machines *ms, const struct machine_spec *spec, struct machine *m, struct err *err)
+static int host_acquire(struct machines *ms, const struct machine_spec *spec, struct machine *m,
+                        struct err *err)
 {
     static const char *const none[] = {NULL};
     int r = machine_set_paths(m, m->dir, spec->workspace, err);

@@ -10,10 +10,10 @@
 
 /* The daemon's end of an agent's control socket. Every byte that comes out of it is taken for hostile. */
 struct agent_client {
-    int fd;               /* non-blocking stream socket */
-    int wake;             /* eventfd: another thread has set `wants` */
-    int pidfd;            /* the agent, or what stands in for it; -1 when it is elsewhere */
-    struct buf in;        /* received, from in_at on not yet looked at */
+    int fd;        /* non-blocking stream socket */
+    int wake;      /* eventfd: another thread has set `wants` */
+    int pidfd;     /* the agent, or what stands in for it; -1 when it is elsewhere */
+    struct buf in; /* received, from in_at on not yet looked at */
     size_t in_at;
     pthread_mutex_t lock; /* guards running, and writes to fd while nothing runs */
     bool running;         /* a command is being executed */
@@ -27,7 +27,8 @@ void agent_client_init(struct agent_client *c); /* no descriptors yet */
 int agent_client_open(struct agent_client *c, int fd_take, int pidfd_take, struct err *err);
 void agent_client_release(struct agent_client *c); /* closes; the agent then ends its machine */
 int agent_client_hello(struct agent_client *c, int timeout_ms, struct err *err);
-int agent_client_exec(struct agent_client *c, struct machine_exec *x, struct machine_result *ret, struct err *err);
+int agent_client_exec(struct agent_client *c, struct machine_exec *x, struct machine_result *ret,
+                      struct err *err);
 void agent_client_want(struct agent_client *c, unsigned what);
 int agent_client_put_tree(struct agent_client *c, const char *dir, int tar_fd, struct err *err);
 int agent_client_get_tree(struct agent_client *c, const char *dir, int tar_fd, struct err *err);
@@ -40,10 +41,14 @@ struct spawner {
     const char *scratch; /* borrowed */
     int fd;              /* -1 until it is needed */
     pid_t pid;
+    atomic_uint starts; /* how often it was started */
 };
 void spawner_init(struct spawner *s, const char *mode, const char *program, const char *scratch);
 /* Has a machine made and its agent greeted; starts the spawner, again if it has died. */
-int spawner_request(struct spawner *s, const struct spawn_request *r, struct agent_client *ret, struct err *err);
+int spawner_request(struct spawner *s, const struct spawn_request *r, struct agent_client *ret,
+                    struct err *err);
+/* Has a file system for a mask made; its root, to be closed, or -errno. */
+int spawner_mask(struct spawner *s, const char *name, struct err *err);
 void spawner_release(struct spawner *s);
 
 /* Removes scratch directories on a thread of its own, after their machines have died. */
@@ -70,13 +75,15 @@ struct backend {
 };
 
 struct machines {
-    char *agent, *scratch; /* owned: the agent's path; STATE/machines */
-    pthread_mutex_t lock;  /* guards hidden, mask, probes */
-    char **hidden;         /* owned, NULL-terminated */
-    unsigned masks;        /* how many mask directories were made; the last one is in use */
-    bool mask_stale;       /* something was hidden since */
-    bool image_mask;       /* made */
-    struct timespec resolv; /* of /etc/resolv.conf as the mask has it */
+    char *agent, *scratch;     /* owned: the agent's path; STATE/machines */
+    pthread_mutex_t lock;      /* guards hidden, mask, probes */
+    char **hidden;             /* owned, NULL-terminated */
+    unsigned masks;            /* how many masks were made */
+    unsigned mask, image_mask; /* those in use; 0: to be made */
+    unsigned mask_start;       /* by which start of the spawner: they go with it */
+    bool mask_stale;           /* something was hidden since */
+    bool no_masks;             /* this kernel's tmpfs cannot hold one: each machine's own layer has to */
+    struct timespec resolv;    /* of /etc/resolv.conf as the mask has it */
     struct backend backends[BACKENDS];
     struct machine_probe probes[BACKENDS];
     struct spawner sandboxes, processes;
@@ -100,10 +107,12 @@ struct machine {
 int machine_set_paths(struct machine *m, const char *prefix, const char *workspace, struct err *err);
 
 /*
- * mask.c: the layer between the host's root (or an image) and a machine's own. It hides what is the host's: homes,
- * run-time files, data, whatever a stranger on the host could not read. Writes the directory's name below scratch.
+ * mask.c: the layer between the host's root (or an image) and a machine's own. It hides what is the host's:
+ * homes, run-time files, data, whatever a stranger on the host could not read. Writes the layer's name, ""
+ * when there can be none: then mask_fill() is for the machine's own layer.
  */
 int mask_ensure(struct machines *ms, bool image, char *ret_name, size_t size, struct err *err);
+int mask_fill(struct machines *ms, int dir_fd, bool image);
 /* The id on disk of a machine's root: high for the real root, else one's own. */
 uid_t machine_root_id(void);
 int make_owned_dir(int at, const char *path, unsigned mode);

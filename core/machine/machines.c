@@ -80,7 +80,8 @@ static int hide_initial(struct machines *ms, const struct machines_opts *opts)
 
 int machines_new(const struct machines_opts *opts, struct machines **ret, struct err *err)
 {
-    static const struct machine_ops *const all[BACKENDS] = {&machine_sandbox, &machine_bubblewrap, &machine_host};
+    static const struct machine_ops *const all[BACKENDS] = {&machine_sandbox, &machine_bubblewrap,
+                                                            &machine_host};
     struct machines *ms = calloc(1, sizeof(*ms));
 
     if (!ms)
@@ -108,20 +109,6 @@ int machines_new(const struct machines_opts *opts, struct machines **ret, struct
     return 0;
 }
 
-static void remove_masks(struct machines *ms)
-{
-    for (unsigned i = 1; i <= ms->masks; i++) {
-        _buf_ struct buf b = BUF_INIT;
-        buf_addf(&b, "%s/mask-%u", ms->scratch, i);
-        if (buf_ok(&b))
-            (void)remove_tree(b.ptr);
-    }
-    _buf_ struct buf b = BUF_INIT;
-    buf_addf(&b, "%s/mask-image", ms->scratch);
-    if (buf_ok(&b))
-        (void)remove_tree(b.ptr);
-}
-
 void machines_free(struct machines *ms)
 {
     if (!ms)
@@ -129,8 +116,6 @@ void machines_free(struct machines *ms)
     cleaner_free(ms->cleaner);
     spawner_release(&ms->sandboxes);
     spawner_release(&ms->processes);
-    if (ms->scratch)
-        remove_masks(ms);
     for (char **p = ms->hidden; p && *p; p++)
         free(*p);
     free(ms->hidden);
@@ -189,8 +174,10 @@ static int choose_backend(struct machines *ms, const char *name, struct machine 
             return err_set(err, -ENOTSUP, "the backend %s does not work here: %s", name, p->words);
         const char *other = machines_default_backend(ms);
         m->ops = str_eq(other, machine_bubblewrap.name) ? &machine_bubblewrap : &machine_host;
-        snprintf(m->note, sizeof(m->note), "The backend sandbox does not work here, so this machine is of backend %s. "
-                 "Why: %.150s", m->ops->name, p->words);
+        snprintf(m->note, sizeof(m->note),
+                 "The backend sandbox does not work here, so this machine is of backend %s. "
+                 "Why: %.150s",
+                 m->ops->name, p->words);
         m->note[utf8_valid_prefix(m->note, strlen(m->note))] = '\0';
         return 0;
     }
@@ -212,7 +199,8 @@ static int check_spec(const struct machine_spec *spec, struct err *err)
 
 int machine_set_paths(struct machine *m, const char *prefix, const char *workspace, struct err *err)
 {
-    const char *const inside[4] = {workspace, "/home/runner/work/_temp", "/opt/hostedtoolcache", "/home/runner"};
+    const char *const inside[4] = {workspace, "/home/runner/work/_temp", "/opt/hostedtoolcache",
+                                   "/home/runner"};
 
     for (int i = 0; i < 4; i++) {
         _buf_ struct buf b = BUF_INIT;
@@ -226,7 +214,8 @@ int machine_set_paths(struct machine *m, const char *prefix, const char *workspa
     return 0;
 }
 
-int machine_acquire(struct machines *ms, const struct machine_spec *spec, struct machine **ret, struct err *err)
+int machine_acquire(struct machines *ms, const struct machine_spec *spec, struct machine **ret,
+                    struct err *err)
 {
     struct machine *m = calloc(1, sizeof(*m));
     _buf_ struct buf dir = BUF_INIT;

@@ -2,9 +2,9 @@
  * The mask layer. Overlay reads it like any layer: an opaque directory hides what is below it, a whiteout (a
  * character device 0:0) hides one name. Made once, on disk, and shared by all machines that follow.
  *
- * What is shown of the host is its system, not its data: the directories of machine_tops. As the sandbox's root
- * reads what the host's root reads there, whatever others could not read on the host is hidden as well (shadow,
- * private keys, databases).
+ * What is shown of the host is its system, not its data: the directories of machine_tops. As the sandbox's
+ * root reads what the host's root reads there, whatever others could not read on the host is hidden as well
+ * (shadow, private keys, databases).
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -15,15 +15,16 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-const char *const machine_tops[] = {"bin",    "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc",
-                                    "opt",    "var",  "nix", "gnu",   "snap",  NULL};
+const char *const machine_tops[] = {"bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr",
+                                    "etc", "opt",  "var", "nix",   "gnu",   "snap",   NULL};
 
 /* Empty in every machine, whatever the host has there. */
 static const struct {
     const char *path;
     unsigned mode;
-} fresh[] = {{"home", 0755}, {"root", 0700}, {"tmp", 01777}, {"run", 0755},  {"run/lock", 01777}, {"mnt", 0755},
-             {"media", 0755}, {"srv", 0755}, {"boot", 0755}, {"proc", 0555}, {"sys", 0555},       {"dev", 0755}};
+} fresh[] = {{"home", 0755},      {"root", 0700}, {"tmp", 01777},  {"run", 0755},
+             {"run/lock", 01777}, {"mnt", 0755},  {"media", 0755}, {"srv", 0755},
+             {"boot", 0755},      {"proc", 0555}, {"sys", 0555},   {"dev", 0755}};
 
 uid_t machine_root_id(void)
 {
@@ -258,39 +259,59 @@ static bool mask_fresh(const struct machines *ms)
 {
     struct stat st;
 
-    if (ms->mask_stale || !ms->masks)
+    if (ms->mask_stale)
         return false;
-    return stat("/etc/resolv.conf", &st) < 0 || (st.st_mtim.tv_sec == ms->resolv.tv_sec &&
-                                                 st.st_mtim.tv_nsec == ms->resolv.tv_nsec);
+    return stat("/etc/resolv.conf", &st) < 0 ||
+           (st.st_mtim.tv_sec == ms->resolv.tv_sec && st.st_mtim.tv_nsec == ms->resolv.tv_nsec);
+}
+
+int mask_fill(struct machines *ms, int dir_fd, bool image)
+{
+    pthread_mutex_lock(&ms->lock);
+    int r = mask_build(ms, dir_fd, image);
+    pthread_mutex_unlock(&ms->lock);
+    return r;
 }
 
 static int mask_make(struct machines *ms, bool image, const char *name, struct err *err)
 {
-    _close_ int scratch = open(ms->scratch, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int r = scratch < 0 ? -errno : make_owned_dir(scratch, name, 0755);
-    _close_ int at = r < 0 ? -1 : openat(scratch, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    _close_ int at = spawner_mask(&ms->sandboxes, name, err);
 
-    if (r == 0)
-        r = at < 0 ? -errno : mask_build(ms, at, image);
-    return r < 0 ? err_errno(err, r, "cannot make the layer that hides the host's files in %s", ms->scratch) : 0;
+    if (at < 0)
+        return at;
+    if (geteuid() == 0 && fchown(at, machine_root_id(), machine_root_id()) < 0)
+        return err_errno(err, -errno, "cannot make the layer that hides the host's files");
+    /* Before Linux 6.6 a tmpfs had no user attributes. */
+    if (fsetxattr(at, "user.overlay.opaque", "n", 1, 0) < 0) {
+        ms->no_masks = errno == EOPNOTSUPP;
+        return ms->no_masks ? 0 : err_errno(err, -errno, "cannot make the layer that hides the host's files");
+    }
+    (void)fremovexattr(at, "user.overlay.opaque");
+    int r = mask_build(ms, at, image);
+    return r < 0 ? err_errno(err, r, "cannot make the layer that hides the host's files") : 0;
 }
 
 int mask_ensure(struct machines *ms, bool image, char *ret_name, size_t size, struct err *err)
 {
+    unsigned *number = image ? &ms->image_mask : &ms->mask;
     int r = 0;
 
     pthread_mutex_lock(&ms->lock);
-    if (image) {
-        snprintf(ret_name, size, "mask-image");
-        if (!ms->image_mask && (r = mask_make(ms, true, ret_name, err)) == 0)
-            ms->image_mask = true;
-    } else {
-        bool fine = mask_fresh(ms);
-        snprintf(ret_name, size, "mask-%u", ms->masks + !fine);
-        if (!fine && (r = mask_make(ms, false, ret_name, err)) == 0)
-            ms->mask_stale = false;
-        ms->masks += !fine;
+    if (ms->mask_start != atomic_load(&ms->sandboxes.starts)) { /* a new spawner has none yet */
+        ms->mask = ms->image_mask = 0;
+        ms->mask_start = atomic_load(&ms->sandboxes.starts);
     }
+    if (!ms->no_masks && (!*number || (!image && !mask_fresh(ms)))) {
+        snprintf(ret_name, size, "%u", ++ms->masks);
+        r = mask_make(ms, image, ret_name, err);
+        *number = r == 0 ? ms->masks : 0;
+        ms->mask_start = atomic_load(&ms->sandboxes.starts);
+        if (!image)
+            ms->mask_stale = false;
+    }
+    ret_name[0] = '\0';
+    if (r == 0 && !ms->no_masks)
+        snprintf(ret_name, size, "%u", *number);
     pthread_mutex_unlock(&ms->lock);
     return r;
 }

@@ -1,6 +1,6 @@
 /*
- * The sandbox: own namespaces, an overlay over the host's root or an image, its own process 1. This side makes
- * the directories that it writes to; core/agent/sandbox.c does the rest.
+ * The sandbox: own namespaces, an overlay over the host's root or an image, its own process 1. This side
+ * makes the directories that it writes to; core/agent/sandbox.c does the rest.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -38,7 +38,7 @@ static int put_hosts(int upper, const char *hostname)
     return write_all(fd, b.ptr, b.len);
 }
 
-static int make_layers(const struct machine *m, const struct machine_spec *spec)
+static int make_layers(const struct machine *m, const struct machine_spec *spec, bool with_mask)
 {
     int r = mkdir(m->dir, 0711) < 0 ? -errno : 0;
     _close_ int dir = r < 0 ? -1 : open(m->dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -47,9 +47,11 @@ static int make_layers(const struct machine *m, const struct machine_spec *spec)
         r = dir < 0 ? -errno : make_owned_dir(dir, "work", 0700);
     if (r == 0)
         r = make_owned_dir(dir, "upper", 0755);
-    _close_ int upper = r < 0 ? -1 : openat(dir, "upper", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    _close_ int upper = r < 0 ? -1 : openat(dir, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (r == 0)
-        r = upper < 0 ? -errno : make_owned_dirs(upper, spec->workspace + 1);
+        r = upper < 0 ? -errno : with_mask ? mask_fill(m->ms, upper, spec->image != NULL) : 0;
+    if (r == 0)
+        r = make_owned_dirs(upper, spec->workspace + 1);
     if (r == 0)
         r = make_owned_dir(upper, "home/runner/work/_temp", 0755);
     return r == 0 ? put_hosts(upper, spec->name) : r;
@@ -64,7 +66,7 @@ static int sandbox_acquire(struct machines *ms, const struct machine_spec *spec,
 
     if (r == 0)
         r = mask_ensure(ms, spec->image != NULL, mask, sizeof(mask), err);
-    if (r == 0 && (r = make_layers(m, spec)) < 0)
+    if (r == 0 && (r = make_layers(m, spec, !mask[0])) < 0)
         err_errno(err, r, "cannot make the machine's directories in %s", m->dir);
     if (r < 0)
         return r;
@@ -87,14 +89,17 @@ static bool sysctl_is(const char *path, char value)
 static const char *advice(const struct err *why)
 {
     if (sysctl_is("/proc/sys/kernel/unprivileged_userns_clone", '0') && geteuid() != 0)
-        return ". Ordinary users may not make user namespaces here: sysctl -w kernel.unprivileged_userns_clone=1";
+        return ". Ordinary users may not make user namespaces here: sysctl -w "
+               "kernel.unprivileged_userns_clone=1";
     if (sysctl_is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", '1') && geteuid() != 0)
         return ". AppArmor keeps ordinary users from user namespaces here: sysctl -w "
-               "kernel.apparmor_restrict_unprivileged_userns=0, or give runfs-agent an AppArmor profile with userns";
+               "kernel.apparmor_restrict_unprivileged_userns=0, or give runfs-agent an AppArmor profile with "
+               "userns";
     if (sysctl_is("/proc/sys/user/max_user_namespaces", '0'))
         return ". User namespaces are switched off here: sysctl -w user.max_user_namespaces=10000";
     if (why->code == -EPERM)
-        return ". In a container, it must be allowed to make namespaces and mounts (--privileged, or --cap-add "
+        return ". In a container, it must be allowed to make namespaces and mounts (--privileged, or "
+               "--cap-add "
                "SYS_ADMIN with seccomp and AppArmor unconfined)";
     return "";
 }
@@ -104,10 +109,12 @@ static void sandbox_explain(const struct machines *ms, const struct err *why, ch
     if (why)
         snprintf(words, size, "%s%s", why->msg, advice(why));
     else if (geteuid() == 0)
-        snprintf(words, size, "user namespace with ids from 200000 on, overlay over the host's root, written to %s",
+        snprintf(words, size,
+                 "user namespace with ids from 200000 on, overlay over the host's root, written to %s",
                  ms->scratch);
     else
-        snprintf(words, size, "user namespace with one id, overlays over the host's directories, written to %s",
+        snprintf(words, size,
+                 "user namespace with one id, overlays over the host's directories, written to %s",
                  ms->scratch);
 }
 

@@ -109,6 +109,7 @@ static int spawner_start(struct spawner *s, struct err *err)
         return err_errno(err, r, "cannot start %s", s->program);
     }
     s->fd = pair[0];
+    atomic_fetch_add(&s->starts, 1);
     r = spawner_answer(s, &none, err);
     if (r < 0)
         spawner_stop(s);
@@ -122,10 +123,8 @@ static int spawner_send(struct spawner *s, const struct buf *b, int control)
         struct cmsghdr align;
     } space = {0};
     struct iovec iov = {b->ptr, b->len};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = space.bytes,
-                         .msg_controllen = sizeof(space.bytes)};
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space.bytes, .msg_controllen = sizeof(space.bytes)};
     struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
     ssize_t n;
 
@@ -152,26 +151,48 @@ static int spawner_ask(struct spawner *s, const struct buf *b, int control, int 
     return r == -EPIPE ? -ECONNRESET : r;
 }
 
-int spawner_request(struct spawner *s, const struct spawn_request *request, struct agent_client *ret,
-                    struct err *err)
+/* Asks, and once more when the spawner had died. */
+static int spawner_call(struct spawner *s, const struct spawn_request *request, int control, int *ret_fd,
+                        struct err *err)
 {
     _buf_ struct buf b = BUF_INIT;
-    int pair[2], pidfd = -1, size = 1024 * 1024;
 
     spawn_request_encode(&b, request);
     if (!buf_ok(&b) || b.len > SPAWN_MAX)
         return err_errno(err, buf_ok(&b) ? -E2BIG : -ENOMEM, "cannot ask for a machine");
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-        return err_errno(err, -errno, "cannot make a socket");
-    (void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     pthread_mutex_lock(&s->lock);
-    int r = spawner_ask(s, &b, pair[1], &pidfd, err);
+    int r = spawner_ask(s, &b, control, ret_fd, err);
     if (r == -ECONNRESET || r == -ETIMEDOUT) {
         log_warning("machine", "spawner %s: started again: %s", s->mode, err ? err->msg : "it ended");
         spawner_stop(s);
-        r = spawner_ask(s, &b, pair[1], &pidfd, err);
+        r = spawner_ask(s, &b, control, ret_fd, err);
     }
     pthread_mutex_unlock(&s->lock);
+    return r;
+}
+
+int spawner_mask(struct spawner *s, const char *name, struct err *err)
+{
+    static const char *const none[] = {NULL};
+    struct spawn_request request = {.mask = name, .argv = (const char **)none};
+    _close_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC); /* every request comes with a descriptor */
+    int fd = -1;
+
+    if (null < 0)
+        return err_errno(err, -errno, "cannot open /dev/null");
+    int r = spawner_call(s, &request, null, &fd, err);
+    return r < 0 ? r : fd < 0 ? err_set(err, -EPROTO, "no file system came with the answer") : fd;
+}
+
+int spawner_request(struct spawner *s, const struct spawn_request *request, struct agent_client *ret,
+                    struct err *err)
+{
+    int pair[2], pidfd = -1, size = 1024 * 1024;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return err_errno(err, -errno, "cannot make a socket");
+    (void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    int r = spawner_call(s, request, pair[1], &pidfd, err);
     close(pair[1]);
     if (r < 0) {
         close(pair[0]);
