@@ -15,7 +15,7 @@ endif
 PACKAGES := gcc make pkg-config libfuse3-dev fuse3 libsqlite3-dev libyaml-dev libjansson-dev libssl-dev libarchive-dev \
             libseccomp-dev git bash ca-certificates
 TEST_PACKAGES := libcmocka-dev python3-minimal rsync vim-tiny sqlite3 bubblewrap jq
-LIBS := fuse3 sqlite3 libyaml jansson libcrypto libarchive
+LIBS := fuse3 sqlite3 yaml-0.1 jansson libcrypto libarchive
 
 BUILD := build
 SANFLAGS :=
@@ -84,7 +84,7 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/librunfs.a
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/librunfs.a | $(BUILD)/runfs-agent
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(UNIT_EXTRA) -lcmocka $(PKG_LIBS)
 

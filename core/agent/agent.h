@@ -91,12 +91,20 @@ struct sandbox {
 };
 /* Leaves the host's mounts for a few of its own. Returns 0 or -errno with words. */
 int sandbox_prepare(struct sandbox *s, const char *scratch, struct err *err);
-/* Makes sure that an image is attached; its number, or -errno. */
+/* Makes sure that an image is attached; its number, or -errno. Not needed without ranged ids. */
 int sandbox_image(struct sandbox *s, const char *path, struct err *err);
 /* Mounts an empty file system for a mask; its root as a descriptor, or -errno. */
 int sandbox_mask(const char *name, struct err *err);
 /* In the new process: builds the root file system and enters it. */
 int sandbox_enter(const struct sandbox *s, const struct spawn_request *r, int image, struct err *err);
+
+/* sandbox_user.c: the same for who is not root: one id, one overlay for each top-level directory. */
+int prepare_single(const char *scratch, struct err *err);
+int mount_single(const struct spawn_request *r, struct err *err);
+/* sandbox.c, for both. */
+int make_device_links(int dir_fd, struct err *err);
+int enter_root(void); /* makes `.` the root and forgets the old one */
+int mount_overlay(const struct spawn_request *r, const char *lower, struct err *err);
 
 /* harden.c: what a machine's processes lose for good. */
 int harden_process(struct err *err);

@@ -3,6 +3,9 @@
 
 #include <errno.h>
 
+const char *const sandbox_tops[] = {"bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr",
+                                    "etc", "opt",  "var", "nix",   "gnu",   "snap",   NULL};
+
 static uint32_t get_le32(const uint8_t *p)
 {
     return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;

@@ -124,6 +124,9 @@ void spawn_request_encode(struct buf *b, const struct spawn_request *x);
 int spawn_request_decode(const void *payload, size_t len, struct spawn_request *ret);
 void spawn_request_release(struct spawn_request *x);
 
+/* Top-level directories of the host that machines see; ends with NULL. */
+extern const char *const sandbox_tops[];
+
 /* The spawner's answer, with a descriptor attached when error is 0: a pidfd, or a mask's root. Also sent once
  * when the spawner is ready. */
 struct spawn_reply {

@@ -83,6 +83,22 @@ static int attach_mount(int fd, const char *at, struct err *err)
     return 0;
 }
 
+int make_device_links(int dir_fd, struct err *err)
+{
+    static const char *const links[][2] = {{"/proc/self/fd", "fd"},
+                                           {"/proc/self/fd/0", "stdin"},
+                                           {"/proc/self/fd/1", "stdout"},
+                                           {"/proc/self/fd/2", "stderr"},
+                                           {"pts/ptmx", "ptmx"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(links); i++)
+        if (symlinkat(links[i][0], dir_fd, links[i][1]) < 0)
+            return err_errno(err, -errno, "cannot make device %s", links[i][1]);
+    if (mkdirat(dir_fd, "pts", 0755) < 0 || mkdirat(dir_fd, "shm", 0755) < 0)
+        return err_errno(err, -errno, "cannot make directories for devices");
+    return 0;
+}
+
 static int make_devices(const char *dir, struct err *err)
 {
     static const struct {
@@ -90,11 +106,6 @@ static int make_devices(const char *dir, struct err *err)
         unsigned major, minor;
     } devices[] = {{"null", 1, 3},   {"zero", 1, 5},    {"full", 1, 7},
                    {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
-    static const char *const links[][2] = {{"/proc/self/fd", "fd"},
-                                           {"/proc/self/fd/0", "stdin"},
-                                           {"/proc/self/fd/1", "stdout"},
-                                           {"/proc/self/fd/2", "stderr"},
-                                           {"pts/ptmx", "ptmx"}};
     struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC};
 
     if ((mkdir(dir, 0755) < 0 && errno != EEXIST) ||
@@ -106,17 +117,15 @@ static int make_devices(const char *dir, struct err *err)
             fchmodat(fd, devices[i].name, 0666, 0) < 0 ||
             fchownat(fd, devices[i].name, SANDBOX_ID_FIRST, SANDBOX_ID_FIRST, 0) < 0)
             return err_errno(err, -errno, "cannot make device %s", devices[i].name);
-    for (size_t i = 0; i < ARRAY_LEN(links); i++)
-        if (symlinkat(links[i][0], fd, links[i][1]) < 0)
-            return err_errno(err, -errno, "cannot make device %s", links[i][1]);
-    if (mkdirat(fd, "pts", 0755) < 0 || mkdirat(fd, "shm", 0755) < 0 ||
-        mount_setattr(AT_FDCWD, dir, 0, &read_only, sizeof(read_only)) < 0)
-        return err_errno(err, -errno, "cannot make directories for devices");
+    int r = make_device_links(fd, err);
+    if (r < 0)
+        return r;
+    if (mount_setattr(AT_FDCWD, dir, 0, &read_only, sizeof(read_only)) < 0)
+        return err_errno(err, -errno, "cannot make devices read-only");
     return 0;
 }
 
-/* Makes `.` the root and forgets the old one. */
-static int enter_root(void)
+int enter_root(void)
 {
     if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
         return -errno;
@@ -165,7 +174,7 @@ int sandbox_prepare(struct sandbox *s, const char *scratch, struct err *err)
     if (s->host_mounts < 0)
         return err_errno(err, -errno, "cannot open /proc/self/ns/mnt");
     if (!s->ranged)
-        return err_set(err, -ENOTSUP, "not built yet");
+        return prepare_single(scratch, err);
     if (unshare(CLONE_NEWNS) < 0)
         return err_errno(err, -errno, "cannot make a mount namespace");
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
@@ -177,6 +186,8 @@ int sandbox_image(struct sandbox *s, const char *path, struct err *err)
 {
     char at[64];
 
+    if (!s->ranged) /* the host's root is at hand */
+        return 0;
     for (unsigned i = 0; i < s->images; i++)
         if (strcmp(s->image_paths[i], path) == 0)
             return (int)i;
@@ -214,11 +225,10 @@ int sandbox_mask(const char *name, struct err *err)
     return fd < 0 ? err_errno(err, -errno, "cannot open %s", at) : fd;
 }
 
-static int mount_overlay(const struct spawn_request *r, int image, struct err *err)
+int mount_overlay(const struct spawn_request *r, const char *lower, struct err *err)
 {
-    char options[2048], lower[64];
+    char options[4096];
 
-    snprintf(lower, sizeof(lower), image >= 0 ? "/images/%d" : "/lower", image);
     for (int volatile_too = 1; volatile_too >= 0; volatile_too--) {
         int n = snprintf(options, sizeof(options),
                          "userxattr,%slowerdir=%s%s%s%s,upperdir=/scratch/%s/upper,workdir=/scratch/%s/work",
@@ -243,9 +253,9 @@ static int mount_kernel(struct err *err)
      */
     if (mount("proc", "proc", "proc", plain, NULL) < 0)
         return err_errno(err, -errno, "cannot mount /proc");
-    if (mount("/sys", "sys", NULL, MS_BIND, NULL) < 0)
+    if (mount("/sys", "sys", NULL, MS_BIND | MS_REC, NULL) < 0)
         return err_errno(err, -errno, "cannot mount /sys");
-    if (mount("/dev", "dev", NULL, MS_BIND, NULL) < 0)
+    if (mount("/dev", "dev", NULL, MS_BIND | MS_REC, NULL) < 0)
         return err_errno(err, -errno, "cannot mount /dev");
     if (mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620") < 0)
         return err_errno(err, -errno, "cannot mount /dev/pts");
@@ -264,6 +274,23 @@ static int raise_loopback(struct err *err)
     return 0;
 }
 
+static int mount_root(const struct sandbox *s, const struct spawn_request *r, int image, struct err *err)
+{
+    char lower[2048];
+
+    if (!s->ranged && !r->image[0])
+        return mount_single(r, err);
+    if (strpbrk(r->image, ":,\\"))
+        return err_set(err, -EINVAL, "an image's path may not have ':', ',' or a backslash: %s", r->image);
+    if (!s->ranged)
+        snprintf(lower, sizeof(lower), "/host%s", r->image);
+    else if (image >= 0)
+        snprintf(lower, sizeof(lower), "/images/%d", image);
+    else
+        snprintf(lower, sizeof(lower), "/lower");
+    return mount_overlay(r, lower, err);
+}
+
 int sandbox_enter(const struct sandbox *s, const struct spawn_request *r, int image, struct err *err)
 {
     if ((s->ranged && setgroups(0, NULL) < 0) || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
@@ -273,7 +300,7 @@ int sandbox_enter(const struct sandbox *s, const struct spawn_request *r, int im
     int e = r->no_network ? raise_loopback(err) : 0;
     umask(0);
     if (e == 0)
-        e = mount_overlay(r, image, err);
+        e = mount_root(s, r, image, err);
     if (e == 0 && chdir("/new") < 0)
         e = err_errno(err, -errno, "cannot enter the machine's root");
     if (e == 0)

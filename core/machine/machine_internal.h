@@ -113,12 +113,11 @@ int machine_set_paths(struct machine *m, const char *prefix, const char *workspa
  */
 int mask_ensure(struct machines *ms, bool image, char *ret_name, size_t size, struct err *err);
 int mask_fill(struct machines *ms, int dir_fd, bool image);
+/* Only the empty directories of a mask. */
+int mask_dirs(int dir_fd);
 /* The id on disk of a machine's root: high for the real root, else one's own. */
 uid_t machine_root_id(void);
 int make_owned_dir(int at, const char *path, unsigned mode);
-
-/* Top-level directories of the host that machines see; ends with NULL. */
-extern const char *const machine_tops[];
 
 /* probe.c: tries a backend once and remembers. */
 const struct machine_probe *probe_backend(struct machines *ms, size_t i);

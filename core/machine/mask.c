@@ -2,7 +2,7 @@
  * The mask layer. Overlay reads it like any layer: an opaque directory hides what is below it, a whiteout (a
  * character device 0:0) hides one name. Made once, on disk, and shared by all machines that follow.
  *
- * What is shown of the host is its system, not its data: the directories of machine_tops. As the sandbox's
+ * What is shown of the host is its system, not its data: the directories of sandbox_tops. As the sandbox's
  * root reads what the host's root reads there, whatever others could not read on the host is hidden as well
  * (shadow, private keys, databases).
  */
@@ -14,9 +14,6 @@
 #include "core/machine/machine_internal.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
-
-const char *const machine_tops[] = {"bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr",
-                                    "etc", "opt",  "var", "nix",   "gnu",   "snap",   NULL};
 
 /* Empty in every machine, whatever the host has there. */
 static const struct {
@@ -92,7 +89,7 @@ static bool shown_top(const char *path)
 {
     size_t len = strcspn(path, "/");
 
-    for (const char *const *top = machine_tops; *top; top++)
+    for (const char *const *top = sandbox_tops; *top; top++)
         if (strlen(*top) == len && strncmp(*top, path, len) == 0)
             return true;
     return false;
@@ -219,7 +216,7 @@ static int make_fresh(int at, bool image)
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(fresh); i++) {
-        if (image && fresh[i].mode == 0700)
+        if (image && fresh[i].mode == 0700) /* its own root's home stays */
             continue;
         r = make_owned_dir(at, fresh[i].path, fresh[i].mode);
         if (r == 0 && !image)
@@ -234,6 +231,34 @@ static int make_fresh(int at, bool image)
     return r == 0 ? make_owned_dir(at, "var/tmp", 01777) : r;
 }
 
+int mask_dirs(int dir_fd)
+{
+    int r = make_fresh(dir_fd, true);
+
+    return r == 0 ? make_owned_dir(dir_fd, "root", 0700) : r;
+}
+
+/* Directories in which a machine of an ordinary user may add files, as root of a single id cannot otherwise.
+ */
+static int open_for_user(int at)
+{
+    static const char *const dirs[] = {
+        "usr/local/bin", "usr/local/lib", "usr/local/share", "usr/local/include",
+        "var/lib",       "var/cache",     "var/log",         "etc"};
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(dirs); i++) {
+        _buf_ struct buf host = BUF_INIT;
+        buf_addf(&host, "/%s", dirs[i]);
+        if (!buf_ok(&host) || access(host.ptr, R_OK | X_OK) < 0)
+            continue;
+        r = mirror_parents(at, dirs[i]);
+        if (r == 0)
+            r = mirror_dir(at, dirs[i]);
+    }
+    return r;
+}
+
 static int mask_build(struct machines *ms, int at, bool image)
 {
     int r = make_fresh(at, image);
@@ -243,6 +268,8 @@ static int mask_build(struct machines *ms, int at, bool image)
     r = make_opaque(at, "var/tmp");
     if (r == 0)
         r = hide_top(at);
+    if (r == 0 && geteuid() != 0)
+        r = open_for_user(at);
     if (r == 0 && geteuid() == 0) {
         r = hide_private(at, "etc", 8);
         if (r == 0)

@@ -50,6 +50,8 @@ static int make_layers(const struct machine *m, const struct machine_spec *spec,
     _close_ int upper = r < 0 ? -1 : openat(dir, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (r == 0)
         r = upper < 0 ? -errno : with_mask ? mask_fill(m->ms, upper, spec->image != NULL) : 0;
+    if (r == 0 && geteuid() != 0) /* without an overlay over the whole root */
+        r = mask_dirs(upper);
     if (r == 0)
         r = make_owned_dirs(upper, spec->workspace + 1);
     if (r == 0)
@@ -57,15 +59,13 @@ static int make_layers(const struct machine *m, const struct machine_spec *spec,
     return r == 0 ? put_hosts(upper, spec->name) : r;
 }
 
-static int sandbox_acquire(struct machines *ms, const struct machine_spec *spec, struct machine *m,
-                           struct err *err)
+static int sandbox_try(struct machines *ms, const struct machine_spec *spec, struct machine *m,
+                       struct err *err)
 {
     static const char *const none[] = {NULL};
     char mask[64];
-    int r = machine_set_paths(m, "", spec->workspace, err);
+    int r = mask_ensure(ms, spec->image != NULL, mask, sizeof(mask), err);
 
-    if (r == 0)
-        r = mask_ensure(ms, spec->image != NULL, mask, sizeof(mask), err);
     if (r == 0 && (r = make_layers(m, spec, !mask[0])) < 0)
         err_errno(err, r, "cannot make the machine's directories in %s", m->dir);
     if (r < 0)
@@ -77,6 +77,24 @@ static int sandbox_acquire(struct machines *ms, const struct machine_spec *spec,
                                     .no_network = spec->network == MACHINE_NET_NONE,
                                     .argv = (const char **)none};
     return spawner_request(&ms->sandboxes, &request, &m->client, err);
+}
+
+static int sandbox_acquire(struct machines *ms, const struct machine_spec *spec, struct machine *m,
+                           struct err *err)
+{
+    int r = machine_set_paths(m, "", spec->workspace, err);
+
+    if (r < 0)
+        return r;
+    r = sandbox_try(ms, spec, m, err);
+    /* A spawner that had died took the mask with it. */
+    if (r < 0 && ms->mask_start && ms->mask_start != atomic_load(&ms->sandboxes.starts)) {
+        agent_client_release(&m->client);
+        agent_client_init(&m->client);
+        (void)remove_tree(m->dir);
+        r = sandbox_try(ms, spec, m, err);
+    }
+    return r;
 }
 
 static bool sysctl_is(const char *path, char value)
