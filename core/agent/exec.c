@@ -30,10 +30,8 @@ static void command_report(struct agent *a, const struct exec_report *report)
 }
 
 /* The command never ran. 127: there is no such program, 126: it cannot be executed. */
-static void command_refuse(struct agent *a, int error, const char *words)
+static void command_refuse(struct agent *a, bool absent, const char *words)
 {
-    bool absent = error == -ENOENT || error == -ENOTDIR;
-
     command_report(a, &(struct exec_report){.exit_code = absent ? 127 : 126, .start_error = words});
     a->put_error[0] = '\0';
 }
@@ -94,15 +92,16 @@ void command_start(struct agent *a, const void *payload, size_t len)
     }
     if (a->put_error[0]) {
         snprintf(words, sizeof(words), "%s", a->put_error);
-        command_refuse(a, -EIO, words);
+        command_refuse(a, false, words);
         return;
     }
     c->started = mono_ns();
     int r = command_spawn(c, &stage);
     if (r < 0) {
-        snprintf(words, sizeof(words), "%s %.700s: %s", stage,
-                 r == -ESTALE ? c->request.cwd : c->request.argv[0], strerrordesc_np(-r));
-        command_refuse(a, r, words);
+        bool in_cwd = strcmp(stage, "cannot enter") == 0;
+        snprintf(words, sizeof(words), "%s %.700s: %s", stage, in_cwd ? c->request.cwd : c->request.argv[0],
+                 strerrordesc_np(-r));
+        command_refuse(a, (r == -ENOENT || r == -ENOTDIR) && !in_cwd, words);
         return;
     }
     if (c->request.deadline_ms)

@@ -263,6 +263,7 @@ void spawn_request_encode(struct buf *b, const struct spawn_request *x)
     wire_add_str(b, x->image);
     wire_add_str(b, x->hostname);
     wire_add_u32(b, x->no_network);
+    wire_add_u32(b, x->uid);
     add_strings(b, x->argv);
 }
 
@@ -282,6 +283,7 @@ int spawn_request_decode(const void *payload, size_t len, struct spawn_request *
     x.image = wire_str(&w);
     x.hostname = wire_str(&w);
     x.no_network = wire_u32(&w) != 0;
+    x.uid = wire_u32(&w);
     x.argv = take_strings(&w);
     int r = finish_decode(&w, x.argv != NULL);
     if (r < 0) {

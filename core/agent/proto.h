@@ -117,6 +117,7 @@ struct spawn_request {
     const char *image;    /* host path; "" for the host's own root */
     const char *hostname; /* [a-z0-9-]+ */
     bool no_network;
+    uint32_t uid;      /* for argv: become this user and group first; 0: stay */
     const char **argv; /* decode: owned array of borrowed strings */
 };
 enum { SPAWN_MAX = 64 * 1024 };

@@ -4,6 +4,7 @@
  * live on without it; each dies with its own control socket.
  */
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -211,8 +212,13 @@ static void in_plain(const struct spawn_request *r, int control)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     (void)fcntl(3, F_SETFD, 0);
-    execvp(r->argv[0], (char *const *)r->argv);
-    err_errno(&err, -errno, "cannot start %s", r->argv[0]);
+    if (r->uid && (setgroups(0, NULL) < 0 || setresgid(r->uid, r->uid, r->uid) < 0 ||
+                   setresuid(r->uid, r->uid, r->uid) < 0))
+        err_errno(&err, -errno, "cannot become user %u", r->uid);
+    else
+        execvp(r->argv[0], (char *const *)r->argv);
+    if (!err.code)
+        err_errno(&err, -errno, "cannot start %s", r->argv[0]);
     tell_failure(3, &err);
     _exit(127);
 }

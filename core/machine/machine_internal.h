@@ -118,6 +118,7 @@ int mask_dirs(int dir_fd);
 /* The id on disk of a machine's root: high for the real root, else one's own. */
 uid_t machine_root_id(void);
 int make_owned_dir(int at, const char *path, unsigned mode);
+int make_owned_dirs(int at, const char *path); /* with parents */
 
 /* probe.c: tries a backend once and remembers. */
 const struct machine_probe *probe_backend(struct machines *ms, size_t i);

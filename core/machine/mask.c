@@ -21,7 +21,7 @@ static const struct {
     unsigned mode;
 } fresh[] = {{"home", 0755},      {"root", 0700}, {"tmp", 01777},  {"run", 0755},
              {"run/lock", 01777}, {"mnt", 0755},  {"media", 0755}, {"srv", 0755},
-             {"boot", 0755},      {"proc", 0555}, {"sys", 0555},   {"dev", 0755}};
+             {"boot", 0755},      {"proc", 0755}, {"sys", 0755},   {"dev", 0755}};
 
 uid_t machine_root_id(void)
 {
@@ -40,6 +40,19 @@ int make_owned_dir(int at, const char *path, unsigned mode)
     if (geteuid() == 0 && fchownat(at, path, machine_root_id(), machine_root_id(), AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
     return fchmodat(at, path, mode, 0) < 0 ? -errno : 0;
+}
+
+int make_owned_dirs(int at, const char *path)
+{
+    _free_ char *copy = strdup(path);
+    int r = copy ? 0 : -ENOMEM;
+
+    for (char *p = copy; r == 0 && (p = strchr(p, '/')); p++) {
+        *p = '\0';
+        r = make_owned_dir(at, copy, 0755);
+        *p = '/';
+    }
+    return r == 0 ? make_owned_dir(at, path, 0755) : r;
 }
 
 static int whiteout(int at, const char *path)
@@ -69,7 +82,7 @@ static int mirror_dir(int at, const char *path)
         st = (struct stat){.st_mode = S_IFDIR | 0755};
     if (geteuid() == 0 && fchownat(at, path, shifted(st.st_uid), shifted(st.st_gid), 0) < 0)
         return -errno;
-    return fchmodat(at, path, st.st_mode & 07777, 0) < 0 ? -errno : 0;
+    return fchmodat(at, path, (st.st_mode & 07777) | 0700, 0) < 0 ? -errno : 0;
 }
 
 static int mirror_parents(int at, const char *path)
@@ -107,7 +120,9 @@ static int hide_path(int at, const char *path)
     int r = mirror_parents(at, below);
     if (r == 0 && fstatat(at, below, &st, AT_SYMLINK_NOFOLLOW) == 0)
         return S_ISDIR(st.st_mode) ? make_opaque(at, below) : 0;
-    return r == 0 ? whiteout(at, below) : r;
+    if (r == 0)
+        r = whiteout(at, below);
+    return r == -ENOTDIR ? 0 : r; /* something above it is hidden already */
 }
 
 /* Hides what others cannot read in a host directory and below: files vanish, directories are empty. */

@@ -9,20 +9,6 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-/* mkdir -p below at, owned by the machine's root. */
-static int make_owned_dirs(int at, const char *path)
-{
-    _free_ char *copy = strdup(path);
-    int r = copy ? 0 : -ENOMEM;
-
-    for (char *p = copy; r == 0 && (p = strchr(p, '/')); p++) {
-        *p = '\0';
-        r = make_owned_dir(at, copy, 0755);
-        *p = '/';
-    }
-    return r == 0 ? make_owned_dir(at, path, 0755) : r;
-}
-
 static int put_hosts(int upper, const char *hostname)
 {
     _buf_ struct buf b = BUF_INIT;
