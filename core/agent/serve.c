@@ -1,4 +1,5 @@
 /* The agent's loop: frames in, output and reports out, children reaped, timers kept. */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -178,6 +179,7 @@ int agent_serve(int control)
     int size = 1024 * 1024;
 
     agent_init(&a, control);
+    (void)fcntl(control, F_SETFD, FD_CLOEXEC); /* not for commands */
     (void)setsockopt(control, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     size_t begin = frame_begin(&a.out, FRAME_HELLO);
     wire_add_u32(&a.out, AGENT_VERSION);
