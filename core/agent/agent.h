@@ -61,7 +61,7 @@ int command_tick(struct agent *a);
 struct spawn_command {
     const char **argv, **env;
     const char *cwd;
-    int out, err;
+    int in, out, err; /* in: -1 for /dev/null */
 };
 int spawn_command(const struct spawn_command *c, pid_t *ret, const char **ret_stage);
 

@@ -60,8 +60,12 @@ static int command_spawn(struct command *c, const char **ret_stage)
     *ret_stage = "cannot make pipes for";
     if (r < 0)
         return r;
-    struct spawn_command s = {
-        .argv = c->request.argv, .env = c->request.env, .cwd = c->request.cwd, .out = out[1], .err = err[1]};
+    struct spawn_command s = {.argv = c->request.argv,
+                              .env = c->request.env,
+                              .cwd = c->request.cwd,
+                              .in = -1,
+                              .out = out[1],
+                              .err = err[1]};
     r = spawn_command(&s, &c->pid, ret_stage);
     close(out[1]);
     close(err[1]);

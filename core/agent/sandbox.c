@@ -246,9 +246,6 @@ static int mount_kernel(struct err *err)
 {
     const unsigned long plain = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
-    (void)mkdir("proc", 0555);
-    (void)mkdir("sys", 0555);
-    (void)mkdir("dev", 0755);
     /* Files below /proc/sys belong to the real root, which nobody in here is: they need no mount over them.
      */
     if (mount("proc", "proc", "proc", plain, NULL) < 0)

@@ -28,11 +28,9 @@ static void spawn_child(struct spawn_state *s)
         sigaction(reset[i], &plain, NULL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    int in = open("/dev/null", O_RDONLY);
+    int in = s->c->in >= 0 ? s->c->in : open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (in < 0 || dup2(in, 0) < 0 || dup2(s->c->out, 1) < 0 || dup2(s->c->err, 2) < 0)
         goto out;
-    if (in > 2)
-        close(in);
     s->stage = "cannot enter";
     if (chdir(s->c->cwd) < 0)
         goto out;
