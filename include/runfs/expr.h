@@ -36,9 +36,13 @@ void value_release(struct value *v);
 struct value value_from_json(json_t *json); /* takes a new reference; NULL and JSON null give VALUE_NULL */
 json_t *value_to_json(
     const struct value *v); /* new reference; NaN and infinities become their strings; NULL: no memory */
+/* Bytes that are not UTF-8 become U+FFFD. Out of memory it is Null. */
 struct value value_string(const char *s, size_t len);
 struct value value_boolean(bool b);
 struct value value_number(double n);
+
+/* Appends valid compact JSON (NaN and infinities as strings). 0, or -ELOOP for more than 2,048 levels. */
+int value_write_json(const struct value *v, struct buf *ret);
 
 bool value_truthy(const struct value *v);
 double value_to_number(const struct value *v); /* GitHub's coercion; NaN where there is none */
@@ -110,10 +114,31 @@ int expr_eval(const struct expr *e, const struct expr_env *env, struct value *re
 /*
  * Evaluates and explains: appends one line for each part that was evaluated, indented by its depth,
  * `PART => VALUE` (strings quoted, long values cut), parts that short-circuiting left out marked `(not
- * evaluated)`.
+ * evaluated)`. Literals have no lines of their own. When evaluation fails the lines tell how far it came.
  */
 int expr_explain(const struct expr *e, const struct expr_env *env, struct value *ret, struct buf *lines,
                  struct expr_err *err);
+
+/*
+ * Evaluates with no functions but the built-in ones, with the keys of contexts (borrowed; NULL: none) as the
+ * only named values and with the 1 MiB that GitHub's evaluator allows by itself, and appends one line:
+ * {"kind":"String","value":...} or {"error":{"kind":"lexing|parsing|evaluation","message":"..."}}.
+ * Returns 0, -EINVAL when the line tells an error, -ENOMEM.
+ */
+int expr_eval_line(const char *text, size_t len, json_t *contexts, struct buf *out);
+
+struct expr_cache;
+
+/*
+ * The same for a request in JSON: {"expr": "...", "contexts": {...}}, contexts being optional. The cache may
+ * be NULL. What is no such request gives an error of the kind "input". Returns 0 when a line was appended,
+ * whatever it says, or -ENOMEM.
+ */
+int expr_eval_request(struct expr_cache *cache, const char *request, size_t len, struct buf *out);
+
+/* What a run of requests remembers: expressions and contexts, up to a fixed number. One thread at a time. */
+struct expr_cache *expr_cache_new(void); /* NULL: no memory */
+void expr_cache_free(struct expr_cache *cache);
 
 /*
  * Finds the end of an expression in text that starts behind its "${{": the offset of the closing "}}" outside
