@@ -15,7 +15,7 @@ endif
 PACKAGES := gcc make pkg-config libfuse3-dev fuse3 libsqlite3-dev libyaml-dev libjansson-dev libssl-dev libarchive-dev \
             libseccomp-dev git bash ca-certificates
 TEST_PACKAGES := libcmocka-dev python3-minimal rsync vim-tiny sqlite3 bubblewrap jq
-LIBS := fuse3 sqlite3 libyaml jansson libcrypto libarchive
+LIBS := fuse3 sqlite3 yaml-0.1 jansson libcrypto libarchive
 
 BUILD := build
 SANFLAGS :=
@@ -31,19 +31,19 @@ Q := $(if $(V),,@)
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
         -Wwrite-strings -Wpointer-arith -Wimplicit-fallthrough -Wno-missing-field-initializers
 OPT ?= -O2 -g
-CPPFLAGS_ALL = -Iinclude -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 -DRUNFS_VERSION='"$(VERSION)"' \
+CPPFLAGS_ALL = -I. -Iinclude -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 -DRUNFS_VERSION='"$(VERSION)"' \
                -DRUNFS_LIBEXEC='"$(PREFIX)/libexec/runfs"' $(CPPFLAGS)
 CFLAGS_ALL = -std=gnu17 $(WARN) $(OPT) -pthread -fstack-protector-strong $(SANFLAGS) $(CFLAGS) -include runfs/banned.h
 
 CORE_SRC := $(sort $(wildcard core/base/*.c core/store/*.c core/lang/*.c core/machine/*.c core/knowledge/*.c \
-                              core/run/*.c core/net/*.c))
-AGENT_SRC := $(sort $(wildcard core/agent/*.c))
+                              core/run/*.c core/net/*.c) core/agent/proto.c)
+AGENT_SRC := $(sort $(wildcard core/agent/*.c)) $(addprefix core/base/,buf.c err.c io.c str.c)
 FS_SRC := $(sort $(wildcard fs/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 
 CORE_OBJ := $(CORE_SRC:%.c=$(BUILD)/%.o)
 FS_OBJ := $(FS_SRC:%.c=$(BUILD)/%.o)
-# The agent is one static program: it shares core/base/*.c only as far as it links what it calls.
+# The agent is one static program; of core/base it has only what it calls.
 AGENT_OBJ := $(AGENT_SRC:%.c=$(BUILD)/agent/%.o)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 
@@ -71,22 +71,26 @@ $(BUILD)/runfs: $(FS_OBJ) $(BUILD)/librunfs.a
 
 $(BUILD)/runfs-agent: $(AGENT_OBJ)
 	@echo "  LD    $@"
-	$(Q)$(CC) -std=gnu17 $(OPT) -static -o $@ $(AGENT_OBJ) $(AGENT_LIBS)
+	$(Q)$(CC) -std=gnu17 $(OPT) -static -Wl,--gc-sections -o $@ $(AGENT_OBJ)
 
 $(BUILD)/agent/%.o: %.c
 	@echo "  CC    $<"
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS_ALL) -std=gnu17 $(WARN) $(OPT) -fstack-protector-strong $(CFLAGS) -include runfs/banned.h \
-	    -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS_ALL) -std=gnu17 $(WARN) $(OPT) -fstack-protector-strong -ffunction-sections $(CFLAGS) \
+	    -include runfs/banned.h -MMD -MP -c -o $@ $<
 
 $(BUILD)/%.o: %.c
 	@echo "  CC    $<"
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/librunfs.a
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/librunfs.a | $(BUILD)/runfs-agent
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(UNIT_EXTRA) -lcmocka $(PKG_LIBS)
+
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/librunfs.a | $(BUILD)/runfs-agent
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 test: deps ## install, build and run every test
 	$(Q)$(MAKE) --no-print-directory run-tests

@@ -132,6 +132,23 @@ int make_dirs(const char *path, mode_t mode)
     return mkdir(copy, mode) < 0 && errno != EEXIST ? -errno : 0;
 }
 
+/* Opens a directory to be emptied; one that its owner may not read (0000) is made readable first. */
+static int open_below(int at, const char *name)
+{
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    char path[64];
+
+    if (fd >= 0 || errno != EACCES)
+        return fd;
+    _close_ int handle = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (handle < 0)
+        return -1;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", handle);
+    if (chmod(path, 0700) < 0)
+        return -1;
+    return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 static int remove_below(int fd_take, dev_t dev)
 {
     _closedir_ DIR *dir = fdopendir(fd_take);
@@ -154,7 +171,7 @@ static int remove_below(int fd_take, dev_t dev)
             result = -errno;
             continue;
         }
-        int below = openat(dirfd(dir), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int below = open_below(dirfd(dir), e->d_name);
         struct stat st;
         if (below < 0) {
             result = -errno;

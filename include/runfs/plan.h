@@ -18,8 +18,7 @@ struct event {
 
 /*
  * Whether `on` lets this event start the workflow; appends one sentence to `why` either way
- * ("push: branch main matches branches: main", "push: branch dev matches none of branches: main,
- * 'release/**'").
+ * ("push: branch main matches branches: main", "push: branch dev matches none of branches: main, v1").
  */
 bool event_matches(const struct workflow *w, const struct event *e, struct buf *why);
 

@@ -1,0 +1,113 @@
+/*
+ * Inside runfs-agent: one program, single-threaded, static. As a spawner it makes machines; in a machine it
+ * is process 1 (or a subreaper where there are no namespaces) and runs commands. See proto.h for what it
+ * speaks.
+ */
+#ifndef RUNFS_AGENT_AGENT_H
+#define RUNFS_AGENT_AGENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/agent/proto.h"
+#include "runfs/buf.h"
+#include "runfs/err.h"
+
+/* Serves the control socket until its end; then everything in the machine is killed. Returns an exit code. */
+int agent_serve(int control);
+
+/* One command that runs or ran. */
+struct command {
+    bool active; /* from EXEC to the report */
+    bool exited; /* its main process ended, with `status` */
+    pid_t pid;
+    int status;
+    int output[2];          /* stdout, stderr; -1 at their end */
+    int64_t started, ended; /* monotonic ns */
+    int64_t deadline;       /* 0: none */
+    int stage;              /* 0, then the number of signals sent to end it: SIGINT, SIGTERM, SIGKILL */
+    int64_t next_stage;     /* when the next one is due */
+    bool timed_out, cancelled;
+    struct exec_request request;
+    void *payload; /* owned: what request points into */
+};
+
+struct agent {
+    int control, signals; /* the socket; a signalfd for SIGCHLD */
+    struct buf in, out;
+    size_t in_at, out_at; /* consumed from `in`, sent from `out` */
+    struct command command;
+    int drains[16]; /* outputs of ended commands that something in the background still writes to */
+    int put_fd;     /* the file that FRAME_PUT_DATA goes to, or -1 */
+    char put_error[512];
+    bool ended; /* the control socket is at its end or broken */
+};
+
+/* serve.c: sends what is in out, waiting for the peer. For phases in which nothing else can happen. */
+void agent_flush(struct agent *a);
+void agent_fill(struct agent *a); /* blocks for more input; sets ended */
+
+/* exec.c: starts and ends commands. */
+void command_start(struct agent *a, const void *payload, size_t len);
+void command_reap(struct agent *a);
+void command_pump(struct agent *a, int stream);
+void command_interrupt(struct agent *a);
+void command_kill_all(struct agent *a);
+/* Does what is due now; returns ms until something else is, -1 for never. */
+int command_tick(struct agent *a);
+
+/* spawn.c: 0 or -errno, with words when there is more to say. */
+struct spawn_command {
+    const char **argv, **env;
+    const char *cwd;
+    int in, out, err; /* in: -1 for /dev/null */
+};
+int spawn_command(const struct spawn_command *c, pid_t *ret, const char **ret_stage);
+
+/* tree.c */
+void tree_signal(pid_t root, int signal); /* root, its session, and all that descend from it */
+void tree_kill_all(void);                 /* everything below this process, until nothing is left */
+
+/* files.c */
+void file_put_begin(struct agent *a, const void *payload, size_t len);
+void file_put_data(struct agent *a, const void *payload, size_t len);
+void file_put_end(struct agent *a);
+void file_get(struct agent *a, uint32_t index, const char *path, uint64_t max);
+void tree_put(struct agent *a, const void *payload, size_t len);
+void tree_get(struct agent *a, const void *payload, size_t len);
+
+/* spawner.c: the process that makes machines. */
+int spawner_main(int argc, char **argv);
+
+/* sandbox.c: the spawner's private world, and the way into a machine. */
+enum { SANDBOX_ID_FIRST = 200000, SANDBOX_ID_COUNT = 65536 };
+struct sandbox {
+    bool ranged;     /* real root: a range of high ids and an idmapped lower; else one id */
+    int host_mounts; /* the mount namespace it came from */
+    int ids;         /* a user namespace with the range, for idmapped mounts */
+    unsigned images; /* how many image directories are attached */
+    char *image_paths[32];
+};
+/* Leaves the host's mounts for a few of its own. Returns 0 or -errno with words. */
+int sandbox_prepare(struct sandbox *s, const char *scratch, struct err *err);
+/* Makes sure that an image is attached; its number, or -errno. Not needed without ranged ids. */
+int sandbox_image(struct sandbox *s, const char *path, struct err *err);
+/* Mounts an empty file system for a mask; its root as a descriptor, or -errno. */
+int sandbox_mask(const char *name, struct err *err);
+/* In the new process: builds the root file system and enters it. */
+int sandbox_enter(const struct sandbox *s, const struct spawn_request *r, int image, struct err *err);
+
+/* sandbox_user.c: the same for who is not root: one id, one overlay for each top-level directory. */
+int prepare_single(const char *scratch, struct err *err);
+int mount_single(const struct spawn_request *r, struct err *err);
+/* sandbox.c, for both. */
+int make_device_links(int dir_fd, struct err *err);
+int enter_root(void); /* makes `.` the root and forgets the old one */
+int mount_overlay(const struct spawn_request *r, const char *lower, struct err *err);
+
+/* harden.c: what a machine's processes lose for good. */
+int harden_process(struct err *err);
+int harden_limits(void);
+
+#endif

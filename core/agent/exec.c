@@ -1,0 +1,256 @@
+/* One command's life in the agent: start, output, signals that end it, report, files to hand back. */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "core/agent/agent.h"
+#include "runfs/io.h"
+
+#define SECOND 1000000000LL
+
+enum { PIPE_SIZE = 256 * 1024 };
+static const int64_t interrupt_wait = 15 * SECOND / 2, terminate_wait = 5 * SECOND / 2;
+static const int64_t output_wait = 10 * SECOND; /* for what holds the output open after the command's end */
+
+static void command_release(struct command *c)
+{
+    exec_request_release(&c->request);
+    free(c->payload);
+    *c = (struct command){.output = {-1, -1}};
+}
+
+static void command_report(struct agent *a, const struct exec_report *report)
+{
+    struct command *c = &a->command;
+
+    exec_report_encode(&a->out, report);
+    for (uint32_t i = 0; i < c->request.n_get; i++)
+        file_get(a, i, c->request.get[i], c->request.get_max[i]);
+    command_release(c);
+}
+
+/* The command never ran. 127: there is no such program, 126: it cannot be executed. */
+static void command_refuse(struct agent *a, bool absent, const char *words)
+{
+    command_report(a, &(struct exec_report){.exit_code = absent ? 127 : 126, .start_error = words});
+    a->put_error[0] = '\0';
+}
+
+static int open_pipes(int out[2], int err[2])
+{
+    if (pipe2(out, O_CLOEXEC) < 0)
+        return -errno;
+    if (pipe2(err, O_CLOEXEC) < 0) {
+        int r = -errno;
+        close(out[0]);
+        close(out[1]);
+        return r;
+    }
+    (void)fcntl(out[0], F_SETPIPE_SZ, PIPE_SIZE); /* beyond the user's quota it stays as it was */
+    (void)fcntl(out[0], F_SETFL, O_NONBLOCK);
+    (void)fcntl(err[0], F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
+static int command_spawn(struct command *c, const char **ret_stage)
+{
+    int out[2], err[2];
+    int r = open_pipes(out, err);
+
+    *ret_stage = "cannot make pipes for";
+    if (r < 0)
+        return r;
+    struct spawn_command s = {.argv = c->request.argv,
+                              .env = c->request.env,
+                              .cwd = c->request.cwd,
+                              .in = -1,
+                              .out = out[1],
+                              .err = err[1]};
+    r = spawn_command(&s, &c->pid, ret_stage);
+    close(out[1]);
+    close(err[1]);
+    if (r < 0) {
+        close(out[0]);
+        close(err[0]);
+        return r;
+    }
+    c->output[0] = out[0];
+    c->output[1] = err[0];
+    return 0;
+}
+
+void command_start(struct agent *a, const void *payload, size_t len)
+{
+    struct command *c = &a->command;
+    const char *stage;
+    char words[1024];
+
+    if (c->active || !(c->payload = malloc(len ? len : 1))) {
+        a->ended = true; /* one at a time; the daemon knows */
+        return;
+    }
+    memcpy(c->payload, payload, len);
+    if (exec_request_decode(c->payload, len, &c->request) < 0) {
+        a->ended = true;
+        return;
+    }
+    if (a->put_error[0]) {
+        snprintf(words, sizeof(words), "%s", a->put_error);
+        command_refuse(a, false, words);
+        return;
+    }
+    c->started = mono_ns();
+    int r = command_spawn(c, &stage);
+    if (r < 0) {
+        bool in_cwd = strcmp(stage, "cannot enter") == 0;
+        snprintf(words, sizeof(words), "%s %.700s: %s", stage, in_cwd ? c->request.cwd : c->request.argv[0],
+                 strerrordesc_np(-r));
+        command_refuse(a, (r == -ENOENT || r == -ENOTDIR) && !in_cwd, words);
+        return;
+    }
+    if (c->request.deadline_ms)
+        c->deadline =
+            c->started +
+            (int64_t)(c->request.deadline_ms < INT32_MAX ? c->request.deadline_ms : INT32_MAX) * 1000000;
+    c->active = true;
+}
+
+void command_reap(struct agent *a)
+{
+    struct command *c = &a->command;
+    char info[1024];
+    int status;
+    pid_t pid;
+
+    while (read(a->signals, info, sizeof(info)) > 0)
+        ;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (!c->active || pid != c->pid)
+            continue;
+        c->exited = true;
+        c->status = status;
+        c->ended = mono_ns();
+    }
+}
+
+void command_pump(struct agent *a, int stream)
+{
+    struct command *c = &a->command;
+    char *to = buf_reserve(&a->out, FRAME_HEADER + FRAME_TO_DAEMON_MAX);
+
+    if (!to)
+        return;
+    ssize_t n = read(c->output[stream], to + FRAME_HEADER, FRAME_TO_DAEMON_MAX);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        close(c->output[stream]);
+        c->output[stream] = -1;
+        return;
+    }
+    frame_header((uint8_t *)to, stream == 0 ? FRAME_STDOUT : FRAME_STDERR, (size_t)n);
+    a->out.len += FRAME_HEADER + (size_t)n;
+}
+
+static void command_escalate(struct agent *a)
+{
+    struct command *c = &a->command;
+    int64_t now = mono_ns();
+
+    switch (c->stage++) {
+    case 0:
+        tree_signal(c->pid, SIGINT);
+        c->next_stage = now + interrupt_wait;
+        break;
+    case 1:
+        tree_signal(c->pid, SIGTERM);
+        c->next_stage = now + terminate_wait;
+        break;
+    default:
+        tree_kill_all();
+        c->stage = 3;
+        c->next_stage = INT64_MAX;
+    }
+}
+
+void command_interrupt(struct agent *a)
+{
+    if (!a->command.active)
+        return;
+    a->command.cancelled = true;
+    if (a->command.stage == 0)
+        command_escalate(a);
+}
+
+void command_kill_all(struct agent *a)
+{
+    tree_kill_all();
+    if (!a->command.active)
+        return;
+    a->command.cancelled = true;
+    a->command.stage = 3;
+    a->command.next_stage = INT64_MAX;
+}
+
+/* What still writes to the output keeps a reader, so that a server in the background does not die of it. */
+static void keep_draining(struct agent *a, int fd)
+{
+    for (size_t i = 0; i < ARRAY_LEN(a->drains); i++) {
+        if (a->drains[i] >= 0)
+            continue;
+        a->drains[i] = fd;
+        return;
+    }
+    close(fd);
+}
+
+static void command_finish(struct agent *a)
+{
+    struct command *c = &a->command;
+    struct exec_report report = {.timed_out = c->timed_out,
+                                 .cancelled = c->cancelled,
+                                 .duration_ns = (uint64_t)(c->ended - c->started),
+                                 .start_error = ""};
+
+    for (int i = 0; i < 2; i++)
+        if (c->output[i] >= 0)
+            keep_draining(a, c->output[i]);
+    if (WIFSIGNALED(c->status))
+        report.signal = (uint32_t)WTERMSIG(c->status);
+    report.exit_code = report.signal ? 128 + report.signal : (uint32_t)WEXITSTATUS(c->status);
+    command_report(a, &report);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return b && b < a ? b : a;
+}
+
+int command_tick(struct agent *a)
+{
+    struct command *c = &a->command;
+    int64_t now = c->active ? mono_ns() : 0, next = INT64_MAX;
+
+    if (!c->active)
+        return -1;
+    bool silent = c->output[0] < 0 && c->output[1] < 0;
+    if (c->exited && (silent || now - c->ended >= output_wait)) {
+        command_finish(a);
+        return -1;
+    }
+    if (c->deadline && now >= c->deadline && c->stage == 0 && !c->exited) {
+        c->timed_out = true;
+        command_escalate(a);
+    }
+    if (c->stage > 0 && now >= c->next_stage)
+        command_escalate(a);
+    if (c->exited)
+        next = earlier(next, c->ended + output_wait);
+    else if (c->stage == 0)
+        next = earlier(next, c->deadline);
+    if (c->stage > 0)
+        next = earlier(next, c->next_stage);
+    if (next == INT64_MAX)
+        return -1;
+    return next <= now ? 0 : (int)((next - now) / 1000000) + 1;
+}

@@ -1,0 +1,15 @@
+/* runfs-agent: `serve` runs commands for whoever holds the other end of descriptor 3; `spawner` makes
+ * machines. */
+#include "core/agent/agent.h"
+#include "runfs/str.h"
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && str_eq(argv[1], "serve"))
+        return agent_serve(3);
+    if (argc >= 3 && str_eq(argv[1], "spawner"))
+        return spawner_main(argc - 2, argv + 2);
+    fputs("runfs-agent is started by runfs: `runfs-agent serve` speaks its protocol on descriptor 3\n",
+          stderr);
+    return 64;
+}

@@ -1,0 +1,141 @@
+/*
+ * The agent's protocol: what the daemon and the agent in a machine say to each other over one byte stream,
+ * and what the daemon says to its spawner. Both sides compile this pair of files; nothing else knows the
+ * encoding.
+ *
+ * A frame is a header of 8 bytes (u32 length of the payload, u8 type, three zero bytes; little endian) and
+ * its payload. Numbers are fixed-width little endian; a string is u32 length, its bytes, and a NUL that the
+ * length does not count, so that a decoded string is used in place. Either peer may be hostile: a decoder
+ * never reads outside its payload, and after one bad field everything it yields is zero and wire_ok() is
+ * false.
+ */
+#ifndef RUNFS_AGENT_PROTO_H
+#define RUNFS_AGENT_PROTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runfs/buf.h"
+
+enum {
+    FRAME_HEADER = 8,
+    FRAME_TO_DAEMON_MAX = 64 * 1024 - FRAME_HEADER, /* a whole frame is a round number of pages */
+    FRAME_TO_AGENT_MAX = 16 * 1024 * 1024,          /* EXEC: argv and env; the kernel's own limit is 6 MiB */
+    FRAME_DATA_MAX = 256 * 1024,                    /* what the daemon puts into one data frame */
+    AGENT_VERSION = 1,
+};
+
+enum frame_type {
+    /* daemon to agent */
+    FRAME_PUT = 1,   /* str path, u32 mode: opens a file for the FRAME_PUT_DATA that follow */
+    FRAME_PUT_DATA,  /* bytes */
+    FRAME_EXEC,      /* struct exec_request; closes the last put file */
+    FRAME_INTERRUPT, /* SIGINT, later SIGTERM, later SIGKILL to the running command */
+    FRAME_KILL,      /* SIGKILL to everything but the agent */
+    FRAME_PUT_TREE,  /* str dir: the FRAME_TREE_DATA that follow are a tar stream for it */
+    FRAME_GET_TREE,  /* str dir: answered with FRAME_TREE_DATA ... FRAME_TREE_END */
+    FRAME_TREE_DATA, /* bytes, either direction */
+    FRAME_TREE_END,  /* to the agent: empty, no more bytes. To the daemon: i32 error, str words */
+    /* agent to daemon */
+    FRAME_HELLO = 64, /* u32 version: the machine is ready */
+    FRAME_FAILED,     /* i32 error, str words: the machine could not be set up */
+    FRAME_STDOUT,     /* bytes */
+    FRAME_STDERR,     /* bytes */
+    FRAME_EXIT,       /* struct exec_report */
+    FRAME_GOT_DATA,   /* bytes of the file that is being got */
+    FRAME_GOT_END,    /* u32 index, i32 error: that file is complete */
+};
+
+struct frame {
+    enum frame_type type;
+    const uint8_t *payload; /* inside the buffer it was found in */
+    size_t len;
+};
+
+/*
+ * Finds a whole frame at the start of data. Returns the bytes it takes, 0 while there are too few (then
+ * *ret_need is how many there must be), or -EPROTO when its length is above max or its header malformed.
+ */
+ssize_t frame_find(const void *data, size_t len, size_t max, struct frame *ret, size_t *ret_need);
+
+/* Appends a frame: begin, fields, end. frame_end writes the length behind begin's header. */
+size_t frame_begin(struct buf *b, enum frame_type type);
+void frame_end(struct buf *b, size_t begin);
+void frame_add(struct buf *b, enum frame_type type, const void *payload, size_t len);
+void frame_header(uint8_t to[FRAME_HEADER], enum frame_type type, size_t len);
+
+void wire_add_u32(struct buf *b, uint32_t v);
+void wire_add_u64(struct buf *b, uint64_t v);
+void wire_add_str(struct buf *b, const char *s);
+
+struct wire {
+    const uint8_t *at;
+    size_t left;
+    bool bad;
+};
+
+struct wire wire_of(const void *payload, size_t len);
+uint32_t wire_u32(struct wire *w);
+uint64_t wire_u64(struct wire *w);
+const char *wire_str(struct wire *w); /* never NULL: "" when bad; refuses NULs inside */
+/* Whether every field was good and nothing is left over. */
+bool wire_ok(const struct wire *w);
+
+/* A request to run a command, as the agent decodes it: everything points into the payload. */
+struct exec_request {
+    uint64_t deadline_ms; /* from now; 0: none */
+    const char *cwd;
+    const char **argv, **env; /* owned arrays of borrowed strings, NULL-terminated */
+    const char **get;         /* owned array of borrowed strings */
+    uint64_t *get_max;        /* owned */
+    uint32_t n_get;
+};
+void exec_request_encode(struct buf *b, const struct exec_request *x);
+/* Returns 0, -EPROTO or -ENOMEM. */
+int exec_request_decode(const void *payload, size_t len, struct exec_request *ret);
+void exec_request_release(struct exec_request *x); /* only what decode allocated */
+
+struct exec_report {
+    uint32_t exit_code, signal;
+    bool timed_out, cancelled;
+    uint64_t duration_ns;
+    const char *start_error; /* "" when it started */
+};
+void exec_report_encode(struct buf *b, const struct exec_report *x);
+int exec_report_decode(const void *payload, size_t len, struct exec_report *ret);
+
+/*
+ * To the spawner, one datagram each with the agent's end of the control socket attached. To a spawner of
+ * sandboxes: a sandbox; or without `scratch`, an empty file system for the layer `mask`, whose root comes
+ * back as the descriptor. To a plain one: argv is executed with the control socket as descriptor 3; without
+ * argv, an agent.
+ */
+struct spawn_request {
+    const char *scratch;  /* name below the spawner's scratch directory */
+    const char *mask;     /* a layer over the lower one; "" for none */
+    const char *image;    /* host path; "" for the host's own root */
+    const char *hostname; /* [a-z0-9-]+ */
+    bool no_network;
+    uint32_t uid;      /* for argv: become this user and group first; 0: stay */
+    const char **argv; /* decode: owned array of borrowed strings */
+};
+enum { SPAWN_MAX = 64 * 1024 };
+void spawn_request_encode(struct buf *b, const struct spawn_request *x);
+int spawn_request_decode(const void *payload, size_t len, struct spawn_request *ret);
+void spawn_request_release(struct spawn_request *x);
+
+/* Top-level directories of the host that machines see; ends with NULL. */
+extern const char *const sandbox_tops[];
+
+/* The spawner's answer, with a descriptor attached when error is 0: a pidfd, or a mask's root. Also sent once
+ * when the spawner is ready. */
+struct spawn_reply {
+    int32_t error; /* 0 or -errno */
+    uint32_t pid;
+    const char *words;
+};
+void spawn_reply_encode(struct buf *b, const struct spawn_reply *x);
+int spawn_reply_decode(const void *payload, size_t len, struct spawn_reply *ret);
+
+#endif

@@ -1,0 +1,310 @@
+/*
+ * The sandbox's file systems. The spawner prepares a small private world once (a root of a few mounts: the
+ * host's root, /dev, /proc, /sys, the scratch directory); each machine starts with a copy of it, puts an
+ * overlay on top, moves in and drops the rest. All mounts live in private mount namespaces, so the kernel
+ * removes them with the last process.
+ */
+#include <fcntl.h>
+#include <grp.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+
+#include "core/agent/agent.h"
+#include "runfs/err.h"
+#include "runfs/io.h"
+
+/* Runs a child that only holds a new user namespace open, and maps it. */
+static int make_ids(int *ret, struct err *err)
+{
+    char path[64], map[64];
+    int hold[2];
+
+    if (pipe2(hold, O_CLOEXEC) < 0)
+        return err_errno(err, -errno, "cannot make a pipe");
+    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0) {
+        char c;
+        close(hold[1]);
+        _exit(read(hold[0], &c, 1) < 0);
+    }
+    close(hold[0]);
+    int r = pid < 0 ? -errno : 0;
+    int n = snprintf(map, sizeof(map), "0 %d %d\n", SANDBOX_ID_FIRST, SANDBOX_ID_COUNT);
+    for (int i = 0; r == 0 && i < 2; i++) {
+        snprintf(path, sizeof(path), "/proc/%d/%s", pid, i ? "gid_map" : "uid_map");
+        _close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd < 0 || write(fd, map, (size_t)n) != n)
+            r = -errno;
+    }
+    snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+    int fd = r == 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (r == 0 && fd < 0)
+        r = -errno;
+    close(hold[1]);
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+    if (r < 0)
+        return err_errno(err, r, "cannot make a user namespace with a range of ids");
+    *ret = fd;
+    return 0;
+}
+
+/* A detached copy of the mount at path, without what is mounted below it, changed by the given attributes. */
+static int clone_mount(const char *path, uint64_t set, int ids, struct err *err)
+{
+    struct mount_attr attr = {.attr_set = set, .userns_fd = (uint64_t)(ids >= 0 ? ids : 0)};
+    _close_ int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+    if (fd < 0)
+        return err_errno(err, -errno, "cannot copy the mount at %s", path);
+    if (ids >= 0)
+        attr.attr_set |= MOUNT_ATTR_IDMAP;
+    if (attr.attr_set && mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+        return err_errno(err, -errno,
+                         ids >= 0 ? "the file system at %s cannot be mounted with mapped ids"
+                                  : "cannot change the mount at %s",
+                         path);
+    return TAKE_FD(fd);
+}
+
+static int attach_mount(int fd, const char *at, struct err *err)
+{
+    if (mkdir(at, 0755) < 0 && errno != EEXIST)
+        return err_errno(err, -errno, "cannot make %s", at);
+    if (move_mount(fd, "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        return err_errno(err, -errno, "cannot mount %s", at);
+    return 0;
+}
+
+int make_device_links(int dir_fd, struct err *err)
+{
+    static const char *const links[][2] = {{"/proc/self/fd", "fd"},
+                                           {"/proc/self/fd/0", "stdin"},
+                                           {"/proc/self/fd/1", "stdout"},
+                                           {"/proc/self/fd/2", "stderr"},
+                                           {"pts/ptmx", "ptmx"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(links); i++)
+        if (symlinkat(links[i][0], dir_fd, links[i][1]) < 0)
+            return err_errno(err, -errno, "cannot make device %s", links[i][1]);
+    if (mkdirat(dir_fd, "pts", 0755) < 0 || mkdirat(dir_fd, "shm", 0755) < 0)
+        return err_errno(err, -errno, "cannot make directories for devices");
+    return 0;
+}
+
+static int make_devices(const char *dir, struct err *err)
+{
+    static const struct {
+        const char *name;
+        unsigned major, minor;
+    } devices[] = {{"null", 1, 3},   {"zero", 1, 5},    {"full", 1, 7},
+                   {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
+    struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC};
+
+    if ((mkdir(dir, 0755) < 0 && errno != EEXIST) ||
+        mount("dev", dir, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=64k") < 0)
+        return err_errno(err, -errno, "cannot mount a file system for devices");
+    _close_ int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; i < ARRAY_LEN(devices); i++)
+        if (mknodat(fd, devices[i].name, S_IFCHR | 0666, makedev(devices[i].major, devices[i].minor)) < 0 ||
+            fchmodat(fd, devices[i].name, 0666, 0) < 0 ||
+            fchownat(fd, devices[i].name, SANDBOX_ID_FIRST, SANDBOX_ID_FIRST, 0) < 0)
+            return err_errno(err, -errno, "cannot make device %s", devices[i].name);
+    int r = make_device_links(fd, err);
+    if (r < 0)
+        return r;
+    if (mount_setattr(AT_FDCWD, dir, 0, &read_only, sizeof(read_only)) < 0)
+        return err_errno(err, -errno, "cannot make devices read-only");
+    return 0;
+}
+
+int enter_root(void)
+{
+    if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+        return -errno;
+    return 0;
+}
+
+static int prepare_ranged(struct sandbox *s, const char *scratch, struct err *err)
+{
+    struct {
+        const char *from, *to;
+        uint64_t set;
+        bool mapped;
+        int fd;
+    } mounts[] = {{"/", "lower", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, true, -1},
+                  {scratch, "scratch", MOUNT_ATTR_NODEV, false, -1},
+                  {"/sys", "sys", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false, -1},
+                  {"/proc", "proc", 0, false, -1}};
+    int r = make_ids(&s->ids, err);
+
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(mounts); i++) {
+        mounts[i].fd = clone_mount(mounts[i].from, mounts[i].set, mounts[i].mapped ? s->ids : -1, err);
+        r = mounts[i].fd < 0 ? mounts[i].fd : 0;
+    }
+    if (r == 0 && (mount("runfs", scratch, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m") < 0 ||
+                   chdir(scratch) < 0))
+        r = err_errno(err, -errno, "cannot mount a root for the spawner");
+    for (size_t i = 0; i < ARRAY_LEN(mounts); i++) {
+        if (r == 0)
+            r = attach_mount(mounts[i].fd, mounts[i].to, err);
+        if (mounts[i].fd >= 0)
+            close(mounts[i].fd);
+    }
+    if (r == 0)
+        r = make_devices("dev", err);
+    if (r == 0 && (mkdir("new", 0755) < 0 || mkdir("images", 0755) < 0 || mkdir("masks", 0755) < 0))
+        r = err_errno(err, -errno, "cannot make directories for the spawner");
+    if (r == 0 && (r = enter_root()) < 0)
+        r = err_errno(err, r, "cannot enter the spawner's root");
+    return r;
+}
+
+int sandbox_prepare(struct sandbox *s, const char *scratch, struct err *err)
+{
+    *s = (struct sandbox){.ranged = geteuid() == 0, .ids = -1};
+    s->host_mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    if (s->host_mounts < 0)
+        return err_errno(err, -errno, "cannot open /proc/self/ns/mnt");
+    if (!s->ranged)
+        return prepare_single(scratch, err);
+    if (unshare(CLONE_NEWNS) < 0)
+        return err_errno(err, -errno, "cannot make a mount namespace");
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return err_errno(err, -errno, "cannot make mounts private");
+    return prepare_ranged(s, scratch, err);
+}
+
+int sandbox_image(struct sandbox *s, const char *path, struct err *err)
+{
+    char at[64];
+
+    if (!s->ranged) /* the host's root is at hand */
+        return 0;
+    for (unsigned i = 0; i < s->images; i++)
+        if (strcmp(s->image_paths[i], path) == 0)
+            return (int)i;
+    if (s->images == ARRAY_LEN(s->image_paths))
+        return err_set(err, -ENOSPC, "too many images (%u) in use", s->images);
+    _close_ int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    if (own < 0 || setns(s->host_mounts, CLONE_NEWNS) < 0)
+        return err_errno(err, -errno, "cannot look at the host's mounts");
+    int fd = clone_mount(path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, s->ids, err);
+    if (setns(own, CLONE_NEWNS) < 0)
+        _exit(70); /* a spawner in the wrong place must not go on */
+    if (fd < 0)
+        return fd;
+    snprintf(at, sizeof(at), "/images/%u", s->images);
+    int r = attach_mount(fd, at, err);
+    close(fd);
+    char *copy = strdup(path);
+    if (r < 0 || !copy) {
+        free(copy);
+        return r < 0 ? r : err_errno(err, -ENOMEM, "image %s", path);
+    }
+    s->image_paths[s->images] = copy;
+    return (int)s->images++;
+}
+
+int sandbox_mask(const char *name, struct err *err)
+{
+    char at[128];
+
+    if (strchr(name, '/') || snprintf(at, sizeof(at), "/masks/%s", name) >= (int)sizeof(at))
+        return err_set(err, -EINVAL, "not a name for a mask: %s", name);
+    if (mkdir(at, 0755) < 0 || mount("mask", at, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=16m") < 0)
+        return err_errno(err, -errno, "cannot mount a file system for the layer that hides the host's files");
+    int fd = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? err_errno(err, -errno, "cannot open %s", at) : fd;
+}
+
+int mount_overlay(const struct spawn_request *r, const char *lower, struct err *err)
+{
+    char options[4096];
+
+    for (int volatile_too = 1; volatile_too >= 0; volatile_too--) {
+        int n = snprintf(options, sizeof(options),
+                         "userxattr,%slowerdir=%s%s%s%s,upperdir=/scratch/%s/upper,workdir=/scratch/%s/work",
+                         volatile_too ? "volatile," : "", r->mask[0] ? "/masks/" : "", r->mask,
+                         r->mask[0] ? ":" : "", lower, r->scratch, r->scratch);
+        if (n >= (int)sizeof(options))
+            return err_set(err, -ENAMETOOLONG, "the machine's name is too long");
+        if (mount("runfs", "/new", "overlay", MS_NODEV, options) == 0)
+            return 0;
+    }
+    return err_errno(err, -errno, "cannot mount an overlay");
+}
+
+static int mount_kernel(struct err *err)
+{
+    const unsigned long plain = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+
+    /* Files below /proc/sys belong to the real root, which nobody in here is: they need no mount over them.
+     */
+    if (mount("proc", "proc", "proc", plain, NULL) < 0)
+        return err_errno(err, -errno, "cannot mount /proc");
+    if (mount("/sys", "sys", NULL, MS_BIND | MS_REC, NULL) < 0)
+        return err_errno(err, -errno, "cannot mount /sys");
+    if (mount("/dev", "dev", NULL, MS_BIND | MS_REC, NULL) < 0)
+        return err_errno(err, -errno, "cannot mount /dev");
+    if (mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620") < 0)
+        return err_errno(err, -errno, "cannot mount /dev/pts");
+    if (mount("shm", "dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") < 0)
+        return err_errno(err, -errno, "cannot mount /dev/shm");
+    return 0;
+}
+
+static int raise_loopback(struct err *err)
+{
+    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+    _close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &lo) < 0)
+        return err_errno(err, -errno, "cannot raise the loopback interface");
+    return 0;
+}
+
+static int mount_root(const struct sandbox *s, const struct spawn_request *r, int image, struct err *err)
+{
+    char lower[2048];
+
+    if (!s->ranged && !r->image[0])
+        return mount_single(r, err);
+    if (strpbrk(r->image, ":,\\"))
+        return err_set(err, -EINVAL, "an image's path may not have ':', ',' or a backslash: %s", r->image);
+    if (!s->ranged)
+        snprintf(lower, sizeof(lower), "/host%s", r->image);
+    else if (image >= 0)
+        snprintf(lower, sizeof(lower), "/images/%d", image);
+    else
+        snprintf(lower, sizeof(lower), "/lower");
+    return mount_overlay(r, lower, err);
+}
+
+int sandbox_enter(const struct sandbox *s, const struct spawn_request *r, int image, struct err *err)
+{
+    if ((s->ranged && setgroups(0, NULL) < 0) || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+        return err_errno(err, -errno, "cannot become the machine's root");
+    if (sethostname(r->hostname, strlen(r->hostname)) < 0)
+        return err_errno(err, -errno, "cannot set the host name %s", r->hostname);
+    int e = r->no_network ? raise_loopback(err) : 0;
+    umask(0);
+    if (e == 0)
+        e = mount_root(s, r, image, err);
+    if (e == 0 && chdir("/new") < 0)
+        e = err_errno(err, -errno, "cannot enter the machine's root");
+    if (e == 0)
+        e = mount_kernel(err);
+    if (e == 0 && (e = enter_root()) < 0)
+        e = err_errno(err, e, "cannot enter the machine's root");
+    if (e == 0)
+        e = harden_process(err);
+    return e;
+}

@@ -1,0 +1,195 @@
+/* The agent's loop: frames in, output and reports out, children reaped, timers kept. */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+
+#include "core/agent/agent.h"
+#include "runfs/io.h"
+
+enum { OUT_HIGH = 64 * 1024, INPUT_STEP = 64 * 1024 };
+
+/* Sends what fits now. */
+static void agent_send(struct agent *a)
+{
+    while (!a->ended && a->out_at < a->out.len) {
+        ssize_t n =
+            send(a->control, a->out.ptr + a->out_at, a->out.len - a->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n <= 0)
+            a->ended = true;
+        else
+            a->out_at += (size_t)n;
+    }
+    if (a->out.failed) /* without memory for a report there is no honest way on */
+        a->ended = true;
+    buf_reset(&a->out);
+    a->out_at = 0;
+}
+
+void agent_flush(struct agent *a)
+{
+    agent_send(a);
+    while (!a->ended && a->out_at < a->out.len) {
+        struct pollfd p = {.fd = a->control, .events = POLLOUT};
+        if (poll(&p, 1, -1) < 0 && errno != EINTR)
+            a->ended = true;
+        agent_send(a);
+    }
+}
+
+/* Reads what is there; false when nothing was. */
+static bool agent_receive(struct agent *a)
+{
+    if (a->in_at == a->in.len) {
+        buf_reset(&a->in);
+        a->in_at = 0;
+    } else if (a->in_at > INPUT_STEP) {
+        buf_drop(&a->in, a->in_at);
+        a->in_at = 0;
+    }
+    char *to = buf_reserve(&a->in, INPUT_STEP);
+    ssize_t n = to ? recv(a->control, to, INPUT_STEP, MSG_DONTWAIT) : 0;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (n <= 0) {
+        a->ended = true;
+        return false;
+    }
+    a->in.len += (size_t)n;
+    return true;
+}
+
+void agent_fill(struct agent *a)
+{
+    struct pollfd p = {.fd = a->control, .events = POLLIN};
+
+    if (poll(&p, 1, -1) < 0 && errno != EINTR)
+        a->ended = true;
+    else
+        agent_receive(a);
+}
+
+static void agent_handle(struct agent *a, const struct frame *f)
+{
+    switch (f->type) {
+    case FRAME_PUT:
+        file_put_begin(a, f->payload, f->len);
+        break;
+    case FRAME_PUT_DATA:
+        file_put_data(a, f->payload, f->len);
+        break;
+    case FRAME_EXEC:
+        file_put_end(a);
+        command_start(a, f->payload, f->len);
+        break;
+    case FRAME_INTERRUPT:
+        command_interrupt(a);
+        break;
+    case FRAME_KILL:
+        command_kill_all(a);
+        break;
+    case FRAME_PUT_TREE:
+        tree_put(a, f->payload, f->len);
+        break;
+    case FRAME_GET_TREE:
+        tree_get(a, f->payload, f->len);
+        break;
+    default:
+        a->ended = true; /* a daemon that this agent does not understand */
+    }
+}
+
+static void agent_frames(struct agent *a)
+{
+    while (!a->ended) {
+        struct frame f;
+        size_t need;
+        ssize_t n = frame_find(a->in.ptr + a->in_at, a->in.len - a->in_at, FRAME_TO_AGENT_MAX, &f, &need);
+        if (n < 0)
+            a->ended = true;
+        if (n <= 0)
+            return;
+        a->in_at += (size_t)n;
+        agent_handle(a, &f);
+    }
+}
+
+static void agent_drain(int *fd)
+{
+    static char sink[64 * 1024];
+    ssize_t n = read(*fd, sink, sizeof(sink));
+
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+        close(*fd);
+        *fd = -1;
+    }
+}
+
+static void agent_turn(struct agent *a, int timeout)
+{
+    enum { CONTROL, SIGNALS, OUT, ERR, DRAINS };
+    struct pollfd p[DRAINS + ARRAY_LEN(a->drains)];
+    bool room = a->out.len - a->out_at < OUT_HIGH;
+    bool unsent = a->out_at < a->out.len;
+
+    p[CONTROL] = (struct pollfd){.fd = a->control, .events = POLLIN | (unsent ? POLLOUT : 0)};
+    p[SIGNALS] = (struct pollfd){.fd = a->signals, .events = POLLIN};
+    for (int i = 0; i < 2; i++)
+        p[OUT + i] = (struct pollfd){.fd = room ? a->command.output[i] : -1, .events = POLLIN};
+    for (size_t i = 0; i < ARRAY_LEN(a->drains); i++)
+        p[DRAINS + i] = (struct pollfd){.fd = a->drains[i], .events = POLLIN};
+    if (poll(p, ARRAY_LEN(p), timeout) < 0)
+        return;
+    for (int i = 0; i < 2; i++)
+        if (p[OUT + i].revents)
+            command_pump(a, i);
+    for (size_t i = 0; i < ARRAY_LEN(a->drains); i++)
+        if (p[DRAINS + i].revents)
+            agent_drain(&a->drains[i]);
+    if (p[SIGNALS].revents)
+        command_reap(a);
+    if (p[CONTROL].revents & (POLLIN | POLLHUP | POLLERR) && agent_receive(a))
+        agent_frames(a);
+}
+
+static void agent_init(struct agent *a, int control)
+{
+    sigset_t set;
+
+    *a = (struct agent){.control = control, .put_fd = -1, .command.output = {-1, -1}};
+    for (size_t i = 0; i < ARRAY_LEN(a->drains); i++)
+        a->drains[i] = -1;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_SETMASK, &set, NULL);
+    a->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (a->signals < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+        a->ended = true;
+}
+
+int agent_serve(int control)
+{
+    static struct agent a;
+    int size = 1024 * 1024;
+
+    agent_init(&a, control);
+    (void)fcntl(control, F_SETFD, FD_CLOEXEC); /* not for commands */
+    (void)setsockopt(control, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    size_t begin = frame_begin(&a.out, FRAME_HELLO);
+    wire_add_u32(&a.out, AGENT_VERSION);
+    frame_end(&a.out, begin);
+    while (!a.ended) {
+        int timeout = command_tick(&a);
+        agent_send(&a);
+        if (!a.ended)
+            agent_turn(&a, timeout);
+    }
+    tree_kill_all();
+    return 0;
+}

@@ -1,0 +1,143 @@
+/* Finding and signalling the processes that descend from one, by a walk over /proc. */
+#include <ctype.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "core/agent/agent.h"
+#include "runfs/io.h"
+
+struct process {
+    pid_t pid, parent, session;
+    bool in_tree;
+};
+
+struct processes {
+    struct process *list; /* owned */
+    size_t n, cap;
+};
+
+static bool read_process(pid_t pid, struct process *ret)
+{
+    char path[64], text[512];
+    int parent, group, session;
+    char state;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    _close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    char *end = strrchr(text, ')'); /* the name may hold anything, also ')' */
+    if (!end || sscanf(end + 1, " %c %d %d %d", &state, &parent, &group, &session) != 4)
+        return false;
+    if (state == 'Z' || state == 'X') /* dead, and without children */
+        return false;
+    *ret = (struct process){.pid = pid, .parent = parent, .session = session};
+    return true;
+}
+
+static bool processes_add(struct processes *all, const struct process *p)
+{
+    if (all->n == all->cap) {
+        size_t cap = all->cap ? all->cap * 2 : 256;
+        struct process *list = realloc(all->list, cap * sizeof(*list));
+        if (!list)
+            return false;
+        all->list = list;
+        all->cap = cap;
+    }
+    all->list[all->n++] = *p;
+    return true;
+}
+
+static int processes_read(struct processes *all)
+{
+    _closedir_ DIR *dir = opendir("/proc");
+    struct dirent *e;
+
+    if (!dir)
+        return -errno;
+    while ((e = readdir(dir))) {
+        struct process p;
+        if (!isdigit((unsigned char)e->d_name[0]))
+            continue;
+        if (read_process((pid_t)strtol(e->d_name, NULL, 10), &p) && !processes_add(all, &p))
+            return -ENOMEM;
+    }
+    return all->n ? 0 : -ENOENT;
+}
+
+static struct process *processes_find(const struct processes *all, pid_t pid)
+{
+    size_t low = 0, high = all->n; /* /proc lists in the order of pids */
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (all->list[middle].pid < pid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < all->n && all->list[low].pid == pid ? &all->list[low] : NULL;
+}
+
+/* Marks what descends from root; root itself and its session too when with_root. */
+static void processes_mark(struct processes *all, pid_t root, bool with_root)
+{
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (size_t i = 0; i < all->n; i++) {
+            struct process *p = &all->list[i];
+            if (p->in_tree)
+                continue;
+            struct process *parent = processes_find(all, p->parent);
+            bool in = (parent && parent->in_tree) || (!with_root && p->parent == root);
+            if (!in && !(with_root && (p->pid == root || p->session == root)))
+                continue;
+            p->in_tree = changed = true;
+        }
+    }
+}
+
+static size_t signal_descendants(pid_t root, bool with_root, int signal)
+{
+    struct processes all = {0};
+    size_t n = 0;
+
+    if (processes_read(&all) == 0) {
+        processes_mark(&all, root, with_root);
+        for (size_t i = 0; i < all.n; i++)
+            if (all.list[i].in_tree && all.list[i].pid != getpid() && kill(all.list[i].pid, signal) == 0)
+                n++;
+    } else if (with_root) {
+        kill(-root, signal);
+    }
+    free(all.list);
+    return n;
+}
+
+void tree_signal(pid_t root, int signal)
+{
+    signal_descendants(root, true, signal);
+}
+
+void tree_kill_all(void)
+{
+    if (getpid() == 1) { /* the kernel does it for the whole pid namespace at once */
+        kill(-1, SIGKILL);
+        return;
+    }
+    siginfo_t info;
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD)
+        return; /* the common case, for which /proc need not be read */
+    /* Children of what dies come to us, a subreaper; a tree that forks fast is stopped before it is killed.
+     */
+    for (int round = 0; round < 200; round++) {
+        signal_descendants(getpid(), false, SIGSTOP);
+        if (signal_descendants(getpid(), false, SIGKILL) == 0)
+            return;
+        usleep(500);
+    }
+}

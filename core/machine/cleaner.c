@@ -1,0 +1,110 @@
+/* Removes what dead machines leave on disk, behind the backs of those who released them. */
+#include <poll.h>
+
+#include "core/machine/machine_internal.h"
+#include "runfs/io.h"
+#include "runfs/log.h"
+
+enum { QUEUE = 64 };
+
+struct grave {
+    int pidfd;
+    char *path;
+};
+
+struct cleaner {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct grave queue[QUEUE]; /* a ring: n from first on */
+    size_t first, n;
+    bool ending;
+};
+
+static void bury(struct grave g)
+{
+    struct pollfd p = {.fd = g.pidfd, .events = POLLIN};
+    int r = 0;
+
+    /* Readable when process 1 has died, and the kernel has ended all others of its namespace before it. */
+    if (g.pidfd >= 0)
+        while (poll(&p, 1, 10000) < 0 && errno == EINTR)
+            ;
+    for (int tries = 0; g.path && tries < 5; tries++) {
+        r = remove_tree(g.path);
+        if (r == 0)
+            break;
+        usleep(2000u << tries); /* something of it is still on its way out */
+    }
+    if (g.path && r < 0)
+        log_warning("machine", "%s: cannot remove: %s", g.path, strerrordesc_np(-r));
+    cleanup_close(&g.pidfd);
+    free(g.path);
+}
+
+static void *cleaner_run(void *data)
+{
+    struct cleaner *c = data;
+
+    pthread_mutex_lock(&c->lock);
+    for (;;) {
+        while (!c->n && !c->ending)
+            pthread_cond_wait(&c->changed, &c->lock);
+        if (!c->n)
+            break;
+        struct grave g = c->queue[c->first];
+        c->first = (c->first + 1) % QUEUE;
+        c->n--;
+        pthread_mutex_unlock(&c->lock);
+        bury(g);
+        pthread_mutex_lock(&c->lock);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return NULL;
+}
+
+int cleaner_new(struct cleaner **ret)
+{
+    struct cleaner *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        return -ENOMEM;
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_cond_init(&c->changed, NULL);
+    int r = -pthread_create(&c->thread, NULL, cleaner_run, c);
+    if (r < 0) {
+        free(c);
+        return r;
+    }
+    *ret = c;
+    return 0;
+}
+
+void cleaner_add(struct cleaner *c, int pidfd_take, char *path_take)
+{
+    struct grave g = {pidfd_take, path_take};
+
+    pthread_mutex_lock(&c->lock);
+    bool queued = c->n < QUEUE;
+    if (queued) {
+        c->queue[(c->first + c->n++) % QUEUE] = g;
+        pthread_cond_signal(&c->changed);
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (!queued)
+        bury(g);
+}
+
+void cleaner_free(struct cleaner *c)
+{
+    if (!c)
+        return;
+    pthread_mutex_lock(&c->lock);
+    c->ending = true;
+    pthread_cond_signal(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+    pthread_join(c->thread, NULL);
+    pthread_mutex_destroy(&c->lock);
+    pthread_cond_destroy(&c->changed);
+    free(c);
+}

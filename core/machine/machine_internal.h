@@ -1,0 +1,126 @@
+/* Between the files of core/machine: what a machine is made of, and what a backend must do. */
+#ifndef RUNFS_MACHINE_INTERNAL_H
+#define RUNFS_MACHINE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "core/agent/proto.h"
+#include "runfs/machine.h"
+
+/* The daemon's end of an agent's control socket. Every byte that comes out of it is taken for hostile. */
+struct agent_client {
+    int fd;        /* non-blocking stream socket */
+    int wake;      /* eventfd: another thread has set `wants` */
+    int pidfd;     /* the agent, or what stands in for it; -1 when it is elsewhere */
+    struct buf in; /* received, from in_at on not yet looked at */
+    size_t in_at;
+    pthread_mutex_t lock; /* guards running, and writes to fd while nothing runs */
+    bool running;         /* a command is being executed */
+    atomic_uint wants;    /* what other threads ask for: WANT_* */
+    atomic_bool broken;   /* the machine is gone or lied; nothing more is sent */
+};
+enum { WANT_INTERRUPT = 1, WANT_KILL = 2 };
+
+void agent_client_init(struct agent_client *c); /* no descriptors yet */
+/* Makes the eventfd and takes over both descriptors. */
+int agent_client_open(struct agent_client *c, int fd_take, int pidfd_take, struct err *err);
+void agent_client_release(struct agent_client *c); /* closes; the agent then ends its machine */
+int agent_client_hello(struct agent_client *c, int timeout_ms, struct err *err);
+int agent_client_exec(struct agent_client *c, struct machine_exec *x, struct machine_result *ret,
+                      struct err *err);
+void agent_client_want(struct agent_client *c, unsigned what);
+int agent_client_put_tree(struct agent_client *c, const char *dir, int tar_fd, struct err *err);
+int agent_client_get_tree(struct agent_client *c, const char *dir, int tar_fd, struct err *err);
+
+/* A helper process that makes machines (see core/agent/spawner.c). Any thread. */
+struct spawner {
+    pthread_mutex_t lock;
+    const char *mode;    /* "sandbox" or "plain" */
+    const char *program; /* borrowed */
+    const char *scratch; /* borrowed */
+    int fd;              /* -1 until it is needed */
+    pid_t pid;
+    atomic_uint starts; /* how often it was started */
+};
+void spawner_init(struct spawner *s, const char *mode, const char *program, const char *scratch);
+/* Has a machine made and its agent greeted; starts the spawner, again if it has died. */
+int spawner_request(struct spawner *s, const struct spawn_request *r, struct agent_client *ret,
+                    struct err *err);
+/* Has a file system for a mask made; its root, to be closed, or -errno. */
+int spawner_mask(struct spawner *s, const char *name, struct err *err);
+void spawner_release(struct spawner *s);
+
+/* Removes scratch directories on a thread of its own, after their machines have died. */
+struct cleaner;
+int cleaner_new(struct cleaner **ret);
+/* Takes pidfd and path. Beyond a bound it is done at once, so that removal cannot fall behind. */
+void cleaner_add(struct cleaner *c, int pidfd_take, char *path_take);
+void cleaner_free(struct cleaner *c); /* after all is removed */
+
+struct machine_ops {
+    const char *name;
+    bool isolates;
+    /* Fills paths, dir, client. On failure the caller removes `dir` and closes the client. */
+    int (*acquire)(struct machines *ms, const struct machine_spec *spec, struct machine *m, struct err *err);
+    /* After a machine of it worked or failed with why: words for a person. */
+    void (*explain)(const struct machines *ms, const struct err *why, char *words, size_t size);
+};
+extern const struct machine_ops machine_sandbox, machine_bubblewrap, machine_host;
+
+enum { BACKENDS = 3 };
+struct backend {
+    const struct machine_ops *ops;
+    bool probed;
+};
+
+struct machines {
+    char *agent, *scratch;     /* owned: the agent's path; STATE/machines */
+    pthread_mutex_t lock;      /* guards hidden, mask, probes */
+    char **hidden;             /* owned, NULL-terminated */
+    unsigned masks;            /* how many masks were made */
+    unsigned mask, image_mask; /* those in use; 0: to be made */
+    unsigned mask_start;       /* by which start of the spawner: they go with it */
+    bool mask_stale;           /* something was hidden since */
+    bool no_masks;             /* this kernel's tmpfs cannot hold one: each machine's own layer has to */
+    struct timespec resolv;    /* of /etc/resolv.conf as the mask has it */
+    struct backend backends[BACKENDS];
+    struct machine_probe probes[BACKENDS];
+    struct spawner sandboxes, processes;
+    struct cleaner *cleaner;
+    atomic_uint serial;
+    atomic_uint living;
+};
+
+struct machine {
+    struct machines *ms;
+    const struct machine_ops *ops;
+    struct agent_client client;
+    char id[32];
+    char *dir; /* owned: STATE/machines/ID, NULL until made */
+    struct machine_paths paths;
+    char *path_strings[4]; /* owned: what paths points to */
+    char note[256];
+};
+
+/* machines.c */
+int machine_set_paths(struct machine *m, const char *prefix, const char *workspace, struct err *err);
+
+/*
+ * mask.c: the layer between the host's root (or an image) and a machine's own. It hides what is the host's:
+ * homes, run-time files, data, whatever a stranger on the host could not read. Writes the layer's name, ""
+ * when there can be none: then mask_fill() is for the machine's own layer.
+ */
+int mask_ensure(struct machines *ms, bool image, char *ret_name, size_t size, struct err *err);
+int mask_fill(struct machines *ms, int dir_fd, bool image);
+/* Only the empty directories of a mask. */
+int mask_dirs(int dir_fd);
+/* The id on disk of a machine's root: high for the real root, else one's own. */
+uid_t machine_root_id(void);
+int make_owned_dir(int at, const char *path, unsigned mode);
+int make_owned_dirs(int at, const char *path); /* with parents */
+
+/* probe.c: tries a backend once and remembers. */
+const struct machine_probe *probe_backend(struct machines *ms, size_t i);
+
+#endif

@@ -1,0 +1,359 @@
+/*
+ * The mask layer. Overlay reads it like any layer: an opaque directory hides what is below it, a whiteout (a
+ * character device 0:0) hides one name. Made once, on disk, and shared by all machines that follow.
+ *
+ * What is shown of the host is its system, not its data: the directories of sandbox_tops. As the sandbox's
+ * root reads what the host's root reads there, whatever others could not read on the host is hidden as well
+ * (shadow, private keys, databases).
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#include "core/machine/machine_internal.h"
+#include "runfs/io.h"
+#include "runfs/str.h"
+
+/* Empty in every machine, whatever the host has there. */
+static const struct {
+    const char *path;
+    unsigned mode;
+} fresh[] = {{"home", 0755},      {"root", 0700}, {"tmp", 01777},  {"run", 0755},
+             {"run/lock", 01777}, {"mnt", 0755},  {"media", 0755}, {"srv", 0755},
+             {"boot", 0755},      {"proc", 0755}, {"sys", 0755},   {"dev", 0755}};
+
+uid_t machine_root_id(void)
+{
+    return geteuid() == 0 ? 200000 : geteuid();
+}
+
+static uid_t shifted(uid_t id)
+{
+    return machine_root_id() + (id < 65536 ? id : 65534);
+}
+
+int make_owned_dir(int at, const char *path, unsigned mode)
+{
+    if (mkdirat(at, path, mode) < 0)
+        return errno == EEXIST ? 0 : -errno;
+    if (geteuid() == 0 && fchownat(at, path, machine_root_id(), machine_root_id(), AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    return fchmodat(at, path, mode, 0) < 0 ? -errno : 0;
+}
+
+int make_owned_dirs(int at, const char *path)
+{
+    _free_ char *copy = strdup(path);
+    int r = copy ? 0 : -ENOMEM;
+
+    for (char *p = copy; r == 0 && (p = strchr(p, '/')); p++) {
+        *p = '\0';
+        r = make_owned_dir(at, copy, 0755);
+        *p = '/';
+    }
+    return r == 0 ? make_owned_dir(at, path, 0755) : r;
+}
+
+static int whiteout(int at, const char *path)
+{
+    return mknodat(at, path, S_IFCHR, makedev(0, 0)) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int make_opaque(int at, const char *path)
+{
+    _close_ int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    return fd < 0 || fsetxattr(fd, "user.overlay.opaque", "y", 1, 0) < 0 ? -errno : 0;
+}
+
+/* Makes a directory that merges with the host's: same mode and owner. */
+static int mirror_dir(int at, const char *path)
+{
+    _buf_ struct buf host = BUF_INIT;
+    struct stat st;
+
+    if (mkdirat(at, path, 0755) < 0)
+        return errno == EEXIST ? 0 : -errno;
+    buf_addf(&host, "/%s", path);
+    if (!buf_ok(&host))
+        return -ENOMEM;
+    if (lstat(host.ptr, &st) < 0)
+        st = (struct stat){.st_mode = S_IFDIR | 0755};
+    if (geteuid() == 0 && fchownat(at, path, shifted(st.st_uid), shifted(st.st_gid), 0) < 0)
+        return -errno;
+    return fchmodat(at, path, (st.st_mode & 07777) | 0700, 0) < 0 ? -errno : 0;
+}
+
+static int mirror_parents(int at, const char *path)
+{
+    _free_ char *copy = strdup(path);
+    int r = copy ? 0 : -ENOMEM;
+
+    for (char *p = copy; r == 0 && (p = strchr(p, '/')); p++) {
+        *p = '\0';
+        r = mirror_dir(at, copy);
+        *p = '/';
+    }
+    return r;
+}
+
+static bool shown_top(const char *path)
+{
+    size_t len = strcspn(path, "/");
+
+    for (const char *const *top = sandbox_tops; *top; top++)
+        if (strlen(*top) == len && strncmp(*top, path, len) == 0)
+            return true;
+    return false;
+}
+
+/* Hides an absolute host path, if machines would see it at all. */
+static int hide_path(int at, const char *path)
+{
+    _free_ char *real = realpath(path, NULL);
+    const char *below = (real ? real : path) + 1;
+    struct stat st;
+
+    if (!shown_top(below) || !strchr(below, '/'))
+        return 0;
+    int r = mirror_parents(at, below);
+    if (r == 0 && fstatat(at, below, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return S_ISDIR(st.st_mode) ? make_opaque(at, below) : 0;
+    if (r == 0)
+        r = whiteout(at, below);
+    return r == -ENOTDIR ? 0 : r; /* something above it is hidden already */
+}
+
+/* Hides what others cannot read in a host directory and below: files vanish, directories are empty. */
+static int hide_private(int at, const char *path, int depth)
+{
+    _buf_ struct buf name = BUF_INIT;
+    int r = 0;
+
+    buf_addf(&name, "/%s", path);
+    if (!buf_ok(&name))
+        return -ENOMEM;
+    _closedir_ DIR *dir = opendir(name.ptr);
+    struct dirent *e;
+    while (r == 0 && dir && (e = readdir(dir))) {
+        struct stat st;
+        if (str_eq(e->d_name, ".") || str_eq(e->d_name, "..") ||
+            fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISLNK(st.st_mode))
+            continue;
+        bool is_dir = S_ISDIR(st.st_mode);
+        bool readable = (st.st_mode & (is_dir ? 0005 : 0004)) == (is_dir ? 0005 : 0004);
+        if (readable && !(is_dir && depth > 0))
+            continue;
+        buf_reset(&name);
+        buf_addf(&name, "%s/%s", path, e->d_name);
+        if (!buf_ok(&name))
+            return -ENOMEM;
+        if (readable) {
+            r = hide_private(at, name.ptr, depth - 1);
+            continue;
+        }
+        r = mirror_parents(at, name.ptr);
+        if (r == 0 && is_dir && (r = mirror_dir(at, name.ptr)) == 0)
+            r = make_opaque(at, name.ptr);
+        else if (r == 0 && !is_dir)
+            r = whiteout(at, name.ptr);
+    }
+    return r;
+}
+
+static int put_text(int at, const char *path, const struct buf *text, unsigned mode)
+{
+    int r = buf_ok(text) ? mirror_parents(at, path) : -ENOMEM;
+
+    if (r < 0)
+        return r;
+    (void)unlinkat(at, path, 0); /* a whiteout, perhaps */
+    _close_ int fd = openat(at, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    if (fd < 0 || fchmod(fd, mode) < 0 ||
+        (geteuid() == 0 && fchown(fd, machine_root_id(), machine_root_id()) < 0))
+        return -errno;
+    return write_all(fd, buf_str(text), text->len);
+}
+
+/* The host's users with no passwords, so that programs that add users find their file. */
+static int put_shadow(int at, const char *from, const char *to, const char *rest)
+{
+    _buf_ struct buf in = BUF_INIT, out = BUF_INIT;
+
+    if (read_file(from, 1024 * 1024, &in, NULL) < 0)
+        return 0;
+    for (const char *line = in.ptr; *line;) {
+        size_t len = strcspn(line, "\n");
+        buf_addf(&out, "%.*s%s\n", (int)strcspn(line, ":\n"), line, rest);
+        line += len + (line[len] == '\n');
+    }
+    return put_text(at, to, &out, 0640);
+}
+
+static int put_files(struct machines *ms, int at)
+{
+    _buf_ struct buf resolv = BUF_INIT, sudoers = BUF_INIT;
+    struct stat st;
+    int r = 0;
+
+    /* It is often a link into /run, which machines do not see. */
+    if (stat("/etc/resolv.conf", &st) == 0 && read_file("/etc/resolv.conf", 64 * 1024, &resolv, NULL) == 0) {
+        r = put_text(at, "etc/resolv.conf", &resolv, 0644);
+        ms->resolv = st.st_mtim;
+    }
+    if (r == 0)
+        r = put_shadow(at, "/etc/passwd", "etc/shadow", ":*:19000:0:99999:7:::");
+    if (r == 0)
+        r = put_shadow(at, "/etc/group", "etc/gshadow", ":*::");
+    buf_adds(&sudoers, "root ALL=(ALL:ALL) NOPASSWD: ALL\n");
+    if (r == 0 && access("/etc/sudoers", F_OK) == 0)
+        r = put_text(at, "etc/sudoers", &sudoers, 0440);
+    return r;
+}
+
+static int hide_top(int at)
+{
+    _closedir_ DIR *dir = opendir("/");
+    struct dirent *e;
+    struct stat st;
+    int r = 0;
+
+    while (r == 0 && dir && (e = readdir(dir)))
+        if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, "..") && !shown_top(e->d_name) &&
+            fstatat(at, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            r = whiteout(at, e->d_name);
+    return r;
+}
+
+static int make_fresh(int at, bool image)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(fresh); i++) {
+        if (image && fresh[i].mode == 0700) /* its own root's home stays */
+            continue;
+        r = make_owned_dir(at, fresh[i].path, fresh[i].mode);
+        if (r == 0 && !image)
+            r = make_opaque(at, fresh[i].path);
+    }
+    if (r == 0)
+        r = make_owned_dir(at, "opt", 0755);
+    if (r == 0)
+        r = make_owned_dir(at, "opt/hostedtoolcache", 0777);
+    if (r == 0)
+        r = make_owned_dir(at, "var", 0755);
+    return r == 0 ? make_owned_dir(at, "var/tmp", 01777) : r;
+}
+
+int mask_dirs(int dir_fd)
+{
+    int r = make_fresh(dir_fd, true);
+
+    return r == 0 ? make_owned_dir(dir_fd, "root", 0700) : r;
+}
+
+/* Directories in which a machine of an ordinary user may add files, as root of a single id cannot otherwise.
+ */
+static int open_for_user(int at)
+{
+    static const char *const dirs[] = {
+        "usr/local/bin", "usr/local/lib", "usr/local/share", "usr/local/include",
+        "var/lib",       "var/cache",     "var/log",         "etc"};
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(dirs); i++) {
+        _buf_ struct buf host = BUF_INIT;
+        buf_addf(&host, "/%s", dirs[i]);
+        if (!buf_ok(&host) || access(host.ptr, R_OK | X_OK) < 0)
+            continue;
+        r = mirror_parents(at, dirs[i]);
+        if (r == 0)
+            r = mirror_dir(at, dirs[i]);
+    }
+    return r;
+}
+
+static int mask_build(struct machines *ms, int at, bool image)
+{
+    int r = make_fresh(at, image);
+
+    if (image || r < 0)
+        return r;
+    r = make_opaque(at, "var/tmp");
+    if (r == 0)
+        r = hide_top(at);
+    if (r == 0 && geteuid() != 0)
+        r = open_for_user(at);
+    if (r == 0 && geteuid() == 0) {
+        r = hide_private(at, "etc", 8);
+        if (r == 0)
+            r = hide_private(at, "var", 3);
+        if (r == 0)
+            r = hide_private(at, "opt", 2);
+    }
+    for (char **p = ms->hidden; r == 0 && p && *p; p++)
+        r = hide_path(at, *p);
+    return r == 0 ? put_files(ms, at) : r;
+}
+
+static bool mask_fresh(const struct machines *ms)
+{
+    struct stat st;
+
+    if (ms->mask_stale)
+        return false;
+    return stat("/etc/resolv.conf", &st) < 0 ||
+           (st.st_mtim.tv_sec == ms->resolv.tv_sec && st.st_mtim.tv_nsec == ms->resolv.tv_nsec);
+}
+
+int mask_fill(struct machines *ms, int dir_fd, bool image)
+{
+    pthread_mutex_lock(&ms->lock);
+    int r = mask_build(ms, dir_fd, image);
+    pthread_mutex_unlock(&ms->lock);
+    return r;
+}
+
+static int mask_make(struct machines *ms, bool image, const char *name, struct err *err)
+{
+    _close_ int at = spawner_mask(&ms->sandboxes, name, err);
+
+    if (at < 0)
+        return at;
+    if (geteuid() == 0 && fchown(at, machine_root_id(), machine_root_id()) < 0)
+        return err_errno(err, -errno, "cannot make the layer that hides the host's files");
+    /* Before Linux 6.6 a tmpfs had no user attributes. */
+    if (fsetxattr(at, "user.overlay.opaque", "n", 1, 0) < 0) {
+        ms->no_masks = errno == EOPNOTSUPP;
+        return ms->no_masks ? 0 : err_errno(err, -errno, "cannot make the layer that hides the host's files");
+    }
+    (void)fremovexattr(at, "user.overlay.opaque");
+    int r = mask_build(ms, at, image);
+    return r < 0 ? err_errno(err, r, "cannot make the layer that hides the host's files") : 0;
+}
+
+int mask_ensure(struct machines *ms, bool image, char *ret_name, size_t size, struct err *err)
+{
+    unsigned *number = image ? &ms->image_mask : &ms->mask;
+    int r = 0;
+
+    pthread_mutex_lock(&ms->lock);
+    if (ms->mask_start != atomic_load(&ms->sandboxes.starts)) { /* a new spawner has none yet */
+        ms->mask = ms->image_mask = 0;
+        ms->mask_start = atomic_load(&ms->sandboxes.starts);
+    }
+    if (!ms->no_masks && (!*number || (!image && !mask_fresh(ms)))) {
+        snprintf(ret_name, size, "%u", ++ms->masks);
+        r = mask_make(ms, image, ret_name, err);
+        *number = r == 0 ? ms->masks : 0;
+        ms->mask_start = atomic_load(&ms->sandboxes.starts);
+        if (!image)
+            ms->mask_stale = false;
+    }
+    ret_name[0] = '\0';
+    if (r == 0 && !ms->no_masks)
+        snprintf(ret_name, size, "%u", *number);
+    pthread_mutex_unlock(&ms->lock);
+    return r;
+}

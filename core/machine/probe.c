@@ -1,0 +1,52 @@
+/* What works here: each backend is tried once, by making a machine and running a command in it. */
+#include "core/machine/machine_internal.h"
+#include "runfs/str.h"
+
+static int try_backend(struct machines *ms, const struct machine_ops *ops, struct err *err)
+{
+    static const char *const argv[] = {"true", NULL}, *const env[] = {"PATH=/usr/bin:/bin", NULL};
+    const struct machine_spec spec = {
+        .backend = ops->name, .name = "probe", .workspace = "/home/runner/work/probe/probe"};
+    struct machine_exec x = {.argv = argv, .env = env, .cwd = "/"};
+    struct machine_result result = {0};
+    struct machine *m = calloc(1, sizeof(*m));
+    _buf_ struct buf dir = BUF_INIT;
+
+    if (!m)
+        return err_errno(err, -ENOMEM, "machine");
+    m->ms = ms;
+    m->ops = ops;
+    agent_client_init(&m->client);
+    snprintf(m->id, sizeof(m->id), "probe-%s", ops->name);
+    buf_addf(&dir, "%s/%s", ms->scratch, m->id);
+    m->dir = buf_steal(&dir);
+    int r = m->dir ? ops->acquire(ms, &spec, m, err) : err_errno(err, -ENOMEM, "machine");
+    if (r == 0)
+        r = machine_exec(m, &x, &result, err);
+    if (r == 0 && result.exit_code != 0)
+        r = err_set(err, -EIO, "a test command in it failed: %s",
+                    result.start_error ? result.start_error : "true");
+    machine_result_release(&result);
+    machine_release(m);
+    return r;
+}
+
+const struct machine_probe *probe_backend(struct machines *ms, size_t i)
+{
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    struct machine_probe *p = &ms->probes[i];
+    const struct machine_ops *ops = ms->backends[i].ops;
+
+    pthread_mutex_lock(&one_at_a_time);
+    if (!ms->backends[i].probed) {
+        struct err err = {0};
+        int r = try_backend(ms, ops, &err);
+        p->backend = ops->name;
+        p->works = r == 0;
+        ops->explain(ms, r < 0 ? &err : NULL, p->words, sizeof(p->words));
+        p->words[utf8_valid_prefix(p->words, strlen(p->words))] = '\0';
+        ms->backends[i].probed = true;
+    }
+    pthread_mutex_unlock(&one_at_a_time);
+    return p;
+}

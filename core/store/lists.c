@@ -1,0 +1,278 @@
+/* Finding and listing by indexed queries, and the rows that are too simple for a table of columns. */
+#include "store_internal.h"
+
+#include "runfs/io.h"
+
+/* Binds up to n integers to ?1.. and a text behind them; steps; hands each row's first integer over. */
+static sqlite3_stmt *query(struct conn *c, const char *sql, const int64_t *ints, size_t n, const char *text)
+{
+    sqlite3_stmt *stmt = c ? conn_prepare(c, sql) : NULL;
+
+    if (!stmt)
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        sqlite3_bind_int64(stmt, (int)i + 1, ints[i]);
+    if (text)
+        sqlite3_bind_text(stmt, (int)n + 1, text, -1, SQLITE_STATIC);
+    return stmt;
+}
+
+int64_t read_int(struct store *st, const char *sql, const int64_t *ints, size_t n, const char *text,
+                 int64_t none)
+{
+    struct conn *c = store_reader(st);
+    sqlite3_stmt *stmt = query(c, sql, ints, n, text);
+    int64_t value = none;
+
+    if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
+        value = sqlite3_column_int64(stmt, 0);
+    if (stmt) {
+        sqlite3_reset(stmt);
+        sqlite3_clear_bindings(stmt);
+    }
+    if (c)
+        store_reader_done(st, c);
+    return value;
+}
+
+static ssize_t list_ids(struct store *st, const char *sql, const int64_t *ints, size_t n, const char *text,
+                        int64_t *ids, size_t max)
+{
+    struct conn *c = store_reader(st);
+    sqlite3_stmt *stmt = query(c, sql, ints, n, text);
+    size_t got = 0;
+
+    while (stmt && got < max && sqlite3_step(stmt) == SQLITE_ROW)
+        ids[got++] = sqlite3_column_int64(stmt, 0);
+    if (stmt) {
+        sqlite3_reset(stmt);
+        sqlite3_clear_bindings(stmt);
+    }
+    if (c)
+        store_reader_done(st, c);
+    return stmt ? (ssize_t)got : -ENOMEM;
+}
+
+#define INTS(...) (const int64_t[]){__VA_ARGS__}, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)
+
+/* --------------------------------------------------------------------------------------------- finding */
+
+int64_t store_find_workflow(struct store *st, int64_t repo_id, const char *name, bool removed)
+{
+    return removed ? read_int(st, "SELECT id FROM workflows WHERE repo_id = ?1 AND name = ?2", INTS(repo_id),
+                              name, 0)
+                   : read_int(st, "SELECT id FROM workflows WHERE repo_id = ?1 AND name = ?2 AND removed = 0",
+                              INTS(repo_id), name, 0);
+}
+
+int64_t store_find_repo(struct store *st, const char *name)
+{
+    return read_int(st, "SELECT id FROM repos WHERE name = ?1", NULL, 0, name, 0);
+}
+
+int64_t store_find_error(struct store *st, const char *name)
+{
+    return read_int(st, "SELECT id FROM errors WHERE name = ?1", NULL, 0, name, 0);
+}
+
+int64_t store_find_job(struct store *st, int64_t run_id, int attempt, const char *key)
+{
+    return read_int(st, "SELECT id FROM jobs WHERE run_id = ?1 AND attempt = ?2 AND key = ?3",
+                    INTS(run_id, attempt), key, 0);
+}
+
+int64_t store_find_step(struct store *st, int64_t job_id, int number)
+{
+    return read_int(st, "SELECT id FROM steps WHERE job_id = ?1 AND number = ?2", INTS(job_id, number), NULL,
+                    0);
+}
+
+int64_t store_find_output(struct store *st, int64_t job_id, int64_t step_id, const char *name)
+{
+    return read_int(st, "SELECT id FROM outputs WHERE job_id = ?1 AND step_id = ?2 AND name = ?3",
+                    INTS(job_id, step_id), name, 0);
+}
+
+int64_t store_find_setting(struct store *st, enum setting_kind kind, const char *name)
+{
+    static const char *const sql[] = {"SELECT id FROM config WHERE name = ?1",
+                                      "SELECT id FROM secrets WHERE name = ?1",
+                                      "SELECT id FROM vars WHERE name = ?1"};
+
+    return read_int(st, sql[kind], NULL, 0, name, 0);
+}
+
+/* --------------------------------------------------------------------------------------------- listing */
+
+ssize_t store_list_workflows(struct store *st, int64_t repo_id, int64_t after, int64_t *ids, size_t max)
+{
+    return list_ids(st, "SELECT id FROM workflows WHERE repo_id = ?1 AND id > ?2 AND removed = 0 ORDER BY id",
+                    INTS(repo_id, after), NULL, ids, max);
+}
+
+ssize_t store_list_workflows_with_runs(struct store *st, int64_t after, int64_t *ids, size_t max)
+{
+    return list_ids(st,
+                    "SELECT id FROM workflows WHERE id > ?1 AND EXISTS"
+                    " (SELECT 1 FROM runs WHERE workflow_id = workflows.id) ORDER BY id",
+                    INTS(after), NULL, ids, max);
+}
+
+ssize_t store_list_repos(struct store *st, int64_t after, int64_t *ids, size_t max)
+{
+    return list_ids(st, "SELECT id FROM repos WHERE id > ?1 ORDER BY id", INTS(after), NULL, ids, max);
+}
+
+ssize_t store_list_errors(struct store *st, int64_t after, int64_t *ids, size_t max)
+{
+    return list_ids(st, "SELECT id FROM errors WHERE id > ?1 ORDER BY id", INTS(after), NULL, ids, max);
+}
+
+ssize_t store_list_runs(struct store *st, enum run_filter filter, int64_t after, int64_t *ids, size_t max)
+{
+    static const char *const sql[] = {
+        [RUNS_ALL] = "SELECT id FROM runs WHERE id > ?1 ORDER BY id",
+        [RUNS_ACTIVE] = "SELECT id FROM runs WHERE status <> 'completed' AND id > ?1 ORDER BY id",
+        [RUNS_FAILED] =
+            "SELECT id FROM runs WHERE conclusion NOT IN ('', 'success', 'skipped') AND id > ?1 ORDER BY id",
+    };
+
+    return list_ids(st, sql[filter], INTS(after), NULL, ids, max);
+}
+
+ssize_t store_list_runs_of(struct store *st, int64_t workflow_id, int64_t after, int64_t *ids, size_t max)
+{
+    return list_ids(st, "SELECT id FROM runs WHERE workflow_id = ?1 AND id > ?2 ORDER BY id",
+                    INTS(workflow_id, after), NULL, ids, max);
+}
+
+ssize_t store_list_jobs(struct store *st, int64_t run_id, int attempt, int64_t after, int64_t *ids,
+                        size_t max)
+{
+    return list_ids(st, "SELECT id FROM jobs WHERE run_id = ?1 AND attempt = ?2 AND id > ?3 ORDER BY id",
+                    INTS(run_id, attempt, after), NULL, ids, max);
+}
+
+ssize_t store_list_steps(struct store *st, int64_t job_id, int64_t after, int64_t *ids, size_t max)
+{
+    return list_ids(st, "SELECT id FROM steps WHERE job_id = ?1 AND id > ?2 ORDER BY id", INTS(job_id, after),
+                    NULL, ids, max);
+}
+
+ssize_t store_list_outputs(struct store *st, int64_t job_id, int64_t step_id, int64_t after, int64_t *ids,
+                           size_t max)
+{
+    return list_ids(st, "SELECT id FROM outputs WHERE job_id = ?1 AND step_id = ?2 AND id > ?3 ORDER BY id",
+                    INTS(job_id, step_id, after), NULL, ids, max);
+}
+
+ssize_t store_list_settings(struct store *st, enum setting_kind kind, const char *prefix, int64_t after,
+                            int64_t *ids, size_t max)
+{
+    static const char *const sql[] = {
+        "SELECT id FROM config WHERE id > ?1 AND substr(name, 1, length(?2)) = ?2 ORDER BY id",
+        "SELECT id FROM secrets WHERE id > ?1 AND substr(name, 1, length(?2)) = ?2 ORDER BY id",
+        "SELECT id FROM vars WHERE id > ?1 AND substr(name, 1, length(?2)) = ?2 ORDER BY id",
+    };
+
+    return list_ids(st, sql[kind], INTS(after), prefix ? prefix : "", ids, max);
+}
+
+int64_t store_latest_run(struct store *st)
+{
+    return read_int(st, "SELECT max(id) FROM runs", NULL, 0, NULL, 0);
+}
+
+ssize_t store_runs_before(struct store *st, int64_t completed_before, int64_t *ids, size_t max)
+{
+    return list_ids(
+        st, "SELECT id FROM runs WHERE status = 'completed' AND completed_at < ?1 ORDER BY completed_at",
+        INTS(completed_before), NULL, ids, max);
+}
+
+int64_t store_count_runs(struct store *st, const char *status, const char *conclusion)
+{
+    bool by_status = status && *status, by_conclusion = conclusion && *conclusion;
+
+    if (by_conclusion)
+        return read_int(st, "SELECT count(*) FROM runs WHERE conclusion = ?1", NULL, 0, conclusion, 0);
+    if (by_status)
+        return read_int(st, "SELECT count(*) FROM runs WHERE status = ?1", NULL, 0, status, 0);
+    return read_int(st, "SELECT count(*) FROM runs", NULL, 0, NULL, 0);
+}
+
+/* ------------------------------------------------------------------------------------ texts, annotations */
+
+int store_run_text(struct store *st, int64_t run_id, enum run_text which, struct buf *ret)
+{
+    struct conn *c = store_reader(st);
+    sqlite3_stmt *stmt =
+        query(c, "SELECT text FROM run_texts WHERE run_id = ?1 AND which = ?2", INTS(run_id, which), NULL);
+    int r = stmt ? -ENOENT : -ENOMEM;
+
+    if (stmt && sqlite3_step(stmt) == SQLITE_ROW) {
+        const void *text = sqlite3_column_text(stmt, 0);
+        buf_add(ret, text ? text : "", (size_t)sqlite3_column_bytes(stmt, 0));
+        r = buf_ok(ret) ? 0 : -ENOMEM;
+    }
+    if (stmt)
+        sqlite3_reset(stmt);
+    if (c)
+        store_reader_done(st, c);
+    return r;
+}
+
+int64_t store_run_text_size(struct store *st, int64_t run_id, enum run_text which)
+{
+    return read_int(st, "SELECT length(CAST(text AS BLOB)) FROM run_texts WHERE run_id = ?1 AND which = ?2",
+                    INTS(run_id, which), NULL, -1);
+}
+
+int store_setting(struct store *st, enum setting_kind kind, const char *name, struct buf *ret)
+{
+    const struct setting_row *row = store_get_setting(st, kind, store_find_setting(st, kind, name));
+
+    if (!row)
+        return -ENOENT;
+    buf_adds(ret, row->value);
+    setting_row_unref(row);
+    return buf_ok(ret) ? 0 : -ENOMEM;
+}
+
+static const char *column_str(sqlite3_stmt *stmt, int i)
+{
+    const unsigned char *s = sqlite3_column_text(stmt, i);
+
+    return s ? (const char *)s : "";
+}
+
+int store_each_annotation(struct store *st, int64_t run_id, int attempt, annotation_fn *fn, void *data)
+{
+    struct conn *c = store_reader(st);
+    sqlite3_stmt *stmt =
+        query(c,
+              "SELECT id, run_id, job_id, step_id, attempt, level, title, file, message, line, col"
+              " FROM annotations WHERE run_id = ?1 AND attempt = ?2 ORDER BY id",
+              INTS(run_id, attempt), NULL);
+    int r = stmt ? 0 : -ENOMEM;
+
+    while (r == 0 && stmt && sqlite3_step(stmt) == SQLITE_ROW)
+        r = fn(data, &(struct annotation_row){
+                         .id = sqlite3_column_int64(stmt, 0),
+                         .run_id = sqlite3_column_int64(stmt, 1),
+                         .job_id = sqlite3_column_int64(stmt, 2),
+                         .step_id = sqlite3_column_int64(stmt, 3),
+                         .attempt = sqlite3_column_int(stmt, 4),
+                         .level = column_str(stmt, 5),
+                         .title = column_str(stmt, 6),
+                         .file = column_str(stmt, 7),
+                         .message = column_str(stmt, 8),
+                         .line = sqlite3_column_int(stmt, 9),
+                         .col = sqlite3_column_int(stmt, 10),
+                     });
+    if (stmt)
+        sqlite3_reset(stmt);
+    if (c)
+        store_reader_done(st, c);
+    return r;
+}

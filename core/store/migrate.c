@@ -1,0 +1,108 @@
+/* The database's shape: one text a version, applied in order. A text that has been released never changes. */
+#include "store_internal.h"
+
+static const char *const versions[] = {
+    /* 1 */
+    "CREATE TABLE repos (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, path TEXT NOT NULL,"
+    "  changed_at INTEGER NOT NULL);"
+    "CREATE TABLE workflows (id INTEGER PRIMARY KEY AUTOINCREMENT, repo_id INTEGER NOT NULL, name TEXT NOT "
+    "NULL,"
+    "  title TEXT NOT NULL, source TEXT NOT NULL, removed INTEGER NOT NULL, changed_at INTEGER NOT NULL,"
+    "  last_run INTEGER NOT NULL, UNIQUE (repo_id, name));"
+    "CREATE TABLE errors (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, text TEXT NOT "
+    "NULL,"
+    "  changed_at INTEGER NOT NULL);"
+    "CREATE TABLE runs (id INTEGER PRIMARY KEY AUTOINCREMENT, workflow_id INTEGER NOT NULL, attempt INTEGER "
+    "NOT NULL,"
+    "  status TEXT NOT NULL, conclusion TEXT NOT NULL, exit_code INTEGER NOT NULL, workflow_name TEXT NOT "
+    "NULL,"
+    "  name TEXT NOT NULL, title TEXT NOT NULL, event TEXT NOT NULL, ref TEXT NOT NULL, sha TEXT NOT NULL,"
+    "  actor TEXT NOT NULL, repository TEXT NOT NULL, repo_id INTEGER NOT NULL, created_at INTEGER NOT NULL,"
+    "  started_at INTEGER NOT NULL, completed_at INTEGER NOT NULL, changed_at INTEGER NOT NULL,"
+    "  log_size INTEGER NOT NULL);"
+    "CREATE INDEX runs_active ON runs (id) WHERE status <> 'completed';"
+    "CREATE INDEX runs_failed ON runs (id) WHERE conclusion NOT IN ('', 'success', 'skipped');"
+    "CREATE INDEX runs_of ON runs (workflow_id, id);"
+    "CREATE INDEX runs_old ON runs (completed_at) WHERE status = 'completed';"
+    "CREATE TABLE run_texts (run_id INTEGER NOT NULL, which INTEGER NOT NULL, text TEXT NOT NULL,"
+    "  PRIMARY KEY (run_id, which)) WITHOUT ROWID;"
+    "CREATE TABLE jobs (id INTEGER PRIMARY KEY AUTOINCREMENT, run_id INTEGER NOT NULL, attempt INTEGER NOT "
+    "NULL,"
+    "  key TEXT NOT NULL, job_id TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL, conclusion TEXT "
+    "NOT NULL,"
+    "  exit_code INTEGER NOT NULL, matrix TEXT NOT NULL, needs TEXT NOT NULL, runs_on TEXT NOT NULL,"
+    "  backend TEXT NOT NULL, why TEXT NOT NULL, log_job_id INTEGER NOT NULL, created_at INTEGER NOT NULL,"
+    "  started_at INTEGER NOT NULL, completed_at INTEGER NOT NULL, changed_at INTEGER NOT NULL,"
+    "  log_size INTEGER NOT NULL, UNIQUE (run_id, attempt, key));"
+    "CREATE TABLE steps (id INTEGER PRIMARY KEY AUTOINCREMENT, job_id INTEGER NOT NULL, run_id INTEGER NOT "
+    "NULL,"
+    "  number INTEGER NOT NULL, slug TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL, outcome TEXT "
+    "NOT NULL,"
+    "  conclusion TEXT NOT NULL, exit_code INTEGER NOT NULL, script TEXT NOT NULL, env TEXT NOT NULL,"
+    "  cwd TEXT NOT NULL, why TEXT NOT NULL, summary TEXT NOT NULL, started_at INTEGER NOT NULL,"
+    "  completed_at INTEGER NOT NULL, changed_at INTEGER NOT NULL, log_size INTEGER NOT NULL,"
+    "  stdout_size INTEGER NOT NULL, stderr_size INTEGER NOT NULL, UNIQUE (job_id, number));"
+    "CREATE TABLE outputs (id INTEGER PRIMARY KEY AUTOINCREMENT, job_id INTEGER NOT NULL, step_id INTEGER "
+    "NOT NULL,"
+    "  name TEXT NOT NULL, value TEXT NOT NULL, changed_at INTEGER NOT NULL, UNIQUE (job_id, step_id, name));"
+    "CREATE TABLE annotations (id INTEGER PRIMARY KEY AUTOINCREMENT, run_id INTEGER NOT NULL,"
+    "  job_id INTEGER NOT NULL, step_id INTEGER NOT NULL, attempt INTEGER NOT NULL, level TEXT NOT NULL,"
+    "  title TEXT NOT NULL, file TEXT NOT NULL, message TEXT NOT NULL, line INTEGER NOT NULL, col INTEGER "
+    "NOT NULL);"
+    "CREATE INDEX annotations_of ON annotations (run_id, attempt, id);"
+    "CREATE TABLE config (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, value TEXT NOT "
+    "NULL,"
+    "  changed_at INTEGER NOT NULL);"
+    "CREATE TABLE secrets (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, value TEXT NOT "
+    "NULL,"
+    "  changed_at INTEGER NOT NULL);"
+    "CREATE TABLE vars (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, value TEXT NOT NULL,"
+    "  changed_at INTEGER NOT NULL);",
+};
+
+static int user_version(sqlite3 *db)
+{
+    sqlite3_stmt *stmt = NULL;
+    int version = -1;
+
+    if (sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        version = sqlite3_column_int(stmt, 0);
+    sqlite3_finalize(stmt);
+    return version;
+}
+
+static int migrate_to(sqlite3 *db, int version)
+{
+    char stamp[64];
+
+    snprintf(stamp, sizeof(stamp), "PRAGMA user_version = %d", version);
+    if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK &&
+        sqlite3_exec(db, versions[version - 1], NULL, NULL, NULL) == SQLITE_OK &&
+        sqlite3_exec(db, stamp, NULL, NULL, NULL) == SQLITE_OK &&
+        sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK)
+        return SQLITE_OK;
+    int rc = sqlite3_errcode(db);
+    sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
+}
+
+int store_migrate(sqlite3 *db, struct err *err)
+{
+    int newest = (int)ARRAY_LEN(versions), version = user_version(db);
+
+    if (version < 0)
+        return err_set(err, -EIO, "the database cannot be read: %s", sqlite3_errmsg(db));
+    if (version > newest)
+        return err_set(
+            err, -ENOTSUP,
+            "the database has version %d and this runfs knows versions up to %d: use the runfs that wrote it",
+            version, newest);
+    while (version < newest) {
+        int rc = migrate_to(db, ++version);
+        if (rc != SQLITE_OK)
+            return err_set(err, rc == SQLITE_FULL ? -ENOSPC : -EIO,
+                           "the database cannot be brought to version %d: %s", version, sqlite3_errstr(rc));
+    }
+    return 0;
+}

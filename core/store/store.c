@@ -1,0 +1,358 @@
+/* Opening and closing the store, its connections, groups of writes and those who hear of them. */
+#include "store_internal.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "runfs/io.h"
+#include "runfs/log.h"
+
+/* ---------------------------------------------------------------------------------------- connections */
+
+static int sql_errno(int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_DONE:
+    case SQLITE_ROW:
+        return 0;
+    case SQLITE_FULL:
+        return -ENOSPC;
+    case SQLITE_NOMEM:
+        return -ENOMEM;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return -EBUSY;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+        return -EACCES;
+    case SQLITE_CONSTRAINT:
+        return -EEXIST;
+    default:
+        return -EIO;
+    }
+}
+
+int store_sql_error(struct conn *c, int rc, const char *what, struct err *err)
+{
+    int code = sql_errno(rc);
+
+    return code ? err_set(err, code, "%s: %s", what, sqlite3_errmsg(c->db)) : 0;
+}
+
+int conn_open(struct conn *c, const char *path, bool writer, struct err *err)
+{
+    /* A reader of a WAL database may have to make the shared index, so it is opened for writing and told not
+     * to. */
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_CREATE : 0);
+    const char *setup = writer
+                            ? "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-2000;"
+                              "PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=4194304"
+                            : "PRAGMA query_only=1; PRAGMA cache_size=-256";
+    int rc = sqlite3_open_v2(path, &c->db, flags, NULL);
+
+    if (rc == SQLITE_OK) {
+        sqlite3_busy_timeout(c->db, 5000);
+        rc = sqlite3_exec(c->db, setup, NULL, NULL, NULL);
+    }
+    if (rc == SQLITE_OK)
+        return 0;
+    err_set(err, sql_errno(rc), "cannot open the database %s: %s", path,
+            c->db ? sqlite3_errmsg(c->db) : "no memory");
+    conn_close(c);
+    return sql_errno(rc);
+}
+
+void conn_close(struct conn *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        sqlite3_finalize(c->statements[i].stmt);
+    sqlite3_close(c->db);
+    *c = (struct conn){0};
+}
+
+sqlite3_stmt *conn_prepare(struct conn *c, const char *sql)
+{
+    sqlite3_stmt *stmt;
+
+    for (size_t i = 0; i < c->n; i++) {
+        if (c->statements[i].sql != sql)
+            continue;
+        sqlite3_reset(c->statements[i].stmt);
+        sqlite3_clear_bindings(c->statements[i].stmt);
+        return c->statements[i].stmt;
+    }
+    if (c->n == CONN_STATEMENTS)
+        return NULL;
+    int rc = sqlite3_prepare_v3(c->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt, NULL);
+    if (rc != SQLITE_OK) {
+        log_error("store", "cannot prepare `%s`: %s", sql, sqlite3_errmsg(c->db));
+        return NULL;
+    }
+    c->statements[c->n].sql = sql;
+    c->statements[c->n++].stmt = stmt;
+    return stmt;
+}
+
+static void db_path(const struct store *st, struct buf *ret)
+{
+    buf_addf(ret, "%s/runfs.db", st->dir);
+}
+
+struct conn *store_reader(struct store *st)
+{
+    _buf_ struct buf path = BUF_INIT;
+
+    pthread_mutex_lock(&st->pool_lock);
+    struct conn *c = st->idle;
+    if (c)
+        st->idle = c->next;
+    pthread_mutex_unlock(&st->pool_lock);
+    if (c)
+        return c;
+    struct err err = {0};
+    db_path(st, &path);
+    c = buf_ok(&path) ? calloc(1, sizeof(*c)) : NULL;
+    if (c && conn_open(c, path.ptr, false, &err) < 0) {
+        log_error("store", "no reader: %s", err.msg);
+        free(c);
+        c = NULL;
+    }
+    return c;
+}
+
+void store_reader_done(struct store *st, struct conn *c)
+{
+    pthread_mutex_lock(&st->pool_lock);
+    c->next = st->idle;
+    st->idle = c;
+    pthread_mutex_unlock(&st->pool_lock);
+}
+
+/* --------------------------------------------------------------------------------------- open and close */
+
+static int store_lock(struct store *st, struct err *err)
+{
+    _buf_ struct buf path = BUF_INIT, holder = BUF_INIT;
+    char pid[32];
+
+    buf_addf(&path, "%s/lock", st->dir);
+    st->lock_fd = buf_ok(&path) ? open(path.ptr, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+    if (st->lock_fd < 0)
+        return err_errno(err, -errno, "cannot open %s/lock", st->dir);
+    if (flock(st->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        (void)read_fd(st->lock_fd, 64, &holder);
+        return err_set(err, -EBUSY, "the state directory %s is in use by process %s", st->dir,
+                       holder.len ? holder.ptr : "(unknown)");
+    }
+    int n = snprintf(pid, sizeof(pid), "%d", getpid());
+    if (ftruncate(st->lock_fd, 0) < 0)
+        return err_errno(err, -errno, "cannot write %s/lock", st->dir);
+    int r = pwrite_all(st->lock_fd, pid, (size_t)n, 0);
+    return r < 0 ? err_errno(err, r, "cannot write %s/lock", st->dir) : 0;
+}
+
+static int store_init(struct store *st, const char *dir, struct err *err)
+{
+    _buf_ struct buf logs = BUF_INIT, db = BUF_INIT;
+    int r = make_dirs(dir, 0700);
+
+    if (r < 0)
+        return err_errno(err, r, "cannot make the state directory %s", dir);
+    st->dir = realpath(dir, NULL);
+    if (!st->dir)
+        return err_errno(err, -errno, "cannot find the state directory %s", dir);
+    r = store_lock(st, err);
+    if (r < 0)
+        return r;
+    buf_addf(&logs, "%s/logs", st->dir);
+    db_path(st, &db);
+    if (!buf_ok(&logs) || !buf_ok(&db))
+        return err_errno(err, -ENOMEM, "cannot open the store");
+    if (mkdir(logs.ptr, 0700) < 0 && errno != EEXIST)
+        return err_errno(err, -errno, "cannot make %s", logs.ptr);
+    mode_t old = umask(0077);
+    r = conn_open(&st->writer, db.ptr, true, err);
+    umask(old);
+    return r < 0 ? r : store_migrate(st->writer.db, err);
+}
+
+int store_open(const char *state_dir, struct store **ret, struct err *err)
+{
+    struct store *st = calloc(1, sizeof(*st));
+    pthread_mutexattr_t recursive;
+
+    if (!st)
+        return err_errno(err, -ENOMEM, "cannot open the store");
+    st->lock_fd = -1;
+    pthread_mutexattr_init(&recursive);
+    pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&st->write_lock, &recursive);
+    pthread_mutexattr_destroy(&recursive);
+    pthread_mutex_init(&st->notify_lock, NULL);
+    pthread_mutex_init(&st->pool_lock, NULL);
+    cache_init(&st->cache);
+    int r = store_init(st, state_dir, err);
+    if (r < 0) {
+        store_close(st);
+        return r;
+    }
+    log_sweep(st);
+    *ret = st;
+    return 0;
+}
+
+void store_close(struct store *st)
+{
+    if (!st)
+        return;
+    while (st->idle) {
+        struct conn *next = st->idle->next;
+        conn_close(st->idle);
+        free(st->idle);
+        st->idle = next;
+    }
+    conn_close(&st->writer);
+    cache_release(&st->cache);
+    if (st->lock_fd >= 0)
+        close(st->lock_fd);
+    pthread_mutex_destroy(&st->write_lock);
+    pthread_mutex_destroy(&st->notify_lock);
+    pthread_mutex_destroy(&st->pool_lock);
+    free(st->changes);
+    free(st->dir);
+    free(st);
+}
+
+const char *store_dir(const struct store *st)
+{
+    return st->dir;
+}
+
+/* --------------------------------------------------------------------------------------------- changes */
+
+int store_subscribe(struct store *st, store_changed_fn *fn, void *data)
+{
+    int r = -ENOSPC;
+
+    pthread_mutex_lock(&st->notify_lock);
+    if (st->n_subscribers < MAX_SUBSCRIBERS) {
+        st->subscribers[st->n_subscribers].fn = fn;
+        st->subscribers[st->n_subscribers++].data = data;
+        r = 0;
+    }
+    pthread_mutex_unlock(&st->notify_lock);
+    return r;
+}
+
+void store_changed(struct store *st, struct change change)
+{
+    for (size_t i = st->n_changes; i-- > 0;) {
+        struct change *c = &st->changes[i];
+        if (c->kind != change.kind || c->id != change.id || c->deleted)
+            continue;
+        c->deleted = change.deleted;
+        return;
+    }
+    if (st->n_changes == st->cap_changes) {
+        size_t cap = st->cap_changes ? st->cap_changes * 2 : 32;
+        struct change *more = reallocarray(st->changes, cap, sizeof(*more));
+        if (!more) {
+            store_spoil(st, -ENOMEM);
+            return;
+        }
+        st->changes = more;
+        st->cap_changes = cap;
+    }
+    st->changes[st->n_changes++] = change;
+}
+
+int store_spoil(struct store *st, int code)
+{
+    if (!st->failed)
+        st->failed = code;
+    return code;
+}
+
+static void store_notify(struct store *st, const struct change *changes, size_t n)
+{
+    for (size_t i = 0; i < st->n_subscribers; i++)
+        st->subscribers[i].fn(st->subscribers[i].data, changes, n);
+}
+
+/* Tells of a change that needed no transaction. */
+void store_tell(struct store *st, struct change change)
+{
+    pthread_mutex_lock(&st->notify_lock);
+    store_notify(st, &change, 1);
+    pthread_mutex_unlock(&st->notify_lock);
+}
+
+void store_begin(struct store *st)
+{
+    pthread_mutex_lock(&st->write_lock);
+    if (st->depth++ > 0)
+        return;
+    st->failed = 0;
+    st->n_changes = 0;
+    sqlite3_stmt *stmt = conn_prepare(&st->writer, "BEGIN IMMEDIATE");
+    int rc = stmt ? sqlite3_step(stmt) : SQLITE_NOMEM;
+    if (rc != SQLITE_DONE)
+        store_spoil(st, sql_errno(rc));
+}
+
+void store_rollback(struct store *st)
+{
+    store_spoil(st, -ECANCELED);
+    (void)store_commit(st, NULL);
+}
+
+static int finish_group(struct store *st, struct err *err)
+{
+    sqlite3_stmt *stmt = st->failed ? NULL : conn_prepare(&st->writer, "COMMIT");
+    int rc = stmt ? sqlite3_step(stmt) : SQLITE_OK;
+
+    if (stmt && rc == SQLITE_DONE) {
+        sqlite3_reset(stmt);
+        return 0;
+    }
+    if (stmt)
+        store_spoil(st, store_sql_error(&st->writer, rc, "cannot write to the database", err));
+    else
+        err_errno(err, store_spoil(st, -ENOMEM), "cannot write to the database");
+    if (!sqlite3_get_autocommit(st->writer.db))
+        sqlite3_exec(st->writer.db, "ROLLBACK", NULL, NULL, NULL);
+    return st->failed;
+}
+
+int store_commit(struct store *st, struct err *err)
+{
+    if (st->depth > 1) {
+        int failed = st->failed;
+        st->depth--;
+        pthread_mutex_unlock(&st->write_lock);
+        return failed;
+    }
+    struct err words = {0};
+    int r = finish_group(st, &words);
+    if (r < 0 && err && !err->code)
+        *err = words;
+    if (err && r < 0)
+        err->code = r;
+    struct change *changes = r == 0 ? TAKE(st->changes) : NULL;
+    size_t n = r == 0 ? st->n_changes : 0;
+    st->n_changes = 0;
+    if (changes)
+        st->cap_changes = 0;
+    for (size_t i = 0; i < n; i++)
+        cache_drop(&st->cache, changes[i].id);
+    pthread_mutex_lock(&st->notify_lock);
+    st->depth--;
+    pthread_mutex_unlock(&st->write_lock);
+    if (n)
+        store_notify(st, changes, n);
+    pthread_mutex_unlock(&st->notify_lock);
+    free(changes);
+    return r;
+}

@@ -1,0 +1,141 @@
+/*
+ * The inside of the store: connections, groups, row tables. Private to core/store.
+ */
+#ifndef RUNFS_STORE_INTERNAL_H
+#define RUNFS_STORE_INTERNAL_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#include "runfs/store.h"
+
+enum { CONN_STATEMENTS = 96, MAX_SUBSCRIBERS = 4, CACHE_SLOTS = 4096, CACHE_SHARDS = 16 };
+
+/* A connection with its prepared statements, kept by the address of their (static) text. */
+struct conn {
+    sqlite3 *db; /* owned */
+    struct {
+        const char *sql;
+        sqlite3_stmt *stmt; /* owned */
+    } statements[CONN_STATEMENTS];
+    size_t n;
+    struct conn *next; /* in the pool of idle readers */
+};
+
+struct cache {
+    struct {
+        pthread_mutex_t lock;
+        uint64_t generation; /* counts invalidations, so that a slow reader never puts back an old row */
+    } shards[CACHE_SHARDS];
+    struct row_head *slots[CACHE_SLOTS]; /* owned references; slot i belongs to shard i % CACHE_SHARDS */
+};
+
+struct store {
+    char *dir;   /* owned */
+    int lock_fd; /* holds STATE/lock */
+    struct conn writer;
+    pthread_mutex_t write_lock; /* recursive: the writer's lock */
+    int depth;                  /* of groups; under write_lock */
+    int failed;                 /* 0 or the -errno that spoiled the group; under write_lock */
+    struct change *changes;     /* owned; of the open group; under write_lock */
+    size_t n_changes, cap_changes;
+    pthread_mutex_t notify_lock; /* keeps subscribers in commit order; taken before write_lock is dropped */
+    struct {
+        store_changed_fn *fn;
+        void *data;
+    } subscribers[MAX_SUBSCRIBERS];
+    size_t n_subscribers;
+    pthread_mutex_t pool_lock;
+    struct conn *idle; /* owned readers that nobody uses now */
+    struct cache cache;
+};
+
+/* ---------------------------------------------------------------------------------------- connections */
+
+int conn_open(struct conn *c, const char *path, bool writer, struct err *err);
+void conn_close(struct conn *c);
+/* The prepared statement of that text, reset and unbound; sql must be a static string. NULL: no memory, bad
+ * SQL. */
+sqlite3_stmt *conn_prepare(struct conn *c, const char *sql);
+
+struct conn *store_reader(struct store *st); /* NULL: cannot be had now */
+void store_reader_done(struct store *st, struct conn *c);
+
+/* -errno of an SQLite result code, with words. */
+int store_sql_error(struct conn *c, int rc, const char *what, struct err *err);
+
+int store_migrate(sqlite3 *db, struct err *err);
+
+/* Notes a change of the open group. Only between store_begin and its end. */
+void store_changed(struct store *st, struct change change);
+/* Marks the open group as spoiled; returns code. */
+int store_spoil(struct store *st, int code);
+/* Tells the subscribers of a change that needed no transaction. */
+void store_tell(struct store *st, struct change change);
+
+/* --------------------------------------------------------------------------------------------- rows */
+
+enum column_type {
+    COLUMN_I64,
+    COLUMN_INT,
+    COLUMN_BOOL,
+    COLUMN_TEXT,
+    COLUMN_LENGTH /* of the text before it */
+};
+
+struct column {
+    const char *name;
+    enum column_type type;
+    size_t offset;
+};
+
+/* A kind of row: from this table select, insert and update are made, once. */
+struct row_table {
+    const char *name;
+    const struct column *columns; /* the first is id */
+    size_t n_columns, size;
+    enum change_kind change;
+    unsigned slot;                 /* in the cache, among the kinds of rows that share an id: 0-7 */
+    size_t run_offset, job_offset; /* of run_id and job_id for changes; 0: none */
+    const char *get_sql, *insert_sql, *update_sql;
+};
+
+extern const struct row_table workflow_table, repo_table, error_table, run_table, job_table, step_table,
+    output_table, setting_tables[3];
+
+/* Stands before each row handed out. */
+struct row_head {
+    atomic_int refs;
+    const struct row_table *table;
+    int64_t id;
+    _Alignas(max_align_t) char row[];
+};
+
+const void *row_get(struct store *st, const struct row_table *t, int64_t id);
+void row_unref(const void *row);
+/* Inserts (id 0; sets it) or updates, and notes the change. */
+int row_put(struct store *st, const struct row_table *t, void *row, struct err *err);
+/* Makes a row of what a SELECT of all columns returned. NULL: no memory. */
+struct row_head *row_read(const struct row_table *t, sqlite3_stmt *stmt);
+
+void cache_init(struct cache *c);
+void cache_release(struct cache *c);
+struct row_head *cache_get(struct cache *c, const struct row_table *t, int64_t id, uint64_t *ret_generation);
+void cache_put(struct cache *c, struct row_head *row, uint64_t generation); /* takes a reference of its own */
+void cache_drop(struct cache *c, int64_t id);                               /* of any table */
+
+/* ---------------------------------------------------------------------------------------- statements */
+
+/* Runs a writing statement whose parameters are 64-bit integers. Only within a group. Returns 0 or -errno. */
+int write_ints(struct store *st, const char *sql, const int64_t *params, size_t n, struct err *err);
+/* The first column of the first row as an integer; `none` when there is no row or an error. */
+int64_t read_int(struct store *st, const char *sql, const int64_t *ints, size_t n, const char *text,
+                 int64_t none);
+
+/* Path of a run's log or index: STATE/logs/NNN/RUN.SUFFIX. */
+void log_path(struct store *st, int64_t run_id, const char *suffix, struct buf *ret);
+void log_delete(struct store *st, int64_t run_id);
+void log_sweep(struct store *st); /* removes logs of runs that are not in the database */
+
+#endif

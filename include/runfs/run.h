@@ -1,0 +1,117 @@
+/*
+ * The engine: what is dropped, dispatched, cancelled and rerun becomes runs, jobs on machines, and rows in
+ * the store.
+ *
+ * Every function may be called from any thread. Asking functions return when what they ask for is in the
+ * store (a dropped file's run has a row; a cancelled run is marked), not when it is done. Nothing here knows
+ * the mount.
+ */
+#ifndef RUNFS_RUN_H
+#define RUNFS_RUN_H
+
+#include <jansson.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runfs/err.h"
+#include "runfs/machine.h"
+#include "runfs/store.h"
+
+struct engine;
+
+struct engine_opts {
+    struct store *store;       /* borrowed, open, recovered */
+    struct machines *machines; /* borrowed */
+    int slots;                 /* jobs at once; 0: config/slots, and that follows changes */
+    bool defaults; /* write the default settings that are missing (slots, retention_days, labels) */
+};
+
+/* Starts the scheduler and takes up queued runs that a former process left. */
+int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *err);
+/* Stops: no new job starts, running ones are cancelled as by a person and waited for (at most 15 s, then
+ * killed). */
+void engine_free(struct engine *e);
+
+/* ------------------------------------------------------------------------------------------ workflows and
+ * runs */
+
+/*
+ * A file dropped into workflows/: checks it, registers it under its name (1-255 bytes ending .yml or .yaml)
+ * and starts one run: of event push if `on` has it, else workflow_dispatch (with default inputs; none if a
+ * required one has no default), else none when only workflow_call remains, else the first of `on`. Filters do
+ * not apply to a drop. Refused: -EINVAL (with the reason also in errors/NAME, and the previous version still
+ * registered), -EFBIG, -ENOSPC. ret_run: the run's number, 0 when none was started.
+ */
+int engine_drop(struct engine *e, const char *name, const char *text, size_t len, int64_t *ret_run,
+                struct err *err);
+int engine_unregister(struct engine *e, int64_t workflow_id, struct err *err);
+
+/* repos/NAME: links the checkout at path, registers its .github/workflows; runs nothing. */
+int engine_link_repo(struct engine *e, const char *name, const char *path, struct err *err);
+int engine_unlink_repo(struct engine *e, int64_t repo_id, struct err *err);
+/* Reads .github/workflows again if its directory changed since; cheap otherwise. */
+int engine_refresh_repo(struct engine *e, int64_t repo_id, struct err *err);
+
+/* dispatch/NAME: text is key=value lines or one JSON object, empty for no inputs. */
+int engine_dispatch(struct engine *e, int64_t workflow_id, const char *text, size_t len, int64_t *ret_run,
+                    struct err *err);
+
+/* Verbs of ctl. -EINVAL with a sentence when the state does not allow it ("run 7 is already completed"). */
+int engine_cancel_run(struct engine *e, int64_t run_id, struct err *err);
+int engine_cancel_job(struct engine *e, int64_t job_id, struct err *err);
+int engine_rerun(struct engine *e, int64_t run_id, bool failed_only,
+                 struct err *err);                                       /* a new attempt of the same run */
+int engine_rerun_job(struct engine *e, int64_t job_id, struct err *err); /* and what depends on it */
+int engine_delete_run(struct engine *e, int64_t run_id,
+                      struct err *err); /* -EBUSY while it is not completed */
+
+/* ---------------------------------------------------------------------------------------------------
+ * settings */
+
+/*
+ * config/KEY, secrets/NAME, vars/NAME. Checks the value by the table of settings (core/run/config.c) and the
+ * name by GitHub's rules. value NULL deletes (a config key with a default goes back to it; -EPERM where that
+ * makes no sense).
+ */
+int engine_set(struct engine *e, enum setting_kind kind, const char *name, const char *value,
+               struct err *err);
+
+/* The table of settings, for the tree and for help. */
+struct config_key {
+    const char *name;     /* "slots"; "labels/" stands for any name below it */
+    const char *fallback; /* its default */
+    const char *help;
+};
+extern const struct config_key config_keys[]; /* ends with a NULL name */
+
+/* -------------------------------------------------------------------------------------------------- runfs
+ * run */
+
+/* One run of one file, for `runfs run`. Strings borrowed; NULL: the default. */
+struct run_request {
+    const char *file, *text; /* name for messages, content */
+    size_t len;
+    const char *event; /* default as for a drop */
+    json_t *payload;   /* event.json */
+    json_t *inputs, *secrets, *vars,
+        *env;              /* objects of strings; NULL: none. secrets and vars add to the store's */
+    json_t *labels;        /* object LABEL -> BACKEND: wins over config/labels; "*" matches all */
+    const char *job;       /* only this job (and what it needs) */
+    json_t *matrix;        /* only combinations that agree with these key: value strings */
+    const char *workspace; /* repository the workflow belongs to */
+    const char *repository, *actor, *ref;
+};
+
+int engine_submit(struct engine *e, const struct run_request *req, int64_t *ret_run, struct err *err);
+
+/* Blocks until the run is completed. Returns 0, -ENOENT, or -EINTR when *stop became true. */
+int engine_wait(struct engine *e, int64_t run_id, const volatile sig_atomic_t *stop);
+
+/* What the scheduler is doing, for status. */
+struct engine_status {
+    int slots, busy, queued_jobs, active_runs;
+};
+void engine_status(struct engine *e, struct engine_status *ret);
+
+#endif

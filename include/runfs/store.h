@@ -1,0 +1,320 @@
+/*
+ * The store: everything that a reader may see, in SQLite (WAL) and append-only log files, at the moment it is
+ * true.
+ *
+ * One writer, many readers. Writing functions take the writer's lock, and each is one transaction unless the
+ * thread has opened a group with store_begin(). Reading functions use a connection of the calling thread's
+ * own, take no lock that a writer holds, and see committed rows only. After each commit the subscribers hear
+ * what changed, on the committing thread, outside the lock: that alone wakes readers and drops caches.
+ *
+ * A commit survives the death of the process at any point (WAL, synchronous=NORMAL); a power cut may lose the
+ * last ones, never the database's integrity.
+ */
+#ifndef RUNFS_STORE_H
+#define RUNFS_STORE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "runfs/buf.h"
+#include "runfs/err.h"
+
+struct store;
+
+/*
+ * Opens STATE (made if missing, 0700): STATE/runfs.db, STATE/logs/. Takes STATE/lock for as long as the store
+ * is open: -EBUSY with the holder's pid in err when another process has it. Migrates an older schema in
+ * numbered steps; refuses a newer one. Removes log files of runs that are not in the database.
+ */
+int store_open(const char *state_dir, struct store **ret, struct err *err);
+void store_close(struct store *st); /* no reader or writer may be active */
+const char *store_dir(const struct store *st);
+
+/* ------------------------------------------------------------------------------------------------ changes */
+
+enum change_kind {
+    CHANGE_WORKFLOW, /* registered, replaced, removed; id: workflow */
+    CHANGE_DROP,     /* the outcome of a drop in errors/; id: error row */
+    CHANGE_REPO,
+    CHANGE_RUN,    /* a run's row; id: run */
+    CHANGE_JOB,    /* id: job */
+    CHANGE_STEP,   /* id: step */
+    CHANGE_LOG,    /* a run's log grew; id: run */
+    CHANGE_CONFIG, /* id: config row */
+    CHANGE_SECRET,
+    CHANGE_VAR,
+    CHANGE_OUTPUT, /* id: output */
+};
+
+struct change {
+    enum change_kind kind;
+    int64_t id;
+    int64_t run_id;        /* of a job, step or log; 0 otherwise */
+    int64_t job_id;        /* of a step; 0 otherwise */
+    bool created, deleted; /* the row came or went, so directories that list it changed */
+};
+
+/* Called after each commit with what it changed. Must not write to the store. At most 4 subscribers, for its
+ * lifetime. */
+typedef void store_changed_fn(void *data, const struct change *changes, size_t n);
+int store_subscribe(struct store *st, store_changed_fn *fn, void *data);
+
+/* A group: several writes, one commit. Nests. The writer's lock is held meanwhile, so keep it short and do no
+ * I/O. */
+void store_begin(struct store *st);
+int store_commit(struct store *st,
+                 struct err *err);     /* the outermost one commits; -ENOSPC, -EIO, ...: all rolled back */
+void store_rollback(struct store *st); /* the whole group is undone at the outermost end */
+
+/* --------------------------------------------------------------------------------------------------- rows */
+
+/*
+ * Rows are immutable snapshots with a reference count: store_get_x() gives a reference (or NULL: no such
+ * row), x_unref() takes it back (NULL allowed). Recently used rows are cached, so a getattr costs no query.
+ * All strings are non-NULL unless said otherwise; times are wall-clock nanoseconds, 0 = not yet.
+ * To write, fill a struct of one's own and call store_put_x(): id 0 inserts and sets id, else the row is
+ * updated.
+ */
+
+struct workflow_row {
+    int64_t id;
+    int64_t repo_id;   /* 0: dropped into workflows/ */
+    const char *name;  /* file name: "ci.yml" */
+    const char *title; /* its `name:`, or its path as GitHub shows it */
+    const char *source;
+    size_t source_len;
+    bool removed; /* unregistered; kept because its runs refer to it */
+    int64_t changed_at;
+    int64_t last_run; /* 0: none */
+};
+
+struct repo_row {
+    int64_t id;
+    const char *name, *path; /* link name in repos/, absolute path of the checkout */
+    int64_t changed_at;
+};
+
+struct error_row { /* the reason of a refused drop: errors/NAME */
+    int64_t id;
+    const char *name, *text;
+    int64_t changed_at;
+};
+
+struct run_row {
+    int64_t id; /* the run's number: runs/N */
+    int64_t workflow_id;
+    int attempt;            /* 1, 2 after a rerun, ... */
+    const char *status;     /* queued | in_progress | completed */
+    const char *conclusion; /* "" until completed, then success | failure | cancelled | skipped | timed_out |
+                               interrupted | startup_failure */
+    int exit_code;          /* -1 until completed */
+    const char *workflow_name;                          /* "ci.yml" or "REPO:ci.yml", for by-workflow/ */
+    const char *name;                                   /* the workflow's `name:` or path */
+    const char *title;                                  /* run-name, or what GitHub would show */
+    const char *event, *ref, *sha, *actor, *repository; /* repository: "owner/name" */
+    int64_t repo_id;                                    /* 0: none */
+    int64_t created_at, started_at, completed_at, changed_at;
+    int64_t log_size; /* bytes of runs/N/log once completed; -1 before */
+};
+
+/* What of a run never changes after its creation, or is written once; read apart because it may be large. */
+enum run_text {
+    RUN_SOURCE,  /* workflow.yml as it was */
+    RUN_EVENT,   /* event.json */
+    RUN_INPUTS,  /* inputs.json */
+    RUN_PLAN,    /* plan.json */
+    RUN_RESULT,  /* result.json, at completion */
+    RUN_REQUEST, /* the rest of what is needed to run it again, JSON; never shown */
+    RUN_TEXTS
+};
+
+struct job_row {
+    int64_t id, run_id;
+    int attempt;
+    const char *key;    /* directory name, unique in run and attempt: "build", "build-ubuntu-18" */
+    const char *job_id; /* in the workflow */
+    const char *name;   /* display name */
+    const char *status, *conclusion;
+    int exit_code;       /* -1 until completed */
+    const char *matrix;  /* JSON object, "" without */
+    const char *needs;   /* JSON array of job_ids */
+    const char *runs_on; /* JSON array of labels, "" until known */
+    const char *backend; /* "" until it runs */
+    const char *why;     /* its `if` explained; "" until decided */
+    int64_t log_job_id;  /* whose log it shows: its own id, or that of the job it was carried over from by
+                            rerun-failed */
+    int64_t created_at, started_at, completed_at, changed_at;
+    int64_t log_size; /* once completed; -1 before */
+};
+
+struct step_row {
+    int64_t id, job_id, run_id;
+    int number;       /* 1-based */
+    const char *slug; /* directory is NN-SLUG */
+    const char *name;
+    const char *status, *outcome, *conclusion;
+    int exit_code;                  /* -1: none (yet, or not a process) */
+    const char *script, *env, *cwd; /* env: NAME=value lines, secrets masked */
+    const char *why, *summary;
+    int64_t started_at, completed_at, changed_at;
+    int64_t log_size, stdout_size, stderr_size; /* once completed; -1 before */
+};
+
+/* outputs/NAME of a step (step_id set) or of a job (step_id 0). */
+struct output_row {
+    int64_t id, job_id, step_id;
+    const char *name, *value;
+    int64_t changed_at;
+};
+
+struct annotation_row {
+    int64_t id, run_id, job_id, step_id;
+    int attempt;
+    const char *level; /* error | warning | notice */
+    const char *title, *file, *message;
+    int line, col; /* 0: none */
+};
+
+/* A setting, a secret or a variable. Config keys may have one slash: "labels/ubuntu-latest". */
+enum setting_kind { SETTING_CONFIG, SETTING_SECRET, SETTING_VAR };
+struct setting_row {
+    int64_t id;
+    const char *name, *value;
+    int64_t changed_at;
+};
+
+const struct workflow_row *store_get_workflow(struct store *st, int64_t id);
+const struct repo_row *store_get_repo(struct store *st, int64_t id);
+const struct error_row *store_get_error(struct store *st, int64_t id);
+const struct run_row *store_get_run(struct store *st, int64_t id);
+const struct job_row *store_get_job(struct store *st, int64_t id);
+const struct step_row *store_get_step(struct store *st, int64_t id);
+const struct output_row *store_get_output(struct store *st, int64_t id);
+const struct setting_row *store_get_setting(struct store *st, enum setting_kind kind, int64_t id);
+void workflow_row_unref(const struct workflow_row *r);
+void repo_row_unref(const struct repo_row *r);
+void error_row_unref(const struct error_row *r);
+void run_row_unref(const struct run_row *r);
+void job_row_unref(const struct job_row *r);
+void step_row_unref(const struct step_row *r);
+void output_row_unref(const struct output_row *r);
+void setting_row_unref(const struct setting_row *r);
+
+/* By name. 0: no such row, or -errno. (A removed workflow is found by find_workflow only with `removed`
+ * true.) */
+int64_t store_find_workflow(struct store *st, int64_t repo_id, const char *name, bool removed);
+int64_t store_find_repo(struct store *st, const char *name);
+int64_t store_find_error(struct store *st, const char *name);
+int64_t store_find_job(struct store *st, int64_t run_id, int attempt, const char *key);
+int64_t store_find_step(struct store *st, int64_t job_id, int number);
+int64_t store_find_output(struct store *st, int64_t job_id, int64_t step_id, const char *name);
+int64_t store_find_setting(struct store *st, enum setting_kind kind, const char *name);
+
+/* Listing: ids greater than `after`, ascending, at most max. Returns how many were written to ids, or -errno.
+ */
+enum run_filter { RUNS_ALL, RUNS_ACTIVE, RUNS_FAILED };
+ssize_t store_list_workflows(struct store *st, int64_t repo_id, int64_t after, int64_t *ids,
+                             size_t max); /* not removed */
+ssize_t store_list_workflows_with_runs(struct store *st, int64_t after, int64_t *ids,
+                                       size_t max); /* removed ones too */
+ssize_t store_list_repos(struct store *st, int64_t after, int64_t *ids, size_t max);
+ssize_t store_list_errors(struct store *st, int64_t after, int64_t *ids, size_t max);
+ssize_t store_list_runs(struct store *st, enum run_filter filter, int64_t after, int64_t *ids, size_t max);
+ssize_t store_list_runs_of(struct store *st, int64_t workflow_id, int64_t after, int64_t *ids, size_t max);
+ssize_t store_list_jobs(struct store *st, int64_t run_id, int attempt, int64_t after, int64_t *ids,
+                        size_t max);
+ssize_t store_list_steps(struct store *st, int64_t job_id, int64_t after, int64_t *ids, size_t max);
+ssize_t store_list_outputs(struct store *st, int64_t job_id, int64_t step_id, int64_t after, int64_t *ids,
+                           size_t max);
+ssize_t store_list_settings(struct store *st, enum setting_kind kind, const char *prefix, int64_t after,
+                            int64_t *ids, size_t max);
+int64_t store_latest_run(struct store *st); /* 0: none */
+ssize_t store_runs_before(struct store *st, int64_t completed_before, int64_t *ids,
+                          size_t max); /* completed, oldest first */
+int64_t store_count_runs(struct store *st, const char *status, const char *conclusion); /* "" or NULL: any */
+
+/* A run's text; appended to ret. -ENOENT when it has none. Size -1: none. */
+int store_run_text(struct store *st, int64_t run_id, enum run_text which, struct buf *ret);
+int64_t store_run_text_size(struct store *st, int64_t run_id, enum run_text which);
+
+/* Annotations of a run's attempt, in order; each row is valid during the call only. */
+typedef int annotation_fn(void *data, const struct annotation_row *row);
+int store_each_annotation(struct store *st, int64_t run_id, int attempt, annotation_fn *fn, void *data);
+
+/* The value of a setting: 0 and appended, or -ENOENT. */
+int store_setting(struct store *st, enum setting_kind kind, const char *name, struct buf *ret);
+
+/* ------------------------------------------------------------------------------------------------- writing
+ */
+
+int store_put_workflow(struct store *st, struct workflow_row *row, struct err *err);
+int store_put_repo(struct store *st, struct repo_row *row, struct err *err);
+int store_put_run(struct store *st, struct run_row *row, struct err *err);
+int store_put_run_text(struct store *st, int64_t run_id, enum run_text which, const char *text, size_t len,
+                       struct err *err);
+int store_put_job(struct store *st, struct job_row *row, struct err *err);
+int store_put_step(struct store *st, struct step_row *row, struct err *err);
+int store_put_output(struct store *st, int64_t job_id, int64_t step_id, const char *name, const char *value,
+                     struct err *err);
+int store_put_annotation(struct store *st, const struct annotation_row *row, struct err *err);
+int store_put_setting(struct store *st, enum setting_kind kind, const char *name, const char *value,
+                      struct err *err);
+int store_put_error(struct store *st, const char *name, const char *text,
+                    struct err *err); /* text NULL: remove it */
+
+int store_delete_repo(struct store *st, int64_t id, struct err *err); /* its workflows become removed */
+int store_delete_run(struct store *st, int64_t id, struct err *err);  /* with jobs, steps, texts, log files */
+int store_delete_setting(struct store *st, enum setting_kind kind, const char *name, struct err *err);
+
+/*
+ * After a crash: every job and step that was in progress becomes completed/interrupted, jobs that had not
+ * started become completed/cancelled, and their runs completed/interrupted with sizes of what they had
+ * logged. Runs of which nothing had started stay queued. Returns how many runs were interrupted, or -errno.
+ */
+int store_recover(struct store *st, struct err *err);
+
+/* ---------------------------------------------------------------------------------------------------- logs
+ */
+
+/*
+ * A run's log: STATE/logs/NNN/RUN.log, every byte that its jobs printed, in order of arrival, and RUN.idx,
+ * fixed-size records (offset, length, time, attempt, job, step, stream). Everything shown is a view: of a
+ * run's attempt, a job, a step, of some streams. A torn last record (crash) is ignored and overwritten.
+ */
+enum log_stream {
+    LOG_STDOUT = 1,
+    LOG_STDERR = 2,
+    LOG_RUNNER = 4, /* the runner's own lines: "##[error]Process completed with exit code 1." */
+    LOG_HEADER =
+        8, /* "==> job / step <==" where the run's log changes over, as tail(1) does with several files */
+};
+enum { LOG_OF_STEP = LOG_STDOUT | LOG_STDERR | LOG_RUNNER, LOG_OF_RUN = LOG_OF_STEP | LOG_HEADER };
+
+struct log_writer; /* of one run; thread-safe: its jobs append concurrently */
+int log_writer_open(struct store *st, int64_t run_id, struct log_writer **ret, struct err *err);
+void log_writer_close(struct log_writer *w); /* NULL allowed */
+/*
+ * Appends one chunk; readers see it when this returns. label: "job / step", for the header that is written
+ * whenever another job or step spoke last. -ENOSPC, -EIO: nothing of it is visible.
+ */
+int log_append(struct log_writer *w, int attempt, int64_t job_id, int64_t step_id, enum log_stream stream,
+               const char *label, const void *data, size_t len, struct err *err);
+
+struct log_select {
+    int64_t run_id;
+    int attempt;      /* 0: any */
+    int64_t job_id;   /* 0: any */
+    int64_t step_id;  /* 0: any */
+    unsigned streams; /* of enum log_stream */
+};
+
+struct log_view; /* one thread at a time */
+/* A run that never logged has an empty view. */
+int log_view_open(struct store *st, const struct log_select *select, struct log_view **ret, struct err *err);
+void log_view_close(struct log_view *v);
+int64_t log_view_size(struct log_view *v); /* as of now: takes in what was appended since */
+ssize_t log_view_read(struct log_view *v, void *to, size_t size,
+                      int64_t off);                                  /* 0 at the present end; -errno */
+int64_t log_size(struct store *st, const struct log_select *select); /* without keeping a view; -errno */
+
+#endif

@@ -1,0 +1,817 @@
+/*
+ * Machines: real spawners, real agents, each backend that works here. As root the whole program runs a second
+ * time as an ordinary user.
+ */
+#include <fcntl.h>
+#include <grp.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "core/machine/machine_internal.h"
+#include "runfs/io.h"
+#include "runfs/str.h"
+
+static char state_dir[512], agent_path[4096], hidden_dir[600];
+static struct machines *all;
+static const char *backend; /* of the group that runs */
+
+static const char *const plain_env[] = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+                                        "HOME=/home/runner", NULL};
+
+static struct machine *acquire_as(const char *name)
+{
+    const struct machine_spec spec = {
+        .backend = backend, .name = name, .workspace = "/home/runner/work/repo/repo"};
+    struct machine *m = NULL;
+    struct err err = {0};
+
+    if (machine_acquire(all, &spec, &m, &err) < 0)
+        fail_msg("%s: %s", backend, err.msg);
+    assert_string_equal(machine_backend(m), backend);
+    return m;
+}
+
+static struct machine *acquire(void)
+{
+    return acquire_as("test");
+}
+
+struct capture {
+    struct buf out, err;
+};
+
+static int keep(void *data, enum machine_stream stream, const char *bytes, size_t len)
+{
+    struct capture *c = data;
+
+    buf_add(stream == MACHINE_STDOUT ? &c->out : &c->err, bytes, len);
+    return 0;
+}
+
+struct shell {
+    struct capture c;
+    struct machine_result r;
+    struct machine_exec x;
+    struct err err;
+    int ret;
+};
+
+static void shell_release(struct shell *s)
+{
+    buf_release(&s->c.out);
+    buf_release(&s->c.err);
+    machine_result_release(&s->r);
+}
+
+/* Runs a script; x may be filled before. */
+static void shell_run(struct machine *m, struct shell *s, const char *script)
+{
+    const char *argv[] = {"bash", "-c", script, NULL};
+
+    if (!s->x.argv)
+        s->x.argv = argv;
+    if (!s->x.env)
+        s->x.env = plain_env;
+    if (!s->x.cwd)
+        s->x.cwd = machine_paths(m)->workspace;
+    s->x.output = keep;
+    s->x.data = &s->c;
+    s->ret = machine_exec(m, &s->x, &s->r, &s->err);
+    s->x.argv = NULL;
+}
+
+#define _shell_ _cleanup_(shell_release)
+
+static void expect(struct machine *m, const char *script, const char *output, int code)
+{
+    _shell_ struct shell s = {0};
+
+    shell_run(m, &s, script);
+    assert_int_equal(s.ret, 0);
+    if (s.r.start_error)
+        fail_msg("%s: %s", script, s.r.start_error);
+    if (output)
+        assert_string_equal(buf_str(&s.c.out), output);
+    if (s.r.exit_code != code)
+        fail_msg("%s: exit code %d instead of %d: %s", script, s.r.exit_code, code, buf_str(&s.c.err));
+}
+
+static void exit_codes(void **state)
+{
+    struct machine *m = acquire();
+
+    (void)state;
+    expect(m, "true", "", 0);
+    expect(m, "false", "", 1);
+    expect(m, "exit 42", "", 42);
+    expect(m, "exit 255", "", 255);
+    _shell_ struct shell s = {0};
+    shell_run(m, &s, "kill -TERM $$");
+    assert_int_equal(s.r.exit_code, 143);
+    assert_int_equal(s.r.signal, SIGTERM);
+    assert_false(s.r.cancelled);
+    machine_release(m);
+}
+
+static void refused(struct machine *m, const char *const *argv, const char *cwd, int code, const char *words)
+{
+    struct machine_exec x = {.argv = argv, .env = plain_env, .cwd = cwd};
+    struct machine_result r = {0};
+    struct err err = {0};
+
+    assert_int_equal(machine_exec(m, &x, &r, &err), 0);
+    assert_non_null(r.start_error);
+    assert_string_equal(r.start_error, words);
+    assert_int_equal(r.exit_code, code);
+    machine_result_release(&r);
+}
+
+static void start_errors(void **state)
+{
+    static const char *const absent[] = {"no-such-program", NULL}, *const path[] = {"/no/such", NULL},
+                             *const closed[] = {"/etc", NULL}, *const ok[] = {"true", NULL},
+                             *const empty[] = {"", NULL};
+    struct machine *m = acquire();
+
+    (void)state;
+    refused(m, absent, "/", 127, "cannot start no-such-program: No such file or directory");
+    refused(m, path, "/", 127, "cannot start /no/such: No such file or directory");
+    refused(m, empty, "/", 127, "cannot start : No such file or directory");
+    refused(m, closed, "/", 126, "cannot start /etc: Permission denied");
+    refused(m, ok, "/not/there", 126, "cannot enter /not/there: No such file or directory");
+    expect(m, "echo fine", "fine\n", 0);
+    machine_release(m);
+}
+
+static void environment(void **state)
+{
+    static const char *const env[] = {"PATH=/usr/bin:/bin", "A=1 2", "EMPTY=", "LINES=a\nb", NULL};
+    static const char *const argv[] = {"env", "-0", NULL};
+    struct machine *m = acquire();
+    _shell_ struct shell s = {.x = {.env = env, .argv = argv}};
+
+    (void)state;
+    shell_run(m, &s, NULL);
+    const char want[] = "PATH=/usr/bin:/bin\0A=1 2\0EMPTY=\0LINES=a\nb";
+    assert_int_equal(s.c.out.len, sizeof(want));
+    assert_memory_equal(s.c.out.ptr, want, sizeof(want));
+    _shell_ struct shell t = {0};
+    shell_run(m, &t, "pwd; ls -A; ulimit -n >/dev/null; ls /proc/self/fd | wc -w; readlink /proc/self/fd/0");
+    _buf_ struct buf where = BUF_INIT;
+    buf_addf(&where, "%s\n4\n/dev/null\n", machine_paths(m)->workspace);
+    assert_string_equal(buf_str(&t.c.out), where.ptr);
+    machine_release(m);
+}
+
+static void paths_are_there(void **state)
+{
+    struct machine *m = acquire();
+    const struct machine_paths *p = machine_paths(m);
+    _buf_ struct buf script = BUF_INIT;
+
+    (void)state;
+    buf_addf(&script,
+             "set -e; for d in %s %s %s %s /tmp /var/tmp; do [ -d $d ]; t=$(mktemp $d/XXXXXX); rm $t; done",
+             p->workspace, p->temp, p->tool_cache, p->home);
+    expect(m, script.ptr, "", 0);
+    assert_true(str_ends(p->workspace, "/work/repo/repo"));
+    machine_release(m);
+}
+
+static void files(void **state)
+{
+    struct machine *m = acquire();
+    size_t big_len = 3 * 1024 * 1024 + 17;
+    _free_ char *big = malloc(big_len);
+    char script[256], big_path[512], out_path[512], large_path[512], fifo_path[512];
+
+    (void)state;
+    for (size_t i = 0; i < big_len; i++)
+        big[i] = (char)(i * 31 + i / 4096);
+    const char *temp = machine_paths(m)->temp;
+    snprintf(script, sizeof(script), "%s/deep/er/script", temp);
+    snprintf(big_path, sizeof(big_path), "%s/big", temp);
+    snprintf(out_path, sizeof(out_path), "%s/out", temp);
+    snprintf(large_path, sizeof(large_path), "%s/large", temp);
+    snprintf(fifo_path, sizeof(fifo_path), "%s/fifo", temp);
+    const char text[] =
+        "#!/bin/sh\ncd \"$1\"; cat big >out; head -c 5000 big >large; mkfifo fifo; stat -c %a \"$0\"\n";
+    struct machine_file put[] = {{.path = script, .mode = 0755, .data = text, .len = sizeof(text) - 1},
+                                 {.path = big_path, .mode = 0600, .data = big, .len = big_len}};
+    struct machine_file get[] = {{.path = out_path, .max = big_len},
+                                 {.path = large_path, .max = 4999},
+                                 {.path = "/no/file", .max = 10},
+                                 {.path = fifo_path, .max = 10},
+                                 {.path = script, .max = 1000}};
+    const char *const argv[] = {script, temp, NULL};
+    _shell_ struct shell s = {.x = {.argv = argv, .put = put, .n_put = 2, .get = get, .n_get = 5}};
+    shell_run(m, &s, NULL);
+    assert_int_equal(s.ret, 0);
+    assert_string_equal(buf_str(&s.c.out), "755\n");
+    assert_int_equal(get[0].error, 0);
+    assert_int_equal(get[0].got.len, big_len);
+    assert_memory_equal(get[0].got.ptr, big, big_len);
+    assert_int_equal(get[1].error, -EFBIG);
+    assert_int_equal(get[2].error, -ENOENT);
+    assert_int_equal(get[3].error, -EINVAL);
+    assert_int_equal(get[4].error, 0);
+    assert_string_equal(buf_str(&get[4].got), text);
+    for (int i = 0; i < 5; i++)
+        buf_release(&get[i].got);
+    struct machine_file bad = {.path = "/proc/none/x", .mode = 0644, .data = "x", .len = 1};
+    const char *const run[] = {"true", NULL};
+    _shell_ struct shell t = {.x = {.argv = run, .put = &bad, .n_put = 1}};
+    shell_run(m, &t, NULL);
+    assert_int_equal(t.ret, 0);
+    assert_non_null(t.r.start_error);
+    assert_true(str_starts(t.r.start_error, "cannot write /proc/none/x: "));
+    expect(m, "true", "", 0);
+    machine_release(m);
+}
+
+struct count {
+    uint64_t total;
+    bool wrong;
+};
+
+/* The stream is the numbers from 0 on, eight bytes each. */
+static int count_bytes(void *data, enum machine_stream stream, const char *bytes, size_t len)
+{
+    struct count *c = data;
+
+    if (stream != MACHINE_STDOUT)
+        c->wrong = true;
+    for (size_t i = 0; i < len; i++, c->total++)
+        if (bytes[i] != "0123456789abcdef"[(c->total ^ c->total >> 16) & 15])
+            c->wrong = true;
+    return 0;
+}
+
+static void big_output(void **state)
+{
+    enum { SIZE = 100 * 1024 * 1024 };
+    struct machine *m = acquire();
+    struct count c = {0};
+    _free_ char *source = malloc(1024 * 1024);
+    char path[512];
+
+    (void)state;
+    for (size_t i = 0; i < 1024 * 1024; i++)
+        source[i] = "0123456789abcdef"[(i ^ i >> 16) & 15];
+    snprintf(path, sizeof(path), "%s/source", machine_paths(m)->workspace);
+    struct machine_file put = {.path = path, .mode = 0644, .data = source, .len = 1024 * 1024};
+    const char *const argv[] = {"bash", "-c", "for i in {1..100}; do cat source; done", NULL};
+    struct machine_exec x = {.argv = argv,
+                             .env = plain_env,
+                             .cwd = machine_paths(m)->workspace,
+                             .put = &put,
+                             .n_put = 1,
+                             .output = count_bytes,
+                             .data = &c};
+    struct machine_result r;
+    struct err err = {0};
+    assert_int_equal(machine_exec(m, &x, &r, &err), 0);
+    assert_int_equal(c.total, SIZE);
+    assert_false(c.wrong);
+    machine_release(m);
+}
+
+static void streams(void **state)
+{
+    struct machine *m = acquire();
+    _shell_ struct shell s = {0};
+
+    (void)state;
+    shell_run(m, &s, "echo out; echo err >&2; echo out2");
+    assert_string_equal(buf_str(&s.c.out), "out\nout2\n");
+    assert_string_equal(buf_str(&s.c.err), "err\n");
+    machine_release(m);
+}
+
+static void background(void **state)
+{
+    struct machine *m = acquire();
+    int64_t start = mono_ns();
+
+    (void)state;
+    expect(m, "sleep 300 >/dev/null 2>&1 & echo $! >pid", "", 0);
+    assert_true(mono_ns() - start < 2000000000LL);
+    expect(m, "kill -0 $(cat pid)", "", 0); /* lives on to later steps */
+    machine_release(m);
+}
+
+static void *interrupt_soon(void *m)
+{
+    usleep(200000);
+    machine_interrupt(m);
+    return NULL;
+}
+
+static void interrupted(void **state)
+{
+    struct machine *m = acquire();
+    pthread_t thread;
+
+    (void)state;
+    machine_interrupt(m); /* nothing runs: of no effect */
+    expect(m, "sleep 0.05; echo on", "on\n", 0);
+    _shell_ struct shell s = {0};
+    int64_t start = mono_ns();
+    pthread_create(&thread, NULL, interrupt_soon, m);
+    shell_run(m, &s, "sleep 100");
+    pthread_join(thread, NULL);
+    assert_int_equal(s.ret, 0);
+    assert_int_equal(s.r.exit_code, 130);
+    assert_true(s.r.cancelled);
+    assert_true(mono_ns() - start < 2000000000LL);
+    /* Ignores SIGINT, ends at SIGTERM. */
+    _shell_ struct shell t = {0};
+    start = mono_ns();
+    pthread_create(&thread, NULL, interrupt_soon, m);
+    shell_run(m, &t, "trap '' INT; trap 'echo term; exit 3' TERM; while :; do sleep 0.05; done");
+    pthread_join(thread, NULL);
+    assert_int_equal(t.r.exit_code, 3);
+    assert_string_equal(buf_str(&t.c.out), "term\n");
+    assert_in_range(mono_ns() - start, 7400000000LL, 9000000000LL);
+    machine_release(m);
+}
+
+static void deadline(void **state)
+{
+    struct machine *m = acquire();
+    _shell_ struct shell s = {.x = {.deadline_mono_ns = mono_ns() + 200000000LL}};
+    int64_t start = mono_ns();
+
+    (void)state;
+    shell_run(m, &s, "sleep 100");
+    assert_true(s.r.timed_out);
+    assert_false(s.r.cancelled);
+    assert_in_range(mono_ns() - start, 150000000LL, 2000000000LL);
+    _shell_ struct shell t = {.x = {.deadline_mono_ns = mono_ns() + 1000000000LL}};
+    shell_run(m, &t, "true");
+    assert_false(t.r.timed_out);
+    machine_release(m);
+}
+
+static void *kill_soon(void *m)
+{
+    usleep(200000);
+    machine_kill(m);
+    return NULL;
+}
+
+static void killed_tree(void **state)
+{
+    struct machine *m = acquire();
+    _shell_ struct shell s = {0};
+    pthread_t thread;
+    int64_t start = mono_ns();
+
+    (void)state;
+    pthread_create(&thread, NULL, kill_soon, m);
+    shell_run(m, &s,
+              "trap '' INT TERM; f() { for i in 1 2 3 4 5 6; do setsid sleep 1000 & done; }; f; "
+              "(f; (f; sleep 1000) & ) & while :; do (sleep 0.001 &) ; done");
+    pthread_join(thread, NULL);
+    assert_int_equal(s.ret, 0);
+    assert_int_equal(s.r.signal, SIGKILL);
+    assert_true(s.r.cancelled);
+    assert_true(mono_ns() - start < 5000000000LL);
+    if (!str_eq(backend, "host"))
+        expect(m, "ls -d /proc/[0-9]* | wc -w", "4\n", 0); /* agent, bash, ls, wc */
+    machine_release(m);
+}
+
+static pid_t agent_pid(struct machine *m)
+{
+    _buf_ struct buf info = BUF_INIT;
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", m->client.pidfd);
+    assert_int_equal(read_file(path, 4096, &info, NULL), 0);
+    return (pid_t)strtol(strstr(info.ptr, "Pid:") + 4, NULL, 10);
+}
+
+static void *kill_agent_soon(void *m)
+{
+    usleep(200000);
+    kill(agent_pid(m), SIGKILL);
+    return NULL;
+}
+
+static void agent_killed(void **state)
+{
+    struct machine *m = acquire();
+    _shell_ struct shell s = {0}, t = {0};
+    pthread_t thread;
+
+    (void)state;
+    pthread_create(&thread, NULL, kill_agent_soon, m);
+    shell_run(m, &s, "sleep 100");
+    pthread_join(thread, NULL);
+    assert_int_equal(s.ret, -ECONNRESET);
+    assert_true(str_starts(s.err.msg, "the machine is gone"));
+    shell_run(m, &t, "true");
+    assert_int_equal(t.ret, -ECONNRESET);
+    machine_interrupt(m);
+    machine_kill(m);
+    machine_release(m);
+}
+
+/* How many processes have this text in their command line. */
+static int processes_with(const char *text)
+{
+    _closedir_ DIR *dir = opendir("/proc");
+    struct dirent *e;
+    int n = 0;
+
+    while ((e = readdir(dir))) {
+        _buf_ struct buf line = BUF_INIT;
+        char path[300];
+        snprintf(path, sizeof(path), "/proc/%s/cmdline", e->d_name);
+        if (read_file(path, 65536, &line, NULL) == 0 && memmem(line.ptr, line.len, text, strlen(text)))
+            n++;
+    }
+    return n;
+}
+
+static void owner_killed(void **state)
+{
+    char mark[64], script[200];
+    int ready[2];
+
+    (void)state;
+    snprintf(mark, sizeof(mark), "3599.%d%d", getpid(), backend[0]);
+    snprintf(script, sizeof(script), "setsid sleep %s & sleep %s", mark, mark);
+    assert_int_equal(pipe(ready), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        char own_state[700];
+        struct machines *ms;
+        struct machine *m;
+        snprintf(own_state, sizeof(own_state), "%s/other", state_dir);
+        const struct machines_opts opts = {.state_dir = own_state, .agent = agent_path};
+        const struct machine_spec spec = {
+            .backend = backend, .name = "owner", .workspace = "/home/runner/work/r/r"};
+        const char *argv[] = {"bash", "-c", script, NULL};
+        struct machine_exec x = {.argv = argv, .env = plain_env, .cwd = "/"};
+        struct machine_result r;
+        if (machines_new(&opts, &ms, NULL) < 0 || machine_acquire(ms, &spec, &m, NULL) < 0)
+            _exit(1);
+        (void)!write(ready[1], "x", 1);
+        machine_exec(m, &x, &r, NULL);
+        _exit(0);
+    }
+    char c;
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &c, 1), 1);
+    close(ready[0]);
+    for (int i = 0; i < 400 && processes_with(mark) < 3; i++)
+        usleep(10000);
+    assert_true(processes_with(mark) >= 2);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    for (int i = 0; i < 300 && processes_with(mark) > 0; i++)
+        usleep(10000);
+    assert_int_equal(processes_with(mark), 0);
+}
+
+static void isolation(void **state)
+{
+    struct machine *m = acquire();
+    _buf_ struct buf script = BUF_INIT;
+
+    (void)state;
+    if (str_eq(backend, "host")) {
+        machine_release(m);
+        skip();
+    }
+    buf_addf(&script, "for p in %s %s %s; do [ -e $p/secret ] || [ -e $p/machines ] && echo sees $p; done; ",
+             state_dir, hidden_dir, agent_path);
+    buf_adds(&script, "ls -A /root /mnt /media; ls /home; ls -A /tmp | wc -l; ");
+    buf_adds(&script, "ls -d /proc/[0-9]* | wc -w; ");
+    expect(m, script.ptr, "/media:\n\n/mnt:\n\n/root:\nrunner\n0\n4\n", 0);
+    expect(m, "touch /usr/bin/runfs-test-made 2>/dev/null; touch /etc/runfs-test-made 2>/dev/null; true", "",
+           0);
+    assert_int_equal(access("/usr/bin/runfs-test-made", F_OK), -1);
+    assert_int_equal(access("/etc/runfs-test-made", F_OK), -1);
+    expect(m, "echo 1 >/proc/sys/kernel/panic", "", 1);
+    expect(m, "echo b >/proc/sysrq-trigger", "", 1);
+    expect(m, "echo x >/sys/kernel/profiling", "", 1);
+    expect(m, "mount -t tmpfs none /mnt 2>/dev/null", "", 32);
+    expect(m, "umount -l /sys 2>/dev/null", "", 32);
+    expect(m, "id -u; hostname; grep NoNewPrivs /proc/self/status", "0\ntest\nNoNewPrivs:\t1\n", 0);
+    expect(m, "cat /etc/shadow 2>/dev/null | cut -d: -f2 | grep -v '^[*!]*$'", "", 1);
+    expect(m,
+           "cat /etc/resolv.conf >/dev/null; echo x >/dev/null; head -c 3 /dev/zero | wc -c; [ -c /dev/tty ]",
+           "3\n", 0);
+    expect(m, "tr '\\0' ' ' </proc/1/cmdline | grep machines", "", 1);
+    machine_release(m);
+}
+
+static void root_installs(void **state)
+{
+    struct machine *m = acquire();
+
+    (void)state;
+    if (!str_eq(backend, "sandbox") || geteuid() != 0) {
+        machine_release(m);
+        skip();
+    }
+    expect(
+        m,
+        "cp /bin/true /usr/local/bin/tool && tool && rm /usr/bin/env && ! [ -e /usr/bin/env ] && chown 33:33 "
+        "/usr/local/bin/tool && stat -c %u /usr/local/bin/tool",
+        "33\n", 0);
+    assert_int_equal(access("/usr/bin/env", F_OK), 0);
+    assert_int_equal(access("/usr/local/bin/tool", F_OK), -1);
+    machine_release(m);
+}
+
+static void no_network(void **state)
+{
+    const struct machine_spec spec = {.backend = backend,
+                                      .name = "net",
+                                      .workspace = "/home/runner/work/repo/repo",
+                                      .network = MACHINE_NET_NONE};
+    struct machine *m = NULL;
+    struct err err = {0};
+
+    (void)state;
+    int r = machine_acquire(all, &spec, &m, &err);
+    if (str_eq(backend, "host")) {
+        assert_int_equal(r, -ENOTSUP);
+        return;
+    }
+    assert_int_equal(r, 0);
+    expect(m, "tail -n +3 /proc/net/dev | grep -cv ' lo:'", "0\n", 1);
+    machine_release(m);
+}
+
+static void *many(void *data)
+{
+    struct machine *m[5];
+
+    (void)data;
+    for (int i = 0; i < 5; i++)
+        m[i] = acquire();
+    for (int i = 0; i < 5; i++)
+        expect(m[i], "echo hi >f; cat f", "hi\n", 0);
+    for (int i = 0; i < 5; i++)
+        machine_release(m[i]);
+    return NULL;
+}
+
+static void many_at_once(void **state)
+{
+    pthread_t threads[4];
+
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        pthread_create(&threads[i], NULL, many, NULL);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+}
+
+static void spawner_dies(void **state)
+{
+    struct spawner *s = str_eq(backend, "sandbox") ? &all->sandboxes : &all->processes;
+    struct machine *m = acquire();
+
+    (void)state;
+    kill(s->pid, SIGKILL);
+    if (str_eq(backend, "sandbox")) /* bwrap's dies with its parent */
+        expect(m, "echo still here", "still here\n", 0);
+    struct machine *n = acquire();
+    expect(n, "echo fine", "fine\n", 0);
+    machine_release(m);
+    machine_release(n);
+}
+
+static void hides_later(void **state)
+{
+    struct machine *m;
+
+    (void)state;
+    if (str_eq(backend, "host"))
+        skip();
+    assert_int_equal(machines_hide(all, "/usr/share/doc"), 0);
+    m = acquire();
+    expect(m, "ls -A /usr/share/doc | wc -l", "0\n", 0);
+    machine_release(m);
+}
+
+static void trees(void **state)
+{
+    struct machine *m = acquire();
+    char template[] = "/tmp/runfs-test-tar-XXXXXX";
+    _close_ int fd = mkstemp(template);
+    struct err err = {0};
+    char dir[512], to[512];
+
+    (void)state;
+    unlink(template);
+    snprintf(dir, sizeof(dir), "%s/tree", machine_paths(m)->workspace);
+    snprintf(to, sizeof(to), "%s/copy", machine_paths(m)->workspace);
+    expect(m,
+           "mkdir -p tree/a/b && echo one >tree/a/b/one && ln -s b/one tree/a/link && chmod 750 tree/a/b && "
+           "head -c 300000 /dev/zero >tree/zeros && mkdir copy",
+           "", 0);
+    if (machine_get_tree(m, dir, fd, &err) < 0)
+        fail_msg("%s", err.msg);
+    lseek(fd, 0, SEEK_SET);
+    if (machine_put_tree(m, to, fd, &err) < 0)
+        fail_msg("%s", err.msg);
+    expect(m, "diff -r tree copy && readlink copy/a/link && stat -c %a copy/a/b", "b/one\n750\n", 0);
+    assert_true(machine_get_tree(m, "/no/such/tree", fd, &err) < 0);
+    expect(m, "echo on", "on\n", 0);
+    machine_release(m);
+}
+
+/* A client against a peer that says anything at all. */
+static void garbage(void **state)
+{
+    unsigned seed = 12345;
+
+    (void)state;
+    for (int round = 0; round < 3000; round++) {
+        static const uint8_t types[] = {0, 1, 64, 65, 66, 67, 68, 69, 70, 8, 9, 255};
+        struct agent_client c;
+        _buf_ struct buf b = BUF_INIT;
+        int pair[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        agent_client_init(&c);
+        assert_int_equal(agent_client_open(&c, pair[0], -1, NULL), 0);
+        for (int i = rand_r(&seed) % 6; i >= 0; i--) {
+            uint8_t payload[64];
+            size_t len = (size_t)rand_r(&seed) % sizeof(payload);
+            for (size_t k = 0; k < len; k++)
+                payload[k] = (uint8_t)(rand_r(&seed) % 3 ? 0 : rand_r(&seed));
+            frame_add(&b, types[(size_t)rand_r(&seed) % sizeof(types)], payload, len);
+        }
+        if (rand_r(&seed) % 2 && b.len)
+            b.ptr[(size_t)rand_r(&seed) % b.len] = (char)rand_r(&seed);
+        (void)!write(pair[1], b.ptr, b.len);
+        shutdown(pair[1], SHUT_WR);
+        struct machine_file get = {.path = "/x", .max = 20};
+        const char *const argv[] = {"x", NULL};
+        struct machine_exec x = {.argv = argv, .env = argv, .cwd = "/", .get = &get, .n_get = 1};
+        struct machine_result r = {0};
+        struct err err = {0};
+        int ret = round % 2 ? agent_client_exec(&c, &x, &r, &err) : agent_client_hello(&c, 1000, &err);
+        assert_true(ret <= 0);
+        machine_result_release(&r);
+        buf_release(&get.got);
+        agent_client_release(&c);
+        close(pair[1]);
+    }
+}
+
+static void probes(void **state)
+{
+    const struct machine_probe *p;
+    size_t n = machines_probe(all, &p);
+
+    (void)state;
+    assert_int_equal(n, 3);
+    for (size_t i = 0; i < n; i++)
+        print_message("%s: %s: %s\n", p[i].backend, p[i].works ? "works" : "does not work", p[i].words);
+    assert_true(p[2].works);
+}
+
+static void wrong_specs(void **state)
+{
+    const struct machine_spec bad[] = {
+        {.backend = "none", .name = "a", .workspace = "/home/runner/work/a/a"},
+        {.backend = "host", .name = "A b", .workspace = "/home/runner/work/a/a"},
+        {.backend = "host", .name = "a", .workspace = "/etc"},
+        {.backend = "host", .name = "a", .workspace = "/home/runner/work/../../x"},
+    };
+    struct machine *m;
+    struct err err;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_int_equal(machine_acquire(all, &bad[i], &m, &err), -EINVAL);
+}
+
+static int setup(void **state)
+{
+    const char *tmp = getenv("TMPDIR");
+    struct err err = {0};
+
+    (void)state;
+    snprintf(state_dir, sizeof(state_dir), "%s/runfs-test-XXXXXX", tmp ? tmp : "/var/tmp");
+    if (!mkdtemp(state_dir) || chmod(state_dir, 0711) < 0)
+        return -1;
+    snprintf(hidden_dir, sizeof(hidden_dir), "%s/hidden", state_dir);
+    mkdir(hidden_dir, 0755);
+    const char *const hidden[] = {hidden_dir, NULL};
+    const struct machines_opts opts = {.state_dir = state_dir, .agent = agent_path, .hidden = hidden};
+    if (machines_new(&opts, &all, &err) < 0) {
+        print_error("%s\n", err.msg);
+        return -1;
+    }
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    char scratch[600];
+
+    (void)state;
+    machines_free(all);
+    snprintf(scratch, sizeof(scratch), "%s/machines", state_dir);
+    int left = rmdir(scratch); /* every machine's directory is gone */
+    remove_tree(state_dir);
+    if (left < 0)
+        print_error("%s was not empty\n", scratch);
+    return left;
+}
+
+static int run_backend(const char *name)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(exit_codes),      cmocka_unit_test(start_errors), cmocka_unit_test(environment),
+        cmocka_unit_test(paths_are_there), cmocka_unit_test(files),        cmocka_unit_test(big_output),
+        cmocka_unit_test(streams),         cmocka_unit_test(background),   cmocka_unit_test(interrupted),
+        cmocka_unit_test(deadline),        cmocka_unit_test(killed_tree),  cmocka_unit_test(agent_killed),
+        cmocka_unit_test(owner_killed),    cmocka_unit_test(isolation),    cmocka_unit_test(root_installs),
+        cmocka_unit_test(no_network),      cmocka_unit_test(many_at_once), cmocka_unit_test(spawner_dies),
+        cmocka_unit_test(hides_later),     cmocka_unit_test(trees),
+    };
+    char title[64];
+
+    backend = name;
+    snprintf(title, sizeof(title), "machine, %s as uid %d", name, geteuid());
+    return _cmocka_run_group_tests(title, tests, ARRAY_LEN(tests), setup, teardown);
+}
+
+static int run_all(void)
+{
+    static const char *const names[] = {"sandbox", "bubblewrap", "host"};
+    const struct CMUnitTest common[] = {cmocka_unit_test(probes), cmocka_unit_test(wrong_specs),
+                                        cmocka_unit_test(garbage)};
+    int failed = _cmocka_run_group_tests("machine", common, ARRAY_LEN(common), setup, teardown);
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const struct machine_probe *p;
+        bool works = false;
+        if (setup(NULL) < 0)
+            return failed + 1;
+        size_t n = machines_probe(all, &p);
+        for (size_t k = 0; k < n; k++)
+            works |= str_eq(p[k].backend, names[i]) && p[k].works;
+        teardown(NULL);
+        if (works && (!getenv("RUNFS_TEST_BACKEND") || str_eq(getenv("RUNFS_TEST_BACKEND"), names[i])))
+            failed += run_backend(names[i]);
+    }
+    return failed;
+}
+
+/* What root can do and what anyone can do are different worlds: both are tested. */
+static int run_as_user(void)
+{
+    fflush(NULL);
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        if (setgroups(0, NULL) < 0 || setresgid(64999, 64999, 64999) < 0 ||
+            setresuid(64999, 64999, 64999) < 0)
+            _exit(99);
+        _exit(run_all() != 0);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) < 0)
+        return 1;
+    return status != 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *given = getenv("RUNFS_AGENT");
+    char self[4000] = "";
+
+    (void)argc;
+    (void)argv;
+    signal(SIGPIPE, SIG_IGN);
+    if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+        return 1;
+    *strrchr(self, '/') = '\0';
+    snprintf(agent_path, sizeof(agent_path), "%s", given ? given : "");
+    if (!given)
+        snprintf(agent_path, sizeof(agent_path), "%s/../runfs-agent", self);
+    const char *who = getenv("RUNFS_TEST_USER");
+    int failed = who && str_eq(who, "user") ? 0 : run_all();
+    if (geteuid() == 0 && !(who && str_eq(who, "root")))
+        failed += run_as_user();
+    return failed != 0;
+}

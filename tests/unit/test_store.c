@@ -1,0 +1,389 @@
+/* The store: rows that are seen once committed, groups, changes, logs and their views, recovery. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+/* clang-format off */
+#include <cmocka.h>
+/* clang-format on */
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "runfs/io.h"
+#include "runfs/store.h"
+#include "runfs/str.h"
+
+static char dir[] = "/tmp/runfs-test-store-XXXXXX";
+static struct store *st;
+
+static int setup(void **state)
+{
+    struct err err = {0};
+
+    (void)state;
+    memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(store_open(dir, &st, &err), 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    store_close(st);
+    return remove_tree(dir);
+}
+
+static void reopen(void)
+{
+    struct err err = {0};
+
+    store_close(st);
+    assert_int_equal(store_open(dir, &st, &err), 0);
+}
+
+static struct run_row a_run(const char *status)
+{
+    return (struct run_row){.attempt = 1,
+                            .status = status,
+                            .conclusion = "",
+                            .exit_code = -1,
+                            .workflow_name = "ci.yml",
+                            .name = "CI",
+                            .created_at = 1,
+                            .log_size = -1};
+}
+
+static int64_t put_run(const char *status)
+{
+    struct run_row run = a_run(status);
+
+    assert_int_equal(store_put_run(st, &run, NULL), 0);
+    return run.id;
+}
+
+static void a_row_comes_back_as_it_was_put(void **state)
+{
+    struct run_row run = a_run("queued");
+
+    (void)state;
+    run.title = "größer 'quoted'";
+    assert_int_equal(store_put_run(st, &run, NULL), 0);
+    const struct run_row *got = store_get_run(st, run.id);
+    assert_string_equal(got->title, "größer 'quoted'");
+    assert_string_equal(got->workflow_name, "ci.yml");
+    assert_string_equal(got->ref, ""); /* NULL is stored as nothing */
+    assert_int_equal(got->exit_code, -1);
+    run.status = "completed";
+    assert_int_equal(store_put_run(st, &run, NULL), 0);
+    assert_string_equal(got->status, "queued"); /* a snapshot never changes */
+    run_row_unref(got);
+    got = store_get_run(st, run.id);
+    assert_string_equal(got->status, "completed");
+    run_row_unref(got);
+    assert_null(store_get_run(st, 999));
+}
+
+static void an_id_is_never_given_twice(void **state)
+{
+    int64_t first = put_run("completed");
+
+    (void)state;
+    assert_int_equal(store_delete_run(st, first, NULL), 0);
+    assert_null(store_get_run(st, first));
+    assert_int_not_equal(put_run("completed"), first);
+}
+
+static void a_rolled_back_group_leaves_nothing(void **state)
+{
+    int64_t before = store_count_runs(st, NULL, NULL);
+
+    (void)state;
+    store_begin(st);
+    put_run("queued");
+    store_begin(st);
+    put_run("queued");
+    assert_int_equal(store_commit(st, NULL), 0);
+    assert_int_equal(store_count_runs(st, NULL, NULL), before); /* not yet */
+    store_rollback(st);
+    assert_int_equal(store_count_runs(st, NULL, NULL), before);
+    put_run("queued");
+    assert_int_equal(store_count_runs(st, NULL, NULL), before + 1);
+}
+
+struct heard {
+    size_t n;
+    struct change last;
+    bool visible; /* what was told of could be read */
+};
+
+static void hear(void *data, const struct change *changes, size_t n)
+{
+    struct heard *h = data;
+
+    h->n += n;
+    h->last = changes[n - 1];
+    const struct run_row *row = store_get_run(st, changes[n - 1].id);
+    h->visible = row != NULL;
+    run_row_unref(row);
+}
+
+static void subscribers_hear_after_the_commit(void **state)
+{
+    struct heard heard = {0};
+
+    (void)state;
+    assert_int_equal(store_subscribe(st, hear, &heard), 0);
+    store_begin(st);
+    put_run("queued");
+    assert_int_equal(heard.n, 0);
+    assert_int_equal(store_commit(st, NULL), 0);
+    assert_int_equal(heard.n, 1);
+    assert_int_equal(heard.last.kind, CHANGE_RUN);
+    assert_true(heard.last.created);
+    assert_true(heard.visible);
+}
+
+static void lists_resume_behind_an_id(void **state)
+{
+    int64_t ids[3], all[8];
+
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        put_run(i % 2 ? "completed" : "in_progress");
+    assert_int_equal(store_list_runs(st, RUNS_ALL, 0, ids, 3), 3);
+    assert_int_equal(store_list_runs(st, RUNS_ALL, ids[2], all, 8), 2);
+    assert_int_equal(store_list_runs(st, RUNS_ACTIVE, 0, all, 8), 3);
+    assert_int_equal(store_latest_run(st), ids[2] + 2);
+}
+
+static void settings_are_named(void **state)
+{
+    _buf_ struct buf value = BUF_INIT;
+    int64_t ids[4];
+
+    (void)state;
+    assert_int_equal(store_put_setting(st, SETTING_CONFIG, "labels/a", "sandbox", NULL), 0);
+    assert_int_equal(store_put_setting(st, SETTING_CONFIG, "labels/a", "host", NULL), 0);
+    assert_int_equal(store_put_setting(st, SETTING_CONFIG, "slots", "2", NULL), 0);
+    assert_int_equal(store_list_settings(st, SETTING_CONFIG, "labels/", 0, ids, 4), 1);
+    assert_int_equal(store_setting(st, SETTING_CONFIG, "labels/a", &value), 0);
+    assert_string_equal(value.ptr, "host");
+    assert_int_equal(store_setting(st, SETTING_SECRET, "labels/a", &value), -ENOENT);
+    assert_int_equal(store_delete_setting(st, SETTING_CONFIG, "labels/a", NULL), 0);
+    assert_int_equal(store_find_setting(st, SETTING_CONFIG, "labels/a"), 0);
+}
+
+static void a_second_process_is_told_who_has_the_store(void **state)
+{
+    struct store *second = NULL;
+    struct err err = {0};
+    char pid[32];
+
+    (void)state;
+    assert_int_equal(store_open(dir, &second, &err), -EBUSY);
+    snprintf(pid, sizeof(pid), "%d", getpid());
+    assert_non_null(strstr(err.msg, pid));
+}
+
+/* --------------------------------------------------------------------------------------------------- logs */
+
+static char *read_view(const struct log_select *select)
+{
+    struct log_view *v;
+    static char text[4096];
+
+    assert_int_equal(log_view_open(st, select, &v, NULL), 0);
+    ssize_t n = log_view_read(v, text, sizeof(text) - 1, 0);
+    assert_true(n >= 0);
+    assert_int_equal(n, log_view_size(v));
+    assert_int_equal(n, log_size(st, select));
+    text[n] = '\0';
+    log_view_close(v);
+    return text;
+}
+
+static void views_show_a_job_a_step_a_stream(void **state)
+{
+    int64_t run = put_run("in_progress");
+    struct log_writer *w;
+
+    (void)state;
+    assert_int_equal(log_writer_open(st, run, &w, NULL), 0);
+    log_append(w, 1, 10, 100, LOG_STDOUT, "a / one", "out1\n", 5, NULL);
+    log_append(w, 1, 10, 100, LOG_STDERR, "a / one", "err1\n", 5, NULL);
+    log_append(w, 1, 11, 110, LOG_STDOUT, "b / one", "other\n", 6, NULL);
+    log_append(w, 1, 10, 101, LOG_STDOUT, "a / two", "out2", 4, NULL);
+    log_append(w, 2, 12, 120, LOG_STDOUT, "a / one", "again\n", 6, NULL);
+    log_writer_close(w);
+    struct log_select s = {.run_id = run, .attempt = 1, .streams = LOG_OF_RUN};
+    assert_string_equal(read_view(&s), "==> a / one <==\nout1\nerr1\n\n==> b / one <==\nother\n\n"
+                                       "==> a / two <==\nout2");
+    s = (struct log_select){.run_id = run, .job_id = 10, .streams = LOG_OF_STEP};
+    assert_string_equal(read_view(&s), "out1\nerr1\nout2");
+    s.step_id = 100;
+    s.streams = LOG_STDERR;
+    assert_string_equal(read_view(&s), "err1\n");
+    s = (struct log_select){.run_id = run + 1, .streams = LOG_OF_RUN};
+    assert_string_equal(read_view(&s), "");
+}
+
+static void a_view_follows_what_is_appended(void **state)
+{
+    int64_t run = put_run("in_progress");
+    struct log_select s = {.run_id = run, .job_id = 1, .streams = LOG_OF_STEP};
+    struct log_writer *w;
+    struct log_view *v;
+    char byte;
+
+    (void)state;
+    assert_int_equal(log_view_open(st, &s, &v, NULL), 0);
+    assert_int_equal(log_view_read(v, &byte, 1, 0), 0);
+    assert_int_equal(log_writer_open(st, run, &w, NULL), 0);
+    for (int i = 0; i < 1000; i++) {
+        log_append(w, 1, 1, 1, LOG_STDOUT, "a", "x", 1, NULL);
+        log_append(w, 1, 2, 2, LOG_STDOUT, "b", "y", 1, NULL);
+        assert_int_equal(log_view_read(v, &byte, 1, i), 1);
+        assert_int_equal(byte, 'x');
+    }
+    assert_int_equal(log_view_size(v), 1000);
+    log_view_close(v);
+    log_writer_close(w);
+}
+
+static void what_ran_is_interrupted_and_what_waited_stays(void **state)
+{
+    int64_t running = put_run("in_progress"), queued = put_run("queued");
+    struct job_row job = {.run_id = running, .attempt = 1, .key = "a", .status = "in_progress"};
+    struct log_writer *w;
+
+    (void)state;
+    assert_int_equal(store_put_job(st, &job, NULL), 0);
+    struct step_row step = {.run_id = running, .job_id = job.id, .number = 1, .status = "in_progress"};
+    assert_int_equal(store_put_step(st, &step, NULL), 0);
+    assert_int_equal(log_writer_open(st, running, &w, NULL), 0);
+    log_append(w, 1, job.id, step.id, LOG_STDOUT, "a / b", "so far\n", 7, NULL);
+    log_writer_close(w);
+    reopen();
+    assert_int_equal(store_recover(st, NULL), 1);
+    assert_int_equal(store_recover(st, NULL), 0);
+    const struct run_row *run = store_get_run(st, running);
+    assert_string_equal(run->conclusion, "interrupted");
+    run_row_unref(run);
+    const struct step_row *got = store_get_step(st, step.id);
+    assert_string_equal(got->conclusion, "interrupted");
+    assert_int_equal(got->stdout_size, 7);
+    step_row_unref(got);
+    run = store_get_run(st, queued);
+    assert_string_equal(run->status, "queued");
+    run_row_unref(run);
+}
+
+/* Writes for ever and reports what was committed. */
+static void __attribute__((noreturn)) write_until_killed(int report)
+{
+    struct log_writer *w = NULL;
+
+    for (int64_t n = 1;; n++) {
+        struct run_row run = a_run("in_progress");
+        if (store_put_run(st, &run, NULL) < 0 || log_writer_open(st, run.id, &w, NULL) < 0 ||
+            log_append(w, 1, 1, 1, LOG_STDOUT, "a", "line\n", 5, NULL) < 0 ||
+            write_all(report, &run.id, sizeof(run.id)) < 0)
+            _exit(1);
+        log_writer_close(w);
+    }
+}
+
+static void nothing_reported_is_lost_by_kill_9(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        int64_t id = 0, last = 0;
+        int report[2];
+        store_close(st);
+        assert_int_equal(pipe(report), 0);
+        pid_t child = fork();
+        if (child == 0) {
+            struct err err;
+            close(report[0]);
+            if (store_open(dir, &st, &err) < 0)
+                _exit(2);
+            write_until_killed(report[1]);
+        }
+        close(report[1]);
+        assert_int_equal(read_exact(report[0], &id, sizeof(id)), 0);
+        usleep((useconds_t)(rand() % 8000));
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        for (last = id; read_exact(report[0], &id, sizeof(id)) == 0; last = id)
+            ;
+        close(report[0]);
+        assert_int_equal(store_open(dir, &st, NULL), 0);
+        const struct run_row *run = store_get_run(st, last);
+        assert_non_null(run);
+        run_row_unref(run);
+        assert_int_equal(log_size(st, &(struct log_select){.run_id = last, .streams = LOG_STDOUT}), 5);
+        assert_true(store_recover(st, NULL) > 0);
+    }
+}
+
+/* Readers beside a writer never see half a group. */
+static volatile bool stop_reading;
+
+static void *read_pairs(void *arg)
+{
+    int64_t *bad = arg;
+
+    while (!stop_reading) {
+        const struct run_row *a = store_get_run(st, 1);
+        if (a && a->started_at != a->completed_at)
+            ++*bad;
+        run_row_unref(a);
+    }
+    return NULL;
+}
+
+static void readers_beside_a_writer(void **state)
+{
+    pthread_t threads[3];
+    int64_t bad[3] = {0};
+    struct run_row run = a_run("queued");
+
+    (void)state;
+    stop_reading = false;
+    assert_int_equal(store_put_run(st, &run, NULL), 0);
+    for (int i = 0; i < 3; i++)
+        pthread_create(&threads[i], NULL, read_pairs, &bad[i]);
+    for (int i = 1; i < 500; i++) {
+        run.started_at = run.completed_at = i;
+        assert_int_equal(store_put_run(st, &run, NULL), 0);
+        const struct run_row *mine = store_get_run(st, run.id);
+        assert_int_equal(mine->started_at, i); /* one's own commit is seen at once */
+        run_row_unref(mine);
+    }
+    stop_reading = true;
+    for (int i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(bad[i], 0);
+    }
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_row_comes_back_as_it_was_put),
+        TEST(an_id_is_never_given_twice),
+        TEST(a_rolled_back_group_leaves_nothing),
+        TEST(subscribers_hear_after_the_commit),
+        TEST(lists_resume_behind_an_id),
+        TEST(settings_are_named),
+        TEST(a_second_process_is_told_who_has_the_store),
+        TEST(views_show_a_job_a_step_a_stream),
+        TEST(a_view_follows_what_is_appended),
+        TEST(what_ran_is_interrupted_and_what_waited_stays),
+        TEST(nothing_reported_is_lost_by_kill_9),
+        TEST(readers_beside_a_writer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
