@@ -33,7 +33,8 @@ static bool check_name(const char *const *only, const char *const *ignore, const
 
     if (!list)
         return true;
-    buf_addf(why, "%s %s %s %s%s: ", kind, name, in ? "matches" : "matches none of", key, only ? "" : "-ignore");
+    buf_addf(why, "%s %s %s %s%s: ", kind, name, in ? "matches" : "matches none of", key,
+             only ? "" : "-ignore");
     add_list(why, list);
     return pass;
 }
@@ -72,7 +73,8 @@ static bool check_paths(const struct workflow_event *on, const struct event *e, 
 /* The words in the last commit's message by which GitHub lets a push or pull request pass without a run. */
 static const char *skip_words(const char *message)
 {
-    static const char *const words[] = {"[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[actions skip]"};
+    static const char *const words[] = {"[skip ci]", "[ci skip]", "[no ci]", "[skip actions]",
+                                        "[actions skip]"};
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (strstr(message, words[i]))
@@ -86,8 +88,8 @@ static bool check_push_ref(const struct workflow_event *on, const char *ref, str
     bool branches = on->branches || on->branches_ignore, tags = on->tags || on->tags_ignore;
 
     if ((branch && !branches && tags) || (tag && !tags && branches)) {
-        buf_addf(why, "%s %s, and `on.push` filters only %s", branch ? "branch" : "tag", branch ? branch : tag,
-                 branch ? "tags" : "branches");
+        buf_addf(why, "%s %s, and `on.push` filters only %s", branch ? "branch" : "tag",
+                 branch ? branch : tag, branch ? "tags" : "branches");
         return false;
     }
     if (branch && branches)
@@ -271,13 +273,14 @@ static size_t collect(const json_t *payload, const char **to, struct arena *a)
     json_t *commit, *path;
     size_t n = 0, i, k;
 
-    json_array_foreach (json_object_get(payload, "commits"), i, commit)
-        for (size_t key = 0; key < ARRAY_LEN(keys); key++)
-            json_array_foreach (json_object_get(commit, keys[key]), k, path) {
-                if (json_is_string(path) && to && !(to[n] = arena_strdup(a, json_string_value(path))))
-                    return 0;
-                n += json_is_string(path);
-            }
+    json_array_foreach(json_object_get(payload, "commits"), i, commit) for (size_t key = 0;
+                                                                            key < ARRAY_LEN(keys); key++)
+        json_array_foreach(json_object_get(commit, keys[key]), k, path)
+    {
+        if (json_is_string(path) && to && !(to[n] = arena_strdup(a, json_string_value(path))))
+            return 0;
+        n += json_is_string(path);
+    }
     return n;
 }
 

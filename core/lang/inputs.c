@@ -24,13 +24,14 @@ static int check_names(const struct workflow_event *e, const json_t *given, stru
 
     if (!unknown)
         return err_errno(err, -ENOMEM, "inputs");
-    json_object_foreach ((json_t *)given, name, value)
-        if (!find_input(e, name) && json_array_append_new(unknown, json_string(name)) < 0)
-            return err_errno(err, -ENOMEM, "inputs");
+    json_object_foreach((json_t *)given, name,
+                        value) if (!find_input(e, name) && json_array_append_new(unknown, json_string(name)) <
+                                                               0) return err_errno(err, -ENOMEM, "inputs");
     if (json_array_size(unknown) == 0)
         return 0;
     _free_ char *list = json_dumps(unknown, 0);
-    return list ? err_set(err, -EINVAL, "Unexpected inputs provided: %s", list) : err_errno(err, -ENOMEM, "inputs");
+    return list ? err_set(err, -EINVAL, "Unexpected inputs provided: %s", list)
+                : err_errno(err, -ENOMEM, "inputs");
 }
 
 static int check_limits(const struct workflow_event *e, const json_t *given, struct err *err)
@@ -42,8 +43,7 @@ static int check_limits(const struct workflow_event *e, const json_t *given, str
     if (str_eq(e->name, "workflow_dispatch") && e->n_inputs > INPUTS_MAX)
         return err_set(err, -EINVAL, "you may only define up to %d `inputs` for a `workflow_dispatch` event",
                        INPUTS_MAX);
-    json_object_foreach ((json_t *)given, name, value)
-        chars += strlen(name) + json_string_length(value);
+    json_object_foreach((json_t *)given, name, value) chars += strlen(name) + json_string_length(value);
     if (str_eq(e->name, "workflow_dispatch") && chars > INPUTS_CHARS_MAX)
         return err_set(err, -EINVAL, "inputs are too large.");
     return 0;
@@ -68,7 +68,8 @@ static json_t *as_number(const char *text, const struct workflow_input *in)
     /* The coercion takes blank text for 0, which nobody means who leaves a field empty. */
     if (!text[strspn(text, " \t\r\n")] || isnan(n) || isinf(n))
         return NULL;
-    return n == floor(n) && fabs(n) < 9e15 ? json_integer((json_int_t)n) : json_real(n);
+    bool whole = n > -9e15 && n < 9e15 && n == (double)(json_int_t)n;
+    return whole ? json_integer((json_int_t)n) : json_real(n);
 }
 
 static json_t *as_choice(const char *text, const struct workflow_input *in)
@@ -103,7 +104,8 @@ static int convert(const struct workflow_input *in, const json_t *given, json_t 
     _buf_ struct buf text = BUF_INIT;
 
     if (v.kind == VALUE_ARRAY || v.kind == VALUE_OBJECT)
-        return err_set(err, -EINVAL, "Provided value for input '%s' is not a string, a number or a boolean", in->name);
+        return err_set(err, -EINVAL, "Provided value for input '%s' is not a string, a number or a boolean",
+                       in->name);
     value_to_string(&v, &text);
     if (!buf_ok(&text))
         return err_errno(err, -ENOMEM, "input %s", in->name);

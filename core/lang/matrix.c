@@ -4,8 +4,6 @@
  */
 #include "runfs/plan.h"
 
-#include <math.h>
-
 #include "runfs/str.h"
 
 enum { MATRIX_MAX = 256, PRODUCT_MAX = 1000000, NAME_MAX_CHARS = 100 };
@@ -24,7 +22,7 @@ struct include {
 struct matrix {
     struct vector *vectors; /* owned */
     size_t n_vectors;
-    json_t *keys; /* owned object: the vectors' names, for lookups without regard to case */
+    json_t *keys;             /* owned object: the vectors' names, for lookups without regard to case */
     struct include *includes; /* owned */
     size_t n_includes;
     const json_t *excludes;
@@ -59,13 +57,11 @@ static void suffix_add(const json_t *json, struct buf *segment, const char **sep
     size_t i;
 
     if (json_is_object(json)) {
-        json_object_foreach ((json_t *)json, key, item)
-            suffix_add(item, segment, separator, ret);
+        json_object_foreach((json_t *)json, key, item) suffix_add(item, segment, separator, ret);
         return;
     }
     if (json_is_array(json)) {
-        json_array_foreach (json, i, item)
-            suffix_add(item, segment, separator, ret);
+        json_array_foreach(json, i, item) suffix_add(item, segment, separator, ret);
         return;
     }
     v = value_from_json((json_t *)json);
@@ -118,15 +114,15 @@ static bool filter_agrees(const json_t *filter, const json_t *value)
     size_t i;
 
     if (json_is_object(filter)) {
-        json_object_foreach ((json_t *)filter, key, item)
-            if (!filter_agrees(item, json_is_object(value) ? json_object_get_nocase(value, key, strlen(key)) : NULL))
-                return false;
+        json_object_foreach(
+            (json_t *)filter, key,
+            item) if (!filter_agrees(item, json_is_object(value)
+                                               ? json_object_get_nocase(value, key, strlen(key))
+                                               : NULL)) return false;
         return true;
     }
     if (json_is_array(filter)) {
-        json_array_foreach (filter, i, item)
-            if (!filter_agrees(item, json_array_get(value, i)))
-                return false;
+        json_array_foreach(filter, i, item) if (!filter_agrees(item, json_array_get(value, i))) return false;
         return true;
     }
     _value_ struct value a = value_from_json((json_t *)filter), b = value_from_json((json_t *)value);
@@ -138,9 +134,7 @@ static bool matrix_excludes(const struct matrix *m, const json_t *combination)
     json_t *filter;
     size_t i;
 
-    json_array_foreach (m->excludes, i, filter)
-        if (filter_agrees(filter, combination))
-            return true;
+    json_array_foreach(m->excludes, i, filter) if (filter_agrees(filter, combination)) return true;
     return false;
 }
 
@@ -158,7 +152,8 @@ static int read_include(struct matrix *m, const json_t *item, struct err *err)
         return err_set(err, -EINVAL, "Matrix include mapping does not contain any values");
     *to = (struct include){.filter = json_object(), .extra = json_object()};
     m->n_includes++;
-    json_object_foreach ((json_t *)item, key, value) {
+    json_object_foreach((json_t *)item, key, value)
+    {
         bool known = json_object_get_nocase(m->keys, key, strlen(key));
         if (json_object_set(known ? to->filter : to->extra, key, value) < 0)
             return err_errno(err, -ENOMEM, "matrix");
@@ -179,9 +174,7 @@ static int read_includes(struct matrix *m, const json_t *list, struct err *err)
     m->includes = calloc(json_array_size(list) + 1, sizeof(*m->includes));
     if (!m->includes)
         return err_errno(err, -ENOMEM, "matrix");
-    json_array_foreach (list, i, item)
-        if ((r = read_include(m, item, err)) < 0)
-            break;
+    json_array_foreach(list, i, item) if ((r = read_include(m, item, err)) < 0) break;
     return r;
 }
 
@@ -193,15 +186,20 @@ static int check_excludes(const struct matrix *m, struct err *err)
 
     if (m->excludes && !json_is_array(m->excludes))
         return err_set(err, -EINVAL, "A sequence was expected");
-    json_array_foreach (m->excludes, i, item) {
+    json_array_foreach(m->excludes, i, item)
+    {
         if (!json_is_object(item))
             return err_set(err, -EINVAL, "A mapping was expected");
         if (json_object_size(item) == 0)
             return err_set(err, -EINVAL, "Matrix exclude filter must not be empty");
-        json_object_foreach (item, key, value)
-            if (!json_object_get_nocase(m->keys, key, strlen(key)))
-                return err_set(err, -EINVAL, "Matrix exclude key '%s' does not match any key within the matrix",
-                               key);
+        json_object_foreach(
+            item, key,
+            value) if (!json_object_get_nocase(m->keys, key,
+                                               strlen(
+                                                   key))) return err_set(err, -EINVAL,
+                                                                         "Matrix exclude key '%s' does not "
+                                                                         "match any key within the matrix",
+                                                                         key);
     }
     return 0;
 }
@@ -229,7 +227,8 @@ static int matrix_read(const json_t *json, struct matrix *m, struct err *err)
     m->keys = json_object();
     if (!m->vectors || !m->keys)
         return err_errno(err, -ENOMEM, "matrix");
-    json_object_foreach ((json_t *)json, key, value) {
+    json_object_foreach((json_t *)json, key, value)
+    {
         if (str_eq_ascii_nocase(key, "include"))
             includes = value;
         else if (str_eq_ascii_nocase(key, "exclude"))
@@ -256,7 +255,8 @@ static int strategy_add(struct strategy *s, json_t *combination_take, const json
     if (!combination)
         return -ENOMEM;
     matrix_suffix(combination, &suffix);
-    if (!buf_ok(&suffix) || json_array_append_new(s->suffixes, json_stringn(buf_str(&suffix), suffix.len)) < 0)
+    if (!buf_ok(&suffix) ||
+        json_array_append_new(s->suffixes, json_stringn(buf_str(&suffix), suffix.len)) < 0)
         return -ENOMEM;
     if (extra && json_object_update(combination, (json_t *)extra) < 0)
         return -ENOMEM;
@@ -338,7 +338,9 @@ static int matrix_expand(struct matrix *m, struct strategy *s, struct err *err)
     for (size_t i = 0; i < m->n_vectors; i++)
         if (__builtin_mul_overflow(product, json_array_size(m->vectors[i].values), &product) ||
             product > PRODUCT_MAX)
-            return err_set(err, -EINVAL, "Strategy produced more than %d configurations which exceeds the maximum of %d configurations",
+            return err_set(err, -EINVAL,
+                           "Strategy produced more than %d configurations which exceeds the maximum of %d "
+                           "configurations",
                            PRODUCT_MAX, MATRIX_MAX);
     if (matrix_product(m, s, product) < 0 || matrix_rest(m, s) < 0)
         return err_errno(err, -ENOMEM, "matrix");
@@ -359,7 +361,9 @@ static int read_settings(const json_t *evaluated, struct strategy *s, struct err
     if (max && !(json_is_number(max) && json_number_value(max) >= 1))
         return err_set(err, -EINVAL, "max-parallel: a number greater than zero was expected");
     s->fail_fast = !json_is_false(fail_fast);
-    s->max_parallel = max ? (int)fmin(json_number_value(max), MATRIX_MAX) : 0;
+    s->max_parallel = !max                                  ? 0
+                      : json_number_value(max) < MATRIX_MAX ? (int)json_number_value(max)
+                                                            : MATRIX_MAX;
     return 0;
 }
 

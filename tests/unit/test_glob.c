@@ -147,6 +147,7 @@ static void hostile_patterns_are_quick(void **state)
     (void)state;
     for (size_t i = 0; i < 4096; i++)
         pattern[i] = "*a**a+?"[i % 7];
+    pattern[4095] = 'c';
     pattern[4096] = '\0';
     memset(text, 'a', 8192);
     text[8191] = 'b';
