@@ -5,6 +5,7 @@
 #ifndef RUNFS_PLAN_H
 #define RUNFS_PLAN_H
 
+#include "runfs/arena.h"
 #include "runfs/workflow.h"
 
 /* What happened: the input of filters and of the github context. Strings borrowed; "" where they do not
@@ -22,9 +23,27 @@ struct event {
  */
 bool event_matches(const struct workflow *w, const struct event *e, struct buf *why);
 
-/* GitHub's filter patterns: *, **, ?, +, [], !. Last match wins over a list. Patterns NULL-terminated. */
+/*
+ * GitHub's filter patterns. `*` matches any run of characters but `/`, `**` any run, `**` + `/` at the start
+ * of a path's part any number of directories; `?` makes what stands before it optional and `+` lets it
+ * repeat; [a-z] is one character of these; a backslash takes the next character as it is. The whole text has
+ * to match. A pattern in error (an open bracket) matches nothing. Time: pattern times text at worst.
+ */
 bool glob_match(const char *pattern, const char *text);
+
+/*
+ * Over a list (NULL-terminated) the last pattern that matches wins; one that starts with `!` takes the text
+ * out again, so a list of only such patterns matches nothing. _find gives the deciding pattern, with its `!`,
+ * or NULL.
+ */
 bool glob_list_match(const char *const *patterns, const char *text);
+const char *glob_list_find(const char *const *patterns, const char *text);
+
+/*
+ * The paths that a push's payload says its commits added, changed or removed: NULL-terminated, owned by the
+ * arena. NULL when the payload tells none or memory ran out: then they are unknown, and path filters match.
+ */
+const char *const *event_changed_paths(const json_t *payload, struct arena *a);
 
 /*
  * Checks given inputs (strings, or JSON of the right type) against a trigger's declarations and fills in
@@ -33,22 +52,34 @@ bool glob_list_match(const char *const *patterns, const char *text);
  */
 int inputs_check(const struct workflow_event *e, const json_t *given, json_t **ret, struct err *err);
 
+/* As inputs_check, with contexts (borrowed) for defaults that hold expressions, which workflow_call allows.
+ */
+int inputs_check_with(const struct workflow_event *e, const json_t *given, json_t *contexts, json_t **ret,
+                      struct err *err);
+
 /* The matrix as GitHub expands it: product in key order, exclude, then include. At most 256 combinations. */
 struct strategy {
-    json_t
-        *combinations; /* owned array of objects; empty object for a job without a matrix: one combination */
-    bool fail_fast;    /* default true */
-    int max_parallel;  /* 0: no limit */
+    json_t *combinations; /* owned array of objects; one empty object for a job without a matrix */
+    json_t *suffixes;     /* owned array of strings, one a combination: " (ubuntu, 18)" or "". What an include
+                             added to a combination of the product is not in it */
+    bool fail_fast;       /* default true */
+    int max_parallel;     /* 0: no limit */
 };
 void strategy_release(struct strategy *s);
 
+#define _strategy_ _cleanup_(strategy_release)
+
 /* From the evaluated `strategy` mapping (JSON null: none). An empty matrix vector is an error, in GitHub's
- * words. */
+ * words. A matrix whose every combination is excluded leaves one empty combination. */
 int strategy_expand(const json_t *evaluated, struct strategy *ret, struct err *err);
 
-/* "build (ubuntu, 18)": the display name of a combination whose job has no name of its own. Scalars in order;
- * appends. */
+/* Appends " (ubuntu, 18)", the values of a combination in order, those inside of objects and arrays too,
+ * without empty strings and nulls; nothing when there is none. */
 void matrix_suffix(const json_t *combination, struct buf *ret);
+
+/* Appends "build (ubuntu, 18)": the name of combination `index` of a job called `job`, at most 100
+ * characters. */
+void strategy_name(const struct strategy *s, size_t index, const char *job, struct buf *ret);
 
 /* The job ids in an order in which every job stands behind its needs (file order among equals). n =
  * w->n_jobs, owned. */
@@ -56,9 +87,11 @@ int plan_order(const struct workflow *w, size_t **ret);
 
 /*
  * The plan as JSON, for `runfs plan --json` and plan.json: {workflow, event, triggered, why, jobs: [{id,
- * name, needs, if, runs_on, stage, matrix: [{...}] or null, matrix_why, steps: [{number, id, name, if,
- * kind}]}]}. contexts: what is known now (github, inputs, vars); what depends on more is given as its
- * expression.
+ * name, needs, if, runs_on, stage, uses, matrix: [{...}] or null, matrix_names: ["..."] or null, matrix_why,
+ * steps: [{number, id, name, if, kind}]}]}, jobs in plan_order; a stage (from 1) is one more than the latest
+ * of its needs'. contexts: what is known now (github, inputs, vars), borrowed; what depends on more is given
+ * as its expression, and matrix_why says what the matrix waits for, or what is wrong with it. NULL: no
+ * memory, or needs that go in a circle.
  */
 json_t *plan_to_json(const struct workflow *w, const struct event *e, json_t *contexts);
 

@@ -1,0 +1,305 @@
+/* `runfs plan`: what an event would run of a workflow, or why nothing would run. */
+#include <errno.h>
+#include <getopt.h>
+#include <libgen.h>
+
+#include "runfs/io.h"
+#include "runfs/plan.h"
+#include "runfs/proc.h"
+#include "runfs/str.h"
+
+int cmd_plan(int argc, char **argv);
+
+static const size_t file_max = 32 * 1024 * 1024;
+
+static const char usage[] =
+    "usage: runfs plan FILE [--event NAME] [--payload FILE] [--json]\n"
+    "\n"
+    "Says what of a workflow an event would run: the event and why it matches or not, then the jobs by stage "
+    "with\n"
+    "what they need, where they run and their matrix. What only a run can know is shown as its expression.\n"
+    "\n"
+    "  -e, --event NAME      the event (default: push, or the first of `on`)\n"
+    "  -p, --payload FILE    the event's JSON, as a webhook carries it (default: none, on the branch that "
+    "is\n"
+    "                        checked out beside FILE; path filters then match)\n"
+    "  -j, --json            the plan as JSON\n"
+    "  -h, --help            this text\n"
+    "\n"
+    "Exit code: 0 something would run, 1 nothing would, 2 wrong usage or a file in error.\n";
+
+struct plan_args {
+    const char *file, *event, *payload;
+    bool json, help;
+};
+
+static int parse_args(int argc, char **argv, struct plan_args *ret)
+{
+    static const struct option options[] = {{"event", required_argument, NULL, 'e'},
+                                            {"payload", required_argument, NULL, 'p'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    int c;
+
+    optind = 0;
+    while ((c = getopt_long(argc, argv, "e:p:jh", options, NULL)) != -1) {
+        if (c == 'e')
+            ret->event = optarg;
+        else if (c == 'p')
+            ret->payload = optarg;
+        else if (c == 'j')
+            ret->json = true;
+        else if (c == 'h')
+            ret->help = true;
+        else
+            return -EINVAL;
+    }
+    if (optind == argc - 1)
+        ret->file = argv[optind];
+    return ret->help || ret->file ? 0 : -EINVAL;
+}
+
+/* ---------------------------------------------------------------------------------------------- the event */
+
+static json_t *read_payload(const char *path)
+{
+    _buf_ struct buf text = BUF_INIT;
+    struct err err = {0};
+    json_error_t error;
+
+    if (read_file(path, file_max, &text, &err) < 0) {
+        fprintf(stderr, "runfs plan: %s\n", err.msg);
+        return NULL;
+    }
+    _json_ json_t *payload = json_loadb(buf_str(&text), text.len, JSON_ALLOW_NUL, &error);
+    if (!payload)
+        fprintf(stderr, "runfs plan: %s: line %d, column %d: %s\n", path, error.line, error.column,
+                error.text);
+    else if (!json_is_object(payload))
+        fprintf(stderr, "runfs plan: %s: not a JSON object\n", path);
+    else
+        return TAKE(payload);
+    return NULL;
+}
+
+/* The branch that is checked out where the workflow's file is; main where there is none. */
+static void add_checked_out_ref(const char *file, struct buf *ret)
+{
+    _free_ char *copy = strdup(file);
+    const char *const argv[] = {"git", "symbolic-ref", "-q", "HEAD", NULL};
+    _proc_result_ struct proc_result out = {0};
+
+    if (copy && proc_run(argv, dirname(copy), 4096, 5000, &out, NULL) == 0 && out.exit_code == 0 &&
+        out.out.len > 1)
+        buf_add(ret, out.out.ptr, strcspn(out.out.ptr, "\n"));
+    else
+        buf_adds(ret, "refs/heads/main");
+}
+
+static void add_ref(const struct plan_args *args, const json_t *payload, struct buf *ret)
+{
+    const json_t *pull = json_object_get(payload, "pull_request");
+    const char *given = json_string_value(json_object_get(payload, "ref"));
+
+    if (given && str_starts(given, "refs/"))
+        buf_adds(ret, given);
+    else if (given)
+        buf_addf(ret, "refs/heads/%s", given);
+    else if (json_is_integer(json_object_get(payload, "number")) && pull)
+        buf_addf(ret, "refs/pull/%lld/merge",
+                 (long long)json_integer_value(json_object_get(payload, "number")));
+    else
+        add_checked_out_ref(args->file, ret);
+}
+
+static json_t *github_context(const struct workflow *w, const struct event *e, json_t *inputs)
+{
+    const char *ref = e->ref, *name = ref, *type = str_starts(ref, "refs/tags/") ? "tag" : "branch";
+    static const char *const prefixes[] = {"refs/heads/", "refs/tags/", "refs/pull/"};
+
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+        if (str_starts(ref, prefixes[i]))
+            name = ref + strlen(prefixes[i]);
+    return json_pack("{s:{s:s, s:s, s:s, s:s, s:s, s:O}, s:O, s:{}}", "github", "event_name", e->name, "ref",
+                     ref, "ref_name", name, "ref_type", type, "workflow", *w->name ? w->name : w->file,
+                     "event", e->payload, "inputs", inputs, "vars");
+}
+
+/* --------------------------------------------------------------------------------------------- the table */
+
+static void add_value(struct buf *b, const json_t *value)
+{
+    json_t *item;
+    size_t i;
+
+    if (json_is_array(value)) {
+        json_array_foreach(value, i, item)
+        {
+            buf_adds(b, i ? ", " : "");
+            add_value(b, item);
+        }
+    } else if (json_is_string(value)) {
+        buf_adds(b, json_string_value(value));
+    } else if (value && !json_is_null(value)) {
+        _free_ char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+        buf_adds(b, text);
+    }
+}
+
+enum { COLUMNS = 6 };
+
+/* One job's cells; owned by the caller. */
+static void job_cells(const json_t *job, struct buf cells[COLUMNS])
+{
+    static const char *const keys[COLUMNS] = {"stage", "id", "needs", "runs_on", NULL, "if"};
+    const char *uses = json_string_value(json_object_get(job, "uses"));
+
+    for (size_t i = 0; i < COLUMNS; i++)
+        if (keys[i])
+            add_value(&cells[i], json_object_get(job, keys[i]));
+        else
+            buf_addf(&cells[i], "%zu", json_array_size(json_object_get(job, "steps")));
+    if (uses) {
+        buf_adds(&cells[3], uses);
+        buf_reset(&cells[4]);
+    }
+    for (size_t i = 0; i < COLUMNS; i++)
+        if (cells[i].len == 0)
+            buf_addc(&cells[i], '-');
+}
+
+static void cells_release(struct buf cells[COLUMNS])
+{
+    for (size_t i = 0; i < COLUMNS; i++)
+        buf_release(&cells[i]);
+}
+
+static void print_matrix(const json_t *job)
+{
+    const json_t *names = json_object_get(job, "matrix_names"), *why = json_object_get(job, "matrix_why");
+    json_t *name;
+    size_t i;
+
+    if (json_is_string(why))
+        printf("       matrix %s\n", json_string_value(why));
+    json_array_foreach(names, i, name)
+        printf("       %s %s\n", i ? "      " : "matrix", json_string_value(name));
+}
+
+static void print_jobs(const json_t *jobs)
+{
+    static const char *const titles[COLUMNS] = {"STAGE", "JOB", "NEEDS", "RUNS-ON", "STEPS", "IF"};
+    size_t widths[COLUMNS], i;
+    json_t *job;
+
+    for (i = 0; i < COLUMNS; i++)
+        widths[i] = strlen(titles[i]);
+    json_array_foreach(jobs, i, job)
+    {
+        struct buf cells[COLUMNS] = {0};
+        job_cells(job, cells);
+        for (size_t k = 0; k < COLUMNS; k++)
+            if (cells[k].len > widths[k])
+                widths[k] = cells[k].len;
+        cells_release(cells);
+    }
+    for (i = 0; i + 1 < COLUMNS; i++)
+        printf("%-*s  ", (int)widths[i], titles[i]);
+    printf("%s\n", titles[COLUMNS - 1]);
+    json_array_foreach(jobs, i, job)
+    {
+        struct buf cells[COLUMNS] = {0};
+        job_cells(job, cells);
+        for (size_t k = 0; k + 1 < COLUMNS; k++)
+            printf("%-*s  ", (int)widths[k], buf_str(&cells[k]));
+        printf("%s\n", buf_str(&cells[COLUMNS - 1]));
+        print_matrix(job);
+        cells_release(cells);
+    }
+}
+
+static void print_plan(const json_t *plan)
+{
+    bool triggered = json_is_true(json_object_get(plan, "triggered"));
+
+    printf("%s %s\n%s\n", json_string_value(json_object_get(plan, "workflow")),
+           triggered ? "would run" : "would not run", json_string_value(json_object_get(plan, "why")));
+    if (!triggered)
+        return;
+    putchar('\n');
+    print_jobs(json_object_get(plan, "jobs"));
+}
+
+/* ----------------------------------------------------------------------------------------------- the verb */
+
+static const char *default_event(const struct workflow *w)
+{
+    return workflow_event(w, "push") || w->n_events == 0 ? "push" : w->events[0].name;
+}
+
+static int plan(const struct plan_args *args, const struct workflow *w)
+{
+    _json_ json_t *payload = args->payload ? read_payload(args->payload) : json_object();
+    _json_ json_t *inputs = NULL, *contexts = NULL, *json = NULL;
+    _arena_ struct arena a = {0};
+    _buf_ struct buf ref = BUF_INIT;
+    struct err err = {0};
+
+    if (!payload)
+        return 2;
+    add_ref(args, payload, &ref);
+    struct event e = {
+        .name = args->event ? args->event : default_event(w), .ref = buf_str(&ref), .payload = payload};
+    e.changed_paths = event_changed_paths(payload, &a);
+    const struct workflow_event *on = workflow_event(w, e.name);
+    if (on && on->n_inputs && json_object_get(payload, "inputs") &&
+        inputs_check(on, json_object_get(payload, "inputs"), &inputs, &err) < 0) {
+        fprintf(stderr, "runfs plan: %s\n", err.msg);
+        return 2;
+    }
+    if (!inputs)
+        inputs = json_object();
+    contexts = github_context(w, &e, inputs);
+    json = contexts ? plan_to_json(w, &e, contexts) : NULL;
+    if (!json) {
+        fprintf(stderr, "runfs plan: %s\n", strerrordesc_np(ENOMEM));
+        return 2;
+    }
+    if (args->json) {
+        json_dumpf(json, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else {
+        print_plan(json);
+    }
+    return json_is_true(json_object_get(json, "triggered")) && w->n_jobs ? 0 : 1;
+}
+
+int cmd_plan(int argc, char **argv)
+{
+    struct plan_args args = {0};
+    _buf_ struct buf text = BUF_INIT;
+    _lint_ struct lint lint = {0};
+    struct workflow *w = NULL;
+    struct err err = {0};
+
+    if (parse_args(argc, argv, &args) < 0)
+        return fputs(usage, stderr), 2;
+    if (args.help)
+        return fputs(usage, stdout), 0;
+    if (read_file(args.file, file_max, &text, &err) < 0) {
+        fprintf(stderr, "runfs plan: %s\n", err.msg);
+        return 2;
+    }
+    int r = workflow_parse(args.file, buf_str(&text), text.len, NULL, &w, &lint);
+    for (size_t i = 0; i < lint.n; i++)
+        printf("%s\n", lint.errors[i].msg);
+    if (r < 0) {
+        if (lint.n == 0)
+            fprintf(stderr, "runfs plan: %s: %s\n", args.file, strerrordesc_np(-r));
+        return 2;
+    }
+    r = plan(&args, w);
+    workflow_free(w);
+    return r;
+}
