@@ -1,0 +1,102 @@
+/* runfs doctor: what works on this machine, found out by doing it, and what to install. */
+#include <fcntl.h>
+#include <sys/utsname.h>
+
+#include "fs.h"
+#include "runfs/io.h"
+#include "runfs/proc.h"
+#include "runfs/str.h"
+
+static const char help[] =
+    "usage: runfs doctor\n"
+    "\n"
+    "Says what works here, why not, and what to install.\n"
+    "\n"
+    "exit status: 0 workflows can be mounted and run isolated, 1 something of that is missing\n";
+
+static void say(bool good, const char *what, const char *words)
+{
+    printf("%-4s %-12s %s\n", good ? "ok" : "no", what, words);
+}
+
+static bool check_device(void)
+{
+    _close_ int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+    bool good = fd >= 0;
+
+    say(good, "mount",
+        good ? "/dev/fuse can be opened"
+        : errno == ENOENT
+            ? "/dev/fuse is missing: `modprobe fuse`, or pass the device to the container"
+            : "/dev/fuse may not be opened by this user: `chmod 666 /dev/fuse`, or run as root");
+    if (good && getuid() != 0 && !proc_in_path("fusermount3")) {
+        say(false, "fusermount3", "is missing, and needed by an ordinary user: apt-get install fuse3");
+        good = false;
+    }
+    return good;
+}
+
+/* Programs that workflows or parts of runfs use. */
+static const struct {
+    const char *program, *words, *install;
+    bool needed;
+} programs[] = {
+    {"bash", "the default shell of steps", "apt-get install bash", true},
+    {"git", "linked repositories: ref and commit of a run", "apt-get install git", false},
+    {"python3", "`shell: python`", "apt-get install python3", false},
+    {"bwrap", "the second choice where the sandbox does not work", "apt-get install bubblewrap", false},
+};
+
+static bool check_programs(void)
+{
+    bool good = true;
+
+    for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
+        bool there = proc_in_path(programs[i].program);
+        _buf_ struct buf words = BUF_INIT;
+        buf_addf(&words, "%s%s%s", programs[i].words,
+                 there ? "" : ": missing: ", there ? "" : programs[i].install);
+        say(there, programs[i].program, buf_str(&words));
+        good &= there || !programs[i].needed;
+    }
+    return good;
+}
+
+/* The backends, tried in a state directory of their own. */
+static bool check_machines(void)
+{
+    char dir[] = "/tmp/runfs-doctor-XXXXXX";
+    const struct machine_probe *probes;
+    struct machines *machines;
+    struct err err = {0};
+    bool isolated = false;
+
+    if (!mkdtemp(dir) || machines_new(&(struct machines_opts){.state_dir = dir}, &machines, &err) < 0) {
+        say(false, "machines", err.msg[0] ? err.msg : "no temporary directory");
+        return false;
+    }
+    size_t n = machines_probe(machines, &probes);
+    for (size_t i = 0; i < n; i++) {
+        say(probes[i].works, probes[i].backend, probes[i].words);
+        isolated |= probes[i].works && !str_eq(probes[i].backend, "host");
+    }
+    printf("\njobs run in: %s\n", machines_default_backend(machines));
+    machines_free(machines);
+    (void)remove_tree(dir);
+    return isolated;
+}
+
+int cmd_doctor(int argc, char **argv)
+{
+    struct utsname u;
+
+    if (argc > 1) {
+        bool wanted = str_eq(argv[1], "-h") || str_eq(argv[1], "--help");
+        fputs(help, wanted ? stdout : stderr);
+        return wanted ? 0 : 2;
+    }
+    if (uname(&u) == 0)
+        printf("runfs %s on %s %s, user %u\n\n", RUNFS_VERSION, u.sysname, u.release, (unsigned)getuid());
+    bool mount = check_device(), tools = check_programs(), machines = check_machines();
+    return mount && tools && machines ? 0 : 1;
+}

@@ -1,0 +1,311 @@
+/* runfs mount: the daemon. It goes to the background only once the mount works, and says why when it does
+ * not. */
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "fs.h"
+#include "runfs/io.h"
+#include "runfs/log.h"
+#include "runfs/proc.h"
+#include "runfs/str.h"
+
+static const char help[] =
+    "usage: runfs mount [-f] [--state DIR] [--repo DIR]... [-o OPT] DIRECTORY\n"
+    "\n"
+    "Mounts the runner at DIRECTORY (made if missing) and goes to the background.\n"
+    "Copy a workflow to DIRECTORY/workflows/ and it runs; DIRECTORY/README says the rest.\n"
+    "\n"
+    "  -f, --foreground   stay in the foreground; Ctrl-C unmounts\n"
+    "      --state DIR    where runs are kept (default: $XDG_STATE_HOME/runfs)\n"
+    "      --repo DIR     link a repository, as `ln -s DIR DIRECTORY/repos/` does\n"
+    "  -o OPT             a mount option, such as allow_other\n"
+    "\n"
+    "exit status: 0 mounted, 1 it could not be mounted, 2 usage\n";
+
+enum { REPOS_MAX = 32 };
+
+struct options {
+    bool foreground;
+    const char *state, *mount_options, *directory;
+    const char *repos[REPOS_MAX];
+    size_t n_repos;
+};
+
+/* Everything the daemon owns, in the order in which it is made. */
+struct daemon {
+    struct store *store;
+    struct machines *machines;
+    struct engine *engine;
+    struct mounted *mounted;
+    struct fs fs;
+    int log_fd;
+};
+
+char *state_directory(const char *opt)
+{
+    const char *base = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    _buf_ struct buf path = BUF_INIT;
+
+    if (opt)
+        buf_adds(&path, opt);
+    else if (!str_empty(base))
+        buf_addf(&path, "%s/runfs", base);
+    else
+        buf_addf(&path, "%s/.local/state/runfs", str_empty(home) ? "" : home);
+    return buf_steal(&path);
+}
+
+static int parse(int argc, char **argv, struct options *o)
+{
+    static const struct option longs[] = {{"foreground", no_argument, NULL, 'f'},
+                                          {"state", required_argument, NULL, 's'},
+                                          {"repo", required_argument, NULL, 'r'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {0}};
+    int c;
+
+    *o = (struct options){.mount_options = ""};
+    while ((c = getopt_long(argc, argv, "fho:", longs, NULL)) != -1) {
+        if (c == 'f')
+            o->foreground = true;
+        else if (c == 's')
+            o->state = optarg;
+        else if (c == 'o')
+            o->mount_options = optarg;
+        else if (c == 'r' && o->n_repos < REPOS_MAX)
+            o->repos[o->n_repos++] = optarg;
+        else if (c == 'h')
+            return 1;
+        else
+            return -1;
+    }
+    if (optind != argc - 1)
+        return -1;
+    o->directory = argv[optind];
+    return 0;
+}
+
+/* A mount whose daemon died answers ENOTCONN to everything: it is taken away first. */
+static void clear_dead_mount(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0 || errno != ENOTCONN)
+        return;
+    if (umount2(path, MNT_DETACH) == 0)
+        return;
+    const char *const argv[] = {"fusermount3", "-u", "-z", path, NULL};
+    _proc_result_ struct proc_result out = {0};
+    (void)proc_run(argv, NULL, 4096, 5000, &out, NULL);
+}
+
+static int check_fuse(struct err *err)
+{
+    if (access("/dev/fuse", F_OK) < 0)
+        return err_set(err, -ENODEV,
+                       "/dev/fuse is missing: load the kernel module (`modprobe fuse`), or in a container "
+                       "pass --device /dev/fuse; `runfs run FILE` works without it");
+    if (access("/dev/fuse", R_OK | W_OK) < 0)
+        return err_set(err, -EACCES,
+                       "/dev/fuse may not be opened by this user: `chmod 666 /dev/fuse`, or run as root");
+    return 0;
+}
+
+static int open_log(struct daemon *d, struct err *err)
+{
+    _buf_ struct buf path = BUF_INIT;
+
+    buf_addf(&path, "%s/log", store_dir(d->store));
+    d->fs.log_path = buf_steal(&path);
+    if (!d->fs.log_path)
+        return err_errno(err, -ENOMEM, "log");
+    d->log_fd = open(d->fs.log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (d->log_fd < 0)
+        return err_errno(err, -errno, "cannot open %s", d->fs.log_path);
+    log_to(d->log_fd);
+    return 0;
+}
+
+static int link_repos(struct daemon *d, const struct options *o, struct err *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < o->n_repos; i++) {
+        char path[PATH_MAX];
+        if (!realpath(o->repos[i], path))
+            return err_errno(err, -errno, "cannot link %s", o->repos[i]);
+        const char *slash = strrchr(path, '/');
+        if (!store_find_repo(d->store, slash + 1))
+            r = engine_link_repo(d->engine, slash + 1, path, err);
+    }
+    return r;
+}
+
+static int start_engine(struct daemon *d, const struct options *o, const char *state, struct err *err)
+{
+    const char *hidden[] = {d->fs.mount_point, NULL};
+    struct machines_opts machines = {.state_dir = NULL, .hidden = hidden};
+    int r = store_open(state, &d->store, err);
+
+    if (r == 0)
+        r = open_log(d, err);
+    if (r == 0) {
+        int interrupted = store_recover(d->store, err);
+        if (interrupted > 0)
+            log_warning("mount", "%d runs were interrupted when runfs last ended", interrupted);
+        r = interrupted < 0 ? interrupted : 0;
+    }
+    machines.state_dir = r == 0 ? store_dir(d->store) : NULL;
+    if (r == 0)
+        r = machines_new(&machines, &d->machines, err);
+    if (r == 0)
+        r = engine_new(&(struct engine_opts){.store = d->store, .machines = d->machines, .defaults = true},
+                       &d->engine, err);
+    return r < 0 ? r : link_repos(d, o, err);
+}
+
+static int daemon_start(struct daemon *d, const struct options *o, struct err *err)
+{
+    _free_ char *state = state_directory(o->state);
+    char path[PATH_MAX];
+
+    d->log_fd = -1;
+    clear_dead_mount(o->directory);
+    int r = check_fuse(err);
+    if (r < 0)
+        return r;
+    r = make_dirs(o->directory, 0755);
+    if (r < 0 || !realpath(o->directory, path) || !state)
+        return err_errno(err, r < 0 ? r : -errno, "cannot mount at %s", o->directory);
+    d->fs.mount_point = strdup(path);
+    d->fs.uid = getuid();
+    d->fs.gid = getgid();
+    d->fs.started_at = now_ns();
+    pthread_mutex_init(&d->fs.lock, NULL);
+    r = start_engine(d, o, state, err);
+    if (r < 0)
+        return r;
+    d->fs.store = d->store;
+    d->fs.engine = d->engine;
+    d->fs.machines = d->machines;
+    return mounted_new(&(struct mount_opts){&d->fs, d->fs.mount_point, o->mount_options}, &d->mounted, err);
+}
+
+static void daemon_stop(struct daemon *d)
+{
+    mounted_free(d->mounted);
+    engine_free(d->engine);
+    if (d->machines)
+        machines_free(d->machines);
+    store_close(d->store);
+    while (d->fs.drafts) {
+        int64_t id;
+        if (draft_next(&d->fs, 0, 0, &id, 1) != 1)
+            break;
+        draft_drop(&d->fs, id);
+    }
+    log_to(2);
+    if (d->log_fd >= 0)
+        close(d->log_fd);
+    free(d->fs.mount_point);
+    free(d->fs.log_path);
+}
+
+/* Tells whoever started it: nothing means that the mount works. */
+static void tell_parent(int fd, const char *msg)
+{
+    if (fd >= 0) {
+        (void)write_all(fd, msg, strlen(msg));
+        close(fd);
+    } else if (*msg) {
+        fprintf(stderr, "runfs mount: %s\n", msg);
+    }
+}
+
+static void leave_terminal(void)
+{
+    int null = open("/dev/null", O_RDWR);
+
+    for (int fd = 0; fd <= 2 && null >= 0; fd++)
+        dup2(null, fd);
+    if (null > 2)
+        close(null);
+}
+
+static int serve(const struct options *o, int tell_fd)
+{
+    struct daemon d = {0};
+    struct err err = {0};
+    int r = daemon_start(&d, o, &err);
+
+    if (r < 0) {
+        tell_parent(tell_fd, err.msg[0] ? err.msg : "cannot mount");
+        daemon_stop(&d);
+        return 1;
+    }
+    (void)!chdir("/");
+    log_info("mount", "mounted at %s", d.fs.mount_point);
+    if (tell_fd >= 0) {
+        leave_terminal();
+        tell_parent(tell_fd, "");
+    } else {
+        fprintf(stderr, "runfs: mounted at %s; Ctrl-C unmounts\n", d.fs.mount_point);
+    }
+    r = mounted_serve(d.mounted);
+    log_info("mount", "unmounting %s", d.fs.mount_point);
+    daemon_stop(&d);
+    return r < 0;
+}
+
+/* The child serves; this one waits until it says that the mount works. */
+static int serve_behind(const struct options *o)
+{
+    _buf_ struct buf msg = BUF_INIT;
+    int fds[2], status;
+
+    if (pipe2(fds, O_CLOEXEC) < 0) {
+        perror("runfs mount");
+        return 1;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(fds[0]);
+        setsid();
+        exit(serve(o, fds[1]));
+    }
+    close(fds[1]);
+    if (pid < 0) {
+        perror("runfs mount");
+        close(fds[0]);
+        return 1;
+    }
+    (void)read_fd(fds[0], 65536, &msg);
+    close(fds[0]);
+    if (msg.len) {
+        fprintf(stderr, "runfs mount: %s\n", msg.ptr);
+        waitpid(pid, &status, 0);
+        return 1;
+    }
+    if (waitpid(pid, &status, WNOHANG) == pid) {
+        fprintf(stderr, "runfs mount: the daemon ended unexpectedly; its log is in the state directory\n");
+        return 1;
+    }
+    return 0;
+}
+
+int cmd_mount(int argc, char **argv)
+{
+    struct options o;
+    int r = parse(argc, argv, &o);
+
+    if (r != 0) {
+        fputs(help, r > 0 ? stdout : stderr);
+        return r > 0 ? 0 : 2;
+    }
+    return o.foreground ? serve(&o, -1) : serve_behind(&o);
+}

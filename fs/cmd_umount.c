@@ -1,0 +1,77 @@
+/* runfs umount: unmounts, and waits for the daemon, so that what comes next finds its state free. */
+#include <poll.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+
+#include "fs.h"
+#include "runfs/io.h"
+#include "runfs/proc.h"
+#include "runfs/str.h"
+
+static const char help[] =
+    "usage: runfs umount DIRECTORY\n"
+    "\n"
+    "Unmounts a runner; running jobs are cancelled. Returns when its daemon has ended.\n"
+    "\n"
+    "exit status: 0 unmounted, 1 it could not be, 2 usage\n";
+
+enum { END_MS = 30000 };
+
+/* A descriptor that becomes readable when the daemon of that mount ends; -1 when it cannot be told. */
+static int daemon_pidfd(const char *directory)
+{
+    _buf_ struct buf path = BUF_INIT, status = BUF_INIT;
+
+    buf_addf(&path, "%s/status", directory);
+    if (read_file(buf_str(&path), 65536, &status, NULL) < 0)
+        return -1;
+    const char *line = strstr(buf_str(&status), "\npid: ");
+    long pid = line ? strtol(line + 6, NULL, 10) : 0;
+    return pid > 0 ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
+}
+
+static int unmount(const char *directory)
+{
+    const char *const argv[] = {"fusermount3", "-u", directory, NULL};
+    _proc_result_ struct proc_result out = {0};
+    struct err err = {0};
+
+    if (umount2(directory, UMOUNT_NOFOLLOW) == 0)
+        return 0;
+    int saved = errno;
+    if (saved == EPERM && proc_run(argv, NULL, 4096, 10000, &out, &err) == 0) {
+        if (out.exit_code == 0)
+            return 0;
+        fprintf(stderr, "runfs umount: %s", buf_str(&out.err));
+        return -1;
+    }
+    if (saved == EBUSY)
+        fprintf(stderr,
+                "runfs umount: %s is in use: a shell or a program has its directory or a file there\n",
+                directory);
+    else
+        fprintf(stderr, "runfs umount: %s: %s\n", directory,
+                saved == EINVAL ? "nothing is mounted there" : strerrordesc_np(saved));
+    return -1;
+}
+
+int cmd_umount(int argc, char **argv)
+{
+    if (argc == 2 && (str_eq(argv[1], "-h") || str_eq(argv[1], "--help"))) {
+        fputs(help, stdout);
+        return 0;
+    }
+    if (argc != 2 || argv[1][0] == '-') {
+        fputs(help, stderr);
+        return 2;
+    }
+    _close_ int pidfd = daemon_pidfd(argv[1]);
+    if (unmount(argv[1]) < 0)
+        return 1;
+    struct pollfd p = {.fd = pidfd, .events = POLLIN};
+    if (pidfd >= 0 && poll(&p, 1, END_MS) == 0) {
+        fprintf(stderr, "runfs umount: %s is unmounted, but its daemon has not ended yet\n", argv[1]);
+        return 1;
+    }
+    return 0;
+}

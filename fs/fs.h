@@ -1,0 +1,145 @@
+/*
+ * What everything in the mount works on. No libfuse here: only fuse.c and park.c know it.
+ */
+#ifndef RUNFS_FS_FS_H
+#define RUNFS_FS_FS_H
+
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include "runfs/run.h"
+#include "tree.h"
+
+enum { REPLIES = 256 };
+
+struct fs {
+    struct store *store;          /* borrowed */
+    struct engine *engine;        /* borrowed */
+    struct machines *machines;    /* borrowed */
+    char *mount_point, *log_path; /* owned by the caller */
+    int64_t started_at;
+    uid_t uid;
+    gid_t gid;
+    pthread_mutex_t lock; /* guards replies and drafts */
+    struct {
+        int row;
+        int64_t id;
+        char text[512];
+    } replies[REPLIES];   /* the last reply of each ctl, as far as there is room */
+    struct draft *drafts; /* owned: files in workflows/ that are no workflow (yet) */
+    int64_t next_draft;
+};
+
+struct node {
+    int row;
+    int64_t id;
+};
+
+/* ------------------------------------------------------------------------------------- walking (node.c) */
+
+/* 0, or -ENOENT. */
+int node_lookup(struct fs *fs, struct node dir, const char *name, struct node *ret);
+/* Fills *st (without inode). seconds: for how long it may be kept unasked. -ENOENT: it is not there (any
+ * more). */
+int node_stat(struct fs *fs, struct node n, struct stat *st, double *seconds);
+/* Whether it will never change. */
+bool node_final(struct fs *fs, struct node n);
+/* Appends the text of a file or the target of a link. */
+int node_text(struct fs *fs, struct node n, struct buf *ret);
+/*
+ * Lists a directory from a cookie (0: the beginning). each() returns false when it has no more room; the
+ * cookie it was given continues behind that entry.
+ */
+typedef bool list_fn(void *data, const char *name, struct node n, uint64_t cookie);
+int node_list(struct fs *fs, struct node dir, uint64_t cookie, list_fn *each, void *data);
+
+/* The selection that a log row shows. */
+int node_log(struct fs *fs, struct node n, struct log_select *ret);
+/* run_id of what a node belongs to, 0 without. */
+int64_t node_run(struct fs *fs, struct node n);
+bool owner_completed(struct fs *fs, enum owner owner, int64_t id);
+
+/* Inode numbers: the row and the id in one. */
+uint64_t node_ino(struct node n);
+struct node node_of(uint64_t ino);
+
+/* ------------------------------------------------------------------------------- writing (write.c, drafts.c)
+ */
+
+/* What was written to a file as a whole. Returns 0 or -errno; the reason can be read where the row's help
+ * says. */
+int node_write(struct fs *fs, struct node n, const char *name, const char *text, size_t len);
+int node_remove(struct fs *fs, struct node dir, const char *name, bool is_dir);
+void fs_reply(struct fs *fs, struct node n, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int fs_last_reply(struct fs *fs, struct node n, struct buf *ret);
+/* Whether a file of that name may be made in that directory, and the row it would have. -errno */
+int node_creatable(struct fs *fs, struct node dir, const char *name);
+
+/*
+ * Drafts: files in workflows/ that are not workflows: an editor's temporary file, rsync's, a workflow that is
+ * being written for the first time. Kept in memory, gone when unlinked, renamed to a workflow's name, or
+ * unmounted.
+ */
+enum { DRAFT_SIZE_MAX = 1024 * 1024, DRAFTS_MAX = 64 };
+int64_t draft_find(struct fs *fs, const char *name);                  /* 0: none */
+int64_t draft_make(struct fs *fs, const char *name, struct err *err); /* or -errno */
+int draft_put(struct fs *fs, int64_t id, const char *text, size_t len);
+int draft_get(struct fs *fs, int64_t id, struct buf *ret); /* -ENOENT */
+int draft_name(struct fs *fs, int64_t id, struct buf *ret);
+int draft_rename(struct fs *fs, int64_t id, const char *name);
+void draft_drop(struct fs *fs, int64_t id);
+ssize_t draft_next(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max);
+int draft_stat(struct fs *fs, int64_t id, struct stat *st);
+bool is_workflow_name(const char *name);
+
+/* -------------------------------------------------------------------------------- what the rows show
+ * (show_*.c) */
+
+show_fn show_readme, show_status;
+show_fn show_workflow_source, link_latest_run, link_run, show_error, link_repo, show_dispatch;
+show_fn show_run_status, show_run_conclusion, show_run_exit_code, show_run_name, show_run_event, show_run_ref,
+    show_run_sha, show_run_actor, show_run_title, show_run_created, show_run_started, show_run_completed,
+    show_run_duration, show_run_attempt, show_run_inputs, show_run_event_json, show_run_source, show_run_plan,
+    show_run_result, show_run_summary, show_run_annotations, link_run_workflow;
+show_fn show_job_status, show_job_conclusion, show_job_exit_code, show_job_name, show_job_why,
+    show_job_matrix, show_job_runs_on, show_job_backend, show_job_duration, link_need;
+show_fn show_step_status, show_step_outcome, show_step_conclusion, show_step_exit_code, show_step_name,
+    show_step_script, show_step_env, show_step_cwd, show_step_why, show_step_summary, show_step_duration,
+    show_output;
+show_fn show_config, show_var, show_label;
+
+extern const struct name_class class_workflows, class_drafts, class_repos, class_repo_workflows, class_errors,
+    class_runs, class_active_runs, class_failed_runs, class_run_workflows, class_runs_of, class_jobs,
+    class_needs, class_steps, class_job_outputs, class_step_outputs, class_config, class_labels,
+    class_secrets, class_vars;
+
+extern const struct verb run_verbs[], job_verbs[];
+
+/* ------------------------------------------------------------------------------------------------ fuse.c */
+
+struct mount_opts {
+    struct fs *fs;
+    const char *mount_point;
+    const char *options; /* of -o, "" for none */
+};
+struct mounted;
+/* Mounts; from its return on the kernel sends requests, which wait until mounted_serve. */
+int mounted_new(const struct mount_opts *opts, struct mounted **ret, struct err *err);
+/* Serves until it is unmounted or a signal asks to end. */
+int mounted_serve(struct mounted *m);
+void mounted_free(struct mounted *m);
+
+/* ------------------------------------------------------------------------------------------- subcommands */
+
+int cmd_mount(int argc, char **argv);
+int cmd_umount(int argc, char **argv);
+int cmd_run(int argc, char **argv);
+int cmd_lint(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
+int cmd_eval(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+
+/* The state directory: opt, else $XDG_STATE_HOME/runfs, else ~/.local/state/runfs. Owned by the caller. */
+char *state_directory(const char *opt);
+
+#endif

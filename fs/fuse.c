@@ -1,0 +1,862 @@
+/*
+ * The low-level FUSE operations: requests become questions to node.c and write.c, and each gets exactly one
+ * reply, here (or in park.c, for those that wait).
+ */
+#include <fcntl.h>
+#include <fuse_lowlevel.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mount.h>
+
+#include "fs.h"
+#include "park.h"
+#include "runfs/io.h"
+#include "runfs/log.h"
+#include "runfs/proc.h"
+#include "runfs/str.h"
+
+struct mounted {
+    struct fs *fs; /* borrowed */
+    struct fuse_session *session;
+    struct park *park;
+    bool signals, attached;
+    /* invalidations are told to the kernel by a thread of their own: it may hold locks that a handler waits
+     * for */
+    pthread_t teller;
+    bool has_teller, ending;
+    pthread_mutex_t lock;
+    pthread_cond_t told;
+    struct stale *stale; /* owned; newest first */
+};
+
+struct stale {
+    uint64_t parent, ino; /* parent 0: an inode's data; else an entry */
+    char *name;           /* owned */
+    struct stale *next;
+};
+
+/* An open file. One at a time: the kernel serialises what it must, and `lock` the rest. */
+struct handle {
+    struct node node;
+    char *name;            /* owned: of what is written */
+    struct buf text;       /* content, rendered or written */
+    struct log_view *view; /* owned: a log */
+    int log_fd;            /* the daemon's own log; -1 */
+    bool writes, dirty, fresh, committed, too_big;
+    pid_t opener; /* thread group that opened it for writing */
+    int64_t read_to;
+    pthread_mutex_t lock;
+};
+
+static struct mounted *mounted_of(fuse_req_t req)
+{
+    return fuse_req_userdata(req);
+}
+
+static struct fs *fs_of(fuse_req_t req)
+{
+    return mounted_of(req)->fs;
+}
+
+static struct handle *handle_of(const struct fuse_file_info *fi)
+{
+    return (struct handle *)(uintptr_t)fi->fh; /* NOLINT: libfuse carries it as an integer */
+}
+
+/* ------------------------------------------------------------------------------- lookup and attributes */
+
+static int fill_entry(struct fs *fs, struct node n, struct fuse_entry_param *e)
+{
+    double seconds;
+
+    *e = (struct fuse_entry_param){.ino = node_ino(n), .generation = 1};
+    int r = node_stat(fs, n, &e->attr, &seconds);
+    e->attr.st_ino = e->ino;
+    e->attr_timeout = e->entry_timeout = seconds;
+    return r;
+}
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    struct fs *fs = fs_of(req);
+    struct fuse_entry_param e;
+    struct node n;
+    int r = node_lookup(fs, node_of(parent), name, &n);
+
+    if (r == 0)
+        r = fill_entry(fs, n, &e);
+    if (r < 0)
+        fuse_reply_err(req, -r);
+    else
+        fuse_reply_entry(req, &e);
+}
+
+/* What is being written is as long as what was written so far. */
+static void handle_stat(struct fs *fs, const struct handle *h, struct stat *st)
+{
+    *st = (struct stat){.st_mode = S_IFREG | 0644,
+                        .st_nlink = 1,
+                        .st_uid = fs->uid,
+                        .st_gid = fs->gid,
+                        .st_size = (off_t)h->text.len,
+                        .st_blksize = 4096};
+    clock_gettime(CLOCK_REALTIME, &st->st_mtim);
+    st->st_ctim = st->st_atim = st->st_mtim;
+}
+
+static void reply_attr(fuse_req_t req, fuse_ino_t ino, const struct handle *h)
+{
+    struct fs *fs = fs_of(req);
+    struct stat st;
+    double seconds = 0;
+    int r = 0;
+
+    if (h && h->writes && tree[h->node.row].kind != ROW_CTL)
+        handle_stat(fs, h, &st);
+    else
+        r = node_stat(fs, node_of(ino), &st, &seconds);
+    st.st_ino = ino;
+    if (r < 0)
+        fuse_reply_err(req, -r);
+    else
+        fuse_reply_attr(req, &st, seconds);
+}
+
+static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    reply_attr(req, ino, fi ? handle_of(fi) : NULL);
+}
+
+static bool writable(int row)
+{
+    enum row_kind kind = tree[row].kind;
+
+    return kind == ROW_CTL || kind == ROW_DROP || kind == ROW_SETTING || kind == ROW_SECRET ||
+           kind == ROW_DISPATCH;
+}
+
+static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+                       struct fuse_file_info *fi)
+{
+    struct handle *h = fi ? handle_of(fi) : NULL;
+
+    if (!writable(node_of(ino).row)) {
+        fuse_reply_err(req, EPERM);
+        return;
+    }
+    if ((to_set & FUSE_SET_ATTR_SIZE) && h && h->writes) {
+        pthread_mutex_lock(&h->lock);
+        if ((size_t)attr->st_size < h->text.len) {
+            h->text.len = (size_t)attr->st_size;
+            h->fresh = true;
+        }
+        pthread_mutex_unlock(&h->lock);
+    }
+    /* owner, mode and times of what is written here mean nothing, and mv, cp -p and rsync set them */
+    reply_attr(req, ino, h);
+}
+
+static void op_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+    _buf_ struct buf target = BUF_INIT;
+    int r = tree[node_of(ino).row].kind == ROW_LINK ? node_text(fs_of(req), node_of(ino), &target) : -EINVAL;
+
+    if (r < 0)
+        fuse_reply_err(req, -r);
+    else
+        fuse_reply_readlink(req, buf_str(&target));
+}
+
+/* --------------------------------------------------------------------------------------------- listing */
+
+enum { COOKIE_SELF = 1, COOKIE_UP = 2, COOKIE_FIRST = 4 };
+
+struct listing {
+    fuse_req_t req;
+    struct fs *fs;
+    char *to;
+    size_t size, used;
+    bool plus;
+};
+
+static bool list_entry(struct listing *l, const char *name, struct node n, uint64_t cookie, bool stat_it)
+{
+    struct fuse_entry_param e = {.ino = node_ino(n), .attr = {.st_ino = node_ino(n)}};
+    size_t need;
+
+    if (stat_it && l->plus && fill_entry(l->fs, n, &e) < 0)
+        return true; /* it went away meanwhile */
+    if (!stat_it || !l->plus) {
+        double seconds;
+        struct stat st;
+        e.attr.st_mode = tree[n.row].kind == ROW_DIR    ? S_IFDIR
+                         : tree[n.row].kind == ROW_LINK ? S_IFLNK
+                                                        : S_IFREG;
+        if (stat_it && node_stat(l->fs, n, &st, &seconds) < 0)
+            return true;
+        if (l->plus)
+            e.ino = 0; /* "." and ".." are not looked up */
+    }
+    need = l->plus
+               ? fuse_add_direntry_plus(l->req, l->to + l->used, l->size - l->used, name, &e, (off_t)cookie)
+               : fuse_add_direntry(l->req, l->to + l->used, l->size - l->used, name, &e.attr, (off_t)cookie);
+    if (need > l->size - l->used)
+        return false;
+    l->used += need;
+    return true;
+}
+
+static bool list_node(void *data, const char *name, struct node n, uint64_t cookie)
+{
+    return list_entry(data, name, n, cookie + COOKIE_FIRST, true);
+}
+
+static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool plus)
+{
+    struct listing l = {.req = req, .fs = fs_of(req), .to = malloc(size), .size = size, .plus = plus};
+    struct node dir = node_of(ino);
+
+    if (!l.to) {
+        fuse_reply_err(req, ENOMEM);
+        return;
+    }
+    if (off < COOKIE_SELF)
+        list_entry(&l, ".", dir, COOKIE_SELF, false);
+    if (off < COOKIE_UP)
+        list_entry(&l, "..", (struct node){ROW_ROOT, 0}, COOKIE_UP, false);
+    node_list(l.fs, dir, off >= COOKIE_FIRST ? (uint64_t)off - COOKIE_FIRST : 0, list_node, &l);
+    fuse_reply_buf(req, l.to, l.used);
+    free(l.to);
+}
+
+static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+    (void)fi;
+    list(req, ino, size, off, false);
+}
+
+static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+    (void)fi;
+    list(req, ino, size, off, true);
+}
+
+static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    bool final = node_final(fs_of(req), node_of(ino));
+
+    fi->keep_cache = final;
+    fi->cache_readdir = final;
+    fuse_reply_open(req, fi);
+}
+
+/* --------------------------------------------------------------------------------------- open and read */
+
+static void handle_free(struct handle *h)
+{
+    if (!h)
+        return;
+    free(h->name);
+    buf_release(&h->text);
+    log_view_close(h->view);
+    if (h->log_fd >= 0)
+        close(h->log_fd);
+    pthread_mutex_destroy(&h->lock);
+    free(h);
+}
+
+static struct handle *handle_new(struct node n)
+{
+    struct handle *h = calloc(1, sizeof(*h));
+
+    if (h) {
+        h->node = n;
+        h->log_fd = -1;
+        pthread_mutex_init(&h->lock, NULL);
+    }
+    return h;
+}
+
+/* The thread group of a request's thread, so that any thread of the opener may close; the thread itself if
+ * unknown. */
+static pid_t thread_group(pid_t tid)
+{
+    _buf_ struct buf text = BUF_INIT;
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/status", tid);
+    if (read_file(path, 65536, &text, NULL) < 0)
+        return tid;
+    const char *line = strstr(buf_str(&text), "\nTgid:");
+    return line ? (pid_t)strtol(line + 6, NULL, 10) : tid;
+}
+
+static int open_for_reading(struct fs *fs, struct handle *h, struct fuse_file_info *fi)
+{
+    const struct row *row = &tree[h->node.row];
+    struct log_select select;
+    int r = 0;
+
+    if (row->kind == ROW_SECRET)
+        return -EACCES;
+    fi->keep_cache = node_final(fs, h->node);
+    fi->direct_io = !fi->keep_cache;
+    if (row->kind == ROW_WAIT)
+        return 0;
+    if (row->kind == ROW_LOG && row->owner == OWN_NONE) {
+        h->log_fd = open(fs->log_path, O_RDONLY | O_CLOEXEC);
+        return h->log_fd < 0 ? -errno : 0;
+    }
+    if (row->kind == ROW_LOG) {
+        r = node_log(fs, h->node, &select);
+        return r < 0 ? r : log_view_open(fs->store, &select, &h->view, NULL);
+    }
+    return node_text(fs, h->node, &h->text);
+}
+
+static int node_name(struct fs *fs, struct node n, char **ret)
+{
+    _buf_ struct buf name = BUF_INIT;
+    int r = tree[n.row].class ? tree[n.row].class->name(fs, n.id, &name) : 0;
+
+    if (r < 0)
+        return r;
+    *ret = buf_steal(&name);
+    return *ret ? 0 : -ENOMEM;
+}
+
+static int open_for_writing(fuse_req_t req, struct handle *h, struct fuse_file_info *fi)
+{
+    struct fs *fs = fs_of(req);
+    int r = writable(h->node.row) ? node_name(fs, h->node, &h->name) : -EACCES;
+
+    h->writes = true;
+    h->fresh = fi->flags & O_TRUNC;
+    h->opener = thread_group(fuse_req_ctx(req)->pid);
+    fi->direct_io = 1;
+    if (r < 0 || h->fresh || tree[h->node.row].kind == ROW_SECRET || tree[h->node.row].kind == ROW_DISPATCH ||
+        tree[h->node.row].kind == ROW_CTL)
+        return r;
+    return node_text(fs, h->node, &h->text);
+}
+
+static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct handle *h = handle_new(node_of(ino));
+    bool reads = (fi->flags & O_ACCMODE) == O_RDONLY;
+    int r = !h ? -ENOMEM : reads ? open_for_reading(fs_of(req), h, fi) : open_for_writing(req, h, fi);
+
+    if (r < 0) {
+        handle_free(h);
+        fuse_reply_err(req, -r);
+        return;
+    }
+    fi->fh = (uintptr_t)h;
+    if (reads)
+        fi->noflush = 1;
+    if (fuse_reply_open(req, fi) < 0) /* the opener was interrupted: there will be no release */
+        handle_free(h);
+}
+
+static void reply_part(fuse_req_t req, const struct buf *text, size_t size, off_t off)
+{
+    size_t from = (size_t)off < text->len ? (size_t)off : text->len;
+
+    fuse_reply_buf(req, buf_str(text) + from, text->len - from < size ? text->len - from : size);
+}
+
+static void read_log(fuse_req_t req, struct handle *h, size_t size, off_t off)
+{
+    char *to = malloc(size);
+    ssize_t n = -ENOMEM;
+
+    pthread_mutex_lock(&h->lock);
+    if (to && h->view)
+        n = log_view_read(h->view, to, size, off);
+    else if (to)
+        n = pread(h->log_fd, to, size, off) < 0 ? -errno : pread(h->log_fd, to, size, off);
+    if (n > 0 && off + n > h->read_to)
+        h->read_to = off + n;
+    pthread_mutex_unlock(&h->lock);
+    if (n < 0)
+        fuse_reply_err(req, (int)-n);
+    else
+        fuse_reply_buf(req, to, (size_t)n);
+    free(to);
+}
+
+static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+    struct handle *h = handle_of(fi);
+
+    (void)ino;
+    if (tree[h->node.row].kind == ROW_WAIT) {
+        park_read(mounted_of(req)->park, req, h->node, size, off);
+        return;
+    }
+    if (h->view || h->log_fd >= 0) {
+        read_log(req, h, size, off);
+        return;
+    }
+    pthread_mutex_lock(&h->lock);
+    reply_part(req, &h->text, size, off);
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* A log is readable while there is more than was read, or when no more will come; a `wait` once it would not
+ * block. */
+static void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph)
+{
+    struct mounted *m = mounted_of(req);
+    struct handle *h = handle_of(fi);
+    enum row_kind kind = tree[h->node.row].kind;
+    bool live = kind == ROW_LOG || kind == ROW_WAIT, now = true;
+
+    (void)ino;
+    if (ph && live && h->log_fd < 0)
+        park_poll(m->park, h->node, ph);
+    else if (ph)
+        fuse_pollhandle_destroy(ph);
+    if (live && h->log_fd < 0)
+        now = owner_completed(m->fs, tree[h->node.row].owner, h->node.id);
+    if (!now && h->view) {
+        pthread_mutex_lock(&h->lock);
+        now = log_view_size(h->view) > h->read_to;
+        pthread_mutex_unlock(&h->lock);
+    }
+    fuse_reply_poll(req, (now ? POLLIN | POLLRDNORM : 0) | POLLOUT);
+}
+
+/* -------------------------------------------------------------------------------------------- writing */
+
+static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+                      struct fuse_file_info *fi)
+{
+    struct fs *fs = fs_of(req);
+    int row = node_creatable(fs, node_of(parent), name);
+    static atomic_llong unborn = 1LL << 50; /* ids of settings that do not exist yet */
+    struct fuse_entry_param e = {.generation = 1};
+    struct handle *h = NULL;
+    int64_t id = row < 0 ? row : 0;
+
+    (void)mode;
+    if (row >= 0 && tree[row].class == &class_drafts)
+        id = draft_make(fs, name, NULL);
+    else if (row >= 0)
+        id = atomic_fetch_add(&unborn, 1);
+    if (id >= 0)
+        h = handle_new((struct node){row, id});
+    if (h)
+        h->name = strdup(name);
+    if (!h || !h->name) {
+        handle_free(h);
+        fuse_reply_err(req, id < 0 ? (int)-id : ENOMEM);
+        return;
+    }
+    h->writes = h->fresh = true;
+    h->opener = thread_group(fuse_req_ctx(req)->pid);
+    fi->fh = (uintptr_t)h;
+    fi->direct_io = 1;
+    handle_stat(fs, h, &e.attr);
+    e.ino = e.attr.st_ino = node_ino(h->node);
+    if (fuse_reply_create(req, &e, fi) < 0)
+        handle_free(h);
+}
+
+static int put_bytes(struct handle *h, const char *bytes, size_t size, off_t off)
+{
+    if (off < 0 || (uint64_t)off + size > DRAFT_SIZE_MAX) {
+        h->too_big = true;
+        return -EFBIG;
+    }
+    size_t end = (size_t)off + size;
+    if (end > h->text.len) {
+        size_t old = h->text.len;
+        if (!buf_reserve(&h->text, end - old))
+            return -ENOMEM;
+        memset(h->text.ptr + old, 0, end - old + 1);
+        h->text.len = end;
+    }
+    memcpy(h->text.ptr + off, bytes, size);
+    h->dirty = true;
+    return 0;
+}
+
+static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t off,
+                     struct fuse_file_info *fi)
+{
+    struct handle *h = handle_of(fi);
+    int r;
+
+    (void)ino;
+    if (tree[h->node.row].kind == ROW_CTL) {
+        r = node_write(fs_of(req), h->node, "", bytes, size);
+    } else {
+        pthread_mutex_lock(&h->lock);
+        r = h->writes ? put_bytes(h, bytes, size, off) : -EBADF;
+        pthread_mutex_unlock(&h->lock);
+    }
+    if (r < 0)
+        fuse_reply_err(req, -r);
+    else
+        fuse_reply_write(req, size);
+}
+
+/* Makes what was written true. A draft with a workflow's name ends with its first acceptance. */
+static int handle_commit(struct fs *fs, struct handle *h)
+{
+    size_t len = h->too_big ? DRAFT_SIZE_MAX + 1 : h->text.len;
+    bool drop = tree[h->node.row].kind == ROW_DROP && is_workflow_name(h->name);
+    int r = node_write(fs, h->node, h->name, buf_str(&h->text), h->too_big && !drop ? h->text.len : len);
+
+    h->dirty = false;
+    h->committed = true;
+    return h->too_big && !drop ? -EFBIG : r;
+}
+
+/*
+ * Each close of a descriptor comes here, of duplicates too. Only what is new counts, and only when the
+ * process that opened the file closes it: a shell's children that write to it close their copies before it is
+ * whole.
+ */
+static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct handle *h = handle_of(fi);
+    enum row_kind kind = tree[h->node.row].kind;
+    int r = 0;
+
+    (void)ino;
+    if (h->writes && kind != ROW_CTL) {
+        pthread_mutex_lock(&h->lock);
+        bool empty_drop = kind == ROW_DROP && h->fresh && !h->committed;
+        bool due = h->dirty || h->too_big || empty_drop;
+        if (due && thread_group(fuse_req_ctx(req)->pid) == h->opener)
+            r = handle_commit(fs_of(req), h);
+        pthread_mutex_unlock(&h->lock);
+    }
+    fuse_reply_err(req, -r);
+}
+
+static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct fs *fs = fs_of(req);
+    struct handle *h = handle_of(fi);
+
+    (void)ino;
+    if (h->writes && tree[h->node.row].kind != ROW_CTL) {
+        if (h->dirty || (h->fresh && !h->committed))
+            (void)handle_commit(fs, h);
+        if (tree[h->node.row].class == &class_drafts && is_workflow_name(h->name))
+            draft_drop(fs, h->node.id);
+    }
+    handle_free(h);
+    fuse_reply_err(req, 0);
+}
+
+static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+    (void)ino;
+    (void)datasync;
+    (void)fi;
+    fuse_reply_err(req, 0); /* what is written takes effect at close */
+}
+
+/* --------------------------------------------------------------------------------- names come and go */
+
+static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    fuse_reply_err(req, -node_remove(fs_of(req), node_of(parent), name, false));
+}
+
+static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    fuse_reply_err(req, -node_remove(fs_of(req), node_of(parent), name, true));
+}
+
+static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+    (void)parent;
+    (void)name;
+    (void)mode;
+    fuse_reply_err(req, EPERM);
+}
+
+static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
+{
+    struct fs *fs = fs_of(req);
+    struct fuse_entry_param e;
+    struct err err = {0};
+    struct node n;
+    int r = -EPERM;
+
+    if (node_of(parent).row == tree_find("repos"))
+        r = engine_link_repo(fs->engine, name, target, &err);
+    if (r == 0)
+        r = node_lookup(fs, node_of(parent), name, &n);
+    if (r == 0)
+        r = fill_entry(fs, n, &e);
+    if (r < 0) {
+        if (err.code)
+            log_info("mount", "repos/%s: refused: %s", name, err.msg);
+        fuse_reply_err(req, -r);
+    } else {
+        fuse_reply_entry(req, &e);
+    }
+}
+
+/* The text of a file of workflows/, whether draft or workflow, becomes that of another name. */
+static int rename_workflow(struct fs *fs, struct node from, const char *old, const char *new)
+{
+    _buf_ struct buf text = BUF_INIT;
+    bool was_draft = tree[from.row].class == &class_drafts;
+    int64_t id;
+    int r = name_check(new);
+
+    if (r < 0)
+        return r;
+    if (was_draft && !is_workflow_name(new))
+        return draft_rename(fs, from.id, new);
+    r = node_text(fs, from, &text);
+    if (r < 0)
+        return r;
+    if (is_workflow_name(new)) {
+        r = node_write(fs, (struct node){tree_find("workflows/NAME.yml"), 0}, new, buf_str(&text), text.len);
+    } else {
+        id = draft_make(fs, new, NULL);
+        r = id < 0 ? (int)id : draft_put(fs, id, buf_str(&text), text.len);
+    }
+    if (r < 0)
+        return r;
+    if (was_draft)
+        draft_drop(fs, from.id);
+    else if (!str_eq(old, new))
+        r = engine_unregister(fs->engine, from.id, NULL);
+    return r;
+}
+
+static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+                      const char *new_name, unsigned flags)
+{
+    struct fs *fs = fs_of(req);
+    struct node dir = node_of(parent), from, to;
+    int r = -EPERM;
+
+    if (parent == new_parent && dir.row == tree_find("workflows") && !(flags & ~1u /* RENAME_NOREPLACE */))
+        r = node_lookup(fs, dir, name, &from);
+    if (r == 0 && tree[from.row].kind != ROW_DROP)
+        r = -EPERM;
+    if (r == 0 && flags && node_lookup(fs, dir, new_name, &to) == 0)
+        r = -EEXIST;
+    if (r == 0)
+        r = rename_workflow(fs, from, name, new_name);
+    fuse_reply_err(req, -r);
+}
+
+/* ------------------------------------------------------------------------- what the kernel must forget */
+
+static void tell_stale(struct mounted *m, uint64_t parent, uint64_t ino, const char *name)
+{
+    struct stale *s = calloc(1, sizeof(*s));
+
+    if (s)
+        *s = (struct stale){parent, ino, name ? strdup(name) : NULL, NULL};
+    if (!s || (name && !s->name)) {
+        free(s);
+        return;
+    }
+    pthread_mutex_lock(&m->lock);
+    s->next = m->stale;
+    m->stale = s;
+    pthread_cond_signal(&m->told);
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void *teller(void *data)
+{
+    struct mounted *m = data;
+
+    pthread_mutex_lock(&m->lock);
+    while (!m->ending || m->stale) {
+        struct stale *s = m->stale;
+        if (!s) {
+            pthread_cond_wait(&m->told, &m->lock);
+            continue;
+        }
+        m->stale = s->next;
+        bool ending = m->ending;
+        pthread_mutex_unlock(&m->lock);
+        if (!ending && s->name)
+            fuse_lowlevel_notify_inval_entry(m->session, s->parent, s->name, strlen(s->name));
+        else if (!ending)
+            fuse_lowlevel_notify_inval_inode(m->session, s->ino, 0, 0);
+        free(s->name);
+        free(s);
+        pthread_mutex_lock(&m->lock);
+    }
+    pthread_mutex_unlock(&m->lock);
+    return NULL;
+}
+
+/* A run that was finished, and so cached, is run again: all its files, and the jobs of the attempt before. */
+static void run_restarted(struct mounted *m, const struct run_row *run)
+{
+    uint64_t jobs = node_ino((struct node){tree_find("runs/N/jobs"), run->id});
+    int64_t ids[64], after = 0;
+    ssize_t n;
+
+    for (int row = 0; row < (int)tree_rows; row++)
+        if (tree[row].owner == OWN_RUN && tree[row].depth >= 2)
+            tell_stale(m, 0, node_ino((struct node){row, run->id}), NULL);
+    while ((n = store_list_jobs(m->fs->store, run->id, run->attempt - 1, after, ids, ARRAY_LEN(ids))) > 0) {
+        for (ssize_t i = 0; i < n; i++) {
+            const struct job_row *job = store_get_job(m->fs->store, ids[i]);
+            if (job)
+                tell_stale(m, jobs, 0, job->key);
+            job_row_unref(job);
+        }
+        after = ids[n - 1];
+    }
+}
+
+static void on_changed(void *data, const struct change *changes, size_t n)
+{
+    struct mounted *m = data;
+
+    park_wake(m->park, changes, n);
+    for (size_t i = 0; i < n; i++) {
+        if (changes[i].kind != CHANGE_RUN || changes[i].created)
+            continue;
+        char name[32];
+        snprintf(name, sizeof(name), "%lld", (long long)changes[i].id);
+        if (changes[i].deleted) {
+            tell_stale(m, node_ino((struct node){tree_find("runs"), 0}), 0, name);
+            continue;
+        }
+        const struct run_row *run = store_get_run(m->fs->store, changes[i].id);
+        if (run && run->attempt > 1 && str_eq(run->status, "queued"))
+            run_restarted(m, run);
+        run_row_unref(run);
+    }
+}
+
+/* --------------------------------------------------------------------------------------------- session */
+
+static void op_init(void *data, struct fuse_conn_info *conn)
+{
+    (void)data;
+    conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
+    conn->want |= conn->capable & FUSE_CAP_READDIRPLUS;
+    conn->want &= ~(unsigned)FUSE_CAP_WRITEBACK_CACHE;
+}
+
+static const struct fuse_lowlevel_ops operations = {
+    .init = op_init,
+    .lookup = op_lookup,
+    .getattr = op_getattr,
+    .setattr = op_setattr,
+    .readlink = op_readlink,
+    .opendir = op_opendir,
+    .readdir = op_readdir,
+    .readdirplus = op_readdirplus,
+    .open = op_open,
+    .read = op_read,
+    .poll = op_poll,
+    .create = op_create,
+    .write = op_write,
+    .flush = op_flush,
+    .release = op_release,
+    .fsync = op_fsync,
+    .unlink = op_unlink,
+    .rmdir = op_rmdir,
+    .mkdir = op_mkdir,
+    .symlink = op_symlink,
+    .rename = op_rename,
+};
+
+static int start_session(struct mounted *m, const struct mount_opts *opts, struct err *err)
+{
+    _buf_ struct buf options = BUF_INIT;
+    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+
+    buf_adds(&options, "fsname=runfs,subtype=runfs,default_permissions");
+    if (*opts->options)
+        buf_addf(&options, ",%s", opts->options);
+    if (!buf_ok(&options) || fuse_opt_add_arg(&args, "runfs") < 0 || fuse_opt_add_arg(&args, "-o") < 0 ||
+        fuse_opt_add_arg(&args, buf_str(&options)) < 0) {
+        fuse_opt_free_args(&args);
+        return err_errno(err, -ENOMEM, "cannot mount");
+    }
+    m->session = fuse_session_new(&args, &operations, sizeof(operations), m);
+    fuse_opt_free_args(&args);
+    if (!m->session)
+        return err_set(err, -EINVAL, "cannot mount with the options '%s'", opts->options);
+    if (fuse_set_signal_handlers(m->session) == 0)
+        m->signals = true;
+    if (fuse_session_mount(m->session, opts->mount_point) < 0)
+        return err_set(err, -EIO, "cannot mount at %s: see the message above, and `runfs doctor`",
+                       opts->mount_point);
+    m->attached = true;
+    return 0;
+}
+
+int mounted_new(const struct mount_opts *opts, struct mounted **ret, struct err *err)
+{
+    struct mounted *m = calloc(1, sizeof(*m));
+
+    if (!m)
+        return err_errno(err, -ENOMEM, "cannot mount");
+    m->fs = opts->fs;
+    pthread_mutex_init(&m->lock, NULL);
+    pthread_cond_init(&m->told, NULL);
+    m->park = park_new(opts->fs);
+    int r = m->park ? start_session(m, opts, err) : err_errno(err, -ENOMEM, "cannot mount");
+    if (r == 0 && store_subscribe(opts->fs->store, on_changed, m) < 0)
+        r = err_set(err, -ENOSPC, "cannot mount: too many subscribers of the store");
+    if (r == 0)
+        m->has_teller = pthread_create(&m->teller, NULL, teller, m) == 0;
+    if (r < 0) {
+        mounted_free(m);
+        return r;
+    }
+    *ret = m;
+    return 0;
+}
+
+int mounted_serve(struct mounted *m)
+{
+    struct fuse_loop_config *config = fuse_loop_cfg_create();
+
+    if (!config)
+        return -ENOMEM;
+    fuse_loop_cfg_set_clone_fd(config, 1);
+    fuse_loop_cfg_set_max_threads(config, 8);
+    int r = fuse_session_loop_mt(m->session, config);
+    fuse_loop_cfg_destroy(config);
+    park_end(m->park);
+    return r < 0 ? r : 0;
+}
+
+void mounted_free(struct mounted *m)
+{
+    if (!m)
+        return;
+    pthread_mutex_lock(&m->lock);
+    m->ending = true;
+    pthread_cond_signal(&m->told);
+    pthread_mutex_unlock(&m->lock);
+    if (m->has_teller)
+        pthread_join(m->teller, NULL);
+    if (m->park)
+        park_end(m->park);
+    if (m->attached)
+        fuse_session_unmount(m->session);
+    if (m->signals)
+        fuse_remove_signal_handlers(m->session);
+    if (m->session)
+        fuse_session_destroy(m->session);
+    park_free(m->park);
+    pthread_mutex_destroy(&m->lock);
+    pthread_cond_destroy(&m->told);
+    free(m);
+}

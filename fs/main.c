@@ -1,0 +1,56 @@
+/* runfs: the table of subcommands. */
+#include <signal.h>
+
+#include "fs.h"
+#include "runfs/str.h"
+
+static int cmd_version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    puts("runfs " RUNFS_VERSION);
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} subcommands[] = {
+    {"mount", cmd_mount, "mount the runner at a directory"},
+    {"umount", cmd_umount, "unmount it and wait until its daemon has ended"},
+    {"run", cmd_run, "run one workflow, with a live log and its exit code"},
+    {"lint", cmd_lint, "check workflows, in GitHub's words"},
+    {"plan", cmd_plan, "say what a workflow would run, or why nothing"},
+    {"eval", cmd_eval, "evaluate an expression"},
+    {"doctor", cmd_doctor, "say what works here and what to install"},
+    {"version", cmd_version, "print the version"},
+};
+
+static void usage(FILE *to)
+{
+    fputs("usage: runfs SUBCOMMAND [ARGUMENT...]\n\n", to);
+    for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
+        fprintf(to, "  %-8s %s\n", subcommands[i].name, subcommands[i].help);
+    fputs("\n`runfs SUBCOMMAND -h` says more. Start with: runfs mount ~/ci\n", to);
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+
+    signal(SIGPIPE, SIG_IGN);
+    if (str_eq(name, "-h") || str_eq(name, "--help") || str_eq(name, "help")) {
+        usage(stdout);
+        return 0;
+    }
+    if (str_eq(name, "--version") || str_eq(name, "-V"))
+        name = "version";
+    for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
+        if (str_eq(subcommands[i].name, name))
+            return subcommands[i].run(argc - 1, argv + 1);
+    if (*name)
+        fprintf(stderr, "runfs: there is no subcommand '%s'\n\n", name);
+    usage(stderr);
+    return 2;
+}

@@ -1,0 +1,374 @@
+/* Walking the tree: names to objects, objects to attributes, directories to lists. All from the table. */
+#include <sys/stat.h>
+
+#include "fs.h"
+#include "runfs/io.h"
+#include "runfs/str.h"
+
+/* An inode is the id and the row; the root is FUSE's 1. 11 bits of row leave 52 of id. */
+enum { ROW_BITS = 8 };
+
+uint64_t node_ino(struct node n)
+{
+    return n.row == ROW_ROOT ? 1 : ((uint64_t)n.id << ROW_BITS | (uint64_t)n.row) + 1;
+}
+
+struct node node_of(uint64_t ino)
+{
+    return ino == 1
+               ? (struct node){ROW_ROOT, 0}
+               : (struct node){(int)((ino - 1) & ((1 << ROW_BITS) - 1)), (int64_t)((ino - 1) >> ROW_BITS)};
+}
+
+/* ----------------------------------------------------------------------------------------------- owners */
+
+bool owner_completed(struct fs *fs, enum owner owner, int64_t id)
+{
+    bool completed = false;
+
+    if (owner == OWN_RUN) {
+        const struct run_row *row = store_get_run(fs->store, id);
+        completed = row && str_eq(row->status, "completed");
+        run_row_unref(row);
+    } else if (owner == OWN_JOB) {
+        const struct job_row *row = store_get_job(fs->store, id);
+        completed = row && str_eq(row->status, "completed");
+        job_row_unref(row);
+    } else if (owner == OWN_STEP) {
+        const struct step_row *row = store_get_step(fs->store, id);
+        completed = row && str_eq(row->status, "completed");
+        step_row_unref(row);
+    }
+    return completed;
+}
+
+#define OWNER_TIME(kind, get)                                                                                \
+    {                                                                                                        \
+        const struct kind##_row *row = get;                                                                  \
+        if (!row)                                                                                            \
+            return -ENOENT;                                                                                  \
+        *ret = row->changed_at;                                                                              \
+        kind##_row_unref(row);                                                                               \
+        return 0;                                                                                            \
+    }
+
+/* When an object last changed. -ENOENT: it is gone. */
+static int owner_time(struct fs *fs, enum owner owner, int64_t id, int64_t *ret)
+{
+    if (id == 0)
+        owner = OWN_NONE;
+    switch (owner) {
+    case OWN_NONE:
+        *ret = fs->started_at;
+        return 0;
+    case OWN_WORKFLOW:
+        OWNER_TIME(workflow, store_get_workflow(fs->store, id))
+    case OWN_REPO:
+        OWNER_TIME(repo, store_get_repo(fs->store, id))
+    case OWN_ERROR:
+        OWNER_TIME(error, store_get_error(fs->store, id))
+    case OWN_RUN:
+        OWNER_TIME(run, store_get_run(fs->store, id))
+    case OWN_JOB:
+        OWNER_TIME(job, store_get_job(fs->store, id))
+    case OWN_STEP:
+        OWNER_TIME(step, store_get_step(fs->store, id))
+    case OWN_OUTPUT:
+        OWNER_TIME(output, store_get_output(fs->store, id))
+    case OWN_CONFIG:
+        OWNER_TIME(setting, store_get_setting(fs->store, SETTING_CONFIG, id))
+    case OWN_SECRET:
+        OWNER_TIME(setting, store_get_setting(fs->store, SETTING_SECRET, id))
+    case OWN_VAR:
+        OWNER_TIME(setting, store_get_setting(fs->store, SETTING_VAR, id))
+    }
+    return -ENOENT;
+}
+
+/* runs/ and the like change with the newest run. */
+static int64_t listing_time(struct fs *fs, const struct row *row)
+{
+    const struct run_row *run = NULL;
+    int64_t t = fs->started_at;
+
+    if (row->owner == OWN_RUN)
+        run = store_get_run(fs->store, store_latest_run(fs->store));
+    if (run && run->changed_at > t)
+        t = run->changed_at;
+    run_row_unref(run);
+    return t;
+}
+
+int64_t node_run(struct fs *fs, struct node n)
+{
+    int64_t run_id = 0;
+
+    if (n.id == 0)
+        return 0;
+    if (tree[n.row].owner == OWN_RUN)
+        return n.id;
+    if (tree[n.row].owner == OWN_JOB) {
+        const struct job_row *row = store_get_job(fs->store, n.id);
+        run_id = row ? row->run_id : 0;
+        job_row_unref(row);
+    } else if (tree[n.row].owner == OWN_STEP) {
+        const struct step_row *row = store_get_step(fs->store, n.id);
+        run_id = row ? row->run_id : 0;
+        step_row_unref(row);
+    }
+    return run_id;
+}
+
+bool node_final(struct fs *fs, struct node n)
+{
+    const struct row *row = &tree[n.row];
+
+    if (row->kind == ROW_CTL || n.id == 0)
+        return false;
+    if (row->show == link_run_workflow) /* comes and goes with the workflow */
+        return false;
+    return (row->owner == OWN_RUN || row->owner == OWN_JOB || row->owner == OWN_STEP) &&
+                   owner_completed(fs, row->owner, n.id) && !row->class
+               ? true
+               : row->class && row->kind == ROW_DIR && owner_completed(fs, row->owner, n.id);
+}
+
+/* ------------------------------------------------------------------------------------------------- text */
+
+int node_log(struct fs *fs, struct node n, struct log_select *ret)
+{
+    const struct row *row = &tree[n.row];
+    int r = -ENOENT;
+
+    *ret = (struct log_select){.streams = row->streams};
+    if (row->owner == OWN_RUN) {
+        const struct run_row *run = store_get_run(fs->store, n.id);
+        if (run) {
+            ret->run_id = n.id;
+            ret->attempt = run->attempt;
+            r = 0;
+        }
+        run_row_unref(run);
+    } else if (row->owner == OWN_JOB) {
+        const struct job_row *job = store_get_job(fs->store, n.id);
+        if (job) {
+            ret->run_id = job->run_id;
+            ret->job_id = job->log_job_id ? job->log_job_id : job->id;
+            r = 0;
+        }
+        job_row_unref(job);
+    } else if (row->owner == OWN_STEP) {
+        const struct step_row *step = store_get_step(fs->store, n.id);
+        if (step) {
+            ret->run_id = step->run_id;
+            ret->step_id = n.id;
+            r = 0;
+        }
+        step_row_unref(step);
+    }
+    return r;
+}
+
+/* Sizes of finished logs are in their rows; of live ones they are counted. */
+static int64_t log_row_size(struct fs *fs, struct node n)
+{
+    const struct row *row = &tree[n.row];
+    struct log_select select;
+    int64_t size = -1;
+
+    if (row->owner == OWN_STEP) {
+        const struct step_row *step = store_get_step(fs->store, n.id);
+        if (step)
+            size = row->streams == LOG_STDOUT   ? step->stdout_size
+                   : row->streams == LOG_STDERR ? step->stderr_size
+                                                : step->log_size;
+        step_row_unref(step);
+    } else if (row->owner == OWN_JOB) {
+        const struct job_row *job = store_get_job(fs->store, n.id);
+        size = job ? job->log_size : -1;
+        job_row_unref(job);
+    } else if (row->owner == OWN_RUN) {
+        const struct run_row *run = store_get_run(fs->store, n.id);
+        size = run ? run->log_size : -1;
+        run_row_unref(run);
+    }
+    if (size < 0 && node_log(fs, n, &select) == 0)
+        size = log_size(fs->store, &select);
+    return size < 0 ? 0 : size;
+}
+
+int node_text(struct fs *fs, struct node n, struct buf *ret)
+{
+    const struct row *row = &tree[n.row];
+    int r;
+
+    switch (row->kind) {
+    case ROW_CTL:
+        return fs_last_reply(fs, n, ret);
+    case ROW_WAIT:
+        return owner_completed(fs, row->owner, n.id) ? row->show(fs, n.id, ret) : -EAGAIN;
+    case ROW_LINK:
+        if (row->class && row->depth == 4)
+            buf_adds(ret, "../");
+        break;
+    case ROW_DROP:
+        if (!row->show)
+            return draft_get(fs, n.id, ret);
+        break;
+    default:
+        break;
+    }
+    r = row->show ? row->show(fs, n.id, ret) : -EACCES;
+    return r == 0 && !buf_ok(ret) ? -ENOMEM : r;
+}
+
+/* ------------------------------------------------------------------------------------------- attributes */
+
+static mode_t row_mode(const struct row *row)
+{
+    switch (row->kind) {
+    case ROW_DIR:
+        return S_IFDIR |
+               (str_eq(row->name, "secrets") || str_eq(row->name, "vars") || str_eq(row->name, "config") ||
+                        str_eq(row->name, "labels") || str_eq(row->name, "workflows") ||
+                        str_eq(row->name, "repos") || str_eq(row->name, "N") || str_eq(row->name, "runs")
+                    ? 0755
+                    : 0555);
+    case ROW_LINK:
+        return S_IFLNK | 0777;
+    case ROW_CTL:
+    case ROW_DROP:
+    case ROW_SETTING:
+    case ROW_DISPATCH:
+        return S_IFREG | 0644;
+    case ROW_SECRET:
+        return S_IFREG | 0200;
+    default:
+        return S_IFREG | 0444;
+    }
+}
+
+static void set_times(struct stat *st, int64_t ns)
+{
+    st->st_mtim = (struct timespec){ns / 1000000000, ns % 1000000000};
+    st->st_ctim = st->st_atim = st->st_mtim;
+}
+
+enum { KEEP_SECONDS = 3600 };
+
+int node_stat(struct fs *fs, struct node n, struct stat *st, double *seconds)
+{
+    const struct row *row = &tree[n.row];
+    _buf_ struct buf text = BUF_INIT;
+    int64_t changed;
+    int r = 0;
+
+    *st = (struct stat){
+        .st_mode = row_mode(row), .st_nlink = 1, .st_uid = fs->uid, .st_gid = fs->gid, .st_blksize = 4096};
+    *seconds = 0;
+    if (row->class == &class_drafts)
+        return draft_stat(fs, n.id, st);
+    if (owner_time(fs, row->owner, n.id, &changed) < 0)
+        return -ENOENT;
+    set_times(st, n.id ? changed : listing_time(fs, row));
+    if (row->kind == ROW_DIR) {
+        st->st_nlink = 2;
+    } else if (row->kind == ROW_LOG && row->owner == OWN_NONE) {
+        struct stat log;
+        if (stat(fs->log_path, &log) == 0) {
+            st->st_size = log.st_size;
+            st->st_mtim = st->st_ctim = log.st_mtim;
+        }
+    } else if (row->kind == ROW_LOG) {
+        st->st_size = log_row_size(fs, n);
+    } else if (row->kind != ROW_SECRET) {
+        r = node_text(fs, n, &text);
+        st->st_size = (off_t)text.len;
+        r = r == -EAGAIN ? 0 : r;
+    }
+    st->st_blocks = (st->st_size + 511) / 512;
+    if (r == 0 && node_final(fs, n))
+        *seconds = KEEP_SECONDS;
+    return r;
+}
+
+/* ----------------------------------------------------------------------------------------- lookup, list */
+
+static int lookup_child(struct fs *fs, struct node dir, int child, const char *name, struct node *ret)
+{
+    const struct row *row = &tree[child];
+    int64_t id = dir.id;
+
+    if (!row->class && !str_eq(row->name, name))
+        return -ENOENT;
+    if (row->class)
+        id = row->class->find(fs, dir.id, name);
+    if (row->class && id <= 0)
+        return -ENOENT;
+    *ret = (struct node){child, id};
+    return 0;
+}
+
+int node_lookup(struct fs *fs, struct node dir, const char *name, struct node *ret)
+{
+    for (int child = tree_child(dir.row, -1); child >= 0; child = tree_child(dir.row, child))
+        if (lookup_child(fs, dir, child, name, ret) == 0)
+            return 0;
+    return -ENOENT;
+}
+
+/* A cookie is (child row, last id given): it stays true while entries come and go. */
+static uint64_t cookie_of(int child, int64_t id)
+{
+    return (uint64_t)id << ROW_BITS | (uint64_t)child;
+}
+
+/* Whether a name that is always found is listed now: `wait` only once it no longer blocks, so that grep -r
+ * never hangs. */
+static bool listed(struct fs *fs, struct node n)
+{
+    struct stat st;
+    double seconds;
+
+    if (tree[n.row].kind == ROW_WAIT)
+        return owner_completed(fs, tree[n.row].owner, n.id);
+    if (tree[n.row].kind == ROW_DIR || tree[n.row].kind == ROW_LOG || tree[n.row].kind == ROW_CTL)
+        return true;
+    return node_stat(fs, n, &st, &seconds) == 0;
+}
+
+static bool list_class(struct fs *fs, struct node dir, int child, int64_t after, list_fn *each, void *data)
+{
+    const struct name_class *class = tree[child].class;
+    int64_t ids[64];
+    ssize_t n;
+
+    while ((n = class->next(fs, dir.id, after, ids, ARRAY_LEN(ids))) > 0)
+        for (ssize_t i = 0; i < n; i++) {
+            _buf_ struct buf name = BUF_INIT;
+            after = ids[i];
+            if (class->name(fs, ids[i], &name) == 0 && name.len &&
+                !each(data, buf_str(&name), (struct node){child, ids[i]}, cookie_of(child, ids[i])))
+                return false;
+        }
+    return true;
+}
+
+int node_list(struct fs *fs, struct node dir, uint64_t cookie, list_fn *each, void *data)
+{
+    int from = (int)(cookie & ((1 << ROW_BITS) - 1));
+    int64_t after = (int64_t)(cookie >> ROW_BITS);
+
+    for (int child = cookie ? from : tree_child(dir.row, -1); child >= 0;
+         child = tree_child(dir.row, child)) {
+        struct node n = {child, dir.id};
+        if (tree[child].class) {
+            if (!list_class(fs, dir, child, child == from ? after : 0, each, data))
+                return 0;
+        } else if (!(cookie && child == from)) {
+            if (listed(fs, n) && !each(data, tree[child].name, n, cookie_of(child, 0)))
+                return 0;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,110 @@
+/* What the files of the root, of workflows and of settings show. */
+#include "fs.h"
+#include "runfs/io.h"
+#include "runfs/str.h"
+
+int show_readme(struct fs *fs, int64_t id, struct buf *ret)
+{
+    (void)fs;
+    (void)id;
+    for (size_t i = 0; i < tree_rows; i++) {
+        const struct row *row = &tree[i];
+        size_t start = ret->len;
+        buf_addf(ret, "%*s%s%s", row->depth * 2, "", row->name, row->kind == ROW_DIR && i > 0 ? "/" : "");
+        size_t width = ret->len - start;
+        buf_addf(ret, "%*s%s\n", width < 34 ? (int)(34 - width) : 1, "", row->help);
+    }
+    return 0;
+}
+
+int show_status(struct fs *fs, int64_t id, struct buf *ret)
+{
+    const struct machine_probe *probes;
+    size_t n = machines_probe(fs->machines, &probes);
+    struct engine_status s;
+
+    (void)id;
+    engine_status(fs->engine, &s);
+    buf_addf(ret, "version: %s\npid: %d\nstarted_at: ", RUNFS_VERSION, getpid());
+    buf_add_time(ret, fs->started_at);
+    buf_addf(ret, "\nstate: %s\nslots: %d\nbusy: %d\nqueued_jobs: %d\nactive_runs: %d\nruns: %lld\n",
+             store_dir(fs->store), s.slots, s.busy, s.queued_jobs, s.active_runs,
+             (long long)store_count_runs(fs->store, NULL, NULL));
+    for (size_t i = 0; i < n; i++)
+        buf_addf(ret, "backend %s: %s: %s\n", probes[i].backend, probes[i].works ? "works" : "does not work",
+                 probes[i].words);
+    return 0;
+}
+
+int show_workflow_source(struct fs *fs, int64_t id, struct buf *ret)
+{
+    const struct workflow_row *row = store_get_workflow(fs->store, id);
+    int r = row && !row->removed ? 0 : -ENOENT;
+
+    if (r == 0)
+        buf_add(ret, row->source, row->source_len);
+    workflow_row_unref(row);
+    return r;
+}
+
+int show_dispatch(struct fs *fs, int64_t id, struct buf *ret)
+{
+    const struct workflow_row *row = store_get_workflow(fs->store, id);
+    int r = row && !row->removed ? 0 : -ENOENT;
+
+    if (r == 0 && row->last_run)
+        buf_addf(ret, "%lld\n", (long long)row->last_run);
+    workflow_row_unref(row);
+    return r;
+}
+
+int show_error(struct fs *fs, int64_t id, struct buf *ret)
+{
+    const struct error_row *row = store_get_error(fs->store, id);
+
+    if (!row)
+        return -ENOENT;
+    buf_adds(ret, row->text);
+    error_row_unref(row);
+    return 0;
+}
+
+int link_repo(struct fs *fs, int64_t id, struct buf *ret)
+{
+    const struct repo_row *row = store_get_repo(fs->store, id);
+
+    if (!row)
+        return -ENOENT;
+    buf_adds(ret, row->path);
+    repo_row_unref(row);
+    return 0;
+}
+
+/* From runs/{active,failed}/N and runs/by-workflow/W/N; the latter is one deeper, which node_text adds. */
+int link_run(struct fs *fs, int64_t id, struct buf *ret)
+{
+    (void)fs;
+    buf_addf(ret, "../%lld", (long long)id);
+    return 0;
+}
+
+static int show_setting(struct fs *fs, enum setting_kind kind, int64_t id, struct buf *ret)
+{
+    const struct setting_row *row = store_get_setting(fs->store, kind, id);
+
+    if (!row)
+        return -ENOENT;
+    buf_addf(ret, "%s\n", row->value);
+    setting_row_unref(row);
+    return 0;
+}
+
+int show_config(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return show_setting(fs, SETTING_CONFIG, id, ret);
+}
+
+int show_var(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return show_setting(fs, SETTING_VAR, id, ret);
+}

@@ -1,0 +1,176 @@
+/* The whole mounted interface: one row a name, indented as mounted. */
+#include "fs.h"
+#include "runfs/str.h"
+
+#define DIR_(d, n, o, h)                                                                                     \
+    {                                                                                                        \
+        .depth = (d), .kind = ROW_DIR, .name = (n), .owner = (o), .help = (h)                                \
+    }
+#define EACH(d, n, c, o, h)                                                                                  \
+    {                                                                                                        \
+        .depth = (d), .kind = ROW_DIR, .name = (n), .class = &(c), .owner = (o), .help = (h)                 \
+    }
+#define TEXT(d, n, s, o, h)                                                                                  \
+    {                                                                                                        \
+        .depth = (d), .kind = ROW_TEXT, .name = (n), .show = (s), .owner = (o), .help = (h)                  \
+    }
+#define FILE_(d, n, c, k, s, o, h)                                                                           \
+    {                                                                                                        \
+        .depth = (d), .kind = (k), .name = (n), .class = &(c), .show = (s), .owner = (o), .help = (h)        \
+    }
+#define LINK(d, n, s, o, h)                                                                                  \
+    {                                                                                                        \
+        .depth = (d), .kind = ROW_LINK, .name = (n), .show = (s), .owner = (o), .help = (h)                  \
+    }
+#define LINKS(d, n, c, s, o, h)                                                                              \
+    {                                                                                                        \
+        .depth = (d), .kind = ROW_LINK, .name = (n), .class = &(c), .show = (s), .owner = (o), .help = (h)   \
+    }
+#define LOG(d, n, v, o, h)                                                                                   \
+    {                                                                                                        \
+        .depth = (d), .kind = ROW_LOG, .name = (n), .streams = (v), .owner = (o), .help = (h)                \
+    }
+#define WAIT(d, n, s, o, h)                                                                                  \
+    {                                                                                                        \
+        .depth = (d), .kind = ROW_WAIT, .name = (n), .show = (s), .owner = (o), .help = (h)                  \
+    }
+#define CTL(d, n, v, o, h)                                                                                   \
+    {                                                                                                        \
+        .depth = (d), .kind = ROW_CTL, .name = (n), .verbs = (v), .owner = (o), .help = (h)                  \
+    }
+
+/* clang-format off */
+const struct row tree[] = {
+DIR_ (0, "/",                                                                   OWN_NONE, "a CI runner driven by cp and cat"),
+TEXT (1,   "README",         show_readme,                                       OWN_NONE, "this table, printed"),
+TEXT (1,   "status",         show_status,                                       OWN_RUN,  "what the daemon is doing"),
+LOG  (1,   "log",            0,                                                 OWN_NONE, "the daemon's own log"),
+DIR_ (1,   "workflows",                                                         OWN_WORKFLOW, "drop a workflow here to check, register and run it; rm unregisters"),
+FILE_(2,     "NAME.yml",     class_workflows, ROW_DROP, show_workflow_source,   OWN_WORKFLOW, "its source; write it whole (cp, mv, an editor) to run it"),
+FILE_(2,     "SCRATCH",      class_drafts, ROW_DROP, NULL,                      OWN_NONE, "other names: files of editors and rsync, kept in memory only"),
+EACH (2,     "REPO",         class_repos,                                       OWN_REPO, "the workflows of a linked repository"),
+FILE_(3,       "NAME.yml",   class_repo_workflows, ROW_TEXT, show_workflow_source, OWN_WORKFLOW, "as in its checkout; read-only"),
+DIR_ (1,   "errors",                                                            OWN_ERROR, "why a drop or a setting was refused"),
+FILE_(2,     "NAME",         class_errors, ROW_TEXT, show_error,                OWN_ERROR, "FILE (Line: L, Col: C): message; gone once it is accepted"),
+DIR_ (1,   "dispatch",                                                          OWN_WORKFLOW, "start a workflow_dispatch run"),
+FILE_(2,     "NAME.yml",     class_workflows, ROW_DISPATCH, show_dispatch,      OWN_WORKFLOW, "write key=value lines or JSON inputs; read: the id of the last run"),
+EACH (2,     "REPO",         class_repos,                                       OWN_REPO, "the same for a linked repository"),
+FILE_(3,       "NAME.yml",   class_repo_workflows, ROW_DISPATCH, show_dispatch, OWN_WORKFLOW, "write inputs; read: the id of the last run"),
+DIR_ (1,   "repos",                                                             OWN_REPO, "ln -s /path/to/checkout repos/NAME links a repository, rm unlinks it"),
+LINKS(2,     "NAME",         class_repos, link_repo,                            OWN_REPO, "-> the checkout"),
+DIR_ (1,   "runs",                                                              OWN_RUN,  "every run, by number"),
+LINK (2,     "latest",       link_latest_run,                                   OWN_RUN,  "-> the newest run"),
+DIR_ (2,     "active",                                                          OWN_RUN,  "runs that are not completed"),
+LINKS(3,       "N",          class_active_runs, link_run,                       OWN_RUN,  "-> runs/N"),
+DIR_ (2,     "failed",                                                          OWN_RUN,  "runs that failed, were cancelled or interrupted"),
+LINKS(3,       "N",          class_failed_runs, link_run,                       OWN_RUN,  "-> runs/N"),
+DIR_ (2,     "by-workflow",                                                     OWN_RUN,  "runs by the workflow they are of"),
+EACH (3,       "W",          class_run_workflows,                               OWN_WORKFLOW, "one workflow's runs"),
+LINKS(4,         "N",        class_runs_of, link_run,                           OWN_RUN,  "-> runs/N"),
+EACH (2,     "N",            class_runs,                                        OWN_RUN,  "one run; rmdir deletes it"),
+TEXT (3,       "status",     show_run_status,                                   OWN_RUN,  "queued | in_progress | completed"),
+TEXT (3,       "conclusion", show_run_conclusion,                               OWN_RUN,  "success | failure | cancelled | skipped | interrupted; empty until completed"),
+TEXT (3,       "exit_code",  show_run_exit_code,                                OWN_RUN,  "0, or the first failing step's; empty until completed"),
+TEXT (3,       "name",       show_run_name,                                     OWN_RUN,  "of the workflow"),
+TEXT (3,       "event",      show_run_event,                                    OWN_RUN,  "what started it"),
+TEXT (3,       "ref",        show_run_ref,                                      OWN_RUN,  "GITHUB_REF"),
+TEXT (3,       "sha",        show_run_sha,                                      OWN_RUN,  "GITHUB_SHA"),
+TEXT (3,       "actor",      show_run_actor,                                    OWN_RUN,  "who started it"),
+TEXT (3,       "title",      show_run_title,                                    OWN_RUN,  "its run-name"),
+TEXT (3,       "attempt",    show_run_attempt,                                  OWN_RUN,  "1, and one more for each rerun"),
+TEXT (3,       "created_at", show_run_created,                                  OWN_RUN,  "when it was asked for"),
+TEXT (3,       "started_at", show_run_started,                                  OWN_RUN,  "when its first job started"),
+TEXT (3,       "completed_at", show_run_completed,                              OWN_RUN,  "when its last job ended"),
+TEXT (3,       "duration_ms", show_run_duration,                                OWN_RUN,  "from start to end, or to now"),
+TEXT (3,       "inputs.json", show_run_inputs,                                  OWN_RUN,  "workflow_dispatch inputs, with defaults"),
+TEXT (3,       "event.json", show_run_event_json,                               OWN_RUN,  "the payload, github.event"),
+TEXT (3,       "workflow.yml", show_run_source,                                 OWN_RUN,  "the workflow as it was then"),
+TEXT (3,       "plan.json",  show_run_plan,                                     OWN_RUN,  "jobs, order and matrix as planned"),
+TEXT (3,       "result.json", show_run_result,                                  OWN_RUN,  "everything that came of it; there once completed"),
+TEXT (3,       "summary.md", show_run_summary,                                  OWN_RUN,  "step summaries, if any step wrote one"),
+TEXT (3,       "annotations", show_run_annotations,                             OWN_RUN,  "FILE:LINE:COL: level: text"),
+LOG  (3,       "log",        LOG_OF_RUN,                                        OWN_RUN,  "all jobs' output, as it came"),
+WAIT (3,       "wait",       show_run_conclusion,                               OWN_RUN,  "blocks until completed, then the conclusion; listed only once completed"),
+CTL  (3,       "ctl",        run_verbs,                                         OWN_RUN,  "write cancel | rerun | rerun-failed; read: the last reply"),
+LINK (3,       "workflow",   link_run_workflow,                                 OWN_RUN,  "-> its workflow, while that is registered"),
+DIR_ (3,       "jobs",                                                          OWN_RUN,  "its jobs, a matrix job once for each combination"),
+EACH (4,         "JOB",      class_jobs,                                        OWN_JOB,  "one job"),
+TEXT (5,           "status", show_job_status,                                   OWN_JOB,  "queued | in_progress | completed"),
+TEXT (5,           "conclusion", show_job_conclusion,                           OWN_JOB,  "success | failure | cancelled | skipped | interrupted; empty until completed"),
+TEXT (5,           "exit_code", show_job_exit_code,                             OWN_JOB,  "0, or the first failing step's; empty until completed"),
+TEXT (5,           "name",   show_job_name,                                     OWN_JOB,  "as GitHub shows it: build (linux, 18)"),
+TEXT (5,           "why",    show_job_why,                                      OWN_JOB,  "its `if`, part by part, and what it came to"),
+TEXT (5,           "runs_on", show_job_runs_on,                                 OWN_JOB,  "labels, as JSON, once known"),
+TEXT (5,           "backend", show_job_backend,                                 OWN_JOB,  "what it runs in, once it runs"),
+TEXT (5,           "duration_ms", show_job_duration,                            OWN_JOB,  "from start to end, or to now"),
+TEXT (5,           "matrix.json", show_job_matrix,                              OWN_JOB,  "its combination; only with a matrix"),
+LOG  (5,           "log",    LOG_OF_STEP,                                       OWN_JOB,  "all its steps' output"),
+WAIT (5,           "wait",   show_job_conclusion,                               OWN_JOB,  "blocks until completed, then the conclusion; listed only once completed"),
+CTL  (5,           "ctl",    job_verbs,                                         OWN_JOB,  "write cancel | rerun; read: the last reply"),
+DIR_ (5,           "outputs",                                                   OWN_JOB,  "its outputs"),
+FILE_(6,             "NAME", class_job_outputs, ROW_TEXT, show_output,          OWN_OUTPUT, "one output's value"),
+DIR_ (5,           "needs",                                                     OWN_JOB,  "the jobs it needs"),
+LINKS(6,             "JOB",  class_needs, link_need,                            OWN_JOB,  "-> that job"),
+DIR_ (5,           "steps",                                                     OWN_JOB,  "its steps, in order"),
+EACH (6,             "NN-SLUG", class_steps,                                    OWN_STEP, "one step"),
+TEXT (7,               "name", show_step_name,                                  OWN_STEP, "as written, expressions evaluated"),
+TEXT (7,               "status", show_step_status,                              OWN_STEP, "queued | in_progress | completed"),
+TEXT (7,               "outcome", show_step_outcome,                            OWN_STEP, "before continue-on-error; empty until completed"),
+TEXT (7,               "conclusion", show_step_conclusion,                      OWN_STEP, "after continue-on-error; empty until completed"),
+TEXT (7,               "exit_code", show_step_exit_code,                        OWN_STEP, "of its process; empty if there was none"),
+LOG  (7,               "log", LOG_OF_STEP,                                      OWN_STEP, "stdout, stderr and the runner's own lines, as they came"),
+LOG  (7,               "stdout", LOG_STDOUT,                                    OWN_STEP, "its standard output"),
+LOG  (7,               "stderr", LOG_STDERR,                                    OWN_STEP, "its standard error"),
+TEXT (7,               "script", show_step_script,                              OWN_STEP, "what ran, expressions evaluated"),
+TEXT (7,               "env", show_step_env,                                    OWN_STEP, "the workflow's own variables, NAME=value lines"),
+TEXT (7,               "cwd", show_step_cwd,                                    OWN_STEP, "its working directory in the machine"),
+TEXT (7,               "duration_ms", show_step_duration,                       OWN_STEP, "from start to end, or to now"),
+TEXT (7,               "why", show_step_why,                                    OWN_STEP, "its `if`, part by part, and what it came to"),
+TEXT (7,               "summary.md", show_step_summary,                         OWN_STEP, "what it wrote to GITHUB_STEP_SUMMARY, if anything"),
+DIR_ (7,               "outputs",                                               OWN_STEP, "its outputs"),
+FILE_(8,                 "NAME", class_step_outputs, ROW_TEXT, show_output,     OWN_OUTPUT, "one output's value"),
+DIR_ (1,   "config",                                                            OWN_CONFIG, "live settings, one a file; errors/NAME says why one was refused"),
+FILE_(2,     "KEY",          class_config, ROW_SETTING, show_config,            OWN_CONFIG, "slots, retention_days; rm goes back to the default"),
+DIR_ (2,     "labels",                                                          OWN_CONFIG, "what runs-on: LABEL means"),
+FILE_(3,       "LABEL",      class_labels, ROW_SETTING, show_config,            OWN_CONFIG, "sandbox | bubblewrap | host, or sandbox:/another/root"),
+DIR_ (1,   "secrets",                                                           OWN_SECRET, "write-only"),
+FILE_(2,     "NAME",         class_secrets, ROW_SECRET, NULL,                   OWN_SECRET, "written, never read"),
+DIR_ (1,   "vars",                                                              OWN_VAR,  "the vars context"),
+FILE_(2,     "NAME",         class_vars, ROW_SETTING, show_var,                 OWN_VAR,  "a variable"),
+};
+/* clang-format on */
+
+const size_t tree_rows = ARRAY_LEN(tree);
+
+int tree_parent(int row)
+{
+    for (int i = row - 1; i >= 0; i--)
+        if (tree[i].depth == tree[row].depth - 1)
+            return i;
+    return -1;
+}
+
+int tree_child(int row, int after)
+{
+    for (int i = (after < 0 ? row : after) + 1; i < (int)tree_rows && tree[i].depth > tree[row].depth; i++)
+        if (tree[i].depth == tree[row].depth + 1)
+            return i;
+    return -1;
+}
+
+int tree_find(const char *path)
+{
+    int row = ROW_ROOT;
+
+    while (*path) {
+        size_t len = strcspn(path, "/");
+        int child = tree_child(row, -1);
+        while (child >= 0 && (strlen(tree[child].name) != len || strncmp(tree[child].name, path, len) != 0))
+            child = tree_child(row, child);
+        if (child < 0)
+            return -1;
+        row = child;
+        path += len + (path[len] == '/');
+    }
+    return row;
+}

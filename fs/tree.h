@@ -1,0 +1,88 @@
+/*
+ * The mounted tree as a table: one row a name. Lookup, listing, attributes, the README file and the tests all
+ * read it.
+ *
+ * An object in the mount is (row, id): the row says what it is, the id which one (a run, a job, a step, ...).
+ * A row with a fixed name has the id of the directory that it stands in; a row with a class names many
+ * objects of its own ids.
+ */
+#ifndef RUNFS_FS_TREE_H
+#define RUNFS_FS_TREE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "runfs/buf.h"
+#include "runfs/run.h"
+
+struct fs; /* fs.h */
+
+enum row_kind {
+    ROW_DIR,
+    ROW_TEXT, /* rendered when opened */
+    ROW_LOG,  /* a view of a log, which may grow */
+    ROW_LINK,
+    ROW_CTL,     /* write a verb; read the last reply */
+    ROW_WAIT,    /* read blocks until the run or job is completed */
+    ROW_DROP,    /* a workflow: write it whole */
+    ROW_SETTING, /* write a value, remove to reset */
+    ROW_SECRET,  /* as a setting, and never read */
+    ROW_DISPATCH,
+};
+
+/* What an object belongs to: says when it changes, when it is final, and what its times are. */
+enum owner {
+    OWN_NONE,
+    OWN_WORKFLOW,
+    OWN_REPO,
+    OWN_ERROR,
+    OWN_RUN,
+    OWN_JOB,
+    OWN_STEP,
+    OWN_OUTPUT,
+    OWN_CONFIG,
+    OWN_SECRET,
+    OWN_VAR
+};
+
+/* The names of a class, below an object `up`. Ids are positive. */
+struct name_class {
+    int64_t (*find)(struct fs *fs, int64_t up, const char *name);                        /* 0: no such name */
+    ssize_t (*next)(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max); /* ascending */
+    int (*name)(struct fs *fs, int64_t id, struct buf *ret); /* appended; -ENOENT */
+};
+
+/* Appends the whole content. -ENOENT: there is no such file (now). */
+typedef int show_fn(struct fs *fs, int64_t id, struct buf *ret);
+
+/* One verb of a ctl file. */
+struct verb {
+    const char *name; /* NULL ends a table */
+    int (*run)(struct fs *fs, int64_t id, const char *rest, struct err *err);
+    const char *help;
+};
+
+struct row {
+    int depth;
+    enum row_kind kind;
+    const char *name;               /* fixed name; for a class, how it is written: "N" */
+    const struct name_class *class; /* NULL: fixed name */
+    enum owner owner;
+    show_fn *show; /* text; a link's target */
+    const struct verb *verbs;
+    unsigned streams; /* ROW_LOG: of enum log_stream */
+    const char *help;
+};
+
+extern const struct row tree[];
+extern const size_t tree_rows;
+
+enum { ROW_ROOT = 0 };
+
+/* The row above, and the first and next row directly below; -1: none. */
+int tree_parent(int row);
+int tree_child(int row, int after); /* after -1: the first */
+/* The row with that path of names ("runs/N/log"); -1: none. For the places that the code itself needs. */
+int tree_find(const char *path);
+
+#endif

@@ -1,0 +1,264 @@
+/* What is written into the tree: workflows, inputs, verbs, settings; and what is removed from it. */
+#include <stdarg.h>
+
+#include "fs.h"
+#include "runfs/log.h"
+#include "runfs/str.h"
+
+/* ---------------------------------------------------------------------------------------------- replies */
+
+void fs_reply(struct fs *fs, struct node n, const char *fmt, ...)
+{
+    size_t slot = (size_t)(node_ino(n) % REPLIES);
+    va_list ap;
+
+    pthread_mutex_lock(&fs->lock);
+    fs->replies[slot].row = n.row;
+    fs->replies[slot].id = n.id;
+    va_start(ap, fmt);
+    vsnprintf(fs->replies[slot].text, sizeof(fs->replies[slot].text), fmt, ap);
+    va_end(ap);
+    pthread_mutex_unlock(&fs->lock);
+}
+
+int fs_last_reply(struct fs *fs, struct node n, struct buf *ret)
+{
+    size_t slot = (size_t)(node_ino(n) % REPLIES);
+
+    pthread_mutex_lock(&fs->lock);
+    if (fs->replies[slot].row == n.row && fs->replies[slot].id == n.id && fs->replies[slot].text[0])
+        buf_addf(ret, "%s\n", fs->replies[slot].text);
+    pthread_mutex_unlock(&fs->lock);
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------ verbs */
+
+static int verb_cancel_run(struct fs *fs, int64_t id, const char *rest, struct err *err)
+{
+    (void)rest;
+    return engine_cancel_run(fs->engine, id, err);
+}
+
+static int verb_rerun(struct fs *fs, int64_t id, const char *rest, struct err *err)
+{
+    (void)rest;
+    return engine_rerun(fs->engine, id, false, err);
+}
+
+static int verb_rerun_failed(struct fs *fs, int64_t id, const char *rest, struct err *err)
+{
+    (void)rest;
+    return engine_rerun(fs->engine, id, true, err);
+}
+
+static int verb_cancel_job(struct fs *fs, int64_t id, const char *rest, struct err *err)
+{
+    (void)rest;
+    return engine_cancel_job(fs->engine, id, err);
+}
+
+static int verb_rerun_job(struct fs *fs, int64_t id, const char *rest, struct err *err)
+{
+    (void)rest;
+    return engine_rerun_job(fs->engine, id, err);
+}
+
+const struct verb run_verbs[] = {
+    {"cancel", verb_cancel_run, "end it as a person would"},
+    {"rerun", verb_rerun, "run all of it again, as a new attempt"},
+    {"rerun-failed", verb_rerun_failed, "run again what did not succeed"},
+    {0},
+};
+
+const struct verb job_verbs[] = {
+    {"cancel", verb_cancel_job, "end this job"},
+    {"rerun", verb_rerun_job, "run it and what depends on it again"},
+    {0},
+};
+
+static int run_verb(struct fs *fs, struct node n, const char *line, size_t len)
+{
+    const struct verb *verbs = tree[n.row].verbs;
+    _buf_ struct buf word = BUF_INIT, known = BUF_INIT;
+    struct err err = {0};
+
+    while (len && strchr(" \t\r", line[len - 1]))
+        len--;
+    while (len && strchr(" \t", *line)) {
+        line++;
+        len--;
+    }
+    buf_add(&word, line, len);
+    char *rest = buf_ok(&word) && word.len ? strpbrk(word.ptr, " \t") : NULL;
+    if (rest)
+        *rest++ = '\0';
+    for (const struct verb *v = verbs; v->name; v++) {
+        if (str_eq(v->name, buf_str(&word))) {
+            int r = v->run(fs, n.id, rest ? rest : "", &err);
+            fs_reply(fs, n, "%s: %s", v->name, r < 0 ? err.msg : "ok");
+            return r;
+        }
+        buf_addf(&known, "%s%s", known.len ? ", " : "", v->name);
+    }
+    fs_reply(fs, n, "there is no verb '%s' here: %s", buf_str(&word), buf_str(&known));
+    return -EINVAL;
+}
+
+/* Every non-empty line is a verb; the first that fails ends it. */
+static int write_ctl(struct fs *fs, struct node n, const char *text, size_t len)
+{
+    while (len) {
+        const char *newline = memchr(text, '\n', len);
+        size_t line = newline ? (size_t)(newline - text) : len;
+        int r = line ? run_verb(fs, n, text, line) : 0;
+        if (r < 0)
+            return r;
+        line += newline != NULL;
+        text += line;
+        len -= line;
+    }
+    return 0;
+}
+
+/* --------------------------------------------------------------------------------------------- settings */
+
+/* Why a value was refused stands in errors/, under a name that says which. */
+static void put_reason(struct fs *fs, const char *dir, const char *name, const char *reason)
+{
+    _buf_ struct buf key = BUF_INIT, text = BUF_INIT;
+
+    buf_addf(&key, "%s-%s", dir, name);
+    for (char *p = key.ptr; p && *p; p++)
+        if (*p == '/')
+            *p = '-';
+    if (reason)
+        buf_addf(&text, "%s/%s: %s\n", dir, name, reason);
+    if (buf_ok(&key) && buf_ok(&text) && name_check(buf_str(&key)) == 0)
+        (void)store_put_error(fs->store, buf_str(&key), reason ? buf_str(&text) : NULL, NULL);
+}
+
+static int set_setting(struct fs *fs, enum setting_kind kind, const char *name, const char *value)
+{
+    static const char *const dirs[] = {"config", "secrets", "vars"};
+    struct err err = {0};
+    int r = engine_set(fs->engine, kind, name, value, &err);
+
+    put_reason(fs, dirs[kind], name, r < 0 ? err.msg : NULL);
+    return r;
+}
+
+static int row_setting(int row, enum setting_kind *ret_kind, bool *ret_label)
+{
+    *ret_label = tree[row].class == &class_labels;
+    if (tree[row].owner == OWN_CONFIG)
+        *ret_kind = SETTING_CONFIG;
+    else if (tree[row].owner == OWN_SECRET)
+        *ret_kind = SETTING_SECRET;
+    else if (tree[row].owner == OWN_VAR)
+        *ret_kind = SETTING_VAR;
+    else
+        return -EPERM;
+    return 0;
+}
+
+static int write_setting(struct fs *fs, struct node n, const char *name, const char *text, size_t len)
+{
+    _buf_ struct buf value = BUF_INIT, key = BUF_INIT;
+    enum setting_kind kind;
+    bool label;
+
+    if (memchr(text, '\0', len))
+        return -EINVAL;
+    if (len && text[len - 1] == '\n')
+        len--;
+    buf_add(&value, text, len);
+    int r = row_setting(n.row, &kind, &label);
+    buf_addf(&key, "%s%s", label ? "labels/" : "", name);
+    if (r < 0 || !buf_ok(&value) || !buf_ok(&key))
+        return r < 0 ? r : -ENOMEM;
+    return set_setting(fs, kind, buf_str(&key), buf_str(&value));
+}
+
+/* -------------------------------------------------------------------------------------------- the whole */
+
+int node_write(struct fs *fs, struct node n, const char *name, const char *text, size_t len)
+{
+    struct err err = {0};
+    int64_t run = 0;
+    int r;
+
+    switch (tree[n.row].kind) {
+    case ROW_CTL:
+        return write_ctl(fs, n, text, len);
+    case ROW_DROP:
+        if (!is_workflow_name(name))
+            return draft_put(fs, n.id, text, len);
+        r = engine_drop(fs->engine, name, text, len, &run, &err);
+        if (r < 0)
+            log_info("drop", "%s: refused: %s", name, err.msg);
+        return r;
+    case ROW_DISPATCH:
+        r = engine_dispatch(fs->engine, n.id, text, len, &run, &err);
+        put_reason(fs, "dispatch", name, r < 0 ? err.msg : NULL);
+        return r;
+    case ROW_SETTING:
+    case ROW_SECRET:
+        return write_setting(fs, n, name, text, len);
+    default:
+        return -EACCES;
+    }
+}
+
+int node_creatable(struct fs *fs, struct node dir, const char *name)
+{
+    int r = name_check(name);
+
+    (void)fs;
+    if (r < 0)
+        return r;
+    for (int child = tree_child(dir.row, -1); child >= 0; child = tree_child(dir.row, child)) {
+        const struct row *row = &tree[child];
+        if (row->class == &class_drafts || row->kind == ROW_SECRET ||
+            (row->kind == ROW_SETTING && row->class != &class_config))
+            return child;
+    }
+    return -EPERM;
+}
+
+static int remove_node(struct fs *fs, struct node n, const char *name, bool is_dir)
+{
+    const struct row *row = &tree[n.row];
+    _buf_ struct buf key = BUF_INIT;
+    enum setting_kind kind;
+    struct err err = {0};
+    bool label;
+
+    if (row->class == &class_runs)
+        return is_dir ? engine_delete_run(fs->engine, n.id, &err) : -EISDIR;
+    if (is_dir)
+        return row->kind == ROW_DIR ? -EPERM : -ENOTDIR;
+    if (row->class == &class_drafts) {
+        draft_drop(fs, n.id);
+        return 0;
+    }
+    if (row->class == &class_workflows && row->kind == ROW_DROP)
+        return engine_unregister(fs->engine, n.id, &err);
+    if (row->class == &class_repos && row->kind == ROW_LINK)
+        return engine_unlink_repo(fs->engine, n.id, &err);
+    if (row->class == &class_errors)
+        return store_put_error(fs->store, name, NULL, &err);
+    if (row->kind != ROW_SETTING && row->kind != ROW_SECRET)
+        return -EPERM;
+    int r = row_setting(n.row, &kind, &label);
+    buf_addf(&key, "%s%s", label ? "labels/" : "", name);
+    return r < 0 ? r : set_setting(fs, kind, buf_str(&key), NULL);
+}
+
+int node_remove(struct fs *fs, struct node dir, const char *name, bool is_dir)
+{
+    struct node n;
+    int r = node_lookup(fs, dir, name, &n);
+
+    return r < 0 ? r : remove_node(fs, n, name, is_dir);
+}
