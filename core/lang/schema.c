@@ -150,7 +150,7 @@ static const struct definition definitions[] = {
     ACTIVITY("watch", "started"),
     ACTIVITY("workflow-run", "requested", "completed", "in_progress"),
     /* everything else, from the root down */
-    MAPPING("workflow-root-strict", NOTHING, {"on", "on-strict", REQUIRED}, {"name", "workflow-name"},
+    MAPPING("workflow-root-strict", NOTHING, {"on", "on-strict", REQUIRED}, {"name", "workflow-name"}, {"description", "workflow-description"},
         {"run-name", "run-name"}, {"defaults", "workflow-defaults"}, {"env", "workflow-env"},
         {"permissions", "permissions"}, {"concurrency", "workflow-concurrency"},
         {"jobs", "jobs", REQUIRED}),

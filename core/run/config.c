@@ -1,0 +1,159 @@
+/* Settings: the table of config keys, and the rules for the names of secrets and variables. */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine_internal.h"
+#include "runfs/str.h"
+
+typedef int check_fn(const char *value, struct err *err);
+
+static int check_slots(const char *value, struct err *err)
+{
+    uint64_t n;
+
+    if (parse_u64(value, &n) == 0 && n >= 1 && n <= SLOTS_MAX)
+        return 0;
+    return err_set(err, -EINVAL, "slots is a whole number from 1 to %d, not '%s'", SLOTS_MAX, value);
+}
+
+static int check_days(const char *value, struct err *err)
+{
+    uint64_t n;
+
+    if (parse_u64(value, &n) == 0 && n >= 1 && n <= 36500)
+        return 0;
+    return err_set(err, -EINVAL, "retention_days is a whole number from 1 to 36500, not '%s'", value);
+}
+
+static int check_label(const char *value, struct err *err)
+{
+    static const char *const backends[] = {"sandbox", "bubblewrap", "host"};
+    size_t len = strcspn(value, ":");
+    struct stat st;
+
+    for (size_t i = 0; i < ARRAY_LEN(backends); i++) {
+        if (strlen(backends[i]) != len || strncmp(value, backends[i], len) != 0)
+            continue;
+        if (!value[len])
+            return 0;
+        if (value[len + 1] == '/' && stat(value + len + 1, &st) == 0 && S_ISDIR(st.st_mode))
+            return 0;
+        return err_set(err, -EINVAL, "'%s' is not a directory that could be a root file system",
+                       value + len + 1);
+    }
+    return err_set(err, -EINVAL,
+                   "a label maps to sandbox, bubblewrap or host, as in `sandbox` or `sandbox:/srv/debian`,"
+                   " not to '%s'",
+                   value);
+}
+
+const struct config_key config_keys[] = {
+    {"slots", "", "how many jobs run at once (1 to 256)"},
+    {"retention_days", "90", "completed runs are deleted after so many days"},
+    {"labels/", NULL,
+     "what `runs-on: LABEL` means: sandbox, bubblewrap or host, with :DIRECTORY for another root"},
+    {0},
+};
+
+static check_fn *const checks[] = {check_slots, check_days, check_label};
+
+static const char *const default_labels[] = {"ubuntu-latest", "ubuntu-24.04", "ubuntu-22.04",
+                                             "ubuntu-20.04",  "ubuntu-slim",  "self-hosted"};
+
+static void default_value(const struct config_key *key, struct buf *ret)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (str_eq(key->name, "slots"))
+        buf_addf(ret, "%ld", cpus < 2 ? 2 : cpus > SLOTS_MAX ? SLOTS_MAX : cpus);
+    else
+        buf_adds(ret, key->fallback);
+}
+
+int config_defaults(struct store *st, struct err *err)
+{
+    int r = 0;
+
+    for (const struct config_key *key = config_keys; r == 0 && key->name; key++) {
+        _buf_ struct buf value = BUF_INIT;
+        if (!key->fallback || store_find_setting(st, SETTING_CONFIG, key->name))
+            continue;
+        default_value(key, &value);
+        r = store_put_setting(st, SETTING_CONFIG, key->name, buf_str(&value), err);
+    }
+    int64_t any;
+    if (r < 0 || store_list_settings(st, SETTING_CONFIG, "labels/", 0, &any, 1) > 0)
+        return r;
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(default_labels); i++) {
+        _buf_ struct buf name = BUF_INIT;
+        buf_addf(&name, "labels/%s", default_labels[i]);
+        r = store_put_setting(st, SETTING_CONFIG, buf_str(&name), "sandbox", err);
+    }
+    return r;
+}
+
+int64_t config_number(struct store *st, const char *name, int64_t fallback)
+{
+    _buf_ struct buf value = BUF_INIT;
+    uint64_t n;
+
+    return store_setting(st, SETTING_CONFIG, name, &value) == 0 && parse_u64(buf_str(&value), &n) == 0
+               ? (int64_t)n
+               : fallback;
+}
+
+static int set_config(struct engine *e, const char *name, const char *value, struct err *err)
+{
+    for (size_t i = 0; config_keys[i].name; i++) {
+        bool family = str_ends(config_keys[i].name, "/");
+        if (family ? !str_starts(name, config_keys[i].name) || !name[strlen(config_keys[i].name)]
+                   : !str_eq(name, config_keys[i].name))
+            continue;
+        _buf_ struct buf fallback = BUF_INIT;
+        if (!value && family)
+            return store_delete_setting(e->store, SETTING_CONFIG, name, err);
+        if (!value) {
+            default_value(&config_keys[i], &fallback);
+            value = buf_str(&fallback);
+        }
+        int r = checks[i](value, err);
+        if (r == 0)
+            r = store_put_setting(e->store, SETTING_CONFIG, name, value, err);
+        if (r == 0 && str_eq(name, "slots"))
+            engine_set_slots(e, (int)config_number(e->store, "slots", 2));
+        return r;
+    }
+    return err_set(err, -EINVAL, "there is no setting '%s'", name);
+}
+
+/* GitHub documentation, "Naming your secrets" and "Naming conventions for configuration variables". */
+static int check_name(const char *name, struct err *err)
+{
+    bool good = name[0] && !(name[0] >= '0' && name[0] <= '9');
+
+    for (const char *p = name; *p && good; p++)
+        good = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || *p == '_';
+    if (!good)
+        return err_set(
+            err, -EINVAL,
+            "'%s' cannot be a name: letters, digits and underscores only, and no digit at the start", name);
+    if (strncasecmp(name, "GITHUB_", 7) == 0 && strcasecmp(name, "GITHUB_TOKEN") != 0)
+        return err_set(err, -EINVAL, "'%s' cannot be a name: the prefix GITHUB_ is reserved", name);
+    return 0;
+}
+
+int engine_set(struct engine *e, enum setting_kind kind, const char *name, const char *value, struct err *err)
+{
+    size_t max = 48 * 1024; /* GitHub: a secret or a variable holds at most 48 KB */
+
+    if (value && (strlen(value) > max || !utf8_valid(value, strlen(value))))
+        return err_set(err, strlen(value) > max ? -EFBIG : -EINVAL,
+                       "a value is UTF-8 text of at most %zu bytes", max);
+    if (kind == SETTING_CONFIG)
+        return set_config(e, name, value, err);
+    int r = check_name(name, err);
+    if (r < 0)
+        return r;
+    return value ? store_put_setting(e->store, kind, name, value, err)
+                 : store_delete_setting(e->store, kind, name, err);
+}

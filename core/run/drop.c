@@ -1,0 +1,275 @@
+/* Workflows come in: dropped, dispatched, linked with their repository, or given to `runfs run`. */
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "engine_internal.h"
+#include "runfs/io.h"
+#include "runfs/str.h"
+
+enum { WORKFLOW_MAX = 1024 * 1024 };
+
+static bool workflow_name(const char *name)
+{
+    return name_check(name) == 0 && name[0] != '.' && (str_ends(name, ".yml") || str_ends(name, ".yaml"));
+}
+
+static void lint_text(const struct lint *lint, struct buf *ret)
+{
+    for (size_t i = 0; i < lint->n; i++)
+        buf_addf(ret, "%s\n", lint->errors[i].msg);
+}
+
+/* Parses; a complaint becomes err's sentence (the first one) and, whole, text. */
+static int check(const char *name, const char *text, size_t len, struct workflow **ret, struct buf *ret_text,
+                 struct err *err)
+{
+    _lint_ struct lint lint = {0};
+    int r = workflow_parse(name, text, len, NULL, ret, &lint);
+
+    if (r == 0)
+        return 0;
+    lint_text(&lint, ret_text);
+    if (lint.n)
+        return err_set(err, r, "%s", lint.errors[0].msg);
+    return err_errno(err, r, "%s", name);
+}
+
+static int refuse(struct engine *e, const char *name, int code, const struct buf *text, struct err *err)
+{
+    _buf_ struct buf line = BUF_INIT;
+    struct err ignored;
+
+    if (text->len)
+        buf_adds(&line, buf_str(text));
+    else
+        buf_addf(&line, "%s: %s\n", name, err ? err->msg : "refused");
+    (void)store_put_error(e->store, name, buf_str(&line), &ignored);
+    return code;
+}
+
+static int put_workflow(struct engine *e, int64_t repo_id, const char *name, const struct workflow *w,
+                        const char *text, size_t len, int64_t *ret_id, struct err *err)
+{
+    int64_t id = store_find_workflow(e->store, repo_id, name, true);
+    const struct workflow_row *old = id ? store_get_workflow(e->store, id) : NULL;
+    _free_ char *source = strndup(text, len);
+    struct workflow_row row = {.id = id,
+                               .repo_id = repo_id,
+                               .name = name,
+                               .title = w && *w->name ? w->name : name,
+                               .source = source,
+                               .changed_at = now_ns(),
+                               .last_run = old ? old->last_run : 0};
+
+    int r = source ? store_put_workflow(e->store, &row, err) : err_errno(err, -ENOMEM, "%s", name);
+    workflow_row_unref(old);
+    if (r == 0)
+        *ret_id = row.id;
+    return r;
+}
+
+/* The default inputs of an event, if it has all it requires. */
+static bool default_inputs(const struct workflow *w, const char *event, json_t **ret)
+{
+    const struct workflow_event *e = workflow_event(w, event);
+
+    *ret = NULL;
+    return !e || !str_eq(event, "workflow_dispatch") || inputs_check(e, NULL, ret, NULL) == 0;
+}
+
+static int drop_checked(struct engine *e, const char *name, const char *text, size_t len, struct workflow **w,
+                        int64_t *ret_run, struct err *err)
+{
+    struct run_source source = {.file = name, .workflow_name = name, .text = text, .len = len};
+    _json_ json_t *inputs = NULL;
+    int64_t run = 0;
+
+    store_begin(e->store);
+    int r = put_workflow(e, 0, name, *w, text, len, &source.workflow_id, err);
+    if (r == 0)
+        r = store_put_error(e->store, name, NULL, err);
+    if (r < 0) {
+        store_rollback(e->store);
+        return r;
+    }
+    r = store_commit(e->store, err);
+    source.event = default_event(*w);
+    if (r == 0 && source.event && default_inputs(*w, source.event, &inputs)) {
+        source.inputs = inputs;
+        r = run_submit(e, &source, *w, &run, err);
+        if (r == 0)
+            *w = NULL;
+    }
+    if (r == 0)
+        *ret_run = run;
+    return r;
+}
+
+int engine_drop(struct engine *e, const char *name, const char *text, size_t len, int64_t *ret_run,
+                struct err *err)
+{
+    _buf_ struct buf complaints = BUF_INIT;
+    struct workflow *w = NULL;
+    struct err own = {0};
+
+    if (!err)
+        err = &own;
+    if (!workflow_name(name))
+        return err_set(err, -EINVAL, "'%s' cannot be a workflow: its name must end in .yml or .yaml", name);
+    if (len > WORKFLOW_MAX)
+        return refuse(e, name, err_set(err, -EFBIG, "the file is larger than %d bytes", WORKFLOW_MAX),
+                      &complaints, err);
+    int r = check(name, text, len, &w, &complaints, err);
+    if (r == 0)
+        r = drop_checked(e, name, text, len, &w, ret_run, err);
+    workflow_free(w);
+    return r < 0 ? refuse(e, name, r, &complaints, err) : 0;
+}
+
+int engine_unregister(struct engine *e, int64_t workflow_id, struct err *err)
+{
+    const struct workflow_row *old = store_get_workflow(e->store, workflow_id);
+
+    if (!old)
+        return err_set(err, -ENOENT, "there is no such workflow");
+    struct workflow_row row = *old;
+    row.removed = true;
+    row.changed_at = now_ns();
+    store_begin(e->store);
+    int r = store_put_workflow(e->store, &row, err);
+    if (r == 0)
+        r = store_put_error(e->store, row.name, NULL, err);
+    int c = store_commit(e->store, err);
+    workflow_row_unref(old);
+    return r < 0 ? r : c;
+}
+
+/* --------------------------------------------------------------------------------------------- dispatching
+ */
+
+/* key=value lines, or one JSON object. */
+static int parse_inputs(const char *text, size_t len, json_t **ret, struct err *err)
+{
+    const char *start = text + strspn(text, " \t\r\n");
+    json_error_t at;
+
+    if (*start == '{') {
+        *ret = json_loadb(start, len - (size_t)(start - text), JSON_REJECT_DUPLICATES, &at);
+        return *ret ? 0
+                    : err_set(err, -EINVAL, "the inputs are not JSON (Line: %d, Col: %d): %s", at.line,
+                              at.column, at.text);
+    }
+    _json_ json_t *object = json_object();
+    for (const char *line = start; object && *line;) {
+        size_t n = strcspn(line, "\r\n");
+        const char *equals = memchr(line, '=', n);
+        if (n && (!equals || equals == line))
+            return err_set(err, -EINVAL, "'%.*s' is not of the form key=value", (int)n, line);
+        if (n && json_object_setn_new(object, line, (size_t)(equals - line),
+                                      json_stringn(equals + 1, n - (size_t)(equals - line) - 1)) < 0)
+            return err_set(err, -EINVAL, "the inputs are not UTF-8 text");
+        line += n;
+        line += strspn(line, "\r\n");
+    }
+    *ret = TAKE(object);
+    return *ret ? 0 : err_errno(err, -ENOMEM, "inputs");
+}
+
+static int dispatch(struct engine *e, const struct workflow_row *row, const char *text, size_t len,
+                    int64_t *ret_run, struct err *err)
+{
+    const struct repo_row *repo = row->repo_id ? store_get_repo(e->store, row->repo_id) : NULL;
+    _json_ json_t *given = NULL, *inputs = NULL;
+    _buf_ struct buf label = BUF_INIT, complaints = BUF_INIT;
+    struct workflow *w = NULL;
+
+    if (repo)
+        buf_addf(&label, "%s:", repo->name);
+    buf_adds(&label, row->name);
+    struct run_source source = {.file = row->name,
+                                .workflow_name = buf_str(&label),
+                                .text = row->source,
+                                .len = row->source_len,
+                                .workflow_id = row->id,
+                                .repo_id = row->repo_id,
+                                .repo_path = repo ? repo->path : "",
+                                .event = "workflow_dispatch"};
+    int r = check(row->name, row->source, row->source_len, &w, &complaints, err);
+    const struct workflow_event *event = r == 0 ? workflow_event(w, "workflow_dispatch") : NULL;
+    if (r == 0 && !event)
+        r = err_set(err, -EINVAL, "Workflow does not have 'workflow_dispatch' trigger: add it to `on` in %s",
+                    row->name);
+    if (r == 0)
+        r = parse_inputs(text, len, &given, err);
+    if (r == 0)
+        r = inputs_check(event, given, &inputs, err);
+    source.inputs = inputs;
+    if (r == 0)
+        r = run_submit(e, &source, w, ret_run, err);
+    if (r == 0)
+        w = NULL;
+    workflow_free(w);
+    repo_row_unref(repo);
+    return r;
+}
+
+int engine_dispatch(struct engine *e, int64_t workflow_id, const char *text, size_t len, int64_t *ret_run,
+                    struct err *err)
+{
+    const struct workflow_row *row = store_get_workflow(e->store, workflow_id);
+    _free_ char *copy = strndup(text, len);
+    int r = !row || row->removed           ? err_set(err, -ENOENT, "there is no such workflow")
+            : !copy || strlen(copy) != len ? err_set(err, -EINVAL, "the inputs hold a NUL byte")
+                                           : dispatch(e, row, copy, len, ret_run, err);
+
+    workflow_row_unref(row);
+    return r;
+}
+
+/* --------------------------------------------------------------------------------------------- runfs run */
+
+int engine_submit(struct engine *e, const struct run_request *req, int64_t *ret_run, struct err *err)
+{
+    const char *slash = strrchr(req->file, '/'), *name = slash ? slash + 1 : req->file;
+    _buf_ struct buf complaints = BUF_INIT;
+    _json_ json_t *inputs = NULL, *request = json_object();
+    struct workflow *w = NULL;
+
+    int r = check(req->file, req->text, req->len, &w, &complaints, err);
+    if (r < 0)
+        return r;
+    struct run_source source = {.file = name,
+                                .workflow_name = name,
+                                .text = req->text,
+                                .len = req->len,
+                                .repo_path = req->workspace ? req->workspace : "",
+                                .event = req->event ? req->event : default_event(w),
+                                .payload = req->payload,
+                                .request = request,
+                                .secrets = req->secrets,
+                                .vars = req->vars,
+                                .repository = req->repository,
+                                .actor = req->actor,
+                                .ref = req->ref};
+    const struct workflow_event *event = source.event ? workflow_event(w, source.event) : NULL;
+    if (!source.event)
+        r = err_set(err, -EINVAL, "%s is only called by other workflows: nothing starts it", req->file);
+    else if (!event)
+        r = err_set(err, -EINVAL, "%s has no `on: %s`", req->file, source.event);
+    else if (event->n_inputs || json_object_size(req->inputs))
+        r = inputs_check(event, req->inputs, &inputs, err);
+    source.inputs = inputs;
+    if (req->labels)
+        json_object_set(request, "labels", req->labels);
+    if (req->env)
+        json_object_set(request, "env", req->env);
+    if (req->job)
+        json_object_set_new(request, "job", json_string(req->job));
+    if (req->matrix)
+        json_object_set(request, "matrix", req->matrix);
+    if (r == 0)
+        r = run_submit(e, &source, w, ret_run, err);
+    if (r < 0)
+        workflow_free(w);
+    return r;
+}

@@ -1,0 +1,215 @@
+/* The engine's life: workers, slots, the hourly janitor, waiting, stopping. */
+#include "runfs/run.h"
+
+#include <pwd.h>
+#include <time.h>
+
+#include "engine_internal.h"
+#include "runfs/io.h"
+#include "runfs/log.h"
+#include "runfs/str.h"
+
+enum { STOP_SECONDS = 15, JANITOR_SECONDS = 3600 };
+
+static struct timespec seconds_from_now(int64_t seconds)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += seconds;
+    return t;
+}
+
+/* More workers as slots grow; those that are too many find nothing to do. With the lock held. */
+static void fit_workers(struct engine *e)
+{
+    while (e->n_workers < e->slots && e->n_workers < SLOTS_MAX) {
+        if (pthread_create(&e->workers[e->n_workers], NULL, engine_worker, e) != 0) {
+            log_error("run", "cannot start a worker: %d slots stay", e->n_workers);
+            break;
+        }
+        e->n_workers++;
+    }
+    pthread_cond_broadcast(&e->work);
+}
+
+void engine_set_slots(struct engine *e, int slots)
+{
+    if (e->fixed_slots)
+        return;
+    pthread_mutex_lock(&e->lock);
+    e->slots = slots;
+    fit_workers(e);
+    pthread_mutex_unlock(&e->lock);
+}
+
+static void *janitor(void *engine)
+{
+    struct engine *e = engine;
+
+    pthread_mutex_lock(&e->lock);
+    while (!e->stopping) {
+        pthread_mutex_unlock(&e->lock);
+        engine_retain(e);
+        pthread_mutex_lock(&e->lock);
+        struct timespec until = seconds_from_now(JANITOR_SECONDS);
+        while (!e->stopping && pthread_cond_timedwait(&e->done, &e->lock, &until) == 0)
+            ;
+    }
+    pthread_mutex_unlock(&e->lock);
+    return NULL;
+}
+
+static void take_up_queued(struct engine *e)
+{
+    int64_t ids[64], after = 0;
+    ssize_t n;
+
+    while ((n = store_list_runs(e->store, RUNS_ACTIVE, after, ids, ARRAY_LEN(ids))) > 0) {
+        for (ssize_t i = 0; i < n; i++) {
+            const struct run_row *row = store_get_run(e->store, ids[i]);
+            struct run *run = NULL;
+            struct err err = {0};
+            int64_t jobs[64];
+            if (row && run_restore(e, row, &run, &err) == 0) {
+                /* its job rows are there from before: they are made again under a new attempt */
+                if (store_list_jobs(e->store, row->id, row->attempt, 0, jobs, 1) > 0)
+                    run->row.attempt++;
+                store_begin(e->store);
+                (void)store_put_run(e->store, &run->row, NULL);
+                int r = run_add_jobs(run, &err);
+                int c = store_commit(e->store, &err);
+                if (r == 0 && c == 0)
+                    run_activate(e, run);
+                else
+                    run_free(run);
+            }
+            if (err.code)
+                log_error("run", "%lld: cannot be taken up again: %s", (long long)ids[i], err.msg);
+            run_row_unref(row);
+        }
+        after = ids[n - 1];
+    }
+}
+
+static void name_self(struct engine *e)
+{
+    struct passwd pw, *found = NULL;
+    char room[1024];
+
+    if (getpwuid_r(getuid(), &pw, room, sizeof(room), &found) == 0 && found)
+        snprintf(e->actor, sizeof(e->actor), "%s", found->pw_name);
+    else
+        snprintf(e->actor, sizeof(e->actor), "%u", (unsigned)getuid());
+    if (gethostname(e->runner_name, sizeof(e->runner_name) - 1) < 0 || !e->runner_name[0])
+        snprintf(e->runner_name, sizeof(e->runner_name), "runfs");
+}
+
+int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *err)
+{
+    struct engine *e = calloc(1, sizeof(*e));
+    pthread_condattr_t monotonic;
+
+    if (!e)
+        return err_errno(err, -ENOMEM, "cannot start the engine");
+    e->store = opts->store;
+    e->machines = opts->machines;
+    e->ready_end = &e->ready;
+    pthread_mutex_init(&e->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&e->work, &monotonic);
+    pthread_cond_init(&e->done, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    name_self(e);
+    int r = opts->defaults ? config_defaults(e->store, err) : 0;
+    if (r < 0) {
+        engine_free(e);
+        return r;
+    }
+    e->fixed_slots = opts->slots > 0;
+    e->slots = opts->slots > 0 ? opts->slots : (int)config_number(e->store, "slots", 2);
+    pthread_mutex_lock(&e->lock);
+    take_up_queued(e);
+    fit_workers(e);
+    pthread_mutex_unlock(&e->lock);
+    e->has_janitor = pthread_create(&e->janitor, NULL, janitor, e) == 0;
+    *ret = e;
+    return 0;
+}
+
+/* Running jobs are cancelled as by a person; what still runs then is killed. Queued runs stay queued for the
+ * next start. */
+static void stop_jobs(struct engine *e)
+{
+    struct timespec until = seconds_from_now(STOP_SECONDS);
+
+    for (struct run *run = e->runs; run; run = run->next)
+        for (size_t i = 0; i < run->n_jobs; i++)
+            if (run->jobs[i]->state == JOB_STATE_RUNNING) {
+                run->cancelled = true;
+                job_cancel(run->jobs[i]);
+            }
+    while (e->busy > 0 && pthread_cond_timedwait(&e->work, &e->lock, &until) == 0)
+        ;
+    for (struct run *run = e->runs; run && e->busy > 0; run = run->next)
+        for (size_t i = 0; i < run->n_jobs; i++)
+            if (run->jobs[i]->machine)
+                machine_kill(run->jobs[i]->machine);
+}
+
+void engine_free(struct engine *e)
+{
+    if (!e)
+        return;
+    pthread_mutex_lock(&e->lock);
+    e->stopping = true;
+    pthread_cond_broadcast(&e->work);
+    pthread_cond_broadcast(&e->done);
+    stop_jobs(e);
+    pthread_mutex_unlock(&e->lock);
+    for (int i = 0; i < e->n_workers; i++)
+        pthread_join(e->workers[i], NULL);
+    if (e->has_janitor)
+        pthread_join(e->janitor, NULL);
+    while (e->runs) {
+        struct run *next = e->runs->next;
+        run_free(e->runs);
+        e->runs = next;
+    }
+    pthread_mutex_destroy(&e->lock);
+    pthread_cond_destroy(&e->work);
+    pthread_cond_destroy(&e->done);
+    free(e);
+}
+
+int engine_wait(struct engine *e, int64_t run_id, const volatile sig_atomic_t *stop)
+{
+    const struct run_row *row = store_get_run(e->store, run_id);
+    int r = row ? 0 : -ENOENT;
+
+    run_row_unref(row);
+    pthread_mutex_lock(&e->lock);
+    while (r == 0 && run_find(e, run_id)) {
+        struct timespec until = seconds_from_now(0);
+        until.tv_nsec += 50000000; /* so that a signal's flag is seen */
+        if (until.tv_nsec >= 1000000000) {
+            until.tv_sec++;
+            until.tv_nsec -= 1000000000;
+        }
+        pthread_cond_timedwait(&e->done, &e->lock, &until);
+        if (stop && *stop && run_find(e, run_id))
+            r = -EINTR;
+    }
+    pthread_mutex_unlock(&e->lock);
+    return r;
+}
+
+void engine_status(struct engine *e, struct engine_status *ret)
+{
+    pthread_mutex_lock(&e->lock);
+    *ret = (struct engine_status){.slots = e->slots, .busy = e->busy, .queued_jobs = e->queued};
+    for (struct run *run = e->runs; run; run = run->next)
+        ret->active_runs++;
+    pthread_mutex_unlock(&e->lock);
+}

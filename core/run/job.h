@@ -1,0 +1,70 @@
+/*
+ * A job is a function from a spec to a stream of events: job_run() reads top to bottom, blocks, and knows no
+ * store. Whoever wants to see it run gives it a sink.
+ */
+#ifndef RUNFS_RUN_JOB_H
+#define RUNFS_RUN_JOB_H
+
+#include <jansson.h>
+#include <stdatomic.h>
+
+#include "mask.h"
+#include "runfs/machine.h"
+#include "runfs/workflow.h"
+
+/* What a job is. All borrowed, and unchanged while it runs (but for `cancelled`). */
+struct job_spec {
+    const struct workflow *workflow;
+    const struct workflow_job *job;
+    /*
+     * What is known before it starts: {"github", "inputs", "vars", "secrets", "needs", "strategy", "matrix"};
+     * plain JSON, as the workflow and the rest is text, so that a spec can travel.
+     */
+    json_t *contexts;
+    json_t *env;                  /* object of strings under all other env, may be NULL (`runfs run --env`) */
+    const char *runner_name;      /* RUNNER_NAME */
+    const atomic_bool *cancelled; /* becomes true when someone asks to end it */
+};
+
+enum job_status { JOB_SUCCESS, JOB_FAILURE, JOB_CANCELLED, JOB_SKIPPED };
+const char *job_status_name(enum job_status s); /* "success", ... */
+
+/* What became of a step; strings borrowed for the call of the sink. */
+struct step_result {
+    const char *name; /* evaluated */
+    const char *outcome, *conclusion;
+    int exit_code;                                  /* -1: no process */
+    const char *script, *env, *cwd, *why, *summary; /* masked; "" where there is none */
+    json_t *outputs; /* object of strings, masked copies are the sink's business: values hold no secret that
+                        was known */
+};
+
+struct job_result {
+    enum job_status status;
+    int exit_code;   /* 0, or the first failing step's */
+    json_t *outputs; /* owned object of strings */
+};
+void job_result_release(struct job_result *r);
+
+/* An annotation made by a workflow command or by the runner itself. */
+struct job_annotation {
+    const char *level, *title, *file, *message;
+    int line, col;
+};
+
+/* Events, in order, on the thread of job_run. step: index into job->steps. */
+struct job_sink {
+    void *data;
+    void (*step_started)(void *data, size_t step, const char *name);
+    /* stream: of enum log_stream (1 stdout, 2 stderr, 4 the runner's own lines); bytes are masked. <0: cannot
+     * be kept */
+    int (*output)(void *data, size_t step, int stream, const char *bytes, size_t len);
+    void (*annotation)(void *data, size_t step, const struct job_annotation *a);
+    void (*step_completed)(void *data, size_t step, const struct step_result *r);
+};
+
+/* Runs the steps of a job on a machine. Whatever goes wrong is in the result and in what the sink heard. */
+void job_run(const struct job_spec *spec, struct machine *machine, struct mask *mask,
+             const struct job_sink *sink, struct job_result *ret);
+
+#endif

@@ -1,0 +1,284 @@
+/* What a job's expressions and processes see: contexts and environments, layer by layer. */
+#include "job_internal.h"
+
+#include <math.h>
+#include <sys/utsname.h>
+
+#include "runfs/io.h"
+#include "runfs/str.h"
+
+static const char runner_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+static const char *context_str(const struct running_job *j, const char *context, const char *key)
+{
+    const char *s = json_string_value(json_object_get(json_object_get(j->contexts, context), key));
+
+    return s ? s : "";
+}
+
+/* RUNNER_ARCH as GitHub names it. */
+static const char *runner_arch(void)
+{
+    static struct utsname u;
+
+    if (!u.machine[0] && uname(&u) < 0)
+        return "X64";
+    return str_eq(u.machine, "aarch64") ? "ARM64" : str_starts(u.machine, "arm") ? "ARM" : "X64";
+}
+
+static json_t *runner_context(const struct running_job *j)
+{
+    const struct machine_paths *paths = machine_paths(j->machine);
+
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "os", "Linux", "arch", runner_arch(), "name",
+                     j->spec->runner_name, "environment", "self-hosted", "temp", paths->temp, "tool_cache",
+                     paths->tool_cache, "workspace", paths->workspace);
+}
+
+int job_call(void *data, const char *function, const struct value *args, size_t n, struct value *ret,
+             struct err *err)
+{
+    const struct running_job *j = data;
+    bool cancelled = j->status == JOB_CANCELLED || atomic_load(j->spec->cancelled);
+
+    (void)args;
+    (void)n;
+    if (str_eq_ascii_nocase(function, "always"))
+        *ret = value_boolean(true);
+    else if (str_eq_ascii_nocase(function, "cancelled"))
+        *ret = value_boolean(cancelled);
+    else if (str_eq_ascii_nocase(function, "success"))
+        *ret = value_boolean(j->status == JOB_SUCCESS && !cancelled);
+    else if (str_eq_ascii_nocase(function, "failure"))
+        *ret = value_boolean(j->status == JOB_FAILURE && !cancelled);
+    else
+        return err_set(err, -EINVAL, "%s() is not available in this version of runfs", function);
+    return 0;
+}
+
+struct expr_env job_expr_env(struct running_job *j)
+{
+    return (struct expr_env){.contexts = j->contexts, .call = job_call, .data = j};
+}
+
+/* Evaluates an env mapping on top of `into`; each layer sees those below it as the env context. */
+static int add_env(struct running_job *j, const struct token *t, json_t *into, struct err *err)
+{
+    struct expr_env env = job_expr_env(j);
+    _json_ json_t *layer = NULL;
+    const char *key;
+    json_t *value;
+
+    if (!t)
+        return 0;
+    int r = token_eval(t, j->spec->workflow->file, &env, &layer, err);
+    json_object_foreach(layer, key, value)
+    {
+        _value_ struct value v = value_from_json(value);
+        _buf_ struct buf text = BUF_INIT;
+        value_to_string(&v, &text);
+        if (json_object_set_new(into, key, json_stringn(buf_str(&text), text.len)) < 0)
+            return err_errno(err, -ENOMEM, "env");
+    }
+    return r;
+}
+
+int job_set_env_context(struct running_job *j, json_t *user)
+{
+    json_t *all = json_copy(j->base_env);
+
+    if (!all || json_object_update(all, j->set_env) < 0 || (user && json_object_update(all, user) < 0)) {
+        json_decref(all);
+        return -ENOMEM;
+    }
+    return json_object_set_new(j->contexts, "env", all) < 0 ? -ENOMEM : 0;
+}
+
+static int set_deadline(struct running_job *j, struct err *err)
+{
+    struct expr_env env = job_expr_env(j);
+    double minutes;
+    int r =
+        token_eval_number(j->spec->job->timeout_minutes, j->spec->workflow->file, &env, 360, &minutes, err);
+
+    if (r < 0)
+        return r;
+    if (!(minutes > 0) || minutes > 1e6)
+        return err_set(err, -EINVAL, "The value of timeout-minutes must be greater than 0");
+    j->deadline = mono_ns() + (int64_t)(minutes * 60e9);
+    return 0;
+}
+
+int job_prepare(struct running_job *j, struct err *err)
+{
+    json_t *github;
+    int r;
+
+    j->contexts = json_copy(j->spec->contexts); /* shallow: what is below stays shared and is never changed */
+    j->base_env = json_object();
+    j->set_env = json_object();
+    j->set_path = json_array();
+    j->steps = json_object();
+    github = json_copy(json_object_get(j->contexts, "github"));
+    if (!j->contexts || !j->base_env || !j->set_env || !j->set_path || !github ||
+        json_object_set_new(j->contexts, "steps", j->steps) < 0 ||
+        json_object_set_new(j->contexts, "runner", runner_context(j)) < 0 ||
+        json_object_set_new(github, "workspace", json_string(machine_paths(j->machine)->workspace)) < 0 ||
+        json_object_set_new(j->contexts, "github", github) < 0 ||
+        json_object_set_new(j->contexts, "job", json_pack("{s:s}", "status", "success")) < 0)
+        return err_errno(err, -ENOMEM, "cannot start the job");
+    json_object_set_new(github, "job", json_string(j->spec->job->id));
+    if (j->spec->env)
+        json_object_update(j->base_env, j->spec->env);
+    json_object_set(j->contexts, "env", j->base_env);
+    r = add_env(j, j->spec->workflow->env, j->base_env, err);
+    if (r == 0)
+        r = add_env(j, j->spec->job->env, j->base_env, err);
+    if (r == 0 && job_set_env_context(j, NULL) < 0)
+        r = err_errno(err, -ENOMEM, "cannot start the job");
+    return r < 0 ? r : set_deadline(j, err);
+}
+
+void job_release(struct running_job *j)
+{
+    json_decref(j->contexts);
+    json_decref(j->base_env);
+    json_decref(j->set_env);
+    json_decref(j->set_path);
+}
+
+/* ------------------------------------------------------------------------- the environment of a process */
+
+static void set_str(json_t *env, const char *name, const char *value)
+{
+    json_object_set_new(env, name, json_string(value));
+}
+
+/* GITHUB_* that are values of the github context under another name. */
+static const char *const github_variables[][2] = {
+    {"GITHUB_ACTOR", "actor"},
+    {"GITHUB_ACTOR_ID", "actor_id"},
+    {"GITHUB_API_URL", "api_url"},
+    {"GITHUB_BASE_REF", "base_ref"},
+    {"GITHUB_EVENT_NAME", "event_name"},
+    {"GITHUB_GRAPHQL_URL", "graphql_url"},
+    {"GITHUB_HEAD_REF", "head_ref"},
+    {"GITHUB_JOB", "job"},
+    {"GITHUB_REF", "ref"},
+    {"GITHUB_REF_NAME", "ref_name"},
+    {"GITHUB_REF_PROTECTED", "ref_protected"},
+    {"GITHUB_REF_TYPE", "ref_type"},
+    {"GITHUB_REPOSITORY", "repository"},
+    {"GITHUB_REPOSITORY_ID", "repository_id"},
+    {"GITHUB_REPOSITORY_OWNER", "repository_owner"},
+    {"GITHUB_REPOSITORY_OWNER_ID", "repository_owner_id"},
+    {"GITHUB_RETENTION_DAYS", "retention_days"},
+    {"GITHUB_RUN_ATTEMPT", "run_attempt"},
+    {"GITHUB_RUN_ID", "run_id"},
+    {"GITHUB_RUN_NUMBER", "run_number"},
+    {"GITHUB_SERVER_URL", "server_url"},
+    {"GITHUB_SHA", "sha"},
+    {"GITHUB_TRIGGERING_ACTOR", "triggering_actor"},
+    {"GITHUB_WORKFLOW", "workflow"},
+    {"GITHUB_WORKFLOW_REF", "workflow_ref"},
+    {"GITHUB_WORKFLOW_SHA", "workflow_sha"},
+    {"GITHUB_WORKSPACE", "workspace"},
+};
+
+static void set_github_variables(struct running_job *j, json_t *env, size_t step)
+{
+    json_t *github = json_object_get(j->contexts, "github");
+
+    for (size_t i = 0; i < ARRAY_LEN(github_variables); i++) {
+        _value_ struct value v = value_from_json(json_object_get(github, github_variables[i][1]));
+        _buf_ struct buf text = BUF_INIT;
+        value_to_string(&v, &text);
+        set_str(env, github_variables[i][0], buf_str(&text));
+    }
+    set_str(env, "CI", "true");
+    set_str(env, "GITHUB_ACTIONS", "true");
+    set_str(env, "GITHUB_ACTION", j->spec->job->steps[step].id);
+}
+
+static void set_runner_variables(struct running_job *j, json_t *env)
+{
+    const struct machine_paths *paths = machine_paths(j->machine);
+    _buf_ struct buf workspace = BUF_INIT, event = BUF_INIT;
+    const char *slash = strrchr(paths->workspace, '/');
+
+    buf_add(&workspace, paths->workspace, slash ? (size_t)(slash - paths->workspace) : 0);
+    buf_addf(&event, "%s/_github_workflow/event.json", paths->temp);
+    set_str(env, "RUNNER_OS", context_str(j, "runner", "os"));
+    set_str(env, "RUNNER_ARCH", context_str(j, "runner", "arch"));
+    set_str(env, "RUNNER_NAME", context_str(j, "runner", "name"));
+    set_str(env, "RUNNER_ENVIRONMENT", context_str(j, "runner", "environment"));
+    set_str(env, "RUNNER_TEMP", paths->temp);
+    set_str(env, "RUNNER_TOOL_CACHE", paths->tool_cache);
+    set_str(env, "RUNNER_WORKSPACE", buf_str(&workspace));
+    set_str(env, "GITHUB_EVENT_PATH", buf_str(&event));
+}
+
+/* The environment files of a step, by the variable that names each. */
+static void set_file_variables(json_t *env, const char *dir)
+{
+    static const char *const files[][2] = {{"GITHUB_ENV", "set_env"},
+                                           {"GITHUB_OUTPUT", "set_output"},
+                                           {"GITHUB_PATH", "add_path"},
+                                           {"GITHUB_STATE", "save_state"},
+                                           {"GITHUB_STEP_SUMMARY", "step_summary"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        _buf_ struct buf path = BUF_INIT;
+        buf_addf(&path, "%s/%s", dir, files[i][1]);
+        set_str(env, files[i][0], buf_str(&path));
+    }
+}
+
+static void set_path(struct running_job *j, json_t *env)
+{
+    const char *user = json_string_value(json_object_get(env, "PATH"));
+    const char *inherited = str_eq(machine_backend(j->machine), "host") ? getenv("PATH") : NULL;
+    _buf_ struct buf path = BUF_INIT;
+
+    for (size_t i = json_array_size(j->set_path); i-- > 0;)
+        buf_addf(&path, "%s:", json_string_value(json_array_get(j->set_path, i)));
+    buf_adds(&path, user ? user : inherited ? inherited : runner_path);
+    set_str(env, "PATH", buf_str(&path));
+}
+
+char **job_environment(struct running_job *j, size_t step, json_t *user, const char *files_dir)
+{
+    _json_ json_t *env = json_object();
+    const char *key;
+    json_t *value;
+    size_t n = 0;
+
+    if (!env)
+        return NULL;
+    set_str(env, "HOME", machine_paths(j->machine)->home);
+    set_str(env, "USER", "runner");
+    set_str(env, "LANG", "C.UTF-8");
+    json_object_update(env, j->base_env);
+    json_object_update(env, j->set_env);
+    if (user)
+        json_object_update(env, user);
+    set_github_variables(j, env, step);
+    set_runner_variables(j, env);
+    set_file_variables(env, files_dir);
+    set_path(j, env);
+    char **list = calloc(json_object_size(env) + 1, sizeof(*list));
+    json_object_foreach(env, key, value)
+    {
+        _buf_ struct buf line = BUF_INIT;
+        const char *text = json_string_value(value);
+        if (!list || strchr(key, '=') || !*key)
+            continue;
+        buf_addf(&line, "%s=%s", key, text ? text : "");
+        list[n] = buf_steal(&line);
+        if (!list[n++]) {
+            strv_free(list);
+            return NULL;
+        }
+    }
+    return list;
+}

@@ -1,0 +1,281 @@
+/*
+ * The output of a step. Whole blocks of lines go through as they are unless a command may stand in them; then
+ * each line is looked at. What leaves here is masked.
+ */
+#include <stdarg.h>
+
+#include "command.h"
+#include "job_internal.h"
+#include "runfs/store.h"
+#include "runfs/str.h"
+
+enum { PENDING_MAX = 64 * 1024 };
+
+void output_release(struct step_output *o)
+{
+    for (size_t i = 0; i < ARRAY_LEN(o->pending); i++)
+        buf_release(&o->pending[i]);
+    free(o->stop_token);
+    o->stop_token = NULL;
+}
+
+/* To the sink, masked. */
+static void emit(struct step_output *o, int stream, const char *bytes, size_t len)
+{
+    const struct job_sink *sink = o->job->sink;
+    _buf_ struct buf masked = BUF_INIT;
+
+    if (len == 0 || o->failed)
+        return;
+    if (mask_matches(o->job->mask, bytes, len)) {
+        mask_apply(o->job->mask, bytes, len, &masked);
+        bytes = buf_str(&masked);
+        len = masked.len;
+    }
+    o->failed = sink->output(sink->data, o->step, stream, bytes, len);
+    o->within_line = bytes[len - 1] != '\n';
+}
+
+void output_runner_line(struct step_output *o, const char *fmt, ...)
+{
+    _buf_ struct buf line = BUF_INIT;
+    va_list ap;
+
+    if (o->within_line)
+        buf_addc(&line, '\n');
+    va_start(ap, fmt);
+    buf_addv(&line, fmt, ap);
+    va_end(ap);
+    buf_addc(&line, '\n');
+    emit(o, LOG_RUNNER, buf_str(&line), line.len);
+}
+
+static void annotate(struct step_output *o, const char *level, const struct command *c, const char *message)
+{
+    const struct job_sink *sink = o->job->sink;
+    _buf_ struct buf masked = BUF_INIT, title = BUF_INIT, file = BUF_INIT;
+    uint64_t line = 0, col = 0;
+
+    mask_apply(o->job->mask, message, strlen(message), &masked);
+    if (c) {
+        const char *t = command_property(c, "title"), *f = command_property(c, "file");
+        mask_apply(o->job->mask, t, strlen(t), &title);
+        mask_apply(o->job->mask, f, strlen(f), &file);
+        if (parse_u64(command_property(c, "line"), &line) < 0 || line > INT32_MAX)
+            line = 0;
+        if (parse_u64(command_property(c, "col"), &col) < 0 || col > INT32_MAX)
+            col = 0;
+    }
+    sink->annotation(sink->data, o->step,
+                     &(struct job_annotation){.level = level,
+                                              .title = buf_str(&title),
+                                              .file = buf_str(&file),
+                                              .message = buf_str(&masked),
+                                              .line = (int)line,
+                                              .col = (int)col});
+}
+
+void output_error(struct step_output *o, const char *msg)
+{
+    output_runner_line(o, "##[error]%s", msg);
+    annotate(o, "error", NULL, msg);
+}
+
+/* ---------------------------------------------------------------------------------------------- commands */
+
+typedef void command_fn(struct step_output *o, const struct command *c, int stream);
+
+static void show(struct step_output *o, int stream, const char *prefix, const char *message)
+{
+    _buf_ struct buf line = BUF_INIT;
+
+    buf_addf(&line, "%s%s\n", prefix, message);
+    emit(o, stream, buf_str(&line), line.len);
+}
+
+static void on_add_mask(struct step_output *o, const struct command *c, int stream)
+{
+    if (!*c->message) {
+        show(o, stream, "##[warning]", "Can't add secret mask for empty string in ##[add-mask] command.");
+        return;
+    }
+    (void)mask_add(o->job->mask, c->message);
+    show(o, stream, "::add-mask::", "***");
+}
+
+static void on_issue(struct step_output *o, const struct command *c, int stream)
+{
+    _buf_ struct buf prefix = BUF_INIT;
+
+    buf_addf(&prefix, "##[%s]", c->name);
+    show(o, stream, buf_str(&prefix), c->message);
+    annotate(o, c->name, c, c->message);
+}
+
+static void on_group(struct step_output *o, const struct command *c, int stream)
+{
+    show(o, stream, str_eq(c->name, "group") ? "##[group]" : "##[endgroup]", c->message);
+}
+
+static void on_debug(struct step_output *o, const struct command *c, int stream)
+{
+    if (json_is_true(json_object_get(o->job->spec->contexts, "debug")))
+        show(o, stream, "##[debug]", c->message);
+}
+
+static void on_stop(struct step_output *o, const struct command *c, int stream)
+{
+    show(o, stream, "::stop-commands::", c->message);
+    if (*c->message)
+        o->stop_token = strdup(c->message);
+}
+
+static void on_echo(struct step_output *o, const struct command *c, int stream)
+{
+    (void)stream;
+    o->echo = str_eq_ascii_nocase(c->message, "on");
+}
+
+static void on_set_output(struct step_output *o, const struct command *c, int stream)
+{
+    const char *name = command_property(c, "name");
+
+    if (o->echo)
+        show(o, stream, "##[command]set-output ", name);
+    if (*name && o->outputs && utf8_valid(c->message, strlen(c->message)))
+        json_object_set_new(o->outputs, name, json_string(c->message));
+    show(o, stream, "##[warning]",
+         "The `set-output` command is deprecated and will be disabled soon. Please upgrade to using "
+         "Environment Files.");
+}
+
+static void on_refused(struct step_output *o, const struct command *c, int stream)
+{
+    _buf_ struct buf msg = BUF_INIT;
+
+    (void)stream;
+    buf_addf(&msg,
+             "The `%s` command is disabled. Please upgrade to using Environment Files or opt into unsecure "
+             "command "
+             "execution by setting the `ACTIONS_ALLOW_UNSECURE_COMMANDS` environment variable to `true`.",
+             c->name);
+    output_error(o, buf_str(&msg));
+}
+
+static void on_ignored(struct step_output *o, const struct command *c, int stream)
+{
+    (void)o;
+    (void)c;
+    (void)stream;
+}
+
+/* Every command that GitHub's runner knows. */
+static const struct {
+    const char *name;
+    command_fn *run;
+} commands[] = {
+    {"add-mask", on_add_mask},  {"error", on_issue},
+    {"warning", on_issue},      {"notice", on_issue},
+    {"group", on_group},        {"endgroup", on_group},
+    {"debug", on_debug},        {"stop-commands", on_stop},
+    {"echo", on_echo},          {"set-output", on_set_output},
+    {"save-state", on_ignored}, {"add-matcher", on_ignored},
+    {"set-env", on_refused},    {"remove-matcher", on_ignored},
+    {"add-path", on_refused},
+};
+
+/* One line, without its newline. True: it was a command and has been dealt with. */
+static bool run_command(struct step_output *o, int stream, const char *line, size_t len)
+{
+    _command_ struct command c = {0};
+
+    if (!command_parse(line, len, &c))
+        return false;
+    if (o->stop_token) {
+        if (!str_eq_ascii_nocase(c.name, o->stop_token))
+            return false;
+        free(o->stop_token);
+        o->stop_token = NULL;
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (str_eq(commands[i].name, c.name)) {
+            commands[i].run(o, &c, stream);
+            return true;
+        }
+    return false;
+}
+
+static bool may_hold_command(const char *s, size_t len)
+{
+    return memmem(s, len, "::", 2) || memmem(s, len, "##[", 3);
+}
+
+/* Whole lines. */
+static void take_lines(struct step_output *o, int stream, const char *s, size_t len)
+{
+    const char *plain = s, *end = s + len;
+
+    if (!may_hold_command(s, len)) {
+        emit(o, stream, s, len);
+        return;
+    }
+    while (s < end) {
+        const char *newline = memchr(s, '\n', (size_t)(end - s));
+        const char *stop = newline ? newline : end;
+        size_t line = (size_t)(stop - s);
+        const char *next = newline ? newline + 1 : end;
+        if (line && s[line - 1] == '\r')
+            line--;
+        if (may_hold_command(s, line)) {
+            emit(o, stream, plain, (size_t)(s - plain));
+            plain = run_command(o, stream, s, line) ? next : s;
+        }
+        s = next;
+    }
+    emit(o, stream, plain, (size_t)(end - plain));
+}
+
+int output_chunk(void *data, enum machine_stream stream, const char *bytes, size_t len)
+{
+    struct step_output *o = data;
+    struct buf *pending = &o->pending[stream];
+    const char *last = memrchr(bytes, '\n', len);
+
+    if (last) {
+        size_t whole = (size_t)(last - bytes) + 1;
+        if (pending->len) {
+            const char *first = memchr(bytes, '\n', len);
+            size_t head = (size_t)(first - bytes) + 1;
+            buf_add(pending, bytes, head);
+            take_lines(o, (int)stream, buf_str(pending), pending->len);
+            buf_reset(pending);
+            bytes += head;
+            len -= head;
+            whole -= head;
+        }
+        if (whole)
+            take_lines(o, (int)stream, bytes, whole);
+        bytes += whole;
+        len -= whole;
+    }
+    buf_add(pending, bytes, len);
+    if (pending->len >
+        PENDING_MAX) { /* a line without an end: all of it but what may be the beginning of a secret */
+        size_t held = mask_holdback(o->job->mask, buf_str(pending), pending->len);
+        emit(o, (int)stream, buf_str(pending), pending->len - held);
+        buf_drop(pending, pending->len - held);
+    }
+    return buf_ok(pending) ? o->failed : -ENOMEM;
+}
+
+void output_finish(struct step_output *o)
+{
+    for (int stream = MACHINE_STDOUT; stream <= MACHINE_STDERR; stream++) {
+        struct buf *pending = &o->pending[stream];
+        if (pending->len == 0)
+            continue;
+        take_lines(o, stream, buf_str(pending), pending->len);
+        buf_reset(pending);
+    }
+}

@@ -1,0 +1,118 @@
+/* Linked repositories: their .github/workflows are registered under repos/NAME, read-only, and follow the
+ * checkout. */
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "engine_internal.h"
+#include "runfs/io.h"
+#include "runfs/log.h"
+#include "runfs/str.h"
+
+enum { WORKFLOW_MAX = 1024 * 1024, WORKFLOWS_MAX = 1000 };
+
+static int refresh_file(struct engine *e, const struct repo_row *repo, const char *dir, const char *name,
+                        struct err *err)
+{
+    int64_t id = store_find_workflow(e->store, repo->id, name, true);
+    const struct workflow_row *old = id ? store_get_workflow(e->store, id) : NULL;
+    _buf_ struct buf path = BUF_INIT, text = BUF_INIT, error_name = BUF_INIT, complaints = BUF_INIT;
+    struct workflow *w = NULL;
+    _lint_ struct lint lint = {0};
+    int r;
+
+    buf_addf(&path, "%s/%s", dir, name);
+    buf_addf(&error_name, "%s:%s", repo->name, name);
+    r = read_file(buf_str(&path), WORKFLOW_MAX, &text, err);
+    if (r == 0 && memchr(buf_str(&text), '\0', text.len))
+        r = err_set(err, -EINVAL, "%s is not text", name);
+    bool same = r == 0 && old && !old->removed && old->source_len == text.len &&
+                memcmp(old->source, buf_str(&text), text.len) == 0;
+    if (r == 0 && !same) {
+        (void)workflow_parse(name, buf_str(&text), text.len, NULL, &w, &lint);
+        for (size_t i = 0; i < lint.n; i++)
+            buf_addf(&complaints, "%s\n", lint.errors[i].msg);
+        (void)store_put_error(e->store, buf_str(&error_name), w ? NULL : buf_str(&complaints), NULL);
+        struct workflow_row row = {.id = id,
+                                   .repo_id = repo->id,
+                                   .name = name,
+                                   .title = w && *w->name ? w->name : name,
+                                   .source = buf_str(&text),
+                                   .changed_at = now_ns(),
+                                   .last_run = old ? old->last_run : 0};
+        r = store_put_workflow(e->store, &row, err);
+    }
+    workflow_free(w);
+    workflow_row_unref(old);
+    return r;
+}
+
+/* Workflows whose file is gone are unregistered. */
+static void refresh_removed(struct engine *e, const struct repo_row *repo, const char *dir)
+{
+    int64_t ids[64], after = 0;
+    ssize_t n;
+
+    while ((n = store_list_workflows(e->store, repo->id, after, ids, ARRAY_LEN(ids))) > 0) {
+        for (ssize_t i = 0; i < n; i++) {
+            const struct workflow_row *row = store_get_workflow(e->store, ids[i]);
+            _buf_ struct buf path = BUF_INIT;
+            buf_addf(&path, "%s/%s", dir, row ? row->name : "");
+            if (row && access(buf_str(&path), F_OK) < 0)
+                (void)engine_unregister(e, ids[i], NULL);
+            workflow_row_unref(row);
+        }
+        after = ids[n - 1];
+    }
+}
+
+static int refresh(struct engine *e, const struct repo_row *repo, struct err *err)
+{
+    _buf_ struct buf dir = BUF_INIT;
+    struct dirent *entry;
+    int count = 0;
+
+    buf_addf(&dir, "%s/.github/workflows", repo->path);
+    _closedir_ DIR *d = opendir(buf_str(&dir));
+    while (d && (entry = readdir(d)) && count < WORKFLOWS_MAX) {
+        struct err file_err = {0};
+        bool wanted = entry->d_name[0] != '.' && name_check(entry->d_name) == 0 &&
+                      (str_ends(entry->d_name, ".yml") || str_ends(entry->d_name, ".yaml"));
+        if (!wanted)
+            continue;
+        count++;
+        if (refresh_file(e, repo, buf_str(&dir), entry->d_name, &file_err) < 0)
+            log_warning("run", "repository %s: %s", repo->name, file_err.msg);
+    }
+    refresh_removed(e, repo, buf_str(&dir));
+    (void)err;
+    return 0;
+}
+
+int engine_refresh_repo(struct engine *e, int64_t repo_id, struct err *err)
+{
+    const struct repo_row *repo = store_get_repo(e->store, repo_id);
+    int r = repo ? refresh(e, repo, err) : err_set(err, -ENOENT, "there is no such repository");
+
+    repo_row_unref(repo);
+    return r;
+}
+
+int engine_link_repo(struct engine *e, const char *name, const char *path, struct err *err)
+{
+    struct repo_row row = {.name = name, .path = path, .changed_at = now_ns()};
+    struct stat st;
+
+    if (name_check(name) < 0 || name[0] == '.' || strchr(name, ':'))
+        return err_set(err, -EINVAL, "'%s' cannot be the name of a repository", name);
+    if (path[0] != '/' || stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+        return err_set(err, -ENOTDIR, "'%s' is not the absolute path of a directory", path);
+    if (store_find_repo(e->store, name))
+        return err_set(err, -EEXIST, "there is a repository '%s' already", name);
+    int r = store_put_repo(e->store, &row, err);
+    return r < 0 ? r : engine_refresh_repo(e, row.id, err);
+}
+
+int engine_unlink_repo(struct engine *e, int64_t repo_id, struct err *err)
+{
+    return store_delete_repo(e->store, repo_id, err);
+}

@@ -1,0 +1,277 @@
+/* From a checked workflow to a run with its jobs, in the store and in the engine. */
+#include "engine_internal.h"
+#include "runfs/io.h"
+#include "runfs/log.h"
+#include "runfs/str.h"
+
+void run_free(struct run *run)
+{
+    if (!run)
+        return;
+    for (size_t i = 0; i < run->n_jobs; i++) {
+        json_decref(run->jobs[i]->matrix);
+        json_decref(run->jobs[i]->outputs);
+        free(run->jobs[i]);
+    }
+    free(run->jobs);
+    log_writer_close(run->log);
+    workflow_free(run->workflow);
+    json_decref(run->request);
+    json_decref(run->extra_secrets);
+    json_decref(run->contexts);
+    arena_release(&run->arena);
+    free(run);
+}
+
+const char *default_event(const struct workflow *w)
+{
+    static const char *const preferred[] = {"push", "workflow_dispatch"};
+
+    for (size_t i = 0; i < ARRAY_LEN(preferred); i++)
+        if (workflow_event(w, preferred[i]))
+            return preferred[i];
+    for (size_t i = 0; i < w->n_events; i++)
+        if (!str_eq(w->events[i].name, "workflow_call"))
+            return w->events[i].name;
+    return NULL;
+}
+
+static const char *keep(struct run *run, const char *s)
+{
+    const char *copy = arena_strdup(&run->arena, s ? s : "");
+
+    return copy ? copy : "";
+}
+
+/* Where it comes from: what the source says, the checkout's head, or nothing that could be mistaken for a
+ * commit. */
+static void fill_origin(struct run *run, const struct run_source *source)
+{
+    _buf_ struct buf ref = BUF_INIT, sha = BUF_INIT, repository = BUF_INIT;
+    const char *after = json_string_value(json_object_get(source->payload, "after"));
+    const char *payload_ref = json_string_value(json_object_get(source->payload, "ref"));
+
+    if (!str_empty(source->repo_path))
+        repo_head(source->repo_path, &ref, &sha);
+    if (source->repository) {
+        buf_adds(&repository, source->repository);
+    } else if (!str_empty(source->repo_path)) {
+        const char *slash = strrchr(source->repo_path, '/');
+        buf_addf(&repository, "local/%s", slash && slash[1] ? slash + 1 : source->repo_path);
+    } else {
+        const char *dot = strrchr(source->file, '.');
+        buf_addf(&repository, "local/%.*s", (int)(dot ? (size_t)(dot - source->file) : strlen(source->file)),
+                 source->file);
+    }
+    run->row.repository = keep(run, buf_str(&repository));
+    run->row.ref = keep(run, source->ref   ? source->ref
+                             : payload_ref ? payload_ref
+                             : ref.len > 0 ? buf_str(&ref)
+                                           : "refs/heads/main");
+    run->row.sha = keep(run, after     ? after
+                             : sha.len ? buf_str(&sha)
+                                       : "0000000000000000000000000000000000000000");
+}
+
+static void fill_row(struct run *run, const struct run_source *source)
+{
+    const char *name = *run->workflow->name ? run->workflow->name : source->file;
+
+    run->row = (struct run_row){.id = run->row.id,
+                                .workflow_id = source->workflow_id,
+                                .attempt = run->row.attempt ? run->row.attempt : 1,
+                                .status = "queued",
+                                .conclusion = "",
+                                .exit_code = -1,
+                                .workflow_name = keep(run, source->workflow_name),
+                                .name = keep(run, name),
+                                .title = keep(run, name),
+                                .event = keep(run, source->event),
+                                .actor = keep(run, source->actor ? source->actor : run->e->actor),
+                                .repo_id = source->repo_id,
+                                .created_at = run->row.created_at ? run->row.created_at : now_ns(),
+                                .log_size = -1};
+    run->row.changed_at = now_ns();
+    fill_origin(run, source);
+}
+
+/* github needs the run's number, run-name needs github. */
+static int fill_contexts(struct run *run, const struct run_source *source, json_t *payload, struct err *err)
+{
+    json_t *inputs = source->inputs ? json_incref(source->inputs) : json_object();
+    _free_ char *title = NULL;
+
+    run->contexts =
+        json_pack("{s:o, s:o, s:o, s:o}", "github", github_context(run, source, payload), "inputs", inputs,
+                  "vars", settings_object(run->e->store, SETTING_VAR, source->vars), "secrets",
+                  settings_object(run->e->store, SETTING_SECRET, source->secrets));
+    if (!run->contexts)
+        return err_errno(err, -ENOMEM, "cannot start a run");
+    struct expr_env env = {.contexts = run->contexts};
+    if (run->workflow->run_name) {
+        int r = token_eval_string(run->workflow->run_name, run->workflow->file, &env, &title, err);
+        if (r < 0)
+            return r;
+        if (*title)
+            run->row.title = keep(run, title);
+    }
+    return 0;
+}
+
+static int put_json(struct store *st, int64_t id, enum run_text which, const json_t *json, struct err *err)
+{
+    _free_ char *text = json_dumps(json, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    _buf_ struct buf line = BUF_INIT;
+
+    if (!text)
+        return err_errno(err, -ENOMEM, "cannot start a run");
+    buf_addf(&line, "%s\n", text);
+    return store_put_run_text(st, id, which, buf_str(&line), line.len, err);
+}
+
+static json_t *plan_of(const struct run *run, json_t *payload)
+{
+    struct event event = {.name = run->row.event, .ref = run->row.ref, .payload = payload};
+    _json_ json_t *contexts = json_copy(run->contexts);
+
+    json_object_del(contexts, "secrets");
+    json_t *plan = plan_to_json(run->workflow, &event, contexts);
+    return plan ? plan : json_object();
+}
+
+static int put_texts(struct run *run, const struct run_source *source, json_t *payload, struct err *err)
+{
+    struct store *st = run->e->store;
+    _json_ json_t *plan = plan_of(run, payload), *empty = json_object();
+    int r = store_put_run_text(st, run->row.id, RUN_SOURCE, source->text, source->len, err);
+
+    if (r == 0)
+        r = put_json(st, run->row.id, RUN_EVENT, payload, err);
+    if (r == 0)
+        r = put_json(st, run->row.id, RUN_INPUTS, source->inputs ? source->inputs : empty, err);
+    if (r == 0)
+        r = put_json(st, run->row.id, RUN_PLAN, plan, err);
+    if (r == 0 && run->request)
+        r = put_json(st, run->row.id, RUN_REQUEST, run->request, err);
+    return r;
+}
+
+/* All rows of a new run, or none. */
+static int put_new_run(struct run *run, const struct run_source *source, struct err *err)
+{
+    struct store *st = run->e->store;
+    _json_ json_t *payload = NULL;
+    struct err commit_err = {0};
+
+    store_begin(st);
+    int r = store_put_run(st, &run->row, err);
+    if (r == 0) {
+        payload = source->payload ? json_incref(source->payload) : make_payload(source, &run->row);
+        r = payload ? fill_contexts(run, source, payload, err)
+                    : err_errno(err, -ENOMEM, "cannot start a run");
+    }
+    if (r == 0 && run->workflow->run_name)
+        r = store_put_run(st, &run->row, err);
+    if (r == 0)
+        r = put_texts(run, source, payload, err);
+    if (r == 0)
+        r = run_add_jobs(run, err);
+    if (r == 0 && run->row.workflow_id) {
+        const struct workflow_row *old = store_get_workflow(st, run->row.workflow_id);
+        if (old) {
+            struct workflow_row row = *old;
+            row.last_run = run->row.id;
+            r = store_put_workflow(st, &row, err);
+        }
+        workflow_row_unref(old);
+    }
+    if (r < 0) {
+        store_rollback(st);
+        return r;
+    }
+    r = store_commit(st, &commit_err);
+    if (r < 0 && err)
+        *err = commit_err;
+    return r;
+}
+
+int run_submit(struct engine *e, const struct run_source *source, struct workflow *w, int64_t *ret_run,
+               struct err *err)
+{
+    struct run *run = calloc(1, sizeof(*run));
+
+    if (!run)
+        return err_errno(err, -ENOMEM, "cannot start a run");
+    run->e = e;
+    run->workflow = w;
+    run->request = json_incref(source->request);
+    run->extra_secrets = json_incref(source->secrets);
+    fill_row(run, source);
+    int r = put_new_run(run, source, err);
+    if (r == 0)
+        r = log_writer_open(e->store, run->row.id, &run->log, err);
+    if (r < 0) {
+        run->workflow = NULL;
+        run_free(run);
+        return r;
+    }
+    *ret_run = run->row.id;
+    pthread_mutex_lock(&e->lock);
+    run_activate(e, run);
+    pthread_mutex_unlock(&e->lock);
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------- taken up again
+ */
+
+static json_t *load_text(struct store *st, int64_t id, enum run_text which)
+{
+    _buf_ struct buf text = BUF_INIT;
+
+    return store_run_text(st, id, which, &text) == 0
+               ? json_loadb(buf_str(&text), text.len, JSON_DECODE_ANY, NULL)
+               : NULL;
+}
+
+int run_restore(struct engine *e, const struct run_row *row, struct run **ret, struct err *err)
+{
+    _json_ json_t *payload = load_text(e->store, row->id, RUN_EVENT),
+                  *inputs = load_text(e->store, row->id, RUN_INPUTS);
+    struct run *run = calloc(1, sizeof(*run));
+    _buf_ struct buf source = BUF_INIT;
+    _lint_ struct lint lint = {0};
+
+    if (!run)
+        return err_errno(err, -ENOMEM, "cannot start a run");
+    run->e = e;
+    run->row = *row;
+    run->row.status = "queued";
+    run->row.conclusion = "";
+    run->row.exit_code = -1;
+    run->row.started_at = run->row.completed_at = 0;
+    run->row.log_size = -1;
+    /* the row's strings must outlive the cached row */
+    const char **texts[] = {&run->row.workflow_name, &run->row.name, &run->row.title, &run->row.event,
+                            &run->row.ref,           &run->row.sha,  &run->row.actor, &run->row.repository};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        *texts[i] = keep(run, *texts[i]);
+    run->request = load_text(e->store, row->id, RUN_REQUEST);
+    int r = store_run_text(e->store, row->id, RUN_SOURCE, &source);
+    const char *colon = strchr(row->workflow_name, ':'), *file = colon ? colon + 1 : row->workflow_name;
+    if (r == 0)
+        r = workflow_parse(file, buf_str(&source), source.len, NULL, &run->workflow, &lint);
+    struct run_source from = {.file = file, .event = row->event, .inputs = inputs};
+    if (r == 0)
+        r = fill_contexts(run, &from, payload, err);
+    if (r == 0)
+        r = log_writer_open(e->store, row->id, &run->log, err);
+    if (r < 0) {
+        run_free(run);
+        return err && err->code
+                   ? r
+                   : err_set(err, r, "the workflow of run %lld cannot be read", (long long)row->id);
+    }
+    *ret = run;
+    return 0;
+}
