@@ -23,9 +23,10 @@ void command_release(struct command *c);
 #define _command_ _cleanup_(command_release)
 
 /*
- * Whether the line (without its newline) is a command that GitHub's runner knows; then ret is filled. A line
- * with another name is plain output, as it is there. `::` has to start the line, blanks aside; `##[` may
- * stand anywhere in it. -ENOMEM counts as no command.
+ * Whether the line (without its newline) has the form of a command, whatever its name; then ret is filled.
+ * `::` has to start the line, blanks aside; `##[` may stand anywhere in it. Where both are in a line, the one
+ * with a name that GitHub's runner knows counts. To that runner a line with any other name is plain output:
+ * command_next says so. -ENOMEM counts as no command.
  */
 bool command_parse(const char *line, size_t len, struct command *ret);
 

@@ -42,8 +42,8 @@ static void new_notation(void **state)
         {"x ::debug::y", NULL},
         {"::debug", NULL},
         {"::debug:x", NULL},
-        {":: debug::x", NULL},
-        {"::unknown::x", NULL}, /* a name that nobody knows is output */
+        {":: debug::x", NULL},         /* there is no name */
+        {"::unknown::x", "unknown|x"}, /* the form of one; command_next knows names */
         {"::::x", NULL},
         {"::", NULL},
         {"", NULL},
@@ -69,7 +69,7 @@ static void old_notation(void **state)
         {"text ##[error]no", "error|no"},
         {"##[error file=a;line=3;]a%5Db%3Bc", "error|file=a|line=3|a]b;c"},
         {"##[error title=a%3Bb,c]m%3A", "error|title=a;b,c|m%3A"},
-        {"##[unknown]x", NULL},
+        {"##[unknown]x", "unknown|x"},
         {"##[debug", NULL},
         {"#[debug]x", NULL},
         {"::unknown:: ##[debug]x", "debug|x"}, /* what the new notation does not know the old one may */
@@ -104,6 +104,8 @@ static void stopped(void **state)
     } lines[] = {
         {"::debug::on", COMMAND_DO},
         {"plain", COMMAND_NONE},
+        {"::unknown::x", COMMAND_NONE}, /* a name that nobody knows is output */
+        {"##[unknown]x", COMMAND_NONE},
         {"::stop-commands::Pause-1", COMMAND_SHOW},
         {"::debug::off", COMMAND_NONE},
         {"##[error]off", COMMAND_NONE},
