@@ -44,8 +44,8 @@ static const struct row {
     /* base64: alone, and behind one or two bytes of something else, in both alphabets */
     {"topsecret123", "dG9wc2VjcmV0MTIz", "***"},
     {"topsecret123", "YTp0b3BzZWNyZXQxMjM=", "YTp***="},  /* "a:" before it */
-    {"topsecret123", "OnRvcHNlY3JldDEyMw==", "On***=="}, /* ":" before it */
-    {"topsecret123", "OnRvcHNlY3JldDEyMzo=", "On***zo="},  /* and ":" behind */
+    {"topsecret123", "OnRvcHNlY3JldDEyMw==", "On***=="},  /* ":" before it */
+    {"topsecret123", "OnRvcHNlY3JldDEyMzo=", "On***zo="}, /* and ":" behind */
     {">>>\?\?\?>>>\?\?\?", "Pj4-Pz8_Pj4-Pz8_", "***"},
 };
 
