@@ -6,6 +6,7 @@
 #define RUNFS_RUN_COMMAND_H
 
 #include "runfs/buf.h"
+#include "runfs/err.h"
 
 enum { COMMAND_PROPERTIES = 16 };
 
@@ -13,18 +14,43 @@ struct command {
     char *name;    /* owned, lower case */
     char *message; /* owned, unescaped */
     struct {
-        char *key, *value; /* owned, unescaped */
-    } properties[COMMAND_PROPERTIES];
+        char *key, *value;            /* owned; the value unescaped */
+    } properties[COMMAND_PROPERTIES]; /* each key once, the last value; what goes beyond is left out */
     size_t n;
 };
 
 void command_release(struct command *c);
 #define _command_ _cleanup_(command_release)
 
-/* Whether the line (without its newline) is a command; then ret is filled. -ENOMEM counts as no command. */
+/*
+ * Whether the line (without its newline) has the form of a command, whatever its name; then ret is filled.
+ * `::` has to start the line, blanks aside; `##[` may stand anywhere in it. Where both are in a line, the one
+ * with a name that GitHub's runner knows counts. To that runner a line with any other name is plain output:
+ * command_next says so. -ENOMEM counts as no command.
+ */
 bool command_parse(const char *line, size_t len, struct command *ret);
 
 /* The value of a property, "" without. */
 const char *command_property(const struct command *c, const char *key);
+
+/* Between `::stop-commands::TOKEN` and `::TOKEN::` nothing is a command. One of these a step. */
+struct command_state {
+    char *token; /* owned; NULL: commands are obeyed */
+};
+void command_state_release(struct command_state *s);
+#define _command_state_ _cleanup_(command_state_release)
+
+enum command_kind {
+    COMMAND_NONE, /* plain output */
+    COMMAND_DO,   /* ret is filled: obey it (it is not shown, unless echo is on) */
+    COMMAND_SHOW, /* it stopped or resumed commands, which is done; the line is shown */
+};
+
+/*
+ * One line of a step's output. Returns a command_kind, or -EINVAL with GitHub's sentence: a stop-commands
+ * whose token is empty, "pause-logging" or the name of a command (commands go on; the step has failed), or
+ * -ENOMEM.
+ */
+int command_next(struct command_state *s, const char *line, size_t len, struct command *ret, struct err *err);
 
 #endif

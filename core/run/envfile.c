@@ -8,17 +8,14 @@ struct lines {
     const char *at, *end;
 };
 
-/* The next line without its newline (and without a carriage return before it). */
+/* The next line without its newline. */
 static bool next_line(struct lines *l, const char **ret, size_t *ret_len)
 {
     if (l->at >= l->end)
         return false;
     const char *newline = memchr(l->at, '\n', (size_t)(l->end - l->at));
-    const char *stop = newline ? newline : l->end;
     *ret = l->at;
-    *ret_len = (size_t)(stop - l->at);
-    if (*ret_len && newline && stop[-1] == '\r')
-        --*ret_len;
+    *ret_len = (size_t)((newline ? newline : l->end) - l->at);
     l->at = newline ? newline + 1 : l->end;
     return true;
 }
@@ -51,79 +48,114 @@ static json_t *repaired(const char *s, size_t len)
 
 static int set_pair(json_t *into, const char *name, size_t name_len, const char *value, size_t len)
 {
+    _json_ json_t *key = repaired(name, name_len);
     json_t *text = repaired(value, len);
 
-    return json_object_setn_new(into, name, name_len, text) < 0 ? -ENOMEM : 0;
+    if (!key) {
+        json_decref(text);
+        return -ENOMEM;
+    }
+    return json_object_setn_new(into, json_string_value(key), json_string_length(key), text) < 0 ? -ENOMEM
+                                                                                                 : 0;
 }
 
+/* The sentence with the line in quotes, which may be anything: as much of it as there is room for. */
+static int bad_line(const char *line, size_t len, const char *rest, struct err *err)
+{
+    return err_set(err, -EINVAL, "Invalid format '%.*s'%s", len > 500 ? 500 : (int)len, line, rest);
+}
+
+/* The lines between the opening one and the delimiter are the value, without the last newline. */
 static int parse_block(struct lines *l, const char *line, size_t len, const char *mark, json_t *into,
                        struct err *err)
 {
-    const char *delimiter = mark + 2, *body;
+    const char *delimiter = mark + 2, *start = l->at, *end = l->at, *body;
     size_t delimiter_len = len - (size_t)(delimiter - line), body_len;
-    _buf_ struct buf value = BUF_INIT;
-    bool first = true;
 
     if (mark == line || delimiter_len == 0)
-        return err_set(err, -EINVAL,
-                       "Invalid format '%.*s'. Name must not be empty and delimiter must not be empty",
-                       (int)len, line);
+        return bad_line(line, len, ". Name must not be empty and delimiter must not be empty", err);
     for (;;) {
         if (!next_line(l, &body, &body_len))
             return err_set(err, -EINVAL, "Invalid value. Matching delimiter not found '%.*s'",
-                           (int)delimiter_len, delimiter);
+                           delimiter_len > 500 ? 500 : (int)delimiter_len, delimiter);
         if (body_len == delimiter_len && memcmp(body, delimiter, body_len) == 0)
             break;
-        if (!first)
-            buf_addc(&value, '\n');
-        buf_add(&value, body, body_len);
-        first = false;
+        end = body + body_len;
+        if (end == l->end)
+            return err_set(err, -EINVAL, "Invalid value. EOF marker missing new line.");
     }
-    return buf_ok(&value) ? set_pair(into, line, (size_t)(mark - line), buf_str(&value), value.len) : -ENOMEM;
+    return set_pair(into, line, (size_t)(mark - line), start, (size_t)(end - start));
 }
 
 static int parse_line(struct lines *l, const char *line, size_t len, json_t *into, struct err *err)
 {
     const char *equals = memchr(line, '=', len), *block = memmem(line, len, "<<", 2);
 
-    if (!utf8_valid(line, len) && (block ? utf8_valid_prefix(line, len) < (size_t)(block - line) : true) &&
-        !equals)
-        return err_set(err, -EINVAL, "Invalid format: the name is not UTF-8");
     if (equals && (!block || equals < block)) {
         if (equals == line)
-            return err_set(err, -EINVAL, "Invalid format '%.*s'. Name must not be empty", (int)len, line);
+            return bad_line(line, len, ". Name must not be empty", err);
         return set_pair(into, line, (size_t)(equals - line), equals + 1, len - (size_t)(equals - line) - 1);
     }
-    if (block)
-        return parse_block(l, line, len, block, into, err);
-    return err_set(err, -EINVAL, "Invalid format '%.*s'", (int)len, line);
+    return block ? parse_block(l, line, len, block, into, err) : bad_line(line, len, "", err);
 }
 
 int envfile_parse(const char *text, size_t len, json_t *into, struct err *err)
 {
     struct lines l = lines_of(text, len);
-    _json_ json_t *pairs = json_object();
     const char *line;
     size_t n;
 
-    if (!pairs)
-        return err_errno(err, -ENOMEM, "environment file");
     while (next_line(&l, &line, &n)) {
-        int r = n ? parse_line(&l, line, n, pairs, err) : 0;
+        int r = n ? parse_line(&l, line, n, into, err) : 0;
         if (r < 0)
             return r == -ENOMEM ? err_errno(err, r, "environment file") : r;
     }
-    return json_object_update(into, pairs) < 0 ? err_errno(err, -ENOMEM, "environment file") : 0;
+    return 0;
 }
 
+void envfile_check_env(json_t *pairs, struct buf *complaints)
+{
+    static const char *const blocked[] = {"NODE_OPTIONS"};
+    const char *name;
+    json_t *value;
+    void *next;
+
+    json_object_foreach_safe(pairs, next, name, value) for (size_t i = 0; i < ARRAY_LEN(blocked); i++)
+    {
+        if (!str_eq_ascii_nocase(name, blocked[i]))
+            continue;
+        buf_addf(complaints, "Can't store %s output parameter using '$GITHUB_ENV' command.\n", blocked[i]);
+        json_object_del(pairs, name);
+        break;
+    }
+}
+
+static int path_add(json_t *into, const char *line, size_t len)
+{
+    _json_ json_t *path = repaired(line, len);
+    json_t *other;
+    size_t i;
+
+    json_array_foreach(into, i, other) if (path && json_equal(other, path))
+    {
+        json_array_remove(into, i);
+        break;
+    }
+    return json_array_append(into, path) < 0 ? -ENOMEM : 0;
+}
+
+/* Here a carriage return ends a line too. */
 int pathfile_parse(const char *text, size_t len, json_t *into, struct err *err)
 {
     struct lines l = lines_of(text, len);
-    const char *line;
-    size_t n;
 
-    while (next_line(&l, &line, &n))
-        if (n && json_array_append_new(into, repaired(line, n)) < 0)
+    while (l.at < l.end) {
+        const char *line = l.at;
+        while (l.at < l.end && *l.at != '\n' && *l.at != '\r')
+            l.at++;
+        if (l.at > line && path_add(into, line, (size_t)(l.at - line)) < 0)
             return err_errno(err, -ENOMEM, "path file");
+        l.at++;
+    }
     return 0;
 }

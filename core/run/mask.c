@@ -1,24 +1,28 @@
 /*
- * Masking. Secrets are few and output is much, so a text is scanned with memmem() for each form (glibc's is
- * vectorised and linear), and the hits are merged.
+ * Masking. Output is much and secrets are few: a table of the byte pairs with which a secret may begin passes
+ * over nearly all of a text, and only where a pair is in it are the secrets themselves looked at.
  */
 #include "mask.h"
 
 #include <pthread.h>
 
+#include "mask_forms.h"
 #include "runfs/str.h"
+
+enum { BUCKETS = 4096 };
 
 struct mask {
     pthread_mutex_t lock;
     struct form {
         char *text; /* owned */
         size_t len;
-    } * forms; /* owned */
+        size_t next; /* in its bucket, plus one; 0: the last */
+    } * forms;       /* owned */
     size_t n, cap, longest;
-};
-
-struct hit {
-    size_t from, to;
+    size_t buckets[BUCKETS];    /* by the first two bytes: a form, plus one */
+    uint64_t pairs[65536 / 64]; /* bit (first | second << 8): a form may begin so */
+    bool single[256];           /* a form is this byte alone */
+    bool first[256];            /* a form of two bytes and more begins so */
 };
 
 struct mask *mask_new(void)
@@ -43,12 +47,39 @@ void mask_free(struct mask *m)
     free(m);
 }
 
-static int mask_add_form(struct mask *m, const char *text, size_t len)
+/* --------------------------------------------------------------------------------------------- adding */
+
+static size_t pair_at(const char *s)
 {
-    if (len == 0)
-        return 0;
-    for (size_t i = 0; i < m->n; i++)
-        if (m->forms[i].len == len && memcmp(m->forms[i].text, text, len) == 0)
+    return (size_t)(unsigned char)s[0] | (size_t)(unsigned char)s[1] << 8;
+}
+
+static size_t *bucket_of(struct mask *m, const char *s)
+{
+    size_t pair = pair_at(s);
+
+    return &m->buckets[(pair ^ pair >> 4) % BUCKETS];
+}
+
+static void mark_pair(struct mask *m, size_t pair)
+{
+    m->pairs[pair / 64] |= (uint64_t)1 << pair % 64;
+}
+
+static void add_single(struct mask *m, unsigned char c)
+{
+    m->single[c] = true;
+    for (size_t second = 0; second < 256; second++)
+        mark_pair(m, c | second << 8);
+}
+
+static int mask_add_form(void *data, const char *text, size_t len)
+{
+    struct mask *m = data;
+    size_t *bucket = len > 1 ? bucket_of(m, text) : NULL;
+
+    for (size_t i = bucket ? *bucket : 0; i; i = m->forms[i - 1].next)
+        if (m->forms[i - 1].len == len && memcmp(m->forms[i - 1].text, text, len) == 0)
             return 0;
     if (m->n == m->cap) {
         size_t cap = m->cap ? m->cap * 2 : 16;
@@ -58,127 +89,21 @@ static int mask_add_form(struct mask *m, const char *text, size_t len)
         m->forms = more;
         m->cap = cap;
     }
-    char *copy = malloc(len + 1);
+    if (len > m->longest)
+        m->longest = len;
+    if (!bucket) {
+        add_single(m, (unsigned char)text[0]);
+        return 0;
+    }
+    char *copy = malloc(len);
     if (!copy)
         return -ENOMEM;
     memcpy(copy, text, len);
-    copy[len] = '\0';
-    m->forms[m->n++] = (struct form){copy, len};
-    if (len > m->longest)
-        m->longest = len;
+    m->forms[m->n] = (struct form){copy, len, *bucket};
+    *bucket = ++m->n;
+    m->first[(unsigned char)text[0]] = true;
+    mark_pair(m, pair_at(text));
     return 0;
-}
-
-/* ----------------------------------------------------------------------------------------- the encoders */
-
-/*
- * Base64 of the value as it looks in the middle of other data: the characters that do not depend on the
- * neighbours, for each of the three positions that it may have in a group of three bytes.
- */
-static void encode_base64(const char *s, size_t len, int shift, struct buf *out)
-{
-    _buf_ struct buf padded = BUF_INIT, all = BUF_INIT;
-    static const size_t clean_start[] = {0, 2, 3};
-
-    buf_add(&padded, "\0\0", (size_t)shift);
-    buf_add(&padded, s, len);
-    buf_add_base64(&all, padded.ptr, padded.len);
-    size_t end = padded.len / 3 * 4 + (padded.len % 3 ? padded.len % 3 : 0);
-    if (buf_ok(&all) && end > clean_start[shift])
-        buf_add(out, all.ptr + clean_start[shift], end - clean_start[shift]);
-}
-
-static void encode_json(const char *s, struct buf *out)
-{
-    _json_ json_t *text = json_string(s);
-    _free_ char *quoted = text ? json_dumps(text, JSON_ENCODE_ANY) : NULL;
-    size_t len = quoted ? strlen(quoted) : 0;
-
-    if (len > 2)
-        buf_add(out, quoted + 1, len - 2);
-}
-
-static void encode_uri(const char *s, struct buf *out)
-{
-    for (; *s; s++)
-        if ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
-            strchr("-_.~", *s))
-            buf_addc(out, *s);
-        else
-            buf_addf(out, "%%%02X", (unsigned char)*s);
-}
-
-static void encode_xml(const char *s, struct buf *out)
-{
-    for (; *s; s++)
-        switch (*s) {
-        case '&':
-            buf_adds(out, "&amp;");
-            break;
-        case '<':
-            buf_adds(out, "&lt;");
-            break;
-        case '>':
-            buf_adds(out, "&gt;");
-            break;
-        case '"':
-            buf_adds(out, "&quot;");
-            break;
-        case '\'':
-            buf_adds(out, "&apos;");
-            break;
-        default:
-            buf_addc(out, *s);
-        }
-}
-
-/* As an argument within double quotes: every quote with a backslash before it. */
-static void encode_argument(const char *s, struct buf *out)
-{
-    for (; *s; s++) {
-        if (*s == '"')
-            buf_addc(out, '\\');
-        buf_addc(out, *s);
-    }
-}
-
-/* As a .NET Uri leaves it: reserved characters stay, others are escaped. */
-static void encode_uri_loose(const char *s, struct buf *out)
-{
-    for (; *s; s++)
-        if ((unsigned char)*s > ' ' && (unsigned char)*s < 0x7f && !strchr("\"<>\\^`{|}%", *s))
-            buf_addc(out, *s);
-        else
-            buf_addf(out, "%%%02X", (unsigned char)*s);
-}
-
-static void encode_trim_quotes(const char *s, struct buf *out)
-{
-    size_t len = strlen(s);
-
-    if (len > 2 && s[0] == '"' && s[len - 1] == '"')
-        buf_add(out, s + 1, len - 2);
-}
-
-static int mask_add_encodings(struct mask *m, const char *s, size_t len)
-{
-    static void (*const encoders[])(const char *, struct buf *) = {
-        encode_json, encode_uri, encode_uri_loose, encode_xml, encode_argument, encode_trim_quotes};
-    int r = mask_add_form(m, s, len);
-
-    for (size_t i = 0; r == 0 && i < ARRAY_LEN(encoders); i++) {
-        _buf_ struct buf form = BUF_INIT;
-        encoders[i](s, &form);
-        r = buf_ok(&form) ? mask_add_form(m, buf_str(&form), form.len) : -ENOMEM;
-    }
-    for (int shift = 0; r == 0 && shift < 3; shift++) {
-        _buf_ struct buf form = BUF_INIT;
-        encode_base64(s, len, shift, &form);
-        /* Of a very short secret so little is left that it would mask ordinary words. */
-        if (form.len >= 3)
-            r = buf_ok(&form) ? mask_add_form(m, buf_str(&form), form.len) : -ENOMEM;
-    }
-    return r;
 }
 
 int mask_add(struct mask *m, const char *secret)
@@ -189,13 +114,11 @@ int mask_add(struct mask *m, const char *secret)
     if (len == 0)
         return 0;
     pthread_mutex_lock(&m->lock);
-    r = mask_add_encodings(m, secret, len);
+    r = mask_forms(secret, len, mask_add_form, m);
     for (const char *line = secret; r == 0 && *line;) {
         size_t n = strcspn(line, "\r\n");
-        if (n > 0 && n < len) {
-            _free_ char *copy = strndup(line, n);
-            r = copy ? mask_add_encodings(m, copy, n) : -ENOMEM;
-        }
+        if (n > 0 && n < len)
+            r = mask_forms(line, n, mask_add_form, m);
         line += n;
         line += strspn(line, "\r\n");
     }
@@ -203,96 +126,161 @@ int mask_add(struct mask *m, const char *secret)
     return r;
 }
 
-/* ------------------------------------------------------------------------------------------- applying */
+/* ------------------------------------------------------------------------------------------- scanning */
 
-static int hit_order(const void *a, const void *b)
+/* The next place at or after i where a form may begin; len - 1 is always taken for one, as its pair is not
+ * known. */
+static size_t next_place(const struct mask *m, const char *text, size_t i, size_t len)
 {
-    const struct hit *x = a, *y = b;
+    const unsigned char *p = (const unsigned char *)text;
+    const uint64_t *pairs = m->pairs;
 
-    return x->from < y->from ? -1 : x->from > y->from;
+#define HIT(k) (pairs[(p[(k)] | (unsigned)p[(k) + 1] << 8) / 64] >> (p[(k)] % 64) & 1)
+    for (; i + 5 <= len; i += 4)
+        if (HIT(i) | HIT(i + 1) | HIT(i + 2) | HIT(i + 3))
+            break;
+    for (; i + 2 <= len; i++)
+        if (HIT(i))
+            return i;
+#undef HIT
+    return i;
 }
 
-/* All places of all forms, in order. */
-static size_t mask_find(const struct mask *m, const char *text, size_t len, struct hit **ret, bool *failed)
+/* The longest form that stands at text; *partial: a form begins there that the text is too short to tell. */
+static size_t match_at(struct mask *m, const char *text, size_t len, bool *partial)
 {
-    struct hit *hits = NULL;
-    size_t n = 0, cap = 0;
+    size_t longest = m->single[(unsigned char)*text];
 
-    for (size_t i = 0; i < m->n; i++) {
-        const char *at = text;
-        while ((at = memmem(at, len - (size_t)(at - text), m->forms[i].text, m->forms[i].len))) {
-            if (n == cap) {
-                cap = cap ? cap * 2 : 16;
-                struct hit *more = reallocarray(hits, cap, sizeof(*more));
-                if (!more) {
-                    *failed = true;
-                    goto out;
-                }
-                hits = more;
-            }
-            hits[n++] = (struct hit){(size_t)(at - text), (size_t)(at - text) + m->forms[i].len};
-            at++;
-        }
+    if (len == 1) {
+        *partial = m->first[(unsigned char)*text];
+        return longest;
     }
-    if (n > 1)
-        qsort(hits, n, sizeof(*hits), hit_order);
-out:
-    *ret = hits;
-    return n;
+    *partial = false;
+    for (size_t i = *bucket_of(m, text); i; i = m->forms[i - 1].next) {
+        const struct form *f = &m->forms[i - 1];
+        if (f->len <= longest || memcmp(text, f->text, f->len < len ? f->len : len) != 0)
+            continue;
+        if (f->len > len)
+            *partial = true;
+        else
+            longest = f->len;
+    }
+    return longest;
+}
+
+/*
+ * Appends the masked text as far as it is certain and returns how far that is: all of it at the end, else up
+ * to the first place where a form may have begun. *masked, the end of the last `***` (-1: none touches the
+ * start), counts from the start of text, and from the returned place afterwards.
+ */
+static size_t mask_scan(struct mask *m, const char *text, size_t len, bool end, ssize_t *masked,
+                        struct buf *out)
+{
+    size_t given = *masked > 0 ? (size_t)*masked : 0, i = m->longest ? 0 : len;
+    ssize_t until = *masked;
+
+    while (i < len) {
+        bool partial;
+        i = next_place(m, text, i, len);
+        size_t match = match_at(m, text + i, len - i, &partial);
+        if (match && (ssize_t)i > until) {
+            buf_add(out, text + given, i - given);
+            buf_adds(out, "***");
+        }
+        if (match && (ssize_t)(i + match) > until) {
+            until = (ssize_t)(i + match);
+            given = i + match;
+        }
+        if (partial && !end)
+            break;
+        i++;
+    }
+    if (i > given)
+        buf_add(out, text + given, i - given);
+    *masked = until < (ssize_t)i ? -1 : until - (ssize_t)i;
+    return i;
 }
 
 void mask_apply(struct mask *m, const char *text, size_t len, struct buf *out)
 {
-    _free_ struct hit *hits = NULL;
-    bool failed = false;
-    size_t done = 0;
+    ssize_t masked = -1;
 
     pthread_mutex_lock(&m->lock);
-    size_t n = mask_find(m, text, len, &hits, &failed);
+    mask_scan(m, text, len, true, &masked, out);
     pthread_mutex_unlock(&m->lock);
-    if (failed) { /* never show what could not be checked */
-        buf_adds(out, "***");
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (hits[i].from >= done) {
-            if (hits[i].from > done || done == 0)
-                buf_add(out, text + done, hits[i].from - done);
-            /* a hit that touches the one before belongs to it */
-            if (hits[i].from > done || done == 0)
-                buf_adds(out, "***");
-        }
-        if (hits[i].to > done)
-            done = hits[i].to;
-    }
-    buf_add(out, text + done, len - done);
 }
 
 bool mask_matches(struct mask *m, const char *text, size_t len)
 {
-    bool found = false;
+    bool found = false, partial;
 
     pthread_mutex_lock(&m->lock);
-    for (size_t i = 0; i < m->n && !found; i++)
-        found = memmem(text, len, m->forms[i].text, m->forms[i].len) != NULL;
+    for (size_t i = m->longest ? 0 : len; i < len && !found; i++) {
+        i = next_place(m, text, i, len);
+        found = match_at(m, text + i, len - i, &partial) > 0;
+    }
     pthread_mutex_unlock(&m->lock);
     return found;
 }
 
 size_t mask_holdback(struct mask *m, const char *text, size_t len)
 {
-    size_t held = 0;
+    size_t i;
 
     pthread_mutex_lock(&m->lock);
-    for (size_t i = 0; i < m->n; i++) {
-        const struct form *f = &m->forms[i];
-        size_t most = f->len - 1 < len ? f->len - 1 : len;
-        for (size_t n = most; n > held; n--)
-            if (memcmp(text + len - n, f->text, n) == 0) {
-                held = n;
-                break;
-            }
+    i = m->longest ? (len >= m->longest ? len - m->longest + 1 : 0) : len;
+    for (; i < len; i++) {
+        bool partial;
+        i = next_place(m, text, i, len);
+        match_at(m, text + i, len - i, &partial);
+        if (partial)
+            break;
     }
     pthread_mutex_unlock(&m->lock);
-    return held;
+    return len - i;
+}
+
+/* ------------------------------------------------------------------------------------------- streaming */
+
+void mask_stream_release(struct mask_stream *s)
+{
+    if (s->held.ptr)
+        explicit_bzero(s->held.ptr, s->held.cap);
+    buf_release(&s->held);
+}
+
+static size_t stream_scan(struct mask_stream *s, const char *text, size_t len, bool end, struct buf *out)
+{
+    pthread_mutex_lock(&s->mask->lock);
+    size_t done = mask_scan(s->mask, text, len, end, &s->masked, out);
+    pthread_mutex_unlock(&s->mask->lock);
+    return done;
+}
+
+void mask_stream_feed(struct mask_stream *s, const char *text, size_t len, struct buf *out)
+{
+    size_t had = s->held.len, done;
+
+    if (len == 0)
+        return;
+    if (had == 0) {
+        done = stream_scan(s, text, len, false, out);
+        buf_add(&s->held, text + done, len - done);
+    } else {
+        buf_add(&s->held, text, len);
+        done = buf_ok(&s->held) ? stream_scan(s, s->held.ptr, s->held.len, false, out) : 0;
+        buf_drop(&s->held, done);
+    }
+    if (buf_ok(&s->held))
+        return;
+    buf_adds(out, "***");
+    buf_reset(&s->held);
+    s->masked = -1;
+}
+
+void mask_stream_flush(struct mask_stream *s, struct buf *out)
+{
+    if (s->held.len > 0)
+        stream_scan(s, s->held.ptr, s->held.len, true, out);
+    buf_reset(&s->held);
 }

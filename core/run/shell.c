@@ -3,17 +3,19 @@
 
 #include "runfs/str.h"
 
-/* One row a shell that GitHub names. An empty name: none was given; bash without pipefail, sh where there is
- * no bash. */
-static const struct {
-    const char *name, *template, *extension, *before, *after;
+#define POWERSHELL_BEFORE "$ErrorActionPreference = 'stop'\n"
+#define POWERSHELL_AFTER "\nif ((Test-Path -LiteralPath variable:\\LASTEXITCODE)) { exit $LASTEXITCODE }"
+
+/* One row a shell that GitHub names. */
+static const struct known_shell {
+    const char *name, *arguments, *extension, *before, *after;
 } shells[] = {
-    {"", "bash -e {0}", ".sh", "", ""},
-    {"bash", "bash --noprofile --norc -e -o pipefail {0}", ".sh", "", ""},
-    {"sh", "sh -e {0}", ".sh", "", ""},
-    {"python", "python {0}", ".py", "", ""},
-    {"pwsh", "pwsh -command \". '{0}'\"", ".ps1", "$ErrorActionPreference = 'stop'\n",
-     "\nif ((Test-Path -LiteralPath variable:\\LASTEXITCODE)) { exit $LASTEXITCODE }"},
+    {"bash", "--noprofile --norc -e -o pipefail {0}", ".sh", "", ""},
+    {"sh", "-e {0}", ".sh", "", ""},
+    {"python", "{0}", ".py", "", ""},
+    {"pwsh", "-command \". '{0}'\"", ".ps1", POWERSHELL_BEFORE, POWERSHELL_AFTER},
+    {"powershell", "-command \". '{0}'\"", ".ps1", POWERSHELL_BEFORE, POWERSHELL_AFTER},
+    {"cmd", "/D /E:ON /V:OFF /S /C \"CALL \"{0}\"\"", ".cmd", "@echo off\n", ""},
 };
 
 void strv_free(char **v)
@@ -29,74 +31,164 @@ void shell_release(struct shell *s)
     s->argv = NULL;
 }
 
-/* Splits at blanks; double quotes hold a word together and go away. */
-static char **split_words(const char *text)
+/* Takes the word. */
+static int words_add(char ***words, size_t *n, char *word_take)
 {
-    char **words = NULL;
-    size_t n = 0;
+    char **more = word_take ? reallocarray(*words, *n + 2, sizeof(*more)) : NULL;
 
-    while (*(text += strspn(text, " \t"))) {
-        _buf_ struct buf word = BUF_INIT;
-        bool quoted = false;
-        for (; *text && (quoted || (*text != ' ' && *text != '\t')); text++)
-            if (*text == '"')
-                quoted = !quoted;
-            else
-                buf_addc(&word, *text);
-        char **more = reallocarray(words, n + 2, sizeof(*more));
-        if (more)
-            words = more;
-        char *s = more ? buf_steal(&word) : NULL;
-        if (!s) {
-            if (words)
-                words[n] = NULL;
-            strv_free(words);
-            return NULL;
-        }
-        words[n++] = s;
-        words[n] = NULL;
+    if (!more) {
+        free(word_take);
+        return -ENOMEM;
     }
-    return words;
+    *words = more;
+    more[(*n)++] = word_take;
+    more[*n] = NULL;
+    return 0;
 }
 
-int shell_parse(const char *shell, struct shell *ret, struct err *err)
+/*
+ * The next argument of a command line, by the rules that .NET has on every system: double quotes hold blanks
+ * together, two of them inside of quotes are one, and backslashes escape only before a double quote.
+ */
+static const char *next_word(const char *s, struct buf *word)
 {
-    const char *template = shell ? shell : "";
-    struct shell s = {.extension = "", .before = "", .after = ""};
-    bool named = false;
+    bool quoted = false;
 
-    for (size_t i = 0; i < ARRAY_LEN(shells) && !named; i++) {
-        if (!str_eq_ascii_nocase(template, shells[i].name))
+    for (; *s && (quoted || (*s != ' ' && *s != '\t')); s++) {
+        size_t slashes = strspn(s, "\\");
+        if (slashes && s[slashes] == '"') {
+            for (size_t i = 0; i < slashes / 2; i++)
+                buf_addc(word, '\\');
+            s += slashes;
+            if (slashes % 2) {
+                buf_addc(word, '"');
+                continue;
+            }
+        } else if (slashes) {
+            buf_add(word, s, slashes);
+            s += slashes - 1;
             continue;
-        named = true;
-        template = shells[i].template;
-        s.extension = shells[i].extension;
-        s.before = shells[i].before;
-        s.after = shells[i].after;
+        }
+        if (*s != '"') {
+            buf_addc(word, *s);
+        } else if (quoted && s[1] == '"') {
+            buf_addc(word, '"');
+            s++;
+        } else {
+            quoted = !quoted;
+        }
     }
-    if (!named && !strstr(template, "{0}"))
+    return s;
+}
+
+static int split_arguments(const char *text, char ***words, size_t *n)
+{
+    int r = 0;
+
+    while (r == 0 && *(text += strspn(text, " \t"))) {
+        _buf_ struct buf word = BUF_INIT;
+        text = next_word(text, &word);
+        r = words_add(words, n, buf_steal(&word));
+    }
+    return r;
+}
+
+/* {{ and }} are braces, {0} is the script; another brace is the error that .NET has for it. */
+static int check_format(const char *arguments, struct err *err)
+{
+    for (const char *p = arguments; *p; p++) {
+        if (*p != '{' && *p != '}')
+            continue;
+        if (p[0] == p[1])
+            p++;
+        else if (str_starts(p, "{0}"))
+            p += 2;
+        else
+            return err_set(err, -EINVAL, "Input string was not in a correct format.");
+    }
+    return 0;
+}
+
+static const struct known_shell *find_shell(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(shells); i++)
+        if (str_eq_ascii_nocase(shells[i].name, name))
+            return &shells[i];
+    return NULL;
+}
+
+static bool has_program(shell_has_fn *has, void *data, const char *program)
+{
+    return !has || has(data, program);
+}
+
+static int make_argv(const char *program, const char *arguments, struct shell *s)
+{
+    size_t n = 0;
+    int r = words_add(&s->argv, &n, strdup(program));
+
+    return r == 0 ? split_arguments(arguments, &s->argv, &n) : r;
+}
+
+int shell_parse_for(const char *shell, bool container, shell_has_fn *has, void *data, struct shell *ret,
+                    struct err *err)
+{
+    bool given = shell && *shell;
+    _free_ char *name = given ? strndup(shell, strcspn(shell, " ")) : strdup("sh");
+    const char *arguments = given ? shell + strcspn(shell, " ") : "", *program = name;
+    struct shell s = {.extension = "", .before = "", .after = ""};
+
+    if (!name)
+        return err_errno(err, -ENOMEM, "shell");
+    const struct known_shell *known = find_shell(name);
+    if (known) {
+        s.extension = known->extension;
+        s.before = known->before;
+        s.after = known->after;
+    }
+    arguments += strspn(arguments, " \t\r\n");
+    if (!*arguments && known)
+        arguments = known->arguments;
+    if (!strstr(arguments, "{0}"))
         return err_set(
             err, -EINVAL,
             "Invalid shell option. Shell must be a valid built-in (bash, sh, cmd, powershell, pwsh) or a "
             "format string containing '{0}'");
-    s.argv = split_words(template);
-    if (!s.argv)
-        return err_errno(err, -ENOMEM, "shell %s", template);
+    int r = check_format(arguments, err);
+    if (r < 0)
+        return r;
+    if (!given && !container && has_program(has, data, "bash"))
+        program = "bash";
+    if (str_eq(name, "python") && !has_program(has, data, "python") && has_program(has, data, "python3"))
+        program = "python3";
+    if (!has_program(has, data, program))
+        return err_set(err, -ENOENT, "%s: command not found", program);
+    if (make_argv(program, arguments, &s) < 0) {
+        shell_release(&s);
+        return err_errno(err, -ENOMEM, "shell %s", name);
+    }
     *ret = s;
     return 0;
+}
+
+int shell_parse(const char *shell, struct shell *ret, struct err *err)
+{
+    return shell_parse_for(shell, false, NULL, NULL, ret, err);
 }
 
 static char *replace_script(const char *word, const char *script)
 {
     _buf_ struct buf out = BUF_INIT;
-    const char *at;
 
-    while ((at = strstr(word, "{0}"))) {
-        buf_add(&out, word, (size_t)(at - word));
-        buf_adds(&out, script);
-        word = at + 3;
+    for (; *word; word++) {
+        if (str_starts(word, "{0}")) {
+            buf_adds(&out, script);
+            word += 2;
+            continue;
+        }
+        buf_addc(&out, *word);
+        word += (*word == '{' || *word == '}') && word[0] == word[1];
     }
-    buf_adds(&out, word);
     return buf_steal(&out);
 }
 
@@ -115,4 +207,11 @@ char **shell_command(const struct shell *s, const char *script)
         }
     }
     return argv;
+}
+
+void shell_script(const struct shell *s, const char *run, struct buf *ret)
+{
+    buf_adds(ret, s->before);
+    buf_adds(ret, run);
+    buf_adds(ret, s->after);
 }

@@ -1,0 +1,140 @@
+/* Masking: which forms of a secret are masked, how matches merge, and that no cut of a stream lets one
+ * through. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../../core/run/mask.h"
+#include "runfs/io.h"
+#include "runfs/str.h"
+
+static const struct row {
+    const char *secret, *text, *masked;
+} rows[] = {
+    /* the value, wherever it stands */
+    {"hunter2", "pass hunter2!", "pass ***!"},
+    {"hunter2", "hunter2", "***"},
+    {"hunter2", "hunter hunter", "hunter hunter"},
+    {"hunter2", "Hunter2", "Hunter2"},
+    {"", "text", "text"},
+    {"x", "axbxx", "a***b***"},
+    /* matches that overlap or touch are one */
+    {"aba", "xababay", "x***y"},
+    {"abab", "abababab.", "***."},
+    {"aa", "aaaaa", "***"},
+    /* each line of a value, and the value with its newlines */
+    {"first line\nsecond line", "a first line b", "a *** b"},
+    {"first line\r\nsecond line\n", "second line", "***"},
+    {"k1\n\nk2", "k2", "***"},
+    /* escapes */
+    {"a\"b\\c\nd", "\"a\\\"b\\\\c\\nd\"", "\"***\""},
+    {"it's", "it''s", "***"},
+    {"say \"hi\"", "say \\\"hi\\\"", "***"},
+    {"p&s=<w>'\"", "p&amp;s=&lt;w&gt;&apos;&quot;", "***"},
+    {"p@ss w/rd", "?q=p%40ss%20w%2Frd&", "?q=***&"},
+    {"p\xc3\xa4ss", "p%C3%A4ss", "***"},
+    {"\"quoted value\"", "quoted value", "***"},
+    {"\"short\"", "short", "short"},
+    {"secretpart1&secretpart2&secretpart3", "secretpart1&secretpart2& then secretpart3", "*** then ***"},
+    {"secretpart1&+secretpart2", "secretpart1&+ then ecretpart2", "*** then ***"},
+    {"ab&cd", "ab& cd", "ab& cd"},
+    /* base64: alone, and behind one or two bytes of something else, in both alphabets */
+    {"topsecret123", "dG9wc2VjcmV0MTIz", "***"},
+    {"topsecret123", "YTp0b3BzZWNyZXQxMjM=", "YTp***="},  /* "a:" before it */
+    {"topsecret123", "OnRvcHNlY3JldDEyMw==", "On***=="},  /* ":" before it */
+    {"topsecret123", "OnRvcHNlY3JldDEyMzo=", "On***zo="}, /* and ":" behind */
+    {">>>\?\?\?>>>\?\?\?", "Pj4-Pz8_Pj4-Pz8_", "***"},
+};
+
+static void forms(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct mask *m = mask_new();
+        _buf_ struct buf out = BUF_INIT;
+        assert_non_null(m);
+        assert_int_equal(mask_add(m, rows[i].secret), 0);
+        mask_apply(m, rows[i].text, strlen(rows[i].text), &out);
+        assert_string_equal(buf_str(&out), rows[i].masked);
+        assert_int_equal(mask_matches(m, rows[i].text, strlen(rows[i].text)),
+                         !str_eq(rows[i].text, rows[i].masked));
+        mask_free(m);
+    }
+}
+
+/* Every text above, in pieces of every length. */
+static void streams(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        for (size_t piece = 1; piece < 24; piece++) {
+            struct mask *m = mask_new();
+            _mask_stream_ struct mask_stream s = MASK_STREAM(m);
+            _buf_ struct buf out = BUF_INIT;
+            size_t len = strlen(rows[i].text);
+            assert_int_equal(mask_add(m, rows[i].secret), 0);
+            for (size_t at = 0; at < len; at += piece)
+                mask_stream_feed(&s, rows[i].text + at, len - at < piece ? len - at : piece, &out);
+            mask_stream_flush(&s, &out);
+            assert_string_equal(buf_str(&out), rows[i].masked);
+            mask_free(m);
+        }
+}
+
+static void holds_no_more_than_it_must(void **state)
+{
+    struct mask *m = mask_new();
+    _mask_stream_ struct mask_stream s = MASK_STREAM(m);
+    _buf_ struct buf out = BUF_INIT;
+
+    (void)state;
+    mask_stream_feed(&s, "before any secret", 17, &out);
+    assert_string_equal(buf_str(&out), "before any secret");
+    assert_int_equal(mask_add(m, "hunter2"), 0);
+    assert_int_equal(mask_add(m, "hunter2 and more"), 0);
+    assert_int_equal(mask_add(m, "hunter2"), 0);
+    buf_reset(&out);
+    mask_stream_feed(&s, "the hunt", 8, &out);
+    assert_string_equal(buf_str(&out), "the ");
+    assert_int_equal(mask_holdback(m, "the hunt", 8), 4);
+    assert_int_equal(mask_holdback(m, "the hunts", 9), 0);
+    mask_stream_feed(&s, "er2 an", 6, &out); /* the short one is sure, the long one not yet */
+    assert_string_equal(buf_str(&out), "the ***");
+    mask_stream_feed(&s, "yway", 4, &out);
+    assert_string_equal(buf_str(&out), "the *** anyway");
+    mask_stream_feed(&s, " hun", 4, &out);
+    mask_stream_flush(&s, &out);
+    assert_string_equal(buf_str(&out), "the *** anyway hun");
+    mask_free(m);
+}
+
+static void bytes_of_any_kind(void **state)
+{
+    struct mask *m = mask_new();
+    _buf_ struct buf out = BUF_INIT;
+
+    (void)state;
+    assert_int_equal(mask_add(m, "\xff\xfe!"), 0);
+    mask_apply(m, "a\0b\xff\xfe!\0", 7, &out);
+    assert_int_equal(out.len, 7);
+    assert_memory_equal(out.ptr, "a\0b***\0", 7);
+    buf_reset(&out);
+    mask_apply(m, "", 0, &out);
+    assert_int_equal(out.len, 0);
+    mask_free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(forms),
+        cmocka_unit_test(streams),
+        cmocka_unit_test(holds_no_more_than_it_must),
+        cmocka_unit_test(bytes_of_any_kind),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
