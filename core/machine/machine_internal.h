@@ -82,6 +82,7 @@ struct machines {
     unsigned mask, image_mask; /* those in use; 0: to be made */
     unsigned mask_start;       /* by which start of the spawner: they go with it */
     bool mask_stale;           /* something was hidden since */
+    bool split;                /* sandboxes have no overlay over the whole root */
     bool no_masks;             /* this kernel's tmpfs cannot hold one: each machine's own layer has to */
     struct timespec resolv;    /* of /etc/resolv.conf as the mask has it */
     struct backend backends[BACKENDS];

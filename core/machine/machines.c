@@ -102,6 +102,7 @@ int machines_new(const struct machines_opts *opts, struct machines **ret, struct
         machines_free(ms);
         return r;
     }
+    ms->split = geteuid() != 0 || sandbox_tops_split();
     ms->sandboxes.program = ms->processes.program = ms->agent;
     ms->sandboxes.scratch = ms->processes.scratch = ms->scratch;
     (void)probe_backend(ms, 0);

@@ -36,7 +36,7 @@ static int make_layers(const struct machine *m, const struct machine_spec *spec,
     _close_ int upper = r < 0 ? -1 : openat(dir, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (r == 0)
         r = upper < 0 ? -errno : with_mask ? mask_fill(m->ms, upper, spec->image != NULL) : 0;
-    if (r == 0 && geteuid() != 0) /* without an overlay over the whole root */
+    if (r == 0 && m->ms->split) /* without an overlay over the whole root */
         r = mask_dirs(upper);
     if (r == 0)
         r = make_owned_dirs(upper, spec->workspace + 1);

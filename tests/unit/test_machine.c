@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/socket.h>
@@ -443,40 +444,39 @@ static int processes_with(const char *text)
     return n;
 }
 
+/* The program that is killed: it owns a machine in which a script runs. Its own process, as this one has
+ * threads. */
+static int owner(const char *own_state, const char *script)
+{
+    const struct machines_opts opts = {.state_dir = own_state, .agent = agent_path};
+    const struct machine_spec spec = {
+        .backend = backend, .name = "owner", .workspace = "/home/runner/work/r/r"};
+    const char *argv[] = {"bash", "-c", script, NULL};
+    struct machine_exec x = {.argv = argv, .env = plain_env, .cwd = "/"};
+    struct machine_result r;
+    struct machines *ms;
+    struct machine *m;
+
+    if (machines_new(&opts, &ms, NULL) < 0 || machine_acquire(ms, &spec, &m, NULL) < 0)
+        return 1;
+    return machine_exec(m, &x, &r, NULL) < 0;
+}
+
 static void owner_killed(void **state)
 {
-    char mark[64], script[200];
-    int ready[2];
+    char mark[64], script[200], own_state[700];
+    pid_t pid;
 
     (void)state;
     snprintf(mark, sizeof(mark), "3599.%d%d", getpid(), backend[0]);
     snprintf(script, sizeof(script), "setsid sleep %s & sleep %s", mark, mark);
-    assert_int_equal(pipe(ready), 0);
-    pid_t pid = fork();
-    if (pid == 0) {
-        char own_state[700];
-        struct machines *ms;
-        struct machine *m;
-        snprintf(own_state, sizeof(own_state), "%s/other", state_dir);
-        const struct machines_opts opts = {.state_dir = own_state, .agent = agent_path};
-        const struct machine_spec spec = {
-            .backend = backend, .name = "owner", .workspace = "/home/runner/work/r/r"};
-        const char *argv[] = {"bash", "-c", script, NULL};
-        struct machine_exec x = {.argv = argv, .env = plain_env, .cwd = "/"};
-        struct machine_result r;
-        if (machines_new(&opts, &ms, NULL) < 0 || machine_acquire(ms, &spec, &m, NULL) < 0)
-            _exit(1);
-        (void)!write(ready[1], "x", 1);
-        machine_exec(m, &x, &r, NULL);
-        _exit(0);
-    }
-    char c;
-    close(ready[1]);
-    assert_int_equal(read(ready[0], &c, 1), 1);
-    close(ready[0]);
-    for (int i = 0; i < 400 && processes_with(mark) < 3; i++)
+    snprintf(own_state, sizeof(own_state), "%s/other", state_dir);
+    const char *const argv[] = {"test_machine", "owner", backend, own_state, script, NULL};
+    setenv("RUNFS_AGENT", agent_path, 1);
+    assert_int_equal(posix_spawn(&pid, "/proc/self/exe", NULL, NULL, (char *const *)argv, environ), 0);
+    for (int i = 0; i < 1000 && processes_with(mark) < 3; i++) /* the owner and two sleeps, at least */
         usleep(10000);
-    assert_true(processes_with(mark) >= 2);
+    assert_true(processes_with(mark) >= 3);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     for (int i = 0; i < 300 && processes_with(mark) > 0; i++)
@@ -800,8 +800,6 @@ int main(int argc, char **argv)
     const char *given = getenv("RUNFS_AGENT");
     char self[4000] = "";
 
-    (void)argc;
-    (void)argv;
     signal(SIGPIPE, SIG_IGN);
     if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
         return 1;
@@ -809,6 +807,10 @@ int main(int argc, char **argv)
     snprintf(agent_path, sizeof(agent_path), "%s", given ? given : "");
     if (!given)
         snprintf(agent_path, sizeof(agent_path), "%s/../runfs-agent", self);
+    if (argc == 5 && str_eq(argv[1], "owner")) {
+        backend = argv[2];
+        return owner(argv[3], argv[4]);
+    }
     const char *who = getenv("RUNFS_TEST_USER");
     int failed = who && str_eq(who, "user") ? 0 : run_all();
     if (geteuid() == 0 && !(who && str_eq(who, "root")))
