@@ -74,7 +74,10 @@ static int sandbox_acquire(struct machines *ms, const struct machine_spec *spec,
         return r;
     r = sandbox_try(ms, spec, m, err);
     /* A spawner that had died took the mask with it. */
-    if (r < 0 && ms->mask_start && ms->mask_start != atomic_load(&ms->sandboxes.starts)) {
+    pthread_mutex_lock(&ms->lock);
+    bool lost = ms->mask_start && ms->mask_start != atomic_load(&ms->sandboxes.starts);
+    pthread_mutex_unlock(&ms->lock);
+    if (r < 0 && lost) {
         agent_client_release(&m->client);
         agent_client_init(&m->client);
         (void)remove_tree(m->dir);
