@@ -636,6 +636,27 @@ static void trees(void **state)
     machine_release(m);
 }
 
+/* What a step may leave behind: teardown finds out whether it is all removed. */
+static void leftovers(void **state)
+{
+    struct machine *m = acquire();
+    _buf_ struct buf script = BUF_INIT;
+
+    (void)state;
+    buf_addf(&script,
+             "for i in {1..600}; do mkdir d && cd d || exit; done; touch deep; cd %s && mkdir closed && "
+             "touch closed/f && chmod 0 closed && mkfifo pipe && ln -s / link && ln -s no dangling",
+             machine_paths(m)->home);
+    expect(m, script.ptr, "", 0);
+    machine_release(m);
+    m = acquire(); /* on directories that were used before */
+    buf_reset(&script);
+    buf_addf(&script, "ls -A; ls -A %s; [ -d %s ] && stat -c %%a .", machine_paths(m)->home,
+             machine_paths(m)->temp);
+    expect(m, script.ptr, "work\n755\n", 0);
+    machine_release(m);
+}
+
 /* A client against a peer that says anything at all. */
 static void garbage(void **state)
 {
@@ -746,7 +767,7 @@ static int run_backend(const char *name)
         cmocka_unit_test(deadline),        cmocka_unit_test(killed_tree),  cmocka_unit_test(agent_killed),
         cmocka_unit_test(owner_killed),    cmocka_unit_test(isolation),    cmocka_unit_test(root_installs),
         cmocka_unit_test(no_network),      cmocka_unit_test(many_at_once), cmocka_unit_test(spawner_dies),
-        cmocka_unit_test(hides_later),     cmocka_unit_test(trees),
+        cmocka_unit_test(hides_later),     cmocka_unit_test(trees),        cmocka_unit_test(leftovers),
     };
     char title[64];
 
