@@ -387,7 +387,7 @@ static void killed_tree(void **state)
     assert_true(s.r.cancelled);
     assert_true(mono_ns() - start < 5000000000LL);
     if (!str_eq(backend, "host"))
-        expect(m, "ls -d /proc/[0-9]* | wc -w", "4\n", 0); /* agent, bash, ls, wc */
+        expect(m, "set -- /proc/[0-9]*; echo $#", "2\n", 0); /* agent, bash */
     machine_release(m);
 }
 
@@ -497,8 +497,8 @@ static void isolation(void **state)
     buf_addf(&script, "for p in %s %s %s; do [ -e $p/secret ] || [ -e $p/machines ] && echo sees $p; done; ",
              state_dir, hidden_dir, agent_path);
     buf_adds(&script, "ls -A /root /mnt /media; ls /home; ls -A /tmp | wc -l; ");
-    buf_adds(&script, "ls -d /proc/[0-9]* | wc -w; ");
-    expect(m, script.ptr, "/media:\n\n/mnt:\n\n/root:\nrunner\n0\n4\n", 0);
+    buf_adds(&script, "set -- /proc/[0-9]*; echo $#");
+    expect(m, script.ptr, "/media:\n\n/mnt:\n\n/root:\nrunner\n0\n2\n", 0);
     expect(m, "touch /usr/bin/runfs-test-made 2>/dev/null; touch /etc/runfs-test-made 2>/dev/null; true", "",
            0);
     assert_int_equal(access("/usr/bin/runfs-test-made", F_OK), -1);
