@@ -84,6 +84,7 @@ int spawner_main(int argc, char **argv);
 enum { SANDBOX_ID_FIRST = 200000, SANDBOX_ID_COUNT = 65536 };
 struct sandbox {
     bool ranged;     /* real root: a range of high ids and an idmapped lower; else one id */
+    bool split;      /* an overlay for each top-level directory */
     int host_mounts; /* the mount namespace it came from */
     int ids;         /* a user namespace with the range, for idmapped mounts */
     unsigned images; /* how many image directories are attached */

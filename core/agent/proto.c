@@ -2,9 +2,27 @@
 #include "core/agent/proto.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 
 const char *const sandbox_tops[] = {"bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr",
                                     "etc", "opt",  "var", "nix",   "gnu",   "snap",   NULL};
+
+bool sandbox_tops_split(void)
+{
+    struct statx root, st;
+    char path[32];
+
+    if (statx(AT_FDCWD, "/", 0, STATX_MNT_ID, &root) < 0)
+        return false;
+    for (const char *const *top = sandbox_tops; *top; top++) {
+        snprintf(path, sizeof(path), "/%s", *top);
+        if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &st) == 0 &&
+            st.stx_mnt_id != root.stx_mnt_id)
+            return true;
+    }
+    return false;
+}
 
 static uint32_t get_le32(const uint8_t *p)
 {

@@ -127,6 +127,9 @@ void spawn_request_release(struct spawn_request *x);
 
 /* Top-level directories of the host that machines see; ends with NULL. */
 extern const char *const sandbox_tops[];
+/* Whether one of them is a mount of its own: then one overlay over `/` would miss it, and each gets its own.
+ */
+bool sandbox_tops_split(void);
 
 /* The spawner's answer, with a descriptor attached when error is 0: a pidfd, or a mask's root. Also sent once
  * when the spawner is ready. */

@@ -125,6 +125,34 @@ static int make_devices(const char *dir, struct err *err)
     return 0;
 }
 
+/* The host's top-level directories one by one, for hosts that have some of them on file systems of their own.
+ */
+static int attach_tops(const struct sandbox *s, struct err *err)
+{
+    char from[64], to[64], target[256];
+    struct stat st;
+
+    if (mkdir("host", 0755) < 0)
+        return err_errno(err, -errno, "cannot make directories for the spawner");
+    for (const char *const *top = sandbox_tops; *top; top++) {
+        snprintf(from, sizeof(from), "/%s", *top);
+        snprintf(to, sizeof(to), "host/%s", *top);
+        if (lstat(from, &st) < 0)
+            continue;
+        ssize_t n = readlink(from, target, sizeof(target) - 1);
+        target[n > 0 ? n : 0] = '\0';
+        if (S_ISLNK(st.st_mode) && symlink(target, to) < 0)
+            return err_errno(err, -errno, "cannot make %s", to);
+        if (!S_ISDIR(st.st_mode))
+            continue;
+        _close_ int fd = clone_mount(from, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, s->ids, err);
+        int r = fd < 0 ? fd : attach_mount(fd, to, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 int enter_root(void)
 {
     if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
@@ -158,6 +186,8 @@ static int prepare_ranged(struct sandbox *s, const char *scratch, struct err *er
         if (mounts[i].fd >= 0)
             close(mounts[i].fd);
     }
+    if (r == 0 && s->split)
+        r = attach_tops(s, err);
     if (r == 0)
         r = make_devices("dev", err);
     if (r == 0 && (mkdir("new", 0755) < 0 || mkdir("images", 0755) < 0 || mkdir("masks", 0755) < 0))
@@ -170,6 +200,7 @@ static int prepare_ranged(struct sandbox *s, const char *scratch, struct err *er
 int sandbox_prepare(struct sandbox *s, const char *scratch, struct err *err)
 {
     *s = (struct sandbox){.ranged = geteuid() == 0, .ids = -1};
+    s->split = !s->ranged || sandbox_tops_split();
     s->host_mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
     if (s->host_mounts < 0)
         return err_errno(err, -errno, "cannot open /proc/self/ns/mnt");
@@ -275,7 +306,7 @@ static int mount_root(const struct sandbox *s, const struct spawn_request *r, in
 {
     char lower[2048];
 
-    if (!s->ranged && !r->image[0])
+    if (s->split && !r->image[0])
         return mount_single(r, err);
     if (strpbrk(r->image, ":,\\"))
         return err_set(err, -EINVAL, "an image's path may not have ':', ',' or a backslash: %s", r->image);

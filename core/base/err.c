@@ -20,7 +20,8 @@ static void err_finish(struct err *err, int written)
             *p = ' ';
 }
 
-static int err_setv(struct err *err, int code, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static int err_setv(struct err *err, int code, const char *fmt,
+                                                          va_list ap)
 {
     if (!err)
         return code;

@@ -126,12 +126,15 @@ static int make_scratch(const struct machine *m, const struct machine_spec *spec
 {
     static const char *const dirs[] = {
         "tmp", "vartmp", "tools", "home", "home/runner", "home/runner/work", "home/runner/work/_temp"};
-    int r = mkdir(m->dir, 0711) < 0 ? -errno : 0;
+    uid_t id = machine_root_id();
+    int r = scratch_dir(m->ms, AT_FDCWD, m->dir, 0711, geteuid());
     _close_ int at = r < 0 ? -1 : open(m->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+    if (r == 0 && at < 0)
+        r = -errno;
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(dirs); i++)
-        r = make_owned_dir(at, dirs[i], i < 2 ? 01777 : 0755);
-    return r == 0 ? make_owned_dirs(at, spec->workspace + 1) : r;
+        r = scratch_dir(m->ms, at, dirs[i], i < 2 ? 01777 : 0755, id);
+    return r == 0 ? scratch_dirs(m->ms, at, spec->workspace + 1, id) : r;
 }
 
 static int bubblewrap_acquire(struct machines *ms, const struct machine_spec *spec, struct machine *m,

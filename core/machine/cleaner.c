@@ -13,6 +13,7 @@ struct grave {
 };
 
 struct cleaner {
+    struct machines *ms;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -21,7 +22,7 @@ struct cleaner {
     bool ending;
 };
 
-static void bury(struct grave g)
+static void bury(struct machines *ms, struct grave g)
 {
     struct pollfd p = {.fd = g.pidfd, .events = POLLIN};
     int r = 0;
@@ -31,7 +32,7 @@ static void bury(struct grave g)
         while (poll(&p, 1, 10000) < 0 && errno == EINTR)
             ;
     for (int tries = 0; g.path && tries < 5; tries++) {
-        r = remove_tree(g.path);
+        r = scratch_remove(ms, g.path);
         if (r == 0)
             break;
         usleep(2000u << tries); /* something of it is still on its way out */
@@ -56,19 +57,20 @@ static void *cleaner_run(void *data)
         c->first = (c->first + 1) % QUEUE;
         c->n--;
         pthread_mutex_unlock(&c->lock);
-        bury(g);
+        bury(c->ms, g);
         pthread_mutex_lock(&c->lock);
     }
     pthread_mutex_unlock(&c->lock);
     return NULL;
 }
 
-int cleaner_new(struct cleaner **ret)
+int cleaner_new(struct machines *ms, struct cleaner **ret)
 {
     struct cleaner *c = calloc(1, sizeof(*c));
 
     if (!c)
         return -ENOMEM;
+    c->ms = ms;
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->changed, NULL);
     int r = -pthread_create(&c->thread, NULL, cleaner_run, c);
@@ -92,7 +94,7 @@ void cleaner_add(struct cleaner *c, int pidfd_take, char *path_take)
     }
     pthread_mutex_unlock(&c->lock);
     if (!queued)
-        bury(g);
+        bury(c->ms, g);
 }
 
 void cleaner_free(struct cleaner *c)

@@ -53,10 +53,28 @@ void spawner_release(struct spawner *s);
 
 /* Removes scratch directories on a thread of its own, after their machines have died. */
 struct cleaner;
-int cleaner_new(struct cleaner **ret);
+int cleaner_new(struct machines *ms, struct cleaner **ret);
 /* Takes pidfd and path. Beyond a bound it is done at once, so that removal cannot fall behind. */
 void cleaner_add(struct cleaner *c, int pidfd_take, char *path_take);
 void cleaner_free(struct cleaner *c); /* after all is removed */
+
+/* Empty directories that wait to be used again. Any thread. */
+struct spares {
+    pthread_mutex_t lock;
+    int fd;       /* the directory that holds them */
+    int flags;    /* what a new one has, as are */
+    int64_t size; /* its size */
+    unsigned serial, n;
+    unsigned names[512];
+};
+int spares_open(struct spares *s, const char *scratch);
+void spares_release(struct spares *s, const char *scratch);
+/* Makes a directory below scratch, or uses a spare one, with mode and (as root) owner; fine when it exists.
+ */
+int scratch_dir(struct machines *ms, int at, const char *path, unsigned mode, uid_t owner);
+int scratch_dirs(struct machines *ms, int at, const char *path, uid_t owner); /* with parents */
+/* remove_tree() that keeps the directories as spares. Its machine must be dead. */
+int scratch_remove(struct machines *ms, const char *path);
 
 struct machine_ops {
     const char *name;
@@ -82,12 +100,14 @@ struct machines {
     unsigned mask, image_mask; /* those in use; 0: to be made */
     unsigned mask_start;       /* by which start of the spawner: they go with it */
     bool mask_stale;           /* something was hidden since */
+    bool split;                /* sandboxes have no overlay over the whole root */
     bool no_masks;             /* this kernel's tmpfs cannot hold one: each machine's own layer has to */
     struct timespec resolv;    /* of /etc/resolv.conf as the mask has it */
     struct backend backends[BACKENDS];
     struct machine_probe probes[BACKENDS];
     struct spawner sandboxes, processes;
     struct cleaner *cleaner;
+    struct spares spares;
     atomic_uint serial;
     atomic_uint living;
 };
@@ -113,12 +133,11 @@ int machine_set_paths(struct machine *m, const char *prefix, const char *workspa
  */
 int mask_ensure(struct machines *ms, bool image, char *ret_name, size_t size, struct err *err);
 int mask_fill(struct machines *ms, int dir_fd, bool image);
-/* Only the empty directories of a mask. */
-int mask_dirs(int dir_fd);
+/* Only its empty directories, for a root that is no overlay. */
+int mask_dirs(struct machines *ms, int dir_fd);
 /* The id on disk of a machine's root: high for the real root, else one's own. */
 uid_t machine_root_id(void);
 int make_owned_dir(int at, const char *path, unsigned mode);
-int make_owned_dirs(int at, const char *path); /* with parents */
 
 /* probe.c: tries a backend once and remembers. */
 const struct machine_probe *probe_backend(struct machines *ms, size_t i);

@@ -87,6 +87,7 @@ int machines_new(const struct machines_opts *opts, struct machines **ret, struct
     if (!ms)
         return err_errno(err, -ENOMEM, "machines");
     pthread_mutex_init(&ms->lock, NULL);
+    ms->spares.fd = -1;
     spawner_init(&ms->sandboxes, "sandbox", NULL, NULL);
     spawner_init(&ms->processes, "plain", NULL, NULL);
     for (size_t i = 0; i < BACKENDS; i++)
@@ -94,14 +95,17 @@ int machines_new(const struct machines_opts *opts, struct machines **ret, struct
     int r = find_agent(opts->agent, &ms->agent, err);
     if (r == 0)
         r = prepare_scratch(opts->state_dir, &ms->scratch, err);
+    if (r == 0 && (r = spares_open(&ms->spares, ms->scratch)) < 0)
+        err_errno(err, r, "cannot make a directory in %s", ms->scratch);
     if (r == 0 && (r = hide_initial(ms, opts)) < 0)
         err_errno(err, r, "machines");
-    if (r == 0 && (r = cleaner_new(&ms->cleaner)) < 0)
+    if (r == 0 && (r = cleaner_new(ms, &ms->cleaner)) < 0)
         err_errno(err, r, "cannot start a thread");
     if (r < 0) {
         machines_free(ms);
         return r;
     }
+    ms->split = geteuid() != 0 || sandbox_tops_split();
     ms->sandboxes.program = ms->processes.program = ms->agent;
     ms->sandboxes.scratch = ms->processes.scratch = ms->scratch;
     (void)probe_backend(ms, 0);
@@ -114,6 +118,8 @@ void machines_free(struct machines *ms)
     if (!ms)
         return;
     cleaner_free(ms->cleaner);
+    if (ms->scratch)
+        spares_release(&ms->spares, ms->scratch);
     spawner_release(&ms->sandboxes);
     spawner_release(&ms->processes);
     for (char **p = ms->hidden; p && *p; p++)

@@ -42,19 +42,6 @@ int make_owned_dir(int at, const char *path, unsigned mode)
     return fchmodat(at, path, mode, 0) < 0 ? -errno : 0;
 }
 
-int make_owned_dirs(int at, const char *path)
-{
-    _free_ char *copy = strdup(path);
-    int r = copy ? 0 : -ENOMEM;
-
-    for (char *p = copy; r == 0 && (p = strchr(p, '/')); p++) {
-        *p = '\0';
-        r = make_owned_dir(at, copy, 0755);
-        *p = '/';
-    }
-    return r == 0 ? make_owned_dir(at, path, 0755) : r;
-}
-
 static int whiteout(int at, const char *path)
 {
     return mknodat(at, path, S_IFCHR, makedev(0, 0)) < 0 && errno != EEXIST ? -errno : 0;
@@ -246,11 +233,16 @@ static int make_fresh(int at, bool image)
     return r == 0 ? make_owned_dir(at, "var/tmp", 01777) : r;
 }
 
-int mask_dirs(int dir_fd)
+int mask_dirs(struct machines *ms, int dir_fd)
 {
-    int r = make_fresh(dir_fd, true);
+    uid_t id = machine_root_id();
+    int r = 0;
 
-    return r == 0 ? make_owned_dir(dir_fd, "root", 0700) : r;
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(fresh); i++)
+        r = scratch_dir(ms, dir_fd, fresh[i].path, fresh[i].mode, id);
+    if (r == 0)
+        r = scratch_dirs(ms, dir_fd, "opt", id);
+    return r;
 }
 
 /* Directories in which a machine of an ordinary user may add files, as root of a single id cannot otherwise.

@@ -12,11 +12,10 @@
 static int put_hosts(int upper, const char *hostname)
 {
     _buf_ struct buf b = BUF_INIT;
-    int r = make_owned_dir(upper, "etc", 0755);
 
     buf_addf(&b, "127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost ip6-localhost ip6-loopback\n", hostname);
-    if (r < 0 || !buf_ok(&b))
-        return r < 0 ? r : -ENOMEM;
+    if (!buf_ok(&b))
+        return -ENOMEM;
     (void)read_file("/etc/hosts", 1024 * 1024, &b, NULL);
     _close_ int fd = openat(upper, "etc/hosts", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0 || (geteuid() == 0 && fchown(fd, machine_root_id(), machine_root_id()) < 0))
@@ -26,22 +25,25 @@ static int put_hosts(int upper, const char *hostname)
 
 static int make_layers(const struct machine *m, const struct machine_spec *spec, bool with_mask)
 {
-    int r = mkdir(m->dir, 0711) < 0 ? -errno : 0;
+    uid_t id = machine_root_id();
+    int r = scratch_dir(m->ms, AT_FDCWD, m->dir, 0711, geteuid());
     _close_ int dir = r < 0 ? -1 : open(m->dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
     if (r == 0)
-        r = dir < 0 ? -errno : make_owned_dir(dir, "work", 0700);
+        r = dir < 0 ? -errno : scratch_dir(m->ms, dir, "work", 0700, id);
     if (r == 0)
-        r = make_owned_dir(dir, "upper", 0755);
+        r = scratch_dir(m->ms, dir, "upper", 0755, id);
     _close_ int upper = r < 0 ? -1 : openat(dir, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (r == 0)
         r = upper < 0 ? -errno : with_mask ? mask_fill(m->ms, upper, spec->image != NULL) : 0;
-    if (r == 0 && geteuid() != 0) /* without an overlay over the whole root */
-        r = mask_dirs(upper);
+    if (r == 0 && m->ms->split) /* without an overlay over the whole root */
+        r = mask_dirs(m->ms, upper);
     if (r == 0)
-        r = make_owned_dirs(upper, spec->workspace + 1);
+        r = scratch_dirs(m->ms, upper, spec->workspace + 1, id);
     if (r == 0)
-        r = make_owned_dir(upper, "home/runner/work/_temp", 0755);
+        r = scratch_dir(m->ms, upper, "home/runner/work/_temp", 0755, id);
+    if (r == 0)
+        r = scratch_dir(m->ms, upper, "etc", 0755, id);
     return r == 0 ? put_hosts(upper, spec->name) : r;
 }
 
@@ -74,10 +76,13 @@ static int sandbox_acquire(struct machines *ms, const struct machine_spec *spec,
         return r;
     r = sandbox_try(ms, spec, m, err);
     /* A spawner that had died took the mask with it. */
-    if (r < 0 && ms->mask_start && ms->mask_start != atomic_load(&ms->sandboxes.starts)) {
+    pthread_mutex_lock(&ms->lock);
+    bool lost = ms->mask_start && ms->mask_start != atomic_load(&ms->sandboxes.starts);
+    pthread_mutex_unlock(&ms->lock);
+    if (r < 0 && lost) {
         agent_client_release(&m->client);
         agent_client_init(&m->client);
-        (void)remove_tree(m->dir);
+        (void)scratch_remove(ms, m->dir);
         r = sandbox_try(ms, spec, m, err);
     }
     return r;

@@ -1,0 +1,229 @@
+/*
+ * Scratch directories on disk. Making and removing directories is what a short job costs most on some file
+ * systems (ext4 without a journal does not reuse an inode for a minute and searches past them), so an emptied
+ * directory is kept as a spare, stripped of all that a job may have left on it, and moved to where the next
+ * one is needed.
+ */
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include "core/machine/machine_internal.h"
+#include "runfs/io.h"
+#include "runfs/str.h"
+
+enum { SPARES_MAX = 512, DEPTH_MAX = 32 };
+
+int spares_open(struct spares *s, const char *scratch)
+{
+    _buf_ struct buf b = BUF_INIT;
+    struct stat st;
+    int r;
+
+    pthread_mutex_init(&s->lock, NULL);
+    buf_addf(&b, "%s/spare", scratch);
+    if (!buf_ok(&b))
+        return -ENOMEM;
+    r = make_dirs(b.ptr, 0700);
+    s->fd = r < 0 ? -1 : open(b.ptr, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (s->fd < 0 || fstat(s->fd, &st) < 0)
+        return r < 0 ? r : -errno;
+    s->size = st.st_size;
+    if (ioctl(s->fd, FS_IOC_GETFLAGS, &s->flags) < 0)
+        s->flags = 0;
+    return 0;
+}
+
+void spares_release(struct spares *s, const char *scratch)
+{
+    _buf_ struct buf b = BUF_INIT;
+
+    if (s->fd < 0)
+        return;
+    cleanup_close(&s->fd);
+    buf_addf(&b, "%s/spare", scratch);
+    if (buf_ok(&b))
+        (void)remove_tree(b.ptr);
+    pthread_mutex_destroy(&s->lock);
+}
+
+/* Whether nothing of its last user is left on it: attributes, flags, a size that it grew to. */
+static bool strip(const struct spares *s, int fd)
+{
+    char names[1024];
+    int flags = 0;
+    struct stat st;
+    ssize_t n = flistxattr(fd, names, sizeof(names));
+
+    if ((n < 0 && errno != ENOTSUP) || fstat(fd, &st) < 0 || st.st_size > s->size)
+        return false;
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && flags != s->flags)
+        return false;
+    for (const char *p = names; n > 0 && p < names + n; p += strlen(p) + 1)
+        if (!str_starts(p, "user.") || fremovexattr(fd, p) < 0)
+            return false;
+    return true;
+}
+
+/* Moves an empty directory to the spares; false when it has to be removed. */
+static bool spares_give(struct spares *s, int at, const char *name, int fd)
+{
+    char spare[32];
+
+    pthread_mutex_lock(&s->lock);
+    bool room = s->n < SPARES_MAX;
+    unsigned number = ++s->serial;
+    pthread_mutex_unlock(&s->lock);
+    if (!room || !strip(s, fd) || fchmod(fd, 0700) < 0)
+        return false;
+    snprintf(spare, sizeof(spare), "%u", number);
+    if (renameat(at, name, s->fd, spare) < 0)
+        return false;
+    pthread_mutex_lock(&s->lock);
+    bool kept = s->n < SPARES_MAX;
+    if (kept)
+        s->names[s->n++] = number;
+    pthread_mutex_unlock(&s->lock);
+    if (!kept)
+        (void)unlinkat(s->fd, spare, AT_REMOVEDIR);
+    return true;
+}
+
+/* Moves a spare to where a directory is wanted: true when it is there. */
+static bool spares_take(struct spares *s, int at, const char *path)
+{
+    char spare[32];
+
+    pthread_mutex_lock(&s->lock);
+    unsigned number = s->n ? s->names[--s->n] : 0;
+    pthread_mutex_unlock(&s->lock);
+    if (!number)
+        return false;
+    snprintf(spare, sizeof(spare), "%u", number);
+    if (renameat2(s->fd, spare, at, path, RENAME_NOREPLACE) == 0)
+        return true;
+    (void)unlinkat(s->fd, spare, AT_REMOVEDIR);
+    return false;
+}
+
+int scratch_dir(struct machines *ms, int at, const char *path, unsigned mode, uid_t owner)
+{
+    if (faccessat(at, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    if (!spares_take(&ms->spares, at, path) && mkdirat(at, path, mode) < 0)
+        return errno == EEXIST ? 0 : -errno;
+    if (geteuid() == 0 && fchownat(at, path, owner, owner, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    return fchmodat(at, path, mode, 0) < 0 ? -errno : 0;
+}
+
+int scratch_dirs(struct machines *ms, int at, const char *path, uid_t owner)
+{
+    _free_ char *copy = strdup(path);
+    int r = copy ? 0 : -ENOMEM;
+
+    for (char *p = copy; r == 0 && (p = strchr(p, '/')); p++) {
+        *p = '\0';
+        r = scratch_dir(ms, at, copy, 0755, owner);
+        *p = '/';
+    }
+    return r == 0 ? scratch_dir(ms, at, path, 0755, owner) : r;
+}
+
+/* Opens a directory to be emptied, readable or not. */
+static int open_to_empty(int at, const char *name)
+{
+    const int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(at, name, how);
+    char path[64];
+
+    if (fd < 0 && errno == EACCES) {
+        _close_ int handle = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", handle);
+        fd = handle < 0 || chmod(path, 0700) < 0 ? -1 : openat(at, name, how);
+    }
+    struct stat st;
+    if (fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & 0700) != 0700)
+        (void)fchmod(fd, 0700);
+    return fd < 0 ? -errno : fd;
+}
+
+/* A tree that is being removed. What is deep in it is moved to its top, so that depth costs no descriptors.
+ */
+struct removal {
+    struct spares *spares;
+    int top;
+    unsigned moved; /* since the pass began */
+    unsigned serial;
+};
+
+static int empty_dir(struct removal *w, int fd, int depth);
+
+static bool move_up(struct removal *w, int at, const char *name)
+{
+    char to[32];
+
+    snprintf(to, sizeof(to), "deep-%u", ++w->serial);
+    if (renameat2(at, name, w->top, to, RENAME_NOREPLACE) < 0)
+        return false;
+    w->moved++;
+    return true;
+}
+
+static int remove_dir(struct removal *w, int at, const char *name, int depth)
+{
+    _close_ int fd = open_to_empty(at, name);
+
+    if (fd < 0)
+        return fd;
+    if (depth >= DEPTH_MAX && move_up(w, at, name))
+        return 0;
+    int r = empty_dir(w, fd, depth + 1);
+    if (r < 0 || spares_give(w->spares, at, name, fd))
+        return r;
+    return unlinkat(at, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+static int empty_dir(struct removal *w, int fd, int depth)
+{
+    int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+    struct dirent *e;
+    int result = 0;
+
+    if (!dir) {
+        result = -errno;
+        if (copy >= 0)
+            close(copy);
+        return result;
+    }
+    while ((e = readdir(dir))) {
+        if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
+            continue;
+        int r = e->d_type == DT_DIR ? -EISDIR : unlinkat(fd, e->d_name, 0) < 0 ? -errno : 0;
+        if (r == -EISDIR || r == -EPERM)
+            r = remove_dir(w, fd, e->d_name, depth);
+        if (r < 0)
+            result = r;
+    }
+    return result;
+}
+
+int scratch_remove(struct machines *ms, const char *path)
+{
+    _close_ int top = open_to_empty(AT_FDCWD, path);
+    struct removal w = {.spares = &ms->spares, .top = top};
+    int r;
+
+    if (top < 0)
+        return top == -ENOENT ? 0 : top;
+    do {
+        w.moved = 0;
+        r = empty_dir(&w, top, 0);
+    } while (w.moved > 0);
+    if (r < 0 || spares_give(w.spares, AT_FDCWD, path, top))
+        return r;
+    return rmdir(path) < 0 ? -errno : 0;
+}
