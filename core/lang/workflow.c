@@ -1,0 +1,134 @@
+/* From a file's text to a workflow: limits, YAML, schema, conversion, and the workflows that it calls. */
+#include "runfs/workflow.h"
+
+#include <string.h>
+
+#include "runfs/str.h"
+#include "workflow_internal.h"
+#include "yaml.h"
+
+void workflow_free(struct workflow *w)
+{
+    struct workflow_doc *doc = (struct workflow_doc *)w;
+
+    if (!doc)
+        return;
+    for (size_t i = 0; i < w->n_jobs; i++)
+        workflow_free(w->jobs[i].called);
+    for (struct expr_owner *e = doc->exprs; e; e = e->next)
+        expr_free(e->expr);
+    arena_release(&doc->arena);
+    free(doc);
+}
+
+const struct workflow_event *workflow_event(const struct workflow *w, const char *name)
+{
+    for (size_t i = 0; i < w->n_events; i++)
+        if (str_eq(w->events[i].name, name))
+            return &w->events[i];
+    return NULL;
+}
+
+const struct workflow_job *workflow_job(const struct workflow *w, const char *id)
+{
+    for (size_t i = 0; i < w->n_jobs; i++)
+        if (str_eq(w->jobs[i].id, id))
+            return &w->jobs[i];
+    return NULL;
+}
+
+/* Size in characters as GitHub counts them; a text that is surely too long is not looked at. */
+static size_t characters(const char *text, size_t len, size_t max)
+{
+    size_t n = 0;
+
+    if (len <= max || len / 4 > max)
+        return len;
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        n += (c & 0xC0) == 0x80 ? 0 : c >= 0xF0 ? 2 : 1;
+    }
+    return n;
+}
+
+static int check_size(struct parse *p, const char *text, size_t len)
+{
+    size_t max = p->run->opts->max_file_size ? p->run->opts->max_file_size : WORKFLOW_MAX_FILE;
+
+    if (characters(text, len, max) <= max)
+        return 0;
+    parse_error(p, NULL, "The maximum file size of %zu characters has been exceeded", max);
+    return -EFBIG;
+}
+
+/* GitHub keeps the name of each file that it reads, and counts that. */
+static int count_name(struct parse *p)
+{
+    p->run->bytes += 26 + 2 * strlen(p->file);
+    return 0;
+}
+
+int parse_file(struct parse *p, const char *text, size_t len, const struct token **ret)
+{
+    struct yaml_error error;
+    struct token *raw = NULL, *root = NULL;
+    size_t before = parse_errors(p);
+
+    int r = check_size(p, text, len);
+    if (r == 0)
+        r = yaml_read(p->arena, text, len, &raw, &error);
+    else
+        return r;
+    if (r == -EINVAL)
+        parse_error_at(p, error.line, error.col, error.err.msg);
+    if (r == 0)
+        r = count_name(p);
+    if (r == 0)
+        r = schema_read(p, raw, &schema_workflow, &root);
+    if (r == 0 && parse_errors(p) > before)
+        r = -EINVAL;
+    if (r == 0)
+        *ret = root;
+    return p->no_memory ? -ENOMEM : r;
+}
+
+static int parse_first(struct parse *p, const char *text, size_t len)
+{
+    const struct token *root;
+    int r = parse_file(p, text, len, &root);
+
+    if (r == 0)
+        r = convert_root(p, root);
+    if (r == 0)
+        r = load_calls(p, p->doc->workflow.permissions);
+    if (r == 0 && parse_errors(p) > 0)
+        r = -EINVAL;
+    return p->no_memory ? -ENOMEM : r;
+}
+
+int workflow_parse(const char *file, const char *text, size_t len, const struct workflow_opts *opts,
+                   struct workflow **ret, struct lint *lint)
+{
+    static const struct workflow_opts none = {0};
+    struct lint found = {0};
+    struct parse_run run = {.opts = opts ? opts : &none, .lint = &found};
+    struct workflow_doc *doc = calloc(1, sizeof(*doc));
+
+    if (!doc)
+        return -ENOMEM;
+    run.max_bytes = run.opts->max_result_size ? run.opts->max_result_size : WORKFLOW_MAX_RESULT;
+    doc->workflow.arena = &doc->arena;
+    doc->workflow.file = arena_strdup(&doc->arena, file);
+    struct parse p = {.run = &run, .doc = doc, .arena = &doc->arena, .file = doc->workflow.file};
+    int r = p.file ? parse_first(&p, text, len) : -ENOMEM;
+    if (r == 0) {
+        *ret = &doc->workflow;
+        return 0;
+    }
+    workflow_free(&doc->workflow);
+    if (r == -ENOMEM)
+        lint_release(&found);
+    else
+        *lint = found;
+    return r;
+}

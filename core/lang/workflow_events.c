@@ -1,0 +1,134 @@
+/* `on`: what starts a workflow. */
+#include <string.h>
+
+#include "runfs/str.h"
+#include "workflow_internal.h"
+
+/* The strings of a token that is one or a sequence of them, NULL-terminated. NULL for no token. */
+static int string_list(struct parse *p, const struct token *t, const char *const **ret)
+{
+    size_t n = !t ? 0 : t->kind == TOKEN_SEQUENCE ? t->seq.n : 1;
+    const char **list = arena_array(p->arena, const char *, n + 1);
+
+    if (!list)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        list[i] = (t->kind == TOKEN_SEQUENCE ? t->seq.items[i] : t)->str;
+    *ret = t ? list : NULL;
+    return 0;
+}
+
+static enum input_type input_type(const struct token *t)
+{
+    static const char *const names[] = {[INPUT_STRING] = "string",
+                                        [INPUT_BOOLEAN] = "boolean",
+                                        [INPUT_NUMBER] = "number",
+                                        [INPUT_CHOICE] = "choice",
+                                        [INPUT_ENVIRONMENT] = "environment"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (token_is(t, names[i]))
+            return (enum input_type)i;
+    return INPUT_STRING;
+}
+
+static int convert_input(struct parse *p, const struct token_pair *pair, struct workflow_input *to)
+{
+    const struct token *map = pair->value, *description = token_get(map, "description");
+    const struct token *required = token_get(map, "required"), *options = token_get(map, "options");
+
+    to->name = pair->key->str;
+    to->description = description ? description->str : "";
+    to->type = input_type(token_get(map, "type"));
+    to->required = required && required->boolean;
+    to->fallback = token_get(map, "default");
+    if (to->type == INPUT_CHOICE && (!options || options->seq.n == 0))
+        parse_error(p, map, "Missing 'options' for choice input");
+    else if (to->type != INPUT_CHOICE && options)
+        parse_error(p, map, "Input type is not 'choice', but 'options' is defined");
+    return string_list(p, options, &to->options);
+}
+
+static int convert_inputs(struct parse *p, const struct token *map, struct workflow_event *to)
+{
+    size_t n = map && map->kind == TOKEN_MAPPING ? map->map.n : 0;
+    struct workflow_input *inputs = arena_array(p->arena, struct workflow_input, n + 1);
+
+    if (!inputs)
+        return -ENOMEM;
+    to->inputs = inputs;
+    to->n_inputs = n;
+    for (size_t i = 0; i < n; i++)
+        if (convert_input(p, &map->map.pairs[i], &inputs[i]) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
+static int convert_schedule(struct parse *p, const struct token *list, struct workflow_event *to)
+{
+    const char **crons = arena_array(p->arena, const char *, list->seq.n + 1);
+    const char **zones = arena_array(p->arena, const char *, list->seq.n + 1);
+
+    if (!crons || !zones)
+        return -ENOMEM;
+    for (size_t i = 0; i < list->seq.n; i++) {
+        const struct token *cron = token_get(list->seq.items[i], "cron");
+        const struct token *zone = token_get(list->seq.items[i], "timezone");
+        crons[i] = cron->str;
+        zones[i] = zone ? zone->str : "";
+        if (!cron_valid(cron->str))
+            parse_error(
+                p, cron,
+                "Invalid cron expression. Expected format: '* * * * *' (minute hour day month weekday)");
+    }
+    to->crons = crons;
+    to->timezones = zones;
+    return 0;
+}
+
+static int convert_filters(struct parse *p, const struct token *map, struct workflow_event *to)
+{
+    const struct {
+        const char *key;
+        const char *const **list;
+    } filters[] = {
+        {"types", &to->types},
+        {"branches", &to->branches},
+        {"branches-ignore", &to->branches_ignore},
+        {"tags", &to->tags},
+        {"tags-ignore", &to->tags_ignore},
+        {"paths", &to->paths},
+        {"paths-ignore", &to->paths_ignore},
+        {"workflows", &to->workflows},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(filters); i++)
+        if (string_list(p, token_get(map, filters[i].key), filters[i].list) < 0)
+            return -ENOMEM;
+    return convert_inputs(p, token_get(map, "inputs"), to);
+}
+
+int convert_on(struct parse *p, const struct token *on)
+{
+    struct workflow *w = &p->doc->workflow;
+    size_t n = on->kind == TOKEN_MAPPING ? on->map.n : on->kind == TOKEN_SEQUENCE ? on->seq.n : 1;
+    int r = 0;
+
+    w->events = arena_array(p->arena, struct workflow_event, n + 1);
+    if (!w->events)
+        return -ENOMEM;
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        struct workflow_event *event = &w->events[i];
+        const struct token *config = on->kind == TOKEN_MAPPING ? on->map.pairs[i].value : NULL;
+        event->name = config                       ? on->map.pairs[i].key->str
+                      : on->kind == TOKEN_SEQUENCE ? on->seq.items[i]->str
+                                                   : on->str;
+        event->config = config;
+        if (config && config->kind == TOKEN_MAPPING)
+            r = convert_filters(p, config, event);
+        else if (config && config->kind == TOKEN_SEQUENCE)
+            r = convert_schedule(p, config, event);
+        w->n_events = i + 1;
+    }
+    return r;
+}
