@@ -170,10 +170,28 @@ int convert_jobs(struct parse *p, const struct token *map)
     return check_needs(p, map);
 }
 
+/* What the schema cannot say: something must start the workflow, and each job must do something. */
+static void check_complete(struct parse *p, const struct token *root)
+{
+    const struct workflow *w = &p->doc->workflow;
+    _buf_ struct buf idle = BUF_INIT;
+
+    if (w->n_events == 0)
+        parse_error(p, token_get(root, "on"), "No event triggers defined in `on`");
+    for (size_t i = 0; i < w->n_jobs; i++)
+        if (!w->jobs[i].uses && w->jobs[i].n_steps == 0)
+            buf_addf(&idle, "%s%s", idle.len ? ", " : "", w->jobs[i].id);
+    if (idle.len > 0)
+        parse_error(p, NULL,
+                    "No steps defined in `steps` and no workflow called in `uses` for the following jobs: %s",
+                    buf_str(&idle));
+}
+
 int convert_root(struct parse *p, const struct token *root)
 {
     struct workflow *w = &p->doc->workflow;
     const struct token *name = token_get(root, "name");
+    size_t before = parse_errors(p);
     int r = 0;
 
     w->root = root;
@@ -192,5 +210,7 @@ int convert_root(struct parse *p, const struct token *root)
         else if (token_is(pair->key, "concurrency"))
             check_concurrency(p, pair->value);
     }
+    if (r == 0 && parse_errors(p) == before)
+        check_complete(p, root);
     return r;
 }
