@@ -302,7 +302,7 @@ static void test_calls(void **state)
          "(Line: 1, Col: 5): workflow_call key is not defined in the referenced workflow."},
         {CALL("loop", ""),
          "In w.yml (Line: 2, Col: 18): Error from called workflow .github/workflows/loop.yml "
-         "(Line: 2, Col: 17): Loops in the workflow tree are not permitted."},
+         "(Line: 2, Col: 18): Loops in the workflow tree are not permitted."},
         {ON "jobs: {a: {uses: far/away/.github/workflows/x.yml@v1}}\n", NULL}, /* not followed */
         {ON "jobs: {a: {uses: far/away}}\n",
          " (Line: 2, Col: 18): invalid value workflow reference: no version specified"},
