@@ -40,6 +40,8 @@ static void add_root(const char *path, struct buf *ret)
 
     for (const char *next = at; next; next = strstr(next + 1, "/.github/"))
         at = next;
+    if (str_eq(path, ".")) /* standard input belongs to the current directory */
+        end = real ? real + strlen(real) : NULL;
     end = at ? at : end;
     if (end)
         buf_add(ret, real, (size_t)(end - real));

@@ -1,7 +1,6 @@
 /* Calls of reusable workflows: they are found, parsed as workflows of their own, and checked against the
  * call. */
 #include <string.h>
-#include <strings.h>
 
 #include "runfs/str.h"
 #include "workflow_internal.h"
@@ -13,12 +12,50 @@ struct call {
     const struct token *map, *key, *uses; /* the job's, its `uses` */
 };
 
-static const struct token *find_nocase(const struct token *map, const char *name)
+/* The literal keys of a mapping by their names in lower case, as indices; an owned object, NULL: no memory.
+ */
+static json_t *index_names(const struct token *map)
 {
-    for (size_t i = 0; map && map->kind == TOKEN_MAPPING && i < map->map.n; i++)
-        if (map->map.pairs[i].key->str && strcasecmp(map->map.pairs[i].key->str, name) == 0)
-            return map->map.pairs[i].value;
-    return NULL;
+    _json_ json_t *index = json_object();
+    _buf_ struct buf name = BUF_INIT;
+
+    for (size_t i = 0; index && map && map->kind == TOKEN_MAPPING && i < map->map.n; i++) {
+        const struct token *key = map->map.pairs[i].key;
+        if (key->kind != TOKEN_STRING)
+            continue;
+        if (name_lower(key->str, &name) < 0 ||
+            json_object_set_new(index, buf_str(&name), json_integer((json_int_t)i)) < 0)
+            return NULL;
+    }
+    return TAKE(index);
+}
+
+/* The value of a key, whatever its case. */
+static const struct token *find_name(struct parse *p, const struct token *map, const json_t *index,
+                                     const char *name)
+{
+    _buf_ struct buf lower = BUF_INIT;
+
+    if (!index || name_lower(name, &lower) < 0) {
+        p->no_memory = true;
+        return NULL;
+    }
+    const json_t *i = json_object_get(index, buf_str(&lower));
+    return i ? map->map.pairs[json_integer_value(i)].value : NULL;
+}
+
+/* Complains of what is given and not defined. */
+static void check_undefined(struct call *c, const struct token *given, const struct token *definitions,
+                            const char *what)
+{
+    _json_ json_t *index = index_names(definitions);
+
+    for (size_t i = 0; given && given->kind == TOKEN_MAPPING && i < given->map.n; i++) {
+        const struct token_pair *pair = &given->map.pairs[i];
+        if (pair->key->kind == TOKEN_STRING && !find_name(c->from, definitions, index, pair->key->str))
+            parse_error(c->from, pair->value, "Invalid %s, %s is not defined in the referenced workflow.",
+                        what, pair->key->str);
+    }
 }
 
 /* Whether a literal given for an input is of its type; what has expressions is known later. */
@@ -40,42 +77,34 @@ static void check_type(struct parse *p, const struct token *type, const struct t
 static void check_inputs(struct call *c, const struct token *definitions)
 {
     const struct token *given = token_get(c->map, "with");
+    _json_ json_t *index = index_names(given);
 
     for (size_t i = 0; definitions && i < definitions->map.n; i++) {
         const char *name = definitions->map.pairs[i].key->str;
         const struct token *spec = definitions->map.pairs[i].value, *required = token_get(spec, "required");
-        const struct token *value = find_nocase(given, name);
+        const struct token *value = find_name(c->from, given, index, name);
         check_type(c->to, token_get(spec, "type"), token_get(spec, "default"));
         check_type(c->from, token_get(spec, "type"), value);
         if (!value && required && required->boolean)
             parse_error(c->from, c->uses, "Input %s is required, but not provided while calling.", name);
     }
-    for (size_t i = 0; given && given->kind == TOKEN_MAPPING && i < given->map.n; i++)
-        if (given->map.pairs[i].key->kind == TOKEN_STRING &&
-            !find_nocase(definitions, given->map.pairs[i].key->str))
-            parse_error(c->from, given->map.pairs[i].value,
-                        "Invalid input, %s is not defined in the referenced workflow.",
-                        given->map.pairs[i].key->str);
+    check_undefined(c, given, definitions, "input");
 }
 
 static void check_secrets(struct call *c, const struct token *definitions)
 {
     const struct token *given = c->job->secrets;
+    _json_ json_t *index = index_names(given);
 
     if (c->job->secrets_inherit)
         return;
     for (size_t i = 0; definitions && i < definitions->map.n; i++) {
         const char *name = definitions->map.pairs[i].key->str;
         const struct token *required = token_get(definitions->map.pairs[i].value, "required");
-        if (required && required->boolean && !find_nocase(given, name))
+        if (required && required->boolean && !find_name(c->from, given, index, name))
             parse_error(c->from, c->uses, "Secret %s is required, but not provided while calling.", name);
     }
-    for (size_t i = 0; given && given->kind == TOKEN_MAPPING && i < given->map.n; i++)
-        if (given->map.pairs[i].key->kind == TOKEN_STRING &&
-            !find_nocase(definitions, given->map.pairs[i].key->str))
-            parse_error(c->from, given->map.pairs[i].value,
-                        "Invalid secret, %s is not defined in the referenced workflow.",
-                        given->map.pairs[i].key->str);
+    check_undefined(c, given, definitions, "secret");
 }
 
 static void check_call(struct call *c, const struct token *root)
@@ -113,7 +142,7 @@ static int parse_called(struct call *c, const char *text, size_t len, const stru
         r = convert_root(c->to, root);
     if (r == 0 && parse_errors(c->from) == before)
         r = check_called(c, root, allowed);
-    if (c->to->no_memory || r == -ENOMEM)
+    if (c->to->no_memory || c->from->no_memory || r == -ENOMEM)
         return -ENOMEM;
     return lint_prefix(c->from->run->lint, before, c->from->file, c->uses->line, c->uses->col);
 }

@@ -1,18 +1,8 @@
 /* The top of a workflow, its jobs and what they need. */
-#include <ctype.h>
 #include <string.h>
 
 #include "runfs/str.h"
 #include "workflow_internal.h"
-
-/* A set of names without regard to ASCII case, each with a number. */
-static int key_of(const char *name, struct buf *ret)
-{
-    buf_reset(ret);
-    for (; *name; name++)
-        buf_addc(ret, (char)tolower((unsigned char)*name));
-    return buf_ok(ret) ? 0 : -ENOMEM;
-}
 
 /* How a job waits for others while it is found out which jobs can start. */
 struct waiting {
@@ -36,7 +26,7 @@ static int index_jobs(const struct workflow *w, json_t *index)
     _buf_ struct buf key = BUF_INIT;
 
     for (size_t i = 0; i < w->n_jobs; i++)
-        if (key_of(w->jobs[i].id, &key) < 0 ||
+        if (name_lower(w->jobs[i].id, &key) < 0 ||
             json_object_set_new(index, buf_str(&key), json_integer((json_int_t)i)) < 0)
             return -ENOMEM;
     return 0;
@@ -57,7 +47,7 @@ static int resolve_needs(struct parse *p, size_t i, const struct token *needs, j
         return -ENOMEM;
     for (size_t k = 0; k < n; k++) {
         const struct token *t = needs_item(needs, k);
-        if (key_of(t->str, &key) < 0)
+        if (name_lower(t->str, &key) < 0)
             return -ENOMEM;
         json_t *at = json_object_get(index, buf_str(&key));
         to->needs[k] = at ? (size_t)json_integer_value(at) : SIZE_MAX;

@@ -10,7 +10,16 @@ enum { MAX_ATTEMPTS = 1000 };
 void id_set_release(struct id_set *set)
 {
     json_decref(set->taken);
-    set->taken = NULL;
+    json_decref(set->next);
+    *set = (struct id_set){0};
+}
+
+int name_lower(const char *name, struct buf *ret)
+{
+    buf_reset(ret);
+    for (; *name; name++)
+        buf_addc(ret, (char)tolower((unsigned char)*name));
+    return buf_ok(ret) ? 0 : -ENOMEM;
 }
 
 static bool id_char(char c)
@@ -86,7 +95,10 @@ int id_set_make(struct id_set *set, const char *base, char ret[WORKFLOW_MAX_ID +
 {
     char id[WORKFLOW_MAX_ID + 1];
 
-    for (int attempt = 1; attempt < MAX_ATTEMPTS; attempt++) {
+    if (!set->next)
+        set->next = json_object();
+    json_int_t start = json_integer_value(json_object_get(set->next, base));
+    for (int attempt = start > 1 ? (int)start : 1; attempt < MAX_ATTEMPTS; attempt++) {
         char suffix[16] = "";
         if (attempt > 1)
             snprintf(suffix, sizeof(suffix), "_%d", attempt);
@@ -100,7 +112,7 @@ int id_set_make(struct id_set *set, const char *base, char ret[WORKFLOW_MAX_ID +
             return r;
         if (r > 0) {
             memcpy(ret, id, sizeof(id));
-            return 0;
+            return json_object_set_new(set->next, base, json_integer(attempt + 1)) < 0 ? -ENOMEM : 0;
         }
     }
     return -EEXIST;

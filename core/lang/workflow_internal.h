@@ -81,8 +81,10 @@ struct token *token_key(const struct token *map, const char *key); /* the key it
 
 /* workflow_id.c: ids that are taken, and new ones */
 struct id_set {
-    json_t *taken; /* owned */
+    json_t *taken; /* owned: lower case -> as spelled */
+    json_t *next;  /* owned: base -> the number from which on it may be free */
 };
+int name_lower(const char *name, struct buf *ret); /* replaces ret with name in ASCII lower case */
 int id_set_add(struct id_set *set, const char *id, char **ret_problem); /* problem: owned words, or NULL */
 int id_set_make(struct id_set *set, const char *base, char ret[WORKFLOW_MAX_ID + 1]); /* -EEXIST: no room */
 bool id_set_has(const struct id_set *set, const char *id);                            /* spelled like that */
