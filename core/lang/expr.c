@@ -148,6 +148,14 @@ bool expr_calls(const struct expr *e, const char *function)
     return e->root && node_calls(e->root, (struct slice){function, strlen(function)});
 }
 
+bool expr_names(const struct expr *e, const char *context)
+{
+    for (const struct node *named = e->named; named; named = named->named.next)
+        if (fold_equal(named->named.name, (struct slice){context, strlen(context)}))
+            return true;
+    return false;
+}
+
 bool expr_calls_status(const struct expr *e)
 {
     return expr_calls(e, "success") || expr_calls(e, "failure") || expr_calls(e, "always") ||

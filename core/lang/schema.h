@@ -1,49 +1,66 @@
 /*
- * The schema of workflow files as one table: which keys a mapping may have, of what type each value is, and which contexts
- * and functions an expression in it may use. Facts: GitHub's workflow schema, "workflow-v1.0".
+ * The schema of a workflow file: which keys there are, what each may hold, and what expressions may use
+ * there.
  */
-#ifndef RUNFS_LANG_SCHEMA_H
-#define RUNFS_LANG_SCHEMA_H
+#ifndef RUNFS_SCHEMA_H
+#define RUNFS_SCHEMA_H
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
-#include "runfs/expr.h"
-
-enum definition_kind {
-    DEF_STRING,
-    DEF_CONSTANT,
-    DEF_VALUES,
-    DEF_BOOLEAN,
-    DEF_NUMBER,
-    DEF_NULL,
-    DEF_SEQUENCE,
-    DEF_MAPPING,
-    DEF_ONE_OF,
+/* What an expression may name at a place. A place has what it lists and what the places around it list. */
+enum schema_context {
+    CTX_GITHUB = 1 << 0,
+    CTX_INPUTS = 1 << 1,
+    CTX_VARS = 1 << 2,
+    CTX_NEEDS = 1 << 3,
+    CTX_STRATEGY = 1 << 4,
+    CTX_MATRIX = 1 << 5,
+    CTX_SECRETS = 1 << 6,
+    CTX_STEPS = 1 << 7,
+    CTX_JOB = 1 << 8,
+    CTX_RUNNER = 1 << 9,
+    CTX_ENV = 1 << 10,
+    CTX_JOBS = 1 << 11,
+    FN_JOB_STATUS = 1 << 12,  /* success() and failure() take job ids */
+    FN_STEP_STATUS = 1 << 13, /* always(), success(), failure(), cancelled() without arguments */
+    FN_HASH_FILES = 1 << 14,
 };
 
-struct property {
-    const char *name; /* NULL ends a list */
-    const char *type;
+enum schema_kind {
+    SCHEMA_NULL,
+    SCHEMA_BOOLEAN,
+    SCHEMA_NUMBER,
+    SCHEMA_STRING,
+    SCHEMA_SEQUENCE,
+    SCHEMA_MAPPING,
+    SCHEMA_ONE_OF,
+};
+
+struct schema;
+
+struct schema_property {
+    const char *name; /* NULL ends the list */
+    const struct schema *type;
     bool required;
+    bool background; /* part of the background steps, which are off unless asked for */
+    bool unlisted;   /* not suggested while they are off */
 };
 
-struct definition {
-    const char *name;
-    enum definition_kind kind;
-    uint32_t uses;                       /* contexts and functions that expressions may use, in and below it */
-    bool non_empty;                      /* string */
-    const char *const *values;           /* constant, values, one-of (names of definitions); NULL-terminated */
-    const struct property *properties;   /* mapping; NULL: none */
-    const char *loose_key, *loose_value; /* mapping: types of other keys; NULL: there may be none */
-    const char *item;                    /* sequence */
+struct schema {
+    enum schema_kind kind;
+    bool non_empty;                           /* string */
+    bool open;                                /* mapping: unknown keys are ignored */
+    unsigned context;                         /* enum schema_context */
+    const char *const *values;                /* string: the only ones, ends with NULL */
+    const struct schema *item;                /* sequence */
+    const struct schema_property *properties; /* mapping; NULL: none */
+    const struct schema *key, *value;         /* mapping: of any other key; NULL: there is none */
+    const struct schema *const *one_of;       /* ends with NULL */
 };
 
-const struct definition *schema_find(const char *name); /* never NULL for a name that the table uses */
-
-/* The names that a set of `uses` allows, in a form for expr_parse. */
-void schema_scope(uint32_t uses, struct expr_scope *ret, const char *names[], struct expr_function functions[]);
-enum { SCHEMA_NAMES_MAX = 13, SCHEMA_FUNCTIONS_MAX = 6 };
+extern const struct schema schema_workflow, schema_any, schema_job_if, schema_step_if;
+/* What the caller may pass for an input of a type, and its default. */
+extern const struct schema schema_input_string, schema_input_boolean, schema_input_number;
 
 #endif

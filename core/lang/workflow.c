@@ -1,22 +1,24 @@
-/* A workflow file: read as YAML, checked by the schema, turned into structs. */
+/* From a file's text to a workflow: limits, YAML, schema, conversion, and the workflows that it calls. */
 #include "runfs/workflow.h"
+
+#include <string.h>
 
 #include "runfs/str.h"
 #include "workflow_internal.h"
-
-enum { FILE_SIZE_MAX = 1024 * 1024 };
+#include "yaml.h"
 
 void workflow_free(struct workflow *w)
 {
-    if (!w)
+    struct workflow_doc *doc = (struct workflow_doc *)w;
+
+    if (!doc)
         return;
     for (size_t i = 0; i < w->n_jobs; i++)
         workflow_free(w->jobs[i].called);
-    for (struct expr_list *e = w->exprs; e; e = e->next)
+    for (struct expr_owner *e = doc->exprs; e; e = e->next)
         expr_free(e->expr);
-    struct arena *arena = w->arena; /* w itself lives in it */
-    arena_release(arena);
-    free(arena);
+    arena_release(&doc->arena);
+    free(doc);
 }
 
 const struct workflow_event *workflow_event(const struct workflow *w, const char *name)
@@ -35,104 +37,98 @@ const struct workflow_job *workflow_job(const struct workflow *w, const char *id
     return NULL;
 }
 
-/* What cannot even be YAML. */
-static int check_bytes(const char *file, const char *text, size_t len, size_t max, struct lint *lint)
+/* Size in characters as GitHub counts them; a text that is surely too long is not looked at. */
+static size_t characters(const char *text, size_t len, size_t max)
 {
-    size_t good = utf8_valid_prefix(text, len);
-    const char *nul = memchr(text, '\0', len), *bad = good < len ? text + good : NULL;
-    int line = 1;
+    size_t n = 0;
 
-    if (len > max) {
-        lint_add(lint, file, 0, 0, "The file is larger than %zu bytes", max);
-        return -EFBIG;
+    if (len <= max || len / 4 > max)
+        return len;
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        n += (c & 0xC0) == 0x80 ? 0 : c >= 0xF0 ? 2 : 1;
     }
-    if (!nul && !bad)
+    return n;
+}
+
+static int check_size(struct parse *p, const char *text, size_t len)
+{
+    size_t max = p->run->opts->max_file_size ? p->run->opts->max_file_size : WORKFLOW_MAX_FILE;
+
+    if (characters(text, len, max) <= max)
         return 0;
-    const char *at = nul && (!bad || nul < bad) ? nul : bad, *start = text;
-    for (const char *p = text; p < at; p++)
-        if (*p == '\n') {
-            line++;
-            start = p + 1;
-        }
-    lint_add(lint, file, line, (int)(at - start) + 1,
-             at == nul ? "The file holds a NUL byte: it is not text" : "The file is not valid UTF-8");
-    return -EINVAL;
+    parse_error(p, NULL, "The maximum file size of %zu characters has been exceeded", max);
+    return -EFBIG;
 }
 
-static int convert_root(struct convert *c, const struct token *root)
+/* GitHub keeps the name of each file that it reads, and counts that. */
+static int count_name(struct parse *p)
 {
-    struct workflow *w = c->w;
-    const struct token *name = token_get(root, "name"), *defaults = token_get(root, "defaults");
-
-    w->root = root;
-    w->name = name && name->kind == TOKEN_STRING ? name->str : "";
-    w->run_name = token_get(root, "run-name");
-    w->env = token_get(root, "env");
-    w->defaults_run = token_get(defaults, "run");
-    w->concurrency = token_get(root, "concurrency");
-    w->permissions = token_get(root, "permissions");
-    int r = convert_events(c, token_get(root, "on"));
-    return r < 0 ? r : convert_jobs(c, token_get(root, "jobs"));
-}
-
-static int read_tree(struct schema_reader *r, const char *text, size_t len, struct token **ret)
-{
-    struct yaml_node *tree = NULL;
-    struct yaml_error error;
-    int code = yaml_parse(text, len, r->arena, &tree, &error);
-
-    if (code == -EINVAL)
-        lint_add(r->lint, r->file, error.line, error.col, "%s", error.msg);
-    if (code < 0)
-        return code;
-    if (!tree || (tree->kind == YAML_NULL && tree->len == 0)) {
-        lint_add(r->lint, r->file, 1, 1, "The file is empty: a workflow needs `on` and `jobs`");
-        return -EINVAL;
-    }
-    *ret = schema_read(r, tree, "workflow-root-strict");
-    if (!*ret)
-        return -ENOMEM;
-    return r->lint->n ? -EINVAL : 0;
-}
-
-int workflow_parse_at(const char *file, const char *text, size_t len, const struct workflow_opts *opts,
-                      int depth, struct workflow **ret, struct lint *lint)
-{
-    static const struct workflow_opts defaults;
-    struct arena *arena = calloc(1, sizeof(*arena));
-    struct workflow *w = arena ? arena_new(arena, struct workflow) : NULL;
-    struct token *root = NULL;
-
-    if (!w) {
-        free(arena);
-        return -ENOMEM;
-    }
-    *w = (struct workflow){.arena = arena, .name = "", .file = arena_strdup(arena, file)};
-    struct schema_reader r = {.arena = arena, .lint = lint, .file = w->file ? w->file : file};
-    struct convert c = {.r = &r, .w = w, .opts = opts ? opts : &defaults, .depth = depth};
-    r.background_steps = c.opts->background_steps;
-    int code = w->file ? check_bytes(file, text, len,
-                                     c.opts->max_file_size ? c.opts->max_file_size : FILE_SIZE_MAX, lint)
-                       : -ENOMEM;
-    if (code == 0)
-        code = read_tree(&r, text, len, &root);
-    if (code == 0)
-        code = convert_root(&c, root);
-    w->exprs = r.exprs;
-    if (code == 0 && r.no_memory)
-        code = -ENOMEM;
-    if (code == 0 && lint->n)
-        code = -EINVAL;
-    if (code < 0) {
-        workflow_free(w);
-        return code;
-    }
-    *ret = w;
+    p->run->bytes += 26 + 2 * strlen(p->file);
     return 0;
+}
+
+int parse_file(struct parse *p, const char *text, size_t len, const struct token **ret)
+{
+    struct yaml_error error;
+    struct token *raw = NULL, *root = NULL;
+    size_t before = parse_errors(p);
+
+    int r = check_size(p, text, len);
+    if (r == 0)
+        r = yaml_read(p->arena, text, len, &raw, &error);
+    else
+        return r;
+    if (r == -EINVAL)
+        parse_error_at(p, error.line, error.col, error.err.msg);
+    if (r == 0)
+        r = count_name(p);
+    if (r == 0)
+        r = schema_read(p, raw, &schema_workflow, &root);
+    if (r == 0 && parse_errors(p) > before)
+        r = -EINVAL;
+    if (r == 0)
+        *ret = root;
+    return p->no_memory ? -ENOMEM : r;
+}
+
+static int parse_first(struct parse *p, const char *text, size_t len)
+{
+    const struct token *root;
+    int r = parse_file(p, text, len, &root);
+
+    if (r == 0)
+        r = convert_root(p, root);
+    if (r == 0)
+        r = load_calls(p, p->doc->workflow.permissions);
+    if (r == 0 && parse_errors(p) > 0)
+        r = -EINVAL;
+    return p->no_memory ? -ENOMEM : r;
 }
 
 int workflow_parse(const char *file, const char *text, size_t len, const struct workflow_opts *opts,
                    struct workflow **ret, struct lint *lint)
 {
-    return workflow_parse_at(file, text, len, opts, 0, ret, lint);
+    static const struct workflow_opts none = {0};
+    struct lint found = {0};
+    struct parse_run run = {.opts = opts ? opts : &none, .lint = &found};
+    struct workflow_doc *doc = calloc(1, sizeof(*doc));
+
+    if (!doc)
+        return -ENOMEM;
+    run.max_bytes = run.opts->max_result_size ? run.opts->max_result_size : WORKFLOW_MAX_RESULT;
+    doc->workflow.arena = &doc->arena;
+    doc->workflow.file = arena_strdup(&doc->arena, file);
+    struct parse p = {.run = &run, .doc = doc, .arena = &doc->arena, .file = doc->workflow.file};
+    int r = p.file ? parse_first(&p, text, len) : -ENOMEM;
+    if (r == 0) {
+        *ret = &doc->workflow;
+        return 0;
+    }
+    workflow_free(&doc->workflow);
+    if (r == -ENOMEM)
+        lint_release(&found);
+    else
+        *lint = found;
+    return r;
 }

@@ -1,192 +1,134 @@
-/* `on`: its three forms, filters, inputs and schedules. */
+/* `on`: what starts a workflow. */
+#include <string.h>
+
 #include "runfs/str.h"
 #include "workflow_internal.h"
 
-const char *const *string_list(struct arena *a, const struct token *t, size_t *ret_n)
+/* The strings of a token that is one or a sequence of them, NULL-terminated. NULL for no token. */
+static int string_list(struct parse *p, const struct token *t, const char *const **ret)
 {
-    size_t n = !t ? 0 : t->kind == TOKEN_SEQUENCE ? t->seq.n : t->kind == TOKEN_NULL ? 0 : 1;
-    const char **list = t ? arena_array(a, const char *, n + 1) : NULL;
-
-    for (size_t i = 0; list && i < n; i++)
-        list[i] = t->kind == TOKEN_SEQUENCE ? t->seq.items[i]->str : t->str;
-    if (ret_n)
-        *ret_n = list ? n : 0;
-    return list;
-}
-
-/* One field of a cron pattern: `*`, numbers, names, ranges, steps, lists. */
-static bool cron_field(const char *s, size_t len, int low, int high, const char *names)
-{
-    const char *end = s + len;
-
-    if (len == 0)
-        return false;
-    while (s < end) {
-        const char *stop = memchr(s, ',', (size_t)(end - s));
-        const char *part_end = stop ? stop : end, *slash = memchr(s, '/', (size_t)(part_end - s));
-        const char *range_end = slash ? slash : part_end;
-        long values[2] = {0};
-        int n = 0;
-        if (slash) {
-            char *after;
-            long step = strtol(slash + 1, &after, 10);
-            if (after != part_end || after == slash + 1 || step < 1 || step > high + 1)
-                return false;
-        }
-        if (range_end - s != 1 || *s != '*') {
-            const char *p = s;
-            while (p < range_end && n < 2) {
-                char *after;
-                long v = strtol(p, &after, 10);
-                if (after == p || *p == '-' || *p == '+') {
-                    const char *found = NULL;
-                    if (range_end - p >= 3)
-                        for (const char *name = names; *name && !found; name += 3)
-                            found = strncasecmp(name, p, 3) == 0 ? name : NULL;
-                    if (!found)
-                        return false;
-                    v = (found - names) / 3 + low;
-                    after = (char *)(uintptr_t)p + 3;
-                }
-                if (v < low || v > high)
-                    return false;
-                values[n++] = v;
-                p = after;
-                if (p < range_end && (*p != '-' || n == 2 || p + 1 == range_end))
-                    return false;
-                p += p < range_end;
-            }
-            if (n == 0 || (n == 2 && values[0] > values[1]))
-                return false;
-        }
-        s = part_end + (stop ? 1 : 0);
-        if (stop && s == end)
-            return false;
-    }
-    return true;
-}
-
-static bool cron_valid(const char *pattern)
-{
-    static const struct {
-        int low, high;
-        const char *names;
-    } fields[] = {{0, 59, ""},
-                  {0, 23, ""},
-                  {1, 31, ""},
-                  {1, 12, "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC"},
-                  {0, 6, "SUNMONTUEWEDTHUFRISAT"}};
-
-    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-        pattern += strspn(pattern, " \t");
-        size_t len = strcspn(pattern, " \t");
-        if (!cron_field(pattern, len, fields[i].low, fields[i].high, fields[i].names))
-            return false;
-        pattern += len;
-    }
-    return pattern[strspn(pattern, " \t")] == '\0';
-}
-
-static int convert_schedule(struct convert *c, const struct token *list, struct workflow_event *e)
-{
-    size_t n = list && list->kind == TOKEN_SEQUENCE ? list->seq.n : 0;
-    const char **crons = arena_array(c->w->arena, const char *, n + 1);
-    const char **zones = arena_array(c->w->arena, const char *, n + 1);
-
-    if (!crons || !zones)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        const struct token *cron = token_get(list->seq.items[i], "cron"),
-                           *zone = token_get(list->seq.items[i], "timezone");
-        if (!cron)
-            continue;
-        if (!cron_valid(cron->str))
-            convert_complain(c, cron, "Invalid cron string");
-        crons[i] = cron->str;
-        zones[i] = zone ? zone->str : "";
-    }
-    e->crons = crons;
-    e->timezones = zones;
-    return 0;
-}
-
-static void convert_input(struct convert *c, const struct token_pair *pair, bool call,
-                          struct workflow_input *input)
-{
-    static const struct {
-        const char *name;
-        enum input_type type;
-    } types[] = {{"string", INPUT_STRING},
-                 {"boolean", INPUT_BOOLEAN},
-                 {"number", INPUT_NUMBER},
-                 {"choice", INPUT_CHOICE},
-                 {"environment", INPUT_ENVIRONMENT}};
-    const struct token *t = pair->value, *description = token_get(t, "description"),
-                       *type = token_get(t, "type"), *required = token_get(t, "required");
-
-    *input =
-        (struct workflow_input){.name = pair->key->str, .description = description ? description->str : ""};
-    for (size_t i = 0; type && i < ARRAY_LEN(types); i++)
-        if (str_eq(types[i].name, type->str))
-            input->type = types[i].type;
-    input->required = required && required->kind == TOKEN_BOOLEAN && required->boolean;
-    input->fallback = token_get(t, "default");
-    input->options = string_list(c->w->arena, token_get(t, "options"), NULL);
-    if (!call && input->type == INPUT_CHOICE && (!input->options || !input->options[0]))
-        convert_complain(c, type, "Missing 'options' for choice input '%s'", input->name);
-}
-
-static int convert_inputs(struct convert *c, const struct token *inputs, bool call, struct workflow_event *e)
-{
-    size_t n = inputs && inputs->kind == TOKEN_MAPPING ? inputs->map.n : 0;
-    struct workflow_input *list = arena_array(c->w->arena, struct workflow_input, n + 1);
+    size_t n = !t ? 0 : t->kind == TOKEN_SEQUENCE ? t->seq.n : 1;
+    const char **list = arena_array(p->arena, const char *, n + 1);
 
     if (!list)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++)
-        convert_input(c, &inputs->map.pairs[i], call, &list[i]);
-    e->inputs = list;
-    e->n_inputs = n;
+        list[i] = (t->kind == TOKEN_SEQUENCE ? t->seq.items[i] : t)->str;
+    *ret = t ? list : NULL;
     return 0;
 }
 
-static int convert_event(struct convert *c, const struct token *name, const struct token *config,
-                         struct workflow_event *e)
+static enum input_type input_type(const struct token *t)
 {
-    struct arena *a = c->w->arena;
+    static const char *const names[] = {[INPUT_STRING] = "string",
+                                        [INPUT_BOOLEAN] = "boolean",
+                                        [INPUT_NUMBER] = "number",
+                                        [INPUT_CHOICE] = "choice",
+                                        [INPUT_ENVIRONMENT] = "environment"};
 
-    *e = (struct workflow_event){.name = name->str, .config = config};
-    e->types = string_list(a, token_get(config, "types"), NULL);
-    e->branches = string_list(a, token_get(config, "branches"), NULL);
-    e->branches_ignore = string_list(a, token_get(config, "branches-ignore"), NULL);
-    e->tags = string_list(a, token_get(config, "tags"), NULL);
-    e->tags_ignore = string_list(a, token_get(config, "tags-ignore"), NULL);
-    e->paths = string_list(a, token_get(config, "paths"), NULL);
-    e->paths_ignore = string_list(a, token_get(config, "paths-ignore"), NULL);
-    e->workflows = string_list(a, token_get(config, "workflows"), NULL);
-    if (str_eq(e->name, "schedule"))
-        return convert_schedule(c, config, e);
-    bool call = str_eq(e->name, "workflow_call");
-    return call || str_eq(e->name, "workflow_dispatch")
-               ? convert_inputs(c, token_get(config, "inputs"), call, e)
-               : 0;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (token_is(t, names[i]))
+            return (enum input_type)i;
+    return INPUT_STRING;
 }
 
-int convert_events(struct convert *c, const struct token *on)
+static int convert_input(struct parse *p, const struct token_pair *pair, struct workflow_input *to)
 {
-    size_t n = on->kind == TOKEN_SEQUENCE ? on->seq.n : on->kind == TOKEN_MAPPING ? on->map.n : 1;
+    const struct token *map = pair->value, *description = token_get(map, "description");
+    const struct token *required = token_get(map, "required"), *options = token_get(map, "options");
+
+    to->name = pair->key->str;
+    to->description = description ? description->str : "";
+    to->type = input_type(token_get(map, "type"));
+    to->required = required && required->boolean;
+    to->fallback = token_get(map, "default");
+    if (to->type == INPUT_CHOICE && (!options || options->seq.n == 0))
+        parse_error(p, map, "Missing 'options' for choice input");
+    else if (to->type != INPUT_CHOICE && options)
+        parse_error(p, map, "Input type is not 'choice', but 'options' is defined");
+    return string_list(p, options, &to->options);
+}
+
+static int convert_inputs(struct parse *p, const struct token *map, struct workflow_event *to)
+{
+    size_t n = map && map->kind == TOKEN_MAPPING ? map->map.n : 0;
+    struct workflow_input *inputs = arena_array(p->arena, struct workflow_input, n + 1);
+
+    if (!inputs)
+        return -ENOMEM;
+    to->inputs = inputs;
+    to->n_inputs = n;
+    for (size_t i = 0; i < n; i++)
+        if (convert_input(p, &map->map.pairs[i], &inputs[i]) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
+static int convert_schedule(struct parse *p, const struct token *list, struct workflow_event *to)
+{
+    const char **crons = arena_array(p->arena, const char *, list->seq.n + 1);
+    const char **zones = arena_array(p->arena, const char *, list->seq.n + 1);
+
+    if (!crons || !zones)
+        return -ENOMEM;
+    for (size_t i = 0; i < list->seq.n; i++) {
+        const struct token *cron = token_get(list->seq.items[i], "cron");
+        const struct token *zone = token_get(list->seq.items[i], "timezone");
+        crons[i] = cron->str;
+        zones[i] = zone ? zone->str : "";
+        if (!cron_valid(cron->str))
+            parse_error(
+                p, cron,
+                "Invalid cron expression. Expected format: '* * * * *' (minute hour day month weekday)");
+    }
+    to->crons = crons;
+    to->timezones = zones;
+    return 0;
+}
+
+static int convert_filters(struct parse *p, const struct token *map, struct workflow_event *to)
+{
+    const struct {
+        const char *key;
+        const char *const **list;
+    } filters[] = {
+        {"types", &to->types},
+        {"branches", &to->branches},
+        {"branches-ignore", &to->branches_ignore},
+        {"tags", &to->tags},
+        {"tags-ignore", &to->tags_ignore},
+        {"paths", &to->paths},
+        {"paths-ignore", &to->paths_ignore},
+        {"workflows", &to->workflows},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(filters); i++)
+        if (string_list(p, token_get(map, filters[i].key), filters[i].list) < 0)
+            return -ENOMEM;
+    return convert_inputs(p, token_get(map, "inputs"), to);
+}
+
+int convert_on(struct parse *p, const struct token *on)
+{
+    struct workflow *w = &p->doc->workflow;
+    size_t n = on->kind == TOKEN_MAPPING ? on->map.n : on->kind == TOKEN_SEQUENCE ? on->seq.n : 1;
     int r = 0;
 
-    c->w->events = arena_array(c->w->arena, struct workflow_event, n + 1);
-    if (!c->w->events)
+    w->events = arena_array(p->arena, struct workflow_event, n + 1);
+    if (!w->events)
         return -ENOMEM;
     for (size_t i = 0; r == 0 && i < n; i++) {
-        const struct token *name = on->kind == TOKEN_SEQUENCE  ? on->seq.items[i]
-                                   : on->kind == TOKEN_MAPPING ? on->map.pairs[i].key
-                                                               : on;
-        r = convert_event(c, name, on->kind == TOKEN_MAPPING ? on->map.pairs[i].value : NULL,
-                          &c->w->events[i]);
-        c->w->n_events += r == 0;
+        struct workflow_event *event = &w->events[i];
+        const struct token *config = on->kind == TOKEN_MAPPING ? on->map.pairs[i].value : NULL;
+        event->name = config                       ? on->map.pairs[i].key->str
+                      : on->kind == TOKEN_SEQUENCE ? on->seq.items[i]->str
+                                                   : on->str;
+        event->config = config;
+        if (config && config->kind == TOKEN_MAPPING)
+            r = convert_filters(p, config, event);
+        else if (config && config->kind == TOKEN_SEQUENCE)
+            r = convert_schedule(p, config, event);
+        w->n_events = i + 1;
     }
     return r;
 }

@@ -1,37 +1,113 @@
-/* From tokens to structs. Private to core/lang. */
-#ifndef RUNFS_LANG_WORKFLOW_INTERNAL_H
-#define RUNFS_LANG_WORKFLOW_INTERNAL_H
+/*
+ * What the files that make a workflow share: the state of a parse, its complaints, and the steps from text to
+ * structs. All of them return 0, -EINVAL when what was complained of forbids going on, or -ENOMEM; complaints
+ * that do not end the work are only recorded.
+ */
+#ifndef RUNFS_WORKFLOW_INTERNAL_H
+#define RUNFS_WORKFLOW_INTERNAL_H
 
-#include "schema_read.h"
+#include "runfs/arena.h"
+#include "runfs/workflow.h"
+#include "schema.h"
 
-/* What the converters share: the workflow being built, and where complaints go. */
-struct convert {
-    struct schema_reader *r;
-    struct workflow *w;
-    const struct workflow_opts *opts; /* never NULL */
-    int depth;                        /* of calls of reusable workflows */
+enum {
+    WORKFLOW_MAX_FILE = 1024 * 1024,        /* characters */
+    WORKFLOW_MAX_RESULT = 10 * 1024 * 1024, /* bytes, as GitHub counts tokens */
+    WORKFLOW_MAX_NODES = 50000,
+    WORKFLOW_MAX_ERRORS = 1000,
+    WORKFLOW_MAX_CALL_DEPTH = 10,
+    WORKFLOW_MAX_CALLS = 1000,
+    WORKFLOW_MAX_ID = 100,
 };
 
-#define convert_complain(c, at, ...) lint_add((c)->r->lint, (c)->r->file, (at)->line, (at)->col, __VA_ARGS__)
+struct expr_owner {
+    struct expr *expr; /* owned */
+    struct expr_owner *next;
+};
 
-enum { ID_LENGTH_MAX = 100, CALL_DEPTH_MAX = 10 };
+/* A workflow with what it owns; `workflow` is what the world sees. */
+struct workflow_doc {
+    struct workflow workflow;
+    struct arena arena;
+    struct expr_owner *exprs;
+};
 
-/* Each returns 0 or -ENOMEM; complaints go to lint. */
-int convert_events(struct convert *c, const struct token *on);
-int convert_jobs(struct convert *c, const struct token *jobs);
-int convert_steps(struct convert *c, const struct token *steps, struct workflow_job *job);
+/* What a workflow and those that it calls have in common while they are parsed. */
+struct parse_run {
+    const struct workflow_opts *opts;
+    struct lint *lint;
+    size_t bytes, max_bytes;
+    int calls;
+};
 
-/* The whole condition that an `if` stands for. t NULL: none was given. */
-int convert_condition(struct convert *c, const struct token *t, const char *definition,
+struct parse {
+    struct parse_run *run;
+    const struct parse *caller; /* NULL: the first file */
+    const char *uses;           /* how the caller names it; NULL: the first file */
+    int depth;
+    struct workflow_doc *doc;
+    struct arena *arena;
+    const char *file;
+    bool no_memory; /* a complaint could not be kept */
+    int nodes, level;
+};
+
+/* lint.c */
+void parse_error(struct parse *p, const struct token *at, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void parse_error_at(struct parse *p, int line, int col, const char *text);
+/* Puts the place of a call before complaints from `first` on that are not about `file`. 0 or -ENOMEM. */
+int lint_prefix(struct lint *lint, size_t first, const char *file, int line, int col);
+static inline size_t parse_errors(const struct parse *p)
+{
+    return p->run->lint->n;
+}
+
+/* schema_read.c: raw is what yaml.h gives; a token tree as the schema has it. */
+int schema_read(struct parse *p, const struct token *raw, const struct schema *schema, struct token **ret);
+bool schema_accepts(const struct schema *schema, const struct token *literal);
+
+/* schema_expr.c: text with expressions in it becomes one expression, or stays a literal. */
+int schema_parse_scalar(struct parse *p, const struct token *raw, unsigned context, struct token **ret);
+/* Parses one expression and gives it to the workflow. -EINVAL fills err. */
+int parse_expression(struct parse *p, const char *text, size_t len, unsigned context, const struct expr **ret,
+                     struct expr_err *err);
+
+/* token.c */
+const char *token_text(struct arena *arena, const struct token *t); /* of a literal; NULL: no memory */
+struct token *token_string(struct arena *arena, const struct token *at, const char *text, size_t len);
+bool token_is(const struct token *t, const char *text);            /* a string with that text */
+struct token *token_key(const struct token *map, const char *key); /* the key itself; NULL: absent */
+
+/* workflow_id.c: ids that are taken, and new ones */
+struct id_set {
+    json_t *taken; /* owned: lower case -> as spelled */
+    json_t *next;  /* owned: base -> the number from which on it may be free */
+};
+int name_lower(const char *name, struct buf *ret); /* replaces ret with name in ASCII lower case */
+int id_set_add(struct id_set *set, const char *id, char **ret_problem); /* problem: owned words, or NULL */
+int id_set_make(struct id_set *set, const char *base, char ret[WORKFLOW_MAX_ID + 1]); /* -EEXIST: no room */
+bool id_set_has(const struct id_set *set, const char *id);                            /* spelled like that */
+void id_set_release(struct id_set *set);
+
+/* The conversions, a file each. */
+int convert_root(struct parse *p, const struct token *root);
+int convert_on(struct parse *p, const struct token *on);
+int convert_jobs(struct parse *p, const struct token *jobs);
+int convert_job(struct parse *p, const struct token *key, const struct token *map, struct workflow_job *job);
+int convert_steps(struct parse *p, const struct token *steps, struct workflow_job *job);
+int convert_condition(struct parse *p, const struct token *t, const struct schema *schema,
                       const struct expr **ret);
+void check_concurrency(struct parse *p, const struct token *t);
+void check_job_values(struct parse *p, const char *key, const struct token *t);
+int load_calls(struct parse *p, const struct token *permissions);
+int parse_file(struct parse *p, const char *text, size_t len, const struct token **ret);
+bool uses_is_action(const char *uses);
+bool cron_valid(const char *cron);
 
-/* Why an id cannot be one, in GitHub's words; NULL: it can. */
-const char *id_complaint(struct arena *a, const char *id);
-
-/* A NULL-terminated list of the strings in a scalar or a sequence; NULL for t NULL or without memory. */
-const char *const *string_list(struct arena *a, const struct token *t, size_t *ret_n);
-
-int workflow_parse_at(const char *file, const char *text, size_t len, const struct workflow_opts *opts,
-                      int depth, struct workflow **ret, struct lint *lint);
+/* workflow_permissions.c: complains when `wanted` asks for more than `allowed`. job NULL: the workflow does.
+ */
+void check_permissions(struct parse *p, const struct token *caller_key, const char *uses, const char *job,
+                       const struct token *wanted, const struct token *allowed);
 
 #endif

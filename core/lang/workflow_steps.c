@@ -1,126 +1,170 @@
-/* Steps: kinds, ids given and made, targets of the steps that wait. */
+/* Steps, and the conditions that they and jobs have. */
+#include <string.h>
+
 #include "runfs/str.h"
 #include "workflow_internal.h"
 
-static bool alpha(char c)
+/* The text without white space around it. */
+static void trim(const char **s, size_t *len)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    while (*len > 0 && strchr(" \t\r\n\f\v", **s))
+        ++*s, --*len;
+    while (*len > 0 && strchr(" \t\r\n\f\v", (*s)[*len - 1]))
+        --*len;
 }
 
-static bool id_char(char c)
+/* `if` as a whole expression: success() when there is none, success() && (...) when it does not ask for the
+ * status. On a complaint *ret stays NULL. */
+int convert_condition(struct parse *p, const struct token *t, const struct schema *schema,
+                      const struct expr **ret)
 {
-    return alpha(c) || (c >= '0' && c <= '9') || c == '_' || c == '-';
-}
+    static const char fallback[] = "success()";
+    _expr_err_ struct expr_err err = {0};
+    _buf_ struct buf whole = BUF_INIT;
+    const char *text = t ? t->str : "";
+    size_t len = t ? t->len : 0;
 
-const char *id_complaint(struct arena *a, const char *id)
-{
-    bool good = alpha(*id) || *id == '_';
-
-    for (const char *p = id; *p && good; p++)
-        good = id_char(*p);
-    if (!good || strlen(id) >= ID_LENGTH_MAX)
-        return arena_printf(
-            a,
-            "The identifier '%s' is invalid. IDs may only contain alphanumeric characters, '_', and '-'. "
-            "IDs must start with a letter or '_' and and must be less than %d characters.",
-            id, ID_LENGTH_MAX);
-    if (str_starts(id, "__"))
-        return arena_printf(a, "The identifier '%s' is invalid. IDs starting with '__' are reserved.", id);
-    return NULL;
-}
-
-static bool id_taken(const struct workflow_job *job, const char *id)
-{
-    for (size_t i = 0; i < job->n_steps; i++)
-        if (job->steps[i].id && str_eq(job->steps[i].id, id))
-            return true;
-    return false;
-}
-
-/* What a step without an id is called after: "run", "actions/checkout", "self", the image. */
-static void id_stem(const struct workflow_step *step, struct buf *b)
-{
-    const char *uses = step->uses, *at, *slash;
-
-    switch (step->kind) {
-    case STEP_WAIT:
-        buf_adds(b, "wait");
-        return;
-    case STEP_WAIT_ALL:
-        buf_adds(b, "wait-all");
-        return;
-    case STEP_CANCEL:
-        buf_adds(b, "cancel");
-        return;
-    case STEP_USES:
-        break;
-    default:
-        buf_adds(b, "run");
-        return;
+    trim(&text, &len);
+    if (len == 0) {
+        text = fallback;
+        len = strlen(fallback);
     }
-    if (str_starts(uses, "docker://")) {
-        buf_adds(b, uses + strlen("docker://"));
-    } else if (str_starts(uses, "./") || str_starts(uses, ".\\")) {
-        buf_adds(b, "self");
-    } else if ((at = strchr(uses, '@')) && !strchr(at + 1, '@') && at[1] && (slash = strchr(uses, '/')) &&
-               slash < at && slash > uses && slash + 1 < at) {
-        size_t name = strcspn(slash + 1, "/\\@");
-        buf_add(b, uses, (size_t)(slash - uses) + 1 + name);
-    } else {
-        buf_adds(b, "run");
+    int r = parse_expression(p, text, len, schema->context, ret, &err);
+    if (r == 0 && !expr_calls_status(*ret)) {
+        buf_addf(&whole, "success() && (%.*s)", (int)len, text);
+        if (!buf_ok(&whole))
+            return -ENOMEM;
+        r = parse_expression(p, buf_str(&whole), whole.len, schema->context, ret, &err);
     }
+    if (r == -EINVAL) {
+        parse_error(p, t, "%s", err.msg);
+        return 0;
+    }
+    return r;
 }
 
-/* "__" and the stem with every other character made '_'; a number behind it where it is taken. */
-static const char *make_id(struct convert *c, const struct workflow_job *job,
-                           const struct workflow_step *step)
+/* "owner/repo[/path]@ref": gives the length of "owner/repo" with single slashes in `ret`, or fails. */
+static bool split_uses(const char *uses, struct buf *ret)
 {
-    _buf_ struct buf stem = BUF_INIT;
+    const char *at = strchr(uses, '@');
+    size_t parts = 0;
 
-    buf_adds(&stem, "__");
-    id_stem(step, &stem);
-    if (!buf_ok(&stem))
-        return NULL;
-    for (char *p = stem.ptr; *p; p++)
-        if (!id_char(*p))
-            *p = '_';
-    for (int attempt = 1; attempt < 100000; attempt++) {
-        char suffix[16] = "";
-        if (attempt > 1)
-            snprintf(suffix, sizeof(suffix), "_%d", attempt);
-        size_t room = ID_LENGTH_MAX - strlen(suffix), len = stem.len < room ? stem.len : room;
-        const char *id = arena_printf(c->w->arena, "%.*s%s", (int)len, stem.ptr, suffix);
-        if (!id || !id_taken(job, id))
-            return id;
+    if (!at || at[1] == '\0' || strchr(at + 1, '@'))
+        return false;
+    for (const char *s = uses; s < at && parts < 2;) {
+        size_t n = strcspn(s, "/\\@");
+        if (n > 0) {
+            buf_addf(ret, "%s%.*s", parts ? "/" : "", (int)n, s);
+            parts++;
+        }
+        s += n + 1;
     }
-    return NULL;
+    return parts == 2;
 }
 
-/* A target must be a step that stands before. */
-static void check_target(struct convert *c, const struct workflow_job *job, const struct token *target,
-                         const char *own)
+static bool is_local(const char *uses)
+{
+    return str_starts(uses, "./") || str_starts(uses, ".\\");
+}
+
+bool uses_is_action(const char *uses)
+{
+    _buf_ struct buf name = BUF_INIT;
+
+    return str_starts(uses, "docker://") || is_local(uses) || split_uses(uses, &name);
+}
+
+/* What an id for the step is made of. */
+static int id_base(const struct workflow_step *step, struct buf *ret)
+{
+    static const char *const names[] = {[STEP_WAIT] = "wait",
+                                        [STEP_WAIT_ALL] = "wait-all",
+                                        [STEP_CANCEL] = "cancel",
+                                        [STEP_PARALLEL] = "parallel"};
+
+    buf_adds(ret, "__");
+    if (step->kind == STEP_RUN)
+        buf_adds(ret, "run");
+    else if (step->kind != STEP_USES)
+        buf_adds(ret, names[step->kind]);
+    else if (str_starts(step->uses, "docker://"))
+        buf_adds(ret, step->uses[strlen("docker://")] ? step->uses + strlen("docker://") : "run");
+    else if (is_local(step->uses))
+        buf_adds(ret, "self");
+    else if (!split_uses(step->uses, ret)) {
+        buf_reset(ret);
+        buf_adds(ret, "__run");
+    }
+    return buf_ok(ret) ? 0 : -ENOMEM;
+}
+
+static int make_ids(struct parse *p, const struct token *at, struct workflow_job *job, struct id_set *ids)
+{
+    for (size_t i = 0; i < job->n_steps; i++) {
+        struct workflow_step *step = &job->steps[i];
+        _buf_ struct buf base = BUF_INIT;
+        char id[WORKFLOW_MAX_ID + 1];
+        if (step->has_id)
+            continue;
+        int r = id_base(step, &base);
+        if (r == 0)
+            r = id_set_make(ids, buf_str(&base), id);
+        if (r == -EEXIST) {
+            parse_error(p, at, "Unable to create a unique name");
+            return 0;
+        }
+        if (r < 0)
+            return r;
+        step->id = arena_strdup(p->arena, id);
+        if (!step->id)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int take_id(struct parse *p, const struct token *t, struct workflow_step *step, struct id_set *ids)
+{
+    char *problem;
+    int r = id_set_add(ids, t->str, &problem);
+
+    if (r < 0)
+        return r;
+    if (problem)
+        parse_error(p, t, "%s", problem);
+    free(problem);
+    step->id = t->str;
+    step->has_id = true;
+    return 0;
+}
+
+/* wait and cancel name steps that came before. */
+static void check_target(struct parse *p, const struct id_set *ids, const struct workflow_step *step,
+                         const struct token *target)
 {
     if (str_starts(target->str, "__"))
-        convert_complain(c, target, "The identifier '%s' is invalid. IDs starting with '__' are reserved.",
-                         target->str);
-    else if (own && str_eq_ascii_nocase(own, target->str))
-        convert_complain(c, target, "Step '%s' cannot reference itself", own);
-    else if (!id_taken(job, target->str))
-        convert_complain(c, target, "Step references unknown step ID '%s'", target->str);
+        parse_error(p, target, "The identifier '%s' is invalid. IDs starting with '__' are reserved.",
+                    target->str);
+    else if (step->has_id && str_eq_ascii_nocase(step->id, target->str))
+        parse_error(p, target, "Step '%s' cannot reference itself", step->id);
+    else if (!id_set_has(ids, target->str))
+        parse_error(p, target, "Step references unknown step ID '%s'", target->str);
 }
 
-static void convert_targets(struct convert *c, const struct workflow_job *job,
-                            const struct workflow_step *step)
+static void check_targets(struct parse *p, const struct id_set *ids, const struct workflow_step *step)
 {
     const struct token *t = step->target;
 
-    if (t->kind == TOKEN_STRING)
-        check_target(c, job, t, step->id);
-    for (size_t i = 0; t->kind == TOKEN_SEQUENCE && i < t->seq.n; i++)
-        check_target(c, job, t->seq.items[i], step->id);
+    if (step->kind == STEP_WAIT && t->kind == TOKEN_SEQUENCE)
+        for (size_t i = 0; i < t->seq.n; i++)
+            check_target(p, ids, step, t->seq.items[i]);
+    else if (step->kind == STEP_WAIT || step->kind == STEP_CANCEL)
+        check_target(p, ids, step, t);
+    else if (step->kind == STEP_WAIT_ALL && t->kind == TOKEN_BOOLEAN && !t->boolean)
+        parse_error(p, t, "The value of 'wait-all' must be true or omitted");
 }
 
-static enum step_kind kind_of(const struct token *t, const struct token **ret_target)
+/* Tells the kind of a step by the key that only this kind has. */
+static void find_kind(const struct token *map, struct workflow_step *step)
 {
     static const struct {
         const char *key;
@@ -128,61 +172,63 @@ static enum step_kind kind_of(const struct token *t, const struct token **ret_ta
     } kinds[] = {{"run", STEP_RUN},           {"uses", STEP_USES},     {"wait", STEP_WAIT},
                  {"wait-all", STEP_WAIT_ALL}, {"cancel", STEP_CANCEL}, {"parallel", STEP_PARALLEL}};
 
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-        if ((*ret_target = token_get(t, kinds[i].key)))
-            return kinds[i].kind;
-    return STEP_RUN;
-}
-
-static int convert_step(struct convert *c, const struct token *t, const struct workflow_job *job,
-                        struct workflow_step *step)
-{
-    const struct token *id = token_get(t, "id"), *background = token_get(t, "background"), *what;
-
-    *step = (struct workflow_step){.line = t->line, .col = t->col};
-    step->kind = kind_of(t, &what);
-    if (id) {
-        const char *complaint = id_complaint(c->w->arena, id->str);
-        if (complaint)
-            convert_complain(c, id, "%s", complaint);
-        else if (id_taken(job, id->str))
-            convert_complain(
-                c, id, "The identifier '%s' may not be used more than once within the same scope.", id->str);
-        step->id = id->str;
-        step->has_id = true;
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        const struct token *t = token_get(map, kinds[i].key);
+        if (!t)
+            continue;
+        step->kind = kinds[i].kind;
+        if (step->kind == STEP_RUN)
+            step->run = t;
+        else if (step->kind == STEP_USES)
+            step->uses = t->str;
+        else
+            step->target = t;
+        return;
     }
-    step->name = token_get(t, "name");
-    step->run = step->kind == STEP_RUN ? what : NULL;
-    step->uses = step->kind == STEP_USES && what ? what->str : NULL;
-    step->target = step->kind > STEP_USES ? what : NULL;
-    step->shell = token_get(t, "shell");
-    step->working_directory = token_get(t, "working-directory");
-    step->with = token_get(t, "with");
-    step->env = token_get(t, "env");
-    step->continue_on_error = token_get(t, "continue-on-error");
-    step->timeout_minutes = token_get(t, "timeout-minutes");
-    step->background = background && background->kind == TOKEN_BOOLEAN && background->boolean;
-    if (step->kind == STEP_WAIT || step->kind == STEP_CANCEL)
-        convert_targets(c, job, step);
-    if (step->kind == STEP_WAIT_ALL && what->kind == TOKEN_BOOLEAN && !what->boolean)
-        convert_complain(c, what, "The value of 'wait-all' must be true or omitted");
-    return convert_condition(c, token_get(t, "if"), "step-if", &step->condition);
 }
 
-int convert_steps(struct convert *c, const struct token *steps, struct workflow_job *job)
+static int convert_step(struct parse *p, const struct token *map, struct workflow_job *job,
+                        struct id_set *ids)
 {
-    size_t n = steps && steps->kind == TOKEN_SEQUENCE ? steps->seq.n : 0;
+    struct workflow_step *step = &job->steps[job->n_steps];
+    const struct token *id = token_get(map, "id"), *background = token_get(map, "background");
+
+    *step = (struct workflow_step){.line = map->line,
+                                   .col = map->col,
+                                   .name = token_get(map, "name"),
+                                   .shell = token_get(map, "shell"),
+                                   .working_directory = token_get(map, "working-directory"),
+                                   .with = token_get(map, "with"),
+                                   .env = token_get(map, "env"),
+                                   .continue_on_error = token_get(map, "continue-on-error"),
+                                   .timeout_minutes = token_get(map, "timeout-minutes")};
+    find_kind(map, step);
+    step->background = background && background->boolean;
+    int r = id ? take_id(p, id, step, ids) : 0;
+    if (r == 0)
+        r = convert_condition(p, token_get(map, "if"), &schema_step_if, &step->condition);
+    if (r < 0)
+        return r;
+    check_targets(p, ids, step);
+    if (step->kind == STEP_USES && !uses_is_action(step->uses))
+        parse_error(p, token_get(map, "uses"), "Expected format {org}/{repo}[/path]@ref. Actual '%s'",
+                    step->uses);
+    job->n_steps++;
+    return 0;
+}
+
+int convert_steps(struct parse *p, const struct token *steps, struct workflow_job *job)
+{
+    struct id_set ids = {0};
     int r = 0;
 
-    job->steps = arena_array(c->w->arena, struct workflow_step, n + 1);
+    job->steps = arena_array(p->arena, struct workflow_step, steps->seq.n + 1);
     if (!job->steps)
         return -ENOMEM;
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        r = convert_step(c, steps->seq.items[i], job, &job->steps[i]);
-        job->n_steps++;
-    }
-    for (size_t i = 0; r == 0 && i < n; i++)
-        if (!job->steps[i].id && !(job->steps[i].id = make_id(c, job, &job->steps[i])))
-            r = -ENOMEM;
+    for (size_t i = 0; r == 0 && i < steps->seq.n; i++)
+        r = convert_step(p, steps->seq.items[i], job, &ids);
+    if (r == 0)
+        r = make_ids(p, steps, job, &ids);
+    id_set_release(&ids);
     return r;
 }

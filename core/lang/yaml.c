@@ -1,367 +1,327 @@
-/*
- * YAML to a tree, from libyaml's events, without recursion on what a file contains: the stack of open
- * collections is an array of bounded depth.
- */
+/* YAML: libyaml's events become a tree of tokens. Nothing recurses here, so depth costs no stack. */
 #include "yaml.h"
 
-#include <math.h>
-#include <yaml.h>
+#include <ctype.h>
+#include <string.h>
+#include <yaml.h> /* libyaml */
 
 #include "runfs/str.h"
+#include "yaml_scalar.h"
 
-struct open_node {
-    struct yaml_node *node;
-    struct yaml_node **items; /* owned by malloc until the node is closed */
-    size_t n, cap;
-    const char *anchor;
+struct frame {
+    struct token *token;
+    size_t first; /* its first child among the pending ones */
 };
 
-struct anchor {
-    const char *name;
-    struct yaml_node *node;
-    struct anchor *next;
-};
-
-struct reader {
+struct builder {
     struct arena *arena;
     struct yaml_error *error;
-    struct open_node stack[YAML_DEPTH_MAX];
-    size_t depth, nodes;
-    struct anchor *anchors; /* newest first */
-    struct yaml_node *root;
+    struct token *root;
+    json_t *anchors;        /* name -> index into anchored */
+    struct token **nodes;   /* pending: children whose parent is not complete */
+    struct token **targets; /* what anchors name */
+    size_t n_nodes, cap_nodes, n_targets, cap_targets;
+    struct frame frames[YAML_MAX_DEPTH];
+    int depth;
 };
 
-static int yaml_fail(struct reader *r, yaml_mark_t mark, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int yaml_fail(struct reader *r, yaml_mark_t mark, const char *fmt, ...)
+static void builder_release(struct builder *b)
 {
-    va_list ap;
-
-    r->error->line = (int)mark.line + 1;
-    r->error->col = (int)mark.column + 1;
-    va_start(ap, fmt);
-    vsnprintf(r->error->msg, sizeof(r->error->msg), fmt, ap);
-    va_end(ap);
-    return -EINVAL;
+    json_decref(b->anchors);
+    free(b->nodes);
+    free(b->targets);
 }
 
-/* --------------------------------------------------------------------------------------------- scalars */
-
-static bool one_of(const char *s, size_t len, const char *const *words)
+static int fail_at(struct yaml_error *error, int line, int col, const char *sentence)
 {
-    for (; *words; words++)
-        if (strlen(*words) == len && memcmp(s, *words, len) == 0)
-            return true;
-    return false;
+    error->line = line;
+    error->col = col;
+    return err_set(&error->err, -EINVAL, "%s", sentence);
 }
 
-static size_t digits(const char *s, size_t len, const char *set)
+static int push(struct token ***list, size_t *n, size_t *cap, struct token *t)
 {
-    size_t n = 0;
-
-    while (n < len && s[n] && strchr(set, s[n]))
-        n++;
-    return n;
-}
-
-/* [-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )? */
-static bool is_float(const char *s, size_t len)
-{
-    size_t at = len && (*s == '-' || *s == '+') ? 1 : 0;
-    size_t whole = digits(s + at, len - at, "0123456789"), fraction = 0;
-
-    at += whole;
-    if (at < len && s[at] == '.') {
-        fraction = digits(s + at + 1, len - at - 1, "0123456789");
-        at += 1 + fraction;
-    }
-    if (whole + fraction == 0)
-        return false;
-    if (at < len && (s[at] == 'e' || s[at] == 'E')) {
-        at++;
-        if (at < len && (s[at] == '-' || s[at] == '+'))
-            at++;
-        size_t exponent = digits(s + at, len - at, "0123456789");
-        if (!exponent)
-            return false;
-        at += exponent;
-    }
-    return at == len;
-}
-
-static bool parse_number(const char *s, size_t len, double *ret)
-{
-    static const char *const inf[] = {".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", NULL};
-    static const char *const minus_inf[] = {"-.inf", "-.Inf", "-.INF", NULL};
-    static const char *const nan_words[] = {".nan", ".NaN", ".NAN", NULL};
-
-    if (len == 0)
-        return false;
-    if (len > 2 && s[0] == '0' && s[1] == 'x' && digits(s + 2, len - 2, "0123456789abcdefABCDEF") == len - 2)
-        *ret = (double)strtoull(s + 2, NULL, 16);
-    else if (len > 2 && s[0] == '0' && s[1] == 'o' && digits(s + 2, len - 2, "01234567") == len - 2)
-        *ret = (double)strtoull(s + 2, NULL, 8);
-    else if (is_float(s, len))
-        *ret = strtod(s, NULL);
-    else if (one_of(s, len, inf))
-        *ret = INFINITY;
-    else if (one_of(s, len, minus_inf))
-        *ret = -INFINITY;
-    else if (one_of(s, len, nan_words))
-        *ret = NAN;
-    else
-        return false;
-    return true;
-}
-
-/* What a plain scalar without a tag is (YAML 1.2.2, section 10.3.2), or one with a core tag must be. */
-static bool resolve(struct yaml_node *node, enum yaml_kind wanted, bool any)
-{
-    static const char *const nulls[] = {"", "null", "Null", "NULL", "~", NULL};
-    static const char *const trues[] = {"true", "True", "TRUE", NULL};
-    static const char *const falses[] = {"false", "False", "FALSE", NULL};
-
-    if ((any || wanted == YAML_NULL) && one_of(node->str, node->len, nulls)) {
-        node->kind = YAML_NULL;
-    } else if ((any || wanted == YAML_BOOLEAN) &&
-               (one_of(node->str, node->len, trues) || one_of(node->str, node->len, falses))) {
-        node->kind = YAML_BOOLEAN;
-        node->boolean = node->str[0] == 't' || node->str[0] == 'T';
-    } else if ((any || wanted == YAML_NUMBER) && parse_number(node->str, node->len, &node->number)) {
-        node->kind = YAML_NUMBER;
-    } else {
-        node->kind = YAML_STRING;
-    }
-    return any || node->kind == wanted;
-}
-
-static int resolve_tagged(struct reader *r, const yaml_event_t *e, struct yaml_node *node, const char *tag)
-{
-    static const struct {
-        const char *tag;
-        enum yaml_kind kind;
-    } tags[] = {{YAML_NULL_TAG, YAML_NULL},
-                {YAML_BOOL_TAG, YAML_BOOLEAN},
-                {YAML_INT_TAG, YAML_NUMBER},
-                {YAML_FLOAT_TAG, YAML_NUMBER},
-                {YAML_STR_TAG, YAML_STRING}};
-
-    for (size_t i = 0; i < ARRAY_LEN(tags); i++) {
-        if (!str_eq(tag, tags[i].tag))
-            continue;
-        if (tags[i].kind == YAML_STRING) {
-            node->kind = YAML_STRING;
-            return 0;
-        }
-        if (resolve(node, tags[i].kind, false))
-            return 0;
-        return yaml_fail(r, e->start_mark,
-                         "The value '%.60s' on line %d and column %d is invalid for the type '%.60s'",
-                         node->str, node->line, node->col, tag);
-    }
-    return yaml_fail(r, e->start_mark, "Unexpected tag '%.100s'", tag);
-}
-
-/* ------------------------------------------------------------------------------------------------ tree */
-
-static int add_child(struct reader *r, struct yaml_node *node)
-{
-    if (r->depth == 0) {
-        r->root = node;
-        return 0;
-    }
-    struct open_node *top = &r->stack[r->depth - 1];
-    if (top->n == top->cap) {
-        size_t cap = top->cap ? top->cap * 2 : 8;
-        struct yaml_node **more = reallocarray(top->items, cap, sizeof(*more));
-        if (!more)
+    if (*n == *cap) {
+        size_t more = *cap ? *cap * 2 : 256;
+        struct token **grown = reallocarray(*list, more, sizeof(struct token *));
+        if (!grown)
             return -ENOMEM;
-        top->items = more;
-        top->cap = cap;
+        *list = grown;
+        *cap = more;
     }
-    top->items[top->n++] = node;
+    (*list)[(*n)++] = t;
     return 0;
 }
 
-static struct yaml_node *new_node(struct reader *r, const yaml_event_t *e, enum yaml_kind kind)
+/* Puts a complete or a starting node where it belongs: under the open collection, or at the root. */
+static int place(struct builder *b, struct token *t)
 {
-    struct yaml_node *node = arena_new(r->arena, struct yaml_node);
-
-    if (node)
-        *node = (struct yaml_node){.kind = kind,
-                                   .line = (int)e->start_mark.line + 1,
-                                   .col = (int)e->start_mark.column + 1,
-                                   .str = ""};
-    r->nodes++;
-    return node;
+    if (b->depth > 0)
+        return push(&b->nodes, &b->n_nodes, &b->cap_nodes, t);
+    b->root = t;
+    return 0;
 }
 
-static int define_anchor(struct reader *r, const yaml_char_t *name, struct yaml_node *node)
+static int remember_anchor(struct builder *b, const yaml_char_t *anchor, struct token *t)
 {
-    struct anchor *a;
-
-    if (!name)
+    if (!anchor)
         return 0;
-    a = arena_new(r->arena, struct anchor);
-    if (!a)
-        return -ENOMEM;
-    *a = (struct anchor){arena_strdup(r->arena, (const char *)name), node, r->anchors};
-    r->anchors = a;
-    return a->name ? 0 : -ENOMEM;
+    int r = push(&b->targets, &b->n_targets, &b->cap_targets, t);
+    if (r < 0)
+        return r;
+    json_t *index = json_integer((json_int_t)b->n_targets - 1);
+    return json_object_set_new(b->anchors, (const char *)anchor, index) < 0 ? -ENOMEM : 0;
 }
 
-static int on_scalar(struct reader *r, const yaml_event_t *e)
+static struct token *new_token(struct builder *b, enum token_kind kind, const yaml_mark_t *at)
 {
-    struct yaml_node *node = new_node(r, e, YAML_STRING);
-    const char *tag = (const char *)e->data.scalar.tag;
-    int code = 0;
+    struct token *t = arena_new(b->arena, struct token);
 
-    if (!node)
-        return -ENOMEM;
-    node->str = arena_strndup(r->arena, (const char *)e->data.scalar.value, e->data.scalar.length);
-    node->len = e->data.scalar.length;
-    if (!node->str)
-        return -ENOMEM;
-    if (tag && !str_eq(tag, "!"))
-        code = resolve_tagged(r, e, node, tag);
-    else if (!tag && e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
-        resolve(node, YAML_NULL, true);
-    if (code == 0)
-        code = define_anchor(r, e->data.scalar.anchor, node);
-    return code < 0 ? code : add_child(r, node);
+    if (t)
+        *t = (struct token){.kind = kind, .line = (int)at->line + 1, .col = (int)at->column + 1};
+    return t;
 }
 
-static int on_open(struct reader *r, const yaml_event_t *e, enum yaml_kind kind, const yaml_char_t *anchor,
-                   const yaml_char_t *tag)
+static int open_collection(struct builder *b, const yaml_event_t *e, enum token_kind kind,
+                           const yaml_char_t *anchor, const yaml_char_t *tag)
 {
-    struct yaml_node *node = new_node(r, e, kind);
+    const char *plain = kind == TOKEN_MAPPING ? YAML_MAP_TAG : YAML_SEQ_TAG;
 
-    if (!node)
+    if (tag && !str_eq((const char *)tag, plain))
+        return err_set(&b->error->err, -EINVAL, "Unexpected tag '%s'", (const char *)tag);
+    if (b->depth == YAML_MAX_DEPTH)
+        return err_set(&b->error->err, -EINVAL, "Maximum object depth exceeded");
+    struct token *t = new_token(b, kind, &e->start_mark);
+    if (!t)
         return -ENOMEM;
-    if (tag && !str_eq((const char *)tag, "!") &&
-        !str_eq((const char *)tag, kind == YAML_SEQUENCE ? YAML_SEQ_TAG : YAML_MAP_TAG))
-        return yaml_fail(r, e->start_mark, "Unexpected tag '%.100s'", (const char *)tag);
-    if (r->depth == YAML_DEPTH_MAX)
-        return yaml_fail(r, e->start_mark, "Maximum object depth of %d exceeded", YAML_DEPTH_MAX);
-    int code = add_child(r, node);
-    if (code < 0)
-        return code;
-    r->stack[r->depth++] = (struct open_node){
-        .node = node, .anchor = anchor ? arena_strdup(r->arena, (const char *)anchor) : NULL};
-    return anchor && !r->stack[r->depth - 1].anchor ? -ENOMEM : 0;
+    int r = place(b, t);
+    if (r == 0)
+        r = remember_anchor(b, anchor, t);
+    b->frames[b->depth++] = (struct frame){t, b->n_nodes};
+    return r;
 }
 
-static int on_close(struct reader *r)
+static int close_collection(struct builder *b)
 {
-    struct open_node *top = &r->stack[r->depth - 1];
-    struct yaml_node *node = top->node;
+    struct frame *frame = &b->frames[--b->depth];
+    struct token *t = frame->token, **children = b->nodes + frame->first;
+    size_t n = b->n_nodes - frame->first;
 
-    node->items = arena_array(r->arena, struct yaml_node *, top->n ? top->n : 1);
-    if (!node->items)
-        return -ENOMEM;
-    memcpy(node->items, top->items, top->n * sizeof(*node->items));
-    node->n = node->kind == YAML_MAPPING ? top->n / 2 : top->n;
-    free(top->items);
-    top->items = NULL;
-    r->depth--;
-    return define_anchor(r, (const yaml_char_t *)top->anchor, node);
-}
-
-/* How many nodes an alias stands for, as far as a limit: so that ten aliases of ten aliases cannot explode.
- */
-static size_t count_nodes(const struct yaml_node *node, size_t limit)
-{
-    size_t children = node->kind == YAML_MAPPING    ? node->n * 2
-                      : node->kind == YAML_SEQUENCE ? node->n
-                                                    : 0,
-           n = 1;
-
-    for (size_t i = 0; i < children && n < limit; i++)
-        n += count_nodes(node->items[i], limit - n);
-    return n;
-}
-
-static int on_alias(struct reader *r, const yaml_event_t *e)
-{
-    for (struct anchor *a = r->anchors; a; a = a->next) {
-        if (!str_eq(a->name, (const char *)e->data.alias.anchor))
-            continue;
-        r->nodes += count_nodes(a->node, YAML_NODES_MAX + 1);
-        return add_child(r, a->node);
+    b->n_nodes = frame->first;
+    if (n == 0)
+        return 0;
+    if (t->kind == TOKEN_SEQUENCE) {
+        t->seq.items = arena_array(b->arena, struct token *, n);
+        if (!t->seq.items)
+            return -ENOMEM;
+        memcpy(t->seq.items, children, n * sizeof(struct token *));
+        t->seq.n = n;
+        return 0;
     }
-    return yaml_fail(r, e->start_mark, "Undefined alias '%.100s'", (const char *)e->data.alias.anchor);
+    t->map.pairs = arena_array(b->arena, struct token_pair, n / 2);
+    if (!t->map.pairs)
+        return -ENOMEM;
+    t->map.n = n / 2;
+    for (size_t i = 0; i < t->map.n; i++)
+        t->map.pairs[i] = (struct token_pair){children[2 * i], children[2 * i + 1]};
+    return 0;
 }
 
-static int on_event(struct reader *r, const yaml_event_t *e)
+static int invalid_value(struct builder *b, const struct token *t, const char *tag)
 {
-    if (r->nodes > YAML_NODES_MAX)
-        return yaml_fail(r, e->start_mark, "Maximum number of YAML nodes (%d) exceeded", YAML_NODES_MAX);
+    return err_set(&b->error->err, -EINVAL,
+                   "The value '%s' on line %d and column %d is invalid for the type '%s'", t->str, t->line,
+                   t->col, tag);
+}
+
+typedef int match_fn(struct token *t);
+
+static int resolve_tagged(struct builder *b, struct token *t, const char *tag, yaml_scalar_style_t style)
+{
+    static const char *const styles[] = {
+        [YAML_SINGLE_QUOTED_SCALAR_STYLE] = "SingleQuoted",
+        [YAML_DOUBLE_QUOTED_SCALAR_STYLE] = "DoubleQuoted",
+        [YAML_LITERAL_SCALAR_STYLE] = "Literal",
+        [YAML_FOLDED_SCALAR_STYLE] = "Folded",
+    };
+    static const struct {
+        const char *tag;
+        match_fn *match;
+    } tags[] = {
+        {YAML_BOOL_TAG, yaml_match_boolean},
+        {YAML_FLOAT_TAG, yaml_match_float},
+        {YAML_INT_TAG, yaml_match_integer},
+        {YAML_NULL_TAG, yaml_match_null},
+    };
+
+    if (str_eq(tag, YAML_STR_TAG))
+        return 0;
+    if (style != YAML_PLAIN_SCALAR_STYLE)
+        return err_set(&b->error->err, -EINVAL,
+                       "The scalar style '%s' on line %d and column %d is not valid with the tag '%s'",
+                       styles[style], t->line, t->col, tag);
+    for (size_t i = 0; i < ARRAY_LEN(tags); i++)
+        if (str_eq(tag, tags[i].tag))
+            return tags[i].match(t) == 1 ? 0 : invalid_value(b, t, tag);
+    return err_set(&b->error->err, -EINVAL, "Unexpected tag '%s'", tag);
+}
+
+static int resolve(struct builder *b, struct token *t, const yaml_event_t *e)
+{
+    const char *tag = (const char *)e->data.scalar.tag;
+
+    if (tag)
+        return resolve_tagged(b, t, tag, e->data.scalar.style);
+    if (e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE || memchr(t->str, '\0', t->len))
+        return 0;
+    if (yaml_match_null(t) || yaml_match_boolean(t))
+        return 0;
+    int r = yaml_match_integer(t);
+    if (r < 0)
+        return invalid_value(b, t, YAML_INT_TAG);
+    if (r == 0)
+        yaml_match_float(t);
+    return 0;
+}
+
+static int add_scalar(struct builder *b, const yaml_event_t *e)
+{
+    struct token *t = new_token(b, TOKEN_STRING, &e->start_mark);
+
+    if (!t)
+        return -ENOMEM;
+    t->len = e->data.scalar.length;
+    t->str = arena_strndup(b->arena, (const char *)e->data.scalar.value, t->len);
+    if (!t->str)
+        return -ENOMEM;
+    if (memchr(t->str, '\0', t->len))
+        return fail_at(b->error, t->line, t->col, "A workflow file must not hold NUL characters");
+    int r = resolve(b, t, e);
+    if (r == 0)
+        r = place(b, t);
+    return r < 0 ? r : remember_anchor(b, e->data.scalar.anchor, t);
+}
+
+static int add_alias(struct builder *b, const yaml_event_t *e)
+{
+    const char *name = (const char *)e->data.alias.anchor;
+    const json_t *index = json_object_get(b->anchors, name);
+
+    if (!index)
+        return err_set(&b->error->err, -EINVAL, "Unknown anchor '%s'", name);
+    return place(b, b->targets[json_integer_value(index)]);
+}
+
+static int take_event(struct builder *b, const yaml_event_t *e)
+{
     switch (e->type) {
     case YAML_SCALAR_EVENT:
-        return on_scalar(r, e);
+        return add_scalar(b, e);
+    case YAML_ALIAS_EVENT:
+        return add_alias(b, e);
     case YAML_SEQUENCE_START_EVENT:
-        return on_open(r, e, YAML_SEQUENCE, e->data.sequence_start.anchor, e->data.sequence_start.tag);
+        return open_collection(b, e, TOKEN_SEQUENCE, e->data.sequence_start.anchor,
+                               e->data.sequence_start.tag);
     case YAML_MAPPING_START_EVENT:
-        return on_open(r, e, YAML_MAPPING, e->data.mapping_start.anchor, e->data.mapping_start.tag);
+        return open_collection(b, e, TOKEN_MAPPING, e->data.mapping_start.anchor, e->data.mapping_start.tag);
     case YAML_SEQUENCE_END_EVENT:
     case YAML_MAPPING_END_EVENT:
-        return on_close(r);
-    case YAML_ALIAS_EVENT:
-        return on_alias(r, e);
+        return close_collection(b);
     case YAML_DOCUMENT_START_EVENT:
-        return r->root ? yaml_fail(r, e->start_mark, "Expected the end of the file, found a second document")
+        return b->root ? fail_at(b->error, (int)e->start_mark.line + 1, (int)e->start_mark.column + 1,
+                                 "A workflow file holds one document, and a second one starts here")
                        : 0;
     default:
         return 0;
     }
 }
 
-static int on_parser_error(struct reader *r, const yaml_parser_t *p)
+static void place_of(const char *text, size_t offset, int *line, int *col)
 {
-    yaml_mark_t mark = p->problem_mark;
-
-    if (p->error == YAML_MEMORY_ERROR)
-        return -ENOMEM;
-    if (p->error == YAML_READER_ERROR)
-        return yaml_fail(r, mark, "Cannot read the file as YAML: %s",
-                         p->problem ? p->problem : "invalid bytes");
-    if (!p->context)
-        return yaml_fail(r, mark, "%s", p->problem ? p->problem : "Invalid YAML");
-    return yaml_fail(r, mark, "W%s, %s", p->context + 1, p->problem); /* "while ..." begins the sentence */
+    *line = *col = 1;
+    for (size_t i = 0; i < offset; i++) {
+        if (text[i] == '\n')
+            ++*line, *col = 1;
+        else if (((unsigned char)text[i] & 0xC0) != 0x80)
+            ++*col;
+    }
 }
 
-int yaml_parse(const char *text, size_t len, struct arena *a, struct yaml_node **ret,
-               struct yaml_error *ret_error)
+/* libyaml's complaint as a sentence: "While parsing a block mapping, did not find expected key." */
+static int syntax_error(const yaml_parser_t *parser, const char *text, size_t len, struct yaml_error *error)
 {
-    struct reader *r = calloc(1, sizeof(*r));
-    yaml_parser_t parser;
-    int code = 0;
+    const char *problem = parser->problem ? parser->problem : "could not read it";
 
-    *ret_error = (struct yaml_error){0};
-    if (!r || !yaml_parser_initialize(&parser)) {
-        free(r);
+    if (parser->error == YAML_MEMORY_ERROR)
         return -ENOMEM;
+    if (parser->error == YAML_READER_ERROR) {
+        size_t at = parser->problem_offset < len ? parser->problem_offset : len;
+        place_of(text, at, &error->line, &error->col);
+    } else {
+        error->line = (int)parser->problem_mark.line + 1;
+        error->col = (int)parser->problem_mark.column + 1;
     }
-    r->arena = a;
-    r->error = ret_error;
+    if (parser->context)
+        err_set(&error->err, -EINVAL, "%s, %s.", parser->context, problem);
+    else
+        err_set(&error->err, -EINVAL, "%s.", problem);
+    error->err.msg[0] = (char)toupper((unsigned char)error->err.msg[0]);
+    return -EINVAL;
+}
+
+static int check_text(const char *text, size_t len, struct yaml_error *error)
+{
+    size_t valid = utf8_valid_prefix(text, len);
+    const char *nul = memchr(text, '\0', len);
+    size_t bad = nul && (size_t)(nul - text) < valid ? (size_t)(nul - text) : valid;
+
+    if (bad == len)
+        return 0;
+    place_of(text, bad, &error->line, &error->col);
+    return err_set(&error->err, -EINVAL,
+                   bad < valid ? "A workflow file must not hold NUL characters"
+                               : "A workflow file must be UTF-8, and the byte here is not");
+}
+
+static int build(struct builder *b, yaml_parser_t *parser, const char *text, size_t len)
+{
+    for (;;) {
+        yaml_event_t event;
+        if (!yaml_parser_parse(parser, &event))
+            return syntax_error(parser, text, len, b->error);
+        int r = take_event(b, &event);
+        bool end = event.type == YAML_STREAM_END_EVENT;
+        yaml_event_delete(&event);
+        if (r < 0 || end)
+            return r;
+    }
+}
+
+int yaml_read(struct arena *arena, const char *text, size_t len, struct token **ret, struct yaml_error *error)
+{
+    static const char mark[] = "\xEF\xBB\xBF"; /* a byte order mark */
+    struct builder b = {.arena = arena, .error = error};
+    yaml_parser_t parser;
+
+    *error = (struct yaml_error){0};
+    int r = check_text(text, len, error);
+    if (r < 0)
+        return r;
+    if (len >= 3 && memcmp(text, mark, 3) == 0) {
+        text += 3;
+        len -= 3;
+    }
+    if (!yaml_parser_initialize(&parser))
+        return -ENOMEM;
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
-    for (bool end = false; code == 0 && !end;) {
-        yaml_event_t e;
-        if (!yaml_parser_parse(&parser, &e)) {
-            code = on_parser_error(r, &parser);
-            break;
-        }
-        code = on_event(r, &e);
-        end = e.type == YAML_STREAM_END_EVENT;
-        yaml_event_delete(&e);
-    }
+    b.anchors = json_object();
+    r = b.anchors ? build(&b, &parser, text, len) : -ENOMEM;
     yaml_parser_delete(&parser);
-    for (size_t i = 0; i < r->depth; i++)
-        free(r->stack[i].items);
-    if (code == 0)
-        *ret = r->root;
-    free(r);
-    return code;
+    if (r == 0 && !b.root)
+        r = err_set(&error->err, -EINVAL, "The file is empty: a workflow needs 'on' and 'jobs'");
+    if (r == 0)
+        *ret = b.root;
+    builder_release(&b);
+    return r;
 }

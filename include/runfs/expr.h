@@ -93,8 +93,9 @@ int expr_parse(const char *text, size_t len, const struct expr_scope *scope, str
 void expr_free(struct expr *e);
 const char *expr_text(const struct expr *e); /* its source */
 bool expr_calls(const struct expr *e,
-                const char *function);        /* whether a call of that function stands anywhere in it */
-bool expr_calls_status(const struct expr *e); /* success, failure, always or cancelled */
+                const char *function); /* whether a call of that function stands anywhere in it */
+bool expr_names(const struct expr *e, const char *context); /* whether it uses that context */
+bool expr_calls_status(const struct expr *e);               /* success, failure, always or cancelled */
 
 /* Calls a function of the scope. args[0..n) are borrowed; *ret is given. Return 0 or -errno with err's
  * sentence. */

@@ -21,7 +21,7 @@ void lint_release(struct lint *l);
 #define _lint_ _cleanup_(lint_release)
 
 /* Finds the text of a reusable workflow ("./.github/workflows/x.yml", "o/r/path@ref"): 0, or -errno with
- * err's words. */
+ * err's words. -EOPNOTSUPP: that call is not to be followed, which is no complaint. */
 typedef int workflow_find_fn(void *data, const char *uses, struct buf *ret, struct err *err);
 
 struct workflow_opts {

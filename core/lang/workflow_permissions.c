@@ -1,0 +1,58 @@
+/* A reusable workflow may not ask for more permissions than its caller has. */
+#include <string.h>
+
+#include "runfs/str.h"
+#include "workflow_internal.h"
+
+enum level { LEVEL_NONE, LEVEL_READ, LEVEL_WRITE };
+
+static const char *const level_names[] = {"none", "read", "write"};
+/* In the order in which GitHub names them. */
+static const char *const scopes[] = {
+    "actions",       "artifact-metadata",   "attestations", "checks",          "contents",
+    "deployments",   "discussions",         "issues",       "packages",        "pages",
+    "pull-requests", "repository-projects", "statuses",     "security-events", "id-token",
+    "models",
+};
+
+static enum level level_of(const struct token *permissions, const char *scope)
+{
+    const struct token *t = token_get(permissions, scope);
+    bool models = str_eq(scope, "models"); /* nobody can write them */
+
+    if (token_is(permissions, "write-all"))
+        return models ? LEVEL_READ : LEVEL_WRITE;
+    if (token_is(permissions, "read-all"))
+        return LEVEL_READ;
+    for (size_t i = 0; i < ARRAY_LEN(level_names); i++)
+        if (token_is(t, level_names[i]))
+            return (enum level)i;
+    return LEVEL_NONE;
+}
+
+void check_permissions(struct parse *p, const struct token *caller_key, const char *uses, const char *job,
+                       const struct token *wanted, const struct token *allowed)
+{
+    _buf_ struct buf asked = BUF_INIT, given = BUF_INIT;
+
+    if (!wanted || !allowed)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
+        enum level want = level_of(wanted, scopes[i]), have = level_of(allowed, scopes[i]);
+        if (want <= have)
+            continue;
+        buf_addf(&asked, "%s%s: %s", asked.len ? ", " : "", scopes[i], level_names[want]);
+        buf_addf(&given, "%s%s: %s", given.len ? ", " : "", scopes[i], level_names[have]);
+    }
+    if (asked.len == 0)
+        return;
+    if (job)
+        parse_error(
+            p, caller_key,
+            "Error calling workflow '%s'. The nested job '%s' is requesting '%s', but is only allowed '%s'.",
+            uses, job, buf_str(&asked), buf_str(&given));
+    else
+        parse_error(p, caller_key,
+                    "Error calling workflow '%s'. The workflow is requesting '%s', but is only allowed '%s'.",
+                    uses, buf_str(&asked), buf_str(&given));
+}
