@@ -94,10 +94,9 @@ struct workflow_input {
 };
 
 struct workflow {
-    struct arena *arena;     /* owned: everything below */
-    struct expr_list *exprs; /* owned: every expression in it */
-    const char *file;        /* the name used in messages */
-    const char *name;        /* `name`, "" where absent */
+    struct arena *arena; /* owned: everything below */
+    const char *file;    /* the name used in messages */
+    const char *name;    /* `name`, "" where absent */
     const struct token *root, *run_name, *env, *defaults_run, *concurrency, *permissions;
     struct workflow_event *events;
     size_t n_events;
