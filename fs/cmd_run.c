@@ -1,0 +1,597 @@
+/* runfs run: one workflow without a mount, through the same engine and store, with a live log. */
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "fs.h"
+#include "runfs/io.h"
+#include "runfs/log.h"
+#include "runfs/str.h"
+#include "runfs/workflow.h"
+
+static const char help[] =
+    "usage: runfs run FILE [OPTION...]\n"
+    "\n"
+    "Runs one workflow and shows its log as it comes.\n"
+    "\n"
+    "      --event NAME          the event that starts it (default: push, workflow_dispatch, or the first of "
+    "`on`)\n"
+    "      --payload FILE        the event's payload, JSON\n"
+    "      --input K=V           a workflow_dispatch input\n"
+    "      --secret K=V          a secret; --secret K takes it from the environment\n"
+    "      --secret-file FILE    secrets, K=V lines\n"
+    "      --var K=V             a variable (vars context)\n"
+    "      --env K=V             a variable of the environment, below the workflow's own; --env-file FILE "
+    "for many\n"
+    "      --job ID              only this job and those that it needs\n"
+    "      --matrix K:V          only combinations with this value\n"
+    "      --label LABEL=BACKEND what a label means: sandbox, bubblewrap, host; '*=sandbox' maps all\n"
+    "      --workspace DIR       the repository that the workflow belongs to\n"
+    "      --repository O/R, --actor NAME, --ref REF   what the github context says\n"
+    "      --state DIR           where the run is kept (default: $XDG_STATE_HOME/runfs; a temporary place "
+    "while that is in use)\n"
+    "      --json                one JSON line for each thing that happens, instead of the log\n"
+    "\n"
+    "Ctrl-C cancels the run as a person would; a second one kills it.\n"
+    "exit status: that of the run: 0 success, else the first failing step's exit code; 130 cancelled,\n"
+    "65 the workflow is in error, 2 usage, 1 anything else\n";
+
+enum { EXIT_WORKFLOW = 65, TEXT_MAX = 1024 * 1024 };
+
+static volatile sig_atomic_t interrupts;
+
+static void on_interrupt(int signal)
+{
+    (void)signal;
+    interrupts++;
+}
+
+struct options {
+    const char *file, *state, *payload;
+    bool json;
+    struct run_request request;
+    struct buf text;
+};
+
+/* ----------------------------------------------------------------------------------------------- options */
+
+static int add_pair(json_t **object, const char *pair, char separator, bool from_env)
+{
+    const char *at = strchr(pair, separator);
+    const char *value = at ? at + 1 : from_env ? getenv(pair) : NULL;
+    size_t len = at ? (size_t)(at - pair) : strlen(pair);
+
+    if (!*object)
+        *object = json_object();
+    if (!value || len == 0 || json_object_setn_new(*object, pair, len, json_string(value)) < 0) {
+        fprintf(stderr, "runfs run: '%s' is not of the form KEY%cVALUE\n", pair, separator);
+        return -1;
+    }
+    return 0;
+}
+
+/* KEY=VALUE lines; blank ones and those that begin with '#' are passed over. */
+static int add_file(json_t **object, const char *path)
+{
+    _buf_ struct buf text = BUF_INIT;
+    struct err err = {0};
+
+    if (read_file(path, TEXT_MAX, &text, &err) < 0) {
+        fprintf(stderr, "runfs run: %s\n", err.msg);
+        return -1;
+    }
+    for (char *line = text.ptr; line && *line;) {
+        size_t len = strcspn(line, "\n");
+        char *next = line + len + (line[len] == '\n');
+        line[len] = '\0';
+        if (len && line[0] != '#' && add_pair(object, line, '=', false) < 0)
+            return -1;
+        line = next;
+    }
+    return 0;
+}
+
+static int read_payload(struct options *o)
+{
+    _buf_ struct buf text = BUF_INIT;
+    struct err err = {0};
+    json_error_t at;
+
+    if (!o->payload)
+        return 0;
+    if (read_file(o->payload, 32 * TEXT_MAX, &text, &err) < 0) {
+        fprintf(stderr, "runfs run: %s\n", err.msg);
+        return -1;
+    }
+    o->request.payload = json_loadb(buf_str(&text), text.len, JSON_REJECT_DUPLICATES, &at);
+    if (json_is_object(o->request.payload))
+        return 0;
+    fprintf(stderr, "runfs run: %s (Line: %d, Col: %d): %s\n", o->payload, at.line, at.column,
+            o->request.payload ? "the payload must be an object" : at.text);
+    return -1;
+}
+
+enum {
+    OPT_EVENT = 256,
+    OPT_PAYLOAD,
+    OPT_INPUT,
+    OPT_SECRET,
+    OPT_SECRET_FILE,
+    OPT_VAR,
+    OPT_ENV,
+    OPT_ENV_FILE,
+    OPT_JOB,
+    OPT_MATRIX,
+    OPT_LABEL,
+    OPT_WORKSPACE,
+    OPT_REPOSITORY,
+    OPT_ACTOR,
+    OPT_REF,
+    OPT_STATE,
+    OPT_JSON
+};
+
+static const struct option longs[] = {{"event", required_argument, NULL, OPT_EVENT},
+                                      {"payload", required_argument, NULL, OPT_PAYLOAD},
+                                      {"input", required_argument, NULL, OPT_INPUT},
+                                      {"secret", required_argument, NULL, OPT_SECRET},
+                                      {"secret-file", required_argument, NULL, OPT_SECRET_FILE},
+                                      {"var", required_argument, NULL, OPT_VAR},
+                                      {"env", required_argument, NULL, OPT_ENV},
+                                      {"env-file", required_argument, NULL, OPT_ENV_FILE},
+                                      {"job", required_argument, NULL, OPT_JOB},
+                                      {"matrix", required_argument, NULL, OPT_MATRIX},
+                                      {"label", required_argument, NULL, OPT_LABEL},
+                                      {"workspace", required_argument, NULL, OPT_WORKSPACE},
+                                      {"repository", required_argument, NULL, OPT_REPOSITORY},
+                                      {"actor", required_argument, NULL, OPT_ACTOR},
+                                      {"ref", required_argument, NULL, OPT_REF},
+                                      {"state", required_argument, NULL, OPT_STATE},
+                                      {"json", no_argument, NULL, OPT_JSON},
+                                      {"help", no_argument, NULL, 'h'},
+                                      {0}};
+
+static int take_option(struct options *o, int c)
+{
+    struct run_request *r = &o->request;
+
+    switch (c) {
+    case OPT_EVENT:
+        r->event = optarg;
+        return 0;
+    case OPT_PAYLOAD:
+        o->payload = optarg;
+        return 0;
+    case OPT_INPUT:
+        return add_pair(&r->inputs, optarg, '=', false);
+    case OPT_SECRET:
+        return add_pair(&r->secrets, optarg, '=', true);
+    case OPT_SECRET_FILE:
+        return add_file(&r->secrets, optarg);
+    case OPT_VAR:
+        return add_pair(&r->vars, optarg, '=', false);
+    case OPT_ENV:
+        return add_pair(&r->env, optarg, '=', true);
+    case OPT_ENV_FILE:
+        return add_file(&r->env, optarg);
+    case OPT_JOB:
+        r->job = optarg;
+        return 0;
+    case OPT_MATRIX:
+        return add_pair(&r->matrix, optarg, ':', false);
+    case OPT_LABEL:
+        return add_pair(&r->labels, optarg, '=', false);
+    case OPT_WORKSPACE:
+        r->workspace = optarg;
+        return 0;
+    case OPT_REPOSITORY:
+        r->repository = optarg;
+        return 0;
+    case OPT_ACTOR:
+        r->actor = optarg;
+        return 0;
+    case OPT_REF:
+        r->ref = optarg;
+        return 0;
+    case OPT_STATE:
+        o->state = optarg;
+        return 0;
+    case OPT_JSON:
+        o->json = true;
+        return 0;
+    default:
+        return -1;
+    }
+}
+
+/* 0: go on; 1: help was asked for; -1: usage. */
+static int parse(int argc, char **argv, struct options *o)
+{
+    int c;
+
+    while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+        if (c == 'h')
+            return 1;
+        if (take_option(o, c) < 0)
+            return -1;
+    }
+    if (optind != argc - 1)
+        return -1;
+    o->file = argv[optind];
+    return read_payload(o);
+}
+
+static void options_release(struct options *o)
+{
+    json_decref(o->request.payload);
+    json_decref(o->request.inputs);
+    json_decref(o->request.secrets);
+    json_decref(o->request.vars);
+    json_decref(o->request.env);
+    json_decref(o->request.labels);
+    json_decref(o->request.matrix);
+    buf_release(&o->text);
+}
+
+/* -------------------------------------------------------------------------------------------- the session */
+
+struct session {
+    struct store *store;
+    struct machines *machines;
+    struct engine *engine;
+    char *temporary; /* owned: a state directory to remove; NULL: the usual one */
+    int64_t run_id;
+    bool terminal, json, status_shown;
+    int64_t started;
+    struct log_view *view;
+    int64_t shown;
+    /* what --json told already, by job and step id */
+    json_t *told;
+};
+
+static int session_open(struct session *s, const struct options *o, struct err *err)
+{
+    _free_ char *state = state_directory(o->state);
+    char temporary[] = "/tmp/runfs-run-XXXXXX";
+    int r = state ? store_open(state, &s->store, err) : -ENOMEM;
+
+    if (r == -EBUSY &&
+        !o->state) { /* a daemon works there: this run is kept in a place of its own, and not for long */
+        if (!mkdtemp(temporary) || !(s->temporary = strdup(temporary)))
+            return err_errno(err, -errno, "no temporary directory");
+        *err = (struct err){0};
+        r = store_open(s->temporary, &s->store, err);
+    }
+    if (r == 0) {
+        r = store_recover(s->store, err);
+        r = r < 0 ? r : 0;
+    }
+    if (r == 0)
+        r = machines_new(&(struct machines_opts){.state_dir = store_dir(s->store)}, &s->machines, err);
+    if (r == 0)
+        r = engine_new(&(struct engine_opts){.store = s->store, .machines = s->machines, .defaults = true},
+                       &s->engine, err);
+    return r;
+}
+
+static void session_close(struct session *s)
+{
+    log_view_close(s->view);
+    engine_free(s->engine);
+    if (s->machines)
+        machines_free(s->machines);
+    store_close(s->store);
+    if (s->temporary)
+        (void)remove_tree(s->temporary);
+    free(s->temporary);
+    json_decref(s->told);
+}
+
+/* ------------------------------------------------------------------------------------------------ showing */
+
+static void clear_status(struct session *s)
+{
+    if (s->status_shown)
+        fputs("\r\033[K", stdout);
+    s->status_shown = false;
+}
+
+/* A line of the runner's own stands out on a terminal. */
+static void print_line(const struct session *s, const char *line, size_t len)
+{
+    static const struct {
+        const char *prefix, *colour;
+    } colours[] = {{"##[error]", "\033[31m"},
+                   {"##[warning]", "\033[33m"},
+                   {"##[notice]", "\033[36m"},
+                   {"##[group]", "\033[1m"},
+                   {"==> ", "\033[1;34m"}};
+    const char *colour = NULL;
+
+    for (size_t i = 0; s->terminal && i < ARRAY_LEN(colours); i++)
+        if (len >= strlen(colours[i].prefix) &&
+            memcmp(line, colours[i].prefix, strlen(colours[i].prefix)) == 0)
+            colour = colours[i].colour;
+    if (colour)
+        fputs(colour, stdout);
+    fwrite(line, 1, len, stdout);
+    if (colour)
+        fputs("\033[0m", stdout);
+}
+
+static void show_log(struct session *s)
+{
+    char chunk[65536];
+    ssize_t n;
+
+    while ((n = log_view_read(s->view, chunk, sizeof(chunk), s->shown)) > 0) {
+        clear_status(s);
+        s->shown += n;
+        if (!s->terminal) {
+            fwrite(chunk, 1, (size_t)n, stdout);
+            continue;
+        }
+        for (const char *line = chunk, *end = chunk + n; line < end;) {
+            const char *newline = memchr(line, '\n', (size_t)(end - line));
+            size_t len = newline ? (size_t)(newline - line) + 1 : (size_t)(end - line);
+            print_line(s, line, len);
+            line += len;
+        }
+    }
+    fflush(stdout);
+}
+
+typedef void step_fn(struct session *s, const struct job_row *job, const struct step_row *step, void *data);
+
+static void each_step(struct session *s, step_fn *fn, void *data)
+{
+    const struct run_row *run = store_get_run(s->store, s->run_id);
+    int64_t jobs[256], steps[256];
+    ssize_t n = run ? store_list_jobs(s->store, s->run_id, run->attempt, 0, jobs, ARRAY_LEN(jobs)) : 0;
+
+    for (ssize_t i = 0; i < n; i++) {
+        const struct job_row *job = store_get_job(s->store, jobs[i]);
+        ssize_t m = job ? store_list_steps(s->store, jobs[i], 0, steps, ARRAY_LEN(steps)) : 0;
+        if (job)
+            fn(s, job, NULL, data);
+        for (ssize_t k = 0; k < m; k++) {
+            const struct step_row *step = store_get_step(s->store, steps[k]);
+            if (step)
+                fn(s, job, step, data);
+            step_row_unref(step);
+        }
+        job_row_unref(job);
+    }
+    run_row_unref(run);
+}
+
+static void name_current(struct session *s, const struct job_row *job, const struct step_row *step,
+                         void *data)
+{
+    struct buf *text = data;
+
+    (void)s;
+    if (step && str_eq(step->status, "in_progress") && text->len < 200)
+        buf_addf(text, "%s%s / %s", text->len ? ", " : "", job->name, step->name);
+}
+
+/* One line at the bottom: what runs, for how long. */
+static void draw_status(struct session *s)
+{
+    _buf_ struct buf text = BUF_INIT;
+    struct winsize size = {.ws_col = 80};
+
+    if (!s->terminal)
+        return;
+    (void)ioctl(1, TIOCGWINSZ, &size);
+    each_step(s, name_current, &text);
+    clear_status(s);
+    printf("\033[2m%.*s  %.1f s\033[0m", size.ws_col > 12 ? size.ws_col - 12 : 20,
+           text.len ? text.ptr : "waiting", (double)(mono_ns() - s->started) / 1e9);
+    fflush(stdout);
+    s->status_shown = true;
+}
+
+/* ---------------------------------------------------------------------------------------------------- json
+ */
+
+static void print_json(json_t *json)
+{
+    _free_ char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+    if (text)
+        puts(text);
+    fflush(stdout);
+    json_decref(json);
+}
+
+/* A job or step whose status is not what was told last. */
+static void tell_change(struct session *s, const struct job_row *job, const struct step_row *step, void *data)
+{
+    const char *status = step ? step->status : job->status;
+    char key[64];
+
+    (void)data;
+    snprintf(key, sizeof(key), "%c%lld", step ? 's' : 'j', (long long)(step ? step->id : job->id));
+    const char *told = json_string_value(json_object_get(s->told, key));
+    if (str_eq(told ? told : "queued", status))
+        return;
+    json_object_set_new(s->told, key, json_string(status));
+    json_t *line =
+        json_pack("{s:s, s:s, s:s}", "event", step ? "step" : "job", "job", job->key, "status", status);
+    if (step) {
+        json_object_set_new(line, "step", json_integer(step->number));
+        json_object_set_new(line, "name", json_string(step->name));
+    }
+    if (str_eq(status, "completed")) {
+        json_object_set_new(line, "conclusion", json_string(step ? step->conclusion : job->conclusion));
+        json_object_set_new(line, "exit_code", json_integer(step ? step->exit_code : job->exit_code));
+    }
+    print_json(line);
+}
+
+static void tell_log(struct session *s)
+{
+    char chunk[65536];
+    ssize_t n;
+
+    while ((n = log_view_read(s->view, chunk, sizeof(chunk), s->shown)) > 0) {
+        size_t good = utf8_valid_prefix(chunk, (size_t)n);
+        if (good == 0)
+            good = 1;
+        print_json(json_pack("{s:s, s:s#}", "event", "log", "text", utf8_valid(chunk, good) ? chunk : "?",
+                             utf8_valid(chunk, good) ? (int)good : 1));
+        s->shown += (int64_t)good;
+    }
+}
+
+static void tell_result(struct session *s)
+{
+    _buf_ struct buf text = BUF_INIT;
+
+    if (store_run_text(s->store, s->run_id, RUN_RESULT, &text) < 0)
+        return;
+    json_t *result = json_loadb(buf_str(&text), text.len, 0, NULL);
+    json_object_set_new(result, "event_type", json_string("result"));
+    print_json(json_pack("{s:s, s:o}", "event", "result", "result", result));
+}
+
+/* ------------------------------------------------------------------------------------------------- the run
+ */
+
+static void show_now(struct session *s)
+{
+    if (s->json) {
+        each_step(s, tell_change, NULL);
+        tell_log(s);
+    } else {
+        show_log(s);
+    }
+}
+
+/* Follows the run to its end. Every interrupt asks it to end, the second one less politely. */
+static void follow(struct session *s)
+{
+    int seen = 0;
+
+    for (bool running = true; running;) {
+        struct engine_status status;
+        engine_status(s->engine, &status);
+        running = status.active_runs > 0;
+        show_now(s);
+        if (!running)
+            break;
+        if (interrupts > seen) {
+            seen = interrupts;
+            struct err err = {0};
+            if (seen == 1 && engine_cancel_run(s->engine, s->run_id, &err) == 0)
+                fprintf(stderr, "runfs run: cancelling; Ctrl-C again kills it\n");
+            else if (seen > 1)
+                break;
+        }
+        draw_status(s);
+        struct timespec nap = {0, s->terminal ? 50000000 : 10000000};
+        nanosleep(&nap, NULL);
+    }
+    clear_status(s);
+}
+
+static int conclude(struct session *s)
+{
+    const struct run_row *run = store_get_run(s->store, s->run_id);
+    int code = run && run->exit_code >= 0 ? run->exit_code : 130;
+
+    if (s->json)
+        tell_result(s);
+    else if (run)
+        printf("\n%s%s: %s (%.1f s)%s\n",
+               !s->terminal                         ? ""
+               : str_eq(run->conclusion, "success") ? "\033[1;32m"
+                                                    : "\033[1;31m",
+               run->workflow_name, *run->conclusion ? run->conclusion : "killed",
+               (double)(run->completed_at ? run->completed_at - run->started_at : 0) / 1e9,
+               s->terminal ? "\033[0m" : "");
+    fflush(stdout);
+    run_row_unref(run);
+    return code;
+}
+
+/* Every complaint about the workflow, as lint prints them. */
+static int say_refused(const struct options *o, const struct err *err)
+{
+    _lint_ struct lint lint = {0};
+    struct workflow *w = NULL;
+
+    if (workflow_parse(o->file, buf_str(&o->text), o->text.len, NULL, &w, &lint) < 0 && lint.n) {
+        for (size_t i = 0; i < lint.n; i++)
+            fprintf(stderr, "%s\n", lint.errors[i].msg);
+        return EXIT_WORKFLOW;
+    }
+    workflow_free(w);
+    fprintf(stderr, "runfs run: %s\n", err->msg);
+    return 1;
+}
+
+static int run_session(struct session *s, struct options *o)
+{
+    struct sigaction action = {.sa_handler = on_interrupt};
+    char workspace[PATH_MAX];
+    struct err err = {0};
+
+    if (session_open(s, o, &err) < 0) {
+        fprintf(stderr, "runfs run: %s\n", err.msg);
+        return 1;
+    }
+    if (o->request.workspace) {
+        if (!realpath(o->request.workspace, workspace)) {
+            fprintf(stderr, "runfs run: %s: %s\n", o->request.workspace, strerrordesc_np(errno));
+            return 1;
+        }
+        o->request.workspace = workspace;
+    }
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    if (engine_submit(s->engine, &o->request, &s->run_id, &err) < 0)
+        return say_refused(o, &err);
+    struct log_select select = {.run_id = s->run_id, .streams = LOG_OF_RUN};
+    s->started = mono_ns();
+    if (log_view_open(s->store, &select, &s->view, &err) < 0) {
+        fprintf(stderr, "runfs run: %s\n", err.msg);
+        return 1;
+    }
+    follow(s);
+    return conclude(s);
+}
+
+int cmd_run(int argc, char **argv)
+{
+    struct options o = {0};
+    struct session s = {.terminal = isatty(1), .told = json_object()};
+    struct err err = {0};
+    int r = parse(argc, argv, &o), code;
+
+    if (r != 0) {
+        fputs(help, r > 0 ? stdout : stderr);
+        options_release(&o);
+        json_decref(s.told);
+        return r > 0 ? 0 : 2;
+    }
+    s.json = o.json;
+    s.terminal = s.terminal && !o.json;
+    log_threshold(LOG_LEVEL_WARNING);
+    if (read_file(o.file, TEXT_MAX + 1, &o.text, &err) < 0) {
+        fprintf(stderr, "runfs run: %s\n", err.msg);
+        code = 2;
+    } else {
+        o.request.file = o.file;
+        o.request.text = buf_str(&o.text);
+        o.request.len = o.text.len;
+        code = run_session(&s, &o);
+    }
+    session_close(&s);
+    options_release(&o);
+    return code;
+}
