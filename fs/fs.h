@@ -59,6 +59,9 @@ int node_log(struct fs *fs, struct node n, struct log_select *ret);
 int64_t node_run(struct fs *fs, struct node n);
 bool owner_completed(struct fs *fs, enum owner owner, int64_t id);
 
+/* Ids from here on are of settings that are being made: they are there, and empty. */
+#define NODE_UNBORN (1LL << 50)
+
 /* Inode numbers: the row and the id in one. */
 uint64_t node_ino(struct node n);
 struct node node_of(uint64_t ino);

@@ -435,7 +435,7 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 {
     struct fs *fs = fs_of(req);
     int row = node_creatable(fs, node_of(parent), name);
-    static atomic_llong unborn = 1LL << 50; /* ids of settings that do not exist yet */
+    static atomic_llong unborn = NODE_UNBORN;
     struct fuse_entry_param e = {.generation = 1};
     struct handle *h = NULL;
     int64_t id = row < 0 ? row : 0;
@@ -483,6 +483,23 @@ static int put_bytes(struct handle *h, const char *bytes, size_t size, off_t off
     return 0;
 }
 
+/* Makes what was written true. A draft with a workflow's name ends with its first acceptance. */
+static int handle_commit(struct fs *fs, struct handle *h)
+{
+    size_t len = h->too_big ? DRAFT_SIZE_MAX + 1 : h->text.len;
+    bool drop = tree[h->node.row].kind == ROW_DROP && is_workflow_name(h->name);
+    int r = node_write(fs, h->node, h->name, buf_str(&h->text), h->too_big && !drop ? h->text.len : len);
+
+    h->dirty = false;
+    h->committed = true;
+    return h->too_big && !drop ? -EFBIG : r;
+}
+
+static bool is_setting(int row)
+{
+    return tree[row].kind == ROW_SETTING || tree[row].kind == ROW_SECRET;
+}
+
 static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t off,
                      struct fuse_file_info *fi)
 {
@@ -495,24 +512,15 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t s
     } else {
         pthread_mutex_lock(&h->lock);
         r = h->writes ? put_bytes(h, bytes, size, off) : -EBADF;
+        /* a setting is refused where a shell's `echo` sees it: at the write, not at a close that nobody checks */
+        if (r == 0 && is_setting(h->node.row))
+            r = handle_commit(fs_of(req), h);
         pthread_mutex_unlock(&h->lock);
     }
     if (r < 0)
         fuse_reply_err(req, -r);
     else
         fuse_reply_write(req, size);
-}
-
-/* Makes what was written true. A draft with a workflow's name ends with its first acceptance. */
-static int handle_commit(struct fs *fs, struct handle *h)
-{
-    size_t len = h->too_big ? DRAFT_SIZE_MAX + 1 : h->text.len;
-    bool drop = tree[h->node.row].kind == ROW_DROP && is_workflow_name(h->name);
-    int r = node_write(fs, h->node, h->name, buf_str(&h->text), h->too_big && !drop ? h->text.len : len);
-
-    h->dirty = false;
-    h->committed = true;
-    return h->too_big && !drop ? -EFBIG : r;
 }
 
 /*

@@ -268,6 +268,10 @@ int node_stat(struct fs *fs, struct node n, struct stat *st, double *seconds)
     *seconds = 0;
     if (row->class == &class_drafts)
         return draft_stat(fs, n.id, st);
+    if (n.id >= NODE_UNBORN) {
+        set_times(st, now_ns());
+        return 0;
+    }
     if (owner_time(fs, row->owner, n.id, &changed) < 0)
         return -ENOENT;
     set_times(st, n.id ? changed : listing_time(fs, row));
