@@ -21,7 +21,7 @@ jobs:
           mkdir bin; printf '#!/bin/sh\necho from-path\n' > bin/mytool; chmod +x bin/mytool
           echo $PWD/bin >> $GITHUB_PATH
       - run: echo "$C $D ${{ env.D }}"; mytool
-      - run: set -o | grep -q 'pipefail.*on' && echo pipefail
+      - run: '[[ $SHELLOPTS == *pipefail* ]] && echo pipefail'
       - shell: sh
         run: echo "$0" | grep -q sh && echo is-sh
       - shell: python
