@@ -90,7 +90,7 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/librunfs.a | $(BUILD)/runfs-ag
 
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/librunfs.a | $(BUILD)/runfs-agent
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
 
 test: deps ## install, build and run every test
 	$(Q)$(MAKE) --no-print-directory run-tests

@@ -85,7 +85,7 @@ static int owner_time(struct fs *fs, enum owner owner, int64_t id, int64_t *ret)
     return -ENOENT;
 }
 
-/* runs/ and the like change with the newest run. */
+/* runs/ changes when a run comes, what is derived from runs when the newest one changes. */
 static int64_t listing_time(struct fs *fs, const struct row *row)
 {
     const struct run_row *run = NULL;
@@ -93,8 +93,9 @@ static int64_t listing_time(struct fs *fs, const struct row *row)
 
     if (row->owner == OWN_RUN)
         run = store_get_run(fs->store, store_latest_run(fs->store));
-    if (run && run->changed_at > t)
-        t = run->changed_at;
+    int64_t changed = !run ? 0 : row == &tree[tree_find("runs")] ? run->created_at : run->changed_at;
+    if (changed > t)
+        t = changed;
     run_row_unref(run);
     return t;
 }
@@ -256,6 +257,15 @@ static void set_times(struct stat *st, int64_t ns)
 
 enum { KEEP_SECONDS = 3600 };
 
+/*
+ * Directories that every path leads through: were they asked for each time, nothing below them would be fast. The root never
+ * changes, and the kernel is told when runs/ does.
+ */
+static bool kept_directory(struct node n)
+{
+    return n.row == ROW_ROOT || n.row == tree_find("runs");
+}
+
 int node_stat(struct fs *fs, struct node n, struct stat *st, double *seconds)
 {
     const struct row *row = &tree[n.row];
@@ -291,7 +301,7 @@ int node_stat(struct fs *fs, struct node n, struct stat *st, double *seconds)
         r = r == -EAGAIN ? 0 : r;
     }
     st->st_blocks = (st->st_size + 511) / 512;
-    if (r == 0 && node_final(fs, n))
+    if (r == 0 && (kept_directory(n) || node_final(fs, n)))
         *seconds = KEEP_SECONDS;
     return r;
 }

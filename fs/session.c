@@ -84,7 +84,11 @@ static void on_changed(void *data, const struct change *changes, size_t n)
 
     park_wake(m->park, changes, n);
     for (size_t i = 0; i < n; i++) {
-        if (changes[i].kind != CHANGE_RUN || changes[i].created)
+        if (changes[i].kind != CHANGE_RUN)
+            continue;
+        if (changes[i].created || changes[i].deleted)
+            tell_stale(m, 0, node_ino((struct node){tree_find("runs"), 0}), NULL);
+        if (changes[i].created)
             continue;
         char name[32];
         snprintf(name, sizeof(name), "%lld", (long long)changes[i].id);
