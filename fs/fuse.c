@@ -3,38 +3,13 @@
  * reply, here (or in park.c, for those that wait).
  */
 #include <fcntl.h>
-#include <fuse_lowlevel.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <sys/mount.h>
 
-#include "fs.h"
-#include "park.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
-#include "runfs/proc.h"
 #include "runfs/str.h"
-
-struct mounted {
-    struct fs *fs; /* borrowed */
-    struct fuse_session *session;
-    struct park *park;
-    bool signals, attached;
-    /* invalidations are told to the kernel by a thread of their own: it may hold locks that a handler waits
-     * for */
-    pthread_t teller;
-    bool has_teller, ending;
-    pthread_mutex_t lock;
-    pthread_cond_t told;
-    struct stale *stale; /* owned; newest first */
-};
-
-struct stale {
-    uint64_t parent, ino; /* parent 0: an inode's data; else an entry */
-    char *name;           /* owned */
-    struct stale *next;
-};
+#include "session.h"
 
 /* An open file. One at a time: the kernel serialises what it must, and `lock` the rest. */
 struct handle {
@@ -512,7 +487,8 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t s
     } else {
         pthread_mutex_lock(&h->lock);
         r = h->writes ? put_bytes(h, bytes, size, off) : -EBADF;
-        /* a setting is refused where a shell's `echo` sees it: at the write, not at a close that nobody checks */
+        /* a setting is refused where a shell's `echo` sees it: at the write, not at a close that nobody
+         * checks */
         if (r == 0 && is_setting(h->node.row))
             r = handle_commit(fs_of(req), h);
         pthread_mutex_unlock(&h->lock);
@@ -661,94 +637,7 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
     fuse_reply_err(req, -r);
 }
 
-/* ------------------------------------------------------------------------- what the kernel must forget */
-
-static void tell_stale(struct mounted *m, uint64_t parent, uint64_t ino, const char *name)
-{
-    struct stale *s = calloc(1, sizeof(*s));
-
-    if (s)
-        *s = (struct stale){parent, ino, name ? strdup(name) : NULL, NULL};
-    if (!s || (name && !s->name)) {
-        free(s);
-        return;
-    }
-    pthread_mutex_lock(&m->lock);
-    s->next = m->stale;
-    m->stale = s;
-    pthread_cond_signal(&m->told);
-    pthread_mutex_unlock(&m->lock);
-}
-
-static void *teller(void *data)
-{
-    struct mounted *m = data;
-
-    pthread_mutex_lock(&m->lock);
-    while (!m->ending || m->stale) {
-        struct stale *s = m->stale;
-        if (!s) {
-            pthread_cond_wait(&m->told, &m->lock);
-            continue;
-        }
-        m->stale = s->next;
-        bool ending = m->ending;
-        pthread_mutex_unlock(&m->lock);
-        if (!ending && s->name)
-            fuse_lowlevel_notify_inval_entry(m->session, s->parent, s->name, strlen(s->name));
-        else if (!ending)
-            fuse_lowlevel_notify_inval_inode(m->session, s->ino, 0, 0);
-        free(s->name);
-        free(s);
-        pthread_mutex_lock(&m->lock);
-    }
-    pthread_mutex_unlock(&m->lock);
-    return NULL;
-}
-
-/* A run that was finished, and so cached, is run again: all its files, and the jobs of the attempt before. */
-static void run_restarted(struct mounted *m, const struct run_row *run)
-{
-    uint64_t jobs = node_ino((struct node){tree_find("runs/N/jobs"), run->id});
-    int64_t ids[64], after = 0;
-    ssize_t n;
-
-    for (int row = 0; row < (int)tree_rows; row++)
-        if (tree[row].owner == OWN_RUN && tree[row].depth >= 2)
-            tell_stale(m, 0, node_ino((struct node){row, run->id}), NULL);
-    while ((n = store_list_jobs(m->fs->store, run->id, run->attempt - 1, after, ids, ARRAY_LEN(ids))) > 0) {
-        for (ssize_t i = 0; i < n; i++) {
-            const struct job_row *job = store_get_job(m->fs->store, ids[i]);
-            if (job)
-                tell_stale(m, jobs, 0, job->key);
-            job_row_unref(job);
-        }
-        after = ids[n - 1];
-    }
-}
-
-static void on_changed(void *data, const struct change *changes, size_t n)
-{
-    struct mounted *m = data;
-
-    park_wake(m->park, changes, n);
-    for (size_t i = 0; i < n; i++) {
-        if (changes[i].kind != CHANGE_RUN || changes[i].created)
-            continue;
-        char name[32];
-        snprintf(name, sizeof(name), "%lld", (long long)changes[i].id);
-        if (changes[i].deleted) {
-            tell_stale(m, node_ino((struct node){tree_find("runs"), 0}), 0, name);
-            continue;
-        }
-        const struct run_row *run = store_get_run(m->fs->store, changes[i].id);
-        if (run && run->attempt > 1 && str_eq(run->status, "queued"))
-            run_restarted(m, run);
-        run_row_unref(run);
-    }
-}
-
-/* --------------------------------------------------------------------------------------------- session */
+/* ------------------------------------------------------------------------------------------- the table */
 
 static void op_init(void *data, struct fuse_conn_info *conn)
 {
@@ -758,7 +647,7 @@ static void op_init(void *data, struct fuse_conn_info *conn)
     conn->want &= ~(unsigned)FUSE_CAP_WRITEBACK_CACHE;
 }
 
-static const struct fuse_lowlevel_ops operations = {
+const struct fuse_lowlevel_ops mount_operations = {
     .init = op_init,
     .lookup = op_lookup,
     .getattr = op_getattr,
@@ -781,90 +670,3 @@ static const struct fuse_lowlevel_ops operations = {
     .symlink = op_symlink,
     .rename = op_rename,
 };
-
-static int start_session(struct mounted *m, const struct mount_opts *opts, struct err *err)
-{
-    _buf_ struct buf options = BUF_INIT;
-    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
-
-    buf_adds(&options, "fsname=runfs,subtype=runfs,default_permissions");
-    if (*opts->options)
-        buf_addf(&options, ",%s", opts->options);
-    if (!buf_ok(&options) || fuse_opt_add_arg(&args, "runfs") < 0 || fuse_opt_add_arg(&args, "-o") < 0 ||
-        fuse_opt_add_arg(&args, buf_str(&options)) < 0) {
-        fuse_opt_free_args(&args);
-        return err_errno(err, -ENOMEM, "cannot mount");
-    }
-    m->session = fuse_session_new(&args, &operations, sizeof(operations), m);
-    fuse_opt_free_args(&args);
-    if (!m->session)
-        return err_set(err, -EINVAL, "cannot mount with the options '%s'", opts->options);
-    if (fuse_set_signal_handlers(m->session) == 0)
-        m->signals = true;
-    if (fuse_session_mount(m->session, opts->mount_point) < 0)
-        return err_set(err, -EIO, "cannot mount at %s: see the message above, and `runfs doctor`",
-                       opts->mount_point);
-    m->attached = true;
-    return 0;
-}
-
-int mounted_new(const struct mount_opts *opts, struct mounted **ret, struct err *err)
-{
-    struct mounted *m = calloc(1, sizeof(*m));
-
-    if (!m)
-        return err_errno(err, -ENOMEM, "cannot mount");
-    m->fs = opts->fs;
-    pthread_mutex_init(&m->lock, NULL);
-    pthread_cond_init(&m->told, NULL);
-    m->park = park_new(opts->fs);
-    int r = m->park ? start_session(m, opts, err) : err_errno(err, -ENOMEM, "cannot mount");
-    if (r == 0 && store_subscribe(opts->fs->store, on_changed, m) < 0)
-        r = err_set(err, -ENOSPC, "cannot mount: too many subscribers of the store");
-    if (r == 0)
-        m->has_teller = pthread_create(&m->teller, NULL, teller, m) == 0;
-    if (r < 0) {
-        mounted_free(m);
-        return r;
-    }
-    *ret = m;
-    return 0;
-}
-
-int mounted_serve(struct mounted *m)
-{
-    struct fuse_loop_config *config = fuse_loop_cfg_create();
-
-    if (!config)
-        return -ENOMEM;
-    fuse_loop_cfg_set_clone_fd(config, 1);
-    fuse_loop_cfg_set_max_threads(config, 8);
-    int r = fuse_session_loop_mt(m->session, config);
-    fuse_loop_cfg_destroy(config);
-    park_end(m->park);
-    return r < 0 ? r : 0;
-}
-
-void mounted_free(struct mounted *m)
-{
-    if (!m)
-        return;
-    pthread_mutex_lock(&m->lock);
-    m->ending = true;
-    pthread_cond_signal(&m->told);
-    pthread_mutex_unlock(&m->lock);
-    if (m->has_teller)
-        pthread_join(m->teller, NULL);
-    if (m->park)
-        park_end(m->park);
-    if (m->attached)
-        fuse_session_unmount(m->session);
-    if (m->signals)
-        fuse_remove_signal_handlers(m->session);
-    if (m->session)
-        fuse_session_destroy(m->session);
-    park_free(m->park);
-    pthread_mutex_destroy(&m->lock);
-    pthread_cond_destroy(&m->told);
-    free(m);
-}

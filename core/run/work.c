@@ -30,13 +30,14 @@ static void sink_name(struct store_sink *s, size_t i, const char *name)
 {
     _buf_ struct buf slug = BUF_INIT, label = BUF_INIT;
 
+    /* the directory keeps the name that it had first: paths that someone holds stay true */
     buf_add_slug(&slug, name, 60);
     buf_addf(&label, "%s / %s", s->job->row.name, name);
     free((void *)(uintptr_t)s->steps[i].name);
-    free((void *)(uintptr_t)s->steps[i].slug);
     free(s->labels[i]);
     s->steps[i].name = strdup(name);
-    s->steps[i].slug = buf_steal(&slug);
+    if (!s->steps[i].slug)
+        s->steps[i].slug = buf_steal(&slug);
     s->labels[i] = buf_steal(&label);
 }
 
@@ -132,8 +133,27 @@ static void sink_completed(void *data, size_t i, const struct step_result *r)
     row->script = row->env = row->cwd = row->why = row->summary = "";
 }
 
+/* What a step is called before it runs: as far as its name can be told from what is known now. */
+static void first_name(const struct store_sink *s, const struct workflow_step *def, json_t *contexts, struct buf *ret)
+{
+    const struct token *t = def ? (def->name ? def->name : def->run) : NULL;
+    struct expr_env env = {.contexts = contexts};
+    _free_ char *text = NULL;
+    _buf_ struct buf name = BUF_INIT;
+
+    if (t && token_eval_string(t, s->job->run->workflow->file, &env, &text, NULL) == 0 && *text) {
+        const char *line = text + strspn(text, " \t\r\n");
+        buf_addf(&name, "%s%.*s", def->name ? "" : "Run ", (int)strcspn(line, "\r\n"), line);
+    } else if (def && def->uses) {
+        buf_addf(&name, "Run %s", def->uses);
+    } else {
+        buf_adds(&name, def ? def->id : "Set up job");
+    }
+    mask_apply(s->mask, buf_str(&name), name.len, ret);
+}
+
 /* Rows for all steps, so that what will run is seen before it does. */
-static int sink_open(struct store_sink *s, struct run_job *job, struct mask *mask)
+static int sink_open(struct store_sink *s, struct run_job *job, json_t *contexts, struct mask *mask)
 {
     /* a job without steps of its own still has one place to say why it failed */
     s->n = job->def->n_steps ? job->def->n_steps : 1;
@@ -154,14 +174,7 @@ static int sink_open(struct store_sink *s, struct run_job *job, struct mask *mas
                                         .log_size = -1,
                                         .stdout_size = -1,
                                         .stderr_size = -1};
-        if (def && def->name && def->name->kind == TOKEN_STRING)
-            buf_adds(&name, def->name->str);
-        else if (def && def->run && def->run->kind == TOKEN_STRING)
-            buf_addf(&name, "Run %.*s", (int)strcspn(def->run->str, "\n"), def->run->str);
-        else if (def && def->uses)
-            buf_addf(&name, "Run %s", def->uses);
-        else
-            buf_adds(&name, def ? def->id : "Set up job");
+        first_name(s, def, contexts, &name);
         sink_name(s, i, buf_str(&name));
         sink_put(s, i);
     }
@@ -378,7 +391,7 @@ static void run_on_machine(struct run_job *job, json_t *contexts, struct store_s
     machine_release(machine);
 }
 
-static void start_rows(struct run_job *job, struct store_sink *sink, struct mask *mask)
+static void start_rows(struct run_job *job, struct store_sink *sink, json_t *contexts, struct mask *mask)
 {
     struct run *run = job->run;
     struct store *st = run->e->store;
@@ -392,7 +405,7 @@ static void start_rows(struct run_job *job, struct store_sink *sink, struct mask
         run->row.started_at = run->row.changed_at = job->row.started_at;
         (void)store_put_run(st, &run->row, NULL);
     }
-    (void)sink_open(sink, job, mask);
+    (void)sink_open(sink, job, contexts, mask);
     (void)store_commit(st, NULL);
 }
 
@@ -406,11 +419,12 @@ static void work(struct run_job *job)
     struct store_sink sink = {0};
     struct job_result result = {0};
 
-    if (mask)
-        start_rows(job, &sink, mask);
+    if (mask) {
+        add_secrets(mask, json_object_get(contexts, "secrets"));
+        start_rows(job, &sink, contexts, mask);
+    }
     pthread_mutex_unlock(&e->lock);
     if (mask && sink.labels) {
-        add_secrets(mask, json_object_get(contexts, "secrets"));
         run_on_machine(job, contexts, &sink, &result);
         store_begin(e->store);
         put_outputs(e->store, mask, job->row.id, 0, result.outputs);

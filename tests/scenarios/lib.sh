@@ -1,153 +1,155 @@
-# What scenarios share: a mount of their own in a directory of their own, waiting for conditions, and assertions
-# that say what differed. Source it first:   . "$(dirname "$0")/lib.sh"
+# What scenarios share: a directory of their own ($T), a state ($STATE), a mount ($M), waiting for conditions, and
+# assertions that say what differed. Source it first:   . "$(dirname "$0")/lib.sh"
 # shellcheck shell=bash disable=SC2034
-set -euo pipefail
+set -eEu -o pipefail
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-BUILD=${BUILD:-$root/build}
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=${BUILD:-$here/build}
 RUNFS=${RUNFS:-$BUILD/runfs}
-T=$(mktemp -d "${TMPDIR:-/tmp}/rf-XXXXXX") # everything a scenario writes
-T=$(cd "$T" && pwd -P)
-M=$T/mnt                                   # where rf_mount mounts
-S=$T/state                                 # its state directory
+T=$(cd "$(mktemp -d "${TMPDIR:-/tmp}/rf-XXXXXX")" && pwd -P)
+STATE=$T/state
+M=$T/mnt
 export XDG_STATE_HOME=$T/xdg TMPDIR=$T
 PYTHON=/usr/bin/python3
-rf_background=() # pids of a scenario's own helpers
-rf_mounted=()
+children=() # pids of a scenario's own helpers that it may leave to the end
+mounts=()   # where rf_mount mounted
 
+say() { echo "# $*" >&2; }
+skip() { echo "$*"; exit 77; }
 fail() {
-    echo "${BASH_SOURCE[-1]##*/}:${BASH_LINENO[-2]:-?}: $*" >&2
-    if [ -f "$S/log" ]; then
-        echo "--- the daemon's log" >&2
-        tail -n 15 "$S/log" >&2
+    local i
+    trap - ERR
+    echo "FAILED: $*" >&2
+    for ((i = 1; i < ${#BASH_SOURCE[@]}; i++)); do
+        [ "${BASH_SOURCE[i]##*/}" = lib.sh ] || { echo "  at ${BASH_SOURCE[i]##*/}:${BASH_LINENO[i - 1]}" >&2; break; }
+    done
+    if [ -s "$STATE/log" ]; then
+        echo "  the daemon's log:" >&2
+        tail -n 10 "$STATE/log" | sed 's/^/    /' >&2
     fi
     exit 1
 }
-skip() { echo "$*"; exit 77; }
 
-rf_end() {
+is_mounted() { awk -v m="$1" '$2 == m { found = 1 } END { exit !found }' /proc/self/mounts; }
+unmount() { # MOUNT: as it should be done; by force, and a failure, where that does not work
+    is_mounted "$1" || return 0
+    timeout 60 "$RUNFS" umount "$1" && return 0
+    echo "runfs umount $1 failed" >&2
+    umount -l "$1" 2>/dev/null || fusermount3 -uz "$1" || :
+    return 1
+}
+cleanup() {
     local status=$? pid m
     trap '' INT TERM HUP
     trap - EXIT ERR
-    for pid in "${rf_background[@]}"; do kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
-    for m in "${rf_mounted[@]}"; do rf_umount "$m" || status=1; done
+    set +e
+    cd /
+    for pid in "${children[@]}"; do kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
+    for m in "${mounts[@]}"; do unmount "$m" || status=1; done
     rm -rf --one-file-system "$T" || status=1
     exit "$status"
 }
-trap rf_end EXIT
+trap cleanup EXIT
 trap 'exit 143' TERM HUP
 trap 'exit 130' INT
-set -E
 trap 'echo "${BASH_SOURCE[0]##*/}:$LINENO: failed ($?): $BASH_COMMAND" >&2' ERR
 
 is_root() { [ "$(id -u)" = 0 ]; }
-is_mounted() { awk -v m="$1" '$2 == m { found = 1 } END { exit !found }' /proc/self/mounts; }
-need_fuse() { [ -r /dev/fuse ] && [ -w /dev/fuse ] || skip "/dev/fuse cannot be opened here"; }
-need_root() { is_root || skip "needs root"; }
 need() { command -v "$1" >/dev/null || skip "$1 is not installed"; }
+need_root() { is_root || skip "needs root"; }
+need_fuse() { if [ ! -r /dev/fuse ] || [ ! -w /dev/fuse ]; then skip '/dev/fuse cannot be opened here'; fi; }
+need_sandbox() { # where a step cannot be isolated there is nothing to test
+    grep -q 'backend sandbox: works' "$M/status" || skip "$(grep 'backend sandbox' "$M/status")"
+}
 
-# rf_mount [OPTION...]: mounts at $M with its state in $S
-rf_mount() {
+rf_mount() { # [OPTION...]
     need_fuse
-    "$RUNFS" mount --state "$S" "$@" "$M" || fail "runfs mount ended with $?"
-    rf_mounted+=("$M")
+    "$RUNFS" mount --state "$STATE" "$@" "$M" || fail "runfs mount ended with $?"
+    mounts+=("$M")
 }
-# rf_umount [MOUNT]: as it should be; by force, and a failure, if that does not work
-rf_umount() {
-    local m=${1:-$M}
-    if ! is_mounted "$m"; then return 0; fi
-    timeout 60 "$RUNFS" umount "$m" && return 0
-    echo "runfs umount $m failed" >&2
-    umount -l "$m" 2>/dev/null || fusermount3 -uz "$m"
-    return 1
-}
-rf_daemon_pid() { sed -n 's/^pid: //p' "$M/status"; }
+rf_umount() { "$RUNFS" umount "$M"; }
+daemon_pid() { awk '/^pid:/ {print $2}' "$M/status"; }
+runs() { find "$M/runs" -maxdepth 1 -name '[0-9]*' -printf . | wc -c; }
 
-# rf_wait SECONDS COMMAND...: until it succeeds; fails with what was waited for
+# pause SECONDS: between two looks at a condition; never a substitute for one
+pause() { read -rt "$1" <> <(:) || :; }
+# rf_wait SECONDS COMMAND...: until the command succeeds
 rf_wait() {
-    local limit=$1 until
+    local end
+    end=$(($(date +%s%N) + $1 * 1000000000))
     shift
-    until=$(($(date +%s%N) / 1000000 + limit * 1000))
-    while ! "$@" >/dev/null 2>&1; do
-        [ $(($(date +%s%N) / 1000000)) -lt "$until" ] || fail "not within $limit s: $*"
-        read -rt 0.01 <> <(:) || :
+    until "$@" >/dev/null 2>&1; do
+        [ "$(date +%s%N)" -lt "$end" ] || fail "never came true: $*"
+        pause 0.02
     done
 }
+gone() { [ ! -e "/proc/$1" ] || grep -q '^State:.*Z' "/proc/$1/status"; } # PID: ended, reaped or not
 
-# rf_file NAME: standard input becomes $T/NAME
-rf_file() { mkdir -p "$(dirname "$T/$1")" && cat >"$T/$1"; }
-# rf_one NAME COMMAND: the smallest workflow, $T/NAME, with one step
-rf_one() {
-    {
-        printf 'on: push\njobs:\n  build:\n    runs-on: ubuntu-latest\n    steps:\n      - name: Step\n        run: |\n'
-        printf '%s\n' "$2" | sed 's/^/          /'
-    } >"$T/$1"
-}
-# rf_drop NAME [FILE]: standard input (or FILE) goes into workflows/NAME; $run is then its run's directory, ended
-rf_drop_start() {
-    if [ $# -gt 1 ]; then cp "$2" "$T/drop-$1"; else cat >"$T/drop-$1"; fi
-    cp "$T/drop-$1" "$M/workflows/$1" || fail "the drop of $1 was refused: $(cat "$M/errors/$1" 2>&1)"
-    rm -f "$T/drop-$1"
-    run=$M/runs/$(readlink "$M/runs/latest")
-}
-rf_drop() {
-    rf_drop_start "$@"
-    timeout 100 cat "$run/wait" >/dev/null || fail "run $run did not end: $(cat "$run/status" "$run/log" 2>&1 | tail -n 5)"
-}
-# step JOB NN FILE: the path of a file of a step of $run
-step() { printf '%s\n' "$run/jobs/$1/steps/$2"-*"/$3"; }
-rf_runs() { find "$M/runs" -maxdepth 1 -name '[0-9]*' -printf . | wc -c; }
-
-quote() { printf '%s' "$1" | head -c 2000 | sed 's/^/    /'; echo; }
-# eq WHAT EXPECTED GOT
-eq() {
-    [ "$2" = "$3" ] || fail "$1
-  expected:
+quote() { printf '%s' "$1" | head -c 3000 | sed 's/^/    /'; }
+equal() { # WHAT EXPECTED GOT
+    [ "$2" = "$3" ] || fail "$1: expected
 $(quote "$2")
-  got:
+  got
 $(quote "$3")"
 }
-# is FILE TEXT: the file holds that text (and a newline at its end)
-is() {
-    [ -e "$1" ] || fail "$1 does not exist"
-    eq "${1#"$M"/}" "$2" "$(cat "$1")"
+contains() { # WHAT TEXT PART
+    case $2 in *"$3"*) ;; *) fail "$1: '$3' is not in
+$(quote "$2")" ;; esac
 }
-# has FILE TEXT: a fixed string is somewhere in it
-has() { grep -qF -- "$2" "$1" || fail "$1 has no '$2' but:
-$(quote "$(cat "$1" 2>&1)")"; }
-hasnt() {
-    [ -e "$1" ] || fail "$1 does not exist"
-    ! grep -qF -- "$2" "$1" || fail "$1 has '$2':
-$(quote "$(cat "$1")")"
+lacks() { # WHAT TEXT PART
+    case $2 in *"$3"*) fail "$1: '$3' is in
+$(quote "$2")" ;; esac
 }
-# exits STATUS COMMAND...: its output is then in $T/out, its standard error in $T/err
+file_is() { # FILE TEXT: it holds that line
+    [ -e "$1" ] || fail "$1 does not exist"
+    equal "${1#"$M"/}" "$2" "$(cat "$1")"
+}
+file_has() { contains "${1#"$M"/}" "$(cat "$1")" "$2"; } # FILE TEXT
+file_lacks() { lacks "${1#"$M"/}" "$(cat "$1")" "$2"; }
+# COMMAND...: must fail. What it said is in $T/err.
+refused() { if "$@" >"$T/out" 2>"$T/err"; then fail "was not refused: $*"; fi; }
+# STATUS COMMAND...: must end so. What it said is in $T/out and $T/err.
 exits() {
     local want=$1 got=0
     shift
     "$@" >"$T/out" 2>"$T/err" || got=$?
     [ "$got" = "$want" ] || fail "$*
-  ended with $got instead of $want; it said:
+  ended with $got instead of $want and said
 $(quote "$(cat "$T/out" "$T/err")")"
 }
-# refuses COMMAND...: it must fail; what it said is in $T/err
-refuses() {
-    if "$@" >"$T/out" 2>"$T/err"; then fail "not refused: $*"; fi
+
+# A one-step workflow: workflow FILE SCRIPT
+workflow() {
+    printf 'on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: |\n' >"$1"
+    printf '%s\n' "$2" | sed 's/^/          /' >>"$1"
 }
-gone() { [ ! -e "/proc/$1" ] || [ "$(awk '{print $3}' "/proc/$1/stat" 2>/dev/null)" = Z ]; }
-# rf_as_user COMMAND...: as an ordinary user with a home of its own; the programs are copied where it may read them
-rf_as_user() {
+rf_start() { # FILE: drops it and prints its run's number
+    cp -- "$1" "$M/workflows/" || fail "refused: $(cat "$M/errors/${1##*/}" 2>&1)"
+    readlink "$M/runs/latest"
+}
+ended() { # NUMBER: waits until that run ends
+    timeout 100 cat "$M/runs/$1/wait" >/dev/null || fail "run $1 did not end: $(tail -n 5 "$M/runs/$1/log")"
+}
+rf_drop() { # FILE: drops it, waits for its run and prints the run's number
+    local n
+    n=$(rf_start "$1")
+    ended "$n"
+    echo "$n"
+}
+step_out() { cat "$M/runs/$1/jobs/$2/steps/$3"-*/stdout; } # RUN JOB NN
+
+# COMMAND...: as an ordinary user with a home of its own, who finds runfs in the PATH
+as_user() {
     if ! is_root; then
         "$@"
         return
     fi
     if [ ! -d "$T/user" ]; then
-        mkdir -p "$T/user"
-        cp "$BUILD/runfs" "$BUILD/runfs-agent" "$T/user/"
-        mkdir -p "$T/user/home"
+        mkdir -p "$T/user/home" "$T/user/bin"
+        cp "$BUILD/runfs" "$BUILD/runfs-agent" "$T/user/bin/"
         chown -R 31337:31337 "$T/user"
         chmod 711 "$T"
     fi
-    (cd "$T/user/home" &&
-        env -i HOME="$T/user/home" TMPDIR="$T/user" PATH="$T/user:$PATH" LC_ALL=C.UTF-8 \
-            setpriv --reuid=31337 --regid=31337 --clear-groups -- "$@")
+    (cd "$T/user/home" && env -i HOME="$T/user/home" TMPDIR="$T/user" PATH="$T/user/bin:/usr/bin:/bin:/usr/sbin:/sbin" \
+        LC_ALL=C.UTF-8 setpriv --reuid=31337 --regid=31337 --clear-groups -- "$@")
 }

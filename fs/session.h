@@ -1,0 +1,28 @@
+/*
+ * A mounted session: what fuse.c's operations share with session.c, which mounts, serves and unmounts.
+ */
+#ifndef RUNFS_FS_SESSION_H
+#define RUNFS_FS_SESSION_H
+
+#include <fuse_lowlevel.h>
+
+#include "fs.h"
+#include "park.h"
+
+struct mounted {
+    struct fs *fs; /* borrowed */
+    struct fuse_session *session;
+    struct park *park;
+    bool signals, attached;
+    /* invalidations are told to the kernel by a thread of their own: it may hold locks that a handler waits
+     * for */
+    pthread_t teller;
+    bool has_teller, ending;
+    pthread_mutex_t lock;
+    pthread_cond_t told;
+    struct stale *stale; /* owned; newest first */
+};
+
+extern const struct fuse_lowlevel_ops mount_operations; /* fuse.c; their user data is a struct mounted */
+
+#endif

@@ -1,0 +1,24 @@
+# The direction of includes: fs -> include <- core; inside core base <- store, lang <- machine, knowledge <- run <- net.
+. "$(dirname "$0")/lib.sh"
+cd "$here"
+bad=$(grep -nE '#include [<"](fuse|.*fs/)' core -r --include=*.c --include=*.h | grep -v '<sys/\|runfs/' || true)
+equal 'core knows neither fs nor libfuse' '' "$bad"
+bad=$(grep -lE '#include <fuse' fs/*.[ch] | grep -vE 'fs/(fuse\.c|(park|session)\.[ch])' || true)
+equal 'only fuse.c and park know libfuse' '' "$bad"
+only() { # LAYER ALLOWED-HEADERS (those of include/runfs that layers above own are not)
+    local bad
+    bad=$(grep -noE "#include \"runfs/($2)\.h\"" -r "core/$1" || true)
+    equal "core/$1" '' "$bad"
+}
+only base 'store|workflow|plan|token|expr|machine|run'
+only store 'workflow|plan|token|expr|machine|run'
+only lang 'store|machine|run'
+only machine 'store|workflow|plan|token|expr|run'
+bad=$(grep -nE '#include "core/' -r core fs include | grep -vE '^core/([a-z]+)/[^:]*:[0-9]+:#include "core/(\1|agent)/' || true)
+equal 'private headers stay private' '' "$bad"
+for f in $(git ls-files 'core/*.c' 'fs/*.c'); do
+    [ "$(wc -l <"$f")" -le 800 ] || fail "$f is longer than 800 lines"
+    head -c 2 "$f" | grep -q '/\*' || fail "$f does not say what it is for"
+done
+equal 'nothing generated is in git' '' "$(git ls-files | grep -E '\.(o|a|d|so)$|^build' || true)"
+equal 'the top level' '' "$(git ls-files | cut -d/ -f1 | sort -u | grep -vxE 'fs|core|include|tests|examples|docs|Makefile|README.md|LICENSE|\..*' || true)"

@@ -1,0 +1,23 @@
+# The checking commands: GitHub's words, exit codes, help.
+. "$(dirname "$0")/lib.sh"
+workflow "$T/ok.yml" 'echo'
+"$RUNFS" lint "$T/ok.yml"
+printf 'on: push\njobs:\n  a:\n    steps:\n      - run: echo\n' >"$T/bad.yml"
+code=0; out=$("$RUNFS" lint "$T/ok.yml" "$T/bad.yml") || code=$?
+equal 'lint' 1 $code
+equal 'lint says' "$T/bad.yml (Line: 4, Col: 5): Required property is missing: runs-on" "$out"
+code=0; "$RUNFS" lint "$T/none.yml" 2>/dev/null || code=$?
+equal 'lint of nothing' 2 $code
+out=$("$RUNFS" plan "$T/ok.yml")
+contains 'plan' "$out" 'a'
+"$RUNFS" plan --json "$T/ok.yml" | python3 -c 'import json,sys; p = json.load(sys.stdin); assert p["triggered"] and p["jobs"][0]["id"] == "a"'
+code=0; "$RUNFS" plan --event issues "$T/ok.yml" >/dev/null || code=$?
+equal 'nothing would run' 1 $code
+equal 'eval' '{"kind":"Number","value":3}' "$("$RUNFS" eval --contexts '{"a": {"b": 3}}' 'a.b')"
+code=0; out=$("$RUNFS" eval '1 +') || code=$?
+equal 'eval in error' 1 $code
+contains 'eval says' "$out" '"kind":"lexing"'
+equal 'batch' 2 "$(printf '{"expr":"1"}\n{"expr":"github.x","contexts":{"github":{"x":[]}}}\n' | "$RUNFS" eval --batch | wc -l)"
+for c in mount umount run lint plan eval doctor; do contains "$c -h" "$("$RUNFS" $c -h)" "usage: runfs $c"; done
+code=0; "$RUNFS" frobnicate 2>/dev/null || code=$?
+equal 'no such subcommand' 2 $code

@@ -1,0 +1,59 @@
+# What is mounted and what README says of it are the same: no name that the table has not, no row that is never seen.
+. "$(dirname "$0")/lib.sh"
+rf_mount
+echo host >"$M/config/labels/h"
+mkdir -p "$T/repo/.github/workflows"
+cat >"$T/w.yml" <<'Y'
+on: {push: , workflow_dispatch: }
+jobs:
+  a:
+    runs-on: h
+    strategy: {matrix: {n: [1]}}
+    outputs: {o: x}
+    steps: [{id: s, run: 'echo o=1 >> $GITHUB_OUTPUT; echo hi >> $GITHUB_STEP_SUMMARY'}]
+  b: {needs: a, runs-on: h, steps: [{run: 'false'}]}
+  c: {runs-on: h, steps: [{run: 'sleep 30'}]}
+Y
+cp "$T/w.yml" "$T/repo/.github/workflows/"
+ln -s "$T/repo" "$M/repos/repo"
+workflow "$T/f.yml" 'exit 1'
+rf_drop "$T/f.yml" >/dev/null
+cp "$T/w.yml" "$M/workflows/"
+rf_wait 10 grep -q failure "$M/runs/2/jobs/b/conclusion"
+refused sh -c "echo bad > '$M/config/slots'"
+echo x >"$M/workflows/scratch.tmp"
+echo v >"$M/vars/V"
+echo s >"$M/secrets/S"
+python3 - "$M" <<'P'
+import os, sys
+root = sys.argv[1]
+rows, stack = [], []
+for line in open(root + '/README'):
+    name = line.split()[0]
+    depth = (len(line) - len(line.lstrip())) // 2
+    stack = stack[:depth] + [name]
+    rows.append(tuple(stack[1:]) if depth else ())
+fixed = {}
+for r in rows:
+    if r: fixed.setdefault(r[:-1], []).append(r[-1])
+seen = set([()])
+def is_class(name):
+    return name.rstrip('/').split('.')[0].isupper() or name.startswith(('NN-', 'NAME'))
+def match(parent, name, path):
+    exact = [n for n in fixed.get(parent, []) if n.rstrip('/') == name and not is_class(n) or n == name == 'README']
+    if exact: return [parent + (exact[0],)]
+    kind = 'dir' if os.path.isdir(path) and not os.path.islink(path) else 'other'
+    return [parent + (n,) for n in fixed.get(parent, []) if is_class(n) and n != 'README' and (n.endswith('/') == (kind == 'dir'))]
+def walk(path, parents):
+    for name in os.listdir(path):
+        p = os.path.join(path, name)
+        found = [m for parent in parents for m in match(parent, name, p)]
+        assert found, 'not in the table: ' + p
+        seen.update(found)
+        if os.path.isdir(p) and not os.path.islink(p): walk(p, found)
+walk(root, [()])
+missing = [r for r in rows if r not in seen and r[-1] not in ('wait', 'result.json')]
+assert not missing, missing
+P
+echo cancel >"$M/runs/2/ctl"
+cat "$M/runs/2/wait" >/dev/null
