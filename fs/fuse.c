@@ -22,6 +22,7 @@ struct handle {
     pid_t opener; /* thread group that opened it for writing */
     int64_t read_to;
     pthread_mutex_t lock;
+    atomic_int refs; /* a reader that has its answer may close the file before the answering thread is done with it */
 };
 
 static struct mounted *mounted_of(fuse_req_t req)
@@ -228,9 +229,9 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 
 /* --------------------------------------------------------------------------------------- open and read */
 
-static void handle_free(struct handle *h)
+static void handle_unref(struct handle *h)
 {
-    if (!h)
+    if (!h || atomic_fetch_sub(&h->refs, 1) > 1)
         return;
     free(h->name);
     buf_release(&h->text);
@@ -248,6 +249,7 @@ static struct handle *handle_new(struct node n)
     if (h) {
         h->node = n;
         h->log_fd = -1;
+        atomic_init(&h->refs, 1);
         pthread_mutex_init(&h->lock, NULL);
     }
     return h;
@@ -323,7 +325,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     int r = !h ? -ENOMEM : reads ? open_for_reading(fs_of(req), h, fi) : open_for_writing(req, h, fi);
 
     if (r < 0) {
-        handle_free(h);
+        handle_unref(h);
         fuse_reply_err(req, -r);
         return;
     }
@@ -331,7 +333,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     if (reads)
         fi->noflush = 1;
     if (fuse_reply_open(req, fi) < 0) /* the opener was interrupted: there will be no release */
-        handle_free(h);
+        handle_unref(h);
 }
 
 static void reply_part(fuse_req_t req, const struct buf *text, size_t size, off_t off)
@@ -374,9 +376,11 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
         read_log(req, h, size, off);
         return;
     }
+    atomic_fetch_add(&h->refs, 1);
     pthread_mutex_lock(&h->lock);
     reply_part(req, &h->text, size, off);
     pthread_mutex_unlock(&h->lock);
+    handle_unref(h);
 }
 
 /* A log is readable while there is more than was read, or when no more will come; a `wait` once it would not
@@ -425,7 +429,7 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
     if (h)
         h->name = strdup(name);
     if (!h || !h->name) {
-        handle_free(h);
+        handle_unref(h);
         fuse_reply_err(req, id < 0 ? (int)-id : ENOMEM);
         return;
     }
@@ -436,7 +440,7 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
     handle_stat(fs, h, &e.attr);
     e.ino = e.attr.st_ino = node_ino(h->node);
     if (fuse_reply_create(req, &e, fi) < 0)
-        handle_free(h);
+        handle_unref(h);
 }
 
 static int put_bytes(struct handle *h, const char *bytes, size_t size, off_t off)
@@ -534,7 +538,7 @@ static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
         if (tree[h->node.row].class == &class_drafts && is_workflow_name(h->name))
             draft_drop(fs, h->node.id);
     }
-    handle_free(h);
+    handle_unref(h);
     fuse_reply_err(req, 0);
 }
 

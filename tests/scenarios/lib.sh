@@ -11,6 +11,8 @@ STATE=$T/state
 M=$T/mnt
 export XDG_STATE_HOME=$T/xdg TMPDIR=$T
 PYTHON=/usr/bin/python3
+# What a sanitizer finds in a daemon is a failure of the scenario.
+export ASAN_OPTIONS=log_path=$T/sanitizer UBSAN_OPTIONS=log_path=$T/sanitizer:print_stacktrace=1 TSAN_OPTIONS=log_path=$T/sanitizer
 children=() # pids of a scenario's own helpers that it may leave to the end
 mounts=()   # where rf_mount mounted
 
@@ -46,6 +48,10 @@ cleanup() {
     cd /
     for pid in "${children[@]}"; do kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
     for m in "${mounts[@]}"; do unmount "$m" || status=1; done
+    if compgen -G "$T/sanitizer*" >/dev/null; then
+        head -n 60 "$T"/sanitizer* >&2
+        status=1
+    fi
     rm -rf --one-file-system "$T" || status=1
     exit "$status"
 }
