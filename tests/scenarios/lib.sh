@@ -4,7 +4,7 @@
 set -eEu -o pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-BUILD=${BUILD:-$here/build}
+BUILD=$(realpath "${BUILD:-$here/build}")
 RUNFS=${RUNFS:-$BUILD/runfs}
 T=$(cd "$(mktemp -d "${TMPDIR:-/tmp}/rf-XXXXXX")" && pwd -P)
 STATE=$T/state

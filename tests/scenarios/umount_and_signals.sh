@@ -31,7 +31,7 @@ for how in umount TERM INT; do
     rf_mount
     ended_by $how
 done
-"$RUNFS" mount -f --state "$STATE" "$M" 2>"$T/front" &
+env --default-signal=INT "$RUNFS" mount -f --state "$STATE" "$M" 2>"$T/front" &
 front=$!
 children+=("$front")
 mounts+=("$M")
