@@ -115,6 +115,15 @@ demo: deps ## build, mount, run the examples and show what comes of it
 bench: all ## print the figures, each beside its yardstick
 	$(Q)BUILD=$(BUILD) tests/bench/run
 
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 60
+fuzz: ## run every fuzzer for FUZZ_SECONDS (60) under AddressSanitizer and UndefinedBehaviorSanitizer (clang)
+	$(Q)set -e; mkdir -p build-fuzz; for f in $(FUZZERS); do \
+	    clang -g -O1 -fsanitize=fuzzer,address,undefined -std=gnu17 $(CPPFLAGS_ALL) $(PKG_CFLAGS) -include runfs/banned.h \
+	        -o build-fuzz/$$f tests/fuzz/fuzz_$$f.c $(CORE_SRC) $(PKG_LIBS) -lm -lpthread; \
+	    mkdir -p build-fuzz/corpus-$$f; \
+	    build-fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 build-fuzz/corpus-$$f $(wildcard tests/fuzz/corpus/$$f); done
+
 install: all ## install under PREFIX (/usr/local)
 	install -D -m 755 $(BUILD)/runfs $(DESTDIR)$(PREFIX)/bin/runfs
 	install -D -m 755 $(BUILD)/runfs-agent $(DESTDIR)$(PREFIX)/libexec/runfs/runfs-agent

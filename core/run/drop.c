@@ -47,27 +47,6 @@ static int refuse(struct engine *e, const char *name, int code, const struct buf
     return code;
 }
 
-static int put_workflow(struct engine *e, int64_t repo_id, const char *name, const struct workflow *w,
-                        const char *text, size_t len, int64_t *ret_id, struct err *err)
-{
-    int64_t id = store_find_workflow(e->store, repo_id, name, true);
-    const struct workflow_row *old = id ? store_get_workflow(e->store, id) : NULL;
-    _free_ char *source = strndup(text, len);
-    struct workflow_row row = {.id = id,
-                               .repo_id = repo_id,
-                               .name = name,
-                               .title = w && *w->name ? w->name : name,
-                               .source = source,
-                               .changed_at = now_ns(),
-                               .last_run = old ? old->last_run : 0};
-
-    int r = source ? store_put_workflow(e->store, &row, err) : err_errno(err, -ENOMEM, "%s", name);
-    workflow_row_unref(old);
-    if (r == 0)
-        *ret_id = row.id;
-    return r;
-}
-
 /* The default inputs of an event, if it has all it requires. */
 static bool default_inputs(const struct workflow *w, const char *event, json_t **ret)
 {
@@ -77,28 +56,38 @@ static bool default_inputs(const struct workflow *w, const char *event, json_t *
     return !e || !str_eq(event, "workflow_dispatch") || inputs_check(e, NULL, ret, NULL) == 0;
 }
 
-static int drop_checked(struct engine *e, const char *name, const char *text, size_t len, struct workflow **w,
+/* Registers it and starts its run. Takes w. */
+static int drop_checked(struct engine *e, const char *name, const char *text, size_t len, struct workflow *w,
                         int64_t *ret_run, struct err *err)
 {
-    struct run_source source = {.file = name, .workflow_name = name, .text = text, .len = len};
+    int64_t id = store_find_workflow(e->store, 0, name, true);
+    const struct workflow_row *old = id ? store_get_workflow(e->store, id) : NULL;
+    struct workflow_row row = {.id = id,
+                               .name = name,
+                               .title = *w->name ? w->name : name,
+                               .source = text,
+                               .changed_at = now_ns(),
+                               .last_run = old ? old->last_run : 0};
+    struct run_source source = {.file = name,
+                                .workflow_name = name,
+                                .text = text,
+                                .len = len,
+                                .event = default_event(w),
+                                .drop = &row};
     _json_ json_t *inputs = NULL;
     int64_t run = 0;
+    int r;
 
-    store_begin(e->store);
-    int r = put_workflow(e, 0, name, *w, text, len, &source.workflow_id, err);
-    if (r == 0)
-        r = store_put_error(e->store, name, NULL, err);
-    if (r < 0) {
-        store_rollback(e->store);
-        return r;
-    }
-    r = store_commit(e->store, err);
-    source.event = default_event(*w);
-    if (r == 0 && source.event && default_inputs(*w, source.event, &inputs)) {
+    workflow_row_unref(old);
+    if (source.event && default_inputs(w, source.event, &inputs)) {
         source.inputs = inputs;
-        r = run_submit(e, &source, *w, &run, err);
-        if (r == 0)
-            *w = NULL;
+        r = run_submit(e, &source, w, &run, err);
+    } else {
+        workflow_free(w);
+        store_begin(e->store);
+        (void)store_put_workflow(e->store, &row, err);
+        (void)store_put_error(e->store, name, NULL, err);
+        r = store_commit(e->store, err);
     }
     if (r == 0)
         *ret_run = run;
@@ -119,10 +108,10 @@ int engine_drop(struct engine *e, const char *name, const char *text, size_t len
     if (len > WORKFLOW_MAX)
         return refuse(e, name, err_set(err, -EFBIG, "the file is larger than %d bytes", WORKFLOW_MAX),
                       &complaints, err);
-    int r = check(name, text, len, &w, &complaints, err);
+    _free_ char *copy = strndup(text, len); /* with an end */
+    int r = copy ? check(name, text, len, &w, &complaints, err) : err_errno(err, -ENOMEM, "%s", name);
     if (r == 0)
-        r = drop_checked(e, name, text, len, &w, ret_run, err);
-    workflow_free(w);
+        r = drop_checked(e, name, copy, len, w, ret_run, err);
     return r < 0 ? refuse(e, name, r, &complaints, err) : 0;
 }
 
@@ -205,9 +194,7 @@ static int dispatch(struct engine *e, const struct workflow_row *row, const char
         r = inputs_check(event, given, &inputs, err);
     source.inputs = inputs;
     if (r == 0)
-        r = run_submit(e, &source, w, ret_run, err);
-    if (r == 0)
-        w = NULL;
+        r = run_submit(e, &source, TAKE(w), ret_run, err);
     workflow_free(w);
     repo_row_unref(repo);
     return r;
@@ -268,8 +255,7 @@ int engine_submit(struct engine *e, const struct run_request *req, int64_t *ret_
     if (req->matrix)
         json_object_set(request, "matrix", req->matrix);
     if (r == 0)
-        r = run_submit(e, &source, w, ret_run, err);
-    if (r < 0)
-        workflow_free(w);
+        r = run_submit(e, &source, TAKE(w), ret_run, err);
+    workflow_free(w);
     return r;
 }

@@ -19,9 +19,9 @@ static const char *context_str(const struct running_job *j, const char *context,
 /* RUNNER_ARCH as GitHub names it. */
 static const char *runner_arch(void)
 {
-    static struct utsname u;
+    struct utsname u;
 
-    if (!u.machine[0] && uname(&u) < 0)
+    if (uname(&u) < 0)
         return "X64";
     return str_eq(u.machine, "aarch64") ? "ARM64" : str_starts(u.machine, "arm") ? "ARM" : "X64";
 }

@@ -502,6 +502,21 @@ void run_advance(struct run *run)
     }
 }
 
+static void unqueue(struct run_job *job)
+{
+    struct engine *e = job->run->e;
+    struct run_job **at = &e->ready;
+
+    while (*at && *at != job)
+        at = &(*at)->next_ready;
+    if (!*at)
+        return;
+    *at = job->next_ready;
+    if (!*at)
+        e->ready_end = at;
+    e->queued--;
+}
+
 void run_activate(struct engine *e, struct run *run)
 {
     struct run **end = &e->runs;
@@ -511,6 +526,15 @@ void run_activate(struct engine *e, struct run *run)
     *end = run;
     run->next = NULL;
     run_advance(run);
+}
+
+void run_abandon(struct run *run)
+{
+    for (size_t i = 0; i < run->n_jobs; i++)
+        if (run->jobs[i]->state == JOB_STATE_READY)
+            unqueue(run->jobs[i]);
+    unlink_run(run);
+    run_free(run);
 }
 
 struct run *run_find(struct engine *e, int64_t id)
@@ -544,21 +568,6 @@ struct run_job *schedule_next(struct engine *e)
         return job;
     }
     return NULL;
-}
-
-static void unqueue(struct run_job *job)
-{
-    struct engine *e = job->run->e;
-    struct run_job **at = &e->ready;
-
-    while (*at && *at != job)
-        at = &(*at)->next_ready;
-    if (!*at)
-        return;
-    *at = job->next_ready;
-    if (!*at)
-        e->ready_end = at;
-    e->queued--;
 }
 
 void job_cancel(struct run_job *job)

@@ -156,19 +156,45 @@ static int put_texts(struct run *run, const struct run_source *source, json_t *p
     return r;
 }
 
-/* All rows of a new run, or none. */
+/* A dropped file is registered in the same group as its run: both are there, or neither. */
+static int register_drop(struct run *run, const struct run_source *source, struct err *err)
+{
+    struct store *st = run->e->store;
+    int r = store_put_workflow(st, source->drop, err);
+
+    if (r == 0)
+        r = store_put_error(st, source->drop->name, NULL, err);
+    run->row.workflow_id = source->drop->id;
+    return r;
+}
+
+static int put_last_run(struct run *run, const struct run_source *source, struct err *err)
+{
+    const struct workflow_row *old = source->drop ? NULL : store_get_workflow(run->e->store, run->row.workflow_id);
+    struct workflow_row row;
+    int r = 0;
+
+    if (source->drop || old) {
+        row = source->drop ? *source->drop : *old;
+        row.last_run = run->row.id;
+        r = store_put_workflow(run->e->store, &row, err);
+    }
+    workflow_row_unref(old);
+    return r;
+}
+
+/* All rows of a new run, within the open group. */
 static int put_new_run(struct run *run, const struct run_source *source, struct err *err)
 {
     struct store *st = run->e->store;
     _json_ json_t *payload = NULL;
-    struct err commit_err = {0};
 
-    store_begin(st);
-    int r = store_put_run(st, &run->row, err);
+    int r = source->drop ? register_drop(run, source, err) : 0;
+    if (r == 0)
+        r = store_put_run(st, &run->row, err);
     if (r == 0) {
         payload = source->payload ? json_incref(source->payload) : make_payload(source, &run->row);
-        r = payload ? fill_contexts(run, source, payload, err)
-                    : err_errno(err, -ENOMEM, "cannot start a run");
+        r = payload ? fill_contexts(run, source, payload, err) : err_errno(err, -ENOMEM, "cannot start a run");
     }
     if (r == 0 && run->workflow->run_name)
         r = store_put_run(st, &run->row, err);
@@ -176,50 +202,60 @@ static int put_new_run(struct run *run, const struct run_source *source, struct 
         r = put_texts(run, source, payload, err);
     if (r == 0)
         r = run_add_jobs(run, err);
-    if (r == 0 && run->row.workflow_id) {
-        const struct workflow_row *old = store_get_workflow(st, run->row.workflow_id);
-        if (old) {
-            struct workflow_row row = *old;
-            row.last_run = run->row.id;
-            r = store_put_workflow(st, &row, err);
-        }
-        workflow_row_unref(old);
-    }
-    if (r < 0) {
-        store_rollback(st);
-        return r;
-    }
-    r = store_commit(st, &commit_err);
-    if (r < 0 && err)
-        *err = commit_err;
-    return r;
+    if (r == 0 && run->row.workflow_id)
+        r = put_last_run(run, source, err);
+    return r == 0 ? log_writer_open(st, run->row.id, &run->log, err) : r;
 }
 
-int run_submit(struct engine *e, const struct run_source *source, struct workflow *w, int64_t *ret_run,
-               struct err *err)
+/*
+ * One group from the rows to the first decision: what can start at once is decided before the commit, and a worker sees it
+ * only when the lock is free. With the engine's lock held.
+ */
+static int put_and_activate(struct run *run, const struct run_source *source, int64_t *ret_run, struct err *err)
+{
+    struct engine *e = run->e;
+    struct err commit_err = {0};
+    int r;
+
+    store_begin(e->store);
+    r = put_new_run(run, source, err);
+    if (r < 0) {
+        store_rollback(e->store);
+        run_free(run);
+        return r;
+    }
+    int64_t id = run->row.id;
+    run_activate(e, run);
+    r = store_commit(e->store, &commit_err);
+    if (r < 0) {
+        run = run_find(e, id);
+        if (run)
+            run_abandon(run);
+        if (err)
+            *err = commit_err;
+        return r;
+    }
+    *ret_run = id;
+    return 0;
+}
+
+int run_submit(struct engine *e, const struct run_source *source, struct workflow *w, int64_t *ret_run, struct err *err)
 {
     struct run *run = calloc(1, sizeof(*run));
 
-    if (!run)
+    if (!run) {
+        workflow_free(w);
         return err_errno(err, -ENOMEM, "cannot start a run");
+    }
     run->e = e;
     run->workflow = w;
     run->request = json_incref(source->request);
     run->extra_secrets = json_incref(source->secrets);
     fill_row(run, source);
-    int r = put_new_run(run, source, err);
-    if (r == 0)
-        r = log_writer_open(e->store, run->row.id, &run->log, err);
-    if (r < 0) {
-        run->workflow = NULL;
-        run_free(run);
-        return r;
-    }
-    *ret_run = run->row.id;
     pthread_mutex_lock(&e->lock);
-    run_activate(e, run);
+    int r = put_and_activate(run, source, ret_run, err);
     pthread_mutex_unlock(&e->lock);
-    return 0;
+    return r;
 }
 
 /* ------------------------------------------------------------------------------------------- taken up again

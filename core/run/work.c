@@ -14,6 +14,10 @@ struct store_sink {
     char **labels;          /* owned: "job / step" for the log's headers */
     struct mask *mask;
     size_t n;
+    /* The last step's end is written with the job's, in one commit: they are less than a millisecond apart. */
+    bool deferred;
+    char *last_texts[5];  /* owned: script, env, cwd, why, summary */
+    json_t *last_outputs; /* owned */
 };
 
 static void sink_put(struct store_sink *s, size_t i)
@@ -95,16 +99,37 @@ static void put_outputs(struct store *st, struct mask *mask, int64_t job_id, int
     }
 }
 
+static void put_completed(struct store_sink *s, size_t i, const char *const texts[5], json_t *outputs)
+{
+    struct run_job *job = s->job;
+    struct step_row *row = &s->steps[i];
+    struct log_sizes sizes = {0};
+
+    if (row->started_at)
+        sizes = log_step_sizes(job->run->e->store, job->run->row.id, row->id);
+    row->log_size = sizes.log;
+    row->stdout_size = sizes.out;
+    row->stderr_size = sizes.err;
+    row->script = texts[0];
+    row->env = texts[1];
+    row->cwd = texts[2];
+    row->why = texts[3];
+    row->summary = texts[4];
+    store_begin(job->run->e->store);
+    put_outputs(job->run->e->store, s->mask, job->row.id, row->id, outputs);
+    sink_put(s, i);
+    (void)store_commit(job->run->e->store, NULL);
+    row->script = row->env = row->cwd = row->why = row->summary = "";
+}
+
 static void sink_completed(void *data, size_t i, const struct step_result *r)
 {
+    const char *const texts[5] = {r->script, r->env, r->cwd, r->why, r->summary};
     struct store_sink *s = data;
-    struct run_job *job = s->job;
-    struct store *st = job->run->e->store;
 
     if (i >= s->n)
         return;
     struct step_row *row = &s->steps[i];
-    struct log_select select = {.run_id = job->run->row.id, .step_id = row->id, .streams = LOG_OF_STEP};
     if (!row->name || !str_eq(row->name, r->name))
         sink_name(s, i, r->name);
     row->status = "completed";
@@ -112,25 +137,27 @@ static void sink_completed(void *data, size_t i, const struct step_result *r)
     row->conclusion = r->conclusion;
     row->exit_code = r->exit_code;
     row->completed_at = now_ns();
-    if (row->started_at) {
-        row->log_size = log_size(st, &select);
-        select.streams = LOG_STDOUT;
-        row->stdout_size = log_size(st, &select);
-        select.streams = LOG_STDERR;
-        row->stderr_size = log_size(st, &select);
-    } else {
-        row->log_size = row->stdout_size = row->stderr_size = 0;
+    if (i + 1 < s->n) {
+        put_completed(s, i, texts, r->outputs);
+        return;
     }
-    row->script = r->script;
-    row->env = r->env;
-    row->cwd = r->cwd;
-    row->why = r->why;
-    row->summary = r->summary;
-    store_begin(st);
-    put_outputs(st, s->mask, job->row.id, row->id, r->outputs);
-    sink_put(s, i);
-    (void)store_commit(st, NULL);
-    row->script = row->env = row->cwd = row->why = row->summary = "";
+    s->deferred = true;
+    for (size_t k = 0; k < ARRAY_LEN(texts); k++)
+        s->last_texts[k] = strdup(texts[k]);
+    s->last_outputs = json_incref(r->outputs);
+}
+
+/* Writes what was deferred. */
+static void sink_finish(struct store_sink *s)
+{
+    const char *texts[5];
+
+    if (!s->deferred)
+        return;
+    for (size_t k = 0; k < ARRAY_LEN(texts); k++)
+        texts[k] = s->last_texts[k] ? s->last_texts[k] : "";
+    put_completed(s, s->n - 1, texts, s->last_outputs);
+    s->deferred = false;
 }
 
 /* What a step is called before it runs: as far as its name can be told from what is known now. */
@@ -188,6 +215,9 @@ static void sink_close(struct store_sink *s)
         free((void *)(uintptr_t)s->steps[i].slug);
         free(s->labels[i]);
     }
+    for (size_t k = 0; k < ARRAY_LEN(s->last_texts); k++)
+        free(s->last_texts[k]);
+    json_decref(s->last_outputs);
     free(s->steps);
     free(s->labels);
 }
@@ -426,22 +456,22 @@ static void work(struct run_job *job)
     pthread_mutex_unlock(&e->lock);
     if (mask && sink.labels) {
         run_on_machine(job, contexts, &sink, &result);
-        store_begin(e->store);
-        put_outputs(e->store, mask, job->row.id, 0, result.outputs);
-        (void)store_commit(e->store, NULL);
     } else {
         result = (struct job_result){.status = JOB_FAILURE, .exit_code = 1};
     }
     job->row.log_size = log_size(
         e->store, &(struct log_select){.run_id = run->row.id, .job_id = job->row.id, .streams = LOG_OF_STEP});
+    pthread_mutex_lock(&e->lock);
+    store_begin(e->store);
+    sink_finish(&sink);
+    if (mask)
+        put_outputs(e->store, mask, job->row.id, 0, result.outputs);
+    job->outputs = TAKE(result.outputs);
+    job_finish(job, result.status, result.exit_code);
+    run_advance(run); /* may free the run and the job */
+    (void)store_commit(e->store, NULL);
     sink_close(&sink);
     mask_free(mask);
-    pthread_mutex_lock(&e->lock);
-    job->outputs = TAKE(result.outputs);
-    store_begin(e->store);
-    job_finish(job, result.status, result.exit_code);
-    run_advance(run); /* may free the run */
-    (void)store_commit(e->store, NULL);
 }
 
 void *engine_worker(void *engine)

@@ -183,3 +183,27 @@ int64_t log_size(struct store *st, const struct log_select *select)
     view_release(&v);
     return r < 0 ? r : v.size;
 }
+
+struct log_sizes log_step_sizes(struct store *st, int64_t run_id, int64_t step_id)
+{
+    struct log_select select = {.run_id = run_id, .step_id = step_id, .streams = LOG_OF_STEP};
+    struct log_view v = {.st = st, .select = select, .log_fd = -1, .idx_fd = -1};
+    struct log_sizes sizes = {0};
+    struct log_record records[256];
+    off_t at = 0;
+    ssize_t n = 0;
+
+    v.idx_fd = view_open_file(&v, "idx");
+    while (v.idx_fd >= 0 && (n = pread(v.idx_fd, records, sizeof(records), at)) >= (ssize_t)sizeof(records[0])) {
+        for (size_t i = 0; i < (size_t)n / sizeof(records[0]); i++) {
+            if (!selected(&select, &records[i]))
+                continue;
+            sizes.log += records[i].len;
+            sizes.out += records[i].stream == LOG_STDOUT ? records[i].len : 0;
+            sizes.err += records[i].stream == LOG_STDERR ? records[i].len : 0;
+        }
+        at += n / (ssize_t)sizeof(records[0]) * (ssize_t)sizeof(records[0]);
+    }
+    view_release(&v);
+    return sizes;
+}

@@ -318,5 +318,10 @@ int64_t log_view_size(struct log_view *v); /* as of now: takes in what was appen
 ssize_t log_view_read(struct log_view *v, void *to, size_t size,
                       int64_t off);                                  /* 0 at the present end; -errno */
 int64_t log_size(struct store *st, const struct log_select *select); /* without keeping a view; -errno */
+/* What each stream of a step holds, in one pass. Zeros when it cannot be read. */
+struct log_sizes {
+    int64_t log, out, err; /* all but headers; stdout; stderr */
+};
+struct log_sizes log_step_sizes(struct store *st, int64_t run_id, int64_t step_id);
 
 #endif
