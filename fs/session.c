@@ -172,6 +172,8 @@ void mounted_free(struct mounted *m)
 {
     if (!m)
         return;
+    /* the engine outlives the mount, and what its jobs still write would be told to it */
+    store_unsubscribe(m->fs->store, on_changed, m);
     pthread_mutex_lock(&m->lock);
     m->ending = true;
     pthread_cond_signal(&m->told);

@@ -246,6 +246,15 @@ int store_subscribe(struct store *st, store_changed_fn *fn, void *data)
     return r;
 }
 
+void store_unsubscribe(struct store *st, store_changed_fn *fn, void *data)
+{
+    pthread_mutex_lock(&st->notify_lock);
+    for (size_t i = 0; i < st->n_subscribers; i++)
+        if (st->subscribers[i].fn == fn && st->subscribers[i].data == data)
+            st->subscribers[i--] = st->subscribers[--st->n_subscribers];
+    pthread_mutex_unlock(&st->notify_lock);
+}
+
 void store_changed(struct store *st, struct change change)
 {
     for (size_t i = st->n_changes; i-- > 0;) {

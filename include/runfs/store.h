@@ -54,10 +54,12 @@ struct change {
     bool created, deleted; /* the row came or went, so directories that list it changed */
 };
 
-/* Called after each commit with what it changed. Must not write to the store. At most 4 subscribers, for its
- * lifetime. */
+/* Called after each commit with what it changed. Must not write to the store. At most 4 subscribers at a
+ * time. */
 typedef void store_changed_fn(void *data, const struct change *changes, size_t n);
 int store_subscribe(struct store *st, store_changed_fn *fn, void *data);
+/* Once it returns, fn is not called again and no call of it runs. Not from within fn. */
+void store_unsubscribe(struct store *st, store_changed_fn *fn, void *data);
 
 /* A group: several writes, one commit. Nests. The writer's lock is held meanwhile, so keep it short and do no
  * I/O. */

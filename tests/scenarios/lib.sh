@@ -1,57 +1,161 @@
-# What scenarios share. Each has a directory of its own ($T), a state ($STATE) and a mount point ($M).
-set -eu -o pipefail
-RUNFS=$BUILD/runfs
-T=$(mktemp -d)
+# What scenarios share: a directory of their own ($T), a state ($STATE), a mount ($M), waiting for conditions, and
+# assertions that say what differed. Source it first:   . "$(dirname "$0")/lib.sh"
+# shellcheck shell=bash disable=SC2034
+set -eEu -o pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=$(realpath "${BUILD:-$here/build}")
+RUNFS=${RUNFS:-$BUILD/runfs}
+T=$(cd "$(mktemp -d "${TMPDIR:-/tmp}/rf-XXXXXX")" && pwd -P)
 STATE=$T/state
 M=$T/mnt
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+export XDG_STATE_HOME=$T/xdg TMPDIR=$T
+PYTHON=/usr/bin/python3
+# What a sanitizer finds in a daemon is a failure of the scenario.
+export ASAN_OPTIONS=log_path=$T/sanitizer UBSAN_OPTIONS=log_path=$T/sanitizer:print_stacktrace=1 TSAN_OPTIONS=log_path=$T/sanitizer
+children=() # pids of a scenario's own helpers that it may leave to the end
+mounts=()   # where rf_mount mounted
 
 say() { echo "# $*" >&2; }
-fail() { echo "FAILED: $*" >&2; exit 1; }
 skip() { echo "$*"; exit 77; }
+fail() {
+    local i
+    trap - ERR
+    echo "FAILED: $*" >&2
+    for ((i = 1; i < ${#BASH_SOURCE[@]}; i++)); do
+        [ "${BASH_SOURCE[i]##*/}" = lib.sh ] || { echo "  at ${BASH_SOURCE[i]##*/}:${BASH_LINENO[i - 1]}" >&2; break; }
+    done
+    if [ -s "$STATE/log" ]; then
+        echo "  the daemon's log:" >&2
+        tail -n 10 "$STATE/log" | sed 's/^/    /' >&2
+    fi
+    exit 1
+}
 
+is_mounted() { awk -v m="$1" '$2 == m { found = 1 } END { exit !found }' /proc/self/mounts; }
+unmount() { # MOUNT: as it should be done; by force, and a failure, where that does not work
+    is_mounted "$1" || return 0
+    timeout 60 "$RUNFS" umount "$1" && return 0
+    echo "runfs umount $1 failed" >&2
+    umount -l "$1" 2>/dev/null || fusermount3 -uz "$1" || :
+    return 1
+}
 cleanup() {
+    local status=$? pid m
+    trap '' INT TERM HUP
+    trap - EXIT ERR
+    set +e
     cd /
-    if grep -q " $M fuse" /proc/mounts; then "$RUNFS" umount "$M" || umount -l "$M" 2>/dev/null || fusermount3 -uz "$M" || true; fi
-    rm -rf "$T" 2>/dev/null || { chmod -R u+rwx "$T" 2>/dev/null; rm -rf "$T"; }
+    for pid in "${children[@]}"; do kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
+    for m in "${mounts[@]}"; do unmount "$m" || status=1; done
+    if compgen -G "$T/sanitizer*" >/dev/null; then
+        head -n 60 "$T"/sanitizer* >&2
+        status=1
+    fi
+    rm -rf --one-file-system "$T" || status=1
+    exit "$status"
 }
 trap cleanup EXIT
-trap 'exit 143' TERM INT
+trap 'exit 143' TERM HUP
+trap 'exit 130' INT
+trap 'echo "${BASH_SOURCE[0]##*/}:$LINENO: failed ($?): $BASH_COMMAND" >&2' ERR
 
-need_fuse() { [ -w /dev/fuse ] || skip "/dev/fuse cannot be opened here"; }
-rf_mount() { need_fuse; "$RUNFS" mount --state "$STATE" "$@" "$M"; }
+is_root() { [ "$(id -u)" = 0 ]; }
+need() { command -v "$1" >/dev/null || skip "$1 is not installed"; }
+need_root() { is_root || skip "needs root"; }
+need_fuse() { if [ ! -r /dev/fuse ] || [ ! -w /dev/fuse ]; then skip '/dev/fuse cannot be opened here'; fi; }
+need_sandbox() { # where a step cannot be isolated there is nothing to test
+    grep -q 'backend sandbox: works' "$M/status" || skip "$(grep 'backend sandbox' "$M/status")"
+}
+
+rf_mount() { # [OPTION...]
+    need_fuse
+    "$RUNFS" mount --state "$STATE" "$@" "$M" || fail "runfs mount ended with $?"
+    mounts+=("$M")
+}
 rf_umount() { "$RUNFS" umount "$M"; }
 daemon_pid() { awk '/^pid:/ {print $2}' "$M/status"; }
-runs() { ls "$M/runs" | grep -c '^[0-9]' || true; }
+runs() { find "$M/runs" -maxdepth 1 -name '[0-9]*' -printf . | wc -c; }
 
-# rf_wait SECONDS COMMAND...: until the command succeeds.
+# pause SECONDS: between two looks at a condition; never a substitute for one
+pause() { read -rt "$1" <> <(:) || :; }
+# rf_wait SECONDS COMMAND...: until the command succeeds
 rf_wait() {
-    local end=$((SECONDS + $1))
+    local end
+    end=$(($(date +%s%N) + $1 * 1000000000))
     shift
     until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $end ] || fail "never came true: $*"
-        sleep 0.02
+        [ "$(date +%s%N)" -lt "$end" ] || fail "never came true: $*"
+        pause 0.02
     done
 }
+gone() { [ ! -e "/proc/$1" ] || grep -q '^State:.*Z' "/proc/$1/status"; } # PID: ended, reaped or not
+
+quote() { printf '%s' "$1" | head -c 3000 | sed 's/^/    /'; }
 equal() { # WHAT EXPECTED GOT
-    [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"
+    [ "$2" = "$3" ] || fail "$1: expected
+$(quote "$2")
+  got
+$(quote "$3")"
 }
 contains() { # WHAT TEXT PART
-    case $2 in *"$3"*) ;; *) fail "$1: '$3' is not in: $2" ;; esac
+    case $2 in *"$3"*) ;; *) fail "$1: '$3' is not in
+$(quote "$2")" ;; esac
 }
 lacks() { # WHAT TEXT PART
-    case $2 in *"$3"*) fail "$1: '$3' is in: $2" ;; esac
+    case $2 in *"$3"*) fail "$1: '$3' is in
+$(quote "$2")" ;; esac
 }
-refused() { # COMMAND...: must fail
-    if "$@" 2>/dev/null; then fail "was not refused: $*"; fi
+file_is() { # FILE TEXT: it holds that line
+    [ -e "$1" ] || fail "$1 does not exist"
+    equal "${1#"$M"/}" "$2" "$(cat "$1")"
 }
+file_has() { contains "${1#"$M"/}" "$(cat "$1")" "$2"; } # FILE TEXT
+file_lacks() { lacks "${1#"$M"/}" "$(cat "$1")" "$2"; }
+# COMMAND...: must fail. What it said is in $T/err.
+refused() { if "$@" >"$T/out" 2>"$T/err"; then fail "was not refused: $*"; fi; }
+# STATUS COMMAND...: must end so. What it said is in $T/out and $T/err.
+exits() {
+    local want=$1 got=0
+    shift
+    "$@" >"$T/out" 2>"$T/err" || got=$?
+    [ "$got" = "$want" ] || fail "$*
+  ended with $got instead of $want and said
+$(quote "$(cat "$T/out" "$T/err")")"
+}
+
 # A one-step workflow: workflow FILE SCRIPT
-workflow() { printf 'on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: %s\n' "$2" >"$1"; }
-# Drops a file and waits for its run: prints the run's number.
-rf_drop() {
-    cp "$1" "$M/workflows/"
+workflow() {
+    printf 'on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: |\n' >"$1"
+    printf '%s\n' "$2" | sed 's/^/          /' >>"$1"
+}
+rf_start() { # FILE: drops it and prints its run's number
+    cp -- "$1" "$M/workflows/" || fail "refused: $(cat "$M/errors/${1##*/}" 2>&1)"
+    readlink "$M/runs/latest"
+}
+ended() { # NUMBER: waits until that run ends
+    timeout 100 cat "$M/runs/$1/wait" >/dev/null || fail "run $1 did not end: $(tail -n 5 "$M/runs/$1/log")"
+}
+rf_drop() { # FILE: drops it, waits for its run and prints the run's number
     local n
-    n=$(readlink "$M/runs/latest")
-    cat "$M/runs/$n/wait" >/dev/null
+    n=$(rf_start "$1")
+    ended "$n"
     echo "$n"
+}
+step_out() { cat "$M/runs/$1/jobs/$2/steps/$3"-*/stdout; } # RUN JOB NN
+
+# COMMAND...: as an ordinary user with a home of its own, who finds runfs in the PATH
+as_user() {
+    if ! is_root; then
+        "$@"
+        return
+    fi
+    if [ ! -d "$T/user" ]; then
+        mkdir -p "$T/user/home" "$T/user/bin"
+        cp "$BUILD/runfs" "$BUILD/runfs-agent" "$T/user/bin/"
+        chown -R 31337:31337 "$T/user"
+        chmod 711 "$T"
+    fi
+    (cd "$T/user/home" && env -i HOME="$T/user/home" TMPDIR="$T/user" PATH="$T/user/bin:/usr/bin:/bin:/usr/sbin:/sbin" \
+        LC_ALL=C.UTF-8 setpriv --reuid=31337 --regid=31337 --clear-groups -- "$@")
 }
