@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 
 #include "fs.h"
@@ -93,9 +94,10 @@ static int parse(int argc, char **argv, struct options *o)
 /* A mount whose daemon died answers ENOTCONN to everything: it is taken away first. */
 static void clear_dead_mount(const char *path)
 {
-    struct stat st;
+    struct statfs st;
 
-    if (stat(path, &st) == 0 || errno != ENOTCONN)
+    /* not stat(2): the kernel may still know the attributes of the dead root */
+    if (statfs(path, &st) == 0 || errno != ENOTCONN)
         return;
     if (umount2(path, MNT_DETACH) == 0)
         return;

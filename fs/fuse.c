@@ -22,7 +22,8 @@ struct handle {
     pid_t opener; /* thread group that opened it for writing */
     int64_t read_to;
     pthread_mutex_t lock;
-    atomic_int refs; /* a reader that has its answer may close the file before the answering thread is done with it */
+    atomic_int refs; /* a reader that has its answer may close the file before the answering thread is done
+                        with it */
 };
 
 static struct mounted *mounted_of(fuse_req_t req)

@@ -258,8 +258,8 @@ static void set_times(struct stat *st, int64_t ns)
 enum { KEEP_SECONDS = 3600 };
 
 /*
- * Directories that every path leads through: were they asked for each time, nothing below them would be fast. The root never
- * changes, and the kernel is told when runs/ does.
+ * Directories that every path leads through: were they asked for each time, nothing below them would be fast.
+ * The root never changes, and the kernel is told when runs/ does.
  */
 static bool kept_directory(struct node n)
 {

@@ -89,7 +89,8 @@ struct run_source {
     json_t *request; /* borrowed; NULL: none */
     json_t *secrets, *vars;
     const char *repository, *actor, *ref;
-    struct workflow_row *drop; /* registered together with the run; NULL: it is registered, or never will be */
+    struct workflow_row
+        *drop; /* registered together with the run; NULL: it is registered, or never will be */
 };
 
 /* Makes the run and its jobs, in the store and in the engine. Takes w, whatever comes of it. */
@@ -106,9 +107,9 @@ const char *default_event(const struct workflow *w);
 /* All with the engine's lock held. */
 int run_add_jobs(struct run *run, struct err *err);   /* rows for every job; before the run is active */
 void run_activate(struct engine *e, struct run *run); /* puts it in the list and looks what can start */
-void run_abandon(struct run *run);                    /* takes back an activation that could not be written; frees it */
-void run_advance(struct run *run);                    /* decides what waits; completes the run at its end */
-struct run_job *schedule_next(struct engine *e);      /* a job that may start now; NULL: none */
+void run_abandon(struct run *run); /* takes back an activation that could not be written; frees it */
+void run_advance(struct run *run); /* decides what waits; completes the run at its end */
+struct run_job *schedule_next(struct engine *e); /* a job that may start now; NULL: none */
 void job_finish(struct run_job *job, enum job_status status, int exit_code);
 void job_cancel(struct run_job *job);
 void run_cancel(struct run *run);

@@ -170,7 +170,8 @@ static int register_drop(struct run *run, const struct run_source *source, struc
 
 static int put_last_run(struct run *run, const struct run_source *source, struct err *err)
 {
-    const struct workflow_row *old = source->drop ? NULL : store_get_workflow(run->e->store, run->row.workflow_id);
+    const struct workflow_row *old =
+        source->drop ? NULL : store_get_workflow(run->e->store, run->row.workflow_id);
     struct workflow_row row;
     int r = 0;
 
@@ -194,7 +195,8 @@ static int put_new_run(struct run *run, const struct run_source *source, struct 
         r = store_put_run(st, &run->row, err);
     if (r == 0) {
         payload = source->payload ? json_incref(source->payload) : make_payload(source, &run->row);
-        r = payload ? fill_contexts(run, source, payload, err) : err_errno(err, -ENOMEM, "cannot start a run");
+        r = payload ? fill_contexts(run, source, payload, err)
+                    : err_errno(err, -ENOMEM, "cannot start a run");
     }
     if (r == 0 && run->workflow->run_name)
         r = store_put_run(st, &run->row, err);
@@ -208,10 +210,11 @@ static int put_new_run(struct run *run, const struct run_source *source, struct 
 }
 
 /*
- * One group from the rows to the first decision: what can start at once is decided before the commit, and a worker sees it
- * only when the lock is free. With the engine's lock held.
+ * One group from the rows to the first decision: what can start at once is decided before the commit, and a
+ * worker sees it only when the lock is free. With the engine's lock held.
  */
-static int put_and_activate(struct run *run, const struct run_source *source, int64_t *ret_run, struct err *err)
+static int put_and_activate(struct run *run, const struct run_source *source, int64_t *ret_run,
+                            struct err *err)
 {
     struct engine *e = run->e;
     struct err commit_err = {0};
@@ -239,7 +242,8 @@ static int put_and_activate(struct run *run, const struct run_source *source, in
     return 0;
 }
 
-int run_submit(struct engine *e, const struct run_source *source, struct workflow *w, int64_t *ret_run, struct err *err)
+int run_submit(struct engine *e, const struct run_source *source, struct workflow *w, int64_t *ret_run,
+               struct err *err)
 {
     struct run *run = calloc(1, sizeof(*run));
 

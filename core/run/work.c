@@ -14,7 +14,8 @@ struct store_sink {
     char **labels;          /* owned: "job / step" for the log's headers */
     struct mask *mask;
     size_t n;
-    /* The last step's end is written with the job's, in one commit: they are less than a millisecond apart. */
+    /* The last step's end is written with the job's, in one commit: they are less than a millisecond apart.
+     */
     bool deferred;
     char *last_texts[5];  /* owned: script, env, cwd, why, summary */
     json_t *last_outputs; /* owned */
@@ -161,7 +162,8 @@ static void sink_finish(struct store_sink *s)
 }
 
 /* What a step is called before it runs: as far as its name can be told from what is known now. */
-static void first_name(const struct store_sink *s, const struct workflow_step *def, json_t *contexts, struct buf *ret)
+static void first_name(const struct store_sink *s, const struct workflow_step *def, json_t *contexts,
+                       struct buf *ret)
 {
     const struct token *t = def ? (def->name ? def->name : def->run) : NULL;
     struct expr_env env = {.contexts = contexts};

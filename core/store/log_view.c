@@ -194,7 +194,8 @@ struct log_sizes log_step_sizes(struct store *st, int64_t run_id, int64_t step_i
     ssize_t n = 0;
 
     v.idx_fd = view_open_file(&v, "idx");
-    while (v.idx_fd >= 0 && (n = pread(v.idx_fd, records, sizeof(records), at)) >= (ssize_t)sizeof(records[0])) {
+    while (v.idx_fd >= 0 &&
+           (n = pread(v.idx_fd, records, sizeof(records), at)) >= (ssize_t)sizeof(records[0])) {
         for (size_t i = 0; i < (size_t)n / sizeof(records[0]); i++) {
             if (!selected(&select, &records[i]))
                 continue;

@@ -1,6 +1,6 @@
 /*
- * The yardstick for the mount: the smallest FUSE file system that shows another directory, with libfuse's low-level API and
- * none of its caching. usage: passthrough SOURCE MOUNTPOINT
+ * The yardstick for the mount: the smallest FUSE file system that shows another directory, with libfuse's
+ * low-level API and none of its caching. usage: passthrough SOURCE MOUNTPOINT
  */
 #include <dirent.h>
 #include <fcntl.h>
