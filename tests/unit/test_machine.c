@@ -1,6 +1,7 @@
 /*
  * Machines: real spawners, real agents, each backend that works here. As root the whole program runs a second
  * time as an ordinary user.
+ * alone: it counts processes, and waits for the escalation of a cancel many times.
  */
 #include <fcntl.h>
 #include <grp.h>
