@@ -48,7 +48,7 @@ AGENT_OBJ := $(AGENT_SRC:%.c=$(BUILD)/agent/%.o)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 
 PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
-PKG_LIBS = $(shell pkg-config --libs $(LIBS) 2>/dev/null)
+PKG_LIBS = $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lm
 
 .DELETE_ON_ERROR:
 .PHONY: all help deps test unit scenarios demo install uninstall fmt fmt-check bench fuzz clean
@@ -112,7 +112,8 @@ demo: deps ## build, mount, run the examples and show what comes of it
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)BUILD=$(BUILD) examples/demo
 
-bench: all ## print the figures, each beside its yardstick
+BENCH_BIN := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+bench: all $(BENCH_BIN) ## print the figures, each beside its yardstick
 	$(Q)BUILD=$(BUILD) tests/bench/run
 
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))

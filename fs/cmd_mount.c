@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <signal.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
 
@@ -91,19 +90,27 @@ static int parse(int argc, char **argv, struct options *o)
     return 0;
 }
 
-/* A mount whose daemon died answers ENOTCONN to everything: it is taken away first. */
-static void clear_dead_mount(const char *path)
+/*
+ * A mount whose daemon died answers ENOTCONN to everything that the kernel does not answer itself: stat() of
+ * its root may still come from the kernel's cache, statfs() never does.
+ */
+static bool is_dead_mount(const char *path)
 {
     struct statfs st;
 
-    /* not stat(2): the kernel may still know the attributes of the dead root */
-    if (statfs(path, &st) == 0 || errno != ENOTCONN)
-        return;
-    if (umount2(path, MNT_DETACH) == 0)
-        return;
+    return statfs(path, &st) < 0 && errno == ENOTCONN;
+}
+
+/* Dead mounts are taken away first, all of them where several lie on top of each other. */
+static void clear_dead_mounts(const char *path)
+{
     const char *const argv[] = {"fusermount3", "-u", "-z", path, NULL};
-    _proc_result_ struct proc_result out = {0};
-    (void)proc_run(argv, NULL, 4096, 5000, &out, NULL);
+
+    for (int tries = 0; tries < 64 && is_dead_mount(path); tries++) {
+        _proc_result_ struct proc_result out = {0};
+        if (umount2(path, MNT_DETACH) < 0)
+            (void)proc_run(argv, NULL, 4096, 5000, &out, NULL);
+    }
 }
 
 static int check_fuse(struct err *err)
@@ -177,7 +184,7 @@ static int daemon_start(struct daemon *d, const struct options *o, struct err *e
     char path[PATH_MAX];
 
     d->log_fd = -1;
-    clear_dead_mount(o->directory);
+    clear_dead_mounts(o->directory);
     int r = check_fuse(err);
     if (r < 0)
         return r;

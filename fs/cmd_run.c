@@ -487,10 +487,10 @@ static void follow(struct session *s)
         if (interrupts > seen) {
             seen = interrupts;
             struct err err = {0};
-            if (seen == 1 && engine_cancel_run(s->engine, s->run_id, &err) == 0)
-                fprintf(stderr, "runfs run: cancelling; Ctrl-C again kills it\n");
-            else if (seen > 1)
+            if (seen > 2)
                 break;
+            if (engine_cancel_run(s->engine, s->run_id, &err) == 0 && seen == 1)
+                fprintf(stderr, "runfs run: cancelling; Ctrl-C again kills it\n");
         }
         draw_status(s);
         struct timespec nap = {0, s->terminal ? 50000000 : 10000000};

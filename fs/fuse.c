@@ -13,6 +13,8 @@
 
 /* An open file. One at a time: the kernel serialises what it must, and `lock` the rest. */
 struct handle {
+    struct mounted *mounted; /* that it is listed in */
+    struct handle *previous, *next;
     struct node node;
     char *name;            /* owned: of what is written */
     struct buf text;       /* content, rendered or written */
@@ -234,6 +236,14 @@ static void handle_unref(struct handle *h)
 {
     if (!h || atomic_fetch_sub(&h->refs, 1) > 1)
         return;
+    pthread_mutex_lock(&h->mounted->lock);
+    if (h->next)
+        h->next->previous = h->previous;
+    if (h->previous)
+        h->previous->next = h->next;
+    else
+        h->mounted->handles = h->next;
+    pthread_mutex_unlock(&h->mounted->lock);
     free(h->name);
     buf_release(&h->text);
     log_view_close(h->view);
@@ -243,7 +253,15 @@ static void handle_unref(struct handle *h)
     free(h);
 }
 
-static struct handle *handle_new(struct node n)
+void handles_free(struct mounted *m)
+{
+    while (m->handles) {
+        atomic_store(&m->handles->refs, 1);
+        handle_unref(m->handles);
+    }
+}
+
+static struct handle *handle_new(struct mounted *m, struct node n)
 {
     struct handle *h = calloc(1, sizeof(*h));
 
@@ -252,6 +270,13 @@ static struct handle *handle_new(struct node n)
         h->log_fd = -1;
         atomic_init(&h->refs, 1);
         pthread_mutex_init(&h->lock, NULL);
+        h->mounted = m;
+        pthread_mutex_lock(&m->lock);
+        h->next = m->handles;
+        if (h->next)
+            h->next->previous = h;
+        m->handles = h;
+        pthread_mutex_unlock(&m->lock);
     }
     return h;
 }
@@ -321,7 +346,7 @@ static int open_for_writing(fuse_req_t req, struct handle *h, struct fuse_file_i
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-    struct handle *h = handle_new(node_of(ino));
+    struct handle *h = handle_new(mounted_of(req), node_of(ino));
     bool reads = (fi->flags & O_ACCMODE) == O_RDONLY;
     int r = !h ? -ENOMEM : reads ? open_for_reading(fs_of(req), h, fi) : open_for_writing(req, h, fi);
 
@@ -426,7 +451,7 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
     else if (row >= 0)
         id = atomic_fetch_add(&unborn, 1);
     if (id >= 0)
-        h = handle_new((struct node){row, id});
+        h = handle_new(mounted_of(req), (struct node){row, id});
     if (h)
         h->name = strdup(name);
     if (!h || !h->name) {

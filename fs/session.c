@@ -188,6 +188,7 @@ void mounted_free(struct mounted *m)
         fuse_remove_signal_handlers(m->session);
     if (m->session)
         fuse_session_destroy(m->session);
+    handles_free(m);
     park_free(m->park);
     pthread_mutex_destroy(&m->lock);
     pthread_cond_destroy(&m->told);

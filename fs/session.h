@@ -20,8 +20,13 @@ struct mounted {
     bool has_teller, ending;
     pthread_mutex_t lock;
     pthread_cond_t told;
-    struct stale *stale; /* owned; newest first */
+    struct stale *stale;    /* owned; newest first */
+    struct handle *handles; /* open files; under the lock */
 };
+
+/* The kernel's releases of the last closes may come after the last request that is read: what is still open
+ * when the session has ended is freed here. */
+void handles_free(struct mounted *m);
 
 extern const struct fuse_lowlevel_ops mount_operations; /* fuse.c; their user data is a struct mounted */
 

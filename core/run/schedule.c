@@ -581,9 +581,12 @@ void job_cancel(struct run_job *job)
     }
 }
 
-/* Jobs whose `if` asks for it (always(), cancelled()) still run; they are decided again by run_advance. */
+/* Jobs whose `if` asks for it (always(), cancelled()) still run; they are decided again by run_advance.
+ * Whoever cancels a second time has waited enough: what runs is killed. */
 void run_cancel(struct run *run)
 {
+    bool again = run->cancelled;
+
     run->cancelled = true;
     for (size_t i = 0; i < run->n_jobs; i++) {
         struct run_job *job = run->jobs[i];
@@ -591,6 +594,8 @@ void run_cancel(struct run *run)
             expr_calls(job->def->condition, "always") || expr_calls(job->def->condition, "cancelled");
         if (job->state == JOB_STATE_RUNNING || (job->state == JOB_STATE_READY && !anyway))
             job_cancel(job);
+        if (again && job->state == JOB_STATE_RUNNING && job->machine)
+            machine_kill(job->machine);
     }
 }
 

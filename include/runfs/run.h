@@ -58,7 +58,8 @@ int engine_dispatch(struct engine *e, int64_t workflow_id, const char *text, siz
                     struct err *err);
 
 /* Verbs of ctl. -EINVAL with a sentence when the state does not allow it ("run 7 is already completed"). */
-int engine_cancel_run(struct engine *e, int64_t run_id, struct err *err);
+int engine_cancel_run(struct engine *e, int64_t run_id,
+                      struct err *err); /* asked again: what still runs is killed at once */
 int engine_cancel_job(struct engine *e, int64_t job_id, struct err *err);
 int engine_rerun(struct engine *e, int64_t run_id, bool failed_only,
                  struct err *err);                                       /* a new attempt of the same run */

@@ -1,0 +1,20 @@
+# runfs doctor says of each part whether it works, names the backend that jobs run in, and exits accordingly.
+. "$(dirname "$0")/lib.sh"
+code=0
+"$RUNFS" doctor >"$T/doctor" || code=$?
+for part in mount bash git sandbox bubblewrap host; do
+    grep -qE "^(ok|no) +$part " "$T/doctor" || fail "nothing on $part: $(cat "$T/doctor")"
+done
+backend=$(sed -n 's/^jobs run in: //p' "$T/doctor")
+grep -qE "^ok +$backend " "$T/doctor" || fail "jobs run in '$backend'"
+workflow "$T/w.yml" 'echo'
+"$RUNFS" run --state "$STATE" --json "$T/w.yml" >"$T/out"
+# as root everything is there, but a user who may not open /dev/fuse is told so, and what to do
+if is_root && [ "$(stat -c %a /dev/fuse)" = 600 ]; then
+    exits 1 as_user runfs doctor
+    grep -qE '^no +mount .*/dev/fuse' "$T/out" || fail "$(cat "$T/out")"
+    exits 1 as_user runfs mount "$T/user/mnt"
+    contains 'mount says so too' "$(cat "$T/err")" /dev/fuse
+elif is_root; then
+    as_user runfs doctor >/dev/null || :
+fi

@@ -1,0 +1,27 @@
+# The house: what every source file looks like, and what is not in the repository.
+. "$(dirname "$0")/lib.sh"
+cd "$here"
+git rev-parse --git-dir >/dev/null 2>&1 || skip 'not a git checkout'
+mapfile -t sources < <(git ls-files '*.c' '*.h')
+mapfile -t texts < <(git ls-files | grep -vE '^tests/fuzz/corpus/|\.(bin|gz)$')
+equal 'trailing blanks' '' "$(grep -nE '[[:blank:]]+$' -- "${texts[@]}" | grep -v '\.md:' | head -n 5 || :)"
+for f in "${sources[@]}"; do
+    [ "${f#tests/}" != "$f" ] || [ "$(wc -l <"$f")" -le 800 ] || fail "$f is longer than 800 lines"
+    head -n 1 "$f" | grep -q '^/\*' || fail "$f does not begin with a comment that says what it is for"
+done
+for f in $(git ls-files 'tests/scenarios/*.sh'); do
+    head -n 1 "$f" | grep -q '^# ' || fail "$f does not begin with a comment that says what it shows"
+    bash -n "$f" || fail "$f"
+done
+equal 'numbers of issues in names' '' "$(git ls-files | grep -iE 'issue[-_]?[0-9]|(^|/)[0-9]+[-_]' || :)"
+equal 'what is built is not kept' '' "$(git ls-files | grep -E '\.(o|a|d|so|gcda|gcno)$|^build' || :)"
+equal 'notes to oneself' '' "$(git ls-files | grep -iE '^(NOTE|TODO)' || :)"
+if command -v clang-format >/dev/null; then
+    clang-format --dry-run -Werror "${sources[@]}" 2>"$T/format" || fail "make fmt would change: $(grep -o '^[^:]*:[0-9]*' "$T/format" | head -n 5 | xargs)"
+fi
+# every subcommand documents its exit codes, and none prints its help on standard error
+for c in mount umount run lint plan eval doctor; do
+    exits 0 "$RUNFS" $c -h
+    grep -qiE 'exit (status|code)' "$T/out" || fail "runfs $c -h says nothing about exit codes"
+    equal "runfs $c -h on standard error" '' "$(cat "$T/err")"
+done
