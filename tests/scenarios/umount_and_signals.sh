@@ -10,6 +10,7 @@ ended_by() { # HOW
     rf_wait 10 grep -q '^begun' "$M/runs/$live/log"
     cat "$M/runs/$live/wait" >"$T/waited" 2>&1 &
     children=($!)
+    rf_wait 10 sh -c "readlink /proc/${children[0]}/fd/* | grep -q '/wait\$'"
     case $1 in
     umount)
         exits 1 timeout 40 "$RUNFS" umount "$M" # as umount(8) does while someone reads there
