@@ -118,12 +118,20 @@ bench: all $(BENCH_BIN) ## print the figures, each beside its yardstick
 
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 60
-fuzz: ## run every fuzzer for FUZZ_SECONDS (60) under AddressSanitizer and UndefinedBehaviorSanitizer (clang)
-	$(Q)set -e; mkdir -p build-fuzz; for f in $(FUZZERS); do \
-	    clang -g -O1 -fsanitize=fuzzer,address,undefined -std=gnu17 $(CPPFLAGS_ALL) $(PKG_CFLAGS) -include runfs/banned.h \
-	        -o build-fuzz/$$f tests/fuzz/fuzz_$$f.c $(CORE_SRC) $(PKG_LIBS) -lm -lpthread; \
-	    mkdir -p build-fuzz/corpus-$$f; \
-	    build-fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 build-fuzz/corpus-$$f $(wildcard tests/fuzz/corpus/$$f); done
+FUZZ_FLAGS := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -std=gnu17
+build-fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link $(CPPFLAGS_ALL) $(PKG_CFLAGS) -include runfs/banned.h -c -o $@ $<
+build-fuzz/librunfs.a: $(CORE_SRC:%.c=build-fuzz/%.o)
+	$(Q)rm -f $@ && ar rcs $@ $^
+build-fuzz/fuzz_%: build-fuzz/tests/fuzz/fuzz_%.o build-fuzz/librunfs.a
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS) -lm -lpthread
+
+fuzz: $(FUZZERS:%=build-fuzz/fuzz_%) ## run every fuzzer for FUZZ_SECONDS (60) under AddressSanitizer and UndefinedBehaviorSanitizer (clang)
+	$(Q)set -e; for f in $(FUZZERS); do \
+	    echo "  FUZZ  $$f"; mkdir -p build-fuzz/corpus/$$f; seeds=; [ ! -d tests/fuzz/corpus/$$f ] || seeds=tests/fuzz/corpus/$$f; \
+	    build-fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 -print_final_stats=0 -verbosity=0 \
+	        -artifact_prefix=build-fuzz/ build-fuzz/corpus/$$f $$seeds; done
 
 install: all ## install under PREFIX (/usr/local)
 	install -D -m 755 $(BUILD)/runfs $(DESTDIR)$(PREFIX)/bin/runfs

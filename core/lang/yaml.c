@@ -104,12 +104,13 @@ static int open_collection(struct builder *b, const yaml_event_t *e, enum token_
 static int close_collection(struct builder *b)
 {
     struct frame *frame = &b->frames[--b->depth];
-    struct token *t = frame->token, **children = b->nodes + frame->first;
+    struct token *t = frame->token;
     size_t n = b->n_nodes - frame->first;
 
     b->n_nodes = frame->first;
-    if (n == 0)
+    if (n == 0) /* nodes may be NULL yet */
         return 0;
+    struct token **children = b->nodes + frame->first;
     if (t->kind == TOKEN_SEQUENCE) {
         t->seq.items = arena_array(b->arena, struct token *, n);
         if (!t->seq.items)

@@ -7,6 +7,7 @@ mkdir "$T/src"
 for i in 1 2 3; do
     workflow "$T/src/w$i.yml" "echo $i"
 done
+touch -d "2 hours ago" "$T/src" # rsync sets the time of the directory, where it differs
 rsync -a "$T/src/" "$M/workflows/"
 equal "runs" 3 "$(runs)"
 for i in 1 2 3; do

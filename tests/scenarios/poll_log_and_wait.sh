@@ -28,13 +28,17 @@ def ready(fd, ms):
     p = select.poll()
     p.register(fd, select.POLLIN)
     return bool(p.poll(ms))
+def woken(fd, why): # by a notification: a poll that only looks again when its time is over is too late
+    begun = time.time()
+    assert ready(fd, 10000), why
+    assert time.time() - begun < 5, 'nobody woke the poll'
 assert not ready(log, 150), 'the log is readable though nothing came'
 assert not ready(wait, 150), 'wait is readable though the run goes on'
 open(tmp + '/go', 'w')
-assert ready(log, 10000), 'the log never became readable'
+woken(log, 'the log never became readable')
 assert b'came' in os.read(log, 65536)
 assert not ready(wait, 50)
 open(tmp + '/end', 'w')
-assert ready(wait, 10000), 'wait never became readable'
+woken(wait, 'wait never became readable')
 assert os.read(wait, 100) == b'success\n'
 P
