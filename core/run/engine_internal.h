@@ -135,7 +135,7 @@ void repo_head(const char *path, struct buf *ref, struct buf *sha);
 /* result.json, summary.md's raw material; with the run's final row. */
 int run_write_result(struct run *run);
 
-/* Deletes runs that are older than config/retention_days. */
+/* Deletes runs that are older than config/retention_days, and artifacts that have expired. */
 void engine_retain(struct engine *e);
 
 /* Writes the default settings that are missing. */
