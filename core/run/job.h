@@ -21,7 +21,9 @@ struct job_spec {
      * plain JSON, as the workflow and the rest is text, so that a spec can travel.
      */
     json_t *contexts;
-    json_t *env;                  /* object of strings under all other env, may be NULL (`runfs run --env`) */
+    json_t *env;          /* object of strings under all other env, may be NULL (`runfs run --env`) */
+    json_t *services_env; /* object of strings for JavaScript actions only (ACTIONS_RESULTS_URL, ...); NULL:
+                             no services */
     const char *runner_name;      /* RUNNER_NAME */
     const atomic_bool *cancelled; /* becomes true when someone asks to end it */
 };
