@@ -282,7 +282,8 @@ static struct handle *handle_new(struct mounted *m, struct node n)
     return h;
 }
 
-/* Whether a thread is of the process that opened the file, or there is nobody left who could close it better. */
+/* Whether a thread is of the process that opened the file, or there is nobody left who could close it better.
+ */
 static bool is_opener(const struct handle *h, pid_t tid)
 {
     char path[64];
