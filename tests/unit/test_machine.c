@@ -560,6 +560,35 @@ static void isolation(void **state)
     machine_release(m);
 }
 
+/* The filter knows the calls by all numbers that they have: a bad argument would be EFAULT (14). */
+static void denied_calls(void **state)
+{
+    struct machine *m = acquire();
+
+    (void)state;
+    if (!str_eq(backend, "sandbox")) {
+        machine_release(m);
+        skip();
+    }
+    expect(
+        m,
+        "cat >/tmp/t.c <<'E' && gcc -o /tmp/t /tmp/t.c && for how in native i386 x32; do /tmp/t $how; done\n"
+        "#include <errno.h>\n#include <stdio.h>\n#include <sys/syscall.h>\n#include <unistd.h>\n"
+        "int main(int argc, char **argv) {\n"
+        "  long r = -1;\n"
+        "  if (argv[1][0] == 'n') r = syscall(SYS_add_key, 1, 1, 1, 1, 1) < 0 ? -errno : 0;\n"
+        "#ifdef __x86_64__\n"
+        "  if (argv[1][0] == 'x') r = syscall(0x40000000 | SYS_add_key, 1, 1, 1, 1, 1) < 0 ? -errno : 0;\n"
+        "  if (argv[1][0] == 'i')\n"
+        "    __asm__ volatile(\"int $0x80\" : \"=a\"(r) : \"a\"(286L), \"b\"(1L), \"c\"(1L), \"d\"(1L)\n"
+        "                     : \"memory\", \"r8\", \"r9\", \"r10\", \"r11\");\n"
+        "#endif\n"
+        "  printf(\"%ld\\n\", r);\n"
+        "}\nE\n",
+        "-1\n-1\n-1\n", 0);
+    machine_release(m);
+}
+
 static void root_installs(void **state)
 {
     struct machine *m = acquire();
@@ -833,14 +862,14 @@ static int teardown_backend(void **state)
 static int run_backend(const char *name)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exit_codes),      cmocka_unit_test(start_errors), cmocka_unit_test(environment),
-        cmocka_unit_test(paths_are_there), cmocka_unit_test(files),        cmocka_unit_test(big_output),
-        cmocka_unit_test(streams),         cmocka_unit_test(background),   cmocka_unit_test(interrupted),
-        cmocka_unit_test(deadline),        cmocka_unit_test(killed_tree),  cmocka_unit_test(killed_crowd),
-        cmocka_unit_test(agent_killed),    cmocka_unit_test(owner_killed), cmocka_unit_test(isolation),
-        cmocka_unit_test(root_installs),   cmocka_unit_test(no_network),   cmocka_unit_test(many_at_once),
-        cmocka_unit_test(escalated),       cmocka_unit_test(spawner_dies), cmocka_unit_test(hides_later),
-        cmocka_unit_test(trees),           cmocka_unit_test(leftovers),
+        cmocka_unit_test(exit_codes),      cmocka_unit_test(start_errors),  cmocka_unit_test(environment),
+        cmocka_unit_test(paths_are_there), cmocka_unit_test(files),         cmocka_unit_test(big_output),
+        cmocka_unit_test(streams),         cmocka_unit_test(background),    cmocka_unit_test(interrupted),
+        cmocka_unit_test(deadline),        cmocka_unit_test(killed_tree),   cmocka_unit_test(killed_crowd),
+        cmocka_unit_test(agent_killed),    cmocka_unit_test(owner_killed),  cmocka_unit_test(isolation),
+        cmocka_unit_test(denied_calls),    cmocka_unit_test(root_installs), cmocka_unit_test(no_network),
+        cmocka_unit_test(many_at_once),    cmocka_unit_test(escalated),     cmocka_unit_test(spawner_dies),
+        cmocka_unit_test(hides_later),     cmocka_unit_test(trees),         cmocka_unit_test(leftovers),
     };
     char title[64];
 
