@@ -48,6 +48,7 @@ struct agent {
 
 /* serve.c: sends what is in out, waiting for the peer. For phases in which nothing else can happen. */
 void agent_flush(struct agent *a);
+void agent_state(struct agent *a, int error, const char *words);
 void agent_fill(struct agent *a); /* blocks for more input; sets ended */
 
 /* exec.c: starts and ends commands. */
@@ -73,10 +74,14 @@ void tree_kill_all(void); /* everything below this process; what was killed is s
 bool tree_empty(void);    /* nothing is below this process, not even a zombie */
 void tree_end(void);      /* kills and reaps everything, as far as 5 s suffice */
 
+/* Whether nothing lives below this process; names of what does. */
+bool tree_alone(char *words, size_t size);
+
 /* files.c */
 void file_put_begin(struct agent *a, const void *payload, size_t len);
 void file_put_data(struct agent *a, const void *payload, size_t len);
 void file_put_end(struct agent *a);
+void dirs_make(struct agent *a, const void *payload, size_t len);
 void file_get(struct agent *a, uint32_t index, const char *path, uint64_t max);
 void tree_put(struct agent *a, const void *payload, size_t len);
 void tree_get(struct agent *a, const void *payload, size_t len);
@@ -87,28 +92,51 @@ int spawner_main(int argc, char **argv);
 /* sandbox.c: the spawner's private world, and the way into a machine. */
 enum { SANDBOX_ID_FIRST = 200000, SANDBOX_ID_COUNT = 65536 };
 struct sandbox {
-    bool ranged;     /* real root: a range of high ids and an idmapped lower; else one id */
-    bool split;      /* an overlay for each top-level directory */
-    int host_mounts; /* the mount namespace it came from */
-    int ids;         /* a user namespace with the range, for idmapped mounts */
-    unsigned images; /* how many image directories are attached */
+    bool ranged;          /* real root: a range of high ids and an idmapped lower; else one id */
+    bool split;           /* an overlay for each top-level directory */
+    bool same_files;      /* frozen layers lie in the host's root file system: see sandbox_base() */
+    char scratch_top[64]; /* the top-level directory that they lie in */
+    int host_mounts;      /* the mount namespace it came from */
+    int ids;              /* a user namespace with the range, for idmapped mounts */
+    unsigned images;      /* how many image directories are attached */
     char *image_paths[32];
 };
 /* Leaves the host's mounts for a few of its own. Returns 0 or -errno with words. */
 int sandbox_prepare(struct sandbox *s, const char *scratch, struct err *err);
 /* Makes sure that an image is attached; its number, or -errno. Not needed without ranged ids. */
 int sandbox_image(struct sandbox *s, const char *path, struct err *err);
+/*
+ * The kernel refuses an overlay of which one lower directory lies in another, as frozen layers lie in the
+ * host's root. Through an overlay of its own, read-only, the root is another file system. Makes sure that it
+ * is there for r's mask; only for machines on layers.
+ */
+int sandbox_base(const struct sandbox *s, const struct spawn_request *r, struct err *err);
 /* Mounts an empty file system for a mask; its root as a descriptor, or -errno. */
 int sandbox_mask(const char *name, struct err *err);
 /* In the new process: builds the root file system and enters it. */
 int sandbox_enter(const struct sandbox *s, const struct spawn_request *r, int image, struct err *err);
 
+/* overlay.c: one overlay; `upper` and `work` are borrowed, NULL: read-only. */
+enum { OVERLAY_LOWERS_MAX = 480 }; /* the kernel's limit is 500 */
+struct overlay {
+    struct buf names; /* of the lower directories, each with a NUL; `lower` says where they begin */
+    size_t lower[OVERLAY_LOWERS_MAX], n;
+    const char *upper, *work;
+    int failed;
+};
+#define _overlay_ _cleanup_(overlay_release)
+/* Adds a lower directory below those that are there already. */
+void overlay_add(struct overlay *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int overlay_mount(const struct overlay *o, const char *at); /* 0 or -errno */
+void overlay_release(struct overlay *o);
+
 /* sandbox_user.c: the same for who is not root: one id, one overlay for each top-level directory. */
 int prepare_single(const char *scratch, struct err *err);
-int mount_single(const struct spawn_request *r, struct err *err);
+int mount_single(const struct sandbox *s, const struct spawn_request *r, struct err *err);
 /* sandbox.c, for both. */
 int make_device_links(int dir_fd, struct err *err);
 int enter_root(void); /* makes `.` the root and forgets the old one */
+/* Over the whole of /new. `lower`: what is below the mask; "" for nothing but layers. */
 int mount_overlay(const struct spawn_request *r, const char *lower, struct err *err);
 
 /* harden.c: what a machine's processes lose for good. */

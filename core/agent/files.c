@@ -130,3 +130,16 @@ void file_get(struct agent *a, uint32_t index, const char *path, uint64_t max)
     wire_add_u32(&a->out, (uint32_t)r);
     frame_end(&a->out, begin);
 }
+
+void dirs_make(struct agent *a, const void *payload, size_t len)
+{
+    struct wire w = wire_of(payload, len);
+    const char *path = wire_str(&w);
+
+    if (!wire_ok(&w)) {
+        a->ended = true;
+        return;
+    }
+    int r = make_dirs(path, 0755);
+    agent_state(a, r, r < 0 ? strerrordesc_np(-r) : "");
+}

@@ -279,6 +279,7 @@ void spawn_request_encode(struct buf *b, const struct spawn_request *x)
     wire_add_str(b, x->scratch);
     wire_add_str(b, x->mask);
     wire_add_str(b, x->image);
+    add_strings(b, x->layers);
     wire_add_str(b, x->hostname);
     wire_add_u32(b, x->no_network);
     wire_add_u32(b, x->uid);
@@ -288,6 +289,7 @@ void spawn_request_encode(struct buf *b, const struct spawn_request *x)
 void spawn_request_release(struct spawn_request *x)
 {
     free(x->argv);
+    free(x->layers);
     *x = (struct spawn_request){0};
 }
 
@@ -299,11 +301,12 @@ int spawn_request_decode(const void *payload, size_t len, struct spawn_request *
     x.scratch = wire_str(&w);
     x.mask = wire_str(&w);
     x.image = wire_str(&w);
+    x.layers = take_strings(&w);
     x.hostname = wire_str(&w);
     x.no_network = wire_u32(&w) != 0;
     x.uid = wire_u32(&w);
     x.argv = take_strings(&w);
-    int r = finish_decode(&w, x.argv != NULL);
+    int r = finish_decode(&w, x.argv && x.layers);
     if (r < 0) {
         spawn_request_release(&x);
         return r;

@@ -37,6 +37,8 @@ enum frame_type {
     FRAME_GET_TREE,  /* str dir: answered with FRAME_TREE_DATA ... FRAME_TREE_END */
     FRAME_TREE_DATA, /* bytes, either direction */
     FRAME_TREE_END,  /* to the agent: empty, no more bytes. To the daemon: i32 error, str words */
+    FRAME_ALONE,     /* asks whether anything but the agent lives; answered with FRAME_STATE */
+    FRAME_MAKE_DIRS, /* str path: made with its parents; answered with FRAME_STATE */
     /* agent to daemon */
     FRAME_HELLO = 64, /* u32 version: the machine is ready */
     FRAME_FAILED,     /* i32 error, str words: the machine could not be set up */
@@ -45,6 +47,7 @@ enum frame_type {
     FRAME_EXIT,       /* struct exec_report */
     FRAME_GOT_DATA,   /* bytes of the file that is being got */
     FRAME_GOT_END,    /* u32 index, i32 error: that file is complete */
+    FRAME_STATE,      /* i32 error, str words: 0, or what is in the way */
 };
 
 struct frame {
@@ -115,6 +118,8 @@ struct spawn_request {
     const char *scratch;  /* name below the spawner's scratch directory */
     const char *mask;     /* a layer over the lower one; "" for none */
     const char *image;    /* host path; "" for the host's own root */
+    const char **layers;  /* decode: owned array; names below scratch/layers, newest first, between the mask
+                             and what is written */
     const char *hostname; /* [a-z0-9-]+ */
     bool no_network;
     uint32_t uid;      /* for argv: become this user and group first; 0: stay */

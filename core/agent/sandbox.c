@@ -190,7 +190,8 @@ static int prepare_ranged(struct sandbox *s, const char *scratch, struct err *er
         r = attach_tops(s, err);
     if (r == 0)
         r = make_devices("dev", err);
-    if (r == 0 && (mkdir("new", 0755) < 0 || mkdir("images", 0755) < 0 || mkdir("masks", 0755) < 0))
+    if (r == 0 && (mkdir("new", 0755) < 0 || mkdir("images", 0755) < 0 || mkdir("masks", 0755) < 0 ||
+                   mkdir("bases", 0755) < 0))
         r = err_errno(err, -errno, "cannot make directories for the spawner");
     if (r == 0 && (r = enter_root()) < 0)
         r = err_errno(err, r, "cannot enter the spawner's root");
@@ -199,7 +200,13 @@ static int prepare_ranged(struct sandbox *s, const char *scratch, struct err *er
 
 int sandbox_prepare(struct sandbox *s, const char *scratch, struct err *err)
 {
+    struct stat root, own;
+
     *s = (struct sandbox){.ranged = geteuid() == 0, .ids = -1};
+    s->same_files = stat("/", &root) == 0 && stat(scratch, &own) == 0 && root.st_dev == own.st_dev;
+    _free_ char *real = realpath(scratch, NULL);
+    snprintf(s->scratch_top, sizeof(s->scratch_top), "%.*s", real ? (int)strcspn(real + 1, "/") : 0,
+             real ? real + 1 : "");
     s->split = !s->ranged || sandbox_tops_split();
     s->host_mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
     if (s->host_mounts < 0)
@@ -244,6 +251,32 @@ int sandbox_image(struct sandbox *s, const char *path, struct err *err)
     return (int)s->images++;
 }
 
+static void base_path(const struct spawn_request *r, char *to, size_t size)
+{
+    snprintf(to, size, "/bases/%s", r->mask[0] ? r->mask : "none");
+}
+
+int sandbox_base(const struct sandbox *s, const struct spawn_request *r, struct err *err)
+{
+    _overlay_ struct overlay o = {0};
+    char at[128];
+
+    if (!r->layers[0] || !s->same_files || s->split || r->image[0])
+        return 0;
+    base_path(r, at, sizeof(at));
+    if (mkdir(at, 0755) < 0)
+        return errno == EEXIST ? 0 : err_errno(err, -errno, "cannot make %s", at);
+    if (r->mask[0])
+        overlay_add(&o, "/masks/%s", r->mask);
+    else
+        overlay_add(&o, "/new"); /* empty: it takes two */
+    overlay_add(&o, "/lower");
+    int e = overlay_mount(&o, at);
+    if (e < 0)
+        (void)rmdir(at);
+    return e < 0 ? err_errno(err, e, "cannot mount the host's root for snapshots") : 0;
+}
+
 int sandbox_mask(const char *name, struct err *err)
 {
     char at[128];
@@ -258,19 +291,22 @@ int sandbox_mask(const char *name, struct err *err)
 
 int mount_overlay(const struct spawn_request *r, const char *lower, struct err *err)
 {
-    char options[4096];
+    _overlay_ struct overlay o = {0};
+    char upper[256], work[256];
 
-    for (int volatile_too = 1; volatile_too >= 0; volatile_too--) {
-        int n = snprintf(options, sizeof(options),
-                         "userxattr,%slowerdir=%s%s%s%s,upperdir=/scratch/%s/upper,workdir=/scratch/%s/work",
-                         volatile_too ? "volatile," : "", r->mask[0] ? "/masks/" : "", r->mask,
-                         r->mask[0] ? ":" : "", lower, r->scratch, r->scratch);
-        if (n >= (int)sizeof(options))
-            return err_set(err, -ENAMETOOLONG, "the machine's name is too long");
-        if (mount("runfs", "/new", "overlay", MS_NODEV, options) == 0)
-            return 0;
-    }
-    return err_errno(err, -errno, "cannot mount an overlay");
+    if (snprintf(upper, sizeof(upper), "/scratch/%s/upper", r->scratch) >= (int)sizeof(upper))
+        return err_set(err, -ENAMETOOLONG, "the machine's name is too long");
+    snprintf(work, sizeof(work), "/scratch/%s/work", r->scratch);
+    o.upper = upper;
+    o.work = work;
+    for (const char **layer = r->layers; *layer; layer++)
+        overlay_add(&o, "/scratch/layers/%s/upper", *layer);
+    if (lower[0] && r->mask[0] && strncmp(lower, "/bases/", 7) != 0)
+        overlay_add(&o, "/masks/%s", r->mask);
+    if (lower[0])
+        overlay_add(&o, "%s", lower);
+    int e = overlay_mount(&o, "/new");
+    return e < 0 ? err_errno(err, e, "cannot mount an overlay of %zu layers", o.n) : 0;
 }
 
 static int mount_kernel(struct err *err)
@@ -307,13 +343,15 @@ static int mount_root(const struct sandbox *s, const struct spawn_request *r, in
     char lower[2048];
 
     if (s->split && !r->image[0])
-        return mount_single(r, err);
+        return mount_single(s, r, err);
     if (strpbrk(r->image, ":,\\"))
         return err_set(err, -EINVAL, "an image's path may not have ':', ',' or a backslash: %s", r->image);
     if (!s->ranged)
         snprintf(lower, sizeof(lower), "/host%s", r->image);
     else if (image >= 0)
         snprintf(lower, sizeof(lower), "/images/%d", image);
+    else if (r->layers[0] && s->same_files)
+        base_path(r, lower, sizeof(lower));
     else
         snprintf(lower, sizeof(lower), "/lower");
     return mount_overlay(r, lower, err);

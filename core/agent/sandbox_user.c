@@ -93,7 +93,7 @@ static int attach(const char *from, const char *to, bool deep, bool read_only, s
 
 int prepare_single(const char *scratch, struct err *err)
 {
-    static const char *const dirs[] = {"new", "masks", "images", "scratch", "host", "proc"};
+    static const char *const dirs[] = {"new", "masks", "bases", "images", "scratch", "host", "proc"};
     int r = own_namespaces(err);
     int scratch_fd = r < 0 ? -1 : open_tree(AT_FDCWD, scratch, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
@@ -122,47 +122,95 @@ int prepare_single(const char *scratch, struct err *err)
     return r;
 }
 
-static int overlay_top(const struct spawn_request *r, const char *top, struct err *err)
+/* Where a layer has what was written below a top-level directory: the first one, which has no overlay over
+ * its root, in its own tree. */
+static void add_layers(struct overlay *o, const struct spawn_request *r, const char *top)
 {
-    char options[4096], at[512], work[512], mask[256], host[64];
+    char path[512];
     struct stat st;
 
-    snprintf(at, sizeof(at), "/scratch/%s/upper/%s", r->scratch, top);
-    snprintf(work, sizeof(work), "/scratch/%s/work/%s", r->scratch, top);
+    for (const char **layer = r->layers; *layer; layer++) {
+        snprintf(path, sizeof(path), "/scratch/layers/%s/%s/%s", *layer, layer[1] ? "tops" : "upper", top);
+        if (stat(path, &st) == 0)
+            overlay_add(o, "%s", path);
+    }
+}
+
+/* The host's directory as another file system (see sandbox_base()): the one that layers lie in. */
+static int mount_base(const char *mask, const char *host, const char *base)
+{
+    _overlay_ struct overlay o = {0};
+
+    overlay_add(&o, "%s", mask);
+    overlay_add(&o, "%s", host);
+    return mkdir(base, 0755) < 0 ? -errno : overlay_mount(&o, base);
+}
+
+static int overlay_top(const struct sandbox *s, const struct spawn_request *r, const char *top,
+                       struct err *err)
+{
+    _overlay_ struct overlay o = {0};
+    char upper[512], work[512], mask[256], host[64], base[64];
+    struct stat st;
+
+    snprintf(upper, sizeof(upper), "/scratch/%s/%s/%s", r->scratch, r->layers[0] ? "tops" : "upper", top);
+    snprintf(work, sizeof(work), "/scratch/%s/%s/%s", r->scratch, r->layers[0] ? "tops-work" : "work", top);
     snprintf(mask, sizeof(mask), "/masks/%s/%s", r->mask, top);
     snprintf(host, sizeof(host), "/host/%s", top);
-    bool masked = r->mask[0] && stat(mask, &st) == 0;
-    if ((mkdir(at, 0755) < 0 && errno != EEXIST) || mkdir(work, 0700) < 0)
+    if ((mkdir(upper, 0755) < 0 && errno != EEXIST) || mkdir(work, 0700) < 0)
         return err_errno(err, -errno, "cannot make directories for /%s", top);
-    snprintf(options, sizeof(options), "userxattr,volatile,lowerdir=%s%s%s,upperdir=%s,workdir=%s",
-             masked ? mask : "", masked ? ":" : "", host, at, work);
-    if (mount("runfs", top, "overlay", MS_NODEV, options) == 0)
+    o.upper = upper;
+    o.work = work;
+    add_layers(&o, r, top);
+    bool masked = r->mask[0] && stat(mask, &st) == 0;
+    snprintf(base, sizeof(base), "/bases/%s", top);
+    if (o.n && strcmp(s->scratch_top, top) == 0 &&
+        mount_base(masked ? mask : "/images" /* empty: it takes two */, host, base) == 0) {
+        overlay_add(&o, "%s", base);
+    } else {
+        if (masked)
+            overlay_add(&o, "%s", mask);
+        overlay_add(&o, "%s", host);
+    }
+    if (overlay_mount(&o, top) == 0)
         return 0;
     return attach(host, top, true, true, err); /* readable is better than nothing */
 }
 
-int mount_single(const struct spawn_request *r, struct err *err)
+/* The root itself: on layers an overlay of what they have outside the top-level directories. */
+static int mount_top(const struct spawn_request *r, struct err *err)
 {
-    char upper[512], host[64], target[256];
-    struct stat st;
+    char upper[512];
 
     snprintf(upper, sizeof(upper), "/scratch/%s/upper", r->scratch);
-    if (mount(upper, "/new", NULL, MS_BIND, NULL) < 0 || chdir("/new") < 0)
+    if (r->layers[0])
+        return mount_overlay(r, "", err);
+    if (mount(upper, "/new", NULL, MS_BIND, NULL) < 0)
         return err_errno(err, -errno, "cannot mount the machine's root");
-    for (const char *const *top = sandbox_tops; *top; top++) {
+    return 0;
+}
+
+int mount_single(const struct sandbox *s, const struct spawn_request *r, struct err *err)
+{
+    char host[64], target[256];
+    struct stat st;
+    int e = mount_top(r, err);
+
+    if (e == 0 && chdir("/new") < 0)
+        e = err_errno(err, -errno, "cannot enter the machine's root");
+    for (const char *const *top = sandbox_tops; e == 0 && *top; top++) {
         snprintf(host, sizeof(host), "/host/%s", *top);
         if (lstat(host, &st) < 0)
             continue;
         if (S_ISLNK(st.st_mode)) {
             ssize_t n = readlink(host, target, sizeof(target) - 1);
             target[n > 0 ? n : 0] = '\0';
-            if (n <= 0 || symlink(target, *top) < 0)
-                return err_errno(err, -errno, "cannot make /%s", *top);
+            if (n <= 0 || (symlink(target, *top) < 0 && errno != EEXIST))
+                e = err_errno(err, -errno, "cannot make /%s", *top);
         } else if (S_ISDIR(st.st_mode)) {
-            int e = overlay_top(r, *top, err);
-            if (e < 0)
-                return e;
+            e = mkdir(*top, 0755) < 0 && errno != EEXIST ? err_errno(err, -errno, "cannot make /%s", *top)
+                                                         : overlay_top(s, r, *top, err);
         }
     }
-    return 0;
+    return e;
 }

@@ -75,6 +75,33 @@ void agent_fill(struct agent *a)
         agent_receive(a);
 }
 
+void agent_state(struct agent *a, int error, const char *words)
+{
+    size_t begin = frame_begin(&a->out, FRAME_STATE);
+
+    wire_add_u32(&a->out, (uint32_t)error);
+    wire_add_str(&a->out, words);
+    frame_end(&a->out, begin);
+}
+
+static void tell_alone(struct agent *a)
+{
+    char words[400] = "";
+    bool alone = false;
+
+    /* what was killed just now takes a moment to be gone */
+    for (int tries = 0; !a->command.active && !alone && tries < 25; tries++) {
+        if (tries)
+            usleep(2000);
+        command_reap(a);
+        alone = tree_alone(words, sizeof(words));
+    }
+    if (!alone)
+        agent_state(a, -EBUSY, a->command.active ? "a command runs in it" : words);
+    else
+        agent_state(a, 0, "");
+}
+
 static void agent_handle(struct agent *a, const struct frame *f)
 {
     switch (f->type) {
@@ -99,6 +126,12 @@ static void agent_handle(struct agent *a, const struct frame *f)
         break;
     case FRAME_GET_TREE:
         tree_get(a, f->payload, f->len);
+        break;
+    case FRAME_ALONE:
+        tell_alone(a);
+        break;
+    case FRAME_MAKE_DIRS:
+        dirs_make(a, f->payload, f->len);
         break;
     default:
         a->ended = true; /* a daemon that this agent does not understand */

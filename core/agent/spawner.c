@@ -176,6 +176,9 @@ static int spawn_sandbox(struct spawner *sp, const struct spawn_request *r, int 
 
     if (r->image[0] && image < 0)
         return image;
+    int base = sandbox_base(&sp->sandbox, r, err);
+    if (base < 0)
+        return base;
     if (pipe2(go, O_CLOEXEC) < 0)
         return err_errno(err, -errno, "cannot make a pipe");
     args.pidfd = (uint64_t)(uintptr_t)&pidfd;

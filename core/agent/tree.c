@@ -130,6 +130,41 @@ bool tree_empty(void)
     return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
 }
 
+static void name_process(pid_t pid, char *words, size_t size)
+{
+    _buf_ struct buf name = BUF_INIT;
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+    _close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read_fd(fd, 64, &name) < 0)
+        return;
+    size_t len = strcspn(buf_str(&name), "\n"), at = strlen(words);
+    snprintf(words + at, size - at, "%s%.*s (%d)", at ? ", " : "", (int)len, buf_str(&name), pid);
+}
+
+bool tree_alone(char *words, size_t size)
+{
+    struct processes all = {0};
+    unsigned n = 0;
+
+    words[0] = '\0';
+    if (tree_empty())
+        return true;
+    if (processes_read(&all) == 0)
+        processes_mark(&all, getpid(), false);
+    for (size_t i = 0; i < all.n; i++)
+        if (all.list[i].in_tree && all.list[i].pid != getpid() && n++ < 8)
+            name_process(all.list[i].pid, words, size);
+    free(all.list);
+    if (n == 0) { /* zombies, whose turn to be reaped comes */
+        return true;
+    }
+    size_t at = strlen(words);
+    snprintf(words + at, size - at, "%s still %s", n > 8 ? ", ..." : "", n == 1 ? "runs in it" : "run in it");
+    return false;
+}
+
 void tree_kill_all(void)
 {
     if (getpid() == 1) { /* the kernel does it for the whole pid namespace at once */

@@ -471,6 +471,116 @@ static int tree_begin(struct agent_client *c, enum frame_type type, const char *
     return buf_ok(&b) ? client_send(c, b.ptr, b.len, err) : err_errno(err, -ENOMEM, "%s", dir);
 }
 
+/* Waits for FRAME_STATE. */
+static int state_answer(struct agent_client *c, struct err *err)
+{
+    int64_t until = mono_ns() + 20 * SECOND;
+    struct frame f;
+    int r;
+
+    while ((r = client_frame(c, &f, err)) == 0) {
+        struct pollfd p = {.fd = c->fd, .events = POLLIN};
+        if (mono_ns() > until || poll(&p, 1, 20000) == 0)
+            return client_break(c, err, "its agent did not answer in time");
+        if ((r = client_receive(c, err)) < 0)
+            return r;
+    }
+    if (r < 0)
+        return r;
+    struct wire w = wire_of(f.payload, f.len);
+    int32_t error = (int32_t)wire_u32(&w);
+    const char *words = wire_str(&w);
+    if (f.type != FRAME_STATE || !wire_ok(&w) || error > 0 || error < -4095)
+        return client_break(c, err, "its agent broke the protocol");
+    return error ? err_set(err, error, "%.*s", (int)utf8_valid_prefix(words, strlen(words)), words) : 0;
+}
+
+int agent_client_alone(struct agent_client *c, struct err *err)
+{
+    uint8_t header[FRAME_HEADER];
+
+    if (c->broken)
+        return client_break(c, err, ended_words);
+    frame_header(header, FRAME_ALONE, 0);
+    int r = client_send(c, header, sizeof(header), err);
+    return r < 0 ? r : state_answer(c, err);
+}
+
+int agent_client_make_dirs(struct agent_client *c, const char *path, struct err *err)
+{
+    int r = tree_begin(c, FRAME_MAKE_DIRS, path, err);
+
+    if (r == 0)
+        r = state_answer(c, err);
+    return r < 0 ? err_prefix(err, "cannot make %s", path) : 0;
+}
+
+/*
+ * An agent that has closed its end of the socket is past the point where it could write to any file. Its
+ * mounts may take much longer to go, and nobody has to wait for that.
+ */
+void agent_client_end(struct agent_client *c)
+{
+    int64_t until = mono_ns() + 5 * SECOND;
+    char rest[4096];
+
+    pthread_mutex_lock(&c->lock);
+    if (c->pidfd >= 0)
+        (void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+    pthread_mutex_unlock(&c->lock);
+    while (mono_ns() < until) {
+        struct pollfd p = {.fd = c->fd, .events = POLLIN};
+        if (poll(&p, 1, 100) <= 0)
+            continue;
+        ssize_t n = recv(c->fd, rest, sizeof(rest), MSG_DONTWAIT);
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+            return;
+    }
+}
+
+bool agent_client_lives(struct agent_client *c)
+{
+    pthread_mutex_lock(&c->lock);
+    struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
+    bool lives = c->fd >= 0 && !c->broken && poll(&p, 1, 0) == 0;
+    pthread_mutex_unlock(&c->lock);
+    return lives;
+}
+
+void agent_client_break(struct agent_client *c)
+{
+    (void)client_break(c, NULL, "");
+}
+
+void agent_client_close(struct agent_client *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->broken = true;
+    cleanup_close(&c->fd);
+    pthread_mutex_unlock(&c->lock);
+}
+
+#define SWAP(field)                                                                                          \
+    do {                                                                                                     \
+        __typeof__(c->field) swap_ = c->field;                                                               \
+        c->field = other->field;                                                                             \
+        other->field = swap_;                                                                                \
+    } while (0)
+
+void agent_client_swap(struct agent_client *c, struct agent_client *other)
+{
+    pthread_mutex_lock(&c->lock);
+    SWAP(fd);
+    SWAP(wake);
+    SWAP(pidfd);
+    SWAP(in);
+    SWAP(in_at);
+    bool broken = c->broken;
+    c->broken = (bool)other->broken;
+    other->broken = broken;
+    pthread_mutex_unlock(&c->lock);
+}
+
 int agent_client_put_tree(struct agent_client *c, const char *dir, int tar_fd, struct err *err)
 {
     _free_ char *chunk = malloc(FRAME_HEADER + FRAME_DATA_MAX);

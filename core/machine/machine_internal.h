@@ -32,6 +32,17 @@ int agent_client_exec(struct agent_client *c, struct machine_exec *x, struct mac
 void agent_client_want(struct agent_client *c, unsigned what);
 int agent_client_put_tree(struct agent_client *c, const char *dir, int tar_fd, struct err *err);
 int agent_client_get_tree(struct agent_client *c, const char *dir, int tar_fd, struct err *err);
+/* -EBUSY with words when anything but the agent lives in its machine. */
+int agent_client_alone(struct agent_client *c, struct err *err);
+int agent_client_make_dirs(struct agent_client *c, const char *path, struct err *err);
+/* Kills the agent and waits until it can write nothing more. */
+void agent_client_end(struct agent_client *c);
+void agent_client_break(struct agent_client *c); /* it is given up */
+void agent_client_close(struct agent_client *c); /* ends the machine; others may still hold c */
+/* Whether it is still there, as far as its socket tells. */
+bool agent_client_lives(struct agent_client *c);
+/* Exchanges what they talk to; c's lock stays, so other threads may ask for things of c meanwhile. */
+void agent_client_swap(struct agent_client *c, struct agent_client *other);
 
 /* A helper process that makes machines (see core/agent/spawner.c). Any thread. */
 struct spawner {
@@ -80,6 +91,7 @@ int scratch_remove(struct machines *ms, const char *path);
 struct machine_ops {
     const char *name;
     bool isolates;
+    bool layered;  /* its machines stand on m->chain, so they can have snapshots */
     bool one_kill; /* its process is process 1 in it: with that the kernel ends all others */
     /* Fills paths, dir, client. On failure the caller removes `dir` and closes the client. */
     int (*acquire)(struct machines *ms, const struct machine_spec *spec, struct machine *m, struct err *err);
@@ -111,22 +123,139 @@ struct machines {
     struct cleaner *cleaner;
     struct spares spares;
     atomic_uint serial;
-    atomic_uint living;
+    struct store *store;         /* borrowed; NULL: nothing is recorded */
+    pthread_mutex_t living_lock; /* guards living, next_id, next_layer, and each machine's chain and parent */
+    struct machine *living;
+    int64_t next_id, next_layer;
+    char boot[40]; /* of this host */
+    struct recorder *recorder;
+    struct keeper *keeper;
+    struct pool *pool;
+};
+
+/* Layers, newest first: what a machine's root is made of above the image and the mask. */
+struct chain {
+    int64_t *ids; /* owned */
+    size_t n;
 };
 
 struct machine {
     struct machines *ms;
     const struct machine_ops *ops;
     struct agent_client client;
-    char id[32];
-    char *dir; /* owned: STATE/machines/ID, NULL until made */
+    char id[32];        /* of this start: the name of its scratch directory */
+    char *dir;          /* owned: STATE/machines/ID, NULL until made */
+    struct chain chain; /* what this start stands on: kept as long as it lives */
+    unsigned starts;
+    unsigned mask; /* which; 0: none */
     struct machine_paths paths;
     char *path_strings[4]; /* owned: what paths points to */
     char note[256];
+
+    atomic_int refs;          /* of those who look at it from outside, and of what waits to be recorded */
+    struct machine *next;     /* in ms->living */
+    struct machine_spec spec; /* strings owned */
+    int64_t row;              /* its id in the store */
+    _Atomic int64_t parent;   /* the layer that the next one stands on: the chain's first, or its equal */
+    int64_t boot_ns, created_at, cost_ns;
+    pthread_mutex_t state_lock; /* guards state, paused, freezer */
+    enum machine_state state;
+    bool paused, lives, kept;
+    struct freezer *freezer;
 };
 
 /* machines.c */
 int machine_set_paths(struct machine *m, const char *prefix, const char *workspace, struct err *err);
+void machine_free_paths(struct machine *m);
+/* Nothing is started yet. The backend is to be chosen. */
+int machine_new(struct machines *ms, const struct machine_spec *spec, struct machine **ret, struct err *err);
+int machine_boot(struct machine *m, struct err *err);
+/* machine_acquire() without a look at the pool. */
+int machine_make(struct machines *ms, const struct machine_spec *spec, struct machine **ret, struct err *err);
+/* Names this start and its directory. */
+int machine_set_dir(struct machine *m, struct err *err);
+
+/* spec.c */
+int spec_check(const struct machine_spec *spec, struct err *err);
+int spec_copy(const struct machine_spec *spec, struct machine_spec *ret);
+void spec_release(struct machine_spec *spec);
+
+/*
+ * living.c: the machines that there are, and what becomes of them. Every change of state is recorded with its
+ * time, by a thread of its own, so that nobody waits for the database.
+ */
+int recorder_new(struct machines *ms, struct recorder **ret);
+void recorder_free(struct recorder *r); /* after all is recorded */
+/* Gives it an id and a title that no other has, and lists it. */
+int machine_enlist(struct machine *m, struct err *err);
+void machine_delist(struct machine *m);
+void machine_become(struct machine *m, enum machine_state state, const char *why);
+/* Records the state as it is, with a word on why; with state_lock held. */
+void machine_tell(struct machine *m, const char *why);
+/* The machine is from now on what spec says; takes it. */
+void machine_adopt_spec(struct machine *m, struct machine_spec *spec_take);
+/* Has the row written again: something but the state has changed. */
+void machine_changed(struct machine *m);
+struct machine *machine_ref(struct machine *m);
+void machine_unref(struct machine *m);
+/* Notices machines whose agents have ended, and removes directories that belong to none. */
+void machines_reap(struct machines *ms);
+/* A reference, or NULL. */
+struct machine *machines_find(struct machines *ms, int64_t row);
+
+/*
+ * layers.c: STATE/machines/layers/ID/ holds upper/, and where each top-level directory has an overlay of its
+ * own (`split`, an empty file, says so) tops/. The lowest layer of a chain has all of it in upper/.
+ */
+int layers_open(struct machines *ms, struct err *err); /* makes the directory, removes what no row knows */
+void layers_close(struct machines *ms);
+/* The chain of layer (0: none). With living_lock held. */
+int layers_chain(struct machines *ms, int64_t layer, struct chain *ret, struct err *err);
+void chain_release(struct chain *c);
+/* Makes what the dead machine wrote a layer; its id. Without its row yet. */
+int layers_freeze(struct machines *ms, const char *dir, bool split, int64_t *ret, struct err *err);
+int layers_record(struct machines *ms, int64_t id, int64_t parent, struct err *err);
+/* Removes layers that nobody needs. */
+void layers_collect(struct machines *ms);
+void layers_sync(struct machines *ms); /* has them on disk for good */
+bool layers_split(const struct machines *ms, const char *image);
+void layer_path(const struct machines *ms, int64_t id, struct buf *ret);
+
+/* squash.c: makes one layer of the chain that ends in `layer`, and puts it in its place. */
+int layers_squash(struct machines *ms, int64_t layer, struct err *err);
+enum { LAYERS_SQUASH = 50, LAYERS_MAX = 400 };
+
+/* keeper.c: what has to be done behind the scenes, on a thread: collecting, squashing, the pool, each minute
+ * what became stale. */
+int keeper_new(struct machines *ms, struct keeper **ret);
+void keeper_squash(struct keeper *k, int64_t layer);
+void keeper_collect(struct keeper *k);
+void keeper_fill(struct keeper *k); /* the pool */
+void keeper_end(struct keeper *k); /* its thread; what it is told from then on is of no account */
+void keeper_free(struct keeper *k);
+
+/* kept.c: at start, what kept machines of a former process wrote becomes layers, and others are noted as
+ * gone.
+ */
+int kept_freeze(struct machines *ms, struct err *err);
+void kept_suspend(struct machine *m);               /* ends it; what it wrote becomes a layer */
+int kept_chain(struct machine *m, struct err *err); /* what a machine that is revived stands on */
+
+/* snapshot.c: resolves spec->snapshot and pins its layers. */
+int snapshot_chain(struct machine *m, int64_t snapshot, struct err *err);
+
+/* pause.c */
+void machine_thaw(struct machine *m); /* so that it can die */
+/* A machine that a former process left frozen in this scratch directory is killed. */
+void frozen_end(const char *dir);
+
+/* pool.c */
+enum { POOL_MAX = 64 };
+int pool_new(struct machines *ms, struct pool **ret);
+void pool_free(struct pool *p);
+/* A warm machine that fits, made ready for spec; NULL: none. */
+struct machine *pool_take(struct pool *p, const struct machine_spec *spec);
+void pool_fill(struct pool *p); /* makes what is missing, releases what is stale */
 
 /*
  * mask.c: the layer between the host's root (or an image) and a machine's own. It hides what is the host's:
@@ -134,6 +263,8 @@ int machine_set_paths(struct machine *m, const char *prefix, const char *workspa
  * when there can be none: then mask_fill() is for the machine's own layer.
  */
 int mask_ensure(struct machines *ms, bool image, char *ret_name, size_t size, struct err *err);
+/* Whether the mask that a machine was booted with is the one that it would be booted with now. */
+bool mask_is_current(struct machines *ms, const struct machine *m);
 int mask_fill(struct machines *ms, int dir_fd, bool image);
 /* Only its empty directories, for a root that is no overlay. */
 int mask_dirs(struct machines *ms, int dir_fd);

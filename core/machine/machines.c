@@ -39,7 +39,8 @@ static int find_agent(const char *given, char **ret, struct err *err)
     return 0;
 }
 
-/* Makes STATE/machines and empties it. 0711: a machine's mapped root passes through, and lists nothing. */
+/* Makes STATE/machines and empties it of all but layers. 0711: a machine's mapped root passes through, and
+ * lists nothing. */
 static int prepare_scratch(const char *state_dir, char **ret, struct err *err)
 {
     _buf_ struct buf b = BUF_INIT;
@@ -53,20 +54,28 @@ static int prepare_scratch(const char *state_dir, char **ret, struct err *err)
         r = -errno;
     if (r < 0)
         return err_errno(err, r, "cannot make %s", path);
-    _closedir_ DIR *dir = opendir(path);
+    *ret = TAKE(path);
+    return 0;
+}
+
+static int empty_scratch(struct machines *ms)
+{
+    _closedir_ DIR *dir = opendir(ms->scratch);
     struct dirent *e;
+
     while (dir && (e = readdir(dir))) {
-        if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
+        if (str_eq(e->d_name, ".") || str_eq(e->d_name, "..") || str_eq(e->d_name, "layers"))
             continue;
         _buf_ struct buf left = BUF_INIT;
-        buf_addf(&left, "%s/%s", path, e->d_name);
-        r = buf_ok(&left) ? remove_tree(left.ptr) : -ENOMEM;
+        buf_addf(&left, "%s/%s", ms->scratch, e->d_name);
+        if (buf_ok(&left))
+            frozen_end(left.ptr);
+        int r = buf_ok(&left) ? remove_tree(left.ptr) : -ENOMEM;
         if (r < 0)
             log_warning("machine", "%s: left by an earlier run, cannot remove: %s", buf_str(&left),
                         strerrordesc_np(-r));
     }
-    *ret = TAKE(path);
-    return 0;
+    return dir ? 0 : -errno;
 }
 
 static int hide_initial(struct machines *ms, const struct machines_opts *opts)
@@ -76,6 +85,17 @@ static int hide_initial(struct machines *ms, const struct machines_opts *opts)
     for (const char *const *p = opts->hidden; r == 0 && p && *p; p++)
         r = machines_hide(ms, *p);
     return r;
+}
+
+static int start_threads(struct machines *ms)
+{
+    int r = cleaner_new(ms, &ms->cleaner);
+
+    if (r == 0 && ms->store)
+        r = recorder_new(ms, &ms->recorder);
+    if (r == 0)
+        r = pool_new(ms, &ms->pool);
+    return r == 0 ? keeper_new(ms, &ms->keeper) : r;
 }
 
 int machines_new(const struct machines_opts *opts, struct machines **ret, struct err *err)
@@ -92,23 +112,32 @@ int machines_new(const struct machines_opts *opts, struct machines **ret, struct
     spawner_init(&ms->processes, "plain", NULL, NULL);
     for (size_t i = 0; i < BACKENDS; i++)
         ms->backends[i].ops = all[i];
+    ms->store = opts->store;
+    pthread_mutex_init(&ms->living_lock, NULL);
     int r = find_agent(opts->agent, &ms->agent, err);
     if (r == 0)
         r = prepare_scratch(opts->state_dir, &ms->scratch, err);
+    if (r == 0)
+        r = layers_open(ms, err);
+    ms->split = geteuid() != 0 || sandbox_tops_split();
+    if (r == 0)
+        r = kept_freeze(ms, err);
+    if (r == 0 && (r = empty_scratch(ms)) < 0)
+        err_errno(err, r, "cannot read %s", ms->scratch);
     if (r == 0 && (r = spares_open(&ms->spares, ms->scratch)) < 0)
         err_errno(err, r, "cannot make a directory in %s", ms->scratch);
     if (r == 0 && (r = hide_initial(ms, opts)) < 0)
         err_errno(err, r, "machines");
-    if (r == 0 && (r = cleaner_new(ms, &ms->cleaner)) < 0)
+    if (r == 0 && (r = start_threads(ms)) < 0)
         err_errno(err, r, "cannot start a thread");
     if (r < 0) {
         machines_free(ms);
         return r;
     }
-    ms->split = geteuid() != 0 || sandbox_tops_split();
     ms->sandboxes.program = ms->processes.program = ms->agent;
     ms->sandboxes.scratch = ms->processes.scratch = ms->scratch;
     (void)probe_backend(ms, 0);
+    keeper_collect(ms->keeper);
     *ret = ms;
     return 0;
 }
@@ -117,7 +146,16 @@ void machines_free(struct machines *ms)
 {
     if (!ms)
         return;
+    keeper_end(ms->keeper);
+    pool_free(ms->pool);
+    recorder_free(ms->recorder);
+    if (ms->keeper) {
+        layers_collect(ms);
+        layers_sync(ms);
+    }
+    keeper_free(ms->keeper);
     cleaner_free(ms->cleaner);
+    layers_close(ms);
     if (ms->scratch)
         spares_release(&ms->spares, ms->scratch);
     spawner_release(&ms->sandboxes);
@@ -128,6 +166,7 @@ void machines_free(struct machines *ms)
     free(ms->agent);
     free(ms->scratch);
     pthread_mutex_destroy(&ms->lock);
+    pthread_mutex_destroy(&ms->living_lock);
     free(ms);
 }
 
@@ -190,19 +229,6 @@ static int choose_backend(struct machines *ms, const char *name, struct machine 
     return err_set(err, -EINVAL, "there is no backend '%s' (there are sandbox, bubblewrap and host)", name);
 }
 
-static int check_spec(const struct machine_spec *spec, struct err *err)
-{
-    const char *work = spec->workspace ? spec->workspace : "";
-
-    if (!spec->backend || !spec->name || !*spec->name || strlen(spec->name) > 63 ||
-        strspn(spec->name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(spec->name))
-        return err_set(err, -EINVAL, "a machine needs a backend and a name of a-z, 0-9 and '-'");
-    if (!str_starts(work, "/home/runner/work/") || strlen(work) > 1024 || strstr(work, "/../") ||
-        strstr(work, "//") || strstr(work, "/./") || str_ends(work, "/..") || str_ends(work, "/"))
-        return err_set(err, -EINVAL, "a workspace must be below /home/runner/work: '%s'", work);
-    return 0;
-}
-
 int machine_set_paths(struct machine *m, const char *prefix, const char *workspace, struct err *err)
 {
     const char *const inside[4] = {workspace, "/home/runner/work/_temp", "/opt/hostedtoolcache",
@@ -220,25 +246,88 @@ int machine_set_paths(struct machine *m, const char *prefix, const char *workspa
     return 0;
 }
 
-int machine_acquire(struct machines *ms, const struct machine_spec *spec, struct machine **ret,
-                    struct err *err)
+void machine_free_paths(struct machine *m)
+{
+    for (int i = 0; i < 4; i++)
+        free(TAKE(m->path_strings[i]));
+}
+
+/* The name says, after a crash, whose it is, which of its starts, and what it stands on. */
+int machine_set_dir(struct machine *m, struct err *err)
+{
+    _buf_ struct buf dir = BUF_INIT;
+    char id[sizeof(m->id)] = "";
+
+    if (m->row)
+        snprintf(id, sizeof(id), "m%lld-%u-%lld", (long long)m->row, m->starts,
+                 (long long)(m->chain.n ? m->chain.ids[0] : 0));
+    else
+        snprintf(id, sizeof(id), "p%u", atomic_fetch_add(&m->ms->serial, 1) + 1);
+    pthread_mutex_lock(&m->ms->living_lock);
+    memcpy(m->id, id, sizeof(m->id));
+    pthread_mutex_unlock(&m->ms->living_lock);
+    buf_addf(&dir, "%s/%s", m->ms->scratch, id);
+    m->dir = buf_steal(&dir);
+    return m->dir ? 0 : err_errno(err, -ENOMEM, "machine %s", m->id);
+}
+
+int machine_new(struct machines *ms, const struct machine_spec *spec, struct machine **ret, struct err *err)
 {
     struct machine *m = calloc(1, sizeof(*m));
-    _buf_ struct buf dir = BUF_INIT;
 
     if (!m)
         return err_errno(err, -ENOMEM, "machine");
     m->ms = ms;
+    atomic_init(&m->refs, 1);
+    pthread_mutex_init(&m->state_lock, NULL);
     agent_client_init(&m->client);
-    snprintf(m->id, sizeof(m->id), "m%u", atomic_fetch_add(&ms->serial, 1) + 1);
-    buf_addf(&dir, "%s/%s", ms->scratch, m->id);
-    m->dir = buf_steal(&dir);
-    int r = m->dir ? check_spec(spec, err) : err_errno(err, -ENOMEM, "machine");
+    m->created_at = now_ns();
+    int r = spec_copy(spec, &m->spec);
+    if (r < 0) {
+        machine_unref(m);
+        return err_errno(err, r, "machine");
+    }
+    m->kept = spec->keep;
+    *ret = m;
+    return 0;
+}
+
+/* Boots what machine_new() made. */
+int machine_boot(struct machine *m, struct err *err)
+{
+    int64_t begin = mono_ns();
+    int r = machine_enlist(m, err);
+
+    if (r < 0)
+        return r;
+    machine_become(m, MACHINE_INITIALIZING, "");
+    if (m->spec.revive)
+        r = kept_chain(m, err);
+    else if (m->spec.snapshot)
+        r = snapshot_chain(m, m->spec.snapshot, err);
+    if (r == 0)
+        r = machine_set_dir(m, err);
+    if (r == 0)
+        r = m->ops->acquire(m->ms, &m->spec, m, err);
+    if (r == 0 && m->chain.n)
+        r = agent_client_make_dirs(&m->client, m->paths.workspace, err);
+    m->boot_ns = mono_ns() - begin;
+    machine_become(m, r < 0 ? MACHINE_FAILED : MACHINE_ACTIVE, r < 0 && err ? err->msg : "");
+    return r;
+}
+
+int machine_make(struct machines *ms, const struct machine_spec *spec, struct machine **ret, struct err *err)
+{
+    struct machine *m = NULL;
+    int r = machine_new(ms, spec, &m, err);
+
     if (r == 0)
         r = choose_backend(ms, spec->backend, m, err);
     if (r == 0)
-        r = m->ops->acquire(ms, spec, m, err);
+        r = machine_boot(m, err);
     if (r < 0) {
+        if (m && !spec->revive) /* what was kept stays so */
+            m->kept = false;
         machine_release(m);
         return r;
     }
@@ -246,20 +335,51 @@ int machine_acquire(struct machines *ms, const struct machine_spec *spec, struct
     return 0;
 }
 
+int machine_acquire(struct machines *ms, const struct machine_spec *spec, struct machine **ret,
+                    struct err *err)
+{
+    int r = spec_check(spec, err);
+    struct machine *warm = r == 0 ? pool_take(ms->pool, spec) : NULL;
+
+    if (warm)
+        *ret = warm;
+    return r < 0 || warm ? r : machine_make(ms, spec, ret, err);
+}
+
 void machine_release(struct machine *m)
 {
     if (!m)
         return;
-    int pidfd = TAKE_FD(m->client.pidfd);
+    if (m->row)
+        machine_become(m, MACHINE_TERMINATING, "");
+    pthread_mutex_lock(&m->client.lock);
     /* A sandbox dies with its process 1. Other agents kill what they started when their socket is at its end.
      */
-    if (pidfd >= 0 && m->ops && m->ops->one_kill)
-        (void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-    agent_client_release(&m->client);
+    if (m->client.pidfd >= 0 && m->ops && m->ops->one_kill)
+        (void)syscall(SYS_pidfd_send_signal, m->client.pidfd, SIGKILL, NULL, 0);
+    pthread_mutex_unlock(&m->client.lock);
+    machine_thaw(m);
+    if (m->kept)
+        kept_suspend(m);
+    pthread_mutex_lock(&m->client.lock);
+    int pidfd = TAKE_FD(m->client.pidfd);
+    pthread_mutex_unlock(&m->client.lock);
+    agent_client_close(&m->client);
+    machine_delist(m);
     cleaner_add(m->ms->cleaner, pidfd, TAKE(m->dir));
-    for (int i = 0; i < 4; i++)
-        free(m->path_strings[i]);
-    free(m);
+    pthread_mutex_lock(&m->state_lock);
+    m->lives = false;
+    pthread_mutex_unlock(&m->state_lock);
+    if (m->row)
+        machine_changed(m);
+    if (m->chain.n)
+        keeper_collect(m->ms->keeper);
+    machine_unref(m);
+}
+
+int64_t machine_id(const struct machine *m)
+{
+    return m->row;
 }
 
 const struct machine_paths *machine_paths(const struct machine *m)
@@ -285,7 +405,13 @@ void machine_result_release(struct machine_result *r)
 
 int machine_exec(struct machine *m, struct machine_exec *x, struct machine_result *ret, struct err *err)
 {
-    return agent_client_exec(&m->client, x, ret, err);
+    if (machine_state(m) == MACHINE_PAUSED)
+        return err_set(err, -EBUSY, "the machine is paused: resume it first");
+    machine_become(m, MACHINE_EXECUTING, x->argv[0]);
+    int r = agent_client_exec(&m->client, x, ret, err);
+    machine_become(m, r == -ECONNRESET ? MACHINE_FAILED : MACHINE_ACTIVE,
+                   r == -ECONNRESET && err ? err->msg : "");
+    return r;
 }
 
 void machine_interrupt(struct machine *m)

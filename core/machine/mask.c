@@ -299,6 +299,17 @@ static bool mask_fresh(const struct machines *ms)
            (st.st_mtim.tv_sec == ms->resolv.tv_sec && st.st_mtim.tv_nsec == ms->resolv.tv_nsec);
 }
 
+bool mask_is_current(struct machines *ms, const struct machine *m)
+{
+    bool image = m->spec.image != NULL;
+
+    pthread_mutex_lock(&ms->lock);
+    bool current = !m->ops->layered || ms->no_masks ||
+                   (m->mask == (image ? ms->image_mask : ms->mask) && (image || mask_fresh(ms)));
+    pthread_mutex_unlock(&ms->lock);
+    return current;
+}
+
 int mask_fill(struct machines *ms, int dir_fd, bool image)
 {
     pthread_mutex_lock(&ms->lock);

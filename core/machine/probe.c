@@ -9,18 +9,15 @@ static int try_backend(struct machines *ms, const struct machine_ops *ops, struc
         .backend = ops->name, .name = "probe", .workspace = "/home/runner/work/probe/probe"};
     struct machine_exec x = {.argv = argv, .env = env, .cwd = "/"};
     struct machine_result result = {0};
-    struct machine *m = calloc(1, sizeof(*m));
-    _buf_ struct buf dir = BUF_INIT;
+    struct machine *m = NULL;
+    int r = machine_new(ms, &spec, &m, err);
 
-    if (!m)
-        return err_errno(err, -ENOMEM, "machine");
-    m->ms = ms;
+    if (r < 0)
+        return r;
     m->ops = ops;
-    agent_client_init(&m->client);
-    snprintf(m->id, sizeof(m->id), "probe-%s", ops->name);
-    buf_addf(&dir, "%s/%s", ms->scratch, m->id);
-    m->dir = buf_steal(&dir);
-    int r = m->dir ? ops->acquire(ms, &spec, m, err) : err_errno(err, -ENOMEM, "machine");
+    r = machine_set_dir(m, err);
+    if (r == 0)
+        r = ops->acquire(ms, &m->spec, m, err);
     if (r == 0)
         r = machine_exec(m, &x, &result, err);
     if (r == 0 && result.exit_code != 0)

@@ -23,19 +23,12 @@ static int put_hosts(int upper, const char *hostname)
     return write_all(fd, b.ptr, b.len);
 }
 
-static int make_layers(const struct machine *m, const struct machine_spec *spec, bool with_mask)
+/* What a machine finds in its own layer that stands on no other. */
+static int make_first(const struct machine *m, const struct machine_spec *spec, int upper, bool with_mask)
 {
     uid_t id = machine_root_id();
-    int r = scratch_dir(m->ms, AT_FDCWD, m->dir, 0711, geteuid());
-    _close_ int dir = r < 0 ? -1 : open(m->dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int r = with_mask ? mask_fill(m->ms, upper, spec->image != NULL) : 0;
 
-    if (r == 0)
-        r = dir < 0 ? -errno : scratch_dir(m->ms, dir, "work", 0700, id);
-    if (r == 0)
-        r = scratch_dir(m->ms, dir, "upper", 0755, id);
-    _close_ int upper = r < 0 ? -1 : openat(dir, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (r == 0)
-        r = upper < 0 ? -errno : with_mask ? mask_fill(m->ms, upper, spec->image != NULL) : 0;
     if (r == 0 && m->ms->split) /* without an overlay over the whole root */
         r = mask_dirs(m->ms, upper);
     if (r == 0)
@@ -47,20 +40,60 @@ static int make_layers(const struct machine *m, const struct machine_spec *spec,
     return r == 0 ? put_hosts(upper, spec->name) : r;
 }
 
+static int make_layers(const struct machine *m, const struct machine_spec *spec, bool with_mask)
+{
+    uid_t id = machine_root_id();
+    bool first = m->chain.n == 0;
+    int r = scratch_dir(m->ms, AT_FDCWD, m->dir, 0711, geteuid());
+    _close_ int dir = r < 0 ? -1 : open(m->dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (r == 0)
+        r = dir < 0 ? -errno : scratch_dir(m->ms, dir, "work", 0700, id);
+    if (r == 0)
+        r = scratch_dir(m->ms, dir, "upper", 0755, id);
+    if (r == 0 && m->ms->split && !first)
+        r = scratch_dir(m->ms, dir, "tops", 0755, id);
+    if (r == 0 && m->ms->split && !first)
+        r = scratch_dir(m->ms, dir, "tops-work", 0700, id);
+    _close_ int upper = r < 0 ? -1 : openat(dir, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (r == 0 && upper < 0)
+        r = -errno;
+    return r == 0 && first ? make_first(m, spec, upper, with_mask) : r;
+}
+
+/* The names of its layers as the spawner wants them: one block, to be freed. NULL: no memory. */
+static const char **layer_names(const struct chain *c)
+{
+    enum { NAME = 24 };
+    const char **list = calloc(1, (c->n + 1) * sizeof(*list) + c->n * NAME);
+    char *text = (char *)(list + c->n + 1);
+
+    for (size_t i = 0; list && i < c->n; i++, text += NAME) {
+        snprintf(text, NAME, "%lld", (long long)c->ids[i]);
+        list[i] = text;
+    }
+    return list;
+}
+
 static int sandbox_try(struct machines *ms, const struct machine_spec *spec, struct machine *m,
                        struct err *err)
 {
     static const char *const none[] = {NULL};
     char mask[64];
     int r = mask_ensure(ms, spec->image != NULL, mask, sizeof(mask), err);
+    _free_ const char **layers = layer_names(&m->chain);
 
-    if (r == 0 && (r = make_layers(m, spec, !mask[0])) < 0)
+    if (r == 0 && !layers)
+        r = err_errno(err, -ENOMEM, "machine");
+    else if (r == 0 && (r = make_layers(m, spec, !mask[0])) < 0)
         err_errno(err, r, "cannot make the machine's directories in %s", m->dir);
     if (r < 0)
         return r;
+    m->mask = (unsigned)strtoul(mask, NULL, 10);
     struct spawn_request request = {.scratch = m->id,
                                     .mask = mask,
                                     .image = spec->image ? spec->image : "",
+                                    .layers = layers,
                                     .hostname = spec->name,
                                     .no_network = spec->network == MACHINE_NET_NONE,
                                     .argv = (const char **)none};
@@ -130,5 +163,6 @@ static void sandbox_explain(const struct machines *ms, const struct err *why, ch
 const struct machine_ops machine_sandbox = {.name = "sandbox",
                                             .isolates = true,
                                             .one_kill = true,
+                                            .layered = true,
                                             .acquire = sandbox_acquire,
                                             .explain = sandbox_explain};

@@ -68,6 +68,30 @@ static const char *const versions[] = {
     "  key TEXT NOT NULL COLLATE NOCASE, version TEXT NOT NULL, size INTEGER NOT NULL,"
     "  created_at INTEGER NOT NULL, used_at INTEGER NOT NULL, UNIQUE (repository, ref, version, key));"
     "CREATE INDEX caches_unused ON caches (used_at);",
+    /* machines, what they went through, their snapshots, and what was run in them by hand */
+    "CREATE TABLE machines (id INTEGER PRIMARY KEY AUTOINCREMENT, run_id INTEGER NOT NULL, job_id "
+    "  INTEGER NOT NULL, title TEXT NOT NULL, label TEXT NOT NULL, backend TEXT NOT NULL, image TEXT "
+    "  NOT NULL, workspace TEXT NOT NULL, state TEXT NOT NULL, why TEXT NOT NULL, lives INTEGER NOT "
+    "  NULL, kept INTEGER NOT NULL, layer INTEGER NOT NULL, boot_ns INTEGER NOT NULL, created_at "
+    "  INTEGER NOT NULL, changed_at INTEGER NOT NULL);"
+    "CREATE INDEX machines_alive ON machines (title) WHERE lives OR kept;"
+    "CREATE INDEX machines_of ON machines (job_id, id);"
+    "CREATE TABLE snapshots (id INTEGER PRIMARY KEY AUTOINCREMENT, machine_id INTEGER NOT NULL, "
+    "  run_id INTEGER NOT NULL, job_id INTEGER NOT NULL, step_id INTEGER NOT NULL, name TEXT NOT "
+    "  NULL, backend TEXT NOT NULL, image TEXT NOT NULL, layer INTEGER NOT NULL, cost_ns INTEGER NOT "
+    "  NULL, created_at INTEGER NOT NULL);"
+    "CREATE INDEX snapshots_of ON snapshots (machine_id, name);"
+    "CREATE INDEX snapshots_of_step ON snapshots (step_id);"
+    "CREATE INDEX snapshots_on ON snapshots (layer);"
+    "CREATE TABLE layers (id INTEGER PRIMARY KEY AUTOINCREMENT, parent INTEGER NOT NULL, durable "
+    "  INTEGER NOT NULL, boot TEXT NOT NULL, created_at INTEGER NOT NULL);"
+    "CREATE INDEX layers_on ON layers (parent);"
+    "CREATE TABLE commands (id INTEGER PRIMARY KEY AUTOINCREMENT, machine_id INTEGER NOT NULL, number "
+    "  INTEGER NOT NULL, command TEXT NOT NULL, exit_code INTEGER NOT NULL, duration_ns INTEGER NOT "
+    "  NULL, started_at INTEGER NOT NULL, changed_at INTEGER NOT NULL, UNIQUE (machine_id, number));"
+    "CREATE TABLE transitions (id INTEGER PRIMARY KEY, machine_id INTEGER NOT NULL, state TEXT NOT "
+    "  NULL, why TEXT NOT NULL, at INTEGER NOT NULL);"
+    "CREATE INDEX transitions_of ON transitions (machine_id, id);",
 };
 
 static int user_version(sqlite3 *db)

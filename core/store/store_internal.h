@@ -10,7 +10,7 @@
 
 #include "runfs/store.h"
 
-enum { CONN_STATEMENTS = 96, MAX_SUBSCRIBERS = 4, CACHE_SLOTS = 4096, CACHE_SHARDS = 16 };
+enum { CONN_STATEMENTS = 160, MAX_SUBSCRIBERS = 4, CACHE_SLOTS = 4096, CACHE_SHARDS = 16 };
 
 /* A connection with its prepared statements, kept by the address of their (static) text. */
 struct conn {
@@ -129,6 +129,20 @@ void cache_drop(struct cache *c, int64_t id);                               /* o
 
 /* ---------------------------------------------------------------------------------------- statements */
 
+struct param {
+    const char *text; /* NULL: an integer */
+    int64_t n;
+    size_t len;
+};
+
+#define P_INT(v) ((struct param){.n = (v)})
+#define P_TEXT(s) ((struct param){.text = (s), .len = strlen(s)})
+#define P_BYTES(s, l) ((struct param){.text = (s), .len = (l)})
+/* Runs a writing statement of the open group. Returns 0 or -errno. */
+int write_params(struct store *st, const char *sql, const struct param *p, size_t n, struct err *err);
+#define WRITE(st, err, sql, ...)                                                                             \
+    write_params((st), (sql), (const struct param[]){__VA_ARGS__},                                           \
+                 sizeof((const struct param[]){__VA_ARGS__}) / sizeof(struct param), (err))
 /* Runs a writing statement whose parameters are 64-bit integers. Only within a group. Returns 0 or -errno. */
 int write_ints(struct store *st, const char *sql, const int64_t *params, size_t n, struct err *err);
 /* The first column of the first row as an integer; `none` when there is no row or an error. */

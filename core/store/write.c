@@ -4,18 +4,8 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-struct param {
-    const char *text; /* NULL: an integer */
-    int64_t n;
-    size_t len;
-};
-
-#define P_INT(v) ((struct param){.n = (v)})
-#define P_TEXT(s) ((struct param){.text = (s), .len = strlen(s)})
-#define P_BYTES(s, l) ((struct param){.text = (s), .len = (l)})
-
 /* Runs one statement of the open group. */
-static int write_params(struct store *st, const char *sql, const struct param *p, size_t n, struct err *err)
+int write_params(struct store *st, const char *sql, const struct param *p, size_t n, struct err *err)
 {
     sqlite3_stmt *stmt = st->failed ? NULL : conn_prepare(&st->writer, sql);
 
@@ -34,10 +24,6 @@ static int write_params(struct store *st, const char *sql, const struct param *p
     sqlite3_clear_bindings(stmt);
     return r;
 }
-
-#define WRITE(st, err, sql, ...)                                                                             \
-    write_params((st), (sql), (const struct param[]){__VA_ARGS__},                                           \
-                 sizeof((const struct param[]){__VA_ARGS__}) / sizeof(struct param), (err))
 
 int write_ints(struct store *st, const char *sql, const int64_t *params, size_t n, struct err *err)
 {
@@ -163,6 +149,11 @@ int store_delete_repo(struct store *st, int64_t id, struct err *err)
 /* What a run's deletion takes along, leaves first. */
 static const char *const delete_run_sql[] = {
     "DELETE FROM artifacts WHERE run_id = ?1",
+    "DELETE FROM snapshots WHERE run_id = ?1",
+    "DELETE FROM transitions WHERE machine_id IN (SELECT id FROM machines WHERE run_id = ?1 AND NOT (lives "
+    "OR "
+    "kept))",
+    "DELETE FROM machines WHERE run_id = ?1 AND NOT (lives OR kept)",
     "DELETE FROM annotations WHERE run_id = ?1",
     "DELETE FROM outputs WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?1)",
     "DELETE FROM steps WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?1)",
@@ -183,6 +174,8 @@ static void tell_deleted(struct store *st, int64_t run_id)
         {"SELECT id, job_id FROM outputs WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?1)",
          CHANGE_OUTPUT},
         {"SELECT id, 0 FROM artifacts WHERE run_id = ?1", CHANGE_ARTIFACT},
+        {"SELECT id, job_id FROM snapshots WHERE run_id = ?1", CHANGE_SNAPSHOT},
+        {"SELECT id, job_id FROM machines WHERE run_id = ?1 AND NOT (lives OR kept)", CHANGE_MACHINE},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(below); i++) {

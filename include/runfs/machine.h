@@ -68,7 +68,9 @@ struct machine_spec {
     int64_t run_id, job_id; /* whose it is; 0: nobody's */
     int64_t snapshot; /* what its files begin with: a snapshot's id; 0: as the image has them. -ENOENT: there
                          is no such snapshot; -EINVAL: it was taken on another backend or image */
-    bool keep;        /* it outlives this process: see machine_keep() */
+    bool keep;      /* it outlives this process: see machine_keep() */
+    int64_t revive; /* the id of a kept machine that does not run; 0: a new one. Backend and image are to be as
+                       they were; `snapshot` is of no account */
 };
 
 /* Where things are inside. All absolute; valid until release. */
@@ -236,12 +238,14 @@ bool machine_can_snapshot(const struct machine *m, struct err *err);
 int64_t machine_snapshot_cost(const struct machine *m);
 
 /*
- * Kept machines outlive this process, also one that was killed: what a kept machine wrote is frozen at the
- * next start, and machines_revive() boots it again, with its id, title and snapshots. Others that a former
- * process left are released then.
+ * Kept machines outlive this process, also one that is killed. machine_release() of one ends it, and what it
+ * wrote stays, as it does when the process dies; machine_acquire() with spec.revive boots it again over that,
+ * with its id and snapshots. (After a power cut only what was on disk by then: its snapshots.) To be rid of
+ * one: machine_keep(m, false) before its release, or machines_forget() while nothing of it runs. Machines
+ * that are not kept and were left by a process that died are released at the next start.
  */
 void machine_keep(struct machine *m, bool keep);
-int machines_revive(struct machines *ms, int64_t id, struct machine **ret, struct err *err);
+int machines_forget(struct machines *ms, int64_t id, struct err *err); /* -ENOENT; -EBUSY: it runs */
 
 /* ------------------------------------------------------------------------------------- from outside, by id
  */

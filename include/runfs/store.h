@@ -46,6 +46,10 @@ enum change_kind {
     CHANGE_OUTPUT, /* id: output */
     CHANGE_ARTIFACT,
     CHANGE_CACHE,
+    CHANGE_MACHINE,
+    CHANGE_SNAPSHOT,
+    CHANGE_LAYER,
+    CHANGE_COMMAND,
 };
 
 struct change {

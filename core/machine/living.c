@@ -1,0 +1,404 @@
+/*
+ * The machines that there are, by id, and the recording of what they go through. A change of state is noted
+ * at once and written to the store by the recorder, a thread that commits all that has come together since.
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "core/machine/machine_internal.h"
+#include "runfs/io.h"
+#include "runfs/log.h"
+#include "runfs/machine_rows.h"
+#include "runfs/str.h"
+
+static const int64_t STALE_NS = 600 * 1000000000LL;
+
+struct record {
+    struct record *next;
+    struct machine *m; /* a reference */
+    bool transition;   /* else only the row */
+    int64_t at;
+    struct machine_row row; /* its numbers; the strings are m's, but for these */
+    char why[256], title[256];
+};
+
+struct recorder {
+    struct machines *ms;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* there is something to record, or all is */
+    struct record *first, **end;
+    bool writing, ending;
+};
+
+static const char *const state_names[MACHINE_STATES] = {
+    "initializing", "active", "executing", "paused", "completed", "failed", "rolled_back", "terminating"};
+
+const char *machine_state_name(enum machine_state state)
+{
+    return state_names[state];
+}
+
+enum machine_state machine_state(const struct machine *m)
+{
+    struct machine *mutable =
+        (struct machine *)m; /* const to its user; a lock changes nothing that he sees */
+
+    pthread_mutex_lock(&mutable->state_lock);
+    enum machine_state state = m->paused ? MACHINE_PAUSED : m->state;
+    pthread_mutex_unlock(&mutable->state_lock);
+    return state;
+}
+
+/* -------------------------------------------------------------------------------------------- recording */
+
+static void write_record(struct store *st, struct record *r)
+{
+    struct err err = {0};
+
+    if (r->transition)
+        (void)store_put_transition(st, r->row.id, r->row.state, r->why, r->at, &err);
+    if (store_put_machine(st, &r->row, &err) < 0)
+        log_warning("machine", "%s: not recorded: %s", r->title, err.msg);
+}
+
+/* A machine that was no run's leaves nothing. */
+static bool forget_unused(struct store *st, const struct record *r)
+{
+    return !r->row.lives && !r->row.kept && !r->row.job_id && !r->row.run_id &&
+           store_delete_machine(st, r->row.id, NULL) == 0;
+}
+
+static void write_records(struct recorder *rec, struct record *list)
+{
+    bool forgotten = false;
+
+    store_begin(rec->ms->store);
+    for (struct record *r = list; r; r = r->next)
+        write_record(rec->ms->store, r);
+    for (struct record *r = list; r; r = r->next)
+        forgotten |= forget_unused(rec->ms->store, r);
+    (void)store_commit(rec->ms->store, NULL);
+    if (forgotten && rec->ms->keeper)
+        keeper_collect(rec->ms->keeper);
+    while (list) {
+        struct record *next = list->next;
+        machine_unref(list->m);
+        free(list);
+        list = next;
+    }
+}
+
+static void *recorder_run(void *data)
+{
+    struct recorder *rec = data;
+
+    pthread_mutex_lock(&rec->lock);
+    for (;;) {
+        while (!rec->first && !rec->ending)
+            pthread_cond_wait(&rec->changed, &rec->lock);
+        struct record *list = rec->first;
+        if (!list)
+            break;
+        rec->first = NULL;
+        rec->end = &rec->first;
+        rec->writing = true;
+        pthread_mutex_unlock(&rec->lock);
+        write_records(rec, list);
+        pthread_mutex_lock(&rec->lock);
+        rec->writing = false;
+        pthread_cond_broadcast(&rec->changed);
+    }
+    pthread_mutex_unlock(&rec->lock);
+    return NULL;
+}
+
+int recorder_new(struct machines *ms, struct recorder **ret)
+{
+    struct recorder *rec = calloc(1, sizeof(*rec));
+
+    if (!rec)
+        return -ENOMEM;
+    rec->ms = ms;
+    rec->end = &rec->first;
+    pthread_mutex_init(&rec->lock, NULL);
+    pthread_cond_init(&rec->changed, NULL);
+    int r = -pthread_create(&rec->thread, NULL, recorder_run, rec);
+    if (r < 0) {
+        free(rec);
+        return r;
+    }
+    *ret = rec;
+    return 0;
+}
+
+void recorder_free(struct recorder *rec)
+{
+    if (!rec)
+        return;
+    pthread_mutex_lock(&rec->lock);
+    rec->ending = true;
+    pthread_cond_broadcast(&rec->changed);
+    pthread_mutex_unlock(&rec->lock);
+    pthread_join(rec->thread, NULL);
+    pthread_mutex_destroy(&rec->lock);
+    pthread_cond_destroy(&rec->changed);
+    free(rec);
+}
+
+void machines_flush(struct machines *ms)
+{
+    struct recorder *rec = ms->recorder;
+
+    if (!rec)
+        return;
+    pthread_mutex_lock(&rec->lock);
+    while (rec->first || rec->writing)
+        pthread_cond_wait(&rec->changed, &rec->lock);
+    pthread_mutex_unlock(&rec->lock);
+}
+
+static const char *text(const char *s)
+{
+    return s ? s : "";
+}
+
+/* With the machine's state_lock held, so that records are in the order of what happened. */
+static void record(struct machine *m, bool transition, const char *why)
+{
+    struct recorder *rec = m->ms->recorder;
+    struct record *r = rec && m->row ? calloc(1, sizeof(*r)) : NULL;
+
+    if (!r)
+        return;
+    r->m = machine_ref(m);
+    r->transition = transition;
+    r->at = now_ns();
+    snprintf(r->why, sizeof(r->why), "%s", why);
+    r->why[utf8_valid_prefix(r->why, strlen(r->why))] = '\0';
+    snprintf(r->title, sizeof(r->title), "%s", text(m->spec.title));
+    r->row = (struct machine_row){.id = m->row,
+                                  .run_id = m->spec.run_id,
+                                  .job_id = m->spec.job_id,
+                                  .title = r->title,
+                                  .label = text(m->spec.label),
+                                  .backend = m->ops->name,
+                                  .image = text(m->spec.image),
+                                  .workspace = text(m->spec.workspace),
+                                  .state = state_names[m->paused ? MACHINE_PAUSED : m->state],
+                                  .why = r->why,
+                                  .lives = m->lives,
+                                  .kept = m->kept,
+                                  .layer = m->parent,
+                                  .boot_ns = m->boot_ns,
+                                  .created_at = m->created_at,
+                                  .changed_at = r->at};
+    pthread_mutex_lock(&rec->lock);
+    *rec->end = r;
+    rec->end = &r->next;
+    pthread_cond_broadcast(&rec->changed);
+    pthread_mutex_unlock(&rec->lock);
+}
+
+void machine_become(struct machine *m, enum machine_state state, const char *why)
+{
+    pthread_mutex_lock(&m->state_lock);
+    m->state = state;
+    record(m, true, why);
+    pthread_mutex_unlock(&m->state_lock);
+}
+
+void machine_tell(struct machine *m, const char *why)
+{
+    record(m, true, why);
+}
+
+void machine_changed(struct machine *m)
+{
+    pthread_mutex_lock(&m->state_lock);
+    record(m, false, "");
+    pthread_mutex_unlock(&m->state_lock);
+}
+
+void machine_conclude(struct machine *m, bool success, const char *why)
+{
+    machine_become(m, success ? MACHINE_COMPLETED : MACHINE_FAILED, why);
+}
+
+void machine_keep(struct machine *m, bool keep)
+{
+    pthread_mutex_lock(&m->state_lock);
+    if (m->kept != keep) {
+        m->kept = keep;
+        record(m, false, "");
+    }
+    pthread_mutex_unlock(&m->state_lock);
+}
+
+/* ----------------------------------------------------------------------------------------- who there is */
+
+struct machine *machine_ref(struct machine *m)
+{
+    atomic_fetch_add(&m->refs, 1);
+    return m;
+}
+
+void machine_unref(struct machine *m)
+{
+    if (!m || atomic_fetch_sub(&m->refs, 1) > 1)
+        return;
+    agent_client_release(&m->client);
+    machine_free_paths(m);
+    chain_release(&m->chain);
+    spec_release(&m->spec);
+    pthread_mutex_destroy(&m->state_lock);
+    free(m->dir);
+    free(m);
+}
+
+static bool title_taken(const struct machine *except, const char *title)
+{
+    const struct machines *ms = except->ms;
+
+    for (const struct machine *m = ms->living; m; m = m->next)
+        if (m != except && m->spec.title && str_eq(m->spec.title, title))
+            return true;
+    int64_t row = ms->store ? store_find_machine(ms->store, title) : 0;
+    return row && row != except->row;
+}
+
+static bool row_taken(const struct machines *ms, int64_t row)
+{
+    for (const struct machine *m = ms->living; m; m = m->next)
+        if (m->row == row)
+            return true;
+    return false;
+}
+
+/* With living_lock held. A job that runs again while its former machine is kept has "-2" behind its title. */
+static int choose_title(struct machine *m)
+{
+    const char *wanted = m->spec.title ? m->spec.title : m->spec.name;
+    _buf_ struct buf title = BUF_INIT;
+
+    buf_adds(&title, wanted);
+    for (int n = 2; buf_ok(&title) && title_taken(m, buf_str(&title)); n++) {
+        buf_reset(&title);
+        buf_addf(&title, "%.200s-%d", wanted, n);
+    }
+    char *chosen = buf_steal(&title);
+    if (!chosen)
+        return -ENOMEM;
+    free((char *)m->spec.title);
+    m->spec.title = chosen;
+    return 0;
+}
+
+int machine_enlist(struct machine *m, struct err *err)
+{
+    struct machines *ms = m->ms;
+
+    pthread_mutex_lock(&ms->living_lock);
+    int64_t revive = m->spec.revive;
+    int r = revive ? 0 : choose_title(m);
+    if (revive && row_taken(ms, revive))
+        r = err_set(err, -EBUSY, "the machine runs already");
+    if (r == 0) {
+        m->row = revive ? revive : ms->next_id++;
+        m->lives = true;
+        m->next = ms->living;
+        ms->living = m;
+    }
+    pthread_mutex_unlock(&ms->living_lock);
+    return r == -ENOMEM ? err_errno(err, r, "machine") : r;
+}
+
+void machine_adopt_spec(struct machine *m, struct machine_spec *spec_take)
+{
+    pthread_mutex_lock(&m->ms->living_lock);
+    pthread_mutex_lock(&m->state_lock);
+    struct machine_spec old = m->spec;
+    m->spec = *spec_take;
+    (void)choose_title(m); /* without memory it has the title that was asked for */
+    m->kept = m->spec.keep;
+    record(m, false, "");
+    pthread_mutex_unlock(&m->state_lock);
+    pthread_mutex_unlock(&m->ms->living_lock);
+    spec_release(&old);
+}
+
+void machine_delist(struct machine *m)
+{
+    struct machines *ms = m->ms;
+
+    pthread_mutex_lock(&ms->living_lock);
+    for (struct machine **p = &ms->living; *p; p = &(*p)->next)
+        if (*p == m) {
+            *p = m->next;
+            break;
+        }
+    pthread_mutex_unlock(&ms->living_lock);
+}
+
+struct machine *machines_find(struct machines *ms, int64_t row)
+{
+    struct machine *found = NULL;
+
+    pthread_mutex_lock(&ms->living_lock);
+    for (struct machine *m = ms->living; m && !found; m = m->next)
+        if (m->row == row)
+            found = machine_ref(m);
+    pthread_mutex_unlock(&ms->living_lock);
+    return found;
+}
+
+/* ------------------------------------------------------------------------------------------------ stale */
+
+static bool is_mine(struct machines *ms, const char *name)
+{
+    bool mine = false;
+
+    pthread_mutex_lock(&ms->living_lock);
+    for (const struct machine *m = ms->living; m && !mine; m = m->next)
+        mine = m->row && str_eq(m->id, name);
+    pthread_mutex_unlock(&ms->living_lock);
+    return mine;
+}
+
+/* Directories that nobody has been working in for a while and that no machine has. */
+static void reap_directories(struct machines *ms)
+{
+    _closedir_ DIR *dir = opendir(ms->scratch);
+    struct dirent *e;
+    struct stat st;
+
+    while (dir && (e = readdir(dir))) {
+        _buf_ struct buf path = BUF_INIT;
+        if (!strchr("mpd", e->d_name[0]) || fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            now_ns() - st.st_ctim.tv_sec * 1000000000LL < STALE_NS || is_mine(ms, e->d_name))
+            continue;
+        buf_addf(&path, "%s/%s", ms->scratch, e->d_name);
+        char *left = buf_steal(&path);
+        if (left)
+            cleaner_add(ms->cleaner, -1, left);
+    }
+}
+
+void machines_reap(struct machines *ms)
+{
+    struct machine *dead[64];
+    size_t n = 0;
+
+    pthread_mutex_lock(&ms->living_lock);
+    for (struct machine *m = ms->living; m && n < ARRAY_LEN(dead); m = m->next)
+        if (m->row && m->client.wake >= 0 && !agent_client_lives(&m->client))
+            dead[n++] = machine_ref(m);
+    pthread_mutex_unlock(&ms->living_lock);
+    for (size_t i = 0; i < n; i++) {
+        enum machine_state state = machine_state(dead[i]);
+        if (state != MACHINE_FAILED && state != MACHINE_TERMINATING && state != MACHINE_INITIALIZING)
+            machine_become(dead[i], MACHINE_FAILED, "its agent ended");
+        machine_unref(dead[i]);
+    }
+    reap_directories(ms);
+}
