@@ -6,6 +6,7 @@
 #ifndef RUNFS_AGENT_AGENT_H
 #define RUNFS_AGENT_AGENT_H
 
+#include <linux/filter.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -16,6 +17,7 @@
 
 /* Serves the control socket until its end; then everything in the machine is killed. Returns an exit code. */
 int agent_serve(int control);
+int agent_serve_sandboxed(int control); /* the same, hardened first: in somebody else's sandbox */
 
 enum { STAGE_KILLED = 3 };
 
@@ -84,6 +86,14 @@ void tree_get(struct agent *a, const void *payload, size_t len);
 /* spawner.c: the process that makes machines. */
 int spawner_main(int argc, char **argv);
 
+/* filter.c: the system call filter. */
+struct filter {
+    struct sock_filter *code; /* owned */
+    unsigned short n;
+};
+int filter_make(bool namespaces, struct filter *ret, struct err *err);
+int filter_load(const struct filter *f);
+
 /* sandbox.c: the spawner's private world, and the way into a machine. */
 enum { SANDBOX_ID_FIRST = 200000, SANDBOX_ID_COUNT = 65536 };
 struct sandbox {
@@ -93,6 +103,7 @@ struct sandbox {
     int ids;         /* a user namespace with the range, for idmapped mounts */
     unsigned images; /* how many image directories are attached */
     char *image_paths[32];
+    struct filter filters[2]; /* without and with namespaces for commands */
 };
 /* Leaves the host's mounts for a few of its own. Returns 0 or -errno with words. */
 int sandbox_prepare(struct sandbox *s, const char *scratch, struct err *err);
@@ -100,6 +111,9 @@ int sandbox_prepare(struct sandbox *s, const char *scratch, struct err *err);
 int sandbox_image(struct sandbox *s, const char *path, struct err *err);
 /* Mounts an empty file system for a mask; its root as a descriptor, or -errno. */
 int sandbox_mask(const char *name, struct err *err);
+/* The same over a scratch directory. The machine that is made next gets a copy; ours goes with sandbox_drop_disk. */
+int sandbox_disk(const char *scratch, uint64_t size, struct err *err);
+void sandbox_drop_disk(const char *scratch);
 /* In the new process: builds the root file system and enters it. */
 int sandbox_enter(const struct sandbox *s, const struct spawn_request *r, int image, struct err *err);
 
@@ -108,11 +122,14 @@ int prepare_single(const char *scratch, struct err *err);
 int mount_single(const struct spawn_request *r, struct err *err);
 /* sandbox.c, for both. */
 int make_device_links(int dir_fd, struct err *err);
+int hide_in_sys(struct err *err); /* in ./sys: what is the host's alone */
 int enter_root(void); /* makes `.` the root and forgets the old one */
 int mount_overlay(const struct spawn_request *r, const char *lower, struct err *err);
 
-/* harden.c: what a machine's processes lose for good. */
-int harden_process(struct err *err);
-int harden_limits(void);
+/* harden.c: what a machine's processes lose for good. Process 1 too: nothing in a machine is above the rest,
+ * and who has to change its mounts comes from outside. */
+int harden_process(const struct filter *filter, const struct spawn_request *q, struct err *err);
+void harden_limits(const struct spawn_request *r); /* while the process still is of the host's user */
+int landlock_version(void); /* 0: none */
 
 #endif

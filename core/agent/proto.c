@@ -276,11 +276,19 @@ int exec_report_decode(const void *payload, size_t len, struct exec_report *ret)
 
 void spawn_request_encode(struct buf *b, const struct spawn_request *x)
 {
+    wire_add_u32(b, x->what);
     wire_add_str(b, x->scratch);
     wire_add_str(b, x->mask);
     wire_add_str(b, x->image);
     wire_add_str(b, x->hostname);
     wire_add_u32(b, x->no_network);
+    wire_add_u32(b, x->filtered);
+    wire_add_u32(b, x->namespaces);
+    wire_add_u64(b, x->disk);
+    wire_add_u64(b, x->data);
+    wire_add_u64(b, x->shm);
+    wire_add_u32(b, x->files);
+    wire_add_u32(b, x->processes);
     wire_add_u32(b, x->uid);
     add_strings(b, x->argv);
 }
@@ -296,11 +304,23 @@ int spawn_request_decode(const void *payload, size_t len, struct spawn_request *
     struct wire w = wire_of(payload, len);
     struct spawn_request x = {0};
 
+    uint32_t what = wire_u32(&w);
+    if (what <= SPAWN_DISK)
+        x.what = what;
+    else
+        w.bad = true;
     x.scratch = wire_str(&w);
     x.mask = wire_str(&w);
     x.image = wire_str(&w);
     x.hostname = wire_str(&w);
     x.no_network = wire_u32(&w) != 0;
+    x.filtered = wire_u32(&w) != 0;
+    x.namespaces = wire_u32(&w) != 0;
+    x.disk = wire_u64(&w);
+    x.data = wire_u64(&w);
+    x.shm = wire_u64(&w);
+    x.files = wire_u32(&w);
+    x.processes = wire_u32(&w);
     x.uid = wire_u32(&w);
     x.argv = take_strings(&w);
     int r = finish_decode(&w, x.argv != NULL);

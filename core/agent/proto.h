@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "runfs/buf.h"
 
@@ -106,17 +107,30 @@ void exec_report_encode(struct buf *b, const struct exec_report *x);
 int exec_report_decode(const void *payload, size_t len, struct exec_report *ret);
 
 /*
- * To the spawner, one datagram each with the agent's end of the control socket attached. To a spawner of
- * sandboxes: a sandbox; or without `scratch`, an empty file system for the layer `mask`, whose root comes
- * back as the descriptor. To a plain one: argv is executed with the control socket as descriptor 3; without
- * argv, an agent.
+ * To the spawner, one datagram each. A machine comes with the agent's end of the control socket and with
+ * cgroup.procs files that its process is to be in before it starts. A spawner of sandboxes makes sandboxes; a
+ * plain one executes argv with the control socket as descriptor 3; without argv, an agent.
  */
+enum spawn_what {
+    SPAWN_MACHINE, /* answered with a pidfd, with namespaces too when `filtered` */
+    SPAWN_MASK,    /* an empty file system for the layer `mask`; answered with its root */
+    SPAWN_DISK,    /* one of `disk` bytes that the machine which comes next has in place of its scratch
+                      directory; answered with its root */
+};
+enum { SPAWN_FDS = 4 }; /* with one datagram, at most */
 struct spawn_request {
+    enum spawn_what what;
     const char *scratch;  /* name below the spawner's scratch directory */
     const char *mask;     /* a layer over the lower one; "" for none */
     const char *image;    /* host path; "" for the host's own root */
     const char *hostname; /* [a-z0-9-]+ */
-    bool no_network;
+    bool no_network;   /* a network of its own, of a loopback interface only */
+    bool filtered;     /* and its network's filter is not its root's to change */
+    bool namespaces;   /* its commands may make namespaces and mounts */
+    uint64_t disk;     /* SPAWN_DISK: bytes */
+    uint64_t data;     /* RLIMIT_DATA; 0: as it is, here and below */
+    uint64_t shm;      /* bytes of /dev/shm */
+    uint32_t files, processes; /* RLIMIT_NOFILE, RLIMIT_NPROC */
     uint32_t uid;      /* for argv: become this user and group first; 0: stay */
     const char **argv; /* decode: owned array of borrowed strings */
 };
@@ -131,8 +145,8 @@ extern const char *const sandbox_tops[];
  */
 bool sandbox_tops_split(void);
 
-/* The spawner's answer, with a descriptor attached when error is 0: a pidfd, or a mask's root. Also sent once
- * when the spawner is ready. */
+/* The spawner's answer, with descriptors attached when error is 0: a pidfd (and the namespaces of network and
+ * users), or a root. Also sent once when the spawner is ready. */
 struct spawn_reply {
     int32_t error; /* 0 or -errno */
     uint32_t pid;
@@ -140,5 +154,16 @@ struct spawn_reply {
 };
 void spawn_reply_encode(struct buf *b, const struct spawn_reply *x);
 int spawn_reply_decode(const void *payload, size_t len, struct spawn_reply *ret);
+
+/* fds.c: descriptors that go or come with a datagram. Sending borrows, receiving appends what is then owned.
+ * 0 or the datagram's length, or -errno. */
+struct fds {
+    int list[SPAWN_FDS];
+    size_t n;
+};
+void fds_release(struct fds *f);
+void fds_add(struct fds *f, int fd_take); /* -1 is fine; closed when there is no room */
+int fds_send(int socket_fd, const struct buf *b, const struct fds *fds);
+ssize_t fds_receive(int socket_fd, void *to, size_t size, struct fds *ret);
 
 #endif

@@ -112,6 +112,8 @@ int prepare_single(const char *scratch, struct err *err)
     if (r == 0)
         r = attach("/sys", "sys", true, true, err);
     if (r == 0)
+        r = hide_in_sys(err);
+    if (r == 0)
         r = attach("/proc", "proc", true, false, err);
     if (r == 0)
         r = bind_devices(err);
@@ -136,7 +138,7 @@ static int overlay_top(const struct spawn_request *r, const char *top, struct er
         return err_errno(err, -errno, "cannot make directories for /%s", top);
     snprintf(options, sizeof(options), "userxattr,volatile,lowerdir=%s%s%s,upperdir=%s,workdir=%s",
              masked ? mask : "", masked ? ":" : "", host, at, work);
-    if (mount("runfs", top, "overlay", MS_NODEV, options) == 0)
+    if (mount("runfs", top, "overlay", MS_NODEV | MS_NOSUID, options) == 0)
         return 0;
     return attach(host, top, true, true, err); /* readable is better than nothing */
 }

@@ -11,7 +11,7 @@
 
 #define SECOND 1000000000LL
 
-enum { RECEIVE_STEP = 128 * 1024, SEND_STEP = 1024 * 1024 };
+enum { RECEIVE_STEP = 128 * 1024, SEND_STEP = 1024 * 1024, LIMITS_MS = 100 };
 /* When an agent that was asked to end a command has not done so: it is stuck or hostile, and is killed. */
 static const int64_t kill_grace = 5 * SECOND, interrupt_grace = 20 * SECOND;
 
@@ -57,7 +57,9 @@ struct exchange {
     struct err *err;
     int64_t sent;    /* when */
     int64_t give_up; /* when a stuck agent is killed; 0: not asked to end anything yet */
+    int64_t look;    /* when the limits are looked at next */
     unsigned told;   /* WANT_* that were sent */
+    enum limit_kind limit; /* which one it hit, so that it is killed */
     bool reported;   /* FRAME_EXIT came */
     size_t n_got;
     int abandoned; /* what output() returned when it gave up */
@@ -247,10 +249,24 @@ static int exchange_wants(struct exchange *e)
     return client_send(e->c, header, sizeof(header), e->err);
 }
 
+/* The command has used more than it may: it ends here. */
+static int exchange_limit(struct exchange *e, enum limit_kind limit)
+{
+    if (e->limit || !limit)
+        return 0;
+    e->limit = limit;
+    atomic_fetch_or(&e->c->wants, WANT_KILL);
+    return exchange_wants(e);
+}
+
 static int exchange_output(struct exchange *e, const struct frame *f)
 {
     enum machine_stream stream = f->type == FRAME_STDOUT ? MACHINE_STDOUT : MACHINE_STDERR;
 
+    if (e->limit == LIMIT_OUTPUT)
+        return 0;
+    if (e->c->limits && limits_count_output(e->c->limits, f->len))
+        return exchange_limit(e, LIMIT_OUTPUT);
     if (!e->x->output || e->abandoned)
         return 0;
     int r = e->x->output(e->x->data, stream, (const char *)f->payload, f->len);
@@ -259,6 +275,23 @@ static int exchange_output(struct exchange *e, const struct frame *f)
     e->abandoned = r;
     atomic_fetch_or(&e->c->wants, WANT_KILL);
     return exchange_wants(e);
+}
+
+/* Whether a limit is why it ended. A full disk only tells its writers, so it counts when they failed. */
+static void exchange_judge(struct exchange *e)
+{
+    struct limits *l = e->c->limits;
+    enum limit_kind limit = e->limit;
+
+    if (l && !limit)
+        limit = limits_check(l);
+    if (l && !limit && l->disk_full)
+        limit = LIMIT_DISK;
+    if (!limit || (!e->limit && e->result->exit_code == 0))
+        return;
+    if (e->limit)
+        e->result->cancelled = false;
+    limit_words(l, limit, e->result->limit, sizeof(e->result->limit));
 }
 
 static int exchange_report(struct exchange *e, const struct frame *f)
@@ -283,6 +316,7 @@ static int exchange_report(struct exchange *e, const struct frame *f)
             return -ENOMEM;
     }
     e->reported = true;
+    exchange_judge(e);
     return 0;
 }
 
@@ -346,6 +380,14 @@ static int exchange_frames(struct exchange *e)
     return r;
 }
 
+static int exchange_timeout(const struct exchange *e, int64_t left)
+{
+    int64_t ms = e->give_up ? left / 1000000 + 1 : -1;
+    bool watch = e->c->limits && !e->limit;
+
+    return (int)(watch && (ms < 0 || ms > LIMITS_MS) ? LIMITS_MS : ms);
+}
+
 static int exchange_wait(struct exchange *e)
 {
     struct pollfd p[2] = {{.fd = e->c->fd, .events = POLLIN}, {.fd = e->c->wake, .events = POLLIN}};
@@ -353,9 +395,15 @@ static int exchange_wait(struct exchange *e)
 
     if (e->give_up && left <= 0)
         return client_break(e->c, e->err, "its agent did not end the command");
-    int n = poll(p, 2, e->give_up ? (int)(left / 1000000) + 1 : -1);
+    int n = poll(p, 2, exchange_timeout(e, left));
     if (n < 0 && errno != EINTR)
         return client_break(e->c, e->err, "poll failed");
+    if (e->c->limits && mono_ns() >= e->look) {
+        e->look = mono_ns() + LIMITS_MS * 1000000LL;
+        int r = exchange_limit(e, limits_check(e->c->limits));
+        if (r < 0)
+            return r;
+    }
     if (n > 0 && p[1].revents) {
         int r = exchange_wants(e);
         if (r < 0)
@@ -366,9 +414,12 @@ static int exchange_wait(struct exchange *e)
 
 static int exchange_run(struct exchange *e)
 {
+    if (e->c->limits)
+        limits_begin(e->c->limits);
     int r = client_request(e);
 
     e->sent = mono_ns();
+    e->look = e->sent + LIMITS_MS * 1000000LL;
     if (e->x->deadline_mono_ns)
         exchange_give_up_at(e, e->x->deadline_mono_ns + interrupt_grace);
     while (r >= 0 && (!e->reported || e->n_got < e->x->n_get)) {

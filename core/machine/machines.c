@@ -39,7 +39,8 @@ static int find_agent(const char *given, char **ret, struct err *err)
     return 0;
 }
 
-/* Makes STATE/machines and empties it. 0711: a machine's mapped root passes through, and lists nothing. */
+/* Makes STATE/machines and empties it. Who passes through is this user and a machine's mapped root, so that
+ * nobody else on the host can execute what a job left there with a set-user-id bit. */
 static int prepare_scratch(const char *state_dir, char **ret, struct err *err)
 {
     _buf_ struct buf b = BUF_INIT;
@@ -48,8 +49,9 @@ static int prepare_scratch(const char *state_dir, char **ret, struct err *err)
     _free_ char *path = buf_steal(&b);
     if (!path)
         return err_errno(err, -ENOMEM, "machines");
-    int r = make_dirs(path, 0711);
-    if (r == 0 && chmod(path, 0711) < 0)
+    bool root = geteuid() == 0;
+    int r = make_dirs(path, 0700);
+    if (r == 0 && ((root && chown(path, 0, machine_root_id()) < 0) || chmod(path, root ? 0710 : 0700) < 0))
         r = -errno;
     if (r < 0)
         return err_errno(err, r, "cannot make %s", path);
@@ -105,9 +107,12 @@ int machines_new(const struct machines_opts *opts, struct machines **ret, struct
         machines_free(ms);
         return r;
     }
+    groups_init(&ms->groups, ms->scratch);
+    ms->landlock = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
     ms->split = geteuid() != 0 || sandbox_tops_split();
     ms->sandboxes.program = ms->processes.program = ms->agent;
     ms->sandboxes.scratch = ms->processes.scratch = ms->scratch;
+    ms->sandboxes.groups = ms->processes.groups = (const char *const *)ms->groups.dirs;
     (void)probe_backend(ms, 0);
     *ret = ms;
     return 0;
@@ -122,6 +127,7 @@ void machines_free(struct machines *ms)
         spares_release(&ms->spares, ms->scratch);
     spawner_release(&ms->sandboxes);
     spawner_release(&ms->processes);
+    groups_release(&ms->groups);
     for (char **p = ms->hidden; p && *p; p++)
         free(*p);
     free(ms->hidden);
@@ -220,6 +226,62 @@ int machine_set_paths(struct machine *m, const char *prefix, const char *workspa
     return 0;
 }
 
+void machine_init(struct machine *m, struct machines *ms, const struct machine_ops *ops)
+{
+    *m = (struct machine){.ms = ms, .ops = ops, .nat.exit_fd = -1};
+    agent_client_init(&m->client);
+    limits_init(&m->limits);
+}
+
+/* The network that a label without one gets: see enum machine_network. */
+static enum machine_network default_network(struct machine *m)
+{
+    struct err err = {0};
+
+    if (m->ops != &machine_sandbox || m->ms->landlock >= LANDLOCK_SCOPES)
+        return MACHINE_NET_HOST;
+    if (nat_works(&err) == 0)
+        return MACHINE_NET_NAT;
+    if (!m->note[0])
+        snprintf(m->note, sizeof(m->note),
+                 "Abstract sockets of the host can be reached from this machine: the kernel is older than "
+                 "6.12, and %.120s",
+                 err.msg);
+    return MACHINE_NET_HOST;
+}
+
+static void say_limits(struct machine *m)
+{
+    static const char *const networks[] = {[MACHINE_NET_HOST] = "host: the host's, its abstract sockets apart",
+                                           [MACHINE_NET_NONE] = "none: a loopback interface only",
+                                           [MACHINE_NET_NAT] = "nat: slirp4netns, filtered by nftables"};
+    _buf_ struct buf b = BUF_INIT;
+    bool open = m->network == MACHINE_NET_HOST && (!m->ops->isolates || m->ms->landlock < LANDLOCK_SCOPES);
+
+    limits_say(&m->limits, &b);
+    buf_addf(&b, "network %s\n", open ? "host: the host's, with its abstract sockets" : networks[m->network]);
+    m->limits_text = buf_steal(&b);
+}
+
+/* All that is common to backends around the start of one machine. */
+int machine_start(struct machine *m, const struct machine_spec *spec, struct err *err)
+{
+    struct machine_spec s = *spec;
+
+    if (s.network == MACHINE_NET_DEFAULT)
+        s.network = default_network(m);
+    m->network = s.network;
+    int r = limits_prepare(&m->limits, &m->ms->groups, m->id, &s.limits, err);
+    if (r == 0)
+        r = m->ops->acquire(m->ms, &s, m, err);
+    fds_release(&m->limits.procs);
+    if (r == 0)
+        m->client.limits = &m->limits;
+    if (r == 0)
+        say_limits(m);
+    return r;
+}
+
 int machine_acquire(struct machines *ms, const struct machine_spec *spec, struct machine **ret,
                     struct err *err)
 {
@@ -228,8 +290,7 @@ int machine_acquire(struct machines *ms, const struct machine_spec *spec, struct
 
     if (!m)
         return err_errno(err, -ENOMEM, "machine");
-    m->ms = ms;
-    agent_client_init(&m->client);
+    machine_init(m, ms, NULL);
     snprintf(m->id, sizeof(m->id), "m%u", atomic_fetch_add(&ms->serial, 1) + 1);
     buf_addf(&dir, "%s/%s", ms->scratch, m->id);
     m->dir = buf_steal(&dir);
@@ -237,13 +298,18 @@ int machine_acquire(struct machines *ms, const struct machine_spec *spec, struct
     if (r == 0)
         r = choose_backend(ms, spec->backend, m, err);
     if (r == 0)
-        r = m->ops->acquire(ms, spec, m, err);
+        r = machine_start(m, spec, err);
     if (r < 0) {
         machine_release(m);
         return r;
     }
     *ret = m;
     return 0;
+}
+
+const char *machine_limits(const struct machine *m)
+{
+    return m->limits_text ? m->limits_text : "";
 }
 
 void machine_release(struct machine *m)
@@ -256,7 +322,10 @@ void machine_release(struct machine *m)
     if (pidfd >= 0 && m->ops && m->ops->one_kill)
         (void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
     agent_client_release(&m->client);
-    cleaner_add(m->ms->cleaner, pidfd, TAKE(m->dir));
+    nat_stop(&m->nat);
+    limits_release(&m->limits);
+    cleaner_add(m->ms->cleaner, pidfd, TAKE(m->dir), m->id);
+    free(m->limits_text);
     for (int i = 0; i < 4; i++)
         free(m->path_strings[i]);
     free(m);

@@ -14,13 +14,11 @@ static int try_backend(struct machines *ms, const struct machine_ops *ops, struc
 
     if (!m)
         return err_errno(err, -ENOMEM, "machine");
-    m->ms = ms;
-    m->ops = ops;
-    agent_client_init(&m->client);
+    machine_init(m, ms, ops);
     snprintf(m->id, sizeof(m->id), "probe-%s", ops->name);
     buf_addf(&dir, "%s/%s", ms->scratch, m->id);
     m->dir = buf_steal(&dir);
-    int r = m->dir ? ops->acquire(ms, &spec, m, err) : err_errno(err, -ENOMEM, "machine");
+    int r = m->dir ? machine_start(m, &spec, err) : err_errno(err, -ENOMEM, "machine");
     if (r == 0)
         r = machine_exec(m, &x, &result, err);
     if (r == 0 && result.exit_code != 0)
