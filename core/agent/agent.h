@@ -32,7 +32,8 @@ struct command {
     int64_t deadline;       /* 0: none */
     int stage;          /* 0, then the number of signals sent to end it: SIGINT, SIGTERM, SIGKILL to all */
     int64_t next_stage; /* when the next one is due */
-    bool timed_out, cancelled;
+    bool timed_out, cancelled, crowded;
+    int64_t next_count; /* when processes are counted next */
     struct exec_request request;
     void *payload; /* owned: what request points into */
 };
@@ -45,7 +46,8 @@ struct agent {
     int drains[16]; /* outputs of ended commands that something in the background still writes to */
     int put_fd;     /* the file that FRAME_PUT_DATA goes to, or -1 */
     char put_error[512];
-    bool ended; /* the control socket is at its end or broken */
+    uint64_t max_processes; /* RLIMIT_NPROC, where it counts what is in this machine; else 0 */
+    bool ended;             /* the control socket is at its end or broken */
 };
 
 /* serve.c: sends what is in out, waiting for the peer. For phases in which nothing else can happen. */
@@ -73,6 +75,7 @@ int spawn_command(const struct spawn_command *c, pid_t *ret, const char **ret_st
 void tree_signal(pid_t root, int signal); /* root, its session, and all that descend from it */
 void tree_kill_all(void); /* everything below this process; what was killed is still to be reaped */
 bool tree_empty(void);    /* nothing is below this process, not even a zombie */
+size_t tree_count(void);  /* all processes that are seen from here */
 void tree_end(void);      /* kills and reaps everything, as far as 5 s suffice */
 
 /* files.c */
@@ -111,7 +114,8 @@ int sandbox_prepare(struct sandbox *s, const char *scratch, struct err *err);
 int sandbox_image(struct sandbox *s, const char *path, struct err *err);
 /* Mounts an empty file system for a mask; its root as a descriptor, or -errno. */
 int sandbox_mask(const char *name, struct err *err);
-/* The same over a scratch directory. The machine that is made next gets a copy; ours goes with sandbox_drop_disk. */
+/* The same over a scratch directory. The machine that is made next gets a copy; ours goes with
+ * sandbox_drop_disk. */
 int sandbox_disk(const char *scratch, uint64_t size, struct err *err);
 void sandbox_drop_disk(const char *scratch);
 /* In the new process: builds the root file system and enters it. */
@@ -123,13 +127,13 @@ int mount_single(const struct spawn_request *r, struct err *err);
 /* sandbox.c, for both. */
 int make_device_links(int dir_fd, struct err *err);
 int hide_in_sys(struct err *err); /* in ./sys: what is the host's alone */
-int enter_root(void); /* makes `.` the root and forgets the old one */
+int enter_root(void);             /* makes `.` the root and forgets the old one */
 int mount_overlay(const struct spawn_request *r, const char *lower, struct err *err);
 
 /* harden.c: what a machine's processes lose for good. Process 1 too: nothing in a machine is above the rest,
  * and who has to change its mounts comes from outside. */
 int harden_process(const struct filter *filter, const struct spawn_request *q, struct err *err);
 void harden_limits(const struct spawn_request *r); /* while the process still is of the host's user */
-int landlock_version(void); /* 0: none */
+int landlock_version(void);                        /* 0: none */
 
 #endif

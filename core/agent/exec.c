@@ -10,7 +10,8 @@
 
 enum { PIPE_SIZE = 256 * 1024 };
 static const int64_t interrupt_wait = 15 * SECOND / 2, terminate_wait = 5 * SECOND / 2;
-static const int64_t output_wait = 10 * SECOND;  /* for what holds the output open after the command's end */
+static const int64_t output_wait = 10 * SECOND; /* for what holds the output open after the command's end */
+static const int64_t count_wait = SECOND / 5;
 static const int64_t rekill_wait = SECOND / 100; /* then what was forked while all was killed is killed */
 
 static void command_release(struct command *c)
@@ -211,6 +212,7 @@ static void command_finish(struct agent *a)
     struct command *c = &a->command;
     struct exec_report report = {.timed_out = c->timed_out,
                                  .cancelled = c->cancelled,
+                                 .crowded = c->crowded,
                                  .duration_ns = (uint64_t)(c->ended - c->started),
                                  .start_error = ""};
 
@@ -238,6 +240,21 @@ static bool command_over(const struct command *c, int64_t now)
     return c->stage < STAGE_KILLED || tree_empty();
 }
 
+/* Where only a resource limit keeps the number of processes down, its end is seen by counting. */
+static void count_processes(struct agent *a, int64_t now)
+{
+    struct command *c = &a->command;
+
+    if (!a->max_processes || c->stage >= STAGE_KILLED || (now < c->next_count && !c->exited))
+        return;
+    c->next_count = now + count_wait;
+    if (tree_count() < a->max_processes)
+        return;
+    c->crowded = true;
+    c->stage = STAGE_KILLED;
+    command_escalate(a);
+}
+
 int command_tick(struct agent *a)
 {
     struct command *c = &a->command;
@@ -245,6 +262,7 @@ int command_tick(struct agent *a)
 
     if (!c->active)
         return -1;
+    count_processes(a, now);
     if (command_over(c, now)) {
         command_finish(a);
         return -1;
@@ -261,6 +279,8 @@ int command_tick(struct agent *a)
         next = earlier(next, c->deadline);
     if (c->stage > 0)
         next = earlier(next, c->next_stage);
+    if (a->max_processes && c->stage < STAGE_KILLED && !c->exited)
+        next = earlier(next, c->next_count);
     if (next == INT64_MAX)
         return -1;
     return next <= now ? 0 : (int)((next - now) / 1000000) + 1;

@@ -1,7 +1,7 @@
 /*
  * The system call filter of a machine, by libseccomp, for the native calls, those of 32-bit programs and, on
- * x86, x32. A denylist: what is refused has been a way out of namespaces, or reaches what a kernel has one of.
- * The spawner makes it once; a machine only loads it.
+ * x86, x32. A denylist: what is refused has been a way out of namespaces, or reaches what a kernel has one
+ * of. The spawner makes it once; a machine only loads it.
  */
 #include <fcntl.h>
 #include <linux/vm_sockets.h>
@@ -20,19 +20,48 @@
 #define EACH(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 /* What is the whole host's: its clock, modules, memory, accounts, devices, other programs' counters. */
-static const char *const host_calls[] = {
-    "acct",           "add_key",         "bpf",           "clock_adjtime",   "clock_adjtime64", "clock_settime",
-    "clock_settime64", "create_module",  "delete_module", "finit_module",    "init_module",     "io_uring_enter",
-    "io_uring_register", "io_uring_setup", "ioperm",      "iopl",            "kexec_file_load", "kexec_load",
-    "keyctl",         "lookup_dcookie",  "nfsservctl",    "open_by_handle_at", "perf_event_open", "quotactl",
-    "quotactl_fd",    "reboot",          "request_key",   "settimeofday",    "stime",           "swapoff",
-    "swapon",         "syslog",          "userfaultfd",   "vhangup",         "vm86",            "vm86old",
-    NULL};
+static const char *const host_calls[] = {"acct",
+                                         "add_key",
+                                         "bpf",
+                                         "clock_adjtime",
+                                         "clock_adjtime64",
+                                         "clock_settime",
+                                         "clock_settime64",
+                                         "create_module",
+                                         "delete_module",
+                                         "finit_module",
+                                         "init_module",
+                                         "io_uring_enter",
+                                         "io_uring_register",
+                                         "io_uring_setup",
+                                         "ioperm",
+                                         "iopl",
+                                         "kexec_file_load",
+                                         "kexec_load",
+                                         "keyctl",
+                                         "lookup_dcookie",
+                                         "nfsservctl",
+                                         "open_by_handle_at",
+                                         "perf_event_open",
+                                         "quotactl",
+                                         "quotactl_fd",
+                                         "reboot",
+                                         "request_key",
+                                         "settimeofday",
+                                         "stime",
+                                         "swapoff",
+                                         "swapon",
+                                         "syslog",
+                                         "userfaultfd",
+                                         "vhangup",
+                                         "vm86",
+                                         "vm86old",
+                                         NULL};
 
 /* What changes mounts or moves between namespaces. */
 static const char *const namespace_calls[] = {
-    "fsconfig", "fsmount",  "fsopen", "fspick",  "mount",  "mount_setattr", "move_mount",
-    "open_tree", "pivot_root", "setns", "umount", "umount2", NULL};
+    "fsconfig",   "fsmount", "fsopen", "fspick",  "mount", "mount_setattr", "move_mount", "open_tree",
+    "pivot_root", "setns",   "umount", "umount2", NULL};
 
 static int deny(scmp_filter_ctx ctx, const char *const *names)
 {
@@ -81,7 +110,8 @@ static int deny_sockets(scmp_filter_ctx ctx)
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(families); i++)
         r = deny_argument(ctx, "socket", 0, UINT32_MAX, (uint32_t)families[i]);
 #ifdef __x86_64__
-    /* 32-bit programs may ask through a call whose arguments are in memory. That goes too where it matters. */
+    /* 32-bit programs may ask through a call whose arguments are in memory. That goes too where it matters.
+     */
     if (r == 0 && vsock >= 0)
         r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socketcall), 1, SCMP_A0(SCMP_CMP_EQ, 1));
 #endif

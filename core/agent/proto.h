@@ -100,6 +100,7 @@ void exec_request_release(struct exec_request *x); /* only what decode allocated
 struct exec_report {
     uint32_t exit_code, signal;
     bool timed_out, cancelled;
+    bool crowded; /* killed because RLIMIT_NPROC was reached */
     uint64_t duration_ns;
     const char *start_error; /* "" when it started */
 };
@@ -120,19 +121,19 @@ enum spawn_what {
 enum { SPAWN_FDS = 4 }; /* with one datagram, at most */
 struct spawn_request {
     enum spawn_what what;
-    const char *scratch;  /* name below the spawner's scratch directory */
-    const char *mask;     /* a layer over the lower one; "" for none */
-    const char *image;    /* host path; "" for the host's own root */
-    const char *hostname; /* [a-z0-9-]+ */
-    bool no_network;   /* a network of its own, of a loopback interface only */
-    bool filtered;     /* and its network's filter is not its root's to change */
-    bool namespaces;   /* its commands may make namespaces and mounts */
-    uint64_t disk;     /* SPAWN_DISK: bytes */
-    uint64_t data;     /* RLIMIT_DATA; 0: as it is, here and below */
-    uint64_t shm;      /* bytes of /dev/shm */
+    const char *scratch;       /* name below the spawner's scratch directory */
+    const char *mask;          /* a layer over the lower one; "" for none */
+    const char *image;         /* host path; "" for the host's own root */
+    const char *hostname;      /* [a-z0-9-]+ */
+    bool no_network;           /* a network of its own, of a loopback interface only */
+    bool filtered;             /* and its network's filter is not its root's to change */
+    bool namespaces;           /* its commands may make namespaces and mounts */
+    uint64_t disk;             /* SPAWN_DISK: bytes */
+    uint64_t data;             /* RLIMIT_DATA; 0: as it is, here and below */
+    uint64_t shm;              /* bytes of /dev/shm */
     uint32_t files, processes; /* RLIMIT_NOFILE, RLIMIT_NPROC */
-    uint32_t uid;      /* for argv: become this user and group first; 0: stay */
-    const char **argv; /* decode: owned array of borrowed strings */
+    uint32_t uid;              /* for argv: become this user and group first; 0: stay */
+    const char **argv;         /* decode: owned array of borrowed strings */
 };
 enum { SPAWN_MAX = 64 * 1024 };
 void spawn_request_encode(struct buf *b, const struct spawn_request *x);

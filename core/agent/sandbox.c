@@ -303,12 +303,13 @@ int mount_overlay(const struct spawn_request *r, const char *lower, struct err *
 
 int hide_in_sys(struct err *err)
 {
-    static const char *const dirs[] = {"sys/fs/cgroup", "sys/fs/bpf",       "sys/fs/pstore",
-                                       "sys/firmware",  "sys/kernel/debug", "sys/kernel/tracing",
+    static const char *const dirs[] = {"sys/fs/cgroup",      "sys/fs/bpf",       "sys/fs/pstore",
+                                       "sys/firmware",       "sys/kernel/debug", "sys/kernel/tracing",
                                        "sys/kernel/security"};
 
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
-        if (mount("hidden", dirs[i], "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=555,size=4k") < 0 &&
+        if (mount("hidden", dirs[i], "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                  "mode=555,size=4k") < 0 &&
             errno != ENOENT && errno != ENOTDIR)
             return err_errno(err, -errno, "cannot hide /%s", dirs[i]);
     return 0;
@@ -318,8 +319,8 @@ int hide_in_sys(struct err *err)
  * nobody in here is, or to the machine's own namespaces: they need no mount over them. */
 static int hide_in_proc(struct err *err)
 {
-    static const char *const files[] = {"kcore",      "keys",        "key-users",     "kmsg", "sched_debug",
-                                        "timer_list", "timer_stats", "latency_stats"},
+    static const char *const files[] = {"kcore",       "keys",       "key-users",   "kmsg",
+                                        "sched_debug", "timer_list", "timer_stats", "latency_stats"},
                              *const dirs[] = {"acpi", "scsi"};
     char at[64];
 

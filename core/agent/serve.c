@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 
@@ -160,11 +161,14 @@ static void agent_turn(struct agent *a, int timeout)
 
 static void agent_init(struct agent *a, int control)
 {
+    struct rlimit processes;
     sigset_t set;
 
     *a = (struct agent){.control = control, .put_fd = -1, .command.output = {-1, -1}};
     for (size_t i = 0; i < ARRAY_LEN(a->drains); i++)
         a->drains[i] = -1;
+    if (getpid() == 1 && getrlimit(RLIMIT_NPROC, &processes) == 0 && processes.rlim_cur != RLIM_INFINITY)
+        a->max_processes = processes.rlim_cur;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     sigprocmask(SIG_SETMASK, &set, NULL);

@@ -130,6 +130,17 @@ bool tree_empty(void)
     return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
 }
 
+size_t tree_count(void)
+{
+    _closedir_ DIR *dir = opendir("/proc");
+    struct dirent *e;
+    size_t n = 0;
+
+    while (dir && (e = readdir(dir)))
+        n += isdigit((unsigned char)e->d_name[0]) != 0;
+    return n;
+}
+
 void tree_kill_all(void)
 {
     if (getpid() == 1) { /* the kernel does it for the whole pid namespace at once */

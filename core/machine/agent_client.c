@@ -55,12 +55,12 @@ struct exchange {
     struct machine_exec *x;
     struct machine_result *result;
     struct err *err;
-    int64_t sent;    /* when */
-    int64_t give_up; /* when a stuck agent is killed; 0: not asked to end anything yet */
-    int64_t look;    /* when the limits are looked at next */
-    unsigned told;   /* WANT_* that were sent */
+    int64_t sent;          /* when */
+    int64_t give_up;       /* when a stuck agent is killed; 0: not asked to end anything yet */
+    int64_t look;          /* when the limits are looked at next */
+    unsigned told;         /* WANT_* that were sent */
     enum limit_kind limit; /* which one it hit, so that it is killed */
-    bool reported;   /* FRAME_EXIT came */
+    bool reported;         /* FRAME_EXIT came */
     size_t n_got;
     int abandoned; /* what output() returned when it gave up */
 };
@@ -316,6 +316,8 @@ static int exchange_report(struct exchange *e, const struct frame *f)
             return -ENOMEM;
     }
     e->reported = true;
+    if (report.crowded && !e->limit)
+        e->limit = LIMIT_PIDS;
     exchange_judge(e);
     return 0;
 }

@@ -70,7 +70,8 @@ static char *own_path(const char *text, const char *controller)
     return NULL;
 }
 
-/* Where the hierarchy that has the path is mounted, and there the path: from text like /proc/self/mountinfo. */
+/* Where the hierarchy that has the path is mounted, and there the path: from text like /proc/self/mountinfo.
+ */
 static char *mounted_path(const char *text, const char *controller, const char *path)
 {
     for (const char *line = text; *line; line += strcspn(line, "\n") + (line[strcspn(line, "\n")] != '\0')) {
@@ -164,8 +165,8 @@ static bool offers(const char *dir, const char *controller)
     return read_file(buf_str(&path), 4096, &text, NULL) == 0 && has_word(buf_str(&text), controller, " \n");
 }
 
-/* A group with processes in it cannot give controllers to those below it. If we are all that is in it, we move
- * to one below. */
+/* A group with processes in it cannot give controllers to those below it. If we are all that is in it, we
+ * move to one below. */
 static int make_room(const char *own, const char *family)
 {
     _buf_ struct buf path = BUF_INIT, text = BUF_INIT, leaf = BUF_INIT;
@@ -206,8 +207,8 @@ static void find_v2(struct groups *g)
     }
     for (size_t i = 0; at >= 0 && i < CONTROLLERS && !g->why[0]; i++)
         if (g->of[i] < 0)
-            snprintf(g->why, sizeof(g->why), "the controller %s is not delegated to %.100s", controllers[i].name,
-                     own);
+            snprintf(g->why, sizeof(g->why), "the controller %s is not delegated to %.100s",
+                     controllers[i].name, own);
 }
 
 /* ------------------------------------------------------------------------------------------------- all */
@@ -232,9 +233,8 @@ void groups_init(struct groups *g, const char *scratch)
 {
     struct stat st = {0};
 
-    *g = (struct groups){.of = {-1, -1, -1},
-                         .cgroup_file = "/proc/self/cgroup",
-                         .mounts_file = "/proc/self/mountinfo"};
+    *g = (struct groups){
+        .of = {-1, -1, -1}, .cgroup_file = "/proc/self/cgroup", .mounts_file = "/proc/self/mountinfo"};
     (void)stat(scratch, &st);
     snprintf(g->family, sizeof(g->family), "runfs-%llx-%llx-", (unsigned long long)st.st_dev,
              (unsigned long long)st.st_ino);
@@ -306,8 +306,8 @@ static int set_limit(struct machine_group *g, size_t i, int dir, uint64_t value)
     return 0;
 }
 
-int group_make(struct groups *groups, const char *name, const uint64_t values[CONTROLLERS], struct machine_group *ret,
-               struct fds *procs, struct err *err)
+int group_make(struct groups *groups, const char *name, const uint64_t values[CONTROLLERS],
+               struct machine_group *ret, struct fds *procs, struct err *err)
 {
     bool made[GROUP_DIRS] = {false};
 

@@ -37,12 +37,13 @@ struct machine_group {
     int events[CONTROLLERS];    /* files with counters */
     uint64_t seen[CONTROLLERS]; /* their last values */
 };
-/* values: 0 for no limit; cpu in thousandths. Appends cgroup.procs files to procs, for the process to enter. */
-int group_make(struct groups *groups, const char *name, const uint64_t values[CONTROLLERS], struct machine_group *ret,
-               struct fds *procs, struct err *err);
+/* values: 0 for no limit; cpu in thousandths. Appends cgroup.procs files to procs, for the process to enter.
+ */
+int group_make(struct groups *groups, const char *name, const uint64_t values[CONTROLLERS],
+               struct machine_group *ret, struct fds *procs, struct err *err);
 /* How often the limit was hit since it was made: 0 or -ENODATA. */
 int group_count(const struct machine_group *g, enum controller i, uint64_t *ret);
 bool group_hit(struct machine_group *g, enum controller i); /* since the last time it was asked */
-void group_close(struct machine_group *g);                   /* its descriptors */
+void group_close(struct machine_group *g);                  /* its descriptors */
 
 #endif

@@ -152,8 +152,8 @@ static int refuse_key(const char *word, struct err *err)
     for (const struct machine_label_key *k = machine_label_keys; k->name; k++)
         n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", k == machine_label_keys ? "" : ", ",
                               k->name);
-    return err_set(err, -EINVAL, "after its backend a label takes KEY=VALUE, and '%s' is none (keys: %s)", word,
-                   names);
+    return err_set(err, -EINVAL, "after its backend a label takes KEY=VALUE, and '%s' is none (keys: %s)",
+                   word, names);
 }
 
 static int take_word(char *word, struct machine_label *l, struct err *err)
@@ -201,10 +201,11 @@ static int check_backend(const struct machine_label *l, struct err *err)
     if (str_eq(l->backend, "sandbox"))
         return 0;
     if (l->image)
-        return err_set(err, -EINVAL, "the backend %s runs on the host's own root, without images", l->backend);
+        return err_set(err, -EINVAL, "the backend %s runs on the host's own root, without images",
+                       l->backend);
     if (l->network == MACHINE_NET_NAT || (host && l->network == MACHINE_NET_NONE))
-        return err_set(err, -EINVAL, "the backend %s has no such network: it takes network=host%s", l->backend,
-                       host ? "" : " or network=none");
+        return err_set(err, -EINVAL, "the backend %s has no such network: it takes network=host%s",
+                       l->backend, host ? "" : " or network=none");
     return 0;
 }
 

@@ -126,7 +126,8 @@ void limits_say(const struct limits *l, struct buf *ret)
     buf_addf(ret, "output %s: counted by runfs\n", value);
 }
 
-/* ------------------------------------------------------------------------------------- while a command runs */
+/* ------------------------------------------------------------------------------------- while a command runs
+ */
 
 void limits_begin(struct limits *l)
 {

@@ -39,7 +39,7 @@ void limit_words(const struct limits *l, enum limit_kind kind, char *ret, size_t
 
 /* network.c: a network of its own behind the host's address, by slirp4netns. */
 struct nat {
-    pid_t pid;  /* of slirp4netns; 0: none */
+    pid_t pid;   /* of slirp4netns; 0: none */
     int exit_fd; /* it ends when this is closed */
 };
 /* Filters, then attaches it, and waits until it is ready. namespaces: of network and users. */
@@ -55,10 +55,10 @@ struct agent_client {
     int pidfd;     /* the agent, or what stands in for it; -1 when it is elsewhere */
     struct buf in; /* received, from in_at on not yet looked at */
     size_t in_at;
-    pthread_mutex_t lock; /* guards running, and writes to fd while nothing runs */
-    bool running;         /* a command is being executed */
-    atomic_uint wants;    /* what other threads ask for: WANT_* */
-    atomic_bool broken;   /* the machine is gone or lied; nothing more is sent */
+    pthread_mutex_t lock;  /* guards running, and writes to fd while nothing runs */
+    bool running;          /* a command is being executed */
+    atomic_uint wants;     /* what other threads ask for: WANT_* */
+    atomic_bool broken;    /* the machine is gone or lied; nothing more is sent */
     struct limits *limits; /* borrowed; looked at while a command runs. NULL: none */
 };
 enum { WANT_INTERRUPT = 1, WANT_KILL = 2 };
@@ -77,12 +77,12 @@ int agent_client_get_tree(struct agent_client *c, const char *dir, int tar_fd, s
 /* A helper process that makes machines (see core/agent/spawner.c). Any thread. */
 struct spawner {
     pthread_mutex_t lock;
-    const char *mode;    /* "sandbox" or "plain" */
-    const char *program; /* borrowed */
-    const char *scratch; /* borrowed */
-    const char *const *groups; /* borrowed, NULL-terminated: directories in which it removes the groups of dead
-                                  machines when this process has died */
-    int fd;              /* -1 until it is needed */
+    const char *mode;          /* "sandbox" or "plain" */
+    const char *program;       /* borrowed */
+    const char *scratch;       /* borrowed */
+    const char *const *groups; /* borrowed, NULL-terminated: directories in which it removes the groups of
+                                  dead machines when this process has died */
+    int fd;                    /* -1 until it is needed */
     pid_t pid;
     atomic_uint starts; /* how often it was started */
 };
@@ -154,7 +154,7 @@ struct machines {
     struct machine_probe probes[BACKENDS];
     struct spawner sandboxes, processes;
     struct groups groups;
-    int landlock;  /* the kernel's version of it */
+    int landlock; /* the kernel's version of it */
     struct cleaner *cleaner;
     struct spares spares;
     atomic_uint serial;

@@ -252,7 +252,8 @@ static enum machine_network default_network(struct machine *m)
 
 static void say_limits(struct machine *m)
 {
-    static const char *const networks[] = {[MACHINE_NET_HOST] = "host: the host's, its abstract sockets apart",
+    static const char *const networks[] = {[MACHINE_NET_HOST] =
+                                               "host: the host's, its abstract sockets apart",
                                            [MACHINE_NET_NONE] = "none: a loopback interface only",
                                            [MACHINE_NET_NAT] = "nat: slirp4netns, filtered by nftables"};
     _buf_ struct buf b = BUF_INIT;

@@ -34,10 +34,15 @@ int nat_works(struct err *err)
 
     for (size_t i = 0; i < ARRAY_LEN(needed); i++)
         if (!proc_in_path(needed[i].program))
-            return err_set(err, -ENOENT, "network=nat needs %s, which is not installed (Debian: apt-get install %s)",
+            return err_set(err, -ENOENT,
+                           "network=nat needs %s, which is not installed (Debian: apt-get install %s)",
                            needed[i].program, needed[i].package);
     if (access("/dev/net/tun", F_OK) < 0)
         return err_set(err, -ENOENT, "network=nat needs /dev/net/tun, which is missing: `modprobe tun`");
+    if (access("/dev/net/tun", R_OK | W_OK) < 0)
+        return err_set(
+            err, -EACCES,
+            "network=nat needs /dev/net/tun, which this user may not open: `chmod 666 /dev/net/tun`");
     return 0;
 }
 
@@ -66,7 +71,8 @@ static int rules(struct buf *b)
                 "add rule inet runfs out oifname lo accept; "
                 "add rule inet runfs out meta nfproto ipv6 drop; "
                 "add rule inet runfs out ip daddr 10.0.2.3 meta l4proto { tcp, udp } th dport 53 accept; ");
-    buf_addf(b, "add set inet runfs host { type ipv4_addr; flags interval; auto-merge; elements = { %s", forbidden);
+    buf_addf(b, "add set inet runfs host { type ipv4_addr; flags interval; auto-merge; elements = { %s",
+             forbidden);
     int r = add_host_addresses(b);
     buf_adds(b, " }; }; add rule inet runfs out ip daddr @host reject with icmp type admin-prohibited");
     return r < 0 ? r : buf_ok(b) ? 0 : -ENOMEM;
@@ -108,6 +114,17 @@ static int start(const char *const argv[], const int fds[4], pid_t *ret)
     return r;
 }
 
+/* A command as whoever may change the network: the real root, else the root of its user namespace. */
+static const char *const *inside(const char **to, const char *const *command, size_t n)
+{
+    static const char *const enter[] = {"nsenter", "--user=/proc/self/fd/6", "--preserve-credentials"};
+    size_t skip = geteuid() == 0 ? 0 : ARRAY_LEN(enter);
+
+    memcpy(to, enter, skip * sizeof(*to));
+    memcpy(to + skip, command, n * sizeof(*to));
+    return to;
+}
+
 static int wait_for(pid_t pid)
 {
     int status;
@@ -124,18 +141,17 @@ static int filter(const int namespaces[2], struct err *err)
     const int fds[4] = {namespaces[0], namespaces[1], -1, -1};
     pid_t pid;
     int r = rules(&text);
-    const char *const argv[] = {"nsenter", "--user=/proc/self/fd/6", "--preserve-credentials",
-                                "--net=/proc/self/fd/5", "nft", buf_str(&text), NULL};
-    /* The real root is not in the machine's user namespace, and needs not to be. */
-    const char *const as_root[] = {argv[0], argv[3], argv[4], argv[5], NULL};
+    const char *const command[] = {"nsenter", "--net=/proc/self/fd/5", "nft", buf_str(&text)};
+    const char *argv[8] = {NULL};
 
     if (r == 0)
-        r = start(geteuid() == 0 ? as_root : argv, fds, &pid);
+        r = start(inside(argv, command, ARRAY_LEN(command)), fds, &pid);
     if (r < 0)
         return err_errno(err, r, "cannot filter the machine's network");
     int code = wait_for(pid);
     return code ? err_set(err, -EIO,
-                          "cannot filter the machine's network: nft ended with %d (does this kernel have nf_tables "
+                          "cannot filter the machine's network: nft ended with %d (does this kernel have "
+                          "nf_tables "
                           "with inet tables and reject?)",
                           code)
                 : 0;
@@ -152,30 +168,29 @@ static int wait_ready(int fd, struct err *err)
     if (n > 0 && read(fd, &c, 1) == 1)
         return 0;
     return err_set(err, -EIO, "cannot attach a network: slirp4netns %s",
-                   n == 0 ? "does not answer" : "ended (may this user open /dev/net/tun?)");
+                   n == 0 ? "does not answer" : "ended");
 }
 
 static int attach(struct nat *n, const int namespaces[2], struct err *err)
 {
-    static const char *const argv[] = {"slirp4netns",
-                                       "--configure",
-                                       "--mtu=65520",
-                                       "--disable-host-loopback",
-                                       "--enable-sandbox",
-                                       "--enable-seccomp",
-                                       "--netns-type=path",
-                                       "--userns-path=/proc/self/fd/6",
-                                       "--ready-fd=7",
-                                       "--exit-fd=8",
-                                       "/proc/self/fd/5",
-                                       "tap0",
-                                       NULL};
+    const char *argv[16] = {NULL};
+    static const char *const command[] = {"slirp4netns",
+                                          "--configure",
+                                          "--mtu=65520",
+                                          "--disable-host-loopback",
+                                          "--enable-sandbox",
+                                          "--enable-seccomp",
+                                          "--netns-type=path",
+                                          "--ready-fd=7",
+                                          "--exit-fd=8",
+                                          "/proc/self/fd/5",
+                                          "tap0"};
     int ready[2] = {-1, -1}, ending[2] = {-1, -1};
     int r = pipe2(ready, O_CLOEXEC) < 0 || pipe2(ending, O_CLOEXEC) < 0 ? -errno : 0;
     const int fds[4] = {namespaces[0], namespaces[1], ready[1], ending[0]};
 
     if (r == 0)
-        r = start(argv, fds, &n->pid);
+        r = start(inside(argv, command, ARRAY_LEN(command)), fds, &n->pid);
     cleanup_close(&ready[1]);
     cleanup_close(&ending[0]);
     if (r < 0)

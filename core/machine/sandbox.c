@@ -27,7 +27,8 @@ static int put_hosts(int upper, const char *hostname)
 static int put_resolver(int upper)
 {
     static const char text[] = "nameserver 10.0.2.3\n";
-    _close_ int fd = openat(upper, "etc/resolv.conf", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    _close_ int fd =
+        openat(upper, "etc/resolv.conf", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 
     if (fd < 0 || (geteuid() == 0 && fchown(fd, machine_root_id(), machine_root_id()) < 0))
         return -errno;
@@ -37,8 +38,7 @@ static int put_resolver(int upper)
 /* A disk of limited size takes the place of the scratch directory. Without one there is no such limit. */
 static void make_disk(struct machine *m)
 {
-    const struct spawn_request request = {
-        .what = SPAWN_DISK, .scratch = m->id, .disk = m->limits.want.disk};
+    const struct spawn_request request = {.what = SPAWN_DISK, .scratch = m->id, .disk = m->limits.want.disk};
     struct err err = {0};
 
     if (m->ms->no_masks)
