@@ -13,8 +13,8 @@ endif
 
 # Everything that building, running and testing needs, by Debian's names: the one place that says so.
 PACKAGES := gcc make pkg-config libfuse3-dev fuse3 libsqlite3-dev libyaml-dev libjansson-dev libssl-dev libpcre2-dev \
-            libarchive-dev libmicrohttpd-dev libjwt-dev \
-            git bash ca-certificates
+            libarchive-dev libmicrohttpd-dev libjwt-dev libseccomp-dev \
+            git bash ca-certificates slirp4netns nftables
 TEST_PACKAGES := libcmocka-dev python3-minimal rsync vim-tiny sqlite3 bubblewrap jq
 LIBS := fuse3 sqlite3 yaml-0.1 jansson libcrypto libpcre2-8 libarchive libmicrohttpd libjwt
 
@@ -37,7 +37,7 @@ CPPFLAGS_ALL = -I. -Iinclude -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VER
 CFLAGS_ALL = -std=gnu17 $(WARN) $(OPT) -pthread -fstack-protector-strong $(SANFLAGS) $(CFLAGS) -include runfs/banned.h
 
 CORE_SRC := $(sort $(wildcard core/base/*.c core/store/*.c core/lang/*.c core/machine/*.c core/knowledge/*.c \
-                              core/run/*.c core/net/*.c) core/agent/proto.c)
+                              core/run/*.c core/net/*.c) core/agent/proto.c core/agent/fds.c)
 AGENT_SRC := $(sort $(wildcard core/agent/*.c)) $(addprefix core/base/,buf.c err.c io.c str.c)
 FS_SRC := $(sort $(wildcard fs/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
@@ -72,7 +72,7 @@ $(BUILD)/runfs: $(FS_OBJ) $(BUILD)/librunfs.a
 
 $(BUILD)/runfs-agent: $(AGENT_OBJ)
 	@echo "  LD    $@"
-	$(Q)$(CC) -std=gnu17 $(OPT) -static -Wl,--gc-sections -o $@ $(AGENT_OBJ)
+	$(Q)$(CC) -std=gnu17 $(OPT) -static -Wl,--gc-sections -o $@ $(AGENT_OBJ) -lseccomp
 
 $(BUILD)/agent/%.o: %.c
 	@echo "  CC    $<"

@@ -28,7 +28,9 @@ static const char help[] =
     "for many\n"
     "      --job ID              only this job and those that it needs\n"
     "      --matrix K:V          only combinations with this value\n"
-    "      --label LABEL=BACKEND what a label means: sandbox, bubblewrap, host; '*=sandbox' maps all\n"
+    "      --label LABEL=BACKEND what a label means: sandbox, bubblewrap, host; '*=sandbox' maps all;\n"
+    "                            limits follow: '*=sandbox network=none memory=2G pids=500' (README: "
+    "labels)\n"
     "      --workspace DIR       the repository that the workflow belongs to (default: the one that FILE is "
     "in)\n"
     "      --repository O/R, --actor NAME, --ref REF   what the github context says\n"
@@ -72,6 +74,19 @@ static int add_pair(json_t **object, const char *pair, char separator, bool from
         return -1;
     }
     return 0;
+}
+
+static int add_label(json_t **object, const char *pair)
+{
+    _machine_label_ struct machine_label label = {0};
+    const char *at = strchr(pair, '=');
+    struct err err = {0};
+
+    if (at && machine_label_parse(at + 1, &label, &err) < 0) {
+        fprintf(stderr, "runfs run: --label %s: %s\n", pair, err.msg);
+        return -1;
+    }
+    return add_pair(object, pair, '=', false);
 }
 
 /* KEY=VALUE lines; blank ones and those that begin with '#' are passed over. */
@@ -184,7 +199,7 @@ static int take_option(struct options *o, int c)
     case OPT_MATRIX:
         return add_pair(&r->matrix, optarg, ':', false);
     case OPT_LABEL:
-        return add_pair(&r->labels, optarg, '=', false);
+        return add_label(&r->labels, optarg);
     case OPT_WORKSPACE:
         r->workspace = optarg;
         return 0;

@@ -6,6 +6,7 @@
 #ifndef RUNFS_AGENT_AGENT_H
 #define RUNFS_AGENT_AGENT_H
 
+#include <linux/filter.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -15,7 +16,9 @@
 #include "runfs/err.h"
 
 /* Serves the control socket until its end; then everything in the machine is killed. Returns an exit code. */
-int agent_serve(int control);
+/* `rooted`: what it sees as `/` is its machine's own. */
+int agent_serve(int control, bool rooted);
+int agent_serve_sandboxed(int control); /* the same, hardened first: in somebody else's sandbox */
 
 enum { STAGE_KILLED = 3 };
 
@@ -30,7 +33,8 @@ struct command {
     int64_t deadline;       /* 0: none */
     int stage;          /* 0, then the number of signals sent to end it: SIGINT, SIGTERM, SIGKILL to all */
     int64_t next_stage; /* when the next one is due */
-    bool timed_out, cancelled;
+    bool timed_out, cancelled, crowded;
+    int64_t next_count; /* when processes are counted next */
     struct exec_request request;
     void *payload; /* owned: what request points into */
 };
@@ -43,11 +47,13 @@ struct agent {
     int drains[16]; /* outputs of ended commands that something in the background still writes to */
     int put_fd;     /* the file that FRAME_PUT_DATA goes to, or -1 */
     char put_error[512];
-    bool ended; /* the control socket is at its end or broken */
+    uint64_t max_processes; /* RLIMIT_NPROC, where it counts what is in this machine; else 0 */
+    bool ended;             /* the control socket is at its end or broken */
 };
 
 /* serve.c: sends what is in out, waiting for the peer. For phases in which nothing else can happen. */
 void agent_flush(struct agent *a);
+void agent_send_fd(struct agent *a, enum frame_type type, const void *payload, size_t len, int fd);
 void agent_state(struct agent *a, int error, const char *words);
 void agent_fill(struct agent *a); /* blocks for more input; sets ended */
 
@@ -65,6 +71,7 @@ struct spawn_command {
     const char **argv, **env;
     const char *cwd;
     int in, out, err; /* in: -1 for /dev/null */
+    bool terminal;    /* `in` is one, and becomes the session's */
 };
 int spawn_command(const struct spawn_command *c, pid_t *ret, const char **ret_stage);
 
@@ -72,6 +79,7 @@ int spawn_command(const struct spawn_command *c, pid_t *ret, const char **ret_st
 void tree_signal(pid_t root, int signal); /* root, its session, and all that descend from it */
 void tree_kill_all(void); /* everything below this process; what was killed is still to be reaped */
 bool tree_empty(void);    /* nothing is below this process, not even a zombie */
+size_t tree_count(void);  /* all processes that are seen from here */
 void tree_end(void);      /* kills and reaps everything, as far as 5 s suffice */
 
 /* Whether nothing lives below this process; names of what does. */
@@ -89,6 +97,14 @@ void tree_get(struct agent *a, const void *payload, size_t len);
 /* spawner.c: the process that makes machines. */
 int spawner_main(int argc, char **argv);
 
+/* filter.c: the system call filter. */
+struct filter {
+    struct sock_filter *code; /* owned */
+    unsigned short n;
+};
+int filter_make(bool namespaces, struct filter *ret, struct err *err);
+int filter_load(const struct filter *f);
+
 /* sandbox.c: the spawner's private world, and the way into a machine. */
 enum { SANDBOX_ID_FIRST = 200000, SANDBOX_ID_COUNT = 65536 };
 struct sandbox {
@@ -100,6 +116,7 @@ struct sandbox {
     int ids;              /* a user namespace with the range, for idmapped mounts */
     unsigned images;      /* how many image directories are attached */
     char *image_paths[32];
+    struct filter filters[2]; /* without and with namespaces for commands */
 };
 /* Leaves the host's mounts for a few of its own. Returns 0 or -errno with words. */
 int sandbox_prepare(struct sandbox *s, const char *scratch, struct err *err);
@@ -113,6 +130,10 @@ int sandbox_image(struct sandbox *s, const char *path, struct err *err);
 int sandbox_base(const struct sandbox *s, const struct spawn_request *r, struct err *err);
 /* Mounts an empty file system for a mask; its root as a descriptor, or -errno. */
 int sandbox_mask(const char *name, struct err *err);
+/* The same over a scratch directory. The machine that is made next gets a copy; ours goes with
+ * sandbox_drop_disk. */
+int sandbox_disk(const char *scratch, uint64_t size, struct err *err);
+void sandbox_drop_disk(const char *scratch);
 /* In the new process: builds the root file system and enters it. */
 int sandbox_enter(const struct sandbox *s, const struct spawn_request *r, int image, struct err *err);
 
@@ -135,12 +156,15 @@ int prepare_single(const char *scratch, struct err *err);
 int mount_single(const struct sandbox *s, const struct spawn_request *r, struct err *err);
 /* sandbox.c, for both. */
 int make_device_links(int dir_fd, struct err *err);
-int enter_root(void); /* makes `.` the root and forgets the old one */
+int hide_in_sys(struct err *err); /* in ./sys: what is the host's alone */
+int enter_root(void);             /* makes `.` the root and forgets the old one */
 /* Over the whole of /new. `lower`: what is below the mask; "" for nothing but layers. */
 int mount_overlay(const struct spawn_request *r, const char *lower, struct err *err);
 
-/* harden.c: what a machine's processes lose for good. */
-int harden_process(struct err *err);
-int harden_limits(void);
+/* harden.c: what a machine's processes lose for good. Process 1 too: nothing in a machine is above the rest,
+ * and who has to change its mounts comes from outside. */
+int harden_process(const struct filter *filter, const struct spawn_request *q, struct err *err);
+void harden_limits(const struct spawn_request *r); /* while the process still is of the host's user */
+int landlock_version(void);                        /* 0: none */
 
 #endif

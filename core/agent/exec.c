@@ -1,6 +1,7 @@
 /* One command's life in the agent: start, output, signals that end it, report, files to hand back. */
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 
 #include "core/agent/agent.h"
@@ -10,7 +11,8 @@
 
 enum { PIPE_SIZE = 256 * 1024 };
 static const int64_t interrupt_wait = 15 * SECOND / 2, terminate_wait = 5 * SECOND / 2;
-static const int64_t output_wait = 10 * SECOND;  /* for what holds the output open after the command's end */
+static const int64_t output_wait = 10 * SECOND; /* for what holds the output open after the command's end */
+static const int64_t count_wait = SECOND / 5;
 static const int64_t rekill_wait = SECOND / 100; /* then what was forked while all was killed is killed */
 
 static void command_release(struct command *c)
@@ -53,11 +55,51 @@ static int open_pipes(int out[2], int err[2])
     return 0;
 }
 
-static int command_spawn(struct command *c, const char **ret_stage)
+static int open_terminal(const struct exec_request *r, int *ret_master, int *ret_slave)
+{
+    struct winsize size = {.ws_row = (unsigned short)r->rows, .ws_col = (unsigned short)r->columns};
+    _close_ int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+    if (master < 0 || unlockpt(master) < 0)
+        return -errno;
+    int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (slave < 0)
+        return -errno;
+    (void)ioctl(master, TIOCSWINSZ, &size);
+    *ret_slave = slave;
+    *ret_master = TAKE_FD(master);
+    return 0;
+}
+
+/* Its output goes past this process: whoever asked gets the terminal's master. */
+static int spawn_on_terminal(struct agent *a, struct command *c, const char **ret_stage)
+{
+    _close_ int master = -1, slave = -1;
+    int r = open_terminal(&c->request, &master, &slave);
+
+    *ret_stage = "cannot make a terminal for";
+    if (r < 0)
+        return r;
+    struct spawn_command s = {.argv = c->request.argv,
+                              .env = c->request.env,
+                              .cwd = c->request.cwd,
+                              .in = slave,
+                              .out = slave,
+                              .err = slave,
+                              .terminal = true};
+    r = spawn_command(&s, &c->pid, ret_stage);
+    if (r == 0)
+        agent_send_fd(a, FRAME_TERMINAL, "", 0, master);
+    return r;
+}
+
+static int command_spawn(struct agent *a, struct command *c, const char **ret_stage)
 {
     int out[2], err[2];
-    int r = open_pipes(out, err);
 
+    if (c->request.terminal)
+        return spawn_on_terminal(a, c, ret_stage);
+    int r = open_pipes(out, err);
     *ret_stage = "cannot make pipes for";
     if (r < 0)
         return r;
@@ -101,7 +143,7 @@ void command_start(struct agent *a, const void *payload, size_t len)
         return;
     }
     c->started = mono_ns();
-    int r = command_spawn(c, &stage);
+    int r = command_spawn(a, c, &stage);
     if (r < 0) {
         bool in_cwd = strcmp(stage, "cannot enter") == 0;
         snprintf(words, sizeof(words), "%s %.700s: %s", stage, in_cwd ? c->request.cwd : c->request.argv[0],
@@ -211,6 +253,7 @@ static void command_finish(struct agent *a)
     struct command *c = &a->command;
     struct exec_report report = {.timed_out = c->timed_out,
                                  .cancelled = c->cancelled,
+                                 .crowded = c->crowded,
                                  .duration_ns = (uint64_t)(c->ended - c->started),
                                  .start_error = ""};
 
@@ -238,6 +281,21 @@ static bool command_over(const struct command *c, int64_t now)
     return c->stage < STAGE_KILLED || tree_empty();
 }
 
+/* Where only a resource limit keeps the number of processes down, its end is seen by counting. */
+static void count_processes(struct agent *a, int64_t now)
+{
+    struct command *c = &a->command;
+
+    if (!a->max_processes || c->stage >= STAGE_KILLED || (now < c->next_count && !c->exited))
+        return;
+    c->next_count = now + count_wait;
+    if (tree_count() < a->max_processes)
+        return;
+    c->crowded = true;
+    c->stage = STAGE_KILLED;
+    command_escalate(a);
+}
+
 int command_tick(struct agent *a)
 {
     struct command *c = &a->command;
@@ -245,6 +303,7 @@ int command_tick(struct agent *a)
 
     if (!c->active)
         return -1;
+    count_processes(a, now);
     if (command_over(c, now)) {
         command_finish(a);
         return -1;
@@ -261,6 +320,8 @@ int command_tick(struct agent *a)
         next = earlier(next, c->deadline);
     if (c->stage > 0)
         next = earlier(next, c->next_stage);
+    if (a->max_processes && c->stage < STAGE_KILLED && !c->exited)
+        next = earlier(next, c->next_count);
     if (next == INT64_MAX)
         return -1;
     return next <= now ? 0 : (int)((next - now) / 1000000) + 1;

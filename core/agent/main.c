@@ -6,7 +6,9 @@
 int main(int argc, char **argv)
 {
     if (argc == 2 && str_eq(argv[1], "serve"))
-        return agent_serve(3);
+        return agent_serve(3, false);
+    if (argc == 2 && str_eq(argv[1], "serve-sandboxed"))
+        return agent_serve_sandboxed(3);
     if (argc >= 3 && str_eq(argv[1], "spawner"))
         return spawner_main(argc - 2, argv + 2);
     fputs("runfs-agent is started by runfs: `runfs-agent serve` speaks its protocol on descriptor 3\n",

@@ -62,7 +62,7 @@ static int mount_by_parts(const struct overlay *o, const char *at, bool is_volat
         r = set(fs, "source", "runfs");
     if (r == 0 && fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
         r = -errno;
-    _close_ int mnt = r == 0 ? fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV) : -1;
+    _close_ int mnt = r == 0 ? fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID) : -1;
     if (r == 0 && (mnt < 0 || move_mount(mnt, "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH) < 0))
         r = -errno;
     return r;
@@ -80,7 +80,7 @@ static int mount_by_string(const struct overlay *o, const char *at, bool is_vola
         buf_addf(&options, "%s%s", i ? ":" : "", o->names.ptr + o->lower[i]);
     if (!buf_ok(&options) || options.len >= 4096)
         return buf_ok(&options) ? -E2BIG : -ENOMEM;
-    return mount("runfs", at, "overlay", MS_NODEV, options.ptr) < 0 ? -errno : 0;
+    return mount("runfs", at, "overlay", MS_NODEV | MS_NOSUID, options.ptr) < 0 ? -errno : 0;
 }
 
 int overlay_mount(const struct overlay *o, const char *at)

@@ -194,6 +194,9 @@ void exec_request_encode(struct buf *b, const struct exec_request *x)
         wire_add_str(b, x->get[i]);
         wire_add_u64(b, x->get_max[i]);
     }
+    wire_add_u32(b, x->terminal);
+    wire_add_u32(b, x->rows);
+    wire_add_u32(b, x->columns);
     frame_end(b, begin);
 }
 
@@ -233,6 +236,9 @@ int exec_request_decode(const void *payload, size_t len, struct exec_request *re
         x.get[i] = wire_str(&w);
         x.get_max[i] = wire_u64(&w);
     }
+    x.terminal = wire_u32(&w) != 0;
+    x.rows = wire_u32(&w);
+    x.columns = wire_u32(&w);
     if (x.argv && !x.argv[0])
         w.bad = true;
     int r = finish_decode(&w, x.argv && x.env && x.get && x.get_max);
@@ -250,7 +256,7 @@ void exec_report_encode(struct buf *b, const struct exec_report *x)
 
     wire_add_u32(b, x->exit_code);
     wire_add_u32(b, x->signal);
-    wire_add_u32(b, (x->timed_out ? 1U : 0U) | (x->cancelled ? 2U : 0U));
+    wire_add_u32(b, (x->timed_out ? 1U : 0U) | (x->cancelled ? 2U : 0U) | (x->crowded ? 4U : 0U));
     wire_add_u64(b, x->duration_ns);
     wire_add_str(b, x->start_error);
     frame_end(b, begin);
@@ -266,9 +272,10 @@ int exec_report_decode(const void *payload, size_t len, struct exec_report *ret)
     uint32_t flags = wire_u32(&w);
     x.timed_out = flags & 1;
     x.cancelled = flags & 2;
+    x.crowded = flags & 4;
     x.duration_ns = wire_u64(&w);
     x.start_error = wire_str(&w);
-    if (!wire_ok(&w) || flags > 3 || x.exit_code > 255 || x.signal > 127)
+    if (!wire_ok(&w) || flags > 7 || x.exit_code > 255 || x.signal > 127)
         return -EPROTO;
     *ret = x;
     return 0;
@@ -276,12 +283,20 @@ int exec_report_decode(const void *payload, size_t len, struct exec_report *ret)
 
 void spawn_request_encode(struct buf *b, const struct spawn_request *x)
 {
+    wire_add_u32(b, x->what);
     wire_add_str(b, x->scratch);
     wire_add_str(b, x->mask);
     wire_add_str(b, x->image);
     add_strings(b, x->layers);
     wire_add_str(b, x->hostname);
     wire_add_u32(b, x->no_network);
+    wire_add_u32(b, x->filtered);
+    wire_add_u32(b, x->namespaces);
+    wire_add_u64(b, x->disk);
+    wire_add_u64(b, x->data);
+    wire_add_u64(b, x->shm);
+    wire_add_u32(b, x->files);
+    wire_add_u32(b, x->processes);
     wire_add_u32(b, x->uid);
     add_strings(b, x->argv);
 }
@@ -298,12 +313,24 @@ int spawn_request_decode(const void *payload, size_t len, struct spawn_request *
     struct wire w = wire_of(payload, len);
     struct spawn_request x = {0};
 
+    uint32_t what = wire_u32(&w);
+    if (what <= SPAWN_DISK)
+        x.what = what;
+    else
+        w.bad = true;
     x.scratch = wire_str(&w);
     x.mask = wire_str(&w);
     x.image = wire_str(&w);
     x.layers = take_strings(&w);
     x.hostname = wire_str(&w);
     x.no_network = wire_u32(&w) != 0;
+    x.filtered = wire_u32(&w) != 0;
+    x.namespaces = wire_u32(&w) != 0;
+    x.disk = wire_u64(&w);
+    x.data = wire_u64(&w);
+    x.shm = wire_u64(&w);
+    x.files = wire_u32(&w);
+    x.processes = wire_u32(&w);
     x.uid = wire_u32(&w);
     x.argv = take_strings(&w);
     int r = finish_decode(&w, x.argv && x.layers);

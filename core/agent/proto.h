@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "runfs/buf.h"
 
@@ -40,7 +41,7 @@ enum frame_type {
     FRAME_ALONE,     /* asks whether anything but the agent lives; answered with FRAME_STATE */
     FRAME_MAKE_DIRS, /* str path: made with its parents; answered with FRAME_STATE */
     /* agent to daemon */
-    FRAME_HELLO = 64, /* u32 version: the machine is ready */
+    FRAME_HELLO = 64, /* u32 version: the machine is ready. Its root directory comes with it, if it has one */
     FRAME_FAILED,     /* i32 error, str words: the machine could not be set up */
     FRAME_STDOUT,     /* bytes */
     FRAME_STDERR,     /* bytes */
@@ -48,6 +49,7 @@ enum frame_type {
     FRAME_GOT_DATA,   /* bytes of the file that is being got */
     FRAME_GOT_END,    /* u32 index, i32 error: that file is complete */
     FRAME_STATE,      /* i32 error, str words: 0, or what is in the way */
+    FRAME_TERMINAL,   /* empty; the master of the command's terminal comes with it as a descriptor */
 };
 
 struct frame {
@@ -93,6 +95,8 @@ struct exec_request {
     const char **get;         /* owned array of borrowed strings */
     uint64_t *get_max;        /* owned */
     uint32_t n_get;
+    bool terminal; /* on a terminal of so many rows and columns, not on pipes */
+    uint32_t rows, columns;
 };
 void exec_request_encode(struct buf *b, const struct exec_request *x);
 /* Returns 0, -EPROTO or -ENOMEM. */
@@ -102,6 +106,7 @@ void exec_request_release(struct exec_request *x); /* only what decode allocated
 struct exec_report {
     uint32_t exit_code, signal;
     bool timed_out, cancelled;
+    bool crowded; /* killed because RLIMIT_NPROC was reached */
     uint64_t duration_ns;
     const char *start_error; /* "" when it started */
 };
@@ -109,21 +114,34 @@ void exec_report_encode(struct buf *b, const struct exec_report *x);
 int exec_report_decode(const void *payload, size_t len, struct exec_report *ret);
 
 /*
- * To the spawner, one datagram each with the agent's end of the control socket attached. To a spawner of
- * sandboxes: a sandbox; or without `scratch`, an empty file system for the layer `mask`, whose root comes
- * back as the descriptor. To a plain one: argv is executed with the control socket as descriptor 3; without
- * argv, an agent.
+ * To the spawner, one datagram each. A machine comes with the agent's end of the control socket and with
+ * cgroup.procs files that its process is to be in before it starts. A spawner of sandboxes makes sandboxes; a
+ * plain one executes argv with the control socket as descriptor 3; without argv, an agent.
  */
+enum spawn_what {
+    SPAWN_MACHINE, /* answered with a pidfd, with namespaces too when `filtered` */
+    SPAWN_MASK,    /* an empty file system for the layer `mask`; answered with its root */
+    SPAWN_DISK,    /* one of `disk` bytes that the machine which comes next has in place of its scratch
+                      directory; answered with its root */
+};
+enum { SPAWN_FDS = 4 }; /* with one datagram, at most */
 struct spawn_request {
-    const char *scratch;  /* name below the spawner's scratch directory */
-    const char *mask;     /* a layer over the lower one; "" for none */
-    const char *image;    /* host path; "" for the host's own root */
-    const char **layers;  /* decode: owned array; names below scratch/layers, newest first, between the mask
-                             and what is written */
-    const char *hostname; /* [a-z0-9-]+ */
-    bool no_network;
-    uint32_t uid;      /* for argv: become this user and group first; 0: stay */
-    const char **argv; /* decode: owned array of borrowed strings */
+    enum spawn_what what;
+    const char *scratch;       /* name below the spawner's scratch directory */
+    const char *mask;          /* a layer over the lower one; "" for none */
+    const char *image;         /* host path; "" for the host's own root */
+    const char **layers;       /* decode: owned array; names below scratch/layers, newest first, between the
+                                  mask and what is written */
+    const char *hostname;      /* [a-z0-9-]+ */
+    bool no_network;           /* a network of its own, of a loopback interface only */
+    bool filtered;             /* and its network's filter is not its root's to change */
+    bool namespaces;           /* its commands may make namespaces and mounts */
+    uint64_t disk;             /* SPAWN_DISK: bytes */
+    uint64_t data;             /* RLIMIT_DATA; 0: as it is, here and below */
+    uint64_t shm;              /* bytes of /dev/shm */
+    uint32_t files, processes; /* RLIMIT_NOFILE, RLIMIT_NPROC */
+    uint32_t uid;              /* for argv: become this user and group first; 0: stay */
+    const char **argv;         /* decode: owned array of borrowed strings */
 };
 enum { SPAWN_MAX = 64 * 1024 };
 void spawn_request_encode(struct buf *b, const struct spawn_request *x);
@@ -136,8 +154,8 @@ extern const char *const sandbox_tops[];
  */
 bool sandbox_tops_split(void);
 
-/* The spawner's answer, with a descriptor attached when error is 0: a pidfd, or a mask's root. Also sent once
- * when the spawner is ready. */
+/* The spawner's answer, with descriptors attached when error is 0: a pidfd (and the namespaces of network and
+ * users), or a root. Also sent once when the spawner is ready. */
 struct spawn_reply {
     int32_t error; /* 0 or -errno */
     uint32_t pid;
@@ -145,5 +163,16 @@ struct spawn_reply {
 };
 void spawn_reply_encode(struct buf *b, const struct spawn_reply *x);
 int spawn_reply_decode(const void *payload, size_t len, struct spawn_reply *ret);
+
+/* fds.c: descriptors that go or come with a datagram. Sending borrows, receiving appends what is then owned.
+ * 0 or the datagram's length, or -errno. */
+struct fds {
+    int list[SPAWN_FDS];
+    size_t n;
+};
+void fds_release(struct fds *f);
+void fds_add(struct fds *f, int fd_take); /* -1 is fine; closed when there is no room */
+int fds_send(int socket_fd, const struct buf *b, const struct fds *fds);
+ssize_t fds_receive(int socket_fd, void *to, size_t size, struct fds *ret);
 
 #endif

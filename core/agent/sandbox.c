@@ -189,6 +189,8 @@ static int prepare_ranged(struct sandbox *s, const char *scratch, struct err *er
     if (r == 0 && s->split)
         r = attach_tops(s, err);
     if (r == 0)
+        r = hide_in_sys(err);
+    if (r == 0)
         r = make_devices("dev", err);
     if (r == 0 && (mkdir("new", 0755) < 0 || mkdir("images", 0755) < 0 || mkdir("masks", 0755) < 0 ||
                    mkdir("bases", 0755) < 0))
@@ -211,6 +213,11 @@ int sandbox_prepare(struct sandbox *s, const char *scratch, struct err *err)
     s->host_mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
     if (s->host_mounts < 0)
         return err_errno(err, -errno, "cannot open /proc/self/ns/mnt");
+    for (int namespaces = 0; namespaces < 2; namespaces++) {
+        int r = filter_make(namespaces, &s->filters[namespaces], err);
+        if (r < 0)
+            return r;
+    }
     if (!s->ranged)
         return prepare_single(scratch, err);
     if (unshare(CLONE_NEWNS) < 0)
@@ -289,6 +296,27 @@ int sandbox_mask(const char *name, struct err *err)
     return fd < 0 ? err_errno(err, -errno, "cannot open %s", at) : fd;
 }
 
+int sandbox_disk(const char *scratch, uint64_t size, struct err *err)
+{
+    char at[128], options[64];
+
+    if (strchr(scratch, '/') || snprintf(at, sizeof(at), "/scratch/%s", scratch) >= (int)sizeof(at))
+        return err_set(err, -EINVAL, "not a name for a machine: %s", scratch);
+    snprintf(options, sizeof(options), "mode=711,size=%llu", (unsigned long long)size);
+    if (mount("disk", at, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
+        return err_errno(err, -errno, "cannot mount a file system of the disk's size");
+    int fd = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? err_errno(err, -errno, "cannot open %s", at) : fd;
+}
+
+void sandbox_drop_disk(const char *scratch)
+{
+    char at[128];
+
+    snprintf(at, sizeof(at), "/scratch/%s", scratch);
+    (void)umount2(at, MNT_DETACH);
+}
+
 int mount_overlay(const struct spawn_request *r, const char *lower, struct err *err)
 {
     _overlay_ struct overlay o = {0};
@@ -309,21 +337,60 @@ int mount_overlay(const struct spawn_request *r, const char *lower, struct err *
     return e < 0 ? err_errno(err, e, "cannot mount an overlay of %zu layers", o.n) : 0;
 }
 
-static int mount_kernel(struct err *err)
+int hide_in_sys(struct err *err)
+{
+    static const char *const dirs[] = {"sys/fs/cgroup",      "sys/fs/bpf",       "sys/fs/pstore",
+                                       "sys/firmware",       "sys/kernel/debug", "sys/kernel/tracing",
+                                       "sys/kernel/security"};
+
+    for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
+        if (mount("hidden", dirs[i], "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                  "mode=555,size=4k") < 0 &&
+            errno != ENOENT && errno != ENOTDIR)
+            return err_errno(err, -errno, "cannot hide /%s", dirs[i]);
+    return 0;
+}
+
+/* Files that tell or change what is the whole host's. Those below /proc/sys belong to the real root, which
+ * nobody in here is, or to the machine's own namespaces: they need no mount over them. */
+static int hide_in_proc(struct err *err)
+{
+    static const char *const files[] = {"kcore",       "keys",       "key-users",   "kmsg",
+                                        "sched_debug", "timer_list", "timer_stats", "latency_stats"},
+                             *const dirs[] = {"acpi", "scsi"};
+    char at[64];
+
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        snprintf(at, sizeof(at), "proc/%s", files[i]);
+        if (mount("dev/null", at, NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
+            return err_errno(err, -errno, "cannot hide /%s", at);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+        snprintf(at, sizeof(at), "proc/%s", dirs[i]);
+        if (mount("dev/pts", at, NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
+            return err_errno(err, -errno, "cannot hide /%s", at);
+    }
+    return 0;
+}
+
+static int mount_kernel(const struct spawn_request *r, struct err *err)
 {
     const unsigned long plain = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+    char shm[64] = "mode=1777";
 
-    /* Files below /proc/sys belong to the real root, which nobody in here is: they need no mount over them.
-     */
+    if (r->shm)
+        snprintf(shm, sizeof(shm), "mode=1777,size=%llu", (unsigned long long)r->shm);
     if (mount("proc", "proc", "proc", plain, NULL) < 0)
         return err_errno(err, -errno, "cannot mount /proc");
     if (mount("/sys", "sys", NULL, MS_BIND | MS_REC, NULL) < 0)
         return err_errno(err, -errno, "cannot mount /sys");
     if (mount("/dev", "dev", NULL, MS_BIND | MS_REC, NULL) < 0)
         return err_errno(err, -errno, "cannot mount /dev");
+    if (!r->namespaces && hide_in_proc(err) < 0) /* a proc with mounts in it could not be mounted again */
+        return err->code;
     if (mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620") < 0)
         return err_errno(err, -errno, "cannot mount /dev/pts");
-    if (mount("shm", "dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") < 0)
+    if (mount("shm", "dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, shm) < 0)
         return err_errno(err, -errno, "cannot mount /dev/shm");
     return 0;
 }
@@ -370,10 +437,13 @@ int sandbox_enter(const struct sandbox *s, const struct spawn_request *r, int im
     if (e == 0 && chdir("/new") < 0)
         e = err_errno(err, -errno, "cannot enter the machine's root");
     if (e == 0)
-        e = mount_kernel(err);
+        e = mount_kernel(r, err);
     if (e == 0 && (e = enter_root()) < 0)
         e = err_errno(err, e, "cannot enter the machine's root");
+    umask(022);
+    if (e == 0 && unshare(CLONE_NEWCGROUP) < 0) /* from the groups that it is in by now */
+        e = err_errno(err, -errno, "cannot make a control group namespace");
     if (e == 0)
-        e = harden_process(err);
+        e = harden_process(&s->filters[r->namespaces], r, err);
     return e;
 }

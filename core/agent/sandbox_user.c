@@ -112,6 +112,8 @@ int prepare_single(const char *scratch, struct err *err)
     if (r == 0)
         r = attach("/sys", "sys", true, true, err);
     if (r == 0)
+        r = hide_in_sys(err);
+    if (r == 0)
         r = attach("/proc", "proc", true, false, err);
     if (r == 0)
         r = bind_devices(err);

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 
@@ -73,6 +74,30 @@ void agent_fill(struct agent *a)
         a->ended = true;
     else
         agent_receive(a);
+}
+
+void agent_send_fd(struct agent *a, enum frame_type type, const void *payload, size_t len, int fd)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {0};
+    uint8_t header[FRAME_HEADER];
+    struct iovec iov[2] = {{header, sizeof(header)}, {(void *)payload, len}};
+    struct msghdr msg = {.msg_iov = iov,
+                         .msg_iovlen = 2,
+                         .msg_control = control.bytes,
+                         .msg_controllen = sizeof(control.bytes)};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+    agent_flush(a);
+    frame_header(header, type, len);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &fd, sizeof(int));
+    if (sendmsg(a->control, &msg, MSG_NOSIGNAL) != (ssize_t)(sizeof(header) + len))
+        a->ended = true; /* a few bytes into an empty buffer: the peer is gone */
 }
 
 void agent_state(struct agent *a, int error, const char *words)
@@ -193,11 +218,14 @@ static void agent_turn(struct agent *a, int timeout)
 
 static void agent_init(struct agent *a, int control)
 {
+    struct rlimit processes;
     sigset_t set;
 
     *a = (struct agent){.control = control, .put_fd = -1, .command.output = {-1, -1}};
     for (size_t i = 0; i < ARRAY_LEN(a->drains); i++)
         a->drains[i] = -1;
+    if (getpid() == 1 && getrlimit(RLIMIT_NPROC, &processes) == 0 && processes.rlim_cur != RLIM_INFINITY)
+        a->max_processes = processes.rlim_cur;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     sigprocmask(SIG_SETMASK, &set, NULL);
@@ -206,7 +234,19 @@ static void agent_init(struct agent *a, int control)
         a->ended = true;
 }
 
-int agent_serve(int control)
+static void say_hello(struct agent *a, bool rooted)
+{
+    _buf_ struct buf version = BUF_INIT;
+    _close_ int root = rooted ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+
+    wire_add_u32(&version, AGENT_VERSION);
+    if (root >= 0 && buf_ok(&version))
+        agent_send_fd(a, FRAME_HELLO, version.ptr, version.len, root);
+    else
+        frame_add(&a->out, FRAME_HELLO, version.ptr, version.len);
+}
+
+int agent_serve(int control, bool rooted)
 {
     static struct agent a;
     int size = 1024 * 1024;
@@ -214,9 +254,7 @@ int agent_serve(int control)
     agent_init(&a, control);
     (void)fcntl(control, F_SETFD, FD_CLOEXEC); /* not for commands */
     (void)setsockopt(control, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-    size_t begin = frame_begin(&a.out, FRAME_HELLO);
-    wire_add_u32(&a.out, AGENT_VERSION);
-    frame_end(&a.out, begin);
+    say_hello(&a, rooted);
     while (!a.ended) {
         int timeout = command_tick(&a);
         agent_send(&a);

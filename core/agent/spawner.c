@@ -21,7 +21,7 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-enum { REQUESTS = 3, AGENTS_MAX = 4096 };
+enum { REQUESTS = 3, AGENTS_MAX = 4096, GROUPS_MAX = 3 };
 
 struct spawner {
     struct sandbox sandbox;
@@ -29,6 +29,10 @@ struct spawner {
     int signals;
     pid_t agents[AGENTS_MAX]; /* plain agents that live: any other child is an orphan of a dead one */
     size_t n_agents;
+    pid_t daemon;
+    int groups[GROUPS_MAX]; /* the daemon's directories of control groups */
+    char group_names[GROUPS_MAX][64];
+    size_t n_groups;
 };
 
 /* Goes on in a sealed copy of its program: a machine that sees it through /proc/1/exe cannot change it. */
@@ -54,52 +58,12 @@ static void run_sealed(int argc, char **argv)
     buf_release(&image);
 }
 
-static int send_reply(const struct spawn_reply *reply, int pidfd)
+static int send_reply(const struct spawn_reply *reply, const struct fds *fds)
 {
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = {0};
     _buf_ struct buf b = BUF_INIT;
 
     spawn_reply_encode(&b, reply);
-    if (!buf_ok(&b))
-        return -ENOMEM;
-    struct iovec iov = {b.ptr, b.len};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-    if (pidfd >= 0) {
-        msg.msg_control = control.bytes;
-        msg.msg_controllen = sizeof(control.bytes);
-        struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &pidfd, sizeof(int));
-    }
-    return sendmsg(REQUESTS, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
-/* Receives a datagram and the one descriptor with it (-1: none). Returns its length, 0 at the end, -errno. */
-static ssize_t receive_request(char *to, size_t size, int *ret_fd)
-{
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control;
-    struct iovec iov = {to, size};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = control.bytes,
-                         .msg_controllen = sizeof(control.bytes)};
-    ssize_t n = recvmsg(REQUESTS, &msg, MSG_CMSG_CLOEXEC);
-
-    *ret_fd = -1;
-    if (n < 0)
-        return errno == EINTR ? -EINTR : -errno;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-            memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
-    return n;
+    return fds_send(REQUESTS, &b, fds);
 }
 
 static void tell_failure(int control, const struct err *err)
@@ -125,23 +89,38 @@ static void keep_only(int control)
     (void)fcntl(3, F_SETFD, FD_CLOEXEC);
 }
 
-static void in_sandbox(const struct spawner *sp, const struct spawn_request *r, int image, int control,
-                       int go) __attribute__((noreturn));
-static void in_sandbox(const struct spawner *sp, const struct spawn_request *r, int image, int control,
-                       int go)
+/* The first descriptor is the control socket, the others are cgroup.procs files. */
+static void join_groups(const struct fds *fds)
+{
+    struct err err = {0};
+
+    for (size_t i = 1; i < fds->n; i++) {
+        if (write(fds->list[i], "0", 1) == 1)
+            continue;
+        err_errno(&err, -errno, "cannot enter a control group");
+        tell_failure(fds->list[0], &err);
+        _exit(74);
+    }
+}
+
+static void in_sandbox(const struct spawner *sp, const struct spawn_request *r, int image,
+                       const struct fds *fds, int go) __attribute__((noreturn));
+static void in_sandbox(const struct spawner *sp, const struct spawn_request *r, int image,
+                       const struct fds *fds, int go)
 {
     struct err err = {0};
     char c;
 
     if (read(go, &c, 1) != 1) /* the spawner maps the ids first */
         _exit(72);
-    keep_only(control);
+    join_groups(fds);
+    keep_only(fds->list[0]);
+    harden_limits(r);
     if (sandbox_enter(&sp->sandbox, r, image, &err) < 0) {
         tell_failure(3, &err);
         _exit(73);
     }
-    harden_limits();
-    _exit(agent_serve(3));
+    _exit(agent_serve(3, true));
 }
 
 static int write_map(pid_t pid, const char *file, const char *text)
@@ -165,8 +144,24 @@ static int map_ids(const struct spawner *sp, pid_t pid, struct err *err)
     return r < 0 ? err_errno(err, r, "cannot map the machine's users") : 0;
 }
 
-static int spawn_sandbox(struct spawner *sp, const struct spawn_request *r, int control, pid_t *ret,
-                         int *ret_fd, struct err *err)
+/* For who attaches something to the machine's network. */
+static int open_namespaces(pid_t pid, struct fds *ret, struct err *err)
+{
+    static const char *const names[] = {"net", "user"};
+    char path[64];
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, names[i]);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            return err_errno(err, -errno, "cannot open the machine's namespaces");
+        fds_add(ret, fd);
+    }
+    return 0;
+}
+
+static int spawn_sandbox(struct spawner *sp, const struct spawn_request *r, const struct fds *fds, pid_t *ret,
+                         struct fds *ret_fds, struct err *err)
 {
     struct clone_args args = {.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
                                        CLONE_NEWUTS | CLONE_PIDFD | (r->no_network ? CLONE_NEWNET : 0),
@@ -185,33 +180,35 @@ static int spawn_sandbox(struct spawner *sp, const struct spawn_request *r, int 
     pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
     if (pid == 0) {
         close(go[1]);
-        in_sandbox(sp, r, image, control, go[0]);
+        in_sandbox(sp, r, image, fds, go[0]);
     }
+    if (r->disk)
+        sandbox_drop_disk(r->scratch);
+    fds_add(ret_fds, pidfd);
     int e = pid < 0 ? err_errno(err, -errno, "cannot make namespaces") : map_ids(sp, pid, err);
     close(go[0]);
+    if (e == 0 && r->filtered)
+        e = open_namespaces(pid, ret_fds, err);
     if (e == 0 && write(go[1], "", 1) != 1)
         e = err_errno(err, -errno, "cannot start the machine");
     close(go[1]);
-    if (e < 0) {
-        cleanup_close(&pidfd);
-        return e;
-    }
-    *ret = pid;
-    *ret_fd = pidfd;
-    return 0;
+    if (e == 0)
+        *ret = pid;
+    return e;
 }
 
-static void in_plain(const struct spawn_request *r, int control) __attribute__((noreturn));
-static void in_plain(const struct spawn_request *r, int control)
+static void in_plain(const struct spawn_request *r, const struct fds *fds) __attribute__((noreturn));
+static void in_plain(const struct spawn_request *r, const struct fds *fds)
 {
     struct err err = {0};
     sigset_t none;
 
-    keep_only(control);
+    join_groups(fds);
+    keep_only(fds->list[0]);
     setsid();
-    harden_limits();
+    harden_limits(r);
     if (!r->argv[0])
-        _exit(agent_serve(3));
+        _exit(agent_serve(3, false));
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     (void)fcntl(3, F_SETFD, 0);
@@ -226,8 +223,8 @@ static void in_plain(const struct spawn_request *r, int control)
     _exit(127);
 }
 
-static int spawn_plain(struct spawner *sp, const struct spawn_request *r, int control, pid_t *ret,
-                       int *ret_fd, struct err *err)
+static int spawn_plain(struct spawner *sp, const struct spawn_request *r, const struct fds *fds, pid_t *ret,
+                       struct fds *ret_fds, struct err *err)
 {
     struct clone_args args = {.flags = CLONE_PIDFD, .exit_signal = SIGCHLD};
     int pidfd = -1;
@@ -237,42 +234,50 @@ static int spawn_plain(struct spawner *sp, const struct spawn_request *r, int co
     args.pidfd = (uint64_t)(uintptr_t)&pidfd;
     pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
     if (pid == 0)
-        in_plain(r, control);
+        in_plain(r, fds);
     if (pid < 0)
         return err_errno(err, -errno, "cannot start a process");
     sp->agents[sp->n_agents++] = pid;
     *ret = pid;
-    *ret_fd = pidfd;
+    fds_add(ret_fds, pidfd);
     return 0;
+}
+
+static int spawner_do(struct spawner *sp, const struct spawn_request *r, const struct fds *fds, pid_t *ret,
+                      struct fds *ret_fds, struct err *err)
+{
+    if (r->what == SPAWN_MACHINE && !fds->n)
+        return err_set(err, -EBADF, "no control socket came with the request");
+    if (!sp->sandboxed)
+        return spawn_plain(sp, r, fds, ret, ret_fds, err);
+    if (r->what == SPAWN_MACHINE)
+        return spawn_sandbox(sp, r, fds, ret, ret_fds, err);
+    int fd = r->what == SPAWN_MASK ? sandbox_mask(r->mask, err) : sandbox_disk(r->scratch, r->disk, err);
+    fds_add(ret_fds, fd);
+    return fd < 0 ? fd : 0;
 }
 
 /* Returns false when the daemon is gone. */
 static bool spawner_request(struct spawner *sp)
 {
     static char request[SPAWN_MAX];
-    _close_ int control = -1, pidfd = -1;
+    _cleanup_(fds_release) struct fds fds = {0}, ret_fds = {0};
     struct spawn_request r;
     struct err err = {0};
     pid_t pid = 0;
-    ssize_t n = receive_request(request, sizeof(request), &control);
+    ssize_t n = fds_receive(REQUESTS, request, sizeof(request), &fds);
 
-    if (n == -EINTR)
-        return true;
     if (n <= 0)
         return false;
     int e = spawn_request_decode(request, (size_t)n, &r);
     if (e < 0)
         return false;
-    if (control < 0)
-        e = err_set(&err, -EBADF, "no control socket came with the request");
-    else if (sp->sandboxed && !r.scratch[0])
-        e = (pidfd = sandbox_mask(r.mask, &err)) < 0 ? pidfd : 0;
-    else if (sp->sandboxed)
-        e = spawn_sandbox(sp, &r, control, &pid, &pidfd, &err);
-    else
-        e = spawn_plain(sp, &r, control, &pid, &pidfd, &err);
+    e = spawner_do(sp, &r, &fds, &pid, &ret_fds, &err);
     spawn_request_release(&r);
-    return send_reply(&(struct spawn_reply){.error = e, .pid = (uint32_t)pid, .words = err.msg}, pidfd) == 0;
+    if (e < 0)
+        fds_release(&ret_fds);
+    return send_reply(&(struct spawn_reply){.error = e, .pid = (uint32_t)pid, .words = err.msg}, &ret_fds) ==
+           0;
 }
 
 static bool spawner_knows(const struct spawner *sp, pid_t pid)
@@ -339,17 +344,68 @@ static int spawner_init(struct spawner *sp, const char *scratch, struct err *err
     return sp->sandboxed ? sandbox_prepare(&sp->sandbox, scratch, err) : 0;
 }
 
+/* Removes the groups in a directory that are empty; false while there are others. */
+static bool groups_empty(int fd)
+{
+    int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+    struct dirent *e;
+    bool empty = true;
+
+    while (dir && (e = readdir(dir)))
+        if (e->d_type == DT_DIR && e->d_name[0] != '.' && unlinkat(fd, e->d_name, AT_REMOVEDIR) < 0)
+            empty = false;
+    return empty;
+}
+
+/* The daemon was killed. Its machines are on their way out, as their sockets have ended; what is left of them
+ * then is empty groups. */
+static void remove_groups(const struct spawner *sp)
+{
+    bool empty = false;
+
+    if (getppid() == sp->daemon)
+        return;
+    for (int tries = 0; !empty && tries < 1000; tries++) {
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            ;
+        empty = true;
+        for (size_t i = 0; i < sp->n_groups; i++)
+            empty &= groups_empty(sp->groups[i]);
+        if (!empty)
+            usleep(10000);
+    }
+    for (size_t i = 0; i < sp->n_groups; i++) {
+        _close_ int parent = openat(sp->groups[i], "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        (void)unlinkat(parent, sp->group_names[i], AT_REMOVEDIR);
+    }
+}
+
+static void open_groups(struct spawner *sp, char **paths, int n)
+{
+    for (int i = 0; i < n && sp->n_groups < GROUPS_MAX; i++) {
+        int fd = open(paths[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        const char *slash = strrchr(paths[i], '/');
+        if (fd < 0)
+            continue;
+        snprintf(sp->group_names[sp->n_groups], sizeof(sp->group_names[0]), "%s", slash ? slash + 1 : "");
+        sp->groups[sp->n_groups++] = fd;
+    }
+}
+
 int spawner_main(int argc, char **argv)
 {
     static struct spawner sp;
     struct err err = {0};
 
     run_sealed(argc, argv);
-    sp.sandboxed = str_eq(argv[0], "sandbox") && argc == 2;
-    int r = spawner_init(&sp, argv[argc - 1], &err);
+    sp.sandboxed = str_eq(argv[0], "sandbox") && argc > 1;
+    sp.daemon = getppid();
+    open_groups(&sp, argv + 2, argc - 2);
+    int r = spawner_init(&sp, argc > 1 ? argv[1] : "", &err);
     for (int i = 0; i < argc; i++) /* machines see it as the command line of their process 1 */
         memset(argv[i], 0, strlen(argv[i]));
-    if (send_reply(&(struct spawn_reply){.error = r, .words = err.msg}, -1) < 0 || r < 0)
+    if (send_reply(&(struct spawn_reply){.error = r, .words = err.msg}, &(struct fds){0}) < 0 || r < 0)
         return 1;
     for (;;) {
         struct pollfd p[2] = {{.fd = REQUESTS, .events = POLLIN}, {.fd = sp.signals, .events = POLLIN}};
@@ -357,7 +413,9 @@ int spawner_main(int argc, char **argv)
             continue;
         if (p[1].revents)
             spawner_reap(&sp);
-        if (p[0].revents && !spawner_request(&sp))
+        if (p[0].revents && !spawner_request(&sp)) {
+            remove_groups(&sp);
             return 0;
+        }
     }
 }

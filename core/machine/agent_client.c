@@ -1,9 +1,14 @@
 /* Talks to one agent: sends a command and its files, takes what comes back, believes none of it. */
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 
 #include "core/machine/machine_internal.h"
 #include "runfs/io.h"
@@ -11,13 +16,13 @@
 
 #define SECOND 1000000000LL
 
-enum { RECEIVE_STEP = 128 * 1024, SEND_STEP = 1024 * 1024 };
+enum { RECEIVE_STEP = 128 * 1024, SEND_STEP = 1024 * 1024, LIMITS_MS = 100 };
 /* When an agent that was asked to end a command has not done so: it is stuck or hostile, and is killed. */
 static const int64_t kill_grace = 5 * SECOND, interrupt_grace = 20 * SECOND;
 
 void agent_client_init(struct agent_client *c)
 {
-    *c = (struct agent_client){.fd = -1, .wake = -1, .pidfd = -1};
+    *c = (struct agent_client){.fd = -1, .wake = -1, .pidfd = -1, .passed = -1, .root = -1};
     pthread_mutex_init(&c->lock, NULL);
 }
 
@@ -34,6 +39,8 @@ void agent_client_release(struct agent_client *c)
     cleanup_close(&c->fd);
     cleanup_close(&c->wake);
     cleanup_close(&c->pidfd);
+    cleanup_close(&c->passed);
+    cleanup_close(&c->root);
     buf_release(&c->in);
     pthread_mutex_destroy(&c->lock);
 }
@@ -55,10 +62,13 @@ struct exchange {
     struct machine_exec *x;
     struct machine_result *result;
     struct err *err;
-    int64_t sent;    /* when */
-    int64_t give_up; /* when a stuck agent is killed; 0: not asked to end anything yet */
-    unsigned told;   /* WANT_* that were sent */
-    bool reported;   /* FRAME_EXIT came */
+    int64_t sent;          /* when */
+    int64_t give_up;       /* when a stuck agent is killed; 0: not asked to end anything yet */
+    int64_t look;          /* when the limits are looked at next */
+    unsigned told;         /* WANT_* that were sent */
+    enum limit_kind limit; /* which one it hit, so that it is killed */
+    bool reported;         /* FRAME_EXIT came */
+    bool has_terminal;
     size_t n_got;
     int abandoned; /* what output() returned when it gave up */
 };
@@ -100,6 +110,29 @@ static int client_send(struct agent_client *c, const void *data, size_t len, str
     return 0;
 }
 
+/* Bytes, and perhaps a descriptor: the last one is kept, more than one at once the kernel drops. */
+static ssize_t receive_with_fd(struct agent_client *c, char *to)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec iov = {to, RECEIVE_STEP};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control.bytes,
+                         .msg_controllen = sizeof(control.bytes)};
+    ssize_t n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+    for (struct cmsghdr *m = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL; m; m = CMSG_NXTHDR(&msg, m))
+        if (m->cmsg_level == SOL_SOCKET && m->cmsg_type == SCM_RIGHTS &&
+            m->cmsg_len == CMSG_LEN(sizeof(int))) {
+            cleanup_close(&c->passed);
+            memcpy(&c->passed, CMSG_DATA(m), sizeof(int));
+        }
+    return n;
+}
+
 /* Receives once; 1: got something, 0: nothing there. */
 static int client_receive(struct agent_client *c, struct err *err)
 {
@@ -113,7 +146,7 @@ static int client_receive(struct agent_client *c, struct err *err)
     char *to = buf_reserve(&c->in, RECEIVE_STEP);
     if (!to)
         return client_break(c, err, "there is no memory for what it says");
-    ssize_t n = recv(c->fd, to, RECEIVE_STEP, MSG_DONTWAIT);
+    ssize_t n = receive_with_fd(c, to);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     if (n <= 0)
@@ -135,6 +168,25 @@ static int client_frame(struct agent_client *c, struct frame *ret, struct err *e
     return n > 0;
 }
 
+/* A directory that names can be looked up from, of a file system that holds files: else it is not kept. */
+static void take_root(struct agent_client *c)
+{
+    static const long others[] = {PROC_SUPER_MAGIC,    SYSFS_MAGIC,        CGROUP_SUPER_MAGIC,
+                                  CGROUP2_SUPER_MAGIC, DEVPTS_SUPER_MAGIC, FUSE_SUPER_MAGIC,
+                                  NSFS_MAGIC};
+    _close_ int fd = TAKE_FD(c->passed);
+    struct statfs fs;
+    struct stat st;
+
+    if (fd < 0 || !(fcntl(fd, F_GETFL) & O_PATH) || fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode) ||
+        fstatfs(fd, &fs) < 0)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        if ((long)fs.f_type == others[i])
+            return;
+    c->root = TAKE_FD(fd);
+}
+
 int agent_client_hello(struct agent_client *c, int timeout_ms, struct err *err)
 {
     int64_t until = mono_ns() + timeout_ms * 1000000LL;
@@ -153,8 +205,10 @@ int agent_client_hello(struct agent_client *c, int timeout_ms, struct err *err)
         return r;
     struct wire w = wire_of(f.payload, f.len);
     int32_t value = (int32_t)wire_u32(&w);
-    if (f.type == FRAME_HELLO && wire_ok(&w) && value == AGENT_VERSION)
+    if (f.type == FRAME_HELLO && wire_ok(&w) && value == AGENT_VERSION) {
+        take_root(c);
         return 0;
+    }
     const char *words = wire_str(&w);
     if (f.type == FRAME_FAILED && wire_ok(&w) && value < 0 && value > -4096)
         return err_set(err, value, "%.*s", (int)utf8_valid_prefix(words, strlen(words)), words);
@@ -205,7 +259,10 @@ static int client_request(struct exchange *e)
                                    .env = (const char **)x->env,
                                    .get = paths,
                                    .get_max = max,
-                                   .n_get = (uint32_t)x->n_get};
+                                   .n_get = (uint32_t)x->n_get,
+                                   .terminal = x->terminal != NULL,
+                                   .rows = x->rows,
+                                   .columns = x->columns};
     if (x->deadline_mono_ns) {
         int64_t left = (x->deadline_mono_ns - mono_ns()) / 1000000;
         request.deadline_ms = left > 0 ? (uint64_t)left : 1;
@@ -247,10 +304,24 @@ static int exchange_wants(struct exchange *e)
     return client_send(e->c, header, sizeof(header), e->err);
 }
 
+/* The command has used more than it may: it ends here. */
+static int exchange_limit(struct exchange *e, enum limit_kind limit)
+{
+    if (e->limit || !limit)
+        return 0;
+    e->limit = limit;
+    atomic_fetch_or(&e->c->wants, WANT_KILL);
+    return exchange_wants(e);
+}
+
 static int exchange_output(struct exchange *e, const struct frame *f)
 {
     enum machine_stream stream = f->type == FRAME_STDOUT ? MACHINE_STDOUT : MACHINE_STDERR;
 
+    if (e->limit == LIMIT_OUTPUT)
+        return 0;
+    if (e->c->limits && limits_count_output(e->c->limits, f->len))
+        return exchange_limit(e, LIMIT_OUTPUT);
     if (!e->x->output || e->abandoned)
         return 0;
     int r = e->x->output(e->x->data, stream, (const char *)f->payload, f->len);
@@ -259,6 +330,23 @@ static int exchange_output(struct exchange *e, const struct frame *f)
     e->abandoned = r;
     atomic_fetch_or(&e->c->wants, WANT_KILL);
     return exchange_wants(e);
+}
+
+/* Whether a limit is why it ended. A full disk only tells its writers, so it counts when they failed. */
+static void exchange_judge(struct exchange *e)
+{
+    struct limits *l = e->c->limits;
+    enum limit_kind limit = e->limit;
+
+    if (l && !limit)
+        limit = limits_check(l);
+    if (l && !limit && l->disk_full)
+        limit = LIMIT_DISK;
+    if (!limit || (!e->limit && e->result->exit_code == 0))
+        return;
+    if (e->limit)
+        e->result->cancelled = false;
+    limit_words(l, limit, e->result->limit, sizeof(e->result->limit));
 }
 
 static int exchange_report(struct exchange *e, const struct frame *f)
@@ -283,6 +371,9 @@ static int exchange_report(struct exchange *e, const struct frame *f)
             return -ENOMEM;
     }
     e->reported = true;
+    if (report.crowded && !e->limit)
+        e->limit = LIMIT_PIDS;
+    exchange_judge(e);
     return 0;
 }
 
@@ -315,12 +406,28 @@ static int exchange_got(struct exchange *e, const struct frame *f)
     return 0;
 }
 
+/* Only a terminal's master will do. */
+static int exchange_terminal(struct exchange *e)
+{
+    _close_ int master = TAKE_FD(e->c->passed);
+    int number;
+
+    if (!e->x->terminal || e->reported || e->has_terminal || master < 0 ||
+        ioctl(master, TIOCGPTN, &number) < 0)
+        return -EPROTO;
+    e->has_terminal = true;
+    e->x->terminal(e->x->data, TAKE_FD(master));
+    return 0;
+}
+
 static int exchange_frame(struct exchange *e, const struct frame *f)
 {
     switch (f->type) {
     case FRAME_STDOUT:
     case FRAME_STDERR:
         return e->reported ? -EPROTO : exchange_output(e, f);
+    case FRAME_TERMINAL:
+        return exchange_terminal(e);
     case FRAME_EXIT:
         return e->reported ? -EPROTO : exchange_report(e, f);
     case FRAME_GOT_DATA:
@@ -346,6 +453,14 @@ static int exchange_frames(struct exchange *e)
     return r;
 }
 
+static int exchange_timeout(const struct exchange *e, int64_t left)
+{
+    int64_t ms = e->give_up ? left / 1000000 + 1 : -1;
+    bool watch = e->c->limits && !e->limit;
+
+    return (int)(watch && (ms < 0 || ms > LIMITS_MS) ? LIMITS_MS : ms);
+}
+
 static int exchange_wait(struct exchange *e)
 {
     struct pollfd p[2] = {{.fd = e->c->fd, .events = POLLIN}, {.fd = e->c->wake, .events = POLLIN}};
@@ -353,9 +468,15 @@ static int exchange_wait(struct exchange *e)
 
     if (e->give_up && left <= 0)
         return client_break(e->c, e->err, "its agent did not end the command");
-    int n = poll(p, 2, e->give_up ? (int)(left / 1000000) + 1 : -1);
+    int n = poll(p, 2, exchange_timeout(e, left));
     if (n < 0 && errno != EINTR)
         return client_break(e->c, e->err, "poll failed");
+    if (e->c->limits && mono_ns() >= e->look) {
+        e->look = mono_ns() + LIMITS_MS * 1000000LL;
+        int r = exchange_limit(e, limits_check(e->c->limits));
+        if (r < 0)
+            return r;
+    }
     if (n > 0 && p[1].revents) {
         int r = exchange_wants(e);
         if (r < 0)
@@ -366,9 +487,12 @@ static int exchange_wait(struct exchange *e)
 
 static int exchange_run(struct exchange *e)
 {
+    if (e->c->limits)
+        limits_begin(e->c->limits);
     int r = client_request(e);
 
     e->sent = mono_ns();
+    e->look = e->sent + LIMITS_MS * 1000000LL;
     if (e->x->deadline_mono_ns)
         exchange_give_up_at(e, e->x->deadline_mono_ns + interrupt_grace);
     while (r >= 0 && (!e->reported || e->n_got < e->x->n_get)) {
@@ -573,6 +697,8 @@ void agent_client_swap(struct agent_client *c, struct agent_client *other)
     SWAP(fd);
     SWAP(wake);
     SWAP(pidfd);
+    SWAP(passed);
+    SWAP(root);
     SWAP(in);
     SWAP(in_at);
     bool broken = c->broken;

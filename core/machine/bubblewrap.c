@@ -119,7 +119,7 @@ static void arguments(struct args *a, struct machines *ms, const struct machine_
     if (resolv && str_starts(resolv, "/run/"))
         ADD(a, "--ro-bind-try", args_keep(a, "", resolv + 1), args_keep(a, "", resolv + 1));
     hide_paths(a, ms);
-    ADD(a, "--ro-bind", ms->agent, "/run/runfs-agent", "--chdir", "/", "/run/runfs-agent", "serve");
+    ADD(a, "--ro-bind", ms->agent, "/run/runfs-agent", "--chdir", "/", "/run/runfs-agent", "serve-sandboxed");
 }
 
 static int make_scratch(const struct machine *m, const struct machine_spec *spec)
@@ -143,6 +143,8 @@ static int bubblewrap_acquire(struct machines *ms, const struct machine_spec *sp
     _cleanup_(args_release) struct args a = {0};
     int r = machine_set_paths(m, "", spec->workspace, err);
 
+    if (r == 0 && spec->network == MACHINE_NET_NAT)
+        r = err_set(err, -ENOTSUP, "the backend bubblewrap has no network=nat");
     if (r == 0 && spec->image)
         r = err_set(err, -ENOTSUP, "the backend bubblewrap runs on the host's own root, without images");
     if (r == 0 && !proc_in_path("bwrap"))
@@ -156,7 +158,8 @@ static int bubblewrap_acquire(struct machines *ms, const struct machine_spec *sp
         return err_set(err, -E2BIG, "too many directories to show in a bubblewrap sandbox");
     struct spawn_request request = {
         .argv = a.list, .hostname = spec->name, .uid = geteuid() == 0 ? machine_root_id() : 0};
-    return spawner_request(&ms->processes, &request, &m->client, err);
+    limits_request(&m->limits, &request);
+    return spawner_request(&ms->processes, &request, &m->limits.procs, NULL, &m->client, err);
 }
 
 static void bubblewrap_explain(const struct machines *ms, const struct err *why, char *words, size_t size)

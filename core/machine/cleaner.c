@@ -12,6 +12,7 @@ enum { QUEUE = 64 };
 struct grave {
     int pidfd;
     char *path;
+    char group[32];
 };
 
 struct cleaner {
@@ -44,7 +45,8 @@ static void bury(struct machines *ms, struct grave g)
     }
     for (int tries = 0; g.path && tries < 8; tries++) {
         r = scratch_remove(ms, g.path);
-        if (r == 0)
+        int busy = groups_remove(&ms->groups, g.group);
+        if (r == 0 && busy == 0)
             break;
         usleep(2000u << tries); /* something of it is still on its way out */
     }
@@ -93,10 +95,11 @@ int cleaner_new(struct machines *ms, struct cleaner **ret)
     return 0;
 }
 
-void cleaner_add(struct cleaner *c, int pidfd_take, char *path_take)
+void cleaner_add(struct cleaner *c, int pidfd_take, char *path_take, const char *group)
 {
-    struct grave g = {pidfd_take, path_take};
+    struct grave g = {pidfd_take, path_take, ""};
 
+    snprintf(g.group, sizeof(g.group), "%s", group);
     pthread_mutex_lock(&c->lock);
     bool queued = c->n < QUEUE;
     if (queued) {

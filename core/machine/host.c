@@ -31,7 +31,8 @@ static int host_acquire(struct machines *ms, const struct machine_spec *spec, st
     if (r < 0)
         return r;
     struct spawn_request request = {.hostname = spec->name, .argv = (const char **)none};
-    return spawner_request(&ms->processes, &request, &m->client, err);
+    limits_request(&m->limits, &request);
+    return spawner_request(&ms->processes, &request, &m->limits.procs, NULL, &m->client, err);
 }
 
 static void host_explain(const struct machines *ms, const struct err *why, char *words, size_t size)

@@ -159,7 +159,7 @@ static void bury_layer(struct machines *ms, int64_t id)
     if (!buf_ok(&from) || !buf_ok(&to))
         return;
     if (rename(from.ptr, to.ptr) == 0)
-        cleaner_add(ms->cleaner, -1, buf_steal(&to));
+        cleaner_add(ms->cleaner, -1, buf_steal(&to), "");
     else if (errno != ENOENT)
         log_warning("machine", "layer %lld: cannot remove: %s", (long long)id, strerrordesc_np(errno));
 }

@@ -380,7 +380,7 @@ static void reap_directories(struct machines *ms)
         buf_addf(&path, "%s/%s", ms->scratch, e->d_name);
         char *left = buf_steal(&path);
         if (left)
-            cleaner_add(ms->cleaner, -1, left);
+            cleaner_add(ms->cleaner, -1, left, e->d_name);
     }
 }
 

@@ -6,19 +6,62 @@
 #include <stdatomic.h>
 
 #include "core/agent/proto.h"
+#include "core/machine/cgroup.h"
 #include "runfs/machine.h"
+
+/* label.c: "2G" and bytes. */
+int size_parse(const char *value, uint64_t *ret);
+void size_format(uint64_t bytes, char ret[24]);
+
+/* limits.c: the limits of one machine. */
+enum limit_kind { LIMIT_NONE, LIMIT_MEMORY, LIMIT_PIDS, LIMIT_DISK, LIMIT_OUTPUT };
+struct limits {
+    struct machine_limits want; /* with defaults */
+    struct machine_group group;
+    struct fds procs;   /* owned: cgroup.procs files, until the machine has started */
+    int disk;           /* root of a file system of the disk's size; -1: there is none */
+    char disk_why[160]; /* why not */
+    uint64_t written;   /* output of the command that runs */
+    bool disk_full;     /* at some time while it ran */
+};
+void limits_init(struct limits *l);
+void limits_release(struct limits *l);
+/* Makes the control groups; what they cannot enforce goes into the request as far as resource limits can. */
+int limits_prepare(struct limits *l, struct groups *groups, const char *name,
+                   const struct machine_limits *want, struct err *err);
+void limits_request(const struct limits *l, struct spawn_request *r);
+void limits_say(const struct limits *l, struct buf *ret); /* for machine_limits() */
+/* Before a command, and now and then while it runs: which limit was hit that ends it. */
+void limits_begin(struct limits *l);
+enum limit_kind limits_check(struct limits *l);
+enum limit_kind limits_count_output(struct limits *l, size_t len);
+void limit_words(const struct limits *l, enum limit_kind kind, char *ret, size_t size);
+
+/* network.c: a network of its own behind the host's address, by slirp4netns. */
+struct nat {
+    pid_t pid;   /* of slirp4netns; 0: none */
+    int exit_fd; /* it ends when this is closed */
+};
+/* Filters, then attaches it, and waits until it is ready. namespaces: of network and users. */
+int nat_start(struct nat *n, const int namespaces[2], struct err *err);
+void nat_stop(struct nat *n); /* and waits for its end */
+/* 0, or -errno with words on what is missing. */
+int nat_works(struct err *err);
 
 /* The daemon's end of an agent's control socket. Every byte that comes out of it is taken for hostile. */
 struct agent_client {
     int fd;        /* non-blocking stream socket */
     int wake;      /* eventfd: another thread has set `wants` */
     int pidfd;     /* the agent, or what stands in for it; -1 when it is elsewhere */
+    int passed;    /* the last descriptor that it sent, until somebody wants it; -1 */
+    int root;      /* the machine's root directory; -1: none. Guarded by lock */
     struct buf in; /* received, from in_at on not yet looked at */
     size_t in_at;
-    pthread_mutex_t lock; /* guards running, and writes to fd while nothing runs */
-    bool running;         /* a command is being executed */
-    atomic_uint wants;    /* what other threads ask for: WANT_* */
-    atomic_bool broken;   /* the machine is gone or lied; nothing more is sent */
+    pthread_mutex_t lock;  /* guards running, and writes to fd while nothing runs */
+    bool running;          /* a command is being executed */
+    atomic_uint wants;     /* what other threads ask for: WANT_* */
+    atomic_bool broken;    /* the machine is gone or lied; nothing more is sent */
+    struct limits *limits; /* borrowed; looked at while a command runs. NULL: none */
 };
 enum { WANT_INTERRUPT = 1, WANT_KILL = 2 };
 
@@ -47,19 +90,22 @@ void agent_client_swap(struct agent_client *c, struct agent_client *other);
 /* A helper process that makes machines (see core/agent/spawner.c). Any thread. */
 struct spawner {
     pthread_mutex_t lock;
-    const char *mode;    /* "sandbox" or "plain" */
-    const char *program; /* borrowed */
-    const char *scratch; /* borrowed */
-    int fd;              /* -1 until it is needed */
+    const char *mode;          /* "sandbox" or "plain" */
+    const char *program;       /* borrowed */
+    const char *scratch;       /* borrowed */
+    const char *const *groups; /* borrowed, NULL-terminated: directories in which it removes the groups of
+                                  dead machines when this process has died */
+    int fd;                    /* -1 until it is needed */
     pid_t pid;
     atomic_uint starts; /* how often it was started */
 };
 void spawner_init(struct spawner *s, const char *mode, const char *program, const char *scratch);
-/* Has a machine made and its agent greeted; starts the spawner, again if it has died. */
-int spawner_request(struct spawner *s, const struct spawn_request *r, struct agent_client *ret,
-                    struct err *err);
-/* Has a file system for a mask made; its root, to be closed, or -errno. */
-int spawner_mask(struct spawner *s, const char *name, struct err *err);
+/* Has a machine made and its agent greeted; starts the spawner, again if it has died. groups: cgroup.procs
+ * files that its process enters first. ret_namespaces: of network and users, when `filtered`; else NULL. */
+int spawner_request(struct spawner *s, const struct spawn_request *r, const struct fds *groups,
+                    struct fds *ret_namespaces, struct agent_client *ret, struct err *err);
+/* Has a file system for a mask or a disk made; its root, to be closed, or -errno. */
+int spawner_mount(struct spawner *s, const struct spawn_request *r, struct err *err);
 void spawner_release(struct spawner *s);
 
 /* Removes scratch directories on a thread of its own, after their machines have died. A machine's process
@@ -67,7 +113,8 @@ void spawner_release(struct spawner *s);
 struct cleaner;
 int cleaner_new(struct machines *ms, struct cleaner **ret);
 /* Takes pidfd and path. Beyond a bound it is done at once, so that removal cannot fall behind. */
-void cleaner_add(struct cleaner *c, int pidfd_take, char *path_take);
+/* Control groups of that name are removed too. */
+void cleaner_add(struct cleaner *c, int pidfd_take, char *path_take, const char *group);
 void cleaner_free(struct cleaner *c); /* after all is removed */
 
 /* Empty directories that wait to be used again. Any thread. */
@@ -100,7 +147,7 @@ struct machine_ops {
 };
 extern const struct machine_ops machine_sandbox, machine_bubblewrap, machine_host;
 
-enum { BACKENDS = 3 };
+enum { BACKENDS = 3, LANDLOCK_SCOPES = 6 /* its first version that has them */ };
 struct backend {
     const struct machine_ops *ops;
     bool probed;
@@ -120,6 +167,8 @@ struct machines {
     struct backend backends[BACKENDS];
     struct machine_probe probes[BACKENDS];
     struct spawner sandboxes, processes;
+    struct groups groups;
+    int landlock; /* the kernel's version of it */
     struct cleaner *cleaner;
     struct spares spares;
     atomic_uint serial;
@@ -151,6 +200,10 @@ struct machine {
     struct machine_paths paths;
     char *path_strings[4]; /* owned: what paths points to */
     char note[256];
+    struct limits limits;
+    struct nat nat;
+    enum machine_network network; /* the one that it has */
+    char *limits_text;            /* owned */
 
     atomic_int refs;          /* of those who look at it from outside, and of what waits to be recorded */
     struct machine *next;     /* in ms->living */
@@ -165,6 +218,13 @@ struct machine {
 };
 
 /* machines.c */
+/* The backend by that name, or what stands in for it. */
+int choose_backend(struct machines *ms, const char *name, struct machine *m, struct err *err);
+
+/* life.c */
+void machine_init(struct machine *m, struct machines *ms, const struct machine_ops *ops);
+int machine_start(struct machine *m, const struct machine_spec *spec, struct err *err);
+void machine_end_start(struct machine *m);
 int machine_set_paths(struct machine *m, const char *prefix, const char *workspace, struct err *err);
 void machine_free_paths(struct machine *m);
 /* Nothing is started yet. The backend is to be chosen. */
@@ -231,7 +291,7 @@ int keeper_new(struct machines *ms, struct keeper **ret);
 void keeper_squash(struct keeper *k, int64_t layer);
 void keeper_collect(struct keeper *k);
 void keeper_fill(struct keeper *k); /* the pool */
-void keeper_end(struct keeper *k); /* its thread; what it is told from then on is of no account */
+void keeper_end(struct keeper *k);  /* its thread; what it is told from then on is of no account */
 void keeper_free(struct keeper *k);
 
 /* kept.c: at start, what kept machines of a former process wrote becomes layers, and others are noted as

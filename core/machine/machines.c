@@ -39,8 +39,8 @@ static int find_agent(const char *given, char **ret, struct err *err)
     return 0;
 }
 
-/* Makes STATE/machines and empties it of all but layers. 0711: a machine's mapped root passes through, and
- * lists nothing. */
+/* Makes STATE/machines. Who passes through is this user and a machine's mapped root, so that nobody else on
+ * the host can execute what a job left there with a set-user-id bit. */
 static int prepare_scratch(const char *state_dir, char **ret, struct err *err)
 {
     _buf_ struct buf b = BUF_INIT;
@@ -49,8 +49,9 @@ static int prepare_scratch(const char *state_dir, char **ret, struct err *err)
     _free_ char *path = buf_steal(&b);
     if (!path)
         return err_errno(err, -ENOMEM, "machines");
-    int r = make_dirs(path, 0711);
-    if (r == 0 && chmod(path, 0711) < 0)
+    bool root = geteuid() == 0;
+    int r = make_dirs(path, 0700);
+    if (r == 0 && ((root && chown(path, 0, machine_root_id()) < 0) || chmod(path, root ? 0710 : 0700) < 0))
         r = -errno;
     if (r < 0)
         return err_errno(err, r, "cannot make %s", path);
@@ -128,6 +129,9 @@ int machines_new(const struct machines_opts *opts, struct machines **ret, struct
         err_errno(err, r, "cannot make a directory in %s", ms->scratch);
     if (r == 0 && (r = hide_initial(ms, opts)) < 0)
         err_errno(err, r, "machines");
+    if (r == 0)
+        groups_init(&ms->groups, ms->scratch);
+    ms->landlock = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
     if (r == 0 && (r = start_threads(ms)) < 0)
         err_errno(err, r, "cannot start a thread");
     if (r < 0) {
@@ -136,6 +140,7 @@ int machines_new(const struct machines_opts *opts, struct machines **ret, struct
     }
     ms->sandboxes.program = ms->processes.program = ms->agent;
     ms->sandboxes.scratch = ms->processes.scratch = ms->scratch;
+    ms->sandboxes.groups = ms->processes.groups = (const char *const *)ms->groups.dirs;
     (void)probe_backend(ms, 0);
     keeper_collect(ms->keeper);
     *ret = ms;
@@ -160,6 +165,7 @@ void machines_free(struct machines *ms)
         spares_release(&ms->spares, ms->scratch);
     spawner_release(&ms->sandboxes);
     spawner_release(&ms->processes);
+    groups_release(&ms->groups);
     for (char **p = ms->hidden; p && *p; p++)
         free(*p);
     free(ms->hidden);
@@ -206,7 +212,7 @@ const char *machines_default_backend(const struct machines *ms)
 }
 
 /* A sandbox that does not work here falls back to what isolates too, never silently to the host. */
-static int choose_backend(struct machines *ms, const char *name, struct machine *m, struct err *err)
+int choose_backend(struct machines *ms, const char *name, struct machine *m, struct err *err)
 {
     for (size_t i = 0; i < BACKENDS; i++) {
         if (!str_eq(ms->backends[i].ops->name, name))
@@ -229,157 +235,14 @@ static int choose_backend(struct machines *ms, const char *name, struct machine 
     return err_set(err, -EINVAL, "there is no backend '%s' (there are sandbox, bubblewrap and host)", name);
 }
 
-int machine_set_paths(struct machine *m, const char *prefix, const char *workspace, struct err *err)
-{
-    const char *const inside[4] = {workspace, "/home/runner/work/_temp", "/opt/hostedtoolcache",
-                                   "/home/runner"};
-
-    for (int i = 0; i < 4; i++) {
-        _buf_ struct buf b = BUF_INIT;
-        buf_addf(&b, "%s%s", prefix, inside[i]);
-        m->path_strings[i] = buf_steal(&b);
-        if (!m->path_strings[i])
-            return err_errno(err, -ENOMEM, "machine %s", m->id);
-    }
-    m->paths = (struct machine_paths){m->path_strings[0], m->path_strings[1], m->path_strings[2],
-                                      m->path_strings[3]};
-    return 0;
-}
-
-void machine_free_paths(struct machine *m)
-{
-    for (int i = 0; i < 4; i++)
-        free(TAKE(m->path_strings[i]));
-}
-
-/* The name says, after a crash, whose it is, which of its starts, and what it stands on. */
-int machine_set_dir(struct machine *m, struct err *err)
-{
-    _buf_ struct buf dir = BUF_INIT;
-    char id[sizeof(m->id)] = "";
-
-    if (m->row)
-        snprintf(id, sizeof(id), "m%lld-%u-%lld", (long long)m->row, m->starts,
-                 (long long)(m->chain.n ? m->chain.ids[0] : 0));
-    else
-        snprintf(id, sizeof(id), "p%u", atomic_fetch_add(&m->ms->serial, 1) + 1);
-    pthread_mutex_lock(&m->ms->living_lock);
-    memcpy(m->id, id, sizeof(m->id));
-    pthread_mutex_unlock(&m->ms->living_lock);
-    buf_addf(&dir, "%s/%s", m->ms->scratch, id);
-    m->dir = buf_steal(&dir);
-    return m->dir ? 0 : err_errno(err, -ENOMEM, "machine %s", m->id);
-}
-
-int machine_new(struct machines *ms, const struct machine_spec *spec, struct machine **ret, struct err *err)
-{
-    struct machine *m = calloc(1, sizeof(*m));
-
-    if (!m)
-        return err_errno(err, -ENOMEM, "machine");
-    m->ms = ms;
-    atomic_init(&m->refs, 1);
-    pthread_mutex_init(&m->state_lock, NULL);
-    agent_client_init(&m->client);
-    m->created_at = now_ns();
-    int r = spec_copy(spec, &m->spec);
-    if (r < 0) {
-        machine_unref(m);
-        return err_errno(err, r, "machine");
-    }
-    m->kept = spec->keep;
-    *ret = m;
-    return 0;
-}
-
-/* Boots what machine_new() made. */
-int machine_boot(struct machine *m, struct err *err)
-{
-    int64_t begin = mono_ns();
-    int r = machine_enlist(m, err);
-
-    if (r < 0)
-        return r;
-    machine_become(m, MACHINE_INITIALIZING, "");
-    if (m->spec.revive)
-        r = kept_chain(m, err);
-    else if (m->spec.snapshot)
-        r = snapshot_chain(m, m->spec.snapshot, err);
-    if (r == 0)
-        r = machine_set_dir(m, err);
-    if (r == 0)
-        r = m->ops->acquire(m->ms, &m->spec, m, err);
-    if (r == 0 && m->chain.n)
-        r = agent_client_make_dirs(&m->client, m->paths.workspace, err);
-    m->boot_ns = mono_ns() - begin;
-    machine_become(m, r < 0 ? MACHINE_FAILED : MACHINE_ACTIVE, r < 0 && err ? err->msg : "");
-    return r;
-}
-
-int machine_make(struct machines *ms, const struct machine_spec *spec, struct machine **ret, struct err *err)
-{
-    struct machine *m = NULL;
-    int r = machine_new(ms, spec, &m, err);
-
-    if (r == 0)
-        r = choose_backend(ms, spec->backend, m, err);
-    if (r == 0)
-        r = machine_boot(m, err);
-    if (r < 0) {
-        if (m && !spec->revive) /* what was kept stays so */
-            m->kept = false;
-        machine_release(m);
-        return r;
-    }
-    *ret = m;
-    return 0;
-}
-
-int machine_acquire(struct machines *ms, const struct machine_spec *spec, struct machine **ret,
-                    struct err *err)
-{
-    int r = spec_check(spec, err);
-    struct machine *warm = r == 0 ? pool_take(ms->pool, spec) : NULL;
-
-    if (warm)
-        *ret = warm;
-    return r < 0 || warm ? r : machine_make(ms, spec, ret, err);
-}
-
-void machine_release(struct machine *m)
-{
-    if (!m)
-        return;
-    if (m->row)
-        machine_become(m, MACHINE_TERMINATING, "");
-    pthread_mutex_lock(&m->client.lock);
-    /* A sandbox dies with its process 1. Other agents kill what they started when their socket is at its end.
-     */
-    if (m->client.pidfd >= 0 && m->ops && m->ops->one_kill)
-        (void)syscall(SYS_pidfd_send_signal, m->client.pidfd, SIGKILL, NULL, 0);
-    pthread_mutex_unlock(&m->client.lock);
-    machine_thaw(m);
-    if (m->kept)
-        kept_suspend(m);
-    pthread_mutex_lock(&m->client.lock);
-    int pidfd = TAKE_FD(m->client.pidfd);
-    pthread_mutex_unlock(&m->client.lock);
-    agent_client_close(&m->client);
-    machine_delist(m);
-    cleaner_add(m->ms->cleaner, pidfd, TAKE(m->dir));
-    pthread_mutex_lock(&m->state_lock);
-    m->lives = false;
-    pthread_mutex_unlock(&m->state_lock);
-    if (m->row)
-        machine_changed(m);
-    if (m->chain.n)
-        keeper_collect(m->ms->keeper);
-    machine_unref(m);
-}
-
 int64_t machine_id(const struct machine *m)
 {
     return m->row;
+}
+
+const char *machine_limits(const struct machine *m)
+{
+    return m->limits_text ? m->limits_text : "";
 }
 
 const struct machine_paths *machine_paths(const struct machine *m)

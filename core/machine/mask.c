@@ -320,7 +320,8 @@ int mask_fill(struct machines *ms, int dir_fd, bool image)
 
 static int mask_make(struct machines *ms, bool image, const char *name, struct err *err)
 {
-    _close_ int at = spawner_mask(&ms->sandboxes, name, err);
+    const struct spawn_request request = {.what = SPAWN_MASK, .mask = name};
+    _close_ int at = spawner_mount(&ms->sandboxes, &request, err);
 
     if (at < 0)
         return at;

@@ -18,6 +18,7 @@ enum freezer_kind { FREEZER_V1, FREEZER_V2, FREEZER_SIGNALS };
 struct freezer {
     enum freezer_kind kind;
     char *home, *group; /* owned: the cgroup that its processes came from; theirs while paused */
+    bool own;           /* they are in it anyway, for its limits */
     pid_t *pids;        /* owned: found and stopped */
     size_t n, cap;
 };
@@ -170,19 +171,38 @@ static bool is_frozen(const struct freezer *f)
                                  : says(f->group, "cgroup.events", "frozen 1");
 }
 
+/* The group of version 2 that the machine's limits are in: it must stay there. */
+static char *limiting_group(const struct machine *m)
+{
+    const struct groups *g = &m->ms->groups;
+    _buf_ struct buf path = BUF_INIT;
+
+    for (int i = 0; i < CONTROLLERS; i++)
+        if (m->limits.group.controls[i] && g->of[i] >= 0 && g->version[i]) {
+            buf_addf(&path, "%s/%s", g->dirs[g->of[i]], m->id);
+            return buf_steal(&path);
+        }
+    return NULL;
+}
+
 /* Makes a frozen group; what is put into it stops there. */
-static int open_group(struct freezer *f, const char *name, enum freezer_kind kind)
+static int open_group(struct freezer *f, const struct machine *m, enum freezer_kind kind)
 {
     _buf_ struct buf group = BUF_INIT;
 
     free(f->home);
     free(f->group);
     f->kind = kind;
+    f->group = kind == FREEZER_V2 ? limiting_group(m) : NULL;
+    f->own = f->group != NULL;
+    if (f->own) {
+        f->home = NULL;
+        return set_frozen(f, true);
+    }
     f->home = own_group(kind == FREEZER_V1 ? "freezer" : "");
-    f->group = NULL;
     if (!f->home)
         return -ENOENT;
-    buf_addf(&group, "%s/runfs-%d-%s", f->home, getpid(), name);
+    buf_addf(&group, "%s/runfs-%d-%s", f->home, getpid(), m->id);
     f->group = buf_steal(&group);
     if (!f->group)
         return -ENOMEM;
@@ -204,6 +224,8 @@ static int freeze_one(struct freezer *f, pid_t pid)
         return 0;
     if (!read_stat(pid, &state, &start) || state == 'Z' || state == 'X')
         return 0;
+    if (f->own)
+        return add_pid(f, pid);
     if (f->kind != FREEZER_SIGNALS) {
         int r = put_pid(f->group, pid);
         return r == 0 ? add_pid(f, pid) : r == -ESRCH ? 0 : r;
@@ -269,7 +291,8 @@ static void thaw_all(struct freezer *f)
         (void)kill(f->pids[i], SIGCONT);
     if (f->kind != FREEZER_SIGNALS && f->group) {
         (void)set_frozen(f, false);
-        empty_group(f);
+        if (!f->own)
+            empty_group(f);
     }
     f->n = 0;
 }
@@ -342,7 +365,7 @@ static int pause_by(struct machine *m, struct freezer *f, pid_t root)
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         if (kinds[i] == FREEZER_SIGNALS)
             f->kind = FREEZER_SIGNALS;
-        else if (open_group(f, m->id, kinds[i]) < 0)
+        else if (open_group(f, m, kinds[i]) < 0)
             continue;
         r = freeze_all(f, root);
         if (r == 0)
@@ -448,23 +471,20 @@ int machines_stop(struct machines *ms, int64_t id, struct err *err)
 int machines_root(struct machines *ms, int64_t id, int *ret_fd, struct err *err)
 {
     struct machine *m = machines_find(ms, id);
-    char path[64];
 
     if (!m)
         return err_set(err, -ENOENT, "there is no machine %lld that runs", (long long)id);
     pthread_mutex_lock(&m->client.lock);
-    pid_t root = m->ops && m->ops->one_kill ? pid_of(m->client.pidfd) : 0;
-    snprintf(path, sizeof(path), "/proc/%d/root", root);
-    _close_ int fd = root ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-    int r = root == 0 ? -ENOTSUP : fd < 0 ? -errno : pid_of(m->client.pidfd) == root ? 0 : -ESRCH;
+    bool none = m->client.root < 0;
+    int fd = none ? -1 : fcntl(m->client.root, F_DUPFD_CLOEXEC, 0);
+    int r = none ? -ENOTSUP : fd < 0 ? -errno : 0;
     pthread_mutex_unlock(&m->client.lock);
     machine_unref(m);
-    if (r < 0)
-        return r == -ENOTSUP
-                   ? err_set(err, r, "it has no root directory of its own that could be looked into")
-                   : err_errno(err, r, "cannot open the machine's root");
-    *ret_fd = TAKE_FD(fd);
-    return 0;
+    if (r == -ENOTSUP)
+        return err_set(err, r, "it has no root directory of its own that could be looked into");
+    if (r == 0)
+        *ret_fd = fd;
+    return r < 0 ? err_errno(err, r, "cannot open the machine's root") : 0;
 }
 
 int machines_limits(struct machines *ms, int64_t id, struct buf *ret)
@@ -473,7 +493,9 @@ int machines_limits(struct machines *ms, int64_t id, struct buf *ret)
 
     if (!m)
         return -ENOENT;
-    buf_adds(ret, "none beyond those of its host\n");
+    pthread_mutex_lock(&m->state_lock);
+    buf_adds(ret, machine_limits(m));
+    pthread_mutex_unlock(&m->state_lock);
     machine_unref(m);
     return 0;
 }

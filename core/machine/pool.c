@@ -64,7 +64,8 @@ static bool same(const char *a, const char *b)
 static bool fits(const struct machine_spec *a, const struct machine_spec *b)
 {
     return same(a->backend, b->backend) && same(a->image, b->image) && same(a->name, b->name) &&
-           a->network == b->network;
+           a->network == b->network && a->namespaces == b->namespaces &&
+           memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0;
 }
 
 static struct warm *find(struct pool *p, const char *label)

@@ -17,7 +17,7 @@ static int try_backend(struct machines *ms, const struct machine_ops *ops, struc
     m->ops = ops;
     r = machine_set_dir(m, err);
     if (r == 0)
-        r = ops->acquire(ms, &m->spec, m, err);
+        r = machine_start(m, &m->spec, err);
     if (r == 0)
         r = machine_exec(m, &x, &result, err);
     if (r == 0 && result.exit_code != 0)

@@ -23,6 +23,32 @@ static int put_hosts(int upper, const char *hostname)
     return write_all(fd, b.ptr, b.len);
 }
 
+/* The resolver of slirp4netns. */
+static int put_resolver(int upper)
+{
+    static const char text[] = "nameserver 10.0.2.3\n";
+    _close_ int fd =
+        openat(upper, "etc/resolv.conf", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+
+    if (fd < 0 || (geteuid() == 0 && fchown(fd, machine_root_id(), machine_root_id()) < 0))
+        return -errno;
+    return write_all(fd, text, sizeof(text) - 1);
+}
+
+/* A disk of limited size takes the place of the scratch directory. Without one there is no such limit. */
+static void make_disk(struct machine *m)
+{
+    const struct spawn_request request = {.what = SPAWN_DISK, .scratch = m->id, .disk = m->limits.want.disk};
+    struct err err = {0};
+
+    if (m->ms->no_masks)
+        err_set(&err, -ENOTSUP, "before Linux 6.6, file systems in memory do not have what an overlay needs");
+    else
+        m->limits.disk = spawner_mount(&m->ms->sandboxes, &request, &err);
+    snprintf(m->limits.disk_why, sizeof(m->limits.disk_why), "%.*s",
+             (int)utf8_valid_prefix(err.msg, strnlen(err.msg, sizeof(m->limits.disk_why) - 1)), err.msg);
+}
+
 /* What a machine finds in its own layer that stands on no other. */
 static int make_first(const struct machine *m, const struct machine_spec *spec, int upper, bool with_mask)
 {
@@ -37,16 +63,22 @@ static int make_first(const struct machine *m, const struct machine_spec *spec, 
         r = scratch_dir(m->ms, upper, "home/runner/work/_temp", 0755, id);
     if (r == 0)
         r = scratch_dir(m->ms, upper, "etc", 0755, id);
-    return r == 0 ? put_hosts(upper, spec->name) : r;
+    if (r == 0)
+        r = put_hosts(upper, spec->name);
+    return r == 0 && spec->network == MACHINE_NET_NAT ? put_resolver(upper) : r;
 }
 
-static int make_layers(const struct machine *m, const struct machine_spec *spec, bool with_mask)
+static int make_layers(struct machine *m, const struct machine_spec *spec, bool with_mask)
 {
     uid_t id = machine_root_id();
     bool first = m->chain.n == 0;
     int r = scratch_dir(m->ms, AT_FDCWD, m->dir, 0711, geteuid());
-    _close_ int dir = r < 0 ? -1 : open(m->dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
+    if (r == 0 && spec->limits.disk)
+        make_disk(m);
+    _close_ int dir = r < 0 ? -1
+                            : openat(m->limits.disk, m->limits.disk < 0 ? m->dir : ".",
+                                     O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (r == 0)
         r = dir < 0 ? -errno : scratch_dir(m->ms, dir, "work", 0700, id);
     if (r == 0)
@@ -78,7 +110,8 @@ static const char **layer_names(const struct chain *c)
 static int sandbox_try(struct machines *ms, const struct machine_spec *spec, struct machine *m,
                        struct err *err)
 {
-    static const char *const none[] = {NULL};
+    _cleanup_(fds_release) struct fds namespaces = {0};
+    bool nat = spec->network == MACHINE_NET_NAT;
     char mask[64];
     int r = mask_ensure(ms, spec->image != NULL, mask, sizeof(mask), err);
     _free_ const char **layers = layer_names(&m->chain);
@@ -95,9 +128,13 @@ static int sandbox_try(struct machines *ms, const struct machine_spec *spec, str
                                     .image = spec->image ? spec->image : "",
                                     .layers = layers,
                                     .hostname = spec->name,
-                                    .no_network = spec->network == MACHINE_NET_NONE,
-                                    .argv = (const char **)none};
-    return spawner_request(&ms->sandboxes, &request, &m->client, err);
+                                    .no_network = spec->network != MACHINE_NET_HOST,
+                                    .filtered = nat,
+                                    .namespaces = spec->namespaces,
+                                    .disk = m->limits.disk >= 0 ? m->limits.want.disk : 0};
+    limits_request(&m->limits, &request);
+    r = spawner_request(&ms->sandboxes, &request, &m->limits.procs, &namespaces, &m->client, err);
+    return r == 0 && nat ? nat_start(&m->nat, namespaces.list, err) : r;
 }
 
 static int sandbox_acquire(struct machines *ms, const struct machine_spec *spec, struct machine *m,
@@ -105,6 +142,8 @@ static int sandbox_acquire(struct machines *ms, const struct machine_spec *spec,
 {
     int r = machine_set_paths(m, "", spec->workspace, err);
 
+    if (r == 0 && spec->network == MACHINE_NET_NAT)
+        r = nat_works(err);
     if (r < 0)
         return r;
     r = sandbox_try(ms, spec, m, err);
@@ -116,6 +155,7 @@ static int sandbox_acquire(struct machines *ms, const struct machine_spec *spec,
         agent_client_release(&m->client);
         agent_client_init(&m->client);
         (void)scratch_remove(ms, m->dir);
+        cleanup_close(&m->limits.disk);
         r = sandbox_try(ms, spec, m, err);
     }
     return r;

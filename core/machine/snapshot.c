@@ -17,6 +17,11 @@ bool machine_can_snapshot(const struct machine *m, struct err *err)
                 m->ops->name);
     else if (!m->ms->store)
         err_set(err, -ENOTSUP, "there are no snapshots here, as nothing is recorded");
+    else if (m->spec.limits.disk)
+        err_set(err, -ENOTSUP,
+                "a machine whose label bounds its disk has no snapshots: what it writes is in memory, and "
+                "gone with "
+                "it");
     else
         return true;
     return false;
@@ -88,38 +93,62 @@ int snapshot_chain(struct machine *m, int64_t snapshot, struct err *err)
 
 /* --------------------------------------------------------------------------------------- starting again */
 
+#define EXCHANGE(field)                                                                                      \
+    do {                                                                                                     \
+        __typeof__(m->field) exchange_ = m->field;                                                           \
+        m->field = fresh->field;                                                                             \
+        fresh->field = exchange_;                                                                            \
+    } while (0)
+
+/* m goes on as the start of `fresh`, which is left with m's former one. Others may look at m meanwhile. */
+static void take_start(struct machine *m, struct machine *fresh, struct chain *chain)
+{
+    char id[sizeof(m->id)];
+
+    agent_client_swap(&m->client, &fresh->client);
+    m->client.limits = &m->limits;
+    m->starts = fresh->starts;
+    m->mask = fresh->mask;
+    pthread_mutex_lock(&m->state_lock);
+    EXCHANGE(limits);
+    EXCHANGE(nat);
+    EXCHANGE(limits_text);
+    pthread_mutex_unlock(&m->state_lock);
+    pthread_mutex_lock(&m->ms->living_lock);
+    EXCHANGE(dir);
+    memcpy(id, m->id, sizeof(id));
+    memcpy(m->id, fresh->id, sizeof(id));
+    memcpy(fresh->id, id, sizeof(id));
+    chain_release(&m->chain);
+    m->chain = *chain;
+    *chain = (struct chain){0};
+    pthread_mutex_unlock(&m->ms->living_lock);
+}
+
 /*
  * A fresh machine in the place of the one whose agent has ended. It stands on `chain`, which then is m's;
  * what the former start wrote and was not frozen is given up.
  */
 static int start_again(struct machine *m, struct chain *chain, struct err *err)
 {
-    struct machine fresh = {
-        .ms = m->ms, .ops = m->ops, .row = m->row, .starts = m->starts + 1, .spec = m->spec, .chain = *chain};
+    struct machine fresh;
 
-    agent_client_init(&fresh.client);
+    machine_init(&fresh, m->ms, m->ops);
+    fresh.row = m->row;
+    fresh.starts = m->starts + 1;
+    fresh.chain = *chain;
     int r = machine_set_dir(&fresh, err);
     if (r == 0)
-        r = m->ops->acquire(m->ms, &fresh.spec, &fresh, err);
+        r = machine_start(&fresh, &m->spec, err);
+    if (r == 0)
+        take_start(m, &fresh, chain);
     machine_free_paths(&fresh);
-    if (r < 0) {
-        agent_client_release(&fresh.client);
-        cleaner_add(m->ms->cleaner, -1, TAKE(fresh.dir));
-        return r;
-    }
-    agent_client_swap(&m->client, &fresh.client);
-    cleaner_add(m->ms->cleaner, TAKE_FD(fresh.client.pidfd), m->dir);
+    agent_client_close(&fresh.client);
+    machine_end_start(&fresh);
+    cleaner_add(m->ms->cleaner, TAKE_FD(fresh.client.pidfd), TAKE(fresh.dir), fresh.id);
     agent_client_release(&fresh.client);
-    m->dir = TAKE(fresh.dir);
-    m->starts = fresh.starts;
-    m->mask = fresh.mask;
-    pthread_mutex_lock(&m->ms->living_lock);
-    memcpy(m->id, fresh.id, sizeof(m->id));
-    chain_release(&m->chain);
-    m->chain = *chain;
-    *chain = (struct chain){0};
-    pthread_mutex_unlock(&m->ms->living_lock);
-    return 0;
+    pthread_mutex_destroy(&fresh.state_lock);
+    return r;
 }
 
 /* The machine could not be started again: all that was in it is gone but for its snapshots. */

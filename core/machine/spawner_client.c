@@ -36,12 +36,14 @@ void spawner_release(struct spawner *s)
 /* The spawner inherits its socket as descriptor 3 and nothing else. */
 static int spawner_exec(struct spawner *s, int socket_fd)
 {
-    const char *argv[] = {"runfs-agent", "spawner", s->mode, s->scratch, NULL};
+    const char *argv[5 + GROUP_DIRS] = {"runfs-agent", "spawner", s->mode, s->scratch};
     char *env[] = {(char *)"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
     posix_spawn_file_actions_t fa;
     posix_spawnattr_t attr;
     sigset_t none, all;
 
+    for (size_t i = 0; i < GROUP_DIRS && s->groups && s->groups[i]; i++)
+        argv[4 + i] = s->groups[i];
     posix_spawn_file_actions_init(&fa);
     posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDWR, 0);
     posix_spawn_file_actions_adddup2(&fa, 0, 1);
@@ -60,43 +62,28 @@ static int spawner_exec(struct spawner *s, int socket_fd)
     return -r;
 }
 
-/* One answer and the descriptor with it, which is -1 when there is none. */
-static int spawner_answer(struct spawner *s, int *ret_fd, struct err *err)
+/* One answer and the descriptors with it. */
+static int spawner_answer(struct spawner *s, struct fds *ret, struct err *err)
 {
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control;
-    char data[4096];
-    struct iovec iov = {data, sizeof(data)};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = control.bytes,
-                         .msg_controllen = sizeof(control.bytes)};
     struct pollfd p = {.fd = s->fd, .events = POLLIN};
     struct spawn_reply reply;
-    ssize_t n;
+    char data[4096];
+    int n;
 
-    *ret_fd = -1;
     while ((n = poll(&p, 1, ANSWER_MS)) < 0 && errno == EINTR)
         ;
     if (n <= 0)
         return err_set(err, -ETIMEDOUT, "the process that makes machines does not answer");
-    while ((n = recvmsg(s->fd, &msg, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
-        ;
-    for (struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL; c; c = CMSG_NXTHDR(&msg, c))
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-            memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
-    if (n <= 0 || spawn_reply_decode(data, (size_t)n, &reply) < 0) {
-        cleanup_close(ret_fd);
+    ssize_t len = fds_receive(s->fd, data, sizeof(data), ret);
+    if (len <= 0 || spawn_reply_decode(data, (size_t)len, &reply) < 0)
         return err_set(err, -ECONNRESET, "the process that makes machines ended");
-    }
     return reply.error ? err_set(err, reply.error, "%s", reply.words) : 0;
 }
 
 static int spawner_start(struct spawner *s, struct err *err)
 {
-    int pair[2], none;
+    _cleanup_(fds_release) struct fds none = {0};
+    int pair[2];
 
     if (s->fd >= 0)
         return 0;
@@ -116,44 +103,24 @@ static int spawner_start(struct spawner *s, struct err *err)
     return r;
 }
 
-static int spawner_send(struct spawner *s, const struct buf *b, int control)
-{
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } space = {0};
-    struct iovec iov = {b->ptr, b->len};
-    struct msghdr msg = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space.bytes, .msg_controllen = sizeof(space.bytes)};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-    ssize_t n;
-
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(c), &control, sizeof(int));
-    while ((n = sendmsg(s->fd, &msg, MSG_NOSIGNAL)) < 0 && errno == EINTR)
-        ;
-    return n < 0 ? -errno : 0;
-}
-
-static int spawner_ask(struct spawner *s, const struct buf *b, int control, int *ret_pidfd, struct err *err)
+static int spawner_ask(struct spawner *s, const struct buf *b, const struct fds *fds, struct fds *ret,
+                       struct err *err)
 {
     int r = spawner_start(s, err);
 
     if (r < 0)
         return r;
-    r = spawner_send(s, b, control);
+    r = fds_send(s->fd, b, fds);
     if (r < 0)
         err_set(err, -ECONNRESET, "the process that makes machines ended");
     else
-        r = spawner_answer(s, ret_pidfd, err);
+        r = spawner_answer(s, ret, err);
     return r == -EPIPE ? -ECONNRESET : r;
 }
 
 /* Asks, and once more when the spawner had died. */
-static int spawner_call(struct spawner *s, const struct spawn_request *request, int control, int *ret_fd,
-                        struct err *err)
+static int spawner_call(struct spawner *s, const struct spawn_request *request, const struct fds *fds,
+                        struct fds *ret, struct err *err)
 {
     _buf_ struct buf b = BUF_INIT;
 
@@ -161,43 +128,60 @@ static int spawner_call(struct spawner *s, const struct spawn_request *request, 
     if (!buf_ok(&b) || b.len > SPAWN_MAX)
         return err_errno(err, buf_ok(&b) ? -E2BIG : -ENOMEM, "cannot ask for a machine");
     pthread_mutex_lock(&s->lock);
-    int r = spawner_ask(s, &b, control, ret_fd, err);
+    int r = spawner_ask(s, &b, fds, ret, err);
     if (r == -ECONNRESET || r == -ETIMEDOUT) {
         log_warning("machine", "spawner %s: started again: %s", s->mode, err ? err->msg : "it ended");
         spawner_stop(s);
-        r = spawner_ask(s, &b, control, ret_fd, err);
+        fds_release(ret);
+        r = spawner_ask(s, &b, fds, ret, err);
     }
     pthread_mutex_unlock(&s->lock);
     return r;
 }
 
-int spawner_mask(struct spawner *s, const char *name, struct err *err)
+int spawner_mount(struct spawner *s, const struct spawn_request *request, struct err *err)
 {
-    static const char *const none[] = {NULL};
-    struct spawn_request request = {.mask = name, .argv = (const char **)none};
-    _close_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC); /* every request comes with a descriptor */
-    int fd = -1;
+    _cleanup_(fds_release) struct fds none = {0}, got = {0};
+    int r = spawner_call(s, request, &none, &got, err);
 
-    if (null < 0)
-        return err_errno(err, -errno, "cannot open /dev/null");
-    int r = spawner_call(s, &request, null, &fd, err);
-    return r < 0 ? r : fd < 0 ? err_set(err, -EPROTO, "no file system came with the answer") : fd;
+    if (r == 0 && !got.n)
+        r = err_set(err, -EPROTO, "no file system came with the answer");
+    return r < 0 ? r : TAKE_FD(got.list[0]);
 }
 
-int spawner_request(struct spawner *s, const struct spawn_request *request, struct agent_client *ret,
-                    struct err *err)
+static int make_pair(int pair[2], struct err *err)
 {
-    int pair[2], pidfd = -1, size = 1024 * 1024;
+    int size = 1024 * 1024;
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return err_errno(err, -errno, "cannot make a socket");
     (void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-    int r = spawner_call(s, request, pair[1], &pidfd, err);
+    return 0;
+}
+
+int spawner_request(struct spawner *s, const struct spawn_request *request, const struct fds *groups,
+                    struct fds *ret_namespaces, struct agent_client *ret, struct err *err)
+{
+    _cleanup_(fds_release) struct fds got = {0};
+    struct fds send = {.n = 1};
+    int pair[2];
+    int r = make_pair(pair, err);
+
+    if (r < 0)
+        return r;
+    send.list[0] = pair[1];
+    for (size_t i = 0; i < groups->n && send.n < SPAWN_FDS; i++)
+        send.list[send.n++] = groups->list[i];
+    r = spawner_call(s, request, &send, &got, err);
     close(pair[1]);
+    if (r == 0 && got.n != (request->filtered ? 3 : 1))
+        r = err_set(err, -EPROTO, "the process that makes machines answered something else");
     if (r < 0) {
         close(pair[0]);
         return r;
     }
-    r = agent_client_open(ret, pair[0], pidfd, err);
+    for (int i = 1; request->filtered && i < 3; i++)
+        fds_add(ret_namespaces, TAKE_FD(got.list[i]));
+    r = agent_client_open(ret, pair[0], TAKE_FD(got.list[0]), err);
     return r < 0 ? r : agent_client_hello(ret, HELLO_MS, err);
 }

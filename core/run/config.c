@@ -48,24 +48,9 @@ static int check_cache_size(const char *value, struct err *err)
 
 static int check_label(const char *value, struct err *err)
 {
-    static const char *const backends[] = {"sandbox", "bubblewrap", "host"};
-    size_t len = strcspn(value, ":");
-    struct stat st;
+    _machine_label_ struct machine_label label = {0};
 
-    for (size_t i = 0; i < ARRAY_LEN(backends); i++) {
-        if (strlen(backends[i]) != len || strncmp(value, backends[i], len) != 0)
-            continue;
-        if (!value[len])
-            return 0;
-        if (value[len + 1] == '/' && stat(value + len + 1, &st) == 0 && S_ISDIR(st.st_mode))
-            return 0;
-        return err_set(err, -EINVAL, "'%s' is not a directory that could be a root file system",
-                       value + len + 1);
-    }
-    return err_set(err, -EINVAL,
-                   "a label maps to sandbox, bubblewrap or host, as in `sandbox` or `sandbox:/srv/debian`,"
-                   " not to '%s'",
-                   value);
+    return machine_label_parse(value, &label, err);
 }
 
 const struct config_key config_keys[] = {
@@ -76,7 +61,8 @@ const struct config_key config_keys[] = {
     {"actions_mirror", "https://github.com", check_mirror,
      "where `uses: owner/name@ref` is fetched from: a URL, or a directory of repositories"},
     {"labels/", NULL, check_label,
-     "what `runs-on: LABEL` means: sandbox, bubblewrap or host, with :DIRECTORY for another root"},
+     "what `runs-on: LABEL` means: sandbox, bubblewrap or host, with :DIRECTORY for another root, and what "
+     "its machines may use: KEY=VALUE"},
     {0},
 };
 

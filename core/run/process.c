@@ -252,7 +252,10 @@ void process_judge(struct running_step *s, const struct machine_result *result, 
     _buf_ struct buf msg = BUF_INIT;
 
     s->exit_code = result->exit_code;
-    if (result->timed_out) {
+    if (result->limit[0]) {
+        buf_addf(&msg, "The step %s.", result->limit);
+        step_fail(s, buf_str(&msg));
+    } else if (result->timed_out) {
         judge_timeout(s);
     } else if (result->cancelled) {
         s->outcome = JOB_CANCELLED;

@@ -87,6 +87,7 @@ static int job_machine(struct run_job *job, json_t *contexts, struct machine **r
     struct expr_env env = {.contexts = contexts};
     _json_ json_t *runs_on = NULL;
     _buf_ struct buf backend = BUF_INIT, workspace = BUF_INIT;
+    _machine_label_ struct machine_label label = {0};
     _free_ char *text = NULL;
     const char *repository = job->run->row.repository, *slash = strchr(repository, '/');
     const char *name = slash ? slash + 1 : repository;
@@ -107,15 +108,17 @@ static int job_machine(struct run_job *job, json_t *contexts, struct machine **r
     r = choose_backend(job, runs_on, &backend, err);
     if (r < 0)
         return r;
-    char *image = strchr(backend.ptr, ':');
-    if (image)
-        *image++ = '\0';
+    r = machine_label_parse(buf_str(&backend), &label, err);
+    if (r < 0)
+        return r;
     buf_addf(&workspace, "/home/runner/work/%s/%s", name, name);
-    struct machine_spec spec = {.backend = backend.ptr,
-                                .image = image,
+    struct machine_spec spec = {.backend = label.backend,
+                                .image = label.image,
                                 .name = "runner",
                                 .workspace = buf_str(&workspace),
-                                .network = MACHINE_NET_HOST};
+                                .network = label.network,
+                                .namespaces = label.namespaces,
+                                .limits = label.limits};
     return machine_acquire(job->run->e->machines, &spec, ret, err);
 }
 

@@ -54,7 +54,43 @@ const char *machines_default_backend(const struct machines *ms);
 /* Hides one more host path from machines made from now on (the mount point is known only after start). */
 int machines_hide(struct machines *ms, const char *path);
 
-enum machine_network { MACHINE_NET_HOST, MACHINE_NET_NONE };
+/*
+ * DEFAULT is the host's network where the kernel keeps its abstract sockets away from a machine (Landlock's
+ * scopes, Linux 6.12), else NAT where that works, else the host's with a note that says so.
+ */
+enum machine_network { MACHINE_NET_DEFAULT, MACHINE_NET_HOST, MACHINE_NET_NONE, MACHINE_NET_NAT };
+
+/* What a machine may use at most. 0: the default, see machine_limits_default. */
+struct machine_limits {
+    uint64_t memory; /* bytes of all its processes; default: no limit */
+    uint64_t disk;   /* bytes that it writes; default: no limit */
+    uint64_t output; /* bytes of one command's output */
+    uint32_t pids;   /* processes and threads */
+    uint32_t files;  /* descriptors of a process */
+    uint32_t cpu;    /* thousandths of a processor; default: no limit */
+};
+extern const struct machine_limits machine_limits_default;
+
+/* What a label means: `BACKEND[:IMAGE] [KEY=VALUE ...]`. */
+struct machine_label {
+    char *text; /* owned: what the strings point into */
+    const char *backend;
+    const char *image; /* NULL: none */
+    enum machine_network network;
+    bool namespaces; /* steps may make namespaces and mounts of their own */
+    struct machine_limits limits;
+};
+/* -EINVAL with words that say what is allowed. An image must be there. */
+int machine_label_parse(const char *text, struct machine_label *ret, struct err *err);
+void machine_label_release(struct machine_label *l);
+#define _machine_label_ _cleanup_(machine_label_release)
+
+/* The keys that a label knows, for what explains them; ends with a NULL name. */
+struct machine_label_key {
+    const char *name, *values, *help;
+    int (*parse)(const char *value, struct machine_label *l);
+};
+extern const struct machine_label_key machine_label_keys[];
 
 struct machine_spec {
     const char
@@ -63,14 +99,16 @@ struct machine_spec {
     const char *name;  /* for logs and hostnames, [a-z0-9-]+ */
     const char *workspace; /* path inside: "/home/runner/work/REPO/REPO"; created empty */
     enum machine_network network;
+    bool namespaces; /* as in machine_label */
+    struct machine_limits limits;
     const char *title;      /* its name in vms/; NULL: `name` */
     const char *label;      /* what it was asked for by ("ubuntu-latest"); finds warm ones. NULL: none */
     int64_t run_id, job_id; /* whose it is; 0: nobody's */
     int64_t snapshot; /* what its files begin with: a snapshot's id; 0: as the image has them. -ENOENT: there
                          is no such snapshot; -EINVAL: it was taken on another backend or image */
-    bool keep;      /* it outlives this process: see machine_keep() */
-    int64_t revive; /* the id of a kept machine that does not run; 0: a new one. Backend and image are to be as
-                       they were; `snapshot` is of no account */
+    bool keep;        /* it outlives this process: see machine_keep() */
+    int64_t revive;   /* the id of a kept machine that does not run; 0: a new one. Backend and image are to be
+                         as   they were; `snapshot` is of no account */
 };
 
 /* Where things are inside. All absolute; valid until release. */
@@ -92,6 +130,8 @@ int64_t machine_id(const struct machine *m); /* its row */
 const struct machine_paths *machine_paths(const struct machine *m);
 const char *machine_backend(const struct machine *m); /* the one that it really is */
 const char *machine_note(const struct machine *m); /* "" or a sentence on a fallback that a log should show */
+/* What it may use and what enforces that, one `KEY VALUE: how` a line; valid until release. */
+const char *machine_limits(const struct machine *m);
 
 /* A file to write before a command starts (parents are made), or to read after it ended. */
 struct machine_file {
@@ -141,6 +181,7 @@ struct machine_result {
     char *start_error; /* owned: why it never started ("cannot start foo: No such file or directory"), NULL
                           otherwise */
     int64_t duration_ns;
+    char limit[96]; /* "", or which limit ended it: "ran out of memory (limit 2G)" */
 };
 void machine_result_release(struct machine_result *r);
 

@@ -1,0 +1,218 @@
+/* One machine's life: made, booted (or taken warm), released. */
+#include <signal.h>
+#include <sys/syscall.h>
+
+#include "core/machine/machine_internal.h"
+#include "runfs/io.h"
+#include "runfs/str.h"
+
+int machine_set_paths(struct machine *m, const char *prefix, const char *workspace, struct err *err)
+{
+    const char *const inside[4] = {workspace, "/home/runner/work/_temp", "/opt/hostedtoolcache",
+                                   "/home/runner"};
+
+    for (int i = 0; i < 4; i++) {
+        _buf_ struct buf b = BUF_INIT;
+        buf_addf(&b, "%s%s", prefix, inside[i]);
+        m->path_strings[i] = buf_steal(&b);
+        if (!m->path_strings[i])
+            return err_errno(err, -ENOMEM, "machine %s", m->id);
+    }
+    m->paths = (struct machine_paths){m->path_strings[0], m->path_strings[1], m->path_strings[2],
+                                      m->path_strings[3]};
+    return 0;
+}
+
+void machine_free_paths(struct machine *m)
+{
+    for (int i = 0; i < 4; i++)
+        free(TAKE(m->path_strings[i]));
+}
+
+/* The name says, after a crash, whose it is, which of its starts, and what it stands on. */
+int machine_set_dir(struct machine *m, struct err *err)
+{
+    _buf_ struct buf dir = BUF_INIT;
+    char id[sizeof(m->id)] = "";
+
+    if (m->row)
+        snprintf(id, sizeof(id), "m%lld-%u-%lld", (long long)m->row, m->starts,
+                 (long long)(m->chain.n ? m->chain.ids[0] : 0));
+    else
+        snprintf(id, sizeof(id), "p%u", atomic_fetch_add(&m->ms->serial, 1) + 1);
+    pthread_mutex_lock(&m->ms->living_lock);
+    memcpy(m->id, id, sizeof(m->id));
+    pthread_mutex_unlock(&m->ms->living_lock);
+    buf_addf(&dir, "%s/%s", m->ms->scratch, id);
+    m->dir = buf_steal(&dir);
+    return m->dir ? 0 : err_errno(err, -ENOMEM, "machine %s", m->id);
+}
+
+void machine_init(struct machine *m, struct machines *ms, const struct machine_ops *ops)
+{
+    *m = (struct machine){.ms = ms, .ops = ops, .nat.exit_fd = -1, .refs = 1, .created_at = now_ns()};
+    pthread_mutex_init(&m->state_lock, NULL);
+    agent_client_init(&m->client);
+    limits_init(&m->limits);
+}
+
+int machine_new(struct machines *ms, const struct machine_spec *spec, struct machine **ret, struct err *err)
+{
+    struct machine *m = calloc(1, sizeof(*m));
+
+    if (!m)
+        return err_errno(err, -ENOMEM, "machine");
+    machine_init(m, ms, NULL);
+    int r = spec_copy(spec, &m->spec);
+    if (r < 0) {
+        machine_unref(m);
+        return err_errno(err, r, "machine");
+    }
+    m->kept = spec->keep;
+    *ret = m;
+    return 0;
+}
+
+/* The network that a label without one gets: see enum machine_network. */
+static enum machine_network default_network(struct machine *m)
+{
+    struct err err = {0};
+
+    if (m->ops != &machine_sandbox || m->ms->landlock >= LANDLOCK_SCOPES)
+        return MACHINE_NET_HOST;
+    if (nat_works(&err) == 0)
+        return MACHINE_NET_NAT;
+    if (!m->note[0])
+        snprintf(m->note, sizeof(m->note),
+                 "Abstract sockets of the host can be reached from this machine: the kernel is older than "
+                 "6.12, and %.120s",
+                 err.msg);
+    return MACHINE_NET_HOST;
+}
+
+static void say_limits(struct machine *m)
+{
+    static const char *const networks[] = {[MACHINE_NET_HOST] =
+                                               "host: the host's, its abstract sockets apart",
+                                           [MACHINE_NET_NONE] = "none: a loopback interface only",
+                                           [MACHINE_NET_NAT] = "nat: slirp4netns, filtered by nftables"};
+    _buf_ struct buf b = BUF_INIT;
+    bool open = m->network == MACHINE_NET_HOST && (!m->ops->isolates || m->ms->landlock < LANDLOCK_SCOPES);
+
+    limits_say(&m->limits, &b);
+    buf_addf(&b, "network %s\n", open ? "host: the host's, with its abstract sockets" : networks[m->network]);
+    m->limits_text = buf_steal(&b);
+}
+
+/* All that is common to backends around the start of one machine. */
+int machine_start(struct machine *m, const struct machine_spec *spec, struct err *err)
+{
+    struct machine_spec s = *spec;
+
+    if (s.network == MACHINE_NET_DEFAULT)
+        s.network = default_network(m);
+    m->network = s.network;
+    int r = limits_prepare(&m->limits, &m->ms->groups, m->id, &s.limits, err);
+    if (r == 0)
+        r = m->ops->acquire(m->ms, &s, m, err);
+    fds_release(&m->limits.procs);
+    if (r == 0)
+        m->client.limits = &m->limits;
+    if (r == 0)
+        say_limits(m);
+    return r;
+}
+
+/* Boots what machine_new() made. */
+int machine_boot(struct machine *m, struct err *err)
+{
+    int64_t begin = mono_ns();
+    int r = machine_enlist(m, err);
+
+    if (r < 0)
+        return r;
+    machine_become(m, MACHINE_INITIALIZING, "");
+    if (m->spec.revive)
+        r = kept_chain(m, err);
+    else if (m->spec.snapshot)
+        r = snapshot_chain(m, m->spec.snapshot, err);
+    if (r == 0)
+        r = machine_set_dir(m, err);
+    if (r == 0)
+        r = machine_start(m, &m->spec, err);
+    if (r == 0 && m->chain.n)
+        r = agent_client_make_dirs(&m->client, m->paths.workspace, err);
+    m->boot_ns = mono_ns() - begin;
+    machine_become(m, r < 0 ? MACHINE_FAILED : MACHINE_ACTIVE, r < 0 && err ? err->msg : "");
+    return r;
+}
+
+int machine_make(struct machines *ms, const struct machine_spec *spec, struct machine **ret, struct err *err)
+{
+    struct machine *m = NULL;
+    int r = machine_new(ms, spec, &m, err);
+
+    if (r == 0)
+        r = choose_backend(ms, spec->backend, m, err);
+    if (r == 0)
+        r = machine_boot(m, err);
+    if (r < 0) {
+        if (m && !spec->revive) /* what was kept stays so */
+            m->kept = false;
+        machine_release(m);
+        return r;
+    }
+    *ret = m;
+    return 0;
+}
+
+int machine_acquire(struct machines *ms, const struct machine_spec *spec, struct machine **ret,
+                    struct err *err)
+{
+    int r = spec_check(spec, err);
+    struct machine *warm = r == 0 ? pool_take(ms->pool, spec) : NULL;
+
+    if (warm)
+        *ret = warm;
+    return r < 0 || warm ? r : machine_make(ms, spec, ret, err);
+}
+
+/* What goes with one start of a machine, but its process and directory. */
+void machine_end_start(struct machine *m)
+{
+    nat_stop(&m->nat);
+    limits_release(&m->limits);
+    free(TAKE(m->limits_text));
+}
+
+void machine_release(struct machine *m)
+{
+    if (!m)
+        return;
+    if (m->row)
+        machine_become(m, MACHINE_TERMINATING, "");
+    pthread_mutex_lock(&m->client.lock);
+    /* A sandbox dies with its process 1. Other agents kill what they started when their socket is at its end.
+     */
+    if (m->client.pidfd >= 0 && m->ops && m->ops->one_kill)
+        (void)syscall(SYS_pidfd_send_signal, m->client.pidfd, SIGKILL, NULL, 0);
+    pthread_mutex_unlock(&m->client.lock);
+    machine_thaw(m);
+    if (m->kept)
+        kept_suspend(m);
+    pthread_mutex_lock(&m->client.lock);
+    int pidfd = TAKE_FD(m->client.pidfd);
+    pthread_mutex_unlock(&m->client.lock);
+    agent_client_close(&m->client);
+    machine_delist(m);
+    pthread_mutex_lock(&m->state_lock);
+    m->lives = false;
+    machine_end_start(m);
+    pthread_mutex_unlock(&m->state_lock);
+    cleaner_add(m->ms->cleaner, pidfd, TAKE(m->dir), m->id);
+    if (m->row)
+        machine_changed(m);
+    if (m->chain.n)
+        keeper_collect(m->ms->keeper);
+    machine_unref(m);
+}

@@ -1,0 +1,162 @@
+/*
+ * What a machine may use: which of the kernel's means enforces each limit, what is told of it, and noticing
+ * that one was hit while a command runs.
+ */
+#include <fcntl.h>
+#include <sys/vfs.h>
+
+#include "core/machine/machine_internal.h"
+#include "runfs/str.h"
+
+static const struct {
+    const char *hit; /* with the limit: what a command did */
+} kinds[] = {
+    [LIMIT_MEMORY] = {"ran out of memory"},
+    [LIMIT_PIDS] = {"started too many processes"},
+    [LIMIT_DISK] = {"filled its disk"},
+    [LIMIT_OUTPUT] = {"wrote too much output"},
+};
+
+static void limit_value(const struct limits *l, enum limit_kind kind, char ret[24])
+{
+    const uint64_t values[] = {[LIMIT_MEMORY] = l->want.memory,
+                               [LIMIT_PIDS] = l->want.pids,
+                               [LIMIT_DISK] = l->want.disk,
+                               [LIMIT_OUTPUT] = l->want.output};
+
+    if (kind == LIMIT_PIDS)
+        snprintf(ret, 24, "%llu", (unsigned long long)values[kind]);
+    else
+        size_format(values[kind], ret);
+}
+
+void limit_words(const struct limits *l, enum limit_kind kind, char *ret, size_t size)
+{
+    char value[24];
+
+    limit_value(l, kind, value);
+    snprintf(ret, size, "%s (limit %s)", kinds[kind].hit, value);
+}
+
+/* ------------------------------------------------------------------------------------------------ set-up */
+
+void limits_init(struct limits *l)
+{
+    *l = (struct limits){.disk = -1, .group = {.events = {-1, -1, -1}}};
+}
+
+void limits_release(struct limits *l)
+{
+    group_close(&l->group);
+    fds_release(&l->procs);
+    cleanup_close(&l->disk);
+}
+
+static struct machine_limits or_default(const struct machine_limits *want)
+{
+    struct machine_limits l = *want;
+
+    l.output = l.output ? l.output : machine_limits_default.output;
+    l.pids = l.pids ? l.pids : machine_limits_default.pids;
+    l.files = l.files ? l.files : machine_limits_default.files;
+    return l;
+}
+
+int limits_prepare(struct limits *l, struct groups *groups, const char *name,
+                   const struct machine_limits *want, struct err *err)
+{
+    l->want = or_default(want);
+    const uint64_t values[CONTROLLERS] = {
+        [GROUP_MEMORY] = l->want.memory, [GROUP_PIDS] = l->want.pids, [GROUP_CPU] = l->want.cpu};
+    return group_make(groups, name, values, &l->group, &l->procs, err);
+}
+
+void limits_request(const struct limits *l, struct spawn_request *r)
+{
+    r->files = l->want.files;
+    if (!l->group.controls[GROUP_PIDS])
+        r->processes = l->want.pids;
+    if (!l->group.controls[GROUP_MEMORY])
+        r->data = l->want.memory;
+    r->shm = l->want.memory;
+}
+
+/* ---------------------------------------------------------------------------------------------- its words */
+
+static void say_controller(const struct limits *l, enum controller c, const char *key, const char *value,
+                           const char *otherwise, struct buf *ret)
+{
+    const struct groups *g = l->group.groups;
+
+    if (l->group.controls[c])
+        buf_addf(ret, "%s %s: control group, version %d\n", key, value, g->version[c] + 1);
+    else
+        buf_addf(ret, "%s %s: %s (%s)\n", key, value, otherwise, g ? g->why : "no control group");
+}
+
+static void say_disk(const struct limits *l, const char *value, struct buf *ret)
+{
+    if (l->disk >= 0)
+        buf_addf(ret, "disk %s: a file system of that size in memory\n", value);
+    else
+        buf_addf(ret, "disk %s: not in force (%s)\n", value,
+                 l->disk_why[0] ? l->disk_why : "only a sandbox can have a disk of its own");
+}
+
+void limits_say(const struct limits *l, struct buf *ret)
+{
+    char value[24];
+
+    if (l->want.memory) {
+        limit_value(l, LIMIT_MEMORY, value);
+        say_controller(l, GROUP_MEMORY, "memory", value, "RLIMIT_DATA of each process", ret);
+    }
+    limit_value(l, LIMIT_PIDS, value);
+    say_controller(l, GROUP_PIDS, "pids", value, "RLIMIT_NPROC of each user", ret);
+    if (l->want.cpu) {
+        snprintf(value, sizeof(value), "%.3g", l->want.cpu / 1000.0);
+        say_controller(l, GROUP_CPU, "cpu", value, "not in force", ret);
+    }
+    if (l->want.disk) {
+        limit_value(l, LIMIT_DISK, value);
+        say_disk(l, value, ret);
+    }
+    buf_addf(ret, "files %u: RLIMIT_NOFILE of each process\n", l->want.files);
+    limit_value(l, LIMIT_OUTPUT, value);
+    buf_addf(ret, "output %s: counted by runfs\n", value);
+}
+
+/* ------------------------------------------------------------------------------------- while a command runs
+ */
+
+void limits_begin(struct limits *l)
+{
+    l->written = 0;
+    l->disk_full = false;
+    (void)group_hit(&l->group, GROUP_MEMORY); /* what was hit between two commands is not this one's */
+    (void)group_hit(&l->group, GROUP_PIDS);
+}
+
+/* A file system of which less than one part in 256 is free, or 64 KiB, is full to whoever writes blocks. */
+static bool is_full(int fd)
+{
+    struct statfs st;
+
+    if (fd < 0 || fstatfs(fd, &st) < 0)
+        return false;
+    return st.f_bfree * (uint64_t)st.f_bsize < 64 * 1024 || st.f_bfree < st.f_blocks / 256;
+}
+
+enum limit_kind limits_check(struct limits *l)
+{
+    l->disk_full |= is_full(l->disk);
+    if (group_hit(&l->group, GROUP_MEMORY))
+        return LIMIT_MEMORY;
+    return group_hit(&l->group, GROUP_PIDS) ? LIMIT_PIDS : LIMIT_NONE;
+}
+
+enum limit_kind limits_count_output(struct limits *l, size_t len)
+{
+    l->written += len;
+    return l->written > l->want.output ? LIMIT_OUTPUT : LIMIT_NONE;
+}
