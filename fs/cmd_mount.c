@@ -13,6 +13,7 @@
 #include "runfs/log.h"
 #include "runfs/proc.h"
 #include "runfs/str.h"
+#include "runfs/vms.h"
 
 static const char help[] =
     "usage: runfs mount [-f] [--state DIR] [--repo DIR]... [-o OPT] DIRECTORY\n"
@@ -170,11 +171,16 @@ static int start_engine(struct daemon *d, const struct options *o, const char *s
         r = interrupted < 0 ? interrupted : 0;
     }
     machines.state_dir = r == 0 ? store_dir(d->store) : NULL;
+    machines.store = d->store;
     if (r == 0)
         r = machines_new(&machines, &d->machines, err);
     if (r == 0)
         r = engine_new(&(struct engine_opts){.store = d->store, .machines = d->machines, .defaults = true},
                        &d->engine, err);
+    if (r == 0)
+        r = vms_new(d->store, d->machines, &d->fs.vms, err);
+    if (r == 0 && (r = rootfs_new(&d->fs.rootfs)) < 0)
+        err_errno(err, r, "cannot mount");
     return r < 0 ? r : link_repos(d, o, err);
 }
 
@@ -208,6 +214,8 @@ static int daemon_start(struct daemon *d, const struct options *o, struct err *e
 static void daemon_stop(struct daemon *d)
 {
     mounted_free(d->mounted);
+    vms_free(d->fs.vms);
+    rootfs_free(d->fs.rootfs);
     engine_free(d->engine);
     if (d->machines)
         machines_free(d->machines);

@@ -286,7 +286,8 @@ static int session_open(struct session *s, const struct options *o, struct err *
         r = r < 0 ? r : 0;
     }
     if (r == 0)
-        r = machines_new(&(struct machines_opts){.state_dir = store_dir(s->store)}, &s->machines, err);
+        r = machines_new(&(struct machines_opts){.state_dir = store_dir(s->store), .store = s->store},
+                         &s->machines, err);
     if (r == 0)
         r = engine_new(&(struct engine_opts){.store = s->store, .machines = s->machines, .defaults = true},
                        &s->engine, err);

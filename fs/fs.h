@@ -16,6 +16,8 @@ struct fs {
     struct store *store;          /* borrowed */
     struct engine *engine;        /* borrowed */
     struct machines *machines;    /* borrowed */
+    struct vms *vms;              /* borrowed */
+    struct rootfs *rootfs;        /* owned */
     char *mount_point, *log_path; /* owned by the caller */
     int64_t started_at;
     uid_t uid;
@@ -72,6 +74,10 @@ struct node node_of(uint64_t ino);
 /* What was written to a file as a whole. Returns 0 or -errno; the reason can be read where the row's help
  * says. */
 int node_write(struct fs *fs, struct node n, const char *name, const char *text, size_t len);
+/* A part of what is being written to a row that may refuse it at once. */
+int node_check(struct fs *fs, struct node n, const char *part, size_t len);
+/* mkdir: a machine, a snapshot. */
+int node_mkdir(struct fs *fs, struct node dir, const char *name);
 int node_remove(struct fs *fs, struct node dir, const char *name, bool is_dir);
 void fs_reply(struct fs *fs, struct node n, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int fs_last_reply(struct fs *fs, struct node n, struct buf *ret);
@@ -110,13 +116,36 @@ show_fn show_step_status, show_step_outcome, show_step_conclusion, show_step_exi
     show_step_script, show_step_env, show_step_cwd, show_step_why, show_step_summary, show_step_duration,
     show_output;
 show_fn show_config, show_var, show_label;
+show_fn show_vm_status, show_vm_why, show_vm_backend, show_vm_image, show_vm_label, show_vm_cpus,
+    show_vm_memory, show_vm_address, show_vm_boot, show_vm_uptime, show_vm_console, show_vm_limits,
+    show_vm_exec, link_vm_job, link_vm_last, link_job_vm, link_image, show_command, show_command_exit_code,
+    show_command_duration, show_snapshot_created, show_snapshot_cost;
 
 extern const struct name_class class_workflows, class_drafts, class_repos, class_repo_workflows, class_errors,
     class_runs, class_active_runs, class_failed_runs, class_run_workflows, class_runs_of, class_jobs,
     class_needs, class_steps, class_job_outputs, class_step_outputs, class_config, class_labels,
-    class_secrets, class_vars;
+    class_secrets, class_vars, class_pool, class_vm_labels, class_vms, class_images, class_commands,
+    class_snapshots;
 
-extern const struct verb run_verbs[], job_verbs[];
+extern const struct verb run_verbs[], job_verbs[], vm_verbs[];
+
+/* ---------------------------------------------------------------------------------------------- rootfs.c */
+
+/*
+ * The files of machines. What the kernel knows of them is kept by number, counted as it counts; names are
+ * followed below the machine's root only, and links are shown so that they lead nowhere else.
+ */
+int rootfs_new(struct rootfs **ret);
+void rootfs_free(struct rootfs *r);
+/* Counts one look-up more. */
+int rootfs_lookup(struct fs *fs, struct node dir, const char *name, struct node *ret);
+void rootfs_forget(struct fs *fs, struct node n, uint64_t lookups);
+int rootfs_stat(struct fs *fs, struct node n, struct stat *st);
+int rootfs_link(struct fs *fs, struct node n, struct buf *ret);
+int rootfs_open(struct fs *fs, struct node n); /* a regular file's descriptor */
+/* Entries from `after` on (0: the first); each() is given the number to go on behind it. */
+typedef bool rootfs_fn(void *data, const char *name, const struct stat *st, uint64_t cookie);
+int rootfs_list(struct fs *fs, struct node dir, uint64_t after, rootfs_fn *each, void *data);
 
 /* ------------------------------------------------------------------------------------------------ fuse.c */
 

@@ -9,6 +9,7 @@
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
+#include "runfs/vms.h"
 #include "session.h"
 
 /* An open file. One at a time: the kernel serialises what it must, and `lock` the rest. */
@@ -63,12 +64,33 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     struct node n;
     int r = node_lookup(fs, node_of(parent), name, &n);
 
+    bool counted = r == 0 && tree[n.row].kind == ROW_ROOTFS && tree[node_of(parent).row].kind == ROW_ROOTFS;
     if (r == 0)
         r = fill_entry(fs, n, &e);
-    if (r < 0)
-        fuse_reply_err(req, -r);
-    else
-        fuse_reply_entry(req, &e);
+    if ((r < 0 ? fuse_reply_err(req, -r) : fuse_reply_entry(req, &e)) < 0 || r < 0)
+        if (counted) /* the kernel has not heard of it */
+            rootfs_forget(fs, n, 1);
+}
+
+static void forget(struct fs *fs, fuse_ino_t ino, uint64_t lookups)
+{
+    struct node n = node_of(ino);
+
+    if (n.row < (int)tree_rows && tree[n.row].kind == ROW_ROOTFS)
+        rootfs_forget(fs, n, lookups);
+}
+
+static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)
+{
+    forget(fs_of(req), ino, lookups);
+    fuse_reply_none(req);
+}
+
+static void op_forget_multi(fuse_req_t req, size_t n, struct fuse_forget_data *list)
+{
+    for (size_t i = 0; i < n; i++)
+        forget(fs_of(req), list[i].ino, list[i].nlookup);
+    fuse_reply_none(req);
 }
 
 /* What is being written is as long as what was written so far. */
@@ -112,7 +134,7 @@ static bool writable(int row)
     enum row_kind kind = tree[row].kind;
 
     return kind == ROW_CTL || kind == ROW_DROP || kind == ROW_SETTING || kind == ROW_SECRET ||
-           kind == ROW_DISPATCH;
+           kind == ROW_DISPATCH || kind == ROW_EXEC;
 }
 
 static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
@@ -140,7 +162,8 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 {
     _buf_ struct buf target = BUF_INIT;
-    int r = tree[node_of(ino).row].kind == ROW_LINK ? node_text(fs_of(req), node_of(ino), &target) : -EINVAL;
+    enum row_kind kind = tree[node_of(ino).row].kind;
+    int r = kind == ROW_LINK || kind == ROW_ROOTFS ? node_text(fs_of(req), node_of(ino), &target) : -EINVAL;
 
     if (r < 0)
         fuse_reply_err(req, -r);
@@ -192,6 +215,22 @@ static bool list_node(void *data, const char *name, struct node n, uint64_t cook
     return list_entry(data, name, n, cookie + COOKIE_FIRST, true);
 }
 
+/* Entries of a machine's directory have no inode here until they are looked up. */
+static bool list_file(void *data, const char *name, const struct stat *st, uint64_t cookie)
+{
+    struct listing *l = data;
+    struct fuse_entry_param e = {.attr = {.st_mode = st->st_mode, .st_ino = st->st_ino}};
+    size_t left = l->size - l->used;
+    off_t next = (off_t)(cookie + COOKIE_FIRST);
+    size_t need = l->plus ? fuse_add_direntry_plus(l->req, l->to + l->used, left, name, &e, next)
+                          : fuse_add_direntry(l->req, l->to + l->used, left, name, &e.attr, next);
+
+    if (need > left)
+        return false;
+    l->used += need;
+    return true;
+}
+
 static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool plus)
 {
     struct listing l = {.req = req, .fs = fs_of(req), .to = malloc(size), .size = size, .plus = plus};
@@ -205,7 +244,11 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool pl
         list_entry(&l, ".", dir, COOKIE_SELF, false);
     if (off < COOKIE_UP)
         list_entry(&l, "..", (struct node){ROW_ROOT, 0}, COOKIE_UP, false);
-    node_list(l.fs, dir, off >= COOKIE_FIRST ? (uint64_t)off - COOKIE_FIRST : 0, list_node, &l);
+    uint64_t after = off >= COOKIE_FIRST ? (uint64_t)off - COOKIE_FIRST : 0;
+    if (tree[dir.row].kind == ROW_ROOTFS)
+        rootfs_list(l.fs, dir, after, list_file, &l);
+    else
+        node_list(l.fs, dir, after, list_node, &l);
     fuse_reply_buf(req, l.to, l.used);
     free(l.to);
 }
@@ -313,6 +356,11 @@ static int open_for_reading(struct fs *fs, struct handle *h, struct fuse_file_in
         h->log_fd = open(fs->log_path, O_RDONLY | O_CLOEXEC);
         return h->log_fd < 0 ? -errno : 0;
     }
+    if (row->kind == ROW_OUTPUT || row->kind == ROW_ROOTFS) {
+        h->log_fd = row->kind == ROW_OUTPUT ? vms_output(fs->vms, h->node.id, (int)row->streams)
+                                            : rootfs_open(fs, h->node);
+        return h->log_fd < 0 ? h->log_fd : 0;
+    }
     if (row->kind == ROW_LOG) {
         r = node_log(fs, h->node, &select);
         return r < 0 ? r : log_view_open(fs->store, &select, &h->view, NULL);
@@ -341,7 +389,7 @@ static int open_for_writing(fuse_req_t req, struct handle *h, struct fuse_file_i
     h->opener = fuse_req_ctx(req)->pid;
     fi->direct_io = 1;
     if (r < 0 || h->fresh || tree[h->node.row].kind == ROW_SECRET || tree[h->node.row].kind == ROW_DISPATCH ||
-        tree[h->node.row].kind == ROW_CTL)
+        tree[h->node.row].kind == ROW_CTL || tree[h->node.row].kind == ROW_EXEC)
         return r;
     return node_text(fs, h->node, &h->text);
 }
@@ -518,7 +566,9 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t s
         r = node_write(fs_of(req), h->node, "", bytes, size);
     } else {
         pthread_mutex_lock(&h->lock);
-        r = h->writes ? put_bytes(h, bytes, size, off) : -EBADF;
+        r = h->writes ? node_check(fs_of(req), h->node, bytes, size) : -EBADF;
+        if (r == 0)
+            r = put_bytes(h, bytes, size, off);
         /* a setting is refused where a shell's `echo` sees it: at the write, not at a close that nobody
          * checks */
         if (r == 0 && is_setting(h->node.row))
@@ -536,6 +586,60 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t s
  * process that opened the file closes it: a shell's children that write to it close their copies before it is
  * whole.
  */
+struct pending {
+    fuse_req_t req;
+    struct handle *h;
+};
+
+/* A command may take long, and requests are answered by few threads: it is waited for on one of its own. */
+static void *run_pending(void *data)
+{
+    struct pending *p = data;
+    struct mounted *m = p->h->mounted;
+
+    pthread_mutex_lock(&p->h->lock);
+    int r = handle_commit(m->fs, p->h);
+    pthread_mutex_unlock(&p->h->lock);
+    fuse_reply_err(p->req, -r);
+    handle_unref(p->h);
+    free(p);
+    pthread_mutex_lock(&m->lock);
+    m->pending--;
+    pthread_cond_broadcast(&m->told);
+    pthread_mutex_unlock(&m->lock);
+    return NULL;
+}
+
+/* Whether the close will be answered later. */
+static bool run_later(fuse_req_t req, struct handle *h)
+{
+    struct pending *p = malloc(sizeof(*p));
+    pthread_attr_t detached;
+    pthread_t thread;
+
+    if (!p)
+        return false;
+    *p = (struct pending){req, h};
+    h->dirty = false; /* once */
+    atomic_fetch_add(&h->refs, 1);
+    pthread_mutex_lock(&h->mounted->lock);
+    h->mounted->pending++;
+    pthread_mutex_unlock(&h->mounted->lock);
+    pthread_attr_init(&detached);
+    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    int r = pthread_create(&thread, &detached, run_pending, p);
+    pthread_attr_destroy(&detached);
+    if (r == 0)
+        return true;
+    h->dirty = true;
+    atomic_fetch_sub(&h->refs, 1);
+    pthread_mutex_lock(&h->mounted->lock);
+    h->mounted->pending--;
+    pthread_mutex_unlock(&h->mounted->lock);
+    free(p);
+    return false;
+}
+
 static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     struct handle *h = handle_of(fi);
@@ -546,10 +650,13 @@ static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     if (h->writes && kind != ROW_CTL) {
         pthread_mutex_lock(&h->lock);
         bool empty_drop = kind == ROW_DROP && h->fresh && !h->committed;
-        bool due = h->dirty || h->too_big || empty_drop;
-        if (due && is_opener(h, fuse_req_ctx(req)->pid))
-            r = handle_commit(fs_of(req), h);
+        bool due = (h->dirty || h->too_big || empty_drop) && is_opener(h, fuse_req_ctx(req)->pid);
+        bool later = due && kind == ROW_EXEC && !h->too_big && run_later(req, h);
+        if (due && !later)
+            r = kind == ROW_EXEC ? -EFBIG : handle_commit(fs_of(req), h);
         pthread_mutex_unlock(&h->lock);
+        if (later)
+            return;
     }
     fuse_reply_err(req, -r);
 }
@@ -560,7 +667,7 @@ static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
     struct handle *h = handle_of(fi);
 
     (void)ino;
-    if (h->writes && tree[h->node.row].kind != ROW_CTL) {
+    if (h->writes && tree[h->node.row].kind != ROW_CTL && tree[h->node.row].kind != ROW_EXEC) {
         if (h->dirty || (h->fresh && !h->committed))
             (void)handle_commit(fs, h);
         if (tree[h->node.row].class == &class_drafts && is_workflow_name(h->name))
@@ -592,10 +699,20 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
-    (void)parent;
-    (void)name;
+    struct fs *fs = fs_of(req);
+    struct fuse_entry_param e;
+    struct node n;
+    int r = node_mkdir(fs, node_of(parent), name);
+
     (void)mode;
-    fuse_reply_err(req, EPERM);
+    if (r == 0)
+        r = node_lookup(fs, node_of(parent), name, &n);
+    if (r == 0)
+        r = fill_entry(fs, n, &e);
+    if (r < 0)
+        fuse_reply_err(req, -r);
+    else
+        fuse_reply_entry(req, &e);
 }
 
 static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
@@ -682,6 +799,8 @@ static void op_init(void *data, struct fuse_conn_info *conn)
 const struct fuse_lowlevel_ops mount_operations = {
     .init = op_init,
     .lookup = op_lookup,
+    .forget = op_forget,
+    .forget_multi = op_forget_multi,
     .getattr = op_getattr,
     .setattr = op_setattr,
     .readlink = op_readlink,

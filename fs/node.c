@@ -3,7 +3,9 @@
 
 #include "fs.h"
 #include "runfs/io.h"
+#include "runfs/machine_rows.h"
 #include "runfs/str.h"
+#include "runfs/vms.h"
 
 /* An inode is the id and the row; the root is FUSE's 1. 11 bits of row leave 52 of id. */
 enum { ROW_BITS = 8 };
@@ -81,6 +83,18 @@ static int owner_time(struct fs *fs, enum owner owner, int64_t id, int64_t *ret)
         OWNER_TIME(setting, store_get_setting(fs->store, SETTING_SECRET, id))
     case OWN_VAR:
         OWNER_TIME(setting, store_get_setting(fs->store, SETTING_VAR, id))
+    case OWN_MACHINE:
+        OWNER_TIME(machine, store_get_machine(fs->store, id))
+    case OWN_COMMAND:
+        OWNER_TIME(command, store_get_command(fs->store, id))
+    case OWN_SNAPSHOT: {
+        const struct snapshot_row *row = store_get_snapshot(fs->store, id);
+        if (!row)
+            return -ENOENT;
+        *ret = row->created_at;
+        snapshot_row_unref(row);
+        return 0;
+    }
     }
     return -ENOENT;
 }
@@ -124,7 +138,7 @@ bool node_final(struct fs *fs, struct node n)
 {
     const struct row *row = &tree[n.row];
 
-    if (row->kind == ROW_CTL || n.id == 0)
+    if (row->kind == ROW_CTL || n.id == 0 || row->show == link_job_vm)
         return false;
     if (row->show == link_run_workflow) /* comes and goes with the workflow */
         return false;
@@ -216,6 +230,8 @@ int node_text(struct fs *fs, struct node n, struct buf *ret)
         if (!row->show)
             return draft_get(fs, n.id, ret);
         break;
+    case ROW_ROOTFS:
+        return rootfs_link(fs, n, ret);
     default:
         break;
     }
@@ -232,7 +248,9 @@ static mode_t row_mode(const struct row *row)
         return S_IFDIR |
                (str_eq(row->name, "secrets") || str_eq(row->name, "vars") || str_eq(row->name, "config") ||
                         str_eq(row->name, "labels") || str_eq(row->name, "workflows") ||
-                        str_eq(row->name, "repos") || str_eq(row->name, "N") || str_eq(row->name, "runs")
+                        str_eq(row->name, "repos") || str_eq(row->name, "N") || str_eq(row->name, "runs") ||
+                        str_eq(row->name, "pool") || str_eq(row->name, "vms") ||
+                        str_eq(row->name, "snapshots")
                     ? 0755
                     : 0555);
     case ROW_LINK:
@@ -241,6 +259,7 @@ static mode_t row_mode(const struct row *row)
     case ROW_DROP:
     case ROW_SETTING:
     case ROW_DISPATCH:
+    case ROW_EXEC:
         return S_IFREG | 0644;
     case ROW_SECRET:
         return S_IFREG | 0200;
@@ -278,6 +297,8 @@ int node_stat(struct fs *fs, struct node n, struct stat *st, double *seconds)
     *seconds = 0;
     if (row->class == &class_drafts)
         return draft_stat(fs, n.id, st);
+    if (row->kind == ROW_ROOTFS)
+        return rootfs_stat(fs, n, st);
     if (n.id >= NODE_UNBORN) {
         set_times(st, now_ns());
         return 0;
@@ -295,6 +316,10 @@ int node_stat(struct fs *fs, struct node n, struct stat *st, double *seconds)
         }
     } else if (row->kind == ROW_LOG) {
         st->st_size = log_row_size(fs, n);
+    } else if (row->kind == ROW_OUTPUT) {
+        _close_ int fd = vms_output(fs->vms, n.id, (int)row->streams);
+        struct stat file;
+        st->st_size = fd >= 0 && fstat(fd, &file) == 0 ? file.st_size : 0;
     } else if (row->kind != ROW_SECRET) {
         r = node_text(fs, n, &text);
         st->st_size = (off_t)text.len;
@@ -325,6 +350,8 @@ static int lookup_child(struct fs *fs, struct node dir, int child, const char *n
 
 int node_lookup(struct fs *fs, struct node dir, const char *name, struct node *ret)
 {
+    if (tree[dir.row].kind == ROW_ROOTFS)
+        return rootfs_lookup(fs, dir, name, ret);
     for (int child = tree_child(dir.row, -1); child >= 0; child = tree_child(dir.row, child))
         if (lookup_child(fs, dir, child, name, ret) == 0)
             return 0;
@@ -346,7 +373,8 @@ static bool listed(struct fs *fs, struct node n)
 
     if (tree[n.row].kind == ROW_WAIT)
         return owner_completed(fs, tree[n.row].owner, n.id);
-    if (tree[n.row].kind == ROW_DIR || tree[n.row].kind == ROW_LOG || tree[n.row].kind == ROW_CTL)
+    if (tree[n.row].kind == ROW_DIR || tree[n.row].kind == ROW_LOG || tree[n.row].kind == ROW_CTL ||
+        tree[n.row].kind == ROW_OUTPUT || tree[n.row].kind == ROW_EXEC)
         return true;
     return node_stat(fs, n, &st, &seconds) == 0;
 }

@@ -5,6 +5,7 @@
 #include "session.h"
 
 #include "runfs/str.h"
+#include "runfs/vms.h"
 
 struct stale {
     uint64_t parent, ino; /* parent 0: an inode's data; else an entry */
@@ -188,6 +189,11 @@ void mounted_free(struct mounted *m)
         pthread_join(m->teller, NULL);
     if (m->park)
         park_end(m->park);
+    vms_interrupt(m->fs->vms);
+    pthread_mutex_lock(&m->lock);
+    while (m->pending)
+        pthread_cond_wait(&m->told, &m->lock);
+    pthread_mutex_unlock(&m->lock);
     if (m->attached)
         fuse_session_unmount(m->session);
     if (m->signals)

@@ -22,6 +22,7 @@ struct mounted {
     pthread_cond_t told;
     struct stale *stale;    /* owned; newest first */
     struct handle *handles; /* open files; under the lock */
+    unsigned pending;       /* closes that wait for a command's end; under the lock */
 };
 
 /* The kernel's releases of the last closes may come after the last request that is read: what is still open

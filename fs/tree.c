@@ -34,6 +34,14 @@
     {                                                                                                        \
         .depth = (d), .kind = ROW_WAIT, .name = (n), .show = (s), .owner = (o), .help = (h)                  \
     }
+#define KIND(d, n, k, s, o, h)                                                                               \
+    {                                                                                                        \
+        .depth = (d), .kind = (k), .name = (n), .show = (s), .owner = (o), .help = (h)                       \
+    }
+#define OUTPUT(d, n, v, o, h)                                                                                \
+    {                                                                                                        \
+        .depth = (d), .kind = ROW_OUTPUT, .name = (n), .streams = (v), .owner = (o), .help = (h)             \
+    }
 #define CTL(d, n, v, o, h)                                                                                   \
     {                                                                                                        \
         .depth = (d), .kind = ROW_CTL, .name = (n), .verbs = (v), .owner = (o), .help = (h)                  \
@@ -105,6 +113,7 @@ TEXT (5,           "backend", show_job_backend,                                 
 TEXT (5,           "duration_ms", show_job_duration,                            OWN_JOB,  "from start to end, or to now"),
 TEXT (5,           "matrix.json", show_job_matrix,                              OWN_JOB,  "its combination; only with a matrix"),
 LOG  (5,           "log",    LOG_OF_STEP,                                       OWN_JOB,  "all its steps' output"),
+LINK (5,           "vm",     link_job_vm,                                       OWN_JOB,  "-> its machine, while that is there"),
 WAIT (5,           "wait",   show_job_conclusion,                               OWN_JOB,  "blocks until completed, then the conclusion; listed only once completed"),
 CTL  (5,           "ctl",    job_verbs,                                         OWN_JOB,  "write cancel | rerun; read: the last reply"),
 DIR_ (5,           "outputs",                                                   OWN_JOB,  "its outputs"),
@@ -129,10 +138,46 @@ TEXT (7,               "why", show_step_why,                                    
 TEXT (7,               "summary.md", show_step_summary,                         OWN_STEP, "what it wrote to GITHUB_STEP_SUMMARY, if anything"),
 DIR_ (7,               "outputs",                                               OWN_STEP, "its outputs"),
 FILE_(8,                 "NAME", class_step_outputs, ROW_TEXT, show_output,     OWN_OUTPUT, "one output's value"),
+DIR_ (1,   "vms",                                                               OWN_MACHINE, "machines: mkdir boots one to keep, rmdir destroys it; jobs' machines while they live"),
+DIR_ (2,     "images",                                                          OWN_CONFIG, "what machines boot from"),
+LINKS(3,       "NAME",       class_images, link_image,                          OWN_NONE, "-> a directory that a label names; host: the host's own root"),
+FILE_(2,     "NAME.label",   class_vm_labels, ROW_SETTING, show_config,         OWN_CONFIG, "what vms/NAME is made as: a label's name, or what one may mean; write it before mkdir"),
+EACH (2,     "NAME",         class_vms,                                         OWN_MACHINE, "one machine"),
+TEXT (3,       "status",     show_vm_status,                                    OWN_MACHINE, "initializing | active | executing | paused | completed | failed | rolled_back | terminating | stopped"),
+TEXT (3,       "why",        show_vm_why,                                       OWN_MACHINE, "a word on the status, if there is one"),
+TEXT (3,       "backend",    show_vm_backend,                                   OWN_MACHINE, "sandbox | bubblewrap | host"),
+TEXT (3,       "image",      show_vm_image,                                     OWN_MACHINE, "the directory that it booted from, or host"),
+TEXT (3,       "label",      show_vm_label,                                     OWN_MACHINE, "what it was asked for by"),
+TEXT (3,       "cpus",       show_vm_cpus,                                      OWN_MACHINE, "processors that it may use"),
+TEXT (3,       "memory_mib", show_vm_memory,                                    OWN_MACHINE, "memory that it may use"),
+TEXT (3,       "address",    show_vm_address,                                   OWN_MACHINE, "where its network is to be found; empty without one of its own"),
+TEXT (3,       "boot_ms",    show_vm_boot,                                      OWN_MACHINE, "from the request until it was there"),
+TEXT (3,       "uptime_ms",  show_vm_uptime,                                    OWN_MACHINE, "since it was made"),
+TEXT (3,       "console",    show_vm_console,                                   OWN_MACHINE, "what it went through, a line each with its time"),
+TEXT (3,       "limits",     show_vm_limits,                                    OWN_MACHINE, "what it may use, and what enforces that"),
+KIND (3,       "exec",       ROW_EXEC, show_vm_exec,                            OWN_MACHINE, "write a command; the close returns when it has ended; a refusal's reason is in ctl"),
+DIR_ (3,       "history",                                                       OWN_MACHINE, "the commands that were written to exec"),
+EACH (4,         "N",        class_commands,                                    OWN_COMMAND, "one command"),
+TEXT (5,           "command", show_command,                                     OWN_COMMAND, "as written"),
+OUTPUT(5,          "stdout", 1,                                                 OWN_COMMAND, "its standard output, as it comes"),
+OUTPUT(5,          "stderr", 2,                                                 OWN_COMMAND, "its standard error"),
+TEXT (5,           "exit_code", show_command_exit_code,                         OWN_COMMAND, "empty until it has ended"),
+TEXT (5,           "duration_ms", show_command_duration,                        OWN_COMMAND, "from start to end, or to now"),
+LINK (3,       "last",       link_vm_last,                                      OWN_MACHINE, "-> history/N, the last command"),
+LINK (3,       "job",        link_vm_job,                                       OWN_MACHINE, "-> the job whose machine it is"),
+KIND (3,       "rootfs",     ROW_ROOTFS, NULL,                                  OWN_MACHINE, "its files, read-only"),
+KIND (4,         "...",      ROW_ROOTFS, NULL,                                  OWN_MACHINE, "all that is in it but /proc, /sys and /dev; links lead nowhere else"),
+DIR_ (3,       "snapshots",                                                     OWN_MACHINE, "mkdir takes one between two commands, rmdir drops it"),
+EACH (4,         "NAME",     class_snapshots,                                   OWN_SNAPSHOT, "one snapshot"),
+TEXT (5,           "created_at", show_snapshot_created,                         OWN_SNAPSHOT, "when it was taken"),
+TEXT (5,           "cost_ms", show_snapshot_cost,                               OWN_SNAPSHOT, "how long that took"),
+CTL  (3,       "ctl",        vm_verbs,                                          OWN_MACHINE, "write pause | resume | stop | rollback NAME; read: the last reply, why mkdir, rmdir or exec was refused"),
 DIR_ (1,   "config",                                                            OWN_CONFIG, "live settings, one a file; errors/NAME says why one was refused"),
 FILE_(2,     "KEY",          class_config, ROW_SETTING, show_config,            OWN_CONFIG, "slots, retention_days; rm goes back to the default"),
 DIR_ (2,     "labels",                                                          OWN_CONFIG, "what runs-on: LABEL means"),
 FILE_(3,       "LABEL",      class_labels, ROW_SETTING, show_config,            OWN_CONFIG, "sandbox | bubblewrap | host, or sandbox:/another/root"),
+DIR_ (2,     "pool",                                                            OWN_CONFIG, "how many machines are kept warm"),
+FILE_(3,       "LABEL",      class_pool, ROW_SETTING, show_config,              OWN_CONFIG, "for jobs with that label: 0 to 64"),
 DIR_ (1,   "secrets",                                                           OWN_SECRET, "write-only"),
 FILE_(2,     "NAME",         class_secrets, ROW_SECRET, NULL,                   OWN_SECRET, "written, never read"),
 DIR_ (1,   "vars",                                                              OWN_VAR,  "the vars context"),

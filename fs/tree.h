@@ -28,6 +28,9 @@ enum row_kind {
     ROW_SETTING, /* write a value, remove to reset */
     ROW_SECRET,  /* as a setting, and never read */
     ROW_DISPATCH,
+    ROW_EXEC,   /* write a command; the close returns when it has ended */
+    ROW_OUTPUT, /* what a command by hand printed */
+    ROW_ROOTFS, /* a machine's root directory, and all that is below it */
 };
 
 /* What an object belongs to: says when it changes, when it is final, and what its times are. */
@@ -42,7 +45,10 @@ enum owner {
     OWN_OUTPUT,
     OWN_CONFIG,
     OWN_SECRET,
-    OWN_VAR
+    OWN_VAR,
+    OWN_MACHINE,
+    OWN_SNAPSHOT,
+    OWN_COMMAND
 };
 
 /* The names of a class, below an object `up`. Ids are positive. */

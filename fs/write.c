@@ -3,7 +3,9 @@
 
 #include "fs.h"
 #include "runfs/log.h"
+#include "runfs/machine_rows.h"
 #include "runfs/str.h"
+#include "runfs/vms.h"
 
 /* ---------------------------------------------------------------------------------------------- replies */
 
@@ -148,9 +150,13 @@ static int set_setting(struct fs *fs, enum setting_kind kind, const char *name, 
     return r;
 }
 
-static int row_setting(int row, enum setting_kind *ret_kind, bool *ret_label)
+/* ret_key: what stands before a name in the key of its setting. */
+static int row_setting(int row, enum setting_kind *ret_kind, const char **ret_key)
 {
-    *ret_label = tree[row].class == &class_labels;
+    *ret_key = tree[row].class == &class_labels      ? "labels/"
+               : tree[row].class == &class_pool      ? "pool/"
+               : tree[row].class == &class_vm_labels ? "vms/"
+                                                     : "";
     if (tree[row].owner == OWN_CONFIG)
         *ret_kind = SETTING_CONFIG;
     else if (tree[row].owner == OWN_SECRET)
@@ -162,22 +168,94 @@ static int row_setting(int row, enum setting_kind *ret_kind, bool *ret_label)
     return 0;
 }
 
+/* vms/NAME.label is the setting vms/NAME. */
+static void setting_key(const char *family, const char *name, struct buf *ret)
+{
+    size_t len = strlen(name) - (str_eq(family, "vms/") && str_ends(name, ".label") ? strlen(".label") : 0);
+
+    buf_addf(ret, "%s%.*s", family, (int)len, name);
+}
+
 static int write_setting(struct fs *fs, struct node n, const char *name, const char *text, size_t len)
 {
     _buf_ struct buf value = BUF_INIT, key = BUF_INIT;
     enum setting_kind kind;
-    bool label;
+    const char *family;
 
     if (memchr(text, '\0', len))
         return -EINVAL;
     if (len && text[len - 1] == '\n')
         len--;
     buf_add(&value, text, len);
-    int r = row_setting(n.row, &kind, &label);
-    buf_addf(&key, "%s%s", label ? "labels/" : "", name);
+    int r = row_setting(n.row, &kind, &family);
+    setting_key(family, name, &key);
     if (r < 0 || !buf_ok(&value) || !buf_ok(&key))
         return r < 0 ? r : -ENOMEM;
     return set_setting(fs, kind, buf_str(&key), buf_str(&value));
+}
+
+/* --------------------------------------------------------------------------------------------- machines */
+
+/* Where the reason of a refusal about a machine can be read. */
+static void vm_reply(struct fs *fs, int64_t id, const char *what, const struct err *err)
+{
+    fs_reply(fs, (struct node){tree_find("vms/NAME/ctl"), id}, "%s: %s", what, err->code ? err->msg : "ok");
+}
+
+static int write_exec(struct fs *fs, struct node n, const char *text, size_t len)
+{
+    struct err err = {0};
+    int r = vms_exec(fs->vms, n.id, text, len, &err);
+
+    vm_reply(fs, n.id, "exec", &err);
+    return r;
+}
+
+int node_check(struct fs *fs, struct node n, const char *part, size_t len)
+{
+    struct err err = {0};
+    int r = tree[n.row].kind == ROW_EXEC ? vms_can_exec(fs->vms, n.id, part, len, &err) : 0;
+
+    if (r < 0)
+        vm_reply(fs, n.id, "exec", &err);
+    return r;
+}
+
+int node_mkdir(struct fs *fs, struct node dir, const char *name)
+{
+    struct err err = {0};
+    int r;
+
+    if (dir.row == tree_find("vms")) {
+        r = vms_make(fs->vms, name, &err);
+        put_reason(fs, "vms", name, r < 0 ? err.msg : NULL);
+    } else if (dir.row == tree_find("vms/NAME/snapshots")) {
+        r = vms_snapshot(fs->vms, dir.id, name, &err);
+        vm_reply(fs, dir.id, "snapshot", &err);
+    } else {
+        r = -EPERM;
+    }
+    return r;
+}
+
+static int remove_vm_node(struct fs *fs, struct node n, const char *name)
+{
+    struct err err = {0};
+    int r;
+
+    if (tree[n.row].class == &class_vms) {
+        r = vms_remove(fs->vms, n.id, &err);
+        vm_reply(fs, n.id, "rmdir", &err);
+        if (r < 0)
+            put_reason(fs, "vms", name, err.msg);
+        return r;
+    }
+    const struct snapshot_row *row = store_get_snapshot(fs->store, n.id);
+    int64_t machine = row ? row->machine_id : 0;
+    snapshot_row_unref(row);
+    r = machines_drop_snapshot(fs->machines, n.id, &err);
+    vm_reply(fs, machine, "rmdir", &err);
+    return r;
 }
 
 /* -------------------------------------------------------------------------------------------- the whole */
@@ -202,6 +280,8 @@ int node_write(struct fs *fs, struct node n, const char *name, const char *text,
         r = engine_dispatch(fs->engine, n.id, text, len, &run, &err);
         put_reason(fs, "dispatch", name, r < 0 ? err.msg : NULL);
         return r;
+    case ROW_EXEC:
+        return write_exec(fs, n, text, len);
     case ROW_SETTING:
     case ROW_SECRET:
         return write_setting(fs, n, name, text, len);
@@ -219,6 +299,11 @@ int node_creatable(struct fs *fs, struct node dir, const char *name)
         return r;
     for (int child = tree_child(dir.row, -1); child >= 0; child = tree_child(dir.row, child)) {
         const struct row *row = &tree[child];
+        if (row->class == &class_vm_labels) {
+            if (str_ends(name, ".label") && name[strlen(".label")])
+                return child;
+            continue;
+        }
         if (row->class == &class_drafts || row->kind == ROW_SECRET ||
             (row->kind == ROW_SETTING && row->class != &class_config))
             return child;
@@ -232,10 +317,14 @@ static int remove_node(struct fs *fs, struct node n, const char *name, bool is_d
     _buf_ struct buf key = BUF_INIT;
     enum setting_kind kind;
     struct err err = {0};
-    bool label;
+    const char *family;
 
     if (row->class == &class_runs)
         return is_dir ? engine_delete_run(fs->engine, n.id, &err) : -EISDIR;
+    if (row->kind == ROW_ROOTFS)
+        return -EROFS;
+    if (is_dir && (row->class == &class_vms || row->class == &class_snapshots))
+        return remove_vm_node(fs, n, name);
     if (is_dir)
         return row->kind == ROW_DIR ? -EPERM : -ENOTDIR;
     if (row->class == &class_drafts) {
@@ -250,15 +339,15 @@ static int remove_node(struct fs *fs, struct node n, const char *name, bool is_d
         return store_put_error(fs->store, name, NULL, &err);
     if (row->kind != ROW_SETTING && row->kind != ROW_SECRET)
         return -EPERM;
-    int r = row_setting(n.row, &kind, &label);
-    buf_addf(&key, "%s%s", label ? "labels/" : "", name);
+    int r = row_setting(n.row, &kind, &family);
+    setting_key(family, name, &key);
     return r < 0 ? r : set_setting(fs, kind, buf_str(&key), NULL);
 }
 
 int node_remove(struct fs *fs, struct node dir, const char *name, bool is_dir)
 {
     struct node n;
-    int r = node_lookup(fs, dir, name, &n);
+    int r = tree[dir.row].kind == ROW_ROOTFS ? -EROFS : node_lookup(fs, dir, name, &n);
 
     return r < 0 ? r : remove_node(fs, n, name, is_dir);
 }

@@ -4,7 +4,9 @@
 
 #include "engine_internal.h"
 #include "runfs/cache.h"
+#include "runfs/log.h"
 #include "runfs/str.h"
+#include "runfs/vms.h"
 
 static int check_slots(const char *value, struct err *err)
 {
@@ -53,6 +55,24 @@ static int check_label(const char *value, struct err *err)
     return machine_label_parse(value, &label, err);
 }
 
+static int check_pool(const char *value, struct err *err)
+{
+    uint64_t n;
+
+    if (parse_u64(value, &n) == 0 && n <= 64)
+        return 0;
+    return err_set(err, -EINVAL, "how many machines are kept warm is a whole number from 0 to 64, not '%s'",
+                   value);
+}
+
+/* The name of a label, or what one may mean; which, set_config() knows. */
+static int check_vm(const char *value, struct err *err)
+{
+    return *value
+               ? 0
+               : err_set(err, -EINVAL, "a machine's label is the name of a label, or `BACKEND[:IMAGE] ...`");
+}
+
 const struct config_key config_keys[] = {
     {"slots", "", check_slots, "how many jobs run at once (1 to 256)"},
     {"retention_days", "90", check_days, "completed runs are deleted after so many days"},
@@ -63,6 +83,9 @@ const struct config_key config_keys[] = {
     {"labels/", NULL, check_label,
      "what `runs-on: LABEL` means: sandbox, bubblewrap or host, with :DIRECTORY for another root, and what "
      "its machines may use: KEY=VALUE"},
+    {"pool/", NULL, check_pool, "how many machines are kept warm for LABEL (0 to 64)"},
+    {"vms/", NULL, check_vm,
+     "what the machine vms/NAME is made as: the name of a label, or what one may mean"},
     {0},
 };
 
@@ -111,6 +134,45 @@ int64_t config_number(struct store *st, const char *name, int64_t fallback)
                : fallback;
 }
 
+/* Warm machines for a label are what it means now. */
+static int fill_pool(struct engine *e, const char *label, struct err *err)
+{
+    _machine_label_ struct machine_label meaning = {0};
+    _buf_ struct buf key = BUF_INIT;
+    struct machine_spec spec;
+
+    buf_addf(&key, "pool/%s", label);
+    int64_t n = config_number(e->store, buf_str(&key), 0);
+    int r = label_spec(e->store, label, &meaning, &spec, err);
+    spec.name = "runner";
+    return r < 0 ? r : machines_pool(e->machines, label, &spec, n > 0 ? (unsigned)n : 0, err);
+}
+
+void config_fill_pools(struct engine *e)
+{
+    int64_t id = 0;
+
+    while (e->machines && store_list_settings(e->store, SETTING_CONFIG, "pool/", id, &id, 1) == 1) {
+        const struct setting_row *row = store_get_setting(e->store, SETTING_CONFIG, id);
+        struct err err = {0};
+        if (row && fill_pool(e, row->name + strlen("pool/"), &err) < 0)
+            log_warning("run", "%s: %s", row->name, err.msg);
+        setting_row_unref(row);
+    }
+}
+
+/* What else there is to do when a setting has changed (value NULL: was removed). */
+static int apply_config(struct engine *e, const char *name, struct err *err)
+{
+    if (str_eq(name, "slots"))
+        engine_set_slots(e, (int)config_number(e->store, "slots", 2));
+    if (str_starts(name, "pool/"))
+        return fill_pool(e, name + strlen("pool/"), err);
+    if (str_starts(name, "labels/"))
+        config_fill_pools(e);
+    return str_eq(name, "cache_size_mib") ? cache_evict(e->store, err) : 0;
+}
+
 static int set_config(struct engine *e, const char *name, const char *value, struct err *err)
 {
     for (size_t i = 0; config_keys[i].name; i++) {
@@ -119,19 +181,23 @@ static int set_config(struct engine *e, const char *name, const char *value, str
                    : !str_eq(name, config_keys[i].name))
             continue;
         _buf_ struct buf fallback = BUF_INIT;
-        if (!value && family)
-            return store_delete_setting(e->store, SETTING_CONFIG, name, err);
+        if (!value && family) {
+            int gone = store_delete_setting(e->store, SETTING_CONFIG, name, err);
+            if (gone == 0)
+                (void)apply_config(e, name, NULL);
+            return gone;
+        }
         if (!value) {
             default_value(&config_keys[i], &fallback);
             value = buf_str(&fallback);
         }
         int r = config_keys[i].check(value, err);
+        if (r == 0 && str_starts(name, "vms/"))
+            r = vms_check_label(e->store, value, err);
         if (r == 0)
             r = store_put_setting(e->store, SETTING_CONFIG, name, value, err);
-        if (r == 0 && str_eq(name, "slots"))
-            engine_set_slots(e, (int)config_number(e->store, "slots", 2));
-        if (r == 0 && str_eq(name, "cache_size_mib"))
-            r = cache_evict(e->store, err);
+        if (r == 0)
+            r = apply_config(e, name, err);
         return r < 0 ? r : 0;
     }
     return err_set(err, -EINVAL, "there is no setting '%s'", name);

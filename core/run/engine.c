@@ -137,6 +137,7 @@ int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *
     take_up_queued(e);
     fit_workers(e);
     pthread_mutex_unlock(&e->lock);
+    config_fill_pools(e);
     e->has_janitor = pthread_create(&e->janitor, NULL, janitor, e) == 0;
     *ret = e;
     return 0;

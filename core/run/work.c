@@ -42,7 +42,8 @@ static json_t *labels_of(json_t *runs_on)
  * The backend for `runs-on`. All labels must mean something: those that every machine here has (linux, x64)
  * do by themselves; the first that is mapped, and is not just self-hosted, decides.
  */
-static int choose_backend(struct run_job *job, json_t *runs_on, struct buf *ret, struct err *err)
+static int choose_backend(struct run_job *job, json_t *runs_on, struct buf *ret, struct buf *ret_label,
+                          struct err *err)
 {
     static const char *const implied[] = {"linux", "x64", "arm64"};
     _json_ json_t *labels = labels_of(runs_on);
@@ -66,6 +67,8 @@ static int choose_backend(struct run_job *job, json_t *runs_on, struct buf *ret,
         if (mapped && (ret->len == 0 || !str_eq(name, "self-hosted"))) {
             buf_reset(ret);
             buf_adds(ret, buf_str(&backend));
+            buf_reset(ret_label);
+            buf_adds(ret_label, name);
         }
     }
     if (ret->len == 0)
@@ -86,7 +89,7 @@ static int job_machine(struct run_job *job, json_t *contexts, struct machine **r
 {
     struct expr_env env = {.contexts = contexts};
     _json_ json_t *runs_on = NULL;
-    _buf_ struct buf backend = BUF_INIT, workspace = BUF_INIT;
+    _buf_ struct buf backend = BUF_INIT, workspace = BUF_INIT, title = BUF_INIT, decided = BUF_INIT;
     _machine_label_ struct machine_label label = {0};
     _free_ char *text = NULL;
     const char *repository = job->run->row.repository, *slash = strchr(repository, '/');
@@ -105,20 +108,25 @@ static int job_machine(struct run_job *job, json_t *contexts, struct machine **r
         return r;
     text = json_dumps(runs_on, JSON_COMPACT | JSON_ENCODE_ANY);
     job->row.runs_on = keep_for_run(job->run, text);
-    r = choose_backend(job, runs_on, &backend, err);
+    r = choose_backend(job, runs_on, &backend, &decided, err);
     if (r < 0)
         return r;
     r = machine_label_parse(buf_str(&backend), &label, err);
     if (r < 0)
         return r;
     buf_addf(&workspace, "/home/runner/work/%s/%s", name, name);
+    buf_addf(&title, "run-%lld-%s", (long long)job->run->row.id, job->row.key);
     struct machine_spec spec = {.backend = label.backend,
                                 .image = label.image,
                                 .name = "runner",
                                 .workspace = buf_str(&workspace),
                                 .network = label.network,
                                 .namespaces = label.namespaces,
-                                .limits = label.limits};
+                                .limits = label.limits,
+                                .title = buf_str(&title),
+                                .label = buf_str(&decided),
+                                .run_id = job->run->row.id,
+                                .job_id = job->row.id};
     return machine_acquire(job->run->e->machines, &spec, ret, err);
 }
 
