@@ -131,10 +131,10 @@ int machine_boot(struct machine *m, struct err *err)
 
     if (r < 0)
         return r;
-    machine_become(m, MACHINE_INITIALIZING, "");
-    if (m->spec.revive)
+    if (m->spec.revive) /* its row still says what it was */
         r = kept_chain(m, err);
-    else if (m->spec.snapshot)
+    machine_become(m, MACHINE_INITIALIZING, "");
+    if (r == 0 && m->spec.snapshot && !m->spec.revive)
         r = snapshot_chain(m, m->spec.snapshot, err);
     if (r == 0)
         r = machine_set_dir(m, err);
@@ -198,8 +198,11 @@ void machine_release(struct machine *m)
         (void)syscall(SYS_pidfd_send_signal, m->client.pidfd, SIGKILL, NULL, 0);
     pthread_mutex_unlock(&m->client.lock);
     machine_thaw(m);
-    if (m->kept)
+    if (m->kept) {
         kept_suspend(m);
+        machine_changed(m);
+        machines_flush(m->ms); /* before nobody but the row knows what it stands on */
+    }
     pthread_mutex_lock(&m->client.lock);
     int pidfd = TAKE_FD(m->client.pidfd);
     pthread_mutex_unlock(&m->client.lock);
