@@ -44,6 +44,11 @@ struct machine_probe {
 size_t machines_probe(const struct machines *ms,
                       const struct machine_probe **ret); /* borrowed array, best first */
 
+/* The same for what limits and separates sandboxes: memory, pids, cpu, disk, nat, sockets. Fills ret, whose
+ * words and names are valid as long as ms. */
+enum { MACHINE_LIMIT_PROBES = 6 };
+void machines_probe_limits(const struct machines *ms, struct machine_probe ret[MACHINE_LIMIT_PROBES]);
+
 /* The best backend that works and isolates ("sandbox", "bubblewrap"), else "host". Borrowed. */
 const char *machines_default_backend(const struct machines *ms);
 
