@@ -20,8 +20,13 @@ static void sizes(void **state)
     static const struct {
         const char *text;
         uint64_t bytes;
-    } good[] = {{"0", 0}, {"1", 1}, {"4096", 4096}, {"1K", 1024}, {"2M", 2 << 20}, {"3G", 3ULL << 30}, {"7T", 7ULL << 40}};
-    static const char *const bad[] = {"", "K", "-1", "+1", "1k", "1KB", "1.5G", " 1", "1 ", "9223372036854775808",
+    } good[] = {{"0", 0},        {"1", 1},           {"4096", 4096},    {"1K", 1024},
+                {"2M", 2 << 20}, {"3G", 3ULL << 30}, {"7T", 7ULL << 40}};
+    static const char *const bad[] = {"",         "K",
+                                      "-1",       "+1",
+                                      "1k",       "1KB",
+                                      "1.5G",     " 1",
+                                      "1 ",       "9223372036854775808",
                                       "8388608T", "99999999999999999999999999"};
     uint64_t v;
     char text[24];
@@ -54,7 +59,8 @@ static void labels(void **state)
     assert_int_equal(l.network, MACHINE_NET_DEFAULT);
     assert_int_equal(l.limits.memory, 0);
     machine_label_release(&l);
-    const char *all = " sandbox:/usr \t network=nat memory=2G pids=500 cpu=1.5 disk=4G files=4096 output=1G namespaces=yes\n";
+    const char *all = " sandbox:/usr \t network=nat memory=2G pids=500 cpu=1.5 disk=4G files=4096 output=1G "
+                      "namespaces=yes\n";
     if (machine_label_parse(all, &l, &err) < 0)
         fail_msg("%s", err.msg);
     assert_string_equal(l.image, "/usr");
@@ -126,7 +132,8 @@ static void find_groups(struct groups *g, const char *cgroup, const char *mounts
     put("mountinfo", mounts);
     snprintf(paths[0], sizeof(paths[0]), "%s/cgroup", dir);
     snprintf(paths[1], sizeof(paths[1]), "%s/mountinfo", dir);
-    *g = (struct groups){.of = {-1, -1, -1}, .cgroup_file = paths[0], .mounts_file = paths[1], .family = "runfs-test-"};
+    *g = (struct groups){
+        .of = {-1, -1, -1}, .cgroup_file = paths[0], .mounts_file = paths[1], .family = "runfs-test-"};
     groups_find(g);
 }
 
@@ -146,7 +153,9 @@ static void places(void **state)
     groups_release(&g);
     /* a bind of a part of the hierarchy, as in a container: the path below its root counts */
     snprintf(mounts, sizeof(mounts),
-             "1 2 0:3 / /proc rw - proc proc rw\n30 25 0:26 /box %s/v1 rw,nosuid shared:9 - cgroup cgroup rw,cpu,memory\n", dir);
+             "1 2 0:3 / /proc rw - proc proc rw\n30 25 0:26 /box %s/v1 rw,nosuid shared:9 - cgroup cgroup "
+             "rw,cpu,memory\n",
+             dir);
     find_groups(&g, "4:cpu,memory:/box/inner\n0::/\n", mounts);
     snprintf(path, sizeof(path), "%s/v1/inner/runfs-test-%d", dir, getpid());
     assert_string_equal(g.dirs[0], path); /* both controllers share it */
@@ -236,8 +245,9 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(sizes), cmocka_unit_test(labels), cmocka_unit_test(wrong_labels),
-                                       cmocka_unit_test(places), cmocka_unit_test(in_group)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(sizes), cmocka_unit_test(labels),
+                                       cmocka_unit_test(wrong_labels), cmocka_unit_test(places),
+                                       cmocka_unit_test(in_group)};
 
     return cmocka_run_group_tests(tests, setup, teardown);
 }
