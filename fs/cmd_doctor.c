@@ -1,5 +1,6 @@
 /* runfs doctor: what works on this machine, found out by doing it, and what to install. */
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include "fs.h"
@@ -44,6 +45,8 @@ static const struct {
     {"bash", "the default shell of steps", "apt-get install bash", true},
     {"git", "linked repositories: ref and commit of a run", "apt-get install git", false},
     {"python3", "`shell: python`", "apt-get install python3", false},
+    {"slirp4netns", "labels with network=nat", "apt-get install slirp4netns", false},
+    {"nft", "labels with network=nat", "apt-get install nftables", false},
     {"bwrap", "the second choice where the sandbox does not work", "apt-get install bubblewrap", false},
 };
 
@@ -66,12 +69,14 @@ static bool check_programs(void)
 static bool check_machines(void)
 {
     char dir[] = "/tmp/runfs-doctor-XXXXXX";
+    struct machine_probe limits[MACHINE_LIMIT_PROBES];
     const struct machine_probe *probes;
     struct machines *machines;
     struct err err = {0};
     bool isolated = false;
 
-    if (!mkdtemp(dir) || machines_new(&(struct machines_opts){.state_dir = dir}, &machines, &err) < 0) {
+    if (!mkdtemp(dir) || chmod(dir, 0711) < 0 ||
+        machines_new(&(struct machines_opts){.state_dir = dir}, &machines, &err) < 0) {
         say(false, "machines", err.msg[0] ? err.msg : "no temporary directory");
         return false;
     }
@@ -80,7 +85,11 @@ static bool check_machines(void)
         say(probes[i].works, probes[i].backend, probes[i].words);
         isolated |= probes[i].works && !str_eq(probes[i].backend, "host");
     }
-    printf("\njobs run in: %s\n", machines_default_backend(machines));
+    printf("\njobs run in: %s\n\nwhat labels can limit (memory=2G and the like; see README.md):\n",
+           machines_default_backend(machines));
+    machines_probe_limits(machines, limits);
+    for (size_t i = 0; i < MACHINE_LIMIT_PROBES; i++)
+        say(limits[i].works, limits[i].backend, limits[i].words);
     machines_free(machines);
     (void)remove_tree(dir);
     return isolated;

@@ -136,6 +136,8 @@ static int fill(scmp_filter_ctx ctx, bool namespaces)
 {
     int r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(EPERM));
 
+    if (r == 0) /* a tree: the kernel tries every call there is when it loads the filter */
+        r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     if (r == 0)
         r = add_architectures(ctx);
     if (r == 0)

@@ -302,7 +302,9 @@ int sandbox_disk(const char *scratch, uint64_t size, struct err *err)
 
     if (strchr(scratch, '/') || snprintf(at, sizeof(at), "/scratch/%s", scratch) >= (int)sizeof(at))
         return err_set(err, -EINVAL, "not a name for a machine: %s", scratch);
-    snprintf(options, sizeof(options), "mode=711,size=%llu", (unsigned long long)size);
+    /* Names take the kernel's memory too. */
+    snprintf(options, sizeof(options), "mode=711,size=%llu,nr_inodes=%llu", (unsigned long long)size,
+             (unsigned long long)(size / 2048 + 1024));
     if (mount("disk", at, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
         return err_errno(err, -errno, "cannot mount a file system of the disk's size");
     int fd = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -29,7 +29,7 @@ struct spawner {
     int signals;
     pid_t agents[AGENTS_MAX]; /* plain agents that live: any other child is an orphan of a dead one */
     size_t n_agents;
-    pid_t daemon;
+    bool orphaned;          /* the daemon went without a word */
     int groups[GROUPS_MAX]; /* the daemon's directories of control groups */
     char group_names[GROUPS_MAX][64];
     size_t n_groups;
@@ -267,10 +267,11 @@ static bool spawner_request(struct spawner *sp)
     pid_t pid = 0;
     ssize_t n = fds_receive(REQUESTS, request, sizeof(request), &fds);
 
+    sp->orphaned = n <= 0;
     if (n <= 0)
         return false;
     int e = spawn_request_decode(request, (size_t)n, &r);
-    if (e < 0)
+    if (e < 0) /* what is no request is its farewell */
         return false;
     e = spawner_do(sp, &r, &fds, &pid, &ret_fds, &err);
     spawn_request_release(&r);
@@ -364,8 +365,6 @@ static void remove_groups(const struct spawner *sp)
 {
     bool empty = false;
 
-    if (getppid() == sp->daemon)
-        return;
     for (int tries = 0; !empty && tries < 1000; tries++) {
         while (waitpid(-1, NULL, WNOHANG) > 0)
             ;
@@ -400,7 +399,6 @@ int spawner_main(int argc, char **argv)
 
     run_sealed(argc, argv);
     sp.sandboxed = str_eq(argv[0], "sandbox") && argc > 1;
-    sp.daemon = getppid();
     open_groups(&sp, argv + 2, argc - 2);
     int r = spawner_init(&sp, argc > 1 ? argv[1] : "", &err);
     for (int i = 0; i < argc; i++) /* machines see it as the command line of their process 1 */
@@ -414,7 +412,8 @@ int spawner_main(int argc, char **argv)
         if (p[1].revents)
             spawner_reap(&sp);
         if (p[0].revents && !spawner_request(&sp)) {
-            remove_groups(&sp);
+            if (sp.orphaned)
+                remove_groups(&sp);
             return 0;
         }
     }

@@ -3,6 +3,7 @@
  * that one was hit while a command runs.
  */
 #include <fcntl.h>
+#include <stdarg.h>
 #include <sys/vfs.h>
 
 #include "core/machine/machine_internal.h"
@@ -52,22 +53,27 @@ void limits_release(struct limits *l)
     cleanup_close(&l->disk);
 }
 
-static struct machine_limits or_default(const struct machine_limits *want)
+static struct machine_limits or_default(const struct machine_limits *want, bool isolates)
 {
     struct machine_limits l = *want;
 
     l.output = l.output ? l.output : machine_limits_default.output;
-    l.pids = l.pids ? l.pids : machine_limits_default.pids;
+    if (isolates && !l.pids)
+        l.pids = machine_limits_default.pids;
     l.files = l.files ? l.files : machine_limits_default.files;
     return l;
 }
 
+/* To enter a control group can take as long as all else in making a machine (the kernel waits for all of its
+ * processors), so nobody does who has not asked for a limit. */
 int limits_prepare(struct limits *l, struct groups *groups, const char *name,
-                   const struct machine_limits *want, struct err *err)
+                   const struct machine_limits *want, bool isolates, struct err *err)
 {
-    l->want = or_default(want);
     const uint64_t values[CONTROLLERS] = {
-        [GROUP_MEMORY] = l->want.memory, [GROUP_PIDS] = l->want.pids, [GROUP_CPU] = l->want.cpu};
+        [GROUP_MEMORY] = want->memory, [GROUP_PIDS] = want->pids, [GROUP_CPU] = want->cpu};
+
+    l->want = or_default(want, isolates);
+    l->pids_asked = want->pids != 0;
     return group_make(groups, name, values, &l->group, &l->procs, err);
 }
 
@@ -112,7 +118,10 @@ void limits_say(const struct limits *l, struct buf *ret)
         say_controller(l, GROUP_MEMORY, "memory", value, "RLIMIT_DATA of each process", ret);
     }
     limit_value(l, LIMIT_PIDS, value);
-    say_controller(l, GROUP_PIDS, "pids", value, "RLIMIT_NPROC of each user", ret);
+    if (l->pids_asked)
+        say_controller(l, GROUP_PIDS, "pids", value, "RLIMIT_NPROC of each user", ret);
+    else if (l->want.pids)
+        buf_addf(ret, "pids %s: RLIMIT_NPROC of each user, and counted by runfs\n", value);
     if (l->want.cpu) {
         snprintf(value, sizeof(value), "%.3g", l->want.cpu / 1000.0);
         say_controller(l, GROUP_CPU, "cpu", value, "not in force", ret);
@@ -124,6 +133,43 @@ void limits_say(const struct limits *l, struct buf *ret)
     buf_addf(ret, "files %u: RLIMIT_NOFILE of each process\n", l->want.files);
     limit_value(l, LIMIT_OUTPUT, value);
     buf_addf(ret, "output %s: counted by runfs\n", value);
+}
+
+static void probe(struct machine_probe *p, const char *name, bool works, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+static void probe(struct machine_probe *p, const char *name, bool works, const char *fmt, ...)
+{
+    va_list ap;
+
+    *p = (struct machine_probe){.backend = name, .works = works};
+    va_start(ap, fmt);
+    vsnprintf(p->words, sizeof(p->words), fmt, ap);
+    va_end(ap);
+}
+
+void machines_probe_limits(const struct machines *ms, struct machine_probe ret[MACHINE_LIMIT_PROBES])
+{
+    static const char *const names[] = {"memory", "pids", "cpu"}, *const otherwise[] = {
+                                                                      "RLIMIT_DATA of each process",
+                                                                      "RLIMIT_NPROC of each user",
+                                                                      "not in force"};
+    const struct groups *g = &ms->groups;
+    struct err err = {0};
+    size_t n = 0;
+
+    for (; n < CONTROLLERS; n++)
+        if (g->of[n] >= 0)
+            probe(&ret[n], names[n], true, "control group, version %d", g->version[n] + 1);
+        else
+            probe(&ret[n], names[n], false, "%s: %s", otherwise[n], g->why);
+    probe(&ret[n++], "disk", !ms->no_masks, "%s",
+          ms->no_masks ? "not in force: needs Linux 6.6" : "file systems in memory, of the limit's size");
+    bool nat = nat_works(&err) == 0;
+    probe(&ret[n++], "nat", nat, "%s", nat ? "slirp4netns, filtered by nftables" : err.msg);
+    bool scopes = ms->landlock >= LANDLOCK_SCOPES;
+    probe(&ret[n], "sockets", scopes, "%s",
+          scopes ? "Landlock keeps abstract sockets of the host away, on its network too"
+                 : "network=host shows abstract sockets of the host: the kernel is older than 6.12");
 }
 
 /* ------------------------------------------------------------------------------------- while a command runs
@@ -144,6 +190,8 @@ static bool is_full(int fd)
 
     if (fd < 0 || fstatfs(fd, &st) < 0)
         return false;
+    if (st.f_ffree == 0)
+        return true;
     return st.f_bfree * (uint64_t)st.f_bsize < 64 * 1024 || st.f_bfree < st.f_blocks / 256;
 }
 

@@ -50,7 +50,7 @@ static int prepare_scratch(const char *state_dir, char **ret, struct err *err)
     if (!path)
         return err_errno(err, -ENOMEM, "machines");
     bool root = geteuid() == 0;
-    int r = make_dirs(path, 0700);
+    int r = make_dirs(path, 0711);
     if (r == 0 && ((root && chown(path, 0, machine_root_id()) < 0) || chmod(path, root ? 0710 : 0700) < 0))
         r = -errno;
     if (r < 0)

@@ -22,6 +22,7 @@ static void spawner_stop(struct spawner *s)
 {
     if (s->fd < 0)
         return;
+    (void)send(s->fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT); /* so that it does not take us for killed */
     cleanup_close(&s->fd); /* it ends at the end of its socket; its machines do not need it */
     while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
         ;

@@ -48,6 +48,11 @@ struct machine_probe {
 size_t machines_probe(const struct machines *ms,
                       const struct machine_probe **ret); /* borrowed array, best first */
 
+/* The same for what limits and separates sandboxes: memory, pids, cpu, disk, nat, sockets. Fills ret, whose
+ * words and names are valid as long as ms. */
+enum { MACHINE_LIMIT_PROBES = 6 };
+void machines_probe_limits(const struct machines *ms, struct machine_probe ret[MACHINE_LIMIT_PROBES]);
+
 /* The best backend that works and isolates ("sandbox", "bubblewrap"), else "host". Borrowed. */
 const char *machines_default_backend(const struct machines *ms);
 
@@ -108,7 +113,7 @@ struct machine_spec {
                          is no such snapshot; -EINVAL: it was taken on another backend or image */
     bool keep;        /* it outlives this process: see machine_keep() */
     int64_t revive;   /* the id of a kept machine that does not run; 0: a new one. Backend and image are to be
-                         as   they were; `snapshot` is of no account */
+                         as they were; `snapshot` is of no account */
 };
 
 /* Where things are inside. All absolute; valid until release. */

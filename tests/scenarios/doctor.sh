@@ -2,7 +2,7 @@
 . "$(dirname "$0")/lib.sh"
 code=0
 "$RUNFS" doctor >"$T/doctor" || code=$?
-for part in mount bash git sandbox bubblewrap host; do
+for part in mount bash git sandbox bubblewrap host memory pids cpu disk nat sockets; do
     grep -qE "^(ok|no) +$part " "$T/doctor" || fail "nothing on $part: $(cat "$T/doctor")"
 done
 backend=$(sed -n 's/^jobs run in: //p' "$T/doctor")

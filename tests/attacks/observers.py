@@ -1,0 +1,3 @@
+# Watch the kernel and other processes: perf, userfaultfd, the kernel's log.
+# arch: x86_64
+refused(("perf_event_open", 298), ("userfaultfd", 323), ("syslog", 103), ("lookup_dcookie", 212))

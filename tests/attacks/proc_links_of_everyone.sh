@@ -1,0 +1,4 @@
+# Read the host through any link that any process in sight has.
+for link in /proc/[0-9]*/root /proc/[0-9]*/cwd /proc/[0-9]*/exe /proc/[0-9]*/fd/* /proc/[0-9]*/map_files/*; do
+    cat "$link$CANARY" "$link/../../../../../../../..$CANARY" 2>/dev/null && reached "$link"
+done

@@ -1,0 +1,23 @@
+# Every script of tests/attacks tries to leave its machine, as root and as an ordinary user, and none gets anywhere.
+. "$(dirname "$0")/lib.sh"
+rf_mount
+need_sandbox
+if is_root; then # at the same time: each waits for what takes its time
+    as_user true
+    "$here/tests/run-attacks" run "$T/user/bin/runfs" "$T/user/home/state" 31337 >"$T/as-user" 2>&1 &
+    children+=($!)
+fi
+"$here/tests/run-attacks" mount "$M" "$STATE" >"$T/as-self" 2>&1 || fail "$(cat "$T/as-self")"
+if is_root; then
+    wait "${children[0]}" || fail "as an ordinary user:
+$(cat "$T/as-user")"
+    children=()
+fi
+# the daemon goes on working, and nothing is left of any machine
+workflow "$T/after.yml" 'echo still here'
+n=$(rf_drop "$T/after.yml")
+equal 'a job afterwards' success "$(cat "$M/runs/$n/conclusion")"
+nothing_left() { [ -z "$(find "$STATE/machines" -mindepth 1 -maxdepth 1 -not -name spare)" ]; }
+rf_wait 20 nothing_left
+no_groups() { [ -z "$(find /sys/fs/cgroup -maxdepth 6 -path '*/runfs-*' -name 'm[0-9]*' -path "*-$(daemon_pid)/*")" ]; }
+rf_wait 20 no_groups
