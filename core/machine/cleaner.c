@@ -45,7 +45,7 @@ static void bury(struct machines *ms, struct grave g)
     }
     for (int tries = 0; g.path && tries < 8; tries++) {
         r = scratch_remove(ms, g.path);
-        int busy = groups_remove(&ms->groups, g.group);
+        int busy = g.group[0] ? groups_remove(&ms->groups, g.group) : 0;
         if (r == 0 && busy == 0)
             break;
         usleep(2000u << tries); /* something of it is still on its way out */

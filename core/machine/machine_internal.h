@@ -114,7 +114,7 @@ void spawner_release(struct spawner *s);
 struct cleaner;
 int cleaner_new(struct machines *ms, struct cleaner **ret);
 /* Takes pidfd and path. Beyond a bound it is done at once, so that removal cannot fall behind. */
-/* Control groups of that name are removed too. */
+/* Control groups of that name are removed too; "": there are none. */
 void cleaner_add(struct cleaner *c, int pidfd_take, char *path_take, const char *group);
 void cleaner_free(struct cleaner *c); /* after all is removed */
 
