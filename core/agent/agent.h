@@ -25,7 +25,9 @@ struct command {
     bool exited; /* its main process ended, with `status` */
     pid_t pid;
     int status;
-    int output[2];          /* stdout, stderr; -1 at their end */
+    int output[2]; /* stdout, stderr; -1 at their end. With a terminal the first is its master */
+    bool terminal;
+    struct buf typed;       /* what its terminal has not taken yet */
     int64_t started, ended; /* monotonic ns */
     int64_t deadline;       /* 0: none */
     int stage;          /* 0, then the number of signals sent to end it: SIGINT, SIGTERM, SIGKILL to all */
@@ -64,8 +66,15 @@ struct spawn_command {
     const char **argv, **env;
     const char *cwd;
     int in, out, err; /* in: -1 for /dev/null */
+    bool terminal;    /* all three are one, which controls the new session */
 };
 int spawn_command(const struct spawn_command *c, pid_t *ret, const char **ret_stage);
+
+/* terminal.c: a new terminal's master (or -errno) and slave; typing into the command's, and its size. */
+int terminal_open(uint32_t rows, uint32_t columns, int *ret_slave);
+void terminal_pump(struct agent *a);
+void terminal_input(struct agent *a, const void *payload, size_t len);
+void terminal_resize(struct agent *a, const void *payload, size_t len);
 
 /* tree.c */
 void tree_signal(pid_t root, int signal); /* root, its session, and all that descend from it */

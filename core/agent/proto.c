@@ -194,6 +194,8 @@ void exec_request_encode(struct buf *b, const struct exec_request *x)
         wire_add_str(b, x->get[i]);
         wire_add_u64(b, x->get_max[i]);
     }
+    wire_add_u32(b, x->rows);
+    wire_add_u32(b, x->columns);
     frame_end(b, begin);
 }
 
@@ -233,6 +235,8 @@ int exec_request_decode(const void *payload, size_t len, struct exec_request *re
         x.get[i] = wire_str(&w);
         x.get_max[i] = wire_u64(&w);
     }
+    x.rows = wire_u32(&w);
+    x.columns = wire_u32(&w);
     if (x.argv && !x.argv[0])
         w.bad = true;
     int r = finish_decode(&w, x.argv && x.env && x.get && x.get_max);

@@ -23,7 +23,7 @@ enum {
     FRAME_TO_DAEMON_MAX = 64 * 1024 - FRAME_HEADER, /* a whole frame is a round number of pages */
     FRAME_TO_AGENT_MAX = 16 * 1024 * 1024,          /* EXEC: argv and env; the kernel's own limit is 6 MiB */
     FRAME_DATA_MAX = 256 * 1024,                    /* what the daemon puts into one data frame */
-    AGENT_VERSION = 1,
+    AGENT_VERSION = 2,
 };
 
 enum frame_type {
@@ -37,6 +37,8 @@ enum frame_type {
     FRAME_GET_TREE,  /* str dir: answered with FRAME_TREE_DATA ... FRAME_TREE_END */
     FRAME_TREE_DATA, /* bytes, either direction */
     FRAME_TREE_END,  /* to the agent: empty, no more bytes. To the daemon: i32 error, str words */
+    FRAME_INPUT,     /* bytes for the terminal of the running command; none: its other end was closed */
+    FRAME_WINDOW,    /* u32 rows, u32 columns of that terminal */
     /* agent to daemon */
     FRAME_HELLO = 64, /* u32 version: the machine is ready */
     FRAME_FAILED,     /* i32 error, str words: the machine could not be set up */
@@ -90,6 +92,7 @@ struct exec_request {
     const char **get;         /* owned array of borrowed strings */
     uint64_t *get_max;        /* owned */
     uint32_t n_get;
+    uint32_t rows, columns; /* of a terminal of its own; 0: pipes */
 };
 void exec_request_encode(struct buf *b, const struct exec_request *x);
 /* Returns 0, -EPROTO or -ENOMEM. */

@@ -96,6 +96,18 @@ enum machine_stream { MACHINE_STDOUT = 1, MACHINE_STDERR = 2 };
  */
 typedef int machine_output_fn(void *data, enum machine_stream stream, const char *bytes, size_t len);
 
+/*
+ * A terminal for an interactive command: what it shows comes as MACHINE_STDOUT. input is a stream socket of
+ * frames as terminal_frame_* make them: what is typed, and new sizes. At its end the command hears SIGHUP.
+ */
+struct machine_terminal {
+    unsigned rows, columns;
+    int input; /* borrowed */
+};
+/* Append a frame. */
+void terminal_frame_input(struct buf *b, const void *typed, size_t len);
+void terminal_frame_window(struct buf *b, unsigned rows, unsigned columns);
+
 struct machine_exec {
     const char *const *argv; /* argv[0] is looked up in the PATH of env unless it has a slash */
     const char *const *env;  /* NULL-terminated "NAME=value"; the whole environment, nothing is inherited */
@@ -106,6 +118,7 @@ struct machine_exec {
     size_t n_get;
     machine_output_fn *output;
     void *data;
+    const struct machine_terminal *terminal; /* NULL: no input, and pipes for the output */
     int64_t deadline_mono_ns; /* 0: none. Then: interrupted, terminated, killed as machine_interrupt() does */
 };
 
