@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "fs.h"
+#include "shell.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/proc.h"
@@ -42,6 +43,7 @@ struct daemon {
     struct machines *machines;
     struct engine *engine;
     struct mounted *mounted;
+    struct shells *shells;
     struct fs fs;
     int log_fd;
 };
@@ -202,12 +204,16 @@ static int daemon_start(struct daemon *d, const struct options *o, struct err *e
     d->fs.store = d->store;
     d->fs.engine = d->engine;
     d->fs.machines = d->machines;
+    r = shells_new(&d->fs, &d->shells, err);
+    if (r < 0)
+        return r;
     return mounted_new(&(struct mount_opts){&d->fs, d->fs.mount_point, o->mount_options}, &d->mounted, err);
 }
 
 static void daemon_stop(struct daemon *d)
 {
     mounted_free(d->mounted);
+    shells_free(d->shells);
     engine_free(d->engine);
     if (d->machines)
         machines_free(d->machines);

@@ -116,7 +116,7 @@ extern const struct name_class class_workflows, class_drafts, class_repos, class
     class_needs, class_steps, class_job_outputs, class_step_outputs, class_config, class_labels,
     class_secrets, class_vars;
 
-extern const struct verb run_verbs[], job_verbs[];
+extern const struct verb run_verbs[], job_verbs[], step_verbs[];
 
 /* ------------------------------------------------------------------------------------------------ fuse.c */
 
@@ -137,6 +137,7 @@ void mounted_free(struct mounted *m);
 int cmd_mount(int argc, char **argv);
 int cmd_umount(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_sh(int argc, char **argv);
 int cmd_lint(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_eval(int argc, char **argv);

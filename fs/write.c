@@ -64,6 +64,37 @@ static int verb_rerun_job(struct fs *fs, int64_t id, const char *rest, struct er
     return engine_rerun_job(fs->engine, id, err);
 }
 
+static int verb_hold(struct fs *fs, int64_t id, const char *rest, struct err *err)
+{
+    (void)rest;
+    return engine_hold(fs->engine, id, err);
+}
+
+static int verb_release(struct fs *fs, int64_t id, const char *rest, struct err *err)
+{
+    (void)rest;
+    return engine_release_held(fs->engine, id, err);
+}
+
+static int64_t job_of_step(struct fs *fs, int64_t id)
+{
+    const struct step_row *row = store_get_step(fs->store, id);
+    int64_t job = row ? row->job_id : 0;
+
+    step_row_unref(row);
+    return job;
+}
+
+static int verb_hold_step(struct fs *fs, int64_t id, const char *rest, struct err *err)
+{
+    return verb_hold(fs, job_of_step(fs, id), rest, err);
+}
+
+static int verb_release_step(struct fs *fs, int64_t id, const char *rest, struct err *err)
+{
+    return verb_release(fs, job_of_step(fs, id), rest, err);
+}
+
 const struct verb run_verbs[] = {
     {"cancel", verb_cancel_run, "end it as a person would"},
     {"rerun", verb_rerun, "run all of it again, as a new attempt"},
@@ -74,6 +105,14 @@ const struct verb run_verbs[] = {
 const struct verb job_verbs[] = {
     {"cancel", verb_cancel_job, "end this job"},
     {"rerun", verb_rerun_job, "run it and what depends on it again"},
+    {"hold", verb_hold, "keep its machine when it ends, for `runfs sh`"},
+    {"release", verb_release, "let the machine go"},
+    {0},
+};
+
+const struct verb step_verbs[] = {
+    {"hold", verb_hold_step, "keep the machine when the job ends, for `runfs sh`"},
+    {"release", verb_release_step, "let the machine go"},
     {0},
 };
 

@@ -10,7 +10,7 @@
 #include "runfs/log.h"
 #include "runfs/str.h"
 
-enum { STOP_SECONDS = 15, JANITOR_SECONDS = 3600 };
+enum { STOP_SECONDS = 15, JANITOR_SECONDS = 60, RETAIN_SECONDS = 3600 };
 
 static struct timespec seconds_from_now(int64_t seconds)
 {
@@ -47,11 +47,16 @@ void engine_set_slots(struct engine *e, int slots)
 static void *janitor(void *engine)
 {
     struct engine *e = engine;
+    int64_t retained = 0;
 
     pthread_mutex_lock(&e->lock);
     while (!e->stopping) {
         pthread_mutex_unlock(&e->lock);
-        engine_retain(e);
+        holds_expire(e, false);
+        if (!retained || mono_ns() - retained > RETAIN_SECONDS * 1000000000LL) {
+            engine_retain(e);
+            retained = mono_ns();
+        }
         pthread_mutex_lock(&e->lock);
         struct timespec until = seconds_from_now(JANITOR_SECONDS);
         while (!e->stopping && pthread_cond_timedwait(&e->done, &e->lock, &until) == 0)
@@ -176,6 +181,7 @@ void engine_free(struct engine *e)
         pthread_join(e->workers[i], NULL);
     if (e->has_janitor)
         pthread_join(e->janitor, NULL);
+    holds_expire(e, true);
     while (e->runs) {
         struct run *next = e->runs->next;
         run_free(e->runs);

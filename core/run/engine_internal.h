@@ -39,6 +39,7 @@ struct run_job {
     json_t *outputs;        /* owned */
     struct matrix_group *group;
     struct machine *machine; /* while it runs; borrowed from its thread */
+    atomic_bool hold;        /* its machine is kept when it ends */
     atomic_bool cancelled;
     struct run_job *next_ready;
 };
@@ -61,6 +62,16 @@ struct run {
     int first_exit_code;
 };
 
+/* A machine that is kept after its job, for a person to look into. */
+struct held {
+    struct held *next;
+    int64_t run_id, job_id;
+    struct machine *machine;  /* owned */
+    struct job_shells shells; /* owned */
+    int64_t until;            /* monotonic */
+    bool busy;                /* somebody has a shell in it */
+};
+
 struct engine {
     struct store *store;
     struct machines *machines;
@@ -70,6 +81,7 @@ struct engine {
     pthread_cond_t work; /* a job became ready, slots changed, stopping */
     pthread_cond_t done; /* a run completed */
     struct run *runs;    /* oldest first */
+    struct held *held;   /* owned: machines that were kept after their jobs */
     struct run_job *ready, **ready_end;
     pthread_t workers[SLOTS_MAX];
     pthread_t janitor;
@@ -127,6 +139,14 @@ json_t *job_needs_context(const struct run_job *job);
 
 void *engine_worker(void *engine);
 void engine_set_slots(struct engine *e, int slots);
+
+/* ------------------------------------------------------------------------------------- holding (hold.c) */
+
+bool hold_wanted(struct run_job *job, enum job_status status);
+/* Keeps machine and shells (both taken then); false: no memory, and nothing was taken. Without the lock. */
+bool hold_machine(struct run_job *job, struct machine *machine, struct job_shells *shells);
+/* Lets go of those whose time is over, or of all. Without the lock. */
+void holds_expire(struct engine *e, bool all);
 
 /* ---------------------------------------------------------------------------------- contexts (contexts.c) */
 

@@ -15,6 +15,7 @@ void job_result_release(struct job_result *r)
 {
     json_decref(r->outputs);
     r->outputs = NULL;
+    job_shells_release(&r->shells);
 }
 
 /* The row of what happens before the first step; made when there is something to tell. */
@@ -133,6 +134,8 @@ void job_run(const struct job_spec *spec, struct machine *machine, struct mask *
     if (atomic_load(spec->cancelled) && scope->status == JOB_SUCCESS)
         scope->status = JOB_CANCELLED;
     ret->outputs = scope->contexts ? job_outputs(&j) : json_object();
+    ret->shells = j.shells;
+    j.shells = (struct job_shells){0};
     ret->status = scope->status;
     ret->exit_code = scope->status == JOB_SUCCESS ? 0 : scope->exit_code ? scope->exit_code : 1;
     job_release(&j);

@@ -41,7 +41,18 @@ struct step_result {
                         was known */
 };
 
+/* What a shell that is like a step needs; by the number of the step. Environments hold secrets: never written down. */
+struct job_shells {
+    struct step_shell {
+        char **env; /* owned; NULL: it ran no process */
+        char *cwd;  /* owned */
+    } *steps;       /* owned */
+    size_t n;
+};
+void job_shells_release(struct job_shells *s);
+
 struct job_result {
+    struct job_shells shells;
     enum job_status status;
     int exit_code;   /* 0, or the first failing step's */
     json_t *outputs; /* owned object of strings */

@@ -196,6 +196,7 @@ void job_release(struct running_job *j)
 {
     uses_free(j);
     matchers_free(j->matchers);
+    job_shells_release(&j->shells);
     scope_release(&j->scope);
     json_decref(j->base_env);
     json_decref(j->set_env);

@@ -189,6 +189,25 @@ static void load_matchers(struct running_step *s)
         output_rematch(&s->output);
 }
 
+/* What a shell in the machine needs to be like this step. Takes env. */
+static void keep_shell(struct running_step *s, char **env, const char *cwd)
+{
+    struct job_shells *shells = &s->job->shells;
+    size_t i = s->output.step, n = s->job->spec->job->n_steps;
+
+    if (!shells->steps && n) {
+        shells->steps = calloc(n, sizeof(*shells->steps));
+        shells->n = shells->steps ? n : 0;
+    }
+    if (i >= shells->n || s->stage != STAGE_MAIN) {
+        strv_free(env);
+        return;
+    }
+    strv_free(shells->steps[i].env);
+    free(shells->steps[i].cwd);
+    shells->steps[i] = (struct step_shell){.env = env, .cwd = strdup(cwd)};
+}
+
 /* -------------------------------------------------------------------------------------------- the process */
 
 int process_run(struct running_step *s, const struct process *p, struct machine_result *ret, struct err *err)
@@ -213,7 +232,7 @@ int process_run(struct running_step *s, const struct process *p, struct machine_
                              .data = &s->output,
                              .deadline_mono_ns = step_deadline(s)};
     r = machine_exec(j->machine, &x, ret, err);
-    strv_free(env);
+    keep_shell(s, env, x.cwd);
     output_finish(&s->output);
     if (r == 0) {
         j->event_written = true;

@@ -181,7 +181,8 @@ static void run_on_machine(struct run_job *job, json_t *contexts, struct store_s
     job_run(&spec, machine, store_sink->mask, &sink, result);
     set_machine(job, NULL);
     local_outside_release(&local);
-    machine_release(machine);
+    if (!hold_wanted(job, result->status) || !hold_machine(job, machine, &result->shells))
+        machine_release(machine);
 }
 
 static void start_rows(struct run_job *job, struct store_sink *sink, json_t *contexts, struct mask *mask)
@@ -234,6 +235,7 @@ static void work(struct run_job *job)
     run_advance(run); /* may free the run and the job */
     (void)store_commit(e->store, NULL);
     sink_close(&sink);
+    job_result_release(&result);
     mask_free(mask);
 }
 

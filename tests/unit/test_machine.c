@@ -391,7 +391,7 @@ struct dialogue {
 };
 static const char *const lines[][2] = {
     {"$", "stty size; [ -t 0 ] && [ -t 1 ] && echo is''aterminal\n"},
-    {"isaterminal", "sh -c 'echo sleep\"\"ing; sleep 100'\n"},
+    {"isaterminal", "bash -c 'echo sleep\"\"ing; exec sleep 100'\n"},
     {"sleeping", "\003"},
     {"^C", "echo af''ter $?; exit 5\n"},
 };
