@@ -9,11 +9,11 @@
 #include <sys/wait.h>
 
 #include "fs.h"
-#include "shell.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/proc.h"
 #include "runfs/str.h"
+#include "shell.h"
 
 static const char help[] =
     "usage: runfs mount [-f] [--state DIR] [--repo DIR]... [-o OPT] DIRECTORY\n"

@@ -11,15 +11,17 @@
 #include "runfs/str.h"
 #include "shell.h"
 
-static const char help[] =
-    "usage: runfs sh PATH\n"
-    "\n"
-    "A shell in the machine of a step, a job, or a run with one job, while that machine is held: PATH is its directory\n"
-    "in the mount, as in `runfs sh runs/latest/jobs/build/steps/03-test`. It has the step's environment and directory.\n"
-    "`echo hold > ctl` in the job's or step's directory holds a machine beyond the end of its job, `echo on >\n"
-    "config/hold_on_failure` those of failed jobs; `echo release > ctl` lets it go.\n"
-    "\n"
-    "exit status: that of the shell; 1 it could not be had, 2 usage\n";
+static const char help[] = "usage: runfs sh PATH\n"
+                           "\n"
+                           "A shell in the machine of a step, a job, or a run with one job, while that "
+                           "machine is held: PATH is its directory\n"
+                           "in the mount, as in `runfs sh runs/latest/jobs/build/steps/03-test`. It has the "
+                           "step's environment and directory.\n"
+                           "`echo hold > ctl` in the job's or step's directory holds a machine beyond the "
+                           "end of its job, `echo on >\n"
+                           "config/hold_on_failure` those of failed jobs; `echo release > ctl` lets it go.\n"
+                           "\n"
+                           "exit status: that of the shell; 1 it could not be had, 2 usage\n";
 
 static struct termios saved;
 
@@ -65,8 +67,8 @@ static int request(int fd, const char *path, struct err *err)
     size_t n = 0;
 
     window(&size);
-    _json_ json_t *json = json_pack("{s:s, s:i, s:i, s:s}", "path", path, "rows", size.ws_row, "columns", size.ws_col,
-                                    "term", term ? term : "");
+    _json_ json_t *json = json_pack("{s:s, s:i, s:i, s:s}", "path", path, "rows", size.ws_row, "columns",
+                                    size.ws_col, "term", term ? term : "");
     _free_ char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     if (!text || write_all(fd, text, strlen(text)) < 0 || write_all(fd, "\n", 1) < 0)
         return err_set(err, -EIO, "the daemon does not answer");
@@ -139,7 +141,8 @@ static int converse(int fd)
     sigaddset(&winch, SIGWINCH);
     sigprocmask(SIG_BLOCK, &winch, NULL);
     _close_ int signals = signalfd(-1, &winch, SFD_CLOEXEC);
-    struct pollfd p[3] = {{.fd = fd, .events = POLLIN}, {.fd = 0, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+    struct pollfd p[3] = {
+        {.fd = fd, .events = POLLIN}, {.fd = 0, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
     while (r == 0) {
         if (poll(p, 3, -1) < 0)
             continue;

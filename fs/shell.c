@@ -176,7 +176,8 @@ static bool is_allowed(int fd)
     struct ucred peer;
     socklen_t len = sizeof(peer);
 
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && (peer.uid == getuid() || peer.uid == 0);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+           (peer.uid == getuid() || peer.uid == 0);
 }
 
 static void admit(struct shells *s, int fd)

@@ -1,10 +1,11 @@
 /*
- * Shells for `runfs sh`: the daemon listens on a socket in its state directory, which only its user can reach.
+ * Shells for `runfs sh`: the daemon listens on a socket in its state directory, which only its user can
+ * reach.
  *
- * The client sends one line of JSON, {"path", "rows", "columns", "term"}, path being relative to the mount; it hears
- * "ok" or "error WORDS", a line. Then frames of a terminal go up (terminal_frame_input, terminal_frame_window) and
- * what it shows comes down, in pieces of u32 length (native) and bytes; a length of 0 is the end, and the shell's exit
- * code follows as u32.
+ * The client sends one line of JSON, {"path", "rows", "columns", "term"}, path being relative to the mount;
+ * it hears "ok" or "error WORDS", a line. Then frames of a terminal go up (terminal_frame_input,
+ * terminal_frame_window) and what it shows comes down, in pieces of u32 length (native) and bytes; a length
+ * of 0 is the end, and the shell's exit code follows as u32.
  */
 #ifndef RUNFS_FS_SHELL_H
 #define RUNFS_FS_SHELL_H

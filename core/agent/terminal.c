@@ -52,7 +52,7 @@ void terminal_input(struct agent *a, const void *payload, size_t len)
     struct command *c = &a->command;
 
     if (!c->active || !c->terminal || c->output[0] < 0)
-        return; /* it has ended meanwhile */
+        return;     /* it has ended meanwhile */
     if (len == 0) { /* the kernel tells the session: SIGHUP */
         close(c->output[0]);
         c->output[0] = -1;

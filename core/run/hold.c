@@ -65,7 +65,8 @@ bool hold_machine(struct run_job *job, struct machine *machine, struct job_shell
                        .job_id = job->row.id,
                        .machine = machine,
                        .shells = *shells,
-                       .until = mono_ns() + config_number(e->store, "hold_minutes", HOLD_MINUTES) * 60000000000LL};
+                       .until =
+                           mono_ns() + config_number(e->store, "hold_minutes", HOLD_MINUTES) * 60000000000LL};
     *shells = (struct job_shells){0};
     pthread_mutex_lock(&e->lock);
     h->next = e->held;
@@ -114,9 +115,10 @@ int engine_hold(struct engine *e, int64_t job_id, struct err *err)
     if (job)
         atomic_store(&job->hold, true);
     else if (!held_find(e, job_id))
-        r = err_set(err, -EINVAL,
-                    "the job is completed and its machine is gone: `echo hold > ctl` before it ends, or `echo on > "
-                    "config/hold_on_failure`, and run it again");
+        r = err_set(
+            err, -EINVAL,
+            "the job is completed and its machine is gone: `echo hold > ctl` before it ends, or `echo on > "
+            "config/hold_on_failure`, and run it again");
     pthread_mutex_unlock(&e->lock);
     return r;
 }

@@ -41,12 +41,13 @@ struct step_result {
                         was known */
 };
 
-/* What a shell that is like a step needs; by the number of the step. Environments hold secrets: never written down. */
+/* What a shell that is like a step needs; by the number of the step. Environments hold secrets: never written
+ * down. */
 struct job_shells {
     struct step_shell {
         char **env; /* owned; NULL: it ran no process */
         char *cwd;  /* owned */
-    } *steps;       /* owned */
+    } * steps;      /* owned */
     size_t n;
 };
 void job_shells_release(struct job_shells *s);

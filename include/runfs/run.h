@@ -91,9 +91,11 @@ int engine_rerun_job(struct engine *e, int64_t job_id, struct err *err); /* and 
 int engine_delete_run(struct engine *e, int64_t run_id,
                       struct err *err); /* -EBUSY while it is not completed */
 
-/* -------------------------------------------------------------------------------------------- held machines */
+/* -------------------------------------------------------------------------------------------- held machines
+ */
 
-/* Keeps the job's machine when it ends, for config/hold_minutes. -EINVAL: it has ended, and the machine is gone. */
+/* Keeps the job's machine when it ends, for config/hold_minutes. -EINVAL: it has ended, and the machine is
+ * gone. */
 int engine_hold(struct engine *e, int64_t job_id, struct err *err);
 /* Takes that back, or lets the machine go. -EINVAL: none is held; -EBUSY: somebody has a shell in it. */
 int engine_release_held(struct engine *e, int64_t job_id, struct err *err);
@@ -106,11 +108,12 @@ struct shell_request {
     void *data;
     struct machine_result result; /* the caller releases it */
 };
-/* Blocks until the shell ends. It has the environment and the directory of that step (by number; 0: the last that
- * ran). -ENOENT: no machine is held, -EBUSY: the job runs, or somebody is in it. */
+/* Blocks until the shell ends. It has the environment and the directory of that step (by number; 0: the last
+ * that ran). -ENOENT: no machine is held, -EBUSY: the job runs, or somebody is in it. */
 /* Whether it could be had now: 0, or the errors above. */
 int engine_can_shell(struct engine *e, int64_t job_id, int step_number, struct err *err);
-int engine_shell(struct engine *e, int64_t job_id, int step_number, struct shell_request *rq, struct err *err);
+int engine_shell(struct engine *e, int64_t job_id, int step_number, struct shell_request *rq,
+                 struct err *err);
 
 /* ---------------------------------------------------------------------------------------------------
  * settings */
