@@ -309,10 +309,8 @@ static const struct schema *schema_of_key(struct parse *p, struct choices *choic
     bool expression = key->kind == TOKEN_EXPRESSION || key->kind == TOKEN_INSERT;
 
     *ret_error = 0;
-    if (key->kind == TOKEN_INSERT || (expression && (first->properties || choices->n > 1)))
-        return &schema_any;
-    if (expression)
-        return first->value;
+    if (expression) /* a mapping that has only keys of the file's own choice knows what they hold */
+        return first->properties || choices->n > 1 ? &schema_any : first->value;
     const struct schema_property *q = match_property(choices, key->str);
     if (q && (!q->background || p->run->opts->background_steps))
         return q->type;
@@ -325,8 +323,9 @@ static const struct schema *schema_of_key(struct parse *p, struct choices *choic
     return NULL;
 }
 
+/* *expression becomes true when the key is one: then nobody knows which properties the mapping will have. */
 static int read_pair(struct parse *p, const struct token_pair *raw, struct choices *choices, unsigned context,
-                     bool twin, struct token *to)
+                     bool twin, struct token *to, bool *expression)
 {
     struct token *key = NULL, *value = NULL;
     bool skip;
@@ -334,6 +333,7 @@ static int read_pair(struct parse *p, const struct token_pair *raw, struct choic
 
     if (r < 0)
         return r;
+    *expression |= key && (key->kind == TOKEN_EXPRESSION || key->kind == TOKEN_INSERT);
     if (skip)
         return skip_value(p, raw->value);
     if (twin) {
@@ -367,11 +367,8 @@ static int read_mapping(struct parse *p, const struct token *raw, const struct s
     }
     to->map.pairs = arena_array(p->arena, struct token_pair, raw->map.n);
     int r = to->map.pairs ? find_twins(p, raw, &twins) : -ENOMEM;
-    for (size_t i = 0; r == 0 && i < raw->map.n; i++) {
-        const struct token *key = raw->map.pairs[i].key;
-        expression_key |= key->kind == TOKEN_STRING && strstr(key->str, "${{");
-        r = read_pair(p, &raw->map.pairs[i], &choices, context, twins[i], to);
-    }
+    for (size_t i = 0; r == 0 && i < raw->map.n; i++)
+        r = read_pair(p, &raw->map.pairs[i], &choices, context, twins[i], to, &expression_key);
     if (r < 0)
         return r;
     if (choices.n > 1)
