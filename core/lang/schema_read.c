@@ -6,7 +6,7 @@
 #include "workflow_internal.h"
 #include "yaml.h"
 
-enum { MAX_CHOICES = 8 };
+enum { MAX_CHOICES = 8, FEW_KEYS = 16 };
 
 /* The mappings that a place may hold, while its keys tell which of them it is. */
 struct choices {
@@ -179,14 +179,30 @@ static int compare_twins(const void *a, const void *b)
     return order ? order : (x->i > y->i) - (x->i < y->i);
 }
 
-/* Which keys repeat an earlier one, by sorting: a hostile file must not make it slow. *ret is owned. */
-static int find_twins(struct parse *p, const struct token *raw, bool **ret)
+static void mark_twins(struct twin *keys, size_t n, bool *twin)
 {
-    size_t n = 0;
-    _free_ struct twin *keys = calloc(raw->map.n + 1, sizeof(*keys));
-    _free_ bool *twin = calloc(raw->map.n + 1, sizeof(bool));
+    if (n > FEW_KEYS) {
+        qsort(keys, n, sizeof(*keys), compare_twins);
+        for (size_t k = 1; k < n; k++)
+            twin[keys[k].i] = strcasecmp(keys[k - 1].text, keys[k].text) == 0;
+        return;
+    }
+    for (size_t k = 1; k < n; k++)
+        for (size_t before = 0; before < k && !twin[keys[k].i]; before++)
+            twin[keys[k].i] = ((keys[before].text[0] ^ keys[k].text[0]) & ~0x20) == 0 &&
+                              strcasecmp(keys[before].text, keys[k].text) == 0;
+}
 
-    if (!keys || !twin)
+/* Which keys repeat an earlier one; by sorting where there are many: a hostile file must not make it slow.
+ * twin has a zeroed flag for each key. */
+static int find_twins(struct parse *p, const struct token *raw, bool *twin)
+{
+    struct twin few[FEW_KEYS];
+    _free_ struct twin *many = raw->map.n > FEW_KEYS ? calloc(raw->map.n, sizeof(*many)) : NULL;
+    struct twin *keys = raw->map.n > FEW_KEYS ? many : few;
+    size_t n = 0;
+
+    if (!keys)
         return -ENOMEM;
     for (size_t i = 0; i < raw->map.n; i++) {
         const struct token *key = raw->map.pairs[i].key;
@@ -199,10 +215,7 @@ static int find_twins(struct parse *p, const struct token *raw, bool **ret)
         if (*text)
             keys[n++] = (struct twin){text, i};
     }
-    qsort(keys, n, sizeof(*keys), compare_twins);
-    for (size_t k = 1; k < n; k++)
-        twin[keys[k].i] = strcasecmp(keys[k - 1].text, keys[k].text) == 0;
-    *ret = TAKE(twin);
+    mark_twins(keys, n, twin);
     return 0;
 }
 
@@ -357,7 +370,9 @@ static int read_mapping(struct parse *p, const struct token *raw, const struct s
                         unsigned context, struct token *to)
 {
     struct choices choices;
-    _free_ bool *twins = NULL;
+    bool few[FEW_KEYS] = {0};
+    _free_ bool *many = raw->map.n > FEW_KEYS ? calloc(raw->map.n, sizeof(bool)) : NULL;
+    bool *twins = raw->map.n > FEW_KEYS ? many : few;
     bool expression_key = false;
 
     choose(schema, SCHEMA_MAPPING, &choices);
@@ -366,7 +381,7 @@ static int read_mapping(struct parse *p, const struct token *raw, const struct s
         return skip_value(p, raw);
     }
     to->map.pairs = arena_array(p->arena, struct token_pair, raw->map.n);
-    int r = to->map.pairs ? find_twins(p, raw, &twins) : -ENOMEM;
+    int r = to->map.pairs && twins ? find_twins(p, raw, twins) : -ENOMEM;
     for (size_t i = 0; r == 0 && i < raw->map.n; i++)
         r = read_pair(p, &raw->map.pairs[i], &choices, context, twins[i], to, &expression_key);
     if (r < 0)

@@ -53,6 +53,10 @@ struct parse {
     const char *file;
     bool no_memory; /* a complaint could not be kept */
     int nodes, level;
+    struct { /* what most steps have instead of an `if`, so that it is parsed once */
+        const struct schema *place;
+        const struct expr *success;
+    } fallback;
 };
 
 /* lint.c */

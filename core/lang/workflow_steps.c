@@ -13,22 +13,34 @@ static void trim(const char **s, size_t *len)
         --*len;
 }
 
+static int success_condition(struct parse *p, const struct schema *schema, const struct expr **ret)
+{
+    static const char text[] = "success()";
+    _expr_err_ struct expr_err err = {0};
+
+    if (p->fallback.place != schema) {
+        int r = parse_expression(p, text, strlen(text), schema->context, &p->fallback.success, &err);
+        if (r < 0)
+            return r;
+        p->fallback.place = schema;
+    }
+    *ret = p->fallback.success;
+    return 0;
+}
+
 /* `if` as a whole expression: success() when there is none, success() && (...) when it does not ask for the
  * status. On a complaint *ret stays NULL. */
 int convert_condition(struct parse *p, const struct token *t, const struct schema *schema,
                       const struct expr **ret)
 {
-    static const char fallback[] = "success()";
     _expr_err_ struct expr_err err = {0};
     _buf_ struct buf whole = BUF_INIT;
     const char *text = t ? t->str : "";
     size_t len = t ? t->len : 0;
 
     trim(&text, &len);
-    if (len == 0) {
-        text = fallback;
-        len = strlen(fallback);
-    }
+    if (len == 0)
+        return success_condition(p, schema, ret);
     int r = parse_expression(p, text, len, schema->context, ret, &err);
     if (r == 0 && !expr_calls_status(*ret)) {
         buf_addf(&whole, "success() && (%.*s)", (int)len, text);

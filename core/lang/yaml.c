@@ -169,11 +169,12 @@ static int resolve_tagged(struct builder *b, struct token *t, const char *tag, y
 
 static int resolve(struct builder *b, struct token *t, const yaml_event_t *e)
 {
+    static const char starts[] = "~nNtTfF.+-0123456789"; /* of all that is no string */
     const char *tag = (const char *)e->data.scalar.tag;
 
     if (tag)
         return resolve_tagged(b, t, tag, e->data.scalar.style);
-    if (e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE || memchr(t->str, '\0', t->len))
+    if (e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE || !memchr(starts, t->str[0], sizeof(starts)))
         return 0;
     if (yaml_match_null(t) || yaml_match_boolean(t))
         return 0;
