@@ -44,6 +44,10 @@ static int visit(struct parse *p, const struct token *raw)
 {
     bool collection = raw->kind == TOKEN_SEQUENCE || raw->kind == TOKEN_MAPPING;
 
+    if (raw == p->broken) {
+        p->met_broken = true;
+        return -EINVAL;
+    }
     p->nodes += collection ? 2 : 1;
     if (p->nodes > WORKFLOW_MAX_NODES)
         return refuse_file(p, "Maximum YAML nodes exceeded");

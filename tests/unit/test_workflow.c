@@ -101,6 +101,14 @@ static void test_yaml(void **state)
          " (Line: 7, Col: 1): The file must hold one document, and a second one starts here"},
         {"on: [push\njobs: x",
          " (Line: 2, Col: 5): While parsing a flow sequence, did not find expected ',' or ']'."},
+        {"on: pusch\njobs:\n  a:\n    runs-on: [x\n    steps: y\n", /* what is no YAML says nothing else */
+         " (Line: 5, Col: 10): While parsing a flow sequence, did not find expected ',' or ']'."},
+        /* what is YAML and refused is told after what is wrong before it */
+        {ON "foo: bar\njobs:\n  a:\n    runs-on: x\n    if: !cancelled()\n    name: [b]\n",
+         " (Line: 2, Col: 1): Unexpected value 'foo'\n: Unexpected tag '!cancelled()'"},
+        {ON "env: {A: b, *c : d}\n", ": Unknown anchor 'c'"},
+        {ON "env: {A: b, ? [c, *d] : e}\n",
+         " (Line: 2, Col: 15): Expected a scalar value\n: Unknown anchor 'd'"},
         {"on: *x\n", ": Unknown anchor 'x'"},
         {"on: !x push\n", ": Unexpected tag '!x'"},
         {ON "env: !!set {}\n", ": Unexpected tag 'tag:yaml.org,2002:set'"},
@@ -145,7 +153,9 @@ static void test_limits(void **state)
     for (int i = 0; i < 100000; i++)
         buf_adds(&deep, "[");
     assert_int_equal(workflow_parse("w.yml", buf_str(&deep), deep.len, NULL, &w, &lint2), -EINVAL);
-    assert_string_equal(lint2.errors[0].msg, "w.yml: Maximum object depth exceeded");
+    assert_int_equal(lint2.n, 2);
+    assert_string_equal(lint2.errors[0].msg, "w.yml (Line: 1, Col: 1): A sequence was not expected");
+    assert_string_equal(lint2.errors[1].msg, "w.yml: Maximum object depth exceeded");
     assert_non_null(buf_reserve(&large, 50 << 20));
     memset(large.ptr, '#', 50 << 20);
     assert_int_equal(workflow_parse("w.yml", large.ptr, 50 << 20, NULL, &w, &lint3), -EFBIG);
