@@ -335,8 +335,7 @@ static const struct schema *schema_of_key(struct parse *p, struct choices *choic
         *ret_error = validate(p, first->key, 0, &key);
         return first->value;
     }
-    if (q || !first->open)
-        parse_error(p, key, "Unexpected value '%s'", key->str);
+    parse_error(p, key, "Unexpected value '%s'", key->str);
     return NULL;
 }
 

@@ -283,6 +283,10 @@ static void test_conversion(void **state)
         {"on: {schedule: [{cron: '0 0 * *'}]}\n" JOB,
          " (Line: 1, Col: 24): Invalid cron expression. Expected format: '* * * * *' (minute hour day month "
          "weekday)"},
+        {"on: {workflow_dispatch: {description: a, inputs: {b: {deprecationMessage: c}}}}\n" JOB,
+         " (Line: 1, Col: 26): Unexpected value 'description'\n"
+         " (Line: 1, Col: 55): Unexpected value 'deprecationMessage'"},
+        {"on: {workflow_dispatch: {inputs: }}\n" JOB, NULL},
         {"on: {workflow_dispatch: {inputs: {a: {type: choice}, b: }}}\n" JOB,
          " (Line: 1, Col: 38): Missing 'options' for choice input"},
         {ON "jobs: {a: {runs-on: x, container: 'docker://', steps: [{run: a}]}}\n",
