@@ -243,6 +243,25 @@ static const struct {
     {"workflow_call", match_always},
 };
 
+/* A filter and its twin: the parser takes both, and GitHub then runs nothing. In its words. */
+static bool conflicts(const struct workflow_event *on, struct buf *why)
+{
+    const struct {
+        const char *key;
+        bool both;
+    } twins[] = {{"branches", on->branches && on->branches_ignore},
+                 {"tags", on->tags && on->tags_ignore},
+                 {"paths", on->paths && on->paths_ignore}};
+
+    for (size_t i = 0; i < ARRAY_LEN(twins); i++)
+        if (twins[i].both) {
+            buf_addf(why, "you may only define one of `%s` and `%s-ignore` for a single event", twins[i].key,
+                     twins[i].key);
+            return true;
+        }
+    return false;
+}
+
 bool event_matches(const struct workflow *w, const struct event *e, struct buf *why)
 {
     const struct workflow_event *on = workflow_event(w, e->name);
@@ -259,7 +278,7 @@ bool event_matches(const struct workflow *w, const struct event *e, struct buf *
             match = matchers[i].match;
     buf_addf(why, "%s: ", e->name);
     size_t start = why->len;
-    bool pass = match(on, e, why);
+    bool pass = !conflicts(on, why) && match(on, e, why);
     if (why->len == start)
         buf_adds(why, "the workflow runs on it");
     return pass;

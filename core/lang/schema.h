@@ -50,7 +50,6 @@ struct schema_property {
 struct schema {
     enum schema_kind kind;
     bool non_empty;                           /* string */
-    bool open;                                /* mapping: unknown keys are ignored */
     unsigned context;                         /* enum schema_context */
     const char *const *values;                /* string: the only ones, ends with NULL */
     const struct schema *item;                /* sequence */

@@ -160,6 +160,17 @@ static const char *call_problem(const struct parse *p, const char *uses)
     return NULL;
 }
 
+/* "$/" is what "./" is: the repository of the file that calls. */
+static int find_called(const struct workflow_opts *opts, const char *uses, struct buf *ret, struct err *err)
+{
+    _buf_ struct buf local = BUF_INIT;
+
+    if (!str_starts(uses, "$/"))
+        return opts->find(opts->data, uses, ret, err);
+    buf_addf(&local, ".%s", uses + 1);
+    return buf_ok(&local) ? opts->find(opts->data, buf_str(&local), ret, err) : -ENOMEM;
+}
+
 static int follow(struct call *c, const struct token *allowed)
 {
     const struct workflow_opts *opts = c->from->run->opts;
@@ -172,7 +183,7 @@ static int follow(struct call *c, const struct token *allowed)
         return 0;
     }
     c->from->run->calls++;
-    int r = opts->find(opts->data, c->uses->str, &text, &err);
+    int r = find_called(opts, c->uses->str, &text, &err);
     if (r == -ENOMEM || r == -EOPNOTSUPP)
         return r == -ENOMEM ? r : 0;
     if (r < 0) {
@@ -184,8 +195,9 @@ static int follow(struct call *c, const struct token *allowed)
         return -ENOMEM;
     c->job->called = &doc->workflow; /* from here on the caller owns it */
     doc->workflow.arena = &doc->arena;
-    doc->workflow.file =
-        arena_strdup(&doc->arena, str_starts(c->uses->str, "./") ? c->uses->str + 2 : c->uses->str);
+    doc->workflow.file = arena_strdup(
+        &doc->arena,
+        str_starts(c->uses->str, "./") || str_starts(c->uses->str, "$/") ? c->uses->str + 2 : c->uses->str);
     struct parse to = {.run = c->from->run,
                        .caller = c->from,
                        .uses = c->uses->str,

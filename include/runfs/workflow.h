@@ -46,8 +46,10 @@ struct workflow_step {
     const char *uses;
     const struct token *with, *env;
     const struct token *continue_on_error, *timeout_minutes;
-    bool background;
-    const struct token *target; /* of wait, wait-all, cancel, parallel */
+    bool background, has_background; /* its value, and whether it was given */
+    const struct token *target;      /* of wait, wait-all, cancel, parallel */
+    struct workflow_step *parallel;  /* STEP_PARALLEL: the steps of the group, with ids of their own */
+    size_t n_parallel;
 };
 
 struct workflow_job {
