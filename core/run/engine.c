@@ -43,18 +43,24 @@ void engine_set_slots(struct engine *e, int slots)
     pthread_mutex_unlock(&e->lock);
 }
 
+/* Cancelled jobs get the time that they have, old runs are deleted once an hour. */
 static void *janitor(void *engine)
 {
     struct engine *e = engine;
+    int64_t retain_at = mono_ns();
 
     pthread_mutex_lock(&e->lock);
     while (!e->stopping) {
-        pthread_mutex_unlock(&e->lock);
-        engine_retain(e);
-        pthread_mutex_lock(&e->lock);
-        struct timespec until = seconds_from_now(JANITOR_SECONDS);
-        while (!e->stopping && pthread_cond_timedwait(&e->done, &e->lock, &until) == 0)
-            ;
+        if (mono_ns() >= retain_at) {
+            pthread_mutex_unlock(&e->lock);
+            engine_retain(e);
+            pthread_mutex_lock(&e->lock);
+            retain_at = mono_ns() + JANITOR_SECONDS * 1000000000LL;
+        }
+        int64_t kill_at = schedule_kill_overdue(e), at = kill_at && kill_at < retain_at ? kill_at : retain_at;
+        struct timespec until = {.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
+        if (!e->stopping)
+            pthread_cond_timedwait(&e->done, &e->lock, &until);
     }
     pthread_mutex_unlock(&e->lock);
     return NULL;
@@ -148,7 +154,7 @@ static void stop_jobs(struct engine *e)
         for (size_t i = 0; i < run->n_jobs; i++)
             if (run->jobs[i]->state == JOB_STATE_RUNNING) {
                 run->cancelled = true;
-                job_cancel(run->jobs[i]);
+                job_cancel(run->jobs[i], NULL);
             }
     while (e->busy > 0 && pthread_cond_timedwait(&e->work, &e->lock, &until) == 0)
         ;

@@ -58,6 +58,15 @@ static const char *const versions[] = {
     "  changed_at INTEGER NOT NULL);"
     "CREATE TABLE vars (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, value TEXT NOT NULL,"
     "  changed_at INTEGER NOT NULL);",
+    /* 2: called workflows, concurrency, environments, permissions */
+    "ALTER TABLE runs ADD COLUMN concurrency TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE runs ADD COLUMN why TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE jobs ADD COLUMN caller TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE jobs ADD COLUMN uses TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE jobs ADD COLUMN environment TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE jobs ADD COLUMN environment_url TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE jobs ADD COLUMN permissions TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE jobs ADD COLUMN concurrency TEXT NOT NULL DEFAULT '';",
 };
 
 static int user_version(sqlite3 *db)

@@ -260,7 +260,7 @@ static bool recover_run(struct store *st, int64_t id, struct err *err)
     int64_t ids[64], after = 0, now = now_ns();
     ssize_t n;
 
-    if (!old || str_eq(old->status, "queued")) {
+    if (!old || str_eq(old->status, "queued") || str_eq(old->status, "pending")) {
         run_row_unref(old);
         return false;
     }

@@ -77,6 +77,9 @@ int strategy_expand(const json_t *evaluated, struct strategy *ret, struct err *e
  * without empty strings and nulls; nothing when there is none. */
 void matrix_suffix(const json_t *combination, struct buf *ret);
 
+/* Appends the id that GitHub's messages give a combination, from its suffix: "ubuntu_18", "_18_x". */
+void matrix_id(const char *suffix, struct buf *ret);
+
 /* Appends "build (ubuntu, 18)": the name of combination `index` of a job called `job`, at most 100
  * characters. */
 void strategy_name(const struct strategy *s, size_t index, const char *job, struct buf *ret);
