@@ -217,5 +217,7 @@ void engine_status(struct engine *e, struct engine_status *ret)
     *ret = (struct engine_status){.slots = e->slots, .busy = e->busy, .queued_jobs = e->queued};
     for (struct run *run = e->runs; run; run = run->next)
         ret->active_runs++;
+    for (struct permit *p = e->permits; p; p = p->next)
+        ret->pending += !p->held;
     pthread_mutex_unlock(&e->lock);
 }

@@ -13,8 +13,8 @@ const char *job_status_name(enum job_status s)
 
 void job_result_release(struct job_result *r)
 {
-    json_decref(r->outputs);
-    r->outputs = NULL;
+    json_decref(TAKE(r->outputs));
+    free(TAKE(r->environment_url));
 }
 
 /* Something stood in the way of the whole job: its setting up says what. */
@@ -65,6 +65,28 @@ static json_t *job_outputs(struct running_job *j)
     return result;
 }
 
+/* environment.url, once all steps have ended. A secret in it is masked, as everywhere that it is shown. */
+static char *environment_url(struct running_job *j)
+{
+    const struct token *url = token_get(j->spec->job->environment, "url");
+    struct expr_env env = job_expr_env(j);
+    struct step_output o = {.job = j, .step = j->spec->job->n_steps ? j->spec->job->n_steps - 1 : 0};
+    _buf_ struct buf masked = BUF_INIT;
+    _free_ char *text = NULL;
+    struct err err = {0};
+
+    if (!url)
+        return NULL;
+    if (token_eval_string(url, j->spec->workflow->file, &env, &text, &err) < 0) {
+        output_error(&o, err.msg);
+        j->status = j->status == JOB_SUCCESS ? JOB_FAILURE : j->status;
+    } else {
+        mask_apply(j->mask, text, strlen(text), &masked);
+    }
+    output_release(&o);
+    return masked.len ? buf_steal(&masked) : NULL;
+}
+
 void job_run(const struct job_spec *spec, struct machine *machine, struct mask *mask,
              const struct job_sink *sink, struct job_result *ret)
 {
@@ -80,6 +102,7 @@ void job_run(const struct job_spec *spec, struct machine *machine, struct mask *
     if (atomic_load(spec->cancelled) && j.status == JOB_SUCCESS)
         j.status = JOB_CANCELLED;
     ret->outputs = j.contexts ? job_outputs(&j) : json_object();
+    ret->environment_url = j.contexts ? environment_url(&j) : NULL;
     ret->status = j.status;
     ret->exit_code = j.status == JOB_SUCCESS ? 0 : j.exit_code ? j.exit_code : 1;
     job_release(&j);

@@ -43,8 +43,9 @@ struct step_result {
 
 struct job_result {
     enum job_status status;
-    int exit_code;   /* 0, or the first failing step's */
-    json_t *outputs; /* owned object of strings */
+    int exit_code;         /* 0, or the first failing step's */
+    json_t *outputs;       /* owned object of strings */
+    char *environment_url; /* owned; masked; NULL: none */
 };
 void job_result_release(struct job_result *r);
 

@@ -139,26 +139,6 @@ static void refuse_all(struct run_job *job, const char *msg)
                 job_refuse(run->jobs[i], msg);
 }
 
-static void expand(struct run_job *job)
-{
-    struct run *run = job->run;
-    struct err err = {0};
-
-    if (job_expand(job, &err) < 0) {
-        refuse_all(job, err.msg);
-        return;
-    }
-    for (size_t i = 0; i < run->n_jobs; i++) {
-        struct run_job *one = run->jobs[i];
-        if (one->group != job->group || one->state != JOB_STATE_HELD)
-            continue;
-        if (job_prepare_row(one, &err) < 0)
-            job_refuse(one, err.msg);
-        else
-            job_put(one);
-    }
-}
-
 /* What its `if` says now; -EINVAL: it cannot be evaluated. why: may be NULL. */
 static int evaluate_if(struct run_job *job, bool *ret_wanted, struct buf *why, struct err *err)
 {
@@ -174,28 +154,6 @@ static int evaluate_if(struct run_job *job, bool *ret_wanted, struct buf *why, s
                        expr_err.msg ? expr_err.msg : "It cannot be evaluated");
     *ret_wanted = value_truthy(&value);
     return 0;
-}
-
-/* All needs are done: does it run? */
-static void decide(struct run_job *job)
-{
-    bool wanted = false, cancelled = scope_cancelled(job->scope);
-    _buf_ struct buf why = BUF_INIT;
-    struct err err = {0};
-
-    buf_addf(&why, "if: %s\n", expr_text(job->def->condition));
-    int r = evaluate_if(job, &wanted, &why, &err);
-    if (r == 0)
-        buf_addf(&why, "%s\n", wanted ? "runs" : cancelled ? "cancelled" : "skipped");
-    if (r == 0 && wanted && job->def->uses)
-        buf_addf(&why, "calls %s\n", job->def->uses);
-    job->decided = job->row.why = run_keep(job->run, buf_str(&why));
-    if (r < 0)
-        job_refuse(job, err.msg);
-    else if (!wanted)
-        job_done(job, cancelled ? JOB_CANCELLED : JOB_SKIPPED, 0);
-    else
-        expand(job);
 }
 
 /* ------------------------------------------------------------------- from max-parallel to a concurrency
@@ -319,6 +277,53 @@ static bool admit(struct run_job *job)
     job->state = JOB_STATE_PENDING;
     (void)proceed(job);
     return true;
+}
+
+/* A job becomes its combinations, and these go on as far as they can. */
+static void expand(struct run_job *job)
+{
+    struct run *run = job->run;
+    struct err err = {0};
+
+    if (job_expand(job, &err) < 0) {
+        refuse_all(job, err.msg);
+        return;
+    }
+    for (size_t i = 0; i < run->n_jobs; i++) {
+        struct run_job *one = run->jobs[i];
+        if (one->group != job->group || one->state != JOB_STATE_HELD)
+            continue;
+        if (job_prepare_row(one, &err) < 0)
+            job_refuse(one, err.msg);
+        else
+            job_put(one);
+    }
+    /* in the order of the combinations: who asks first for a concurrency group has it */
+    for (size_t i = 0; job->group && i < run->n_jobs; i++)
+        if (run->jobs[i]->group == job->group && run->jobs[i]->state == JOB_STATE_HELD)
+            (void)admit(run->jobs[i]);
+}
+
+/* All needs are done: does it run? */
+static void decide(struct run_job *job)
+{
+    bool wanted = false, cancelled = scope_cancelled(job->scope);
+    _buf_ struct buf why = BUF_INIT;
+    struct err err = {0};
+
+    buf_addf(&why, "if: %s\n", expr_text(job->def->condition));
+    int r = evaluate_if(job, &wanted, &why, &err);
+    if (r == 0)
+        buf_addf(&why, "%s\n", wanted ? "runs" : cancelled ? "cancelled" : "skipped");
+    if (r == 0 && wanted && job->def->uses)
+        buf_addf(&why, "calls %s\n", job->def->uses);
+    job->decided = job->row.why = run_keep(job->run, buf_str(&why));
+    if (r < 0)
+        job_refuse(job, err.msg);
+    else if (!wanted)
+        job_done(job, cancelled ? JOB_CANCELLED : JOB_SKIPPED, 0);
+    else
+        expand(job);
 }
 
 static void finish_call(struct run_job *job)

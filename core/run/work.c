@@ -188,9 +188,7 @@ static void work(struct run_job *job)
     struct job_result result = {0};
 
     if (mask) {
-        add_secrets(mask, json_object_get(run->contexts, "secrets"));
-        if (job->scope != run->top)
-            add_secrets(mask, json_object_get(contexts, "secrets"));
+        add_secrets(mask, json_object_get(contexts, "secrets"));
         start_rows(job, &sink, contexts, mask);
     }
     pthread_mutex_unlock(&e->lock);
@@ -207,6 +205,9 @@ static void work(struct run_job *job)
     if (mask)
         sink_job_outputs(&sink, result.outputs);
     job->outputs = TAKE(result.outputs);
+    if (result.environment_url)
+        job->row.environment_url = run_keep(run, result.environment_url);
+    job_result_release(&result);
     job_finish(job, result.status, result.exit_code);
     run_advance(run); /* may free the run and the job */
     (void)store_commit(e->store, NULL);
