@@ -78,12 +78,15 @@ static void take_up_queued(struct engine *e)
             struct err err = {0};
             int64_t jobs[64];
             if (row && run_restore(e, row, &run, &err) == 0) {
-                /* its job rows are there from before: they are made again under a new attempt */
-                if (store_list_jobs(e->store, row->id, row->attempt, 0, jobs, 1) > 0)
-                    run->row.attempt++;
+                /* its job rows are there from before: they are made again under a new attempt, but those
+                 * that are done */
+                bool before = store_list_jobs(e->store, row->id, row->attempt, 0, jobs, 1) > 0;
+                run->row.attempt += before;
                 store_begin(e->store);
                 (void)store_put_run(e->store, &run->row, NULL);
-                int r = run_add_jobs(run, &err);
+                int r = before ? run_carry(run, RERUN_UNFINISHED, NULL, &err) : 0;
+                if (r == 0)
+                    r = run_add_jobs(run, &err);
                 int c = store_commit(e->store, &err);
                 if (r == 0 && c == 0)
                     run_activate(e, run);

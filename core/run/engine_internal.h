@@ -244,7 +244,7 @@ void permit_describe(const struct permit *p, struct buf *ret);
 
 /* ------------------------------------------------------------------------------- attempts (rerun.c) */
 
-enum rerun { RERUN_ALL, RERUN_FAILED, RERUN_JOB };
+enum rerun { RERUN_ALL, RERUN_FAILED, RERUN_JOB, RERUN_UNFINISHED };
 /* Says in run->carried which jobs of the attempt before stay as they are. key: of the job for RERUN_JOB. */
 int run_carry(struct run *run, enum rerun what, const char *key, struct err *err);
 /* If it is one of them it is done, with what came of it then; ret_carried says so. */

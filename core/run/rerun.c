@@ -118,16 +118,25 @@ static void spread(struct formers *f)
     }
 }
 
+static bool begins(const struct former *job, enum rerun what, const char *key)
+{
+    switch (what) {
+    case RERUN_JOB:
+        return str_eq(job->row->key, key);
+    case RERUN_FAILED:
+        return failed(job) && !job->calls;
+    default:
+        return !str_eq(job->row->status, "completed") && !job->calls;
+    }
+}
+
 /* Marks where it begins. Whether there is anything. */
 static bool mark(struct formers *f, enum rerun what, const char *key)
 {
     bool any = false;
 
-    for (size_t i = 0; i < f->n; i++) {
-        struct former *job = &f->jobs[i];
-        job->again = what == RERUN_JOB ? str_eq(job->row->key, key) : failed(job) && !job->calls;
-        any |= job->again;
-    }
+    for (size_t i = 0; i < f->n; i++)
+        any |= f->jobs[i].again = begins(&f->jobs[i], what, key);
     return any;
 }
 
@@ -139,7 +148,7 @@ int run_carry(struct run *run, enum rerun what, const char *key, struct err *err
         return 0;
     if (read_formers(run->e->store, run->row.id, run->row.attempt - 1, &f) < 0)
         return err_errno(err, -ENOMEM, "cannot run again");
-    if (!mark(&f, what, key))
+    if (!mark(&f, what, key) && what == RERUN_FAILED)
         return err_set(err, -EINVAL, "run %lld has no failed jobs", (long long)run->row.id);
     spread(&f);
     run->carried = json_object();

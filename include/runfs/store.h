@@ -281,7 +281,8 @@ int store_delete_setting(struct store *st, enum setting_kind kind, const char *n
 /*
  * After a crash: every job and step that was in progress becomes completed/interrupted, jobs that had not
  * started become completed/cancelled, and their runs completed/interrupted with sizes of what they had
- * logged. Runs of which nothing had started stay queued. Returns how many runs were interrupted, or -errno.
+ * logged. Runs of which no job was at work stay as they are, to be taken up again. Returns how many runs were
+ * interrupted, or -errno.
  */
 int store_recover(struct store *st, struct err *err);
 

@@ -86,3 +86,18 @@ touch "$T/go-$five" "$T/go-$six"
 ended "$six"
 file_is "$M/runs/$five/conclusion" success
 file_is "$M/runs/$six/conclusion" success
+
+# also when other jobs of its run are done already: they stay done
+sed -i 's/echo built/echo built >>BUILT/;s,BUILT,'"$T/built"',' "$T/d.yml"
+sed -i 's/deploy-/again-/' "$T/d.yml"
+seven=$(rf_start "$T/d.yml")
+rf_wait 10 grep -q started "$M/runs/$seven/log"
+eight=$(rf_start "$T/d.yml")
+rf_wait 10 grep -q pending "$M/runs/$eight/jobs/deploy/status"
+rf_umount
+rf_mount
+touch "$T/go-$eight"
+ended "$eight"
+file_is "$M/runs/$eight/conclusion" success
+file_is "$M/runs/$eight/jobs/after/conclusion" success
+equal 'built once each' 2 "$(wc -l <"$T/built")"
