@@ -3,6 +3,7 @@
  * jobs of its workflow become jobs of the run, in a scope of their own; when they are done, it has outputs.
  */
 #include "engine_internal.h"
+#include "remotes.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
 
@@ -14,6 +15,8 @@ struct finder {
     struct engine *e;
     const char *repo_path; /* of the repository that the workflow belongs to; "" without */
     json_t *texts;         /* borrowed object: uses -> text */
+    bool again;            /* what is not among the texts is not looked for */
+    struct err err;        /* why the last one was not found */
 };
 
 /* A workflow of the same repository: a file in its checkout, or what was dropped under that name. */
@@ -38,26 +41,47 @@ static int find_local(const struct finder *f, const char *uses, struct buf *ret,
     return buf_ok(ret) ? 0 : -ENOMEM;
 }
 
+/* "owner/name/.github/workflows/x.yml@ref". */
+static int find_remote(const struct finder *f, const char *uses, struct buf *ret, struct err *err)
+{
+    const char *at = strrchr(uses, '@'), *slash = strchr(uses, '/');
+    const char *path = slash ? strchr(slash + 1, '/') : NULL;
+    char sha[41];
+
+    if (!at || !path || path > at)
+        return err_set(err, -EINVAL, "%s names no workflow of a repository", uses);
+    _free_ char *repository = strndup(uses, (size_t)(path - uses));
+    _free_ char *file = strndup(path + 1, (size_t)(at - path - 1));
+    if (!repository || !file)
+        return -ENOMEM;
+    int r = remote_resolve(f->e->remotes, repository, at + 1, sha, err);
+    return r == 0 ? remote_file(f->e->remotes, repository, sha, file, ret, err) : r;
+}
+
+/* What is no UTF-8 cannot be kept as JSON, and the parser refuses it anyway. */
+static int keep_text(struct finder *f, const char *uses, const struct buf *text)
+{
+    if (!utf8_valid(buf_str(text), text->len))
+        return 0;
+    return json_object_set_new(f->texts, uses, json_stringn(buf_str(text), text->len)) < 0 ? -ENOMEM : 0;
+}
+
 /* workflow_find_fn. A run that is taken up again finds what it found the first time. */
 static int find_called(void *data, const char *uses, struct buf *ret, struct err *err)
 {
-    const struct finder *f = data;
+    struct finder *f = data;
     const json_t *known = json_object_get(f->texts, uses);
-    int r;
 
     if (known) {
         buf_add(ret, json_string_value(known), json_string_length(known));
         return buf_ok(ret) ? 0 : -ENOMEM;
     }
-    if (str_starts(uses, "./"))
-        r = find_local(f, uses, ret, err);
-    else
-        r = f->e->find_remote ? f->e->find_remote(f->e->find_data, uses, ret, err) : -EOPNOTSUPP;
-    /* what is no UTF-8 cannot be kept as JSON, and the parser refuses it anyway */
-    if (r == 0 && utf8_valid(buf_str(ret), ret->len) &&
-        json_object_set_new(f->texts, uses, json_stringn(buf_str(ret), ret->len)) < 0)
-        r = -ENOMEM;
-    return r;
+    if (f->again)
+        return -EOPNOTSUPP;
+    int r = str_starts(uses, "./") ? find_local(f, uses, ret, err) : find_remote(f, uses, ret, err);
+    if (r < 0)
+        f->err = *err;
+    return r < 0 ? r : keep_text(f, uses, ret);
 }
 
 static bool calls_any(const struct workflow *w)
@@ -78,13 +102,15 @@ static json_t *texts_of(json_t *request)
     return json_object_get(request, "called");
 }
 
-int calls_follow(struct engine *e, const struct run_source *source, json_t *request, struct workflow **w,
-                 struct err *err)
+int calls_follow(struct engine *e, const struct run_source *source, bool again, json_t *request,
+                 struct workflow **w, struct err *err)
 {
     if (!calls_any(*w))
         return 0;
-    struct finder finder = {
-        .e = e, .repo_path = source->repo_path ? source->repo_path : "", .texts = texts_of(request)};
+    struct finder finder = {.e = e,
+                            .repo_path = source->repo_path ? source->repo_path : "",
+                            .texts = texts_of(request),
+                            .again = again};
     struct workflow_opts opts = {.find = find_called, .data = &finder};
     struct workflow *followed = NULL;
     _lint_ struct lint lint = {0};
@@ -92,8 +118,12 @@ int calls_follow(struct engine *e, const struct run_source *source, json_t *requ
     if (!finder.texts)
         return err_errno(err, -ENOMEM, "cannot start a run");
     int r = workflow_parse((*w)->file, source->text, source->len, &opts, &followed, &lint);
+    if (r < 0 && !lint.n)
+        return err_errno(err, r, "%s", source->file);
+    if (r < 0 && finder.err.msg[0])
+        return err_set(err, r, "%s: %s", lint.errors[0].msg, finder.err.msg);
     if (r < 0)
-        return lint.n ? err_set(err, r, "%s", lint.errors[0].msg) : err_errno(err, r, "%s", source->file);
+        return err_set(err, r, "%s", lint.errors[0].msg);
     workflow_free(*w);
     *w = followed;
     return 0;
@@ -195,9 +225,7 @@ int call_start(struct run_job *job, struct err *err)
     json_t *outer = job->scope->contexts;
 
     if (!job->def->called)
-        return err_set(err, -ENOTSUP,
-                       "`uses: %s`: a workflow of another repository cannot be fetched here: copy it into "
-                       ".github/workflows and call it with ./",
+        return err_set(err, -ENOTSUP, "`uses: %s`: the workflow as it was then is not kept with this run",
                        job->def->uses);
     int r = call_inputs(job, contexts, &inputs, err);
     if (r == 0)
@@ -226,7 +254,7 @@ static int store_outputs(struct run_job *job, struct err *err)
 
 int call_outputs(struct run_job *job, struct err *err)
 {
-    const struct scope *scope = job->called;
+    const struct run_scope *scope = job->called;
     const struct workflow_event *event = workflow_event(scope->workflow, "workflow_call");
     const struct token *outputs = event ? token_get(event->config, "outputs") : NULL;
     _json_ json_t *contexts = json_copy(scope->contexts), *result = json_object();

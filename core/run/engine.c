@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "engine_internal.h"
+#include "remotes.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
@@ -43,24 +44,18 @@ void engine_set_slots(struct engine *e, int slots)
     pthread_mutex_unlock(&e->lock);
 }
 
-/* Cancelled jobs get the time that they have, old runs are deleted once an hour. */
 static void *janitor(void *engine)
 {
     struct engine *e = engine;
-    int64_t retain_at = mono_ns();
 
     pthread_mutex_lock(&e->lock);
     while (!e->stopping) {
-        if (mono_ns() >= retain_at) {
-            pthread_mutex_unlock(&e->lock);
-            engine_retain(e);
-            pthread_mutex_lock(&e->lock);
-            retain_at = mono_ns() + JANITOR_SECONDS * 1000000000LL;
-        }
-        int64_t kill_at = schedule_kill_overdue(e), at = kill_at && kill_at < retain_at ? kill_at : retain_at;
-        struct timespec until = {.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
-        if (!e->stopping)
-            pthread_cond_timedwait(&e->done, &e->lock, &until);
+        pthread_mutex_unlock(&e->lock);
+        engine_retain(e);
+        pthread_mutex_lock(&e->lock);
+        struct timespec until = seconds_from_now(JANITOR_SECONDS);
+        while (!e->stopping && pthread_cond_timedwait(&e->done, &e->lock, &until) == 0)
+            ;
     }
     pthread_mutex_unlock(&e->lock);
     return NULL;
@@ -131,7 +126,10 @@ int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *
     pthread_cond_init(&e->done, &monotonic);
     pthread_condattr_destroy(&monotonic);
     name_self(e);
-    int r = opts->defaults ? config_defaults(e->store, err) : 0;
+    e->services = opts->services;
+    int r = remotes_new(e->store, &e->remotes, err);
+    if (r == 0 && opts->defaults)
+        r = config_defaults(e->store, err);
     if (r < 0) {
         engine_free(e);
         return r;
@@ -186,6 +184,7 @@ void engine_free(struct engine *e)
         run_free(e->runs);
         e->runs = next;
     }
+    remotes_free(e->remotes);
     pthread_mutex_destroy(&e->lock);
     pthread_cond_destroy(&e->work);
     pthread_cond_destroy(&e->done);

@@ -14,6 +14,8 @@
 #include "runfs/run.h"
 #include "runfs/workflow.h"
 
+struct remotes;
+
 enum { SLOTS_MAX = 256 };
 
 /* The combinations of one job's matrix. */
@@ -25,13 +27,13 @@ struct matrix_group {
 };
 
 /* A workflow within a run: the run's own, or one that a job of it calls. It lives as long as the run. */
-struct scope {
+struct run_scope {
     struct run *run;
     struct run_job *caller;          /* NULL: the run's own */
     const struct workflow *workflow; /* borrowed */
     json_t *contexts;                /* owned: github, inputs, vars, secrets */
     bool cancelled;                  /* by itself; scope_cancelled() looks at its callers too */
-    struct scope *next;              /* called before */
+    struct run_scope *next;          /* called before */
 };
 
 /*
@@ -52,7 +54,7 @@ enum { JOB_PERMITS = 2 }; /* of the job's own concurrency group, and of the work
 
 struct run_job {
     struct run *run;
-    struct scope *scope; /* that it is part of */
+    struct run_scope *scope; /* that it is part of */
     const struct workflow_job *def;
     struct job_row row; /* strings in the run's arena */
     enum job_state state;
@@ -67,11 +69,9 @@ struct run_job {
     struct permit *permits[JOB_PERMITS]; /* owned by the engine's list; NULL: not asked for, or none needed */
     int n_permits;                       /* how many of them it has asked for */
     const char *decided;                 /* its `if` explained, in the arena; `why` may go on */
-    struct scope *called;                /* of a calling job, once it calls */
+    struct run_scope *called;            /* of a calling job, once it calls */
     struct machine *machine;             /* while it runs; borrowed from its thread */
-    atomic_bool cancelled;
-    double cancel_minutes; /* cancel-timeout-minutes */
-    int64_t kill_at;       /* monotonic: when it is killed after a cancel; 0: never */
+    atomic_bool cancelled, killed;
     struct run_job *next_ready;
 };
 
@@ -85,21 +85,25 @@ struct run {
     json_t *extra_secrets;     /* owned; NULL: none. Never written down */
     json_t *contexts;          /* owned: github, inputs, vars, secrets */
     struct log_writer *log;    /* owned */
-    struct scope *top;         /* owned, as all that are linked from it: its own workflow, the last */
-    struct scope *scopes;      /* newest first; the last is top */
+    struct run_scope *top;     /* owned, as all that are linked from it: its own workflow, the last */
+    struct run_scope *scopes;  /* newest first; the last is top */
+    const char *repo_path;     /* of the repository that it belongs to, on this host; "" without */
+    bool uncommitted;          /* checkout takes along what is not committed there (`runfs run`) */
     struct run_job **jobs;     /* owned, and what they point to */
     size_t n_jobs, cap_jobs;
     json_t *carried; /* owned object, key -> row id: jobs of the last attempt that stay as they are; NULL */
     struct group_setting *group; /* owned; the workflow's `concurrency`; NULL: none */
     struct permit *permit;       /* for it; NULL: none needed */
-    bool cancelled, forced;      /* forced: not even always() runs */
-    bool dirty;                  /* something changed: to be looked at by run_advance */
+    bool cancelled;
+    bool dirty; /* something changed: to be looked at by run_advance */
     int first_exit_code;
 };
 
 struct engine {
     struct store *store;
     struct machines *machines;
+    const struct job_services *services; /* may be NULL */
+    struct remotes *remotes;             /* owned */
     pthread_mutex_t lock;
     pthread_cond_t work; /* a job became ready, slots changed, stopping */
     pthread_cond_t done; /* a run completed */
@@ -107,9 +111,6 @@ struct engine {
     struct run_job *ready, **ready_end;
     struct permit *permits; /* of concurrency groups, held or waited for; oldest first */
     bool settling;          /* run_advance is at work */
-    /* Finds workflows of other repositories ("o/r/path@ref"); NULL: they cannot be called. */
-    workflow_find_fn *find_remote;
-    void *find_data;
     pthread_t workers[SLOTS_MAX];
     pthread_t janitor;
     bool has_janitor;
@@ -166,22 +167,20 @@ void job_put(struct run_job *job);
 void run_put(struct run *run);
 struct run *run_find(struct engine *e, int64_t id);
 const char *run_keep(struct run *run, const char *text); /* a copy in the arena, "" without memory */
-/* Kills what was cancelled and still runs when its time is over. The next such time, 0: none. */
-int64_t schedule_kill_overdue(struct engine *e);
 
 /* ------------------------------------------------------------------- what jobs know of each other (needs.c)
  */
 
 bool needs_done(const struct run_job *job);
-bool scope_cancelled(const struct scope *scope);
-bool scope_done(const struct scope *scope);
+bool scope_cancelled(const struct run_scope *scope);
+bool scope_done(const struct run_scope *scope);
 /* The worst of a job's combinations, as `needs` and `jobs` see it. */
-enum job_status def_result(const struct scope *scope, const char *job_id);
+enum job_status def_result(const struct run_scope *scope, const char *job_id);
 /* The worst of all jobs of a scope. */
-enum job_status scope_result(const struct scope *scope);
+enum job_status scope_result(const struct run_scope *scope);
 /* New references: {ID: {"result", "outputs"}} of what a job needs, of all jobs of a workflow. */
 json_t *job_needs_context(const struct run_job *job);
-json_t *scope_jobs_context(const struct scope *scope);
+json_t *scope_jobs_context(const struct run_scope *scope);
 /* All that is known of a job before it runs: its scope's contexts, needs, matrix, strategy. New reference. */
 json_t *job_contexts(const struct run_job *job);
 /* contexts: of job_contexts(). With the status functions as a job's `if` sees them. */
@@ -190,8 +189,9 @@ struct expr_env job_if_env(struct run_job *job, json_t *contexts);
 /* ----------------------------------------------------------------------- rows and combinations (expand.c) */
 
 /* Rows for every job of a workflow; for the run's own before it is active. */
-int scope_add_jobs(struct scope *scope, struct err *err);
-struct scope *scope_new(struct run *run, struct run_job *caller, const struct workflow *w, json_t *contexts);
+int scope_add_jobs(struct run_scope *scope, struct err *err);
+struct run_scope *scope_new(struct run *run, struct run_job *caller, const struct workflow *w,
+                            json_t *contexts);
 int run_add_jobs(struct run *run, struct err *err);
 /* Replaces a job by its combinations, all HELD; the first one takes its row. -EINVAL: its matrix is in error.
  */
@@ -201,11 +201,13 @@ int job_prepare_row(struct run_job *job, struct err *err);
 
 /* --------------------------------------------------------------------------- reusable workflows (call.c) */
 
-/* Reads the workflows that w calls, if it calls any; their texts go into request's `called`, and come from
- * there when they are in it. Replaces *w. -EINVAL: one of them is in error. */
-struct run_source;
-int calls_follow(struct engine *e, const struct run_source *source, json_t *request, struct workflow **w,
-                 struct err *err);
+/*
+ * Reads the workflows that *w calls, if it calls any, and replaces *w. Their texts are kept in request's
+ * `called`, and taken from there when they are in it; again: only from there. -EINVAL: one is in error. May
+ * fetch: not with the lock held, unless again.
+ */
+int calls_follow(struct engine *e, const struct run_source *source, bool again, json_t *request,
+                 struct workflow **w, struct err *err);
 /* Adds the jobs of the workflow that a job calls. */
 int call_start(struct run_job *job, struct err *err);
 /* They are done: the calling job's outputs. */
@@ -269,7 +271,7 @@ void repo_head(const char *path, struct buf *ref, struct buf *sha);
 /* result.json, summary.md's raw material; with the run's final row. */
 int run_write_result(struct run *run);
 
-/* Deletes runs that are older than config/retention_days. */
+/* Deletes runs that are older than config/retention_days, and artifacts that have expired. */
 void engine_retain(struct engine *e);
 
 /* Writes the default settings that are missing. */

@@ -6,23 +6,24 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-enum { KEY_MAX = 200, SUFFIX_MAX = 80, CANCEL_MINUTES = 5 };
+enum { KEY_MAX = 200, SUFFIX_MAX = 80 };
 
 /* ---------------------------------------------------------------------------------------- scopes and rows */
 
-struct scope *scope_new(struct run *run, struct run_job *caller, const struct workflow *w, json_t *contexts)
+struct run_scope *scope_new(struct run *run, struct run_job *caller, const struct workflow *w,
+                            json_t *contexts)
 {
-    struct scope *scope = calloc(1, sizeof(*scope));
+    struct run_scope *scope = calloc(1, sizeof(*scope));
 
     if (!scope)
         return NULL;
-    *scope = (struct scope){
+    *scope = (struct run_scope){
         .run = run, .caller = caller, .workflow = w, .contexts = json_incref(contexts), .next = run->scopes};
     run->scopes = scope;
     return scope;
 }
 
-static struct run_job *run_add_job(struct scope *scope, const struct workflow_job *def)
+static struct run_job *run_add_job(struct run_scope *scope, const struct workflow_job *def)
 {
     struct run *run = scope->run;
 
@@ -41,7 +42,6 @@ static struct run_job *run_add_job(struct scope *scope, const struct workflow_jo
     job->scope = scope;
     job->def = def;
     job->decided = job->suffix = "";
-    job->cancel_minutes = CANCEL_MINUTES;
     job->row = (struct job_row){.run_id = run->row.id,
                                 .attempt = run->row.attempt,
                                 .key = def->id,
@@ -159,7 +159,7 @@ static bool job_wanted(const struct workflow *w, const char *id, const char *onl
     return false;
 }
 
-static int add_job(struct scope *scope, const struct workflow_job *def, struct err *err)
+static int add_job(struct run_scope *scope, const struct workflow_job *def, struct err *err)
 {
     struct run_job *job = run_add_job(scope, def);
     bool carried = false;
@@ -173,7 +173,7 @@ static int add_job(struct scope *scope, const struct workflow_job *def, struct e
     return r < 0 || carried ? r : store_put_job(scope->run->e->store, &job->row, err);
 }
 
-int scope_add_jobs(struct scope *scope, struct err *err)
+int scope_add_jobs(struct run_scope *scope, struct err *err)
 {
     const char *only = scope->caller ? NULL : json_string_value(json_object_get(scope->run->request, "job"));
     const struct workflow *w = scope->workflow;
@@ -324,7 +324,7 @@ static void set_permissions(struct run_job *job)
     const struct token *t = job->def->permissions;
     _buf_ struct buf text = BUF_INIT;
 
-    for (const struct scope *scope = job->scope; scope && !t;
+    for (const struct run_scope *scope = job->scope; scope && !t;
          scope = scope->caller ? scope->caller->scope : NULL) {
         t = scope->workflow->permissions;
         if (!t && scope->caller)
@@ -346,9 +346,5 @@ int job_prepare_row(struct run_job *job, struct err *err)
     int r = token_eval_boolean(job->def->continue_on_error, file, &env, false, &job->continue_on_error, &own);
     if (r < 0)
         return complain(job, "continue-on-error", r, &own, err);
-    r = token_eval_number(job->def->cancel_timeout_minutes, file, &env, CANCEL_MINUTES, &job->cancel_minutes,
-                          &own);
-    if (r < 0)
-        return complain(job, "cancel-timeout-minutes", r, &own, err);
     return set_environment(job, &env, err);
 }

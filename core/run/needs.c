@@ -6,7 +6,7 @@
 #include "runfs/str.h"
 
 /* Scope's jobs of that id (NULL: of any), one after another: *i is where to go on. */
-static struct run_job *next_of(const struct scope *scope, const char *job_id, size_t *i)
+static struct run_job *next_of(const struct run_scope *scope, const char *job_id, size_t *i)
 {
     const struct run *run = scope->run;
 
@@ -19,7 +19,7 @@ static struct run_job *next_of(const struct scope *scope, const char *job_id, si
 }
 
 /* Whether every combination of that job is done; an id that is not part of this run counts as done. */
-static bool def_done(const struct scope *scope, const char *job_id)
+static bool def_done(const struct run_scope *scope, const char *job_id)
 {
     struct run_job *job;
 
@@ -29,7 +29,7 @@ static bool def_done(const struct scope *scope, const char *job_id)
     return true;
 }
 
-enum job_status def_result(const struct scope *scope, const char *job_id)
+enum job_status def_result(const struct run_scope *scope, const char *job_id)
 {
     bool failure = false, cancelled = false, success = false;
     struct run_job *job;
@@ -42,12 +42,12 @@ enum job_status def_result(const struct scope *scope, const char *job_id)
     return failure ? JOB_FAILURE : cancelled ? JOB_CANCELLED : success ? JOB_SUCCESS : JOB_SKIPPED;
 }
 
-enum job_status scope_result(const struct scope *scope)
+enum job_status scope_result(const struct run_scope *scope)
 {
     return def_result(scope, NULL);
 }
 
-bool scope_done(const struct scope *scope)
+bool scope_done(const struct run_scope *scope)
 {
     return def_done(scope, NULL);
 }
@@ -60,7 +60,7 @@ bool needs_done(const struct run_job *job)
     return true;
 }
 
-bool scope_cancelled(const struct scope *scope)
+bool scope_cancelled(const struct run_scope *scope)
 {
     if (scope->run->cancelled)
         return true;
@@ -85,7 +85,7 @@ static int by_end(const void *a, const void *b)
  * The outputs of a job are those of all its combinations; the one that ended last wins, among those that gave
  * a value at all: jobs leave empty ones out.
  */
-static json_t *def_outputs(const struct scope *scope, const char *job_id)
+static json_t *def_outputs(const struct run_scope *scope, const char *job_id)
 {
     const struct run *run = scope->run;
     _free_ struct run_job **jobs = calloc(run->n_jobs + 1, sizeof(struct run_job *));
@@ -103,7 +103,7 @@ static json_t *def_outputs(const struct scope *scope, const char *job_id)
     return outputs;
 }
 
-static int add_result(json_t *to, const struct scope *scope, const char *id)
+static int add_result(json_t *to, const struct run_scope *scope, const char *id)
 {
     return json_object_set_new(to, id,
                                json_pack("{s:s, s:o}", "result", job_status_name(def_result(scope, id)),
@@ -119,7 +119,7 @@ json_t *job_needs_context(const struct run_job *job)
     return needs;
 }
 
-json_t *scope_jobs_context(const struct scope *scope)
+json_t *scope_jobs_context(const struct run_scope *scope)
 {
     json_t *jobs = json_object();
 
@@ -151,7 +151,7 @@ struct ancestors {
     bool all_success, any_failure;
 };
 
-static void add_result_of(const struct scope *scope, const char *id, struct ancestors *a)
+static void add_result_of(const struct run_scope *scope, const char *id, struct ancestors *a)
 {
     enum job_status result = def_result(scope, id);
 

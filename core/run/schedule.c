@@ -545,7 +545,6 @@ void job_finish(struct run_job *job, enum job_status status, int exit_code)
     struct engine *e = job->run->e;
 
     e->busy--;
-    job->kill_at = 0;
     job_done(job, status, exit_code);
     pthread_cond_broadcast(&e->work);
 }
@@ -561,7 +560,7 @@ static bool runs_all_the_same(struct run_job *job)
 }
 
 /* Jobs of a cancelled workflow: what has not been decided yet is decided as cancelled when its turn comes. */
-static void cancel_jobs(struct run *run, const struct scope *scope, const char *why)
+static void cancel_jobs(struct run *run, const struct run_scope *scope, const char *why)
 {
     size_t n = run->n_jobs;
 
@@ -585,11 +584,8 @@ void job_cancel(struct run_job *job, const char *why)
     if (why)
         job_note(job, why);
     if (job->state == JOB_STATE_RUNNING) {
-        if (!job->kill_at)
-            job->kill_at = mono_ns() + (int64_t)(job->cancel_minutes * 60e9);
         if (job->machine)
             machine_interrupt(job->machine);
-        pthread_cond_broadcast(&job->run->e->done); /* whose waiters see to it that it is killed in time */
     } else if (job->state == JOB_STATE_CALLING) {
         job->called->cancelled = true;
         cancel_jobs(job->run, job->called, why);
@@ -645,27 +641,8 @@ void run_kill(struct run *run)
             continue;
         if (job->state != JOB_STATE_DONE)
             job_cancel(job, NULL);
+        atomic_store(&job->killed, true);
         if (job->state == JOB_STATE_RUNNING && job->machine)
             machine_kill(job->machine);
     }
-}
-
-int64_t schedule_kill_overdue(struct engine *e)
-{
-    int64_t now = mono_ns(), next = 0;
-
-    for (struct run *run = e->runs; run; run = run->next)
-        for (size_t i = 0; i < run->n_jobs; i++) {
-            struct run_job *job = run->jobs[i];
-            if (job->state != JOB_STATE_RUNNING || !job->kill_at)
-                continue;
-            if (job->kill_at <= now && job->machine) {
-                machine_kill(job->machine);
-                job->kill_at = 0;
-                continue;
-            }
-            int64_t at = job->kill_at > now ? job->kill_at : now + 1000000000; /* its machine is being made */
-            next = next && next < at ? next : at;
-        }
-    return next;
 }

@@ -15,7 +15,7 @@ void run_free(struct run *run)
     }
     free(run->jobs);
     while (run->scopes) {
-        struct scope *next = run->scopes->next;
+        struct run_scope *next = run->scopes->next;
         json_decref(run->scopes->contexts);
         free(run->scopes);
         run->scopes = next;
@@ -100,6 +100,8 @@ static void fill_row(struct run *run, const struct run_source *source)
                                 .created_at = run->row.created_at ? run->row.created_at : now_ns(),
                                 .log_size = -1};
     run->row.changed_at = now_ns();
+    run->repo_path = keep(run, source->repo_path);
+    run->uncommitted = json_is_true(json_object_get(run->request, "uncommitted"));
     fill_origin(run, source);
 }
 
@@ -263,7 +265,7 @@ int run_submit(struct engine *e, const struct run_source *source, struct workflo
     run->workflow = w;
     run->request = source->request ? json_incref(source->request) : json_object();
     run->extra_secrets = json_incref(source->secrets);
-    int r = calls_follow(e, source, run->request, &run->workflow, err);
+    int r = calls_follow(e, source, false, run->request, &run->workflow, err);
     if (r < 0) {
         run_free(run);
         return r;
@@ -285,6 +287,17 @@ static json_t *load_text(struct store *st, int64_t id, enum run_text which)
     return store_run_text(st, id, which, &text) == 0
                ? json_loadb(buf_str(&text), text.len, JSON_DECODE_ANY, NULL)
                : NULL;
+}
+
+/* Where the repository is by now: linked ones may have moved; `runfs run` says it in the request. */
+static void restore_repo(struct run *run)
+{
+    const struct repo_row *repo = run->row.repo_id ? store_get_repo(run->e->store, run->row.repo_id) : NULL;
+    const char *workspace = json_string_value(json_object_get(run->request, "workspace"));
+
+    run->repo_path = keep(run, repo ? repo->path : workspace);
+    run->uncommitted = json_is_true(json_object_get(run->request, "uncommitted"));
+    repo_row_unref(repo);
 }
 
 int run_restore(struct engine *e, const struct run_row *row, struct run **ret, struct err *err)
@@ -314,6 +327,7 @@ int run_restore(struct engine *e, const struct run_row *row, struct run **ret, s
     run->request = load_text(e->store, row->id, RUN_REQUEST);
     if (!run->request)
         run->request = json_object();
+    restore_repo(run);
     int r = store_run_text(e->store, row->id, RUN_SOURCE, &source);
     const char *colon = strchr(row->workflow_name, ':'), *file = colon ? colon + 1 : row->workflow_name;
     if (r == 0)
@@ -321,7 +335,7 @@ int run_restore(struct engine *e, const struct run_row *row, struct run **ret, s
     struct run_source from = {
         .file = file, .text = buf_str(&source), .len = source.len, .event = row->event, .inputs = inputs};
     if (r == 0)
-        r = calls_follow(e, &from, run->request, &run->workflow, err);
+        r = calls_follow(e, &from, true, run->request, &run->workflow, err);
     if (r == 0)
         r = fill_contexts(run, &from, payload, err);
     if (r == 0)

@@ -35,8 +35,8 @@ int64_t read_int(struct store *st, const char *sql, const int64_t *ints, size_t 
     return value;
 }
 
-static ssize_t list_ids(struct store *st, const char *sql, const int64_t *ints, size_t n, const char *text,
-                        int64_t *ids, size_t max)
+ssize_t list_ids(struct store *st, const char *sql, const int64_t *ints, size_t n, const char *text,
+                 int64_t *ids, size_t max)
 {
     struct conn *c = store_reader(st);
     sqlite3_stmt *stmt = query(c, sql, ints, n, text);

@@ -162,6 +162,7 @@ int store_delete_repo(struct store *st, int64_t id, struct err *err)
 
 /* What a run's deletion takes along, leaves first. */
 static const char *const delete_run_sql[] = {
+    "DELETE FROM artifacts WHERE run_id = ?1",
     "DELETE FROM annotations WHERE run_id = ?1",
     "DELETE FROM outputs WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?1)",
     "DELETE FROM steps WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?1)",
@@ -181,6 +182,7 @@ static void tell_deleted(struct store *st, int64_t run_id)
         {"SELECT id, job_id FROM steps WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?1)", CHANGE_STEP},
         {"SELECT id, job_id FROM outputs WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?1)",
          CHANGE_OUTPUT},
+        {"SELECT id, 0 FROM artifacts WHERE run_id = ?1", CHANGE_ARTIFACT},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(below); i++) {
@@ -206,8 +208,10 @@ int store_delete_run(struct store *st, int64_t id, struct err *err)
     for (size_t i = 0; i < ARRAY_LEN(delete_run_sql); i++)
         write_ints(st, delete_run_sql[i], &id, 1, err);
     int r = store_commit(st, err);
-    if (r == 0)
+    if (r == 0) {
         log_delete(st, id);
+        artifact_remove_run(st, id);
+    }
     return r;
 }
 
@@ -253,12 +257,16 @@ static void recover_job(struct store *st, const struct job_row *old, int64_t now
     (void)store_put_job(st, &job, err);
 }
 
-/* Whether a job of the run was at work. One that calls a workflow does nothing itself. */
+/* Whether a job of the run was at work (one that calls a workflow does nothing itself), or nobody knows what
+ * was. */
 static bool was_at_work(struct store *st, const struct run_row *run)
 {
     int64_t ids[64], after = 0;
     bool found = false;
     ssize_t n;
+
+    if (str_eq(run->status, "in_progress") && store_list_jobs(st, run->id, run->attempt, 0, ids, 1) <= 0)
+        return true;
 
     while (!found && (n = store_list_jobs(st, run->id, run->attempt, after, ids, ARRAY_LEN(ids))) > 0) {
         for (ssize_t i = 0; i < n; i++) {

