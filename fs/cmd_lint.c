@@ -3,12 +3,11 @@
 #include <limits.h>
 #include <string.h>
 
+#include "fs.h"
 #include "runfs/cleanup.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
 #include "runfs/workflow.h"
-
-int cmd_lint(int argc, char **argv);
 
 /* Far above what a workflow may have, so that a large file gets GitHub's words and not those of the reader.
  */
@@ -50,8 +49,7 @@ static void add_root(const char *path, struct buf *ret)
     buf_addc(ret, '/');
 }
 
-/* Only what lies in the repository: `uses` must not lead out of it. */
-static int find_local(void *data, const char *uses, struct buf *ret, struct err *err)
+int local_workflow_find(void *data, const char *uses, struct buf *ret, struct err *err)
 {
     _buf_ struct buf path = BUF_INIT;
 
@@ -90,7 +88,8 @@ static int read_input(const char *file, struct buf *ret, struct err *err)
 
 static int lint_file(struct lint_run *run, char *file)
 {
-    struct workflow_opts opts = {.find = find_local, .data = str_eq(file, "-") ? (char[]){"."} : file};
+    struct workflow_opts opts = {.find = local_workflow_find,
+                                 .data = str_eq(file, "-") ? (char[]){"."} : file};
     _lint_ struct lint lint = {0};
     _buf_ struct buf text = BUF_INIT;
     struct workflow *w = NULL;

@@ -144,6 +144,10 @@ int cmd_plan(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
+/* workflow_find_fn for a file that is not registered anywhere (data: its path, "." for standard input): finds
+ * what lies in the repository that it is in, and nothing that leads out of it. (cmd_lint.c) */
+int local_workflow_find(void *data, const char *uses, struct buf *ret, struct err *err);
+
 /* The state directory: opt, else $XDG_STATE_HOME/runfs, else ~/.local/state/runfs. Owned by the caller. */
 char *state_directory(const char *opt);
 
