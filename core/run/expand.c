@@ -65,6 +65,15 @@ static const char *json_text(struct run *run, const json_t *json)
     return run_keep(run, text ? text : "");
 }
 
+/* As expressions print it: whole numbers stay whole. */
+static const char *matrix_text(struct run *run, json_t *matrix)
+{
+    _value_ struct value v = value_from_json(matrix);
+    _buf_ struct buf text = BUF_INIT;
+
+    return run_keep(run, matrix && value_write_json(&v, &text) == 0 ? buf_str(&text) : "");
+}
+
 static const char *needs_text(struct run *run, const struct workflow_job *def)
 {
     _json_ json_t *needs = json_array();
@@ -227,7 +236,7 @@ static int add_combination(struct run_job *from, struct run_job *job, const stru
     job->suffix = run_keep(job->run, json_string_value(json_array_get(s->suffixes, i)));
     job->decided = job->row.why = from->row.why;
     job->row.needs = from->row.needs;
-    job->row.matrix = job->matrix ? json_text(job->run, job->matrix) : "";
+    job->row.matrix = matrix_text(job->run, job->matrix);
     job->state = JOB_STATE_HELD;
     set_key(job);
     int r = set_name(job, s, i, err);
