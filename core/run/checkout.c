@@ -148,34 +148,47 @@ static void local_ref(const struct tree *t, struct buf *ret)
         buf_adds(ret, "refs/runfs/checkout");
 }
 
-static int fetch(struct tree *t, struct err *err)
+/* Fetches these refspecs; NULL stands for none. */
+static int fetch_specs(struct tree *t, const char *const specs[], size_t n_specs, struct err *err)
 {
     const struct checkout *what = t->what;
-    _buf_ struct buf depth = BUF_INIT, filter = BUF_INIT, spec = BUF_INIT, to = BUF_INIT;
-    const char *args[16];
-    size_t n = 0;
+    _buf_ struct buf depth = BUF_INIT, filter = BUF_INIT;
+    const char *args[16] = {"fetch", "-q", "--no-recurse-submodules", "--no-tags", GIT_UPLOAD_PACK};
+    size_t n = 5;
 
-    local_ref(t, &to);
-    buf_addf(&spec, "+%s:%s", t->sha, buf_str(&to));
     buf_addf(&depth, "--depth=%d", what->depth);
     buf_addf(&filter, "--filter=%s", what->filter);
-    args[n++] = "fetch";
-    args[n++] = "-q";
-    args[n++] = "--no-recurse-submodules";
-    args[n++] = GIT_UPLOAD_PACK;
     if (what->depth > 0)
         args[n++] = buf_str(&depth);
     if (*what->filter)
         args[n++] = buf_str(&filter);
-    args[n++] = "--no-tags";
     args[n++] = "origin";
-    args[n++] = buf_str(&spec);
-    if (what->depth == 0)
-        args[n++] = "+refs/heads/*:refs/remotes/origin/*";
-    if (what->depth == 0 || what->tags)
-        args[n++] = "+refs/tags/*:refs/tags/*";
+    for (size_t i = 0; i < n_specs; i++)
+        if (specs[i])
+            args[n++] = specs[i];
     args[n] = NULL;
     return git_run(buf_str(&t->dir), args, NULL, err);
+}
+
+/* The commit, in the place of its ref; with all history the branches first, whose heads may have moved on. */
+static int fetch(struct tree *t, struct err *err)
+{
+    static const char heads[] = "+refs/heads/*:refs/remotes/origin/*", tags[] = "+refs/tags/*:refs/tags/*";
+    const struct checkout *what = t->what;
+    _buf_ struct buf spec = BUF_INIT, to = BUF_INIT;
+    int r = 0;
+
+    local_ref(t, &to);
+    buf_addf(&spec, "+%s:%s", t->sha, buf_str(&to));
+    if (what->depth == 0)
+        r = fetch_specs(t, (const char *const[]){heads, tags}, 2, err);
+    if (r == 0 && what->depth == 0 && str_starts(buf_str(&to), "refs/tags/"))
+        return 0;
+    if (r == 0)
+        r = fetch_specs(t, (const char *const[]){buf_str(&spec)}, 1, err);
+    if (r == 0 && what->depth > 0 && what->tags)
+        r = fetch_specs(t, (const char *const[]){tags}, 1, err);
+    return r;
 }
 
 static int set_sparse(struct tree *t, struct err *err)

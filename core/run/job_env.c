@@ -178,6 +178,7 @@ void scope_release(struct scope *scope)
 void job_release(struct running_job *j)
 {
     uses_free(j);
+    matchers_free(j->matchers);
     scope_release(&j->scope);
     json_decref(j->base_env);
     json_decref(j->set_env);

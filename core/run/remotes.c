@@ -95,10 +95,21 @@ static bool has_commit(const char *dir, const char *sha)
     return is_dir(dir) && git_run(dir, GIT("cat-file", "-e", buf_str(&object)), NULL, NULL) == 0;
 }
 
-/* The ref under which the last meaning of a branch or tag is remembered; refs hold what names hold. */
+/* The ref under which the last meaning of a branch or tag is remembered: flat, so that none is in another's
+ * way. */
 static void remembered_ref(const char *ref, struct buf *ret)
 {
-    buf_addf(ret, "refs/runfs/%s", ref);
+    buf_adds(ret, "refs/runfs/");
+    for (; *ref; ref++)
+        *ref == '/' ? buf_adds(ret, "%2F") : buf_addc(ret, *ref);
+}
+
+static void remember(const char *dir, const char *ref, const char *sha)
+{
+    _buf_ struct buf kept = BUF_INIT;
+
+    remembered_ref(ref, &kept);
+    (void)git_run(dir, GIT("update-ref", buf_str(&kept), sha), NULL, NULL);
 }
 
 static int make_bare(const char *dir, struct err *err)
@@ -159,7 +170,10 @@ static int resolve_remembered(const char *dir, const char *repository, const cha
     remembered_ref(ref, &kept);
     if (!is_dir(dir) || git_run(dir, GIT("rev-parse", "--verify", "-q", buf_str(&kept)), &sha, NULL) < 0 ||
         sha.len < 40)
-        return err_set(err, why->code, "Unable to resolve action `%s@%s`: %s", repository, ref, why->msg);
+        return str_starts(why->msg, "Unable")
+                   ? err_set(err, why->code, "%s", why->msg)
+                   : err_set(err, why->code, "Unable to resolve action `%s@%s`: %s", repository, ref,
+                             why->msg);
     memcpy(ret_sha, buf_str(&sha), 40);
     ret_sha[40] = '\0';
     log_warning("actions", "%s@%s: taken as it was last: %s", repository, ref, why->msg);
@@ -177,9 +191,9 @@ static int resolve_locked(struct remotes *rs, const char *repository, const char
         memcpy(ret_sha, ref, 41);
         return 0;
     }
-    int r = remote_url(rs, repository, &url, err);
+    int r = remote_url(rs, repository, &url, &why);
     if (r < 0)
-        return r;
+        return resolve_remembered(buf_str(&dir), repository, ref, ret_sha, &why, err);
     r = git_resolve(buf_str(&url), ref, &full, ret_sha, &why);
     if (r == -ENOENT)
         return no_such_version(repository, ref, buf_str(&url), err);
@@ -187,7 +201,10 @@ static int resolve_locked(struct remotes *rs, const char *repository, const char
         r = fetch_commit(buf_str(&dir), buf_str(&url), ref, ret_sha, &why);
     if (r == -ENOENT)
         return no_such_version(repository, ref, buf_str(&url), err);
-    return r < 0 ? resolve_remembered(buf_str(&dir), repository, ref, ret_sha, &why, err) : 0;
+    if (r < 0)
+        return resolve_remembered(buf_str(&dir), repository, ref, ret_sha, &why, err);
+    remember(buf_str(&dir), ref, ret_sha);
+    return 0;
 }
 
 int remote_resolve(struct remotes *rs, const char *repository, const char *ref, char ret_sha[41],
