@@ -200,21 +200,24 @@ static int typed_value(const struct workflow_input *in, const struct token *t, c
                        const struct expr_env *env, json_t **ret, struct err *err)
 {
     _free_ char *text = NULL;
+    json_t *value = NULL;
     bool boolean = false;
     double number = 0;
     int r;
 
     if (in->type == INPUT_BOOLEAN) {
         r = token_eval_boolean(t, file, env, false, &boolean, err);
-        *ret = json_boolean(boolean);
+        value = r == 0 ? json_boolean(boolean) : NULL;
     } else if (in->type == INPUT_NUMBER) {
         r = token_eval_number(t, file, env, 0, &number, err);
-        *ret = number_json(number);
+        value = r == 0 ? number_json(number) : NULL;
     } else {
         r = token_eval_string(t, file, env, &text, err);
-        *ret = r == 0 ? json_string(text) : NULL;
+        value = r == 0 ? json_string(text) : NULL;
     }
-    return r == 0 && !*ret ? err_errno(err, -ENOMEM, "input %s", in->name) : r;
+    if (value)
+        *ret = value;
+    return r == 0 && !value ? err_errno(err, -ENOMEM, "input %s", in->name) : r;
 }
 
 int inputs_of_call(const struct workflow_job *job, const char *file, json_t *contexts, json_t **ret,

@@ -103,9 +103,10 @@ static json_t *texts_of(json_t *request)
 }
 
 int calls_follow(struct engine *e, const struct run_source *source, bool again, json_t *request,
-                 struct workflow **w, struct err *err)
+                 const struct workflow *w, struct workflow **ret, struct err *err)
 {
-    if (!calls_any(*w))
+    *ret = NULL;
+    if (!calls_any(w))
         return 0;
     struct finder finder = {.e = e,
                             .repo_path = source->repo_path ? source->repo_path : "",
@@ -117,15 +118,14 @@ int calls_follow(struct engine *e, const struct run_source *source, bool again, 
 
     if (!finder.texts)
         return err_errno(err, -ENOMEM, "cannot start a run");
-    int r = workflow_parse((*w)->file, source->text, source->len, &opts, &followed, &lint);
+    int r = workflow_parse(w->file, source->text, source->len, &opts, &followed, &lint);
     if (r < 0 && !lint.n)
         return err_errno(err, r, "%s", source->file);
     if (r < 0 && finder.err.msg[0])
         return err_set(err, r, "%s: %s", lint.errors[0].msg, finder.err.msg);
     if (r < 0)
         return err_set(err, r, "%s", lint.errors[0].msg);
-    workflow_free(*w);
-    *w = followed;
+    *ret = followed;
     return 0;
 }
 

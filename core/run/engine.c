@@ -179,6 +179,8 @@ void engine_free(struct engine *e)
         pthread_join(e->workers[i], NULL);
     if (e->has_janitor)
         pthread_join(e->janitor, NULL);
+    while (e->permits)
+        permit_release(e->permits);
     while (e->runs) {
         struct run *next = e->runs->next;
         run_free(e->runs);

@@ -202,12 +202,12 @@ int job_prepare_row(struct run_job *job, struct err *err);
 /* --------------------------------------------------------------------------- reusable workflows (call.c) */
 
 /*
- * Reads the workflows that *w calls, if it calls any, and replaces *w. Their texts are kept in request's
- * `called`, and taken from there when they are in it; again: only from there. -EINVAL: one is in error. May
- * fetch: not with the lock held, unless again.
+ * Reads the workflows that w calls: *ret is w again, with them; NULL when it calls none. Their texts are kept
+ * in request's `called`, and taken from there when they are in it; again: only from there. -EINVAL: one is in
+ * error. May fetch: not with the lock held, unless again.
  */
 int calls_follow(struct engine *e, const struct run_source *source, bool again, json_t *request,
-                 struct workflow **w, struct err *err);
+                 const struct workflow *w, struct workflow **ret, struct err *err);
 /* Adds the jobs of the workflow that a job calls. */
 int call_start(struct run_job *job, struct err *err);
 /* They are done: the calling job's outputs. */

@@ -256,6 +256,7 @@ int run_submit(struct engine *e, const struct run_source *source, struct workflo
                struct err *err)
 {
     struct run *run = calloc(1, sizeof(*run));
+    struct workflow *followed = NULL;
 
     if (!run) {
         workflow_free(w);
@@ -265,15 +266,19 @@ int run_submit(struct engine *e, const struct run_source *source, struct workflo
     run->workflow = w;
     run->request = source->request ? json_incref(source->request) : json_object();
     run->extra_secrets = json_incref(source->secrets);
-    int r = calls_follow(e, source, false, run->request, &run->workflow, err);
+    int r = calls_follow(e, source, false, run->request, w, &followed, err);
     if (r < 0) {
         run_free(run);
         return r;
     }
+    if (followed)
+        run->workflow = followed;
     fill_row(run, source);
     pthread_mutex_lock(&e->lock);
     r = put_and_activate(run, source, ret_run, err);
     pthread_mutex_unlock(&e->lock);
+    if (followed)
+        workflow_free(w); /* the source may have names from it */
     return r;
 }
 
@@ -305,6 +310,7 @@ int run_restore(struct engine *e, const struct run_row *row, struct run **ret, s
     _json_ json_t *payload = load_text(e->store, row->id, RUN_EVENT),
                   *inputs = load_text(e->store, row->id, RUN_INPUTS);
     struct run *run = calloc(1, sizeof(*run));
+    struct workflow *followed = NULL;
     _buf_ struct buf source = BUF_INIT;
     _lint_ struct lint lint = {0};
 
@@ -335,7 +341,11 @@ int run_restore(struct engine *e, const struct run_row *row, struct run **ret, s
     struct run_source from = {
         .file = file, .text = buf_str(&source), .len = source.len, .event = row->event, .inputs = inputs};
     if (r == 0)
-        r = calls_follow(e, &from, true, run->request, &run->workflow, err);
+        r = calls_follow(e, &from, true, run->request, run->workflow, &followed, err);
+    if (followed) {
+        workflow_free(run->workflow);
+        run->workflow = followed;
+    }
     if (r == 0)
         r = fill_contexts(run, &from, payload, err);
     if (r == 0)
