@@ -185,14 +185,15 @@ int permit_request(struct run *run, struct run_job *job, const struct group_sett
     return 0;
 }
 
-/* The oldest that waits for the group has it now. */
+/* The oldest that waits for the group has it now; the others wait for that one. */
 static void promote(struct run *run, const char *group)
 {
+    bool given = false;
+
     for (struct permit *p = run->e->permits; p; p = p->next)
         if (!p->held && same_group(p, run, group)) {
-            p->held = true;
-            p->run->dirty = true;
-            return;
+            p->held = !given;
+            p->run->dirty = given = true;
         }
 }
 
@@ -214,11 +215,12 @@ void permit_release(struct permit *p)
 
 void permit_describe(const struct permit *p, struct buf *ret)
 {
-    const struct permit *holder = p && !p->held ? holder_of(p->run, p->group) : NULL;
+    const struct permit *holder = p->held ? NULL : holder_of(p->run, p->group);
 
-    if (!holder)
-        return;
-    buf_addf(ret, "waits for run %lld", (long long)holder->run->row.id);
-    if (holder->job)
+    buf_addf(ret, "concurrency: %s", p->group);
+    if (holder)
+        buf_addf(ret, ": waits for run %lld", (long long)holder->run->row.id);
+    if (holder && holder->job)
         buf_addf(ret, ", job %s", holder->job->row.key);
+    buf_addc(ret, '\n');
 }

@@ -241,7 +241,7 @@ int group_setting_evaluate(const struct token *t, const char *file, const struct
 int permit_request(struct run *run, struct run_job *job, const struct group_setting *g, struct permit **ret,
                    struct err *err);
 void permit_release(struct permit *p); /* the next in line has it; NULL allowed */
-/* Appends "waits for run 3, job deploy", or nothing for one that is held. */
+/* Appends a line: "concurrency: GROUP: waits for run 3, job deploy", or just the group when it is held. */
 void permit_describe(const struct permit *p, struct buf *ret);
 
 /* ------------------------------------------------------------------------------- attempts (rerun.c) */

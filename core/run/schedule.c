@@ -182,19 +182,19 @@ static int job_group(struct run_job *job, int which, struct group_setting **ret,
                  : 0;
 }
 
+/* What a job waits for, as long as that is so. */
 static void show_permit(struct run_job *job, const struct permit *p)
 {
+    const char *status = p->held ? "queued" : "pending";
     _buf_ struct buf why = BUF_INIT;
 
-    buf_addf(&why, "%sconcurrency: %s", job->decided, p->group);
-    if (!p->held) {
-        buf_adds(&why, ": ");
-        permit_describe(p, &why);
-    }
-    buf_addc(&why, '\n');
+    buf_adds(&why, job->decided);
+    permit_describe(p, &why);
+    if (str_eq(job->row.status, status) && job->row.why && str_eq(job->row.why, buf_str(&why)))
+        return;
     job->row.why = run_keep(job->run, buf_str(&why));
     job->row.concurrency = run_keep(job->run, p->group);
-    job->row.status = p->held ? "queued" : "pending";
+    job->row.status = status;
     job_put(job);
 }
 
@@ -213,11 +213,7 @@ static bool ask_for_group(struct run_job *job)
         job_cancel(job, err.msg);
     else if (r < 0)
         job_refuse(job, err.msg);
-    if (job->state == JOB_STATE_DONE)
-        return false;
-    if (job->permits[which])
-        show_permit(job, job->permits[which]);
-    return true;
+    return job->state != JOB_STATE_DONE;
 }
 
 static void start_call(struct run_job *job)
@@ -246,10 +242,10 @@ static bool proceed(struct run_job *job)
 
     for (;;) {
         const struct permit *last = job->n_permits ? job->permits[job->n_permits - 1] : NULL;
+        if (last)
+            show_permit(job, last);
         if (last && !last->held)
             return false;
-        if (last && str_eq(job->row.status, "pending"))
-            show_permit(job, last);
         if (job->n_permits == JOB_PERMITS)
             break;
         if (job->n_permits == 1 && job->def->uses && call_start(job, &err) < 0) {
@@ -408,16 +404,29 @@ static bool step_job(struct run_job *job)
     }
 }
 
+/* What a run waits for, as long as that is so. */
+static void show_run_permit(struct run *run)
+{
+    bool pending = run->permit && !run->permit->held, shown = str_eq(run->row.status, "pending");
+    _buf_ struct buf why = BUF_INIT;
+
+    if (run->cancelled || (!pending && !shown))
+        return;
+    if (pending)
+        permit_describe(run->permit, &why);
+    if (pending && shown && str_eq(run->row.why, buf_str(&why)))
+        return;
+    run->row.status = pending ? "pending" : "queued";
+    run->row.why = run_keep(run, buf_str(&why));
+    run_put(run);
+}
+
 /* Decides whatever can be decided of one run. A run whose jobs are all done is completed and freed. */
 static void advance(struct run *run)
 {
     bool progress = !run->permit || run->permit->held, all_done = true;
 
-    if (progress && run->permit && str_eq(run->row.status, "pending")) {
-        run->row.status = "queued";
-        run->row.why = "";
-        run_put(run);
-    }
+    show_run_permit(run);
     while (progress) {
         progress = false;
         for (size_t i = 0; i < run->n_jobs; i++)
@@ -470,24 +479,14 @@ void run_advance(struct run *run)
 static void ask_for_run_group(struct run *run)
 {
     struct err err = {0};
-    _buf_ struct buf why = BUF_INIT;
 
     if (!run->group)
         return;
     run->row.concurrency = run_keep(run, run->group->name);
-    int r = permit_request(run, NULL, run->group, &run->permit, &err);
-    if (r < 0) {
+    if (permit_request(run, NULL, run->group, &run->permit, &err) < 0)
         run_cancel(run, err.msg);
-        return;
-    }
-    if (!run->permit->held) {
-        run->row.status = "pending";
-        buf_addf(&why, "concurrency: %s: ", run->permit->group);
-        permit_describe(run->permit, &why);
-        buf_addc(&why, '\n');
-        run->row.why = run_keep(run, buf_str(&why));
-    }
-    run_put(run);
+    else if (run->permit->held)
+        run_put(run);
 }
 
 void run_activate(struct engine *e, struct run *run)

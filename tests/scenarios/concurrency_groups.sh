@@ -38,6 +38,7 @@ three=$(rf_start "$T/v.yml") # another workflow, another case: the same group
 ended "$two"
 file_is "$M/runs/$two/conclusion" cancelled
 file_has "$M/runs/$two/annotations" 'Canceling since a higher priority waiting request for Prod-refs/heads/main exists'
+file_is "$M/runs/$two/why" 'Canceling since a higher priority waiting request for Prod-refs/heads/main exists'
 file_is "$M/runs/$two/jobs/b/conclusion" cancelled # always() or not: it never began
 file_is "$M/runs/$one/status" in_progress
 file_is "$M/runs/$three/status" pending
@@ -76,6 +77,10 @@ file_is "$M/runs/$eight/conclusion" success
 waiter "$T/q.yml" q 'queue: max'
 for i in 1 2 3 4; do q[i]=$(rf_start "$T/q.yml"); done
 file_is "$M/runs/${q[4]}/status" pending
+file_has "$M/runs/${q[4]}/why" "waits for run ${q[1]}"
+touch "$T/go-${q[1]}"
+ended "${q[1]}"
+file_has "$M/runs/${q[4]}/why" "waits for run ${q[2]}"
 for i in 1 2 3 4; do touch "$T/go-${q[i]}"; done
 ended "${q[4]}"
 for i in 1 2 3 4; do file_is "$M/runs/${q[i]}/conclusion" success; done
