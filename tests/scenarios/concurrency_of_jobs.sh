@@ -3,7 +3,7 @@
 rf_mount
 echo 8 >"$M/config/slots"
 echo host >"$M/config/labels/h"
-hold='echo started; until [ -e '$T'/go-$GITHUB_RUN_ID ]; do sleep 0.02; done'
+hold='trap exit INT; echo started; until [ -e '$T'/go-$GITHUB_RUN_ID ]; do sleep 0.02; done'
 cat >"$T/d.yml" <<Y
 on: push
 jobs:
