@@ -243,13 +243,15 @@ static ssize_t next_job(struct fs *fs, int64_t up, int64_t after, int64_t *ids, 
 
 const struct name_class class_jobs = {find_job, next_job, name_job};
 
-/* The jobs of the same attempt that a job needs. */
+/* The jobs of the same attempt and workflow that a job needs. */
 static bool is_needed(const struct job_row *job, const struct job_row *other)
 {
     _json_ json_t *needs = json_loads(job->needs, JSON_DECODE_ANY, NULL);
     json_t *need;
     size_t i;
 
+    if (!str_eq(job->caller, other->caller))
+        return false;
     json_array_foreach(needs, i, need) if (str_eq(json_string_value(need), other->job_id)) return true;
     return false;
 }

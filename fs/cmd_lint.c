@@ -6,12 +6,11 @@
 #include <string.h>
 #include <sys/sysinfo.h>
 
+#include "fs.h"
 #include "runfs/cleanup.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
 #include "runfs/workflow.h"
-
-int cmd_lint(int argc, char **argv);
 
 enum { MAX_THREADS = 16, FILES_PER_THREAD = 8 };
 
@@ -65,8 +64,7 @@ static void add_root(const char *path, struct buf *ret)
     buf_addc(ret, '/');
 }
 
-/* Only what lies in the repository: `uses` must not lead out of it. */
-static int find_local(void *data, const char *uses, struct buf *ret, struct err *err)
+int local_workflow_find(void *data, const char *uses, struct buf *ret, struct err *err)
 {
     _buf_ struct buf path = BUF_INIT;
 
@@ -89,7 +87,8 @@ static int read_input(const char *file, struct buf *ret, struct err *err)
 
 static void check_file(struct checked *c)
 {
-    struct workflow_opts opts = {.find = find_local, .data = str_eq(c->file, "-") ? (char[]){"."} : c->file};
+    struct workflow_opts opts = {.find = local_workflow_find,
+                                 .data = str_eq(c->file, "-") ? (char[]){"."} : c->file};
     _buf_ struct buf text = BUF_INIT;
     struct workflow *w = NULL;
     struct err err = {0};

@@ -3,12 +3,11 @@
 #include <getopt.h>
 #include <libgen.h>
 
+#include "fs.h"
 #include "runfs/io.h"
 #include "runfs/plan.h"
 #include "runfs/proc.h"
 #include "runfs/str.h"
-
-int cmd_plan(int argc, char **argv);
 
 static const size_t file_max = 32 * 1024 * 1024;
 
@@ -17,9 +16,11 @@ static const char usage[] =
     "\n"
     "Says what of a workflow an event would run: the event and why it matches or not, then the jobs by stage "
     "with\n"
-    "what they need, where they run and their matrix. What only a run can know is shown as its expression.\n"
+    "what they need, where they run, their matrix, and the jobs of local workflows that they call. What "
+    "only\n"
+    "a run can know is shown as its expression.\n"
     "\n"
-    "  -e, --event NAME      the event (default: push, or the first of `on`)\n"
+    "  -e, --event NAME      the event (default: push, workflow_dispatch, or the first of `on`)\n"
     "  -p, --payload FILE    the event's JSON, as a webhook carries it (default: none, on the branch that "
     "is\n"
     "                        checked out beside FILE; path filters then match)\n"
@@ -149,12 +150,13 @@ static void add_value(struct buf *b, const json_t *value)
 
 enum { COLUMNS = 6 };
 
-/* One job's cells; owned by the caller. */
-static void job_cells(const json_t *job, struct buf cells[COLUMNS])
+/* One job's cells; owned by the caller. prefix: of the jobs that call its workflow, "call / ". */
+static void job_cells(const json_t *job, const char *prefix, struct buf cells[COLUMNS])
 {
     static const char *const keys[COLUMNS] = {"stage", "id", "needs", "runs_on", NULL, "if"};
     const char *uses = json_string_value(json_object_get(job, "uses"));
 
+    buf_adds(&cells[1], prefix);
     for (size_t i = 0; i < COLUMNS; i++)
         if (keys[i])
             add_value(&cells[i], json_object_get(job, keys[i]));
@@ -187,36 +189,54 @@ static void print_matrix(const json_t *job)
         printf("       %s %s\n", i ? "      " : "matrix", json_string_value(name));
 }
 
+/* Each job with those that it calls behind it. */
+typedef void job_fn(const json_t *job, struct buf cells[COLUMNS], size_t widths[COLUMNS]);
+
+static void each_job(const json_t *jobs, const char *prefix, size_t widths[COLUMNS], job_fn *fn)
+{
+    json_t *job;
+    size_t i;
+
+    json_array_foreach(jobs, i, job)
+    {
+        struct buf cells[COLUMNS] = {0};
+        _buf_ struct buf inner = BUF_INIT;
+        job_cells(job, prefix, cells);
+        fn(job, cells, widths);
+        cells_release(cells);
+        buf_addf(&inner, "%s%s / ", prefix, json_string_value(json_object_get(job, "id")));
+        each_job(json_object_get(json_object_get(job, "called"), "jobs"), buf_str(&inner), widths, fn);
+    }
+}
+
+static void measure_job(const json_t *job, struct buf cells[COLUMNS], size_t widths[COLUMNS])
+{
+    (void)job;
+    for (size_t k = 0; k < COLUMNS; k++)
+        if (cells[k].len > widths[k])
+            widths[k] = cells[k].len;
+}
+
+static void print_job(const json_t *job, struct buf cells[COLUMNS], size_t widths[COLUMNS])
+{
+    for (size_t k = 0; k + 1 < COLUMNS; k++)
+        printf("%-*s  ", (int)widths[k], buf_str(&cells[k]));
+    printf("%s\n", buf_str(&cells[COLUMNS - 1]));
+    print_matrix(job);
+}
+
 static void print_jobs(const json_t *jobs)
 {
     static const char *const titles[COLUMNS] = {"STAGE", "JOB", "NEEDS", "RUNS-ON", "STEPS", "IF"};
-    size_t widths[COLUMNS], i;
-    json_t *job;
+    size_t widths[COLUMNS];
 
-    for (i = 0; i < COLUMNS; i++)
+    for (size_t i = 0; i < COLUMNS; i++)
         widths[i] = strlen(titles[i]);
-    json_array_foreach(jobs, i, job)
-    {
-        struct buf cells[COLUMNS] = {0};
-        job_cells(job, cells);
-        for (size_t k = 0; k < COLUMNS; k++)
-            if (cells[k].len > widths[k])
-                widths[k] = cells[k].len;
-        cells_release(cells);
-    }
-    for (i = 0; i + 1 < COLUMNS; i++)
+    each_job(jobs, "", widths, measure_job);
+    for (size_t i = 0; i + 1 < COLUMNS; i++)
         printf("%-*s  ", (int)widths[i], titles[i]);
     printf("%s\n", titles[COLUMNS - 1]);
-    json_array_foreach(jobs, i, job)
-    {
-        struct buf cells[COLUMNS] = {0};
-        job_cells(job, cells);
-        for (size_t k = 0; k + 1 < COLUMNS; k++)
-            printf("%-*s  ", (int)widths[k], buf_str(&cells[k]));
-        printf("%s\n", buf_str(&cells[COLUMNS - 1]));
-        print_matrix(job);
-        cells_release(cells);
-    }
+    each_job(jobs, "", widths, print_job);
 }
 
 static void print_plan(const json_t *plan)
@@ -235,7 +255,12 @@ static void print_plan(const json_t *plan)
 
 static const char *default_event(const struct workflow *w)
 {
-    return workflow_event(w, "push") || w->n_events == 0 ? "push" : w->events[0].name;
+    static const char *const preferred[] = {"push", "workflow_dispatch"};
+
+    for (size_t i = 0; i < ARRAY_LEN(preferred); i++)
+        if (workflow_event(w, preferred[i]))
+            return preferred[i];
+    return w->n_events ? w->events[0].name : "push";
 }
 
 static int plan(const struct plan_args *args, const struct workflow *w)
@@ -280,6 +305,7 @@ int cmd_plan(int argc, char **argv)
     struct plan_args args = {0};
     _buf_ struct buf text = BUF_INIT;
     _lint_ struct lint lint = {0};
+    struct workflow_opts opts = {.find = local_workflow_find};
     struct workflow *w = NULL;
     struct err err = {0};
 
@@ -291,7 +317,8 @@ int cmd_plan(int argc, char **argv)
         fprintf(stderr, "runfs plan: %s\n", err.msg);
         return 2;
     }
-    int r = workflow_parse(args.file, buf_str(&text), text.len, NULL, &w, &lint);
+    opts.data = (void *)(uintptr_t)args.file;
+    int r = workflow_parse(args.file, buf_str(&text), text.len, &opts, &w, &lint);
     for (size_t i = 0; i < lint.n; i++)
         printf("%s\n", lint.errors[i].msg);
     if (r < 0) {

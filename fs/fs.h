@@ -103,9 +103,11 @@ show_fn show_workflow_source, link_latest_run, link_run, show_error, link_repo, 
 show_fn show_run_status, show_run_conclusion, show_run_exit_code, show_run_name, show_run_event, show_run_ref,
     show_run_sha, show_run_actor, show_run_title, show_run_created, show_run_started, show_run_completed,
     show_run_duration, show_run_attempt, show_run_inputs, show_run_event_json, show_run_source, show_run_plan,
-    show_run_result, show_run_summary, show_run_annotations, link_run_workflow;
+    show_run_result, show_run_concurrency, show_run_why, show_run_summary, show_run_annotations,
+    link_run_workflow;
 show_fn show_job_status, show_job_conclusion, show_job_exit_code, show_job_name, show_job_why,
-    show_job_matrix, show_job_runs_on, show_job_backend, show_job_duration, link_need;
+    show_job_matrix, show_job_runs_on, show_job_backend, show_job_duration, link_need, show_job_uses,
+    show_job_environment, show_job_environment_url, show_job_permissions, show_job_concurrency, link_caller;
 show_fn show_step_status, show_step_outcome, show_step_conclusion, show_step_exit_code, show_step_name,
     show_step_script, show_step_env, show_step_cwd, show_step_why, show_step_summary, show_step_duration,
     show_output;
@@ -142,6 +144,10 @@ int cmd_lint(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+
+/* workflow_find_fn for a file that is not registered anywhere (data: its path, "." for standard input): finds
+ * what lies in the repository that it is in, and nothing that leads out of it. (cmd_lint.c) */
+int local_workflow_find(void *data, const char *uses, struct buf *ret, struct err *err);
 
 /* The state directory: opt, else $XDG_STATE_HOME/runfs, else ~/.local/state/runfs. Owned by the caller. */
 char *state_directory(const char *opt);

@@ -27,8 +27,9 @@ int show_status(struct fs *fs, int64_t id, struct buf *ret)
     engine_status(fs->engine, &s);
     buf_addf(ret, "version: %s\npid: %d\nstarted_at: ", RUNFS_VERSION, getpid());
     buf_add_time(ret, fs->started_at);
-    buf_addf(ret, "\nstate: %s\nslots: %d\nbusy: %d\nqueued_jobs: %d\nactive_runs: %d\nruns: %lld\n",
-             store_dir(fs->store), s.slots, s.busy, s.queued_jobs, s.active_runs,
+    buf_addf(ret,
+             "\nstate: %s\nslots: %d\nbusy: %d\nqueued_jobs: %d\nactive_runs: %d\npending: %d\nruns: %lld\n",
+             store_dir(fs->store), s.slots, s.busy, s.queued_jobs, s.active_runs, s.pending,
              (long long)store_count_runs(fs->store, NULL, NULL));
     for (size_t i = 0; i < n; i++)
         buf_addf(ret, "backend %s: %s: %s\n", probes[i].backend, probes[i].works ? "works" : "does not work",

@@ -8,7 +8,10 @@
 void check_concurrency(struct parse *p, const struct token *t)
 {
     const struct token *group = t->kind == TOKEN_MAPPING ? token_get(t, "group") : t;
+    const struct token *cancel = token_get(t, "cancel-in-progress");
 
+    if (token_is(token_get(t, "queue"), "max") && cancel && cancel->kind == TOKEN_BOOLEAN && cancel->boolean)
+        parse_error(p, t, "The combination of 'queue: max' and 'cancel-in-progress: true' is not allowed");
     if (group && group->kind == TOKEN_STRING && group->len > 400)
         parse_error(p, t, "Concurrency group name must be less than 400 characters");
 }

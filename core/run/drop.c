@@ -41,6 +41,8 @@ static int refuse(struct engine *e, const char *name, int code, const struct buf
 
     if (text->len)
         buf_adds(&line, buf_str(text));
+    else if (err && str_starts(err->msg, name)) /* with its place */
+        buf_addf(&line, "%s\n", err->msg);
     else
         buf_addf(&line, "%s: %s\n", name, err ? err->msg : "refused");
     (void)store_put_error(e->store, name, buf_str(&line), &ignored);

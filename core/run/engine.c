@@ -78,12 +78,15 @@ static void take_up_queued(struct engine *e)
             struct err err = {0};
             int64_t jobs[64];
             if (row && run_restore(e, row, &run, &err) == 0) {
-                /* its job rows are there from before: they are made again under a new attempt */
-                if (store_list_jobs(e->store, row->id, row->attempt, 0, jobs, 1) > 0)
-                    run->row.attempt++;
+                /* its job rows are there from before: they are made again under a new attempt, but those
+                 * that are done */
+                bool before = store_list_jobs(e->store, row->id, row->attempt, 0, jobs, 1) > 0;
+                run->row.attempt += before;
                 store_begin(e->store);
                 (void)store_put_run(e->store, &run->row, NULL);
-                int r = run_add_jobs(run, &err);
+                int r = before ? run_carry(run, RERUN_UNFINISHED, NULL, &err) : 0;
+                if (r == 0)
+                    r = run_add_jobs(run, &err);
                 int c = store_commit(e->store, &err);
                 if (r == 0 && c == 0)
                     run_activate(e, run);
@@ -157,7 +160,7 @@ static void stop_jobs(struct engine *e)
         for (size_t i = 0; i < run->n_jobs; i++)
             if (run->jobs[i]->state == JOB_STATE_RUNNING) {
                 run->cancelled = true;
-                job_cancel(run->jobs[i]);
+                job_cancel(run->jobs[i], NULL);
             }
     while (e->busy > 0 && pthread_cond_timedwait(&e->work, &e->lock, &until) == 0)
         ;
@@ -182,6 +185,8 @@ void engine_free(struct engine *e)
     if (e->has_janitor)
         pthread_join(e->janitor, NULL);
     holds_expire(e, true);
+    while (e->permits)
+        permit_release(e->permits);
     while (e->runs) {
         struct run *next = e->runs->next;
         run_free(e->runs);
@@ -222,5 +227,7 @@ void engine_status(struct engine *e, struct engine_status *ret)
     *ret = (struct engine_status){.slots = e->slots, .busy = e->busy, .queued_jobs = e->queued};
     for (struct run *run = e->runs; run; run = run->next)
         ret->active_runs++;
+    for (struct permit *p = e->permits; p; p = p->next)
+        ret->pending += !p->held;
     pthread_mutex_unlock(&e->lock);
 }

@@ -243,6 +243,18 @@ int process_run(struct running_step *s, const struct process *p, struct machine_
     return r;
 }
 
+/* "1h30m0s", as GitHub gives it. */
+static void add_duration(double minutes, struct buf *ret)
+{
+    int64_t whole = (int64_t)minutes;
+
+    if (whole >= 60)
+        buf_addf(ret, "%lldh", (long long)(whole / 60));
+    if (whole > 0)
+        buf_addf(ret, "%lldm", (long long)(whole % 60));
+    buf_addf(ret, "%gs", (minutes - (double)whole) * 60);
+}
+
 static void judge_timeout(struct running_step *s)
 {
     struct running_job *j = s->job;
@@ -253,8 +265,8 @@ static void judge_timeout(struct running_step *s)
         struct expr_env env = {.contexts = j->scope.contexts};
         double limit = 360;
         (void)token_eval_number(j->spec->job->timeout_minutes, j->scope.file, &env, 360, &limit, NULL);
-        number_to_string(limit, &minutes);
-        buf_addf(&msg, "The job has exceeded the maximum execution time of %s minutes.", buf_str(&minutes));
+        buf_adds(&msg, "The job has exceeded the maximum execution time of ");
+        add_duration(limit, &msg);
     } else {
         number_to_string(s->timeout_minutes, &minutes);
         buf_addf(&msg, "The action '%s' has timed out after %s minutes.", s->name, buf_str(&minutes));

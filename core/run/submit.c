@@ -14,6 +14,14 @@ void run_free(struct run *run)
         free(run->jobs[i]);
     }
     free(run->jobs);
+    while (run->scopes) {
+        struct run_scope *next = run->scopes->next;
+        json_decref(run->scopes->contexts);
+        free(run->scopes);
+        run->scopes = next;
+    }
+    group_setting_free(run->group);
+    json_decref(run->carried);
     log_writer_close(run->log);
     workflow_free(run->workflow);
     json_decref(run->request);
@@ -117,7 +125,7 @@ static int fill_contexts(struct run *run, const struct run_source *source, json_
         if (*title)
             run->row.title = keep(run, title);
     }
-    return 0;
+    return group_setting_evaluate(run->workflow->concurrency, run->workflow->file, &env, &run->group, err);
 }
 
 static int put_json(struct store *st, int64_t id, enum run_text which, const json_t *json, struct err *err)
@@ -153,7 +161,7 @@ static int put_texts(struct run *run, const struct run_source *source, json_t *p
         r = put_json(st, run->row.id, RUN_INPUTS, source->inputs ? source->inputs : empty, err);
     if (r == 0)
         r = put_json(st, run->row.id, RUN_PLAN, plan, err);
-    if (r == 0 && run->request)
+    if (r == 0 && json_object_size(run->request))
         r = put_json(st, run->row.id, RUN_REQUEST, run->request, err);
     return r;
 }
@@ -248,6 +256,7 @@ int run_submit(struct engine *e, const struct run_source *source, struct workflo
                struct err *err)
 {
     struct run *run = calloc(1, sizeof(*run));
+    struct workflow *followed = NULL;
 
     if (!run) {
         workflow_free(w);
@@ -255,12 +264,21 @@ int run_submit(struct engine *e, const struct run_source *source, struct workflo
     }
     run->e = e;
     run->workflow = w;
-    run->request = json_incref(source->request);
+    run->request = source->request ? json_incref(source->request) : json_object();
     run->extra_secrets = json_incref(source->secrets);
+    int r = calls_follow(e, source, false, run->request, w, &followed, err);
+    if (r < 0) {
+        run_free(run);
+        return r;
+    }
+    if (followed)
+        run->workflow = followed;
     fill_row(run, source);
     pthread_mutex_lock(&e->lock);
-    int r = put_and_activate(run, source, ret_run, err);
+    r = put_and_activate(run, source, ret_run, err);
     pthread_mutex_unlock(&e->lock);
+    if (followed)
+        workflow_free(w); /* the source may have names from it */
     return r;
 }
 
@@ -292,6 +310,7 @@ int run_restore(struct engine *e, const struct run_row *row, struct run **ret, s
     _json_ json_t *payload = load_text(e->store, row->id, RUN_EVENT),
                   *inputs = load_text(e->store, row->id, RUN_INPUTS);
     struct run *run = calloc(1, sizeof(*run));
+    struct workflow *followed = NULL;
     _buf_ struct buf source = BUF_INIT;
     _lint_ struct lint lint = {0};
 
@@ -305,17 +324,28 @@ int run_restore(struct engine *e, const struct run_row *row, struct run **ret, s
     run->row.started_at = run->row.completed_at = 0;
     run->row.log_size = -1;
     /* the row's strings must outlive the cached row */
-    const char **texts[] = {&run->row.workflow_name, &run->row.name, &run->row.title, &run->row.event,
-                            &run->row.ref,           &run->row.sha,  &run->row.actor, &run->row.repository};
+    const char **texts[] = {&run->row.workflow_name, &run->row.name,       &run->row.title,
+                            &run->row.event,         &run->row.ref,        &run->row.sha,
+                            &run->row.actor,         &run->row.repository, &run->row.concurrency};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         *texts[i] = keep(run, *texts[i]);
+    run->row.why = "";
     run->request = load_text(e->store, row->id, RUN_REQUEST);
+    if (!run->request)
+        run->request = json_object();
     restore_repo(run);
     int r = store_run_text(e->store, row->id, RUN_SOURCE, &source);
     const char *colon = strchr(row->workflow_name, ':'), *file = colon ? colon + 1 : row->workflow_name;
     if (r == 0)
         r = workflow_parse(file, buf_str(&source), source.len, NULL, &run->workflow, &lint);
-    struct run_source from = {.file = file, .event = row->event, .inputs = inputs};
+    struct run_source from = {
+        .file = file, .text = buf_str(&source), .len = source.len, .event = row->event, .inputs = inputs};
+    if (r == 0)
+        r = calls_follow(e, &from, true, run->request, run->workflow, &followed, err);
+    if (followed) {
+        workflow_free(run->workflow);
+        run->workflow = followed;
+    }
     if (r == 0)
         r = fill_contexts(run, &from, payload, err);
     if (r == 0)

@@ -68,6 +68,15 @@ static const char *const versions[] = {
     "  key TEXT NOT NULL COLLATE NOCASE, version TEXT NOT NULL, size INTEGER NOT NULL,"
     "  created_at INTEGER NOT NULL, used_at INTEGER NOT NULL, UNIQUE (repository, ref, version, key));"
     "CREATE INDEX caches_unused ON caches (used_at);",
+    /* 3: called workflows, concurrency, environments, permissions */
+    "ALTER TABLE runs ADD COLUMN concurrency TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE runs ADD COLUMN why TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE jobs ADD COLUMN caller TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE jobs ADD COLUMN uses TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE jobs ADD COLUMN environment TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE jobs ADD COLUMN environment_url TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE jobs ADD COLUMN permissions TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE jobs ADD COLUMN concurrency TEXT NOT NULL DEFAULT '';",
 };
 
 static int user_version(sqlite3 *db)

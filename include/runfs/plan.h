@@ -57,6 +57,14 @@ int inputs_check(const struct workflow_event *e, const json_t *given, json_t **r
 int inputs_check_with(const struct workflow_event *e, const json_t *given, json_t *contexts, json_t **ret,
                       struct err *err);
 
+/*
+ * The inputs of the workflow that a job calls: what `with` gives, evaluated with contexts (borrowed), else
+ * defaults. A value must be of its input's type: nothing is converted, but to a string. file: the caller's,
+ * for messages.
+ */
+int inputs_of_call(const struct workflow_job *job, const char *file, json_t *contexts, json_t **ret,
+                   struct err *err);
+
 /* The matrix as GitHub expands it: product in key order, exclude, then include. At most 256 combinations. */
 struct strategy {
     json_t *combinations; /* owned array of objects; one empty object for a job without a matrix */
@@ -77,6 +85,9 @@ int strategy_expand(const json_t *evaluated, struct strategy *ret, struct err *e
  * without empty strings and nulls; nothing when there is none. */
 void matrix_suffix(const json_t *combination, struct buf *ret);
 
+/* Appends the id that GitHub's messages give a combination, from its suffix: "ubuntu_18", "_18_x". */
+void matrix_id(const char *suffix, struct buf *ret);
+
 /* Appends "build (ubuntu, 18)": the name of combination `index` of a job called `job`, at most 100
  * characters. */
 void strategy_name(const struct strategy *s, size_t index, const char *job, struct buf *ret);
@@ -87,11 +98,12 @@ int plan_order(const struct workflow *w, size_t **ret);
 
 /*
  * The plan as JSON, for `runfs plan --json` and plan.json: {workflow, event, triggered, why, jobs: [{id,
- * name, needs, if, runs_on, stage, uses, matrix: [{...}] or null, matrix_names: ["..."] or null, matrix_why,
- * steps: [{number, id, name, if, kind}]}]}, jobs in plan_order; a stage (from 1) is one more than the latest
- * of its needs'. contexts: what is known now (github, inputs, vars), borrowed; what depends on more is given
- * as its expression, and matrix_why says what the matrix waits for, or what is wrong with it. NULL: no
- * memory, or needs that go in a circle.
+ * name, needs, if, runs_on, stage, uses, called, matrix: [{...}] or null, matrix_names: ["..."] or null,
+ * matrix_why, steps: [{number, id, name, if, kind}]}]}, jobs in plan_order; a stage (from 1) is one more than
+ * the latest of its needs'. called: {workflow, jobs} of a workflow that a job calls, names without the
+ * caller's; null for none, or one that was not followed. contexts: what is known now (github, inputs, vars),
+ * borrowed; what depends on more is given as its expression, and matrix_why says what the matrix waits for,
+ * or what is wrong with it. NULL: no memory, or needs that go in a circle.
  */
 json_t *plan_to_json(const struct workflow *w, const struct event *e, json_t *contexts);
 

@@ -161,6 +161,7 @@ int engine_wait(struct engine *e, int64_t run_id, const volatile sig_atomic_t *s
 /* What the scheduler is doing, for status. */
 struct engine_status {
     int slots, busy, queued_jobs, active_runs;
+    int pending; /* runs and jobs that wait for a concurrency group */
 };
 void engine_status(struct engine *e, struct engine_status *ret);
 

@@ -119,6 +119,10 @@ const struct workflow_event *workflow_event(const struct workflow *w,
                                             const char *name); /* NULL: not in `on` */
 const struct workflow_job *workflow_job(const struct workflow *w, const char *id);
 
+/* Appends what `permissions` gives a token, "SCOPE: LEVEL" lines in the order in which GitHub names the
+ * scopes; what it does not name is none, but for metadata, which every token may read. */
+void permissions_text(const struct token *permissions, struct buf *ret);
+
 /* The workflow as JSON, in the shape of GitHub's parser tests (jobs, steps, conditions, tokens with their
  * types). */
 json_t *workflow_to_json(const struct workflow *w);

@@ -14,12 +14,31 @@ jobs:
   b: {needs: a, runs-on: h, steps: [{run: 'false'}]}
   c: {runs-on: h, steps: [{run: 'sleep 30'}]}
 Y
+cat >"$T/called.yml" <<'Y'
+on: workflow_call
+jobs:
+  in:
+    runs-on: h
+    permissions: {contents: read}
+    environment: {name: e, url: "https://e"}
+    concurrency: job
+    steps: [{run: exec sleep 30}]
+Y
+cat >"$T/call.yml" <<'Y'
+on: push
+concurrency: {group: run, cancel-in-progress: true}
+jobs: {call: {uses: ./.github/workflows/called.yml}}
+Y
 cp "$T/w.yml" "$T/repo/.github/workflows/"
 ln -s "$T/repo" "$M/repos/repo"
 workflow "$T/f.yml" 'exit 1'
 rf_drop "$T/f.yml" >/dev/null
 cp "$T/w.yml" "$M/workflows/"
 rf_wait 10 grep -q failure "$M/runs/2/jobs/b/conclusion"
+cp "$T/called.yml" "$T/call.yml" "$M/workflows/"
+rf_wait 10 grep -q in_progress "$M/runs/3/jobs/call.in/status"
+cp "$T/call.yml" "$M/workflows/"
+ended 3
 refused sh -c "echo bad > '$M/config/slots'"
 echo x >"$M/workflows/scratch.tmp"
 echo v >"$M/vars/V"

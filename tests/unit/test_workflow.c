@@ -556,6 +556,62 @@ static void test_plain_scalars(void **state)
     }
 }
 
+/* A local call in a workflow of another repository means that repository, at that ref. */
+static int find_remote(void *data, const char *uses, struct buf *ret, struct err *err)
+{
+    struct buf *asked = data;
+
+    (void)err;
+    buf_addf(asked, "%s\n", uses);
+    if (str_ends(uses, "deep.yml@v1"))
+        buf_adds(ret, "on: workflow_call\njobs: {c: {runs-on: x, steps: [{run: echo}]}}\n");
+    else
+        buf_adds(ret, "on: workflow_call\njobs: {b: {uses: ./.github/workflows/deep.yml}}\n");
+    return 0;
+}
+
+static void test_remote_calls(void **state)
+{
+    static const char source[] = ON "jobs: {a: {uses: o/r/.github/workflows/x.yml@v1}}\n";
+    _buf_ struct buf asked = BUF_INIT;
+    struct workflow_opts opts = {.find = find_remote, .data = &asked};
+    _lint_ struct lint lint = {0};
+    struct workflow *w = NULL;
+
+    (void)state;
+    assert_int_equal(workflow_parse("ci.yml", source, strlen(source), &opts, &w, &lint), 0);
+    assert_string_equal(buf_str(&asked),
+                        "o/r/.github/workflows/x.yml@v1\no/r/.github/workflows/deep.yml@v1\n");
+    assert_string_equal(w->jobs[0].called->jobs[0].called->jobs[0].id, "c");
+    workflow_free(w);
+}
+
+static void test_permissions(void **state)
+{
+    static const struct {
+        const char *yaml, *want;
+    } rows[] = {
+        {"{}", "metadata: read\n"},
+        {"{contents: write, issues: none, id-token: write}",
+         "contents: write\nid-token: write\nmetadata: read\n"},
+        {"read-all",
+         "actions: read\nartifact-metadata: read\nattestations: read\nchecks: read\ncontents: read\n"
+         "deployments: read\ndiscussions: read\nissues: read\npackages: read\npages: read\n"
+         "pull-requests: read\nrepository-projects: read\nstatuses: read\nsecurity-events: read\n"
+         "id-token: read\nmodels: read\nmetadata: read\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _buf_ struct buf text = BUF_INIT, got = BUF_INIT;
+        buf_addf(&text, ON "permissions: %s\njobs: {a: {runs-on: x, steps: [{run: a}]}}\n", rows[i].yaml);
+        struct workflow *w = parse(buf_str(&text));
+        permissions_text(w->permissions, &got);
+        assert_string_equal(buf_str(&got), rows[i].want);
+        workflow_free(w);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -564,7 +620,8 @@ int main(void)
         cmocka_unit_test(test_expressions), cmocka_unit_test(test_conversion),
         cmocka_unit_test(test_calls),       cmocka_unit_test(test_steps),
         cmocka_unit_test(test_structs),     cmocka_unit_test(test_evaluation),
-        cmocka_unit_test(test_scalars),
+        cmocka_unit_test(test_scalars),     cmocka_unit_test(test_remote_calls),
+        cmocka_unit_test(test_permissions),
     };
 
     return cmocka_run_group_tests_name("workflows", tests, NULL, NULL);
