@@ -97,6 +97,8 @@ static int pack_entry(struct packing *p, uint32_t index)
         archive_entry_set_mtime(p->entry, e.mtime_ns / 1000000000LL, e.mtime_ns % 1000000000LL);
     if (S_ISLNK(e.mode))
         archive_entry_set_symlink(p->entry, buf_str(&target));
+    if (p->format == ARTIFACT_RAW && !S_ISREG(e.mode))
+        return 0;
     if (archive_write_header(p->archive, p->entry) != ARCHIVE_OK)
         return failed(p);
     return S_ISREG(e.mode) ? pack_data(p, index, e.size) : 0;
@@ -109,8 +111,9 @@ static int pack_open(struct packing *p)
     p->chunk = malloc(CHUNK);
     if (!p->archive || !p->entry || !p->chunk)
         return err_errno(p->err, -ENOMEM, "cannot pack the artifact");
-    int r = p->format == ARTIFACT_TAR ? archive_write_set_format_pax(p->archive)
-                                      : archive_write_set_format_zip(p->archive);
+    int r = p->format == ARTIFACT_TAR   ? archive_write_set_format_pax(p->archive)
+            : p->format == ARTIFACT_ZIP ? archive_write_set_format_zip(p->archive)
+                                        : archive_write_set_format_raw(p->archive);
     if (r == ARCHIVE_OK && p->format == ARTIFACT_ZIP)
         r = archive_write_zip_set_compression_store(p->archive);
     if (r == ARCHIVE_OK)
