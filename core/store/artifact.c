@@ -250,8 +250,11 @@ static int publish(struct store *st, const struct artifact_spec *spec, const cha
 static int put(struct store *st, const struct artifact_spec *spec, fill_fn *fill, void *data, int64_t *ret_id,
                struct err *err)
 {
-    struct artifact_row row = {
-        .run_id = spec->run_id, .attempt = spec->attempt, .name = spec->name, .created_at = now_ns()};
+    struct artifact_row row = {.run_id = spec->run_id,
+                               .attempt = spec->attempt,
+                               .name = spec->name,
+                               .raw = fill == fill_with_file,
+                               .created_at = now_ns()};
     _buf_ struct buf dir = BUF_INIT;
     char digest[80] = "";
     int r = check_spec(st, spec, err);

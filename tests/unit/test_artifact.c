@@ -433,6 +433,14 @@ static void a_single_file_is_an_artifact_too(void **state)
     assert_int_equal(artifact_put_file(st, &spec, "report.html", fd, &id, &err), 0);
     describe(id, &text);
     assert_string_equal(buf_str(&text), "report.html f 644 6\n");
+    const struct artifact_row *row = store_get_artifact(st, id);
+    char digest[80];
+    int64_t size;
+    sha256(fd, digest, &size);
+    assert_true(row->raw);
+    assert_string_equal(row->digest, digest);
+    assert_int_equal(row->zip_size, 6);
+    artifact_row_unref(row);
 }
 
 static void a_large_directory_is_found_by_halving(void **state)
