@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include "command.h"
+#include "envfile.h"
 #include "job_internal.h"
 #include "runfs/store.h"
 #include "runfs/str.h"
@@ -15,8 +16,7 @@ void output_release(struct step_output *o)
 {
     for (size_t i = 0; i < ARRAY_LEN(o->pending); i++)
         buf_release(&o->pending[i]);
-    free(o->stop_token);
-    o->stop_token = NULL;
+    command_state_release(&o->commands);
 }
 
 /* To the sink, masked. */
@@ -81,6 +81,12 @@ void output_error(struct step_output *o, const char *msg)
     annotate(o, "error", NULL, msg);
 }
 
+void output_warning(struct step_output *o, const char *msg)
+{
+    output_runner_line(o, "##[warning]%s", msg);
+    annotate(o, "warning", NULL, msg);
+}
+
 /* ---------------------------------------------------------------------------------------------- commands */
 
 typedef void command_fn(struct step_output *o, const struct command *c, int stream);
@@ -123,13 +129,6 @@ static void on_debug(struct step_output *o, const struct command *c, int stream)
         show(o, stream, "##[debug]", c->message);
 }
 
-static void on_stop(struct step_output *o, const struct command *c, int stream)
-{
-    show(o, stream, "::stop-commands::", c->message);
-    if (*c->message)
-        o->stop_token = strdup(c->message);
-}
-
 static void on_echo(struct step_output *o, const struct command *c, int stream)
 {
     (void)stream;
@@ -149,11 +148,34 @@ static void on_set_output(struct step_output *o, const struct command *c, int st
          "Environment Files.");
 }
 
-static void on_refused(struct step_output *o, const struct command *c, int stream)
+static void on_save_state(struct step_output *o, const struct command *c, int stream)
 {
+    const char *name = command_property(c, "name");
+
+    if (*name && o->state && utf8_valid(c->message, strlen(c->message)))
+        json_object_set_new(o->state, name, json_string(c->message));
+    show(o, stream, "##[warning]",
+         "The `save-state` command is deprecated and will be disabled soon. Please upgrade to using "
+         "Environment Files.");
+}
+
+/* `set-env` and `add-path`: off as on GitHub, unless the step's environment opts in. */
+static void on_unsecure(struct step_output *o, const struct command *c, int stream)
+{
+    const char *name = command_property(c, "name");
     _buf_ struct buf msg = BUF_INIT;
 
     (void)stream;
+    if (o->unsecure && str_eq(c->name, "set-env")) {
+        if (*name && !str_eq_ascii_nocase(name, "NODE_OPTIONS"))
+            json_object_set_new(o->job->set_env, name, json_string(c->message));
+        return;
+    }
+    if (o->unsecure) {
+        (void)pathfile_parse(c->message, strlen(c->message), o->job->set_path, NULL);
+        return;
+    }
+    o->errored = true;
     buf_addf(&msg,
              "The `%s` command is disabled. Please upgrade to using Environment Files or opt into unsecure "
              "command "
@@ -174,31 +196,35 @@ static const struct {
     const char *name;
     command_fn *run;
 } commands[] = {
-    {"add-mask", on_add_mask},  {"error", on_issue},
-    {"warning", on_issue},      {"notice", on_issue},
-    {"group", on_group},        {"endgroup", on_group},
-    {"debug", on_debug},        {"stop-commands", on_stop},
-    {"echo", on_echo},          {"set-output", on_set_output},
-    {"save-state", on_ignored}, {"add-matcher", on_ignored},
-    {"set-env", on_refused},    {"remove-matcher", on_ignored},
-    {"add-path", on_refused},
+    {"add-mask", on_add_mask},
+    {"error", on_issue},
+    {"warning", on_issue},
+    {"notice", on_issue},
+    {"group", on_group},
+    {"endgroup", on_group},
+    {"debug", on_debug},
+    {"echo", on_echo},
+    {"set-output", on_set_output},
+    {"save-state", on_save_state},
+    {"add-matcher", on_ignored},
+    {"set-env", on_unsecure},
+    {"remove-matcher", on_ignored},
+    {"add-path", on_unsecure},
 };
 
 /* One line, without its newline. True: it was a command and has been dealt with. */
 static bool run_command(struct step_output *o, int stream, const char *line, size_t len)
 {
     _command_ struct command c = {0};
+    struct err err = {0};
+    int kind = command_next(&o->commands, line, len, &c, &err);
 
-    if (!command_parse(line, len, &c))
-        return false;
-    if (o->stop_token) {
-        if (!str_eq_ascii_nocase(c.name, o->stop_token))
-            return false;
-        free(o->stop_token);
-        o->stop_token = NULL;
-        return false;
+    if (kind < 0) {
+        output_error(o, err.msg);
+        o->errored = true;
+        return true;
     }
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+    for (size_t i = 0; kind == COMMAND_DO && i < ARRAY_LEN(commands); i++)
         if (str_eq(commands[i].name, c.name)) {
             commands[i].run(o, &c, stream);
             return true;

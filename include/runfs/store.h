@@ -153,7 +153,7 @@ struct job_row {
 
 struct step_row {
     int64_t id, job_id, run_id;
-    int number;       /* 1-based; 0: set-up and `pre` of actions, before the first */
+    int number;       /* 1-based; 0 and less: set-up and `pre` of actions, before the first; shown as 0 */
     const char *slug; /* directory is NN-SLUG */
     const char *name;
     const char *status, *outcome, *conclusion;
@@ -227,7 +227,7 @@ ssize_t store_list_runs_of(struct store *st, int64_t workflow_id, int64_t after,
 ssize_t store_list_jobs(struct store *st, int64_t run_id, int attempt, int64_t after, int64_t *ids,
                         size_t max);
 ssize_t store_list_steps(struct store *st, int64_t job_id, int64_t after, int64_t *ids, size_t max);
-/* Those with that number: one, or what stands before the first step, all of which has the number 0. */
+/* Those that are shown with that number: one, or for 0 all that stand before the first step. */
 ssize_t store_find_steps(struct store *st, int64_t job_id, int number, int64_t *ids, size_t max);
 ssize_t store_list_outputs(struct store *st, int64_t job_id, int64_t step_id, int64_t after, int64_t *ids,
                            size_t max);
