@@ -209,6 +209,7 @@ static void daemon_stop(struct daemon *d)
 {
     mounted_free(d->mounted);
     engine_free(d->engine);
+    contents_release(&d->fs);
     if (d->machines)
         machines_free(d->machines);
     store_close(d->store);

@@ -67,7 +67,8 @@ static const char *const versions[] = {
     "CREATE TABLE caches (id INTEGER PRIMARY KEY AUTOINCREMENT, repository TEXT NOT NULL, ref TEXT NOT NULL,"
     "  key TEXT NOT NULL COLLATE NOCASE, version TEXT NOT NULL, size INTEGER NOT NULL,"
     "  created_at INTEGER NOT NULL, used_at INTEGER NOT NULL, UNIQUE (repository, ref, version, key));"
-    "CREATE INDEX caches_unused ON caches (used_at);",
+    "CREATE INDEX caches_unused ON caches (used_at);"
+    "CREATE INDEX caches_of_key ON caches (key);",
 };
 
 static int user_version(sqlite3 *db)
