@@ -52,7 +52,9 @@ static int fill_entry(struct fs *fs, struct node n, struct fuse_entry_param *e)
     *e = (struct fuse_entry_param){.ino = node_ino(n), .generation = 1};
     int r = node_stat(fs, n, &e->attr, &seconds);
     e->attr.st_ino = e->ino;
-    e->attr_timeout = e->entry_timeout = seconds;
+    e->attr_timeout = seconds;
+    /* an artifact may go or be hidden by a later one of its name; what is in it never changes */
+    e->entry_timeout = tree[n.row].class == &class_artifacts ? 0 : seconds;
     return r;
 }
 

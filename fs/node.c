@@ -126,20 +126,15 @@ int64_t node_run(struct fs *fs, struct node n)
     return run_id;
 }
 
-static bool lists_artifacts(int row)
-{
-    return row + 1 < (int)tree_rows && tree[row + 1].class == &class_artifacts;
-}
-
 bool node_final(struct fs *fs, struct node n)
 {
     const struct row *row = &tree[n.row];
 
-    if (row->kind == ROW_TREE)
+    if (row->kind == ROW_TREE || row->class == &class_artifacts)
         return true;
     if (row->kind == ROW_CTL || n.id == 0)
         return false;
-    if (row->show == show_run_artifacts || lists_artifacts(n.row)) /* they are deleted, and expire */
+    if (row->show == show_run_artifacts) /* they are deleted, and expire */
         return false;
     if (row->show == link_run_workflow) /* comes and goes with the workflow */
         return false;
@@ -297,8 +292,7 @@ int node_stat(struct fs *fs, struct node n, struct stat *st, double *seconds)
     if (row->class == &class_drafts)
         return draft_stat(fs, n.id, st);
     if (contents_row(n.row) >= 0) {
-        *seconds =
-            row->kind == ROW_TREE ? KEEP_SECONDS : 0; /* an artifact may go, what is in it does not change */
+        *seconds = KEEP_SECONDS;
         return contents_stat(fs, n, st);
     }
     if (n.id >= NODE_UNBORN) {
