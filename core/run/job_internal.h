@@ -16,6 +16,7 @@
 
 #include "command.h"
 #include "job.h"
+#include "matcher.h"
 #include "runfs/action.h"
 #include "shell.h"
 
@@ -42,14 +43,16 @@ struct running_job {
     struct machine *machine;
     struct mask *mask;
     const struct job_sink *sink;
-    struct scope scope; /* of its own steps */
-    json_t *base_env;   /* owned: workflow, then job env, evaluated */
-    json_t *set_env;    /* owned: what steps wrote to GITHUB_ENV */
-    json_t *set_path;   /* owned array: GITHUB_PATH, oldest first */
-    struct use *uses;   /* owned: every use of an action */
-    struct use *posts;  /* those with a post that is to run, the last first */
-    unsigned processes; /* how many were started: names their files */
-    int64_t deadline;   /* monotonic; 0: none */
+    struct scope scope;        /* of its own steps */
+    json_t *base_env;          /* owned: workflow, then job env, evaluated */
+    json_t *set_env;           /* owned: what steps wrote to GITHUB_ENV */
+    json_t *set_path;          /* owned array: GITHUB_PATH, oldest first */
+    struct use *uses;          /* owned: every use of an action */
+    struct use *posts;         /* those with a post that is to run, the last first */
+    struct matchers *matchers; /* owned; NULL until one is added */
+    unsigned processes;        /* how many were started: names their files */
+    int64_t deadline;          /* monotonic; 0: none */
+    bool debug;                /* ACTIONS_STEP_DEBUG */
     bool timed_out;
     bool ending;        /* cancelled or out of time: the deadline is that of what runs all the same */
     bool event_written; /* event.json is in the machine */
@@ -66,12 +69,14 @@ struct step_output {
     struct buf pending[3]; /* by stream: a line that has no end yet */
     struct command_state commands;
     bool echo;
-    bool unsecure;    /* ACTIONS_ALLOW_UNSECURE_COMMANDS */
-    bool errored;     /* a command was wrong: the step has failed */
-    int failed;       /* the sink's error, negative */
-    bool within_line; /* what was shown last had no newline */
-    json_t *outputs;  /* borrowed: what `::set-output` adds to */
-    json_t *state;    /* borrowed: what `::save-state` adds to; NULL: none is kept */
+    bool unsecure;         /* ACTIONS_ALLOW_UNSECURE_COMMANDS */
+    bool errored;          /* a command was wrong: the step has failed */
+    int failed;            /* the sink's error, negative */
+    bool within_line;      /* what was shown last had no newline */
+    json_t *matcher_files; /* owned: problem matchers that are to be read when the process has ended */
+    struct buf unmatched;  /* lines since */
+    json_t *outputs;       /* borrowed: what `::set-output` adds to */
+    json_t *state;         /* borrowed: what `::save-state` adds to; NULL: none is kept */
 };
 void output_release(struct step_output *o);
 
@@ -79,6 +84,8 @@ void output_release(struct step_output *o);
 int output_chunk(void *data, enum machine_stream stream, const char *bytes, size_t len);
 /* What stands without a newline at the end is shown, with one. */
 void output_finish(struct step_output *o);
+/* Looks again at the lines that came before problem matchers could be read. */
+void output_rematch(struct step_output *o);
 /* A line of the runner's own: masked, newline added. */
 void output_runner_line(struct step_output *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* An error or a warning of the runner's own: a `##[error]` line and an annotation. */

@@ -10,13 +10,15 @@
 #include "runfs/store.h"
 #include "runfs/str.h"
 
-enum { PENDING_MAX = 64 * 1024 };
+enum { PENDING_MAX = 64 * 1024, UNMATCHED_MAX = 1024 * 1024 };
 
 void output_release(struct step_output *o)
 {
     for (size_t i = 0; i < ARRAY_LEN(o->pending); i++)
         buf_release(&o->pending[i]);
     command_state_release(&o->commands);
+    json_decref(o->matcher_files);
+    buf_release(&o->unmatched);
 }
 
 /* To the sink, masked. */
@@ -125,7 +127,7 @@ static void on_group(struct step_output *o, const struct command *c, int stream)
 
 static void on_debug(struct step_output *o, const struct command *c, int stream)
 {
-    if (json_is_true(json_object_get(o->job->spec->contexts, "debug")))
+    if (o->job->debug)
         show(o, stream, "##[debug]", c->message);
 }
 
@@ -184,11 +186,21 @@ static void on_unsecure(struct step_output *o, const struct command *c, int stre
     output_error(o, buf_str(&msg));
 }
 
-static void on_ignored(struct step_output *o, const struct command *c, int stream)
+/* The file is in the machine, which is busy: it is read when the process has ended, and the lines up to there
+ * are looked at then. */
+static void on_add_matcher(struct step_output *o, const struct command *c, int stream)
 {
-    (void)o;
-    (void)c;
     (void)stream;
+    if (!o->matcher_files)
+        o->matcher_files = json_array();
+    json_array_append_new(o->matcher_files, json_string(c->message));
+}
+
+static void on_remove_matcher(struct step_output *o, const struct command *c, int stream)
+{
+    (void)stream;
+    if (o->job->matchers)
+        matchers_remove(o->job->matchers, command_property(c, "owner"));
 }
 
 /* Every command that GitHub's runner knows. */
@@ -206,9 +218,9 @@ static const struct {
     {"echo", on_echo},
     {"set-output", on_set_output},
     {"save-state", on_save_state},
-    {"add-matcher", on_ignored},
+    {"add-matcher", on_add_matcher},
     {"set-env", on_unsecure},
-    {"remove-matcher", on_ignored},
+    {"remove-matcher", on_remove_matcher},
     {"add-path", on_unsecure},
 };
 
@@ -237,12 +249,74 @@ static bool may_hold_command(const char *s, size_t len)
     return memmem(s, len, "::", 2) || memmem(s, len, "##[", 3);
 }
 
+/* A path in the workspace is shown from there on. */
+static void show_file(struct step_output *o, const char *file, struct buf *ret)
+{
+    const char *workspace = machine_paths(o->job->machine)->workspace;
+    size_t n = strlen(workspace);
+
+    if (strncmp(file, workspace, n) == 0 && file[n] == '/')
+        file += n + 1;
+    mask_apply(o->job->mask, file, strlen(file), ret);
+}
+
+static bool find_problem(struct step_output *o, const char *line, size_t len, struct problem *ret)
+{
+    struct matchers *ms = o->job->matchers;
+    _buf_ struct buf masked = BUF_INIT, file = BUF_INIT;
+
+    if (!matchers_any(ms) || !matchers_match(ms, line, len, ret))
+        return false;
+    mask_apply(o->job->mask, buf_str(&ret->message), ret->message.len, &masked);
+    show_file(o, buf_str(&ret->file), &file);
+    o->job->sink->annotation(o->job->sink->data, o->step,
+                             &(struct job_annotation){.level = ret->level,
+                                                      .title = "",
+                                                      .file = buf_str(&file),
+                                                      .message = buf_str(&masked),
+                                                      .line = ret->line,
+                                                      .col = ret->col});
+    return true;
+}
+
+/* A line that a problem matcher knows is shown as what it is. */
+static bool run_matchers(struct step_output *o, int stream, const char *line, size_t len)
+{
+    _problem_ struct problem p = {0};
+    _buf_ struct buf shown = BUF_INIT;
+
+    if (o->matcher_files && o->unmatched.len + len < UNMATCHED_MAX) {
+        buf_add(&o->unmatched, line, len);
+        buf_addc(&o->unmatched, '\n');
+    }
+    if (!find_problem(o, line, len, &p))
+        return false;
+    buf_addf(&shown, "##[%s]", p.level);
+    buf_add(&shown, line, len);
+    buf_addc(&shown, '\n');
+    emit(o, stream, buf_str(&shown), shown.len);
+    return true;
+}
+
+void output_rematch(struct step_output *o)
+{
+    const char *end = buf_str(&o->unmatched) + o->unmatched.len;
+
+    for (const char *line = buf_str(&o->unmatched); line < end;) {
+        _problem_ struct problem p = {0};
+        size_t len = strcspn(line, "\n");
+        (void)find_problem(o, line, len, &p);
+        line += len + 1;
+    }
+    buf_reset(&o->unmatched);
+}
+
 /* Whole lines. */
 static void take_lines(struct step_output *o, int stream, const char *s, size_t len)
 {
     const char *plain = s, *end = s + len;
 
-    if (!may_hold_command(s, len)) {
+    if (!may_hold_command(s, len) && !matchers_any(o->job->matchers) && !o->matcher_files) {
         emit(o, stream, s, len);
         return;
     }
@@ -253,9 +327,11 @@ static void take_lines(struct step_output *o, int stream, const char *s, size_t 
         const char *next = newline ? newline + 1 : end;
         if (line && s[line - 1] == '\r')
             line--;
-        if (may_hold_command(s, line)) {
+        bool command = may_hold_command(s, line);
+        if (command || matchers_any(o->job->matchers) || o->matcher_files) {
             emit(o, stream, plain, (size_t)(s - plain));
-            plain = run_command(o, stream, s, line) ? next : s;
+            bool taken = (command && run_command(o, stream, s, line)) || run_matchers(o, stream, s, line);
+            plain = taken ? next : s;
         }
         s = next;
     }

@@ -8,7 +8,8 @@
 enum {
     ENV_FILE_MAX = 4 * 1024 * 1024,
     OUTPUT_FILE_MAX = 1024 * 1024, /* GitHub: outputs of a job at most 1 MB */
-    SUMMARY_MAX = 1024 * 1024,     /* GitHub documentation, "Adding a job summary": 1 MiB a step */
+    MATCHERS_MAX = 1024 * 1024,
+    SUMMARY_MAX = 1024 * 1024, /* GitHub documentation, "Adding a job summary": 1 MiB a step */
 };
 
 /* The files of a process, in the order in which they are put and got. */
@@ -147,6 +148,47 @@ static void take_files(struct running_step *s, const struct process_files *f, js
     }
 }
 
+static int load_matcher(struct running_step *s, const char *file, struct err *err)
+{
+    struct running_job *j = s->job;
+    _buf_ struct buf path = BUF_INIT, text = BUF_INIT;
+    size_t which;
+
+    buf_addf(&path, "%s%s%s", *file == '/' ? "" : machine_paths(j->machine)->workspace,
+             *file == '/' ? "" : "/", file);
+    const char *const paths[] = {buf_str(&path)};
+    int r = machine_read_first(j, paths, 1, MATCHERS_MAX, &text, &which, err);
+    if (r == -ENOENT)
+        return err_set(err, r, "there is no file %s", buf_str(&path));
+    if (r == 0 && !j->matchers)
+        j->matchers = matchers_new();
+    if (r == 0)
+        r = j->matchers ? matchers_add(j->matchers, buf_str(&text), text.len, err)
+                        : err_errno(err, -ENOMEM, "matchers");
+    return r;
+}
+
+/* Problem matchers that the process asked for. */
+static void load_matchers(struct running_step *s)
+{
+    _json_ json_t *files = TAKE(s->output.matcher_files);
+    json_t *file;
+    size_t i;
+
+    json_array_foreach(files, i, file)
+    {
+        _buf_ struct buf msg = BUF_INIT;
+        struct err err = {0};
+        if (load_matcher(s, json_string_value(file), &err) == 0)
+            continue;
+        buf_addf(&msg, "Unable to process command '::add-matcher::%s' successfully: %s",
+                 json_string_value(file), err.msg);
+        step_fail(s, buf_str(&msg));
+    }
+    if (files)
+        output_rematch(&s->output);
+}
+
 /* -------------------------------------------------------------------------------------------- the process */
 
 int process_run(struct running_step *s, const struct process *p, struct machine_result *ret, struct err *err)
@@ -176,6 +218,7 @@ int process_run(struct running_step *s, const struct process *p, struct machine_
     if (r == 0) {
         j->event_written = true;
         take_files(s, &files, p->state);
+        load_matchers(s);
     }
     files_release(&files);
     return r;
