@@ -496,12 +496,17 @@ static void a_large_directory_is_found_by_halving(void **state)
  * is there. */
 static void nothing_half_made_survives_a_kill(void **state)
 {
+    ssize_t n = 0;
+
     (void)state;
     store_close(st);
-    for (int round = 0; round < 12; round++) {
+    for (int round = 0; round < 12 || (n == 0 && round < 200); round++) {
+        int begun[2];
+        char byte;
+        assert_int_equal(pipe(begun), 0);
         pid_t pid = fork();
         if (pid == 0) {
-            if (store_open(dir, &st, NULL) < 0)
+            if (store_open(dir, &st, NULL) < 0 || write(begun[1], "", 1) != 1)
                 _exit(2);
             for (int i = 0; i < 1000; i++) {
                 char name[32];
@@ -512,12 +517,15 @@ static void nothing_half_made_survives_a_kill(void **state)
             }
             _exit(0);
         }
-        (void)usleep(4000 + (unsigned)round * 3700);
+        assert_int_equal(read(begun[0], &byte, 1), 1);
+        close(begun[0]);
+        close(begun[1]);
+        (void)usleep((unsigned)round * 3700); /* at any moment from here on */
         kill(pid, SIGKILL);
         assert_int_equal(waitpid(pid, NULL, 0), pid);
         assert_int_equal(store_open(dir, &st, NULL), 0);
         int64_t ids[1000];
-        ssize_t n = artifact_list(st, run, 0, ids, ARRAY_LEN(ids));
+        n = artifact_list(st, run, 0, ids, ARRAY_LEN(ids));
         assert_true(n >= 0);
         for (ssize_t i = 0; i < n; i++) {
             _buf_ struct buf text = BUF_INIT;
@@ -528,6 +536,7 @@ static void nothing_half_made_survives_a_kill(void **state)
         assert_int_equal(left(), n ? 1 + n * 13 : 0);
         store_close(st);
     }
+    assert_true(n > 0);
     assert_int_equal(store_open(dir, &st, NULL), 0);
 }
 
