@@ -6,7 +6,6 @@
 #include <cmocka.h>
 /* clang-format on */
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -248,7 +247,6 @@ static int block(struct blob *b, const char *id, const char *text, bool whole)
 
 static void blocks_are_put_together_as_listed(void **state)
 {
-    _close_ int to = memfd_create("to", 0);
     _buf_ struct buf text = BUF_INIT;
     struct err err = {0};
     struct blob *b;
