@@ -95,6 +95,9 @@ $(BUILD)/unit/test_node: $(filter-out %/main.o %/fuse.o %/park.o %/session.o $(B
 $(BUILD)/tests/guard: $(BUILD)/tests/guard.o
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
 
+$(BUILD)/tests/services: $(BUILD)/tests/services.o $(BUILD)/librunfs.a
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/librunfs.a | $(BUILD)/runfs-agent
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
@@ -103,13 +106,13 @@ test: deps ## install, build and run every test
 	$(Q)$(MAKE) --no-print-directory run-tests
 
 .PHONY: run-tests
-run-tests: all $(UNIT_BIN) $(BUILD)/tests/guard
+run-tests: all $(UNIT_BIN) $(BUILD)/tests/guard $(BUILD)/tests/services
 	$(Q)BUILD=$(BUILD) tests/run
 
 unit: $(UNIT_BIN) $(BUILD)/tests/guard ## build and run the unit tests only
 	$(Q)BUILD=$(BUILD) tests/run unit
 
-scenarios: all $(BUILD)/tests/guard ## run the scenarios only
+scenarios: all $(BUILD)/tests/guard $(BUILD)/tests/services ## run the scenarios only
 	$(Q)BUILD=$(BUILD) tests/run scenarios
 
 demo: deps ## build, mount, run the examples and show what comes of it

@@ -12,6 +12,7 @@
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/proc.h"
+#include "runfs/results.h"
 #include "runfs/str.h"
 #include "shell.h"
 
@@ -41,6 +42,7 @@ struct options {
 struct daemon {
     struct store *store;
     struct machines *machines;
+    struct results *results;
     struct engine *engine;
     struct mounted *mounted;
     struct shells *shells;
@@ -175,7 +177,12 @@ static int start_engine(struct daemon *d, const struct options *o, const char *s
     if (r == 0)
         r = machines_new(&machines, &d->machines, err);
     if (r == 0)
-        r = engine_new(&(struct engine_opts){.store = d->store, .machines = d->machines, .defaults = true},
+        r = results_new(d->store, &d->results, err);
+    if (r == 0)
+        r = engine_new(&(struct engine_opts){.store = d->store,
+                                             .machines = d->machines,
+                                             .services = results_services(d->results),
+                                             .defaults = true},
                        &d->engine, err);
     return r < 0 ? r : link_repos(d, o, err);
 }
@@ -215,6 +222,8 @@ static void daemon_stop(struct daemon *d)
     mounted_free(d->mounted);
     shells_free(d->shells);
     engine_free(d->engine);
+    results_free(d->results);
+    contents_release(&d->fs);
     if (d->machines)
         machines_free(d->machines);
     store_close(d->store);

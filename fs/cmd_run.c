@@ -9,6 +9,7 @@
 #include "fs.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
+#include "runfs/results.h"
 #include "runfs/str.h"
 #include "runfs/workflow.h"
 
@@ -242,6 +243,7 @@ static void options_release(struct options *o)
 struct session {
     struct store *store;
     struct machines *machines;
+    struct results *results;
     struct engine *engine;
     char *temporary; /* owned: a state directory to remove; NULL: the usual one */
     int64_t run_id;
@@ -273,7 +275,12 @@ static int session_open(struct session *s, const struct options *o, struct err *
     if (r == 0)
         r = machines_new(&(struct machines_opts){.state_dir = store_dir(s->store)}, &s->machines, err);
     if (r == 0)
-        r = engine_new(&(struct engine_opts){.store = s->store, .machines = s->machines, .defaults = true},
+        r = results_new(s->store, &s->results, err);
+    if (r == 0)
+        r = engine_new(&(struct engine_opts){.store = s->store,
+                                             .machines = s->machines,
+                                             .services = results_services(s->results),
+                                             .defaults = true},
                        &s->engine, err);
     return r;
 }
@@ -282,6 +289,7 @@ static void session_close(struct session *s)
 {
     log_view_close(s->view);
     engine_free(s->engine);
+    results_free(s->results);
     if (s->machines)
         machines_free(s->machines);
     store_close(s->store);

@@ -10,7 +10,9 @@
 #include "runfs/run.h"
 #include "tree.h"
 
-enum { REPLIES = 256 };
+enum { REPLIES = 256, TREES = 16 };
+
+struct artifact_tree;
 
 struct fs {
     struct store *store;          /* borrowed */
@@ -28,6 +30,10 @@ struct fs {
     } replies[REPLIES];   /* the last reply of each ctl, as far as there is room */
     struct draft *drafts; /* owned: files in workflows/ that are no workflow (yet) */
     int64_t next_draft;
+    struct {
+        int64_t id;
+        struct artifact_tree *tree; /* owned reference; NULL: none */
+    } trees[TREES];                 /* of artifacts that were looked at last; under the lock */
 };
 
 struct node {
@@ -58,6 +64,19 @@ int node_log(struct fs *fs, struct node n, struct log_select *ret);
 /* run_id of what a node belongs to, 0 without. */
 int64_t node_run(struct fs *fs, struct node n);
 bool owner_completed(struct fs *fs, enum owner owner, int64_t id);
+
+/* ---------------------------------------------------------------------------------- contents (contents.c) */
+
+/* Artifacts' trees and caches' files. A row that is no directory of a tree: -1. */
+int contents_row(int row);
+int contents_lookup(struct fs *fs, struct node dir, const char *name, struct node *ret);
+typedef bool entry_fn(void *data, const char *name, struct node n, uint32_t entry);
+int contents_list(struct fs *fs, struct node dir, uint32_t after, entry_fn *each, void *data);
+int contents_stat(struct fs *fs, struct node n, struct stat *st); /* mode, size and times */
+int contents_link(struct fs *fs, struct node n, struct buf *ret);
+int contents_open(struct fs *fs, struct node n); /* a descriptor, or -errno */
+void contents_forget(struct fs *fs, int64_t artifact_id);
+void contents_release(struct fs *fs);
 
 /* Ids from here on are of settings that are being made: they are there, and empty. */
 #define NODE_UNBORN (1LL << 50)
@@ -111,12 +130,12 @@ show_fn show_job_status, show_job_conclusion, show_job_exit_code, show_job_name,
 show_fn show_step_status, show_step_outcome, show_step_conclusion, show_step_exit_code, show_step_name,
     show_step_script, show_step_env, show_step_cwd, show_step_why, show_step_summary, show_step_duration,
     show_output;
-show_fn show_config, show_var, show_label;
+show_fn show_config, show_var, show_label, show_run_artifacts, show_caches;
 
 extern const struct name_class class_workflows, class_drafts, class_repos, class_repo_workflows, class_errors,
     class_runs, class_active_runs, class_failed_runs, class_run_workflows, class_runs_of, class_jobs,
     class_needs, class_steps, class_job_outputs, class_step_outputs, class_config, class_labels,
-    class_secrets, class_vars;
+    class_secrets, class_vars, class_artifacts, class_caches;
 
 extern const struct verb run_verbs[], job_verbs[], step_verbs[];
 

@@ -96,6 +96,10 @@ static void on_changed(void *data, const struct change *changes, size_t n)
 
     park_wake(m->park, changes, n);
     for (size_t i = 0; i < n; i++) {
+        if (changes[i].kind == CHANGE_ARTIFACT) {
+            tell_stale(m, 0, node_ino((struct node){tree_find("runs/N/artifacts"), changes[i].run_id}), NULL);
+            contents_forget(m->fs, changes[i].id);
+        }
         if (changes[i].kind != CHANGE_RUN)
             continue;
         if (changes[i].created || changes[i].deleted)

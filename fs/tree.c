@@ -18,6 +18,10 @@
     {                                                                                                        \
         .depth = (d), .kind = (k), .name = (n), .class = &(c), .show = (s), .owner = (o), .help = (h)        \
     }
+#define TREE(d, n, o, h)                                                                                     \
+    {                                                                                                        \
+        .depth = (d), .kind = ROW_TREE, .name = (n), .owner = (o), .help = (h)                               \
+    }
 #define LINK(d, n, s, o, h)                                                                                  \
     {                                                                                                        \
         .depth = (d), .kind = ROW_LINK, .name = (n), .show = (s), .owner = (o), .help = (h)                  \
@@ -94,6 +98,10 @@ TEXT (3,       "annotations", show_run_annotations,                             
 LOG  (3,       "log",        LOG_OF_RUN,                                        OWN_RUN,  "all jobs' output, as it came"),
 WAIT (3,       "wait",       show_run_conclusion,                               OWN_RUN,  "blocks until completed, then the conclusion; listed only once completed"),
 CTL  (3,       "ctl",        run_verbs,                                         OWN_RUN,  "write cancel | rerun | rerun-failed; read: the last reply"),
+TEXT (3,       "artifacts.json", show_run_artifacts,                            OWN_RUN,  "size, digest and end of each artifact, if there are any"),
+DIR_ (3,       "artifacts",                                                     OWN_RUN,  "what its jobs uploaded"),
+EACH (4,         "NAME",     class_artifacts,                                   OWN_ARTIFACT, "one artifact; rmdir deletes it"),
+TREE (5,           "...",                                                       OWN_ARTIFACT, "its files and directories, as they were uploaded; read-only"),
 LINK (3,       "workflow",   link_run_workflow,                                 OWN_RUN,  "-> its workflow, while that is registered"),
 DIR_ (3,       "jobs",                                                          OWN_RUN,  "its jobs, a matrix job once for each combination"),
 EACH (4,         "JOB",      class_jobs,                                        OWN_JOB,  "one job"),
@@ -138,6 +146,9 @@ TEXT (7,               "summary.md", show_step_summary,                         
 CTL  (7,               "ctl",  step_verbs,                                      OWN_STEP, "write hold | release; read: the last reply"),
 DIR_ (7,               "outputs",                                               OWN_STEP, "its outputs"),
 FILE_(8,                 "NAME", class_step_outputs, ROW_TEXT, show_output,     OWN_OUTPUT, "one output's value"),
+TEXT (1,   "cache.json",     show_caches,                                       OWN_CACHE, "keys, sizes and last use of all caches"),
+DIR_ (1,   "cache",                                                             OWN_CACHE, "what jobs saved for later runs"),
+FILE_(2,     "KEY",          class_caches, ROW_BLOB, NULL,                      OWN_CACHE, "its content, as saved (an archive); rm evicts"),
 DIR_ (1,   "config",                                                            OWN_CONFIG, "live settings, one a file; errors/NAME says why one was refused"),
 FILE_(2,     "KEY",          class_config, ROW_SETTING, show_config,            OWN_CONFIG, "slots, retention_days; rm goes back to the default"),
 DIR_ (2,     "labels",                                                          OWN_CONFIG, "what runs-on: LABEL means"),

@@ -2,6 +2,8 @@
 #include <stdarg.h>
 
 #include "fs.h"
+#include "runfs/artifact.h"
+#include "runfs/cache.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
 
@@ -275,8 +277,14 @@ static int remove_node(struct fs *fs, struct node n, const char *name, bool is_d
 
     if (row->class == &class_runs)
         return is_dir ? engine_delete_run(fs->engine, n.id, &err) : -EISDIR;
+    if (row->class == &class_artifacts)
+        return is_dir ? artifact_delete(fs->store, n.id, &err) : -EISDIR;
+    if (row->kind == ROW_TREE)
+        return -EROFS;
     if (is_dir)
         return row->kind == ROW_DIR ? -EPERM : -ENOTDIR;
+    if (row->class == &class_caches)
+        return cache_delete(fs->store, n.id, &err);
     if (row->class == &class_drafts) {
         draft_drop(fs, n.id);
         return 0;

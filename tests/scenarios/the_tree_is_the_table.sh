@@ -10,7 +10,10 @@ jobs:
     runs-on: h
     strategy: {matrix: {n: [1]}}
     outputs: {o: x}
-    steps: [{id: s, run: 'echo o=1 >> $GITHUB_OUTPUT; echo hi >> $GITHUB_STEP_SUMMARY'}]
+    steps:
+      - {id: s, run: 'echo o=1 >> $GITHUB_OUTPUT; echo hi >> $GITHUB_STEP_SUMMARY; mkdir -p d/e; echo x > d/e/f'}
+      - {uses: actions/upload-artifact@v4, with: {name: n, path: d}}
+      - {uses: actions/cache/save@v4, with: {path: d, key: k}}
   b: {needs: a, runs-on: h, steps: [{run: 'false'}]}
   c: {runs-on: h, steps: [{run: 'sleep 30'}]}
 Y
@@ -59,6 +62,8 @@ seen = set([()])
 def is_class(name):
     return name.rstrip('/').split('.')[0].isupper() or name.startswith(('NN-', 'NAME'))
 def match(parent, name, path):
+    if parent and parent[-1] == '...' or '...' in fixed.get(parent, []): # whatever is below an artifact
+        return [parent if parent[-1] == '...' else parent + ('...',)]
     exact = [n for n in fixed.get(parent, []) if n.rstrip('/') == name and not is_class(n) or n == name == 'README']
     if exact: return [parent + (exact[0],)]
     kind = 'dir' if os.path.isdir(path) and not os.path.islink(path) else 'other'
