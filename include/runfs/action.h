@@ -11,7 +11,7 @@ enum action_using { ACTION_NODE, ACTION_COMPOSITE, ACTION_DOCKER };
 
 struct action_input {
     const char *name, *description, *deprecation; /* "" where absent */
-    bool required;                /* the runner does not enforce it; kept for messages */
+    bool required;                                /* the runner does not enforce it; kept for messages */
     const struct token *fallback; /* `default`; may hold expressions (github, runner, ...); NULL: absent */
 };
 
@@ -37,14 +37,16 @@ struct action {
     const char *image; /* "Dockerfile" or "docker://..." */
     const char *pre_entrypoint, *entrypoint, *post_entrypoint;
     const struct token *args, *env;
-    /* ACTION_COMPOSITE: as a job's steps, with the contexts that a composite has; `shell` is required of `run` */
+    /* ACTION_COMPOSITE: as a job's steps, with the contexts that a composite has; `shell` is required of
+     * `run` */
     struct workflow_step *steps;
     size_t n_steps;
 };
 
 /*
- * Parses and checks a manifest. Returns 0; -EINVAL with at least one complaint in `lint`, in the runner's words;
- * -EFBIG likewise; -ENOMEM. Keys that the schema does not know are ignored where the runner ignores them.
+ * Parses and checks a manifest. Returns 0; -EINVAL with at least one complaint in `lint`, in the runner's
+ * words; -EFBIG likewise; -ENOMEM. Keys that the schema does not know are ignored where the runner ignores
+ * them.
  */
 int action_parse(const char *file, const char *text, size_t len, struct action **ret, struct lint *lint);
 void action_free(struct action *a);
