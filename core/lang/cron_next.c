@@ -43,9 +43,9 @@ void cron_zone_free(struct cron_zone *z)
 
 static int64_t offset_at(const struct cron_zone *z, int64_t utc)
 {
-    return z && z->zone
-               ? g_time_zone_get_offset(z->zone, g_time_zone_find_interval(z->zone, G_TIME_TYPE_UNIVERSAL, utc))
-               : 0;
+    return z && z->zone ? g_time_zone_get_offset(
+                              z->zone, g_time_zone_find_interval(z->zone, G_TIME_TYPE_UNIVERSAL, utc))
+                        : 0;
 }
 
 /* UTC of a local time; what the clock skips becomes the first time after the gap. */
@@ -67,8 +67,7 @@ static bool day_matches(const struct cron *c, int64_t day)
     gmtime_r(&t, &tm);
     bool in_days = c->days >> tm.tm_mday & 1, in_weekdays = c->weekdays >> tm.tm_wday & 1;
     bool both = c->any_day || c->any_weekday;
-    return (c->months >> (tm.tm_mon + 1) & 1) &&
-           (both ? in_days && in_weekdays : in_days || in_weekdays);
+    return (c->months >> (tm.tm_mon + 1) & 1) && (both ? in_days && in_weekdays : in_days || in_weekdays);
 }
 
 static void earlier(int64_t *best, int64_t candidate, int64_t after)

@@ -89,6 +89,7 @@ struct run_source {
     json_t *request; /* borrowed; NULL: none */
     json_t *secrets, *vars;
     const char *repository, *actor, *ref;
+    const struct prepared_event *prepared; /* NULL: prepared from what is above */
     struct workflow_row
         *drop; /* registered together with the run; NULL: it is registered, or never will be */
 };
@@ -125,10 +126,10 @@ void engine_set_slots(struct engine *e, int slots);
 /* ---------------------------------------------------------------------------------- contexts (contexts.c) */
 
 json_t *github_context(const struct run *run, const struct run_source *source, json_t *payload);
-json_t *make_payload(const struct run_source *source, const struct run_row *row);
 json_t *settings_object(struct store *st, enum setting_kind kind, json_t *extra);
-/* Reads ref and commit of the checkout at path; leaves what it cannot find. */
-void repo_head(const char *path, struct buf *ref, struct buf *sha);
+/* Prepares the event of a run that is to be made. */
+int source_prepare(struct engine *e, const struct run_source *source, struct prepared_event *ret,
+                   struct err *err);
 
 /* ------------------------------------------------------------------------------------- the rest (results) */
 

@@ -6,22 +6,8 @@
 #define RUNFS_PLAN_H
 
 #include "runfs/arena.h"
+#include "runfs/event.h"
 #include "runfs/workflow.h"
-
-/* What happened: the input of filters and of the github context. Strings borrowed; "" where they do not
- * apply. */
-struct event {
-    const char *name;                 /* "push", "workflow_dispatch", ... */
-    const char *ref;                  /* "refs/heads/main" */
-    const json_t *payload;            /* the webhook's JSON object; may be NULL */
-    const char *const *changed_paths; /* NULL-terminated; NULL: unknown, then path filters match */
-};
-
-/*
- * Whether `on` lets this event start the workflow; appends one sentence to `why` either way
- * ("push: branch main matches branches: main", "push: branch dev matches none of branches: main, v1").
- */
-bool event_matches(const struct workflow *w, const struct event *e, struct buf *why);
 
 /*
  * GitHub's filter patterns. `*` matches any run of characters but `/`, `**` any run, `**` + `/` at the start
@@ -38,12 +24,6 @@ bool glob_match(const char *pattern, const char *text);
  */
 bool glob_list_match(const char *const *patterns, const char *text);
 const char *glob_list_find(const char *const *patterns, const char *text);
-
-/*
- * The paths that a push's payload says its commits added, changed or removed: NULL-terminated, owned by the
- * arena. NULL when the payload tells none or memory ran out: then they are unknown, and path filters match.
- */
-const char *const *event_changed_paths(const json_t *payload, struct arena *a);
 
 /*
  * Checks given inputs (strings, or JSON of the right type) against a trigger's declarations and fills in
