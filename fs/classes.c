@@ -320,9 +320,14 @@ static int64_t find_step(struct fs *fs, int64_t up, const char *name)
     memcpy(digits, name, len);
     if (parse_u64(digits, &number) < 0)
         return 0;
-    int64_t id = store_find_step(fs->store, log_job(fs, up), (int)number);
-    _buf_ struct buf full = BUF_INIT;
-    return id && name_step(fs, id, &full) == 0 && str_eq(buf_str(&full), name) ? id : 0;
+    int64_t ids[16], job = log_job(fs, up);
+    ssize_t n = store_find_steps(fs->store, job, (int)number, ids, ARRAY_LEN(ids));
+    for (ssize_t i = 0; i < n; i++) {
+        _buf_ struct buf full = BUF_INIT;
+        if (name_step(fs, ids[i], &full) == 0 && str_eq(buf_str(&full), name))
+            return ids[i];
+    }
+    return 0;
 }
 
 static ssize_t next_step(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max)

@@ -28,6 +28,12 @@ static const struct {
     {FN_HASH_FILES, {"hashFiles", 1, 255}},
 };
 
+void exprs_free(struct expr_owner *list)
+{
+    for (; list; list = list->next)
+        expr_free(list->expr);
+}
+
 static int own_expr(struct parse *p, struct expr *e)
 {
     struct expr_owner *owner = arena_new(p->arena, struct expr_owner);
@@ -36,8 +42,8 @@ static int own_expr(struct parse *p, struct expr *e)
         expr_free(e);
         return -ENOMEM;
     }
-    *owner = (struct expr_owner){e, p->doc->exprs};
-    p->doc->exprs = owner;
+    *owner = (struct expr_owner){e, *p->exprs};
+    *p->exprs = owner;
     return 0;
 }
 

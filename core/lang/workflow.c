@@ -15,8 +15,7 @@ void workflow_free(struct workflow *w)
         return;
     for (size_t i = 0; i < w->n_jobs; i++)
         workflow_free(w->jobs[i].called);
-    for (struct expr_owner *e = doc->exprs; e; e = e->next)
-        expr_free(e->expr);
+    exprs_free(doc->exprs);
     arena_release(&doc->arena);
     free(doc);
 }
@@ -68,7 +67,8 @@ static int count_name(struct parse *p)
     return 0;
 }
 
-int parse_file(struct parse *p, const char *text, size_t len, const struct token **ret)
+int parse_file(struct parse *p, const char *text, size_t len, const struct schema *schema,
+               const struct token **ret)
 {
     struct yaml_error error;
     struct token *raw = NULL, *root = NULL;
@@ -84,7 +84,7 @@ int parse_file(struct parse *p, const char *text, size_t len, const struct token
     if (r == 0)
         r = count_name(p);
     if (r == 0)
-        r = schema_read(p, raw, &schema_workflow, &root);
+        r = schema_read(p, raw, schema, &root);
     if (r == 0 && parse_errors(p) > before)
         r = -EINVAL;
     if (r == 0)
@@ -95,7 +95,7 @@ int parse_file(struct parse *p, const char *text, size_t len, const struct token
 static int parse_first(struct parse *p, const char *text, size_t len)
 {
     const struct token *root;
-    int r = parse_file(p, text, len, &root);
+    int r = parse_file(p, text, len, &schema_workflow, &root);
 
     if (r == 0)
         r = convert_root(p, root);
@@ -119,7 +119,8 @@ int workflow_parse(const char *file, const char *text, size_t len, const struct 
     run.max_bytes = run.opts->max_result_size ? run.opts->max_result_size : WORKFLOW_MAX_RESULT;
     doc->workflow.arena = &doc->arena;
     doc->workflow.file = arena_strdup(&doc->arena, file);
-    struct parse p = {.run = &run, .doc = doc, .arena = &doc->arena, .file = doc->workflow.file};
+    struct parse p = {
+        .run = &run, .doc = doc, .arena = &doc->arena, .exprs = &doc->exprs, .file = doc->workflow.file};
     int r = p.file ? parse_first(&p, text, len) : -ENOMEM;
     if (r == 0) {
         *ret = &doc->workflow;

@@ -137,7 +137,7 @@ static int parse_called(struct call *c, const char *text, size_t len, const stru
     size_t before = parse_errors(c->from);
     const struct token *root;
 
-    int r = parse_file(c->to, text, len, &root);
+    int r = parse_file(c->to, text, len, &schema_workflow, &root);
     if (r == 0)
         r = convert_root(c->to, root);
     if (r == 0 && parse_errors(c->from) == before)
@@ -192,6 +192,7 @@ static int follow(struct call *c, const struct token *allowed)
                        .depth = c->from->depth + 1,
                        .doc = doc,
                        .arena = &doc->arena,
+                       .exprs = &doc->exprs,
                        .file = doc->workflow.file};
     c->to = &to;
     return to.file ? parse_called(c, buf_str(&text), text.len, allowed) : -ENOMEM;

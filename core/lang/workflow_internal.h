@@ -25,6 +25,8 @@ struct expr_owner {
     struct expr_owner *next;
 };
 
+void exprs_free(struct expr_owner *list);
+
 /* A workflow with what it owns; `workflow` is what the world sees. */
 struct workflow_doc {
     struct workflow workflow;
@@ -45,8 +47,9 @@ struct parse {
     const struct parse *caller; /* NULL: the first file */
     const char *uses;           /* how the caller names it; NULL: the first file */
     int depth;
-    struct workflow_doc *doc;
+    struct workflow_doc *doc; /* NULL: the file is an action */
     struct arena *arena;
+    struct expr_owner **exprs; /* where parsed expressions go */
     const char *file;
     bool no_memory; /* a complaint could not be kept */
     int nodes, level;
@@ -90,18 +93,27 @@ int id_set_make(struct id_set *set, const char *base, char ret[WORKFLOW_MAX_ID +
 bool id_set_has(const struct id_set *set, const char *id);                            /* spelled like that */
 void id_set_release(struct id_set *set);
 
+/* A list of steps while it is made: a job's, or a composite action's. */
+struct step_list {
+    const struct schema *condition; /* what `if` may use */
+    struct workflow_step *steps;
+    size_t n;
+};
+
 /* The conversions, a file each. */
 int convert_root(struct parse *p, const struct token *root);
 int convert_on(struct parse *p, const struct token *on);
 int convert_jobs(struct parse *p, const struct token *jobs);
 int convert_job(struct parse *p, const struct token *key, const struct token *map, struct workflow_job *job);
-int convert_steps(struct parse *p, const struct token *steps, struct workflow_job *job);
+int convert_steps(struct parse *p, const struct token *steps, struct step_list *to);
 int convert_condition(struct parse *p, const struct token *t, const struct schema *schema,
                       const struct expr **ret);
 void check_concurrency(struct parse *p, const struct token *t);
 void check_job_values(struct parse *p, const char *key, const struct token *t);
 int load_calls(struct parse *p, const struct token *permissions);
-int parse_file(struct parse *p, const char *text, size_t len, const struct token **ret);
+/* From text to a tree that the schema accepts: limits, YAML, schema. */
+int parse_file(struct parse *p, const char *text, size_t len, const struct schema *schema,
+               const struct token **ret);
 bool uses_is_action(const char *uses);
 bool cron_valid(const char *cron);
 

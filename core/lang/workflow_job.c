@@ -157,6 +157,7 @@ static int convert_call(struct parse *p, const struct token *map, struct workflo
 
 int convert_job(struct parse *p, const struct token *key, const struct token *map, struct workflow_job *job)
 {
+    struct step_list steps = {.condition = &schema_step_if};
     struct id_set ids = {0};
     char *problem = NULL;
     int r = id_set_add(&ids, key->str, &problem);
@@ -192,9 +193,11 @@ int convert_job(struct parse *p, const struct token *key, const struct token *ma
         if (token_is(pair->key, "if"))
             r = convert_condition(p, pair->value, &schema_job_if, &job->condition);
         else if (token_is(pair->key, "steps"))
-            r = convert_steps(p, pair->value, job);
+            r = convert_steps(p, pair->value, &steps);
         else if (token_is(pair->key, "snapshot"))
             r = check_snapshot_if(p, pair->value);
     }
+    job->steps = steps.steps;
+    job->n_steps = steps.n;
     return r < 0 ? r : convert_call(p, map, job);
 }

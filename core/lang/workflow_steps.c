@@ -98,10 +98,10 @@ static int id_base(const struct workflow_step *step, struct buf *ret)
     return buf_ok(ret) ? 0 : -ENOMEM;
 }
 
-static int make_ids(struct parse *p, const struct token *at, struct workflow_job *job, struct id_set *ids)
+static int make_ids(struct parse *p, const struct token *at, struct step_list *list, struct id_set *ids)
 {
-    for (size_t i = 0; i < job->n_steps; i++) {
-        struct workflow_step *step = &job->steps[i];
+    for (size_t i = 0; i < list->n; i++) {
+        struct workflow_step *step = &list->steps[i];
         _buf_ struct buf base = BUF_INIT;
         char id[WORKFLOW_MAX_ID + 1];
         if (step->has_id)
@@ -187,10 +187,9 @@ static void find_kind(const struct token *map, struct workflow_step *step)
     }
 }
 
-static int convert_step(struct parse *p, const struct token *map, struct workflow_job *job,
-                        struct id_set *ids)
+static int convert_step(struct parse *p, const struct token *map, struct step_list *to, struct id_set *ids)
 {
-    struct workflow_step *step = &job->steps[job->n_steps];
+    struct workflow_step *step = &to->steps[to->n];
     const struct token *id = token_get(map, "id"), *background = token_get(map, "background");
 
     *step = (struct workflow_step){.line = map->line,
@@ -206,29 +205,29 @@ static int convert_step(struct parse *p, const struct token *map, struct workflo
     step->background = background && background->boolean;
     int r = id ? take_id(p, id, step, ids) : 0;
     if (r == 0)
-        r = convert_condition(p, token_get(map, "if"), &schema_step_if, &step->condition);
+        r = convert_condition(p, token_get(map, "if"), to->condition, &step->condition);
     if (r < 0)
         return r;
     check_targets(p, ids, step);
     if (step->kind == STEP_USES && !uses_is_action(step->uses))
         parse_error(p, token_get(map, "uses"), "Expected format {org}/{repo}[/path]@ref. Actual '%s'",
                     step->uses);
-    job->n_steps++;
+    to->n++;
     return 0;
 }
 
-int convert_steps(struct parse *p, const struct token *steps, struct workflow_job *job)
+int convert_steps(struct parse *p, const struct token *steps, struct step_list *to)
 {
     struct id_set ids = {0};
     int r = 0;
 
-    job->steps = arena_array(p->arena, struct workflow_step, steps->seq.n + 1);
-    if (!job->steps)
+    to->steps = arena_array(p->arena, struct workflow_step, steps->seq.n + 1);
+    if (!to->steps)
         return -ENOMEM;
     for (size_t i = 0; r == 0 && i < steps->seq.n; i++)
-        r = convert_step(p, steps->seq.items[i], job, &ids);
+        r = convert_step(p, steps->seq.items[i], to, &ids);
     if (r == 0)
-        r = make_ids(p, steps, job, &ids);
+        r = make_ids(p, steps, to, &ids);
     id_set_release(&ids);
     return r;
 }

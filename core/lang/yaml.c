@@ -196,7 +196,7 @@ static int add_scalar(struct builder *b, const yaml_event_t *e)
     if (!t->str)
         return -ENOMEM;
     if (memchr(t->str, '\0', t->len))
-        return fail_at(b->error, t->line, t->col, "A workflow file must not hold NUL characters");
+        return fail_at(b->error, t->line, t->col, "The file must not hold NUL characters");
     int r = resolve(b, t, e);
     if (r == 0)
         r = place(b, t);
@@ -230,7 +230,7 @@ static int take_event(struct builder *b, const yaml_event_t *e)
         return close_collection(b);
     case YAML_DOCUMENT_START_EVENT:
         return b->root ? fail_at(b->error, (int)e->start_mark.line + 1, (int)e->start_mark.column + 1,
-                                 "A workflow file holds one document, and a second one starts here")
+                                 "The file must hold one document, and a second one starts here")
                        : 0;
     default:
         return 0;
@@ -280,8 +280,8 @@ static int check_text(const char *text, size_t len, struct yaml_error *error)
         return 0;
     place_of(text, bad, &error->line, &error->col);
     return err_set(&error->err, -EINVAL,
-                   bad < valid ? "A workflow file must not hold NUL characters"
-                               : "A workflow file must be UTF-8, and the byte here is not");
+                   bad < valid ? "The file must not hold NUL characters"
+                               : "The file must be UTF-8, and the byte here is not");
 }
 
 static int build(struct builder *b, yaml_parser_t *parser, const char *text, size_t len)
@@ -320,7 +320,7 @@ int yaml_read(struct arena *arena, const char *text, size_t len, struct token **
     r = b.anchors ? build(&b, &parser, text, len) : -ENOMEM;
     yaml_parser_delete(&parser);
     if (r == 0 && !b.root)
-        r = err_set(&error->err, -EINVAL, "The file is empty: a workflow needs 'on' and 'jobs'");
+        r = err_set(&error->err, -EINVAL, "The file is empty");
     if (r == 0)
         *ret = b.root;
     builder_release(&b);

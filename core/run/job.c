@@ -17,15 +17,16 @@ void job_result_release(struct job_result *r)
     r->outputs = NULL;
 }
 
-/* Something stood in the way of the whole job: its first step says what. */
+/* Something stood in the way of the whole job: its setting up says what. */
 static void job_fail(struct running_job *j, const char *msg)
 {
     struct step_output o = {.job = j};
 
-    j->sink->step_started(j->sink->data, 0, "Set up job");
+    o.step = j->sink->step_added(j->sink->data, STEP_SETUP, "Set up job");
+    j->sink->step_started(j->sink->data, o.step, "Set up job");
     output_error(&o, msg);
     output_release(&o);
-    j->sink->step_completed(j->sink->data, 0,
+    j->sink->step_completed(j->sink->data, o.step,
                             &(struct step_result){.name = "Set up job",
                                                   .outcome = "failure",
                                                   .conclusion = "failure",

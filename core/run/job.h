@@ -21,7 +21,9 @@ struct job_spec {
      * plain JSON, as the workflow and the rest is text, so that a spec can travel.
      */
     json_t *contexts;
-    json_t *env;                  /* object of strings under all other env, may be NULL (`runfs run --env`) */
+    json_t *env;          /* object of strings under all other env, may be NULL (`runfs run --env`) */
+    json_t *services_env; /* object of strings for JavaScript actions only (ACTIONS_RESULTS_URL, ...); NULL:
+                             no services */
     const char *runner_name;      /* RUNNER_NAME */
     const atomic_bool *cancelled; /* becomes true when someone asks to end it */
 };
@@ -52,9 +54,13 @@ struct job_annotation {
     int line, col;
 };
 
-/* Events, in order, on the thread of job_run. step: index into job->steps. */
+/* Where a step stands that is none of the job's own. */
+enum step_place { STEP_SETUP, STEP_PRE, STEP_POST };
+
+/* Events, in order, on the thread of job_run. step: index into job->steps, or what step_added gave. */
 struct job_sink {
     void *data;
+    size_t (*step_added)(void *data, enum step_place place, const char *name);
     void (*step_started)(void *data, size_t step, const char *name);
     /* stream: of enum log_stream (1 stdout, 2 stderr, 4 the runner's own lines); bytes are masked. <0: cannot
      * be kept */

@@ -81,12 +81,6 @@ int64_t store_find_job(struct store *st, int64_t run_id, int attempt, const char
                     INTS(run_id, attempt), key, 0);
 }
 
-int64_t store_find_step(struct store *st, int64_t job_id, int number)
-{
-    return read_int(st, "SELECT id FROM steps WHERE job_id = ?1 AND number = ?2", INTS(job_id, number), NULL,
-                    0);
-}
-
 int64_t store_find_output(struct store *st, int64_t job_id, int64_t step_id, const char *name)
 {
     return read_int(st, "SELECT id FROM outputs WHERE job_id = ?1 AND step_id = ?2 AND name = ?3",
@@ -157,6 +151,12 @@ ssize_t store_list_steps(struct store *st, int64_t job_id, int64_t after, int64_
 {
     return list_ids(st, "SELECT id FROM steps WHERE job_id = ?1 AND id > ?2 ORDER BY id", INTS(job_id, after),
                     NULL, ids, max);
+}
+
+ssize_t store_find_steps(struct store *st, int64_t job_id, int number, int64_t *ids, size_t max)
+{
+    return list_ids(st, "SELECT id FROM steps WHERE job_id = ?1 AND number = ?2 ORDER BY id",
+                    INTS(job_id, number), NULL, ids, max);
 }
 
 ssize_t store_list_outputs(struct store *st, int64_t job_id, int64_t step_id, int64_t after, int64_t *ids,

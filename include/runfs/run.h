@@ -20,10 +20,34 @@
 
 struct engine;
 
+/* What the services know of a job. Strings borrowed for the call. */
+struct service_job {
+    int64_t run_id, job_id; /* rows */
+    int attempt;
+    const char *repository;     /* "owner/name" */
+    const char *ref;            /* GITHUB_REF: the scope of its caches */
+    const char *base_ref;       /* of a pull request's base, full; "" without */
+    const char *default_branch; /* full: "refs/heads/main"; "" unknown */
+    int64_t lifetime_s;         /* how long its token may be used at most */
+};
+
+/*
+ * Services that a job's actions speak to over HTTP (include/runfs/results.h). The engine knows them by these
+ * functions only. open gives a new object of strings, the environment of JavaScript actions (and of nothing
+ * else, as on GitHub); its ACTIONS_RUNTIME_TOKEN is a secret. close comes once for each open, at the job's
+ * end.
+ */
+struct job_services {
+    void *data;
+    int (*open)(void *data, const struct service_job *job, json_t **ret_env, struct err *err);
+    void (*close)(void *data, int64_t job_id);
+};
+
 struct engine_opts {
-    struct store *store;       /* borrowed, open, recovered */
-    struct machines *machines; /* borrowed */
-    int slots;                 /* jobs at once; 0: config/slots, and that follows changes */
+    struct store *store;                 /* borrowed, open, recovered */
+    struct machines *machines;           /* borrowed */
+    const struct job_services *services; /* borrowed; NULL: none */
+    int slots;                           /* jobs at once; 0: config/slots, and that follows changes */
     bool defaults; /* write the default settings that are missing (slots, retention_days, labels) */
 };
 

@@ -151,7 +151,7 @@ struct job_row {
 
 struct step_row {
     int64_t id, job_id, run_id;
-    int number;       /* 1-based */
+    int number;       /* 1-based; 0: set-up and `pre` of actions, before the first */
     const char *slug; /* directory is NN-SLUG */
     const char *name;
     const char *status, *outcome, *conclusion;
@@ -208,7 +208,6 @@ int64_t store_find_workflow(struct store *st, int64_t repo_id, const char *name,
 int64_t store_find_repo(struct store *st, const char *name);
 int64_t store_find_error(struct store *st, const char *name);
 int64_t store_find_job(struct store *st, int64_t run_id, int attempt, const char *key);
-int64_t store_find_step(struct store *st, int64_t job_id, int number);
 int64_t store_find_output(struct store *st, int64_t job_id, int64_t step_id, const char *name);
 int64_t store_find_setting(struct store *st, enum setting_kind kind, const char *name);
 
@@ -226,6 +225,8 @@ ssize_t store_list_runs_of(struct store *st, int64_t workflow_id, int64_t after,
 ssize_t store_list_jobs(struct store *st, int64_t run_id, int attempt, int64_t after, int64_t *ids,
                         size_t max);
 ssize_t store_list_steps(struct store *st, int64_t job_id, int64_t after, int64_t *ids, size_t max);
+/* Those with that number: one, or what stands before the first step, all of which has the number 0. */
+ssize_t store_find_steps(struct store *st, int64_t job_id, int number, int64_t *ids, size_t max);
 ssize_t store_list_outputs(struct store *st, int64_t job_id, int64_t step_id, int64_t after, int64_t *ids,
                            size_t max);
 ssize_t store_list_settings(struct store *st, enum setting_kind kind, const char *prefix, int64_t after,

@@ -93,12 +93,12 @@ static void test_yaml(void **state)
     static const struct row rows[] = {
         {ON JOB, NULL},
         {"\xEF\xBB\xBF" ON JOB, NULL}, /* a byte order mark is no text */
-        {"", ": The file is empty: a workflow needs 'on' and 'jobs'"},
-        {"# nothing\n", ": The file is empty: a workflow needs 'on' and 'jobs'"},
-        {ON "\xFF", " (Line: 2, Col: 1): A workflow file must be UTF-8, and the byte here is not"},
-        {ON "name: \"\\0\"\n" JOB, " (Line: 2, Col: 7): A workflow file must not hold NUL characters"},
+        {"", ": The file is empty"},
+        {"# nothing\n", ": The file is empty"},
+        {ON "\xFF", " (Line: 2, Col: 1): The file must be UTF-8, and the byte here is not"},
+        {ON "name: \"\\0\"\n" JOB, " (Line: 2, Col: 7): The file must not hold NUL characters"},
         {ON JOB "---\n" ON,
-         " (Line: 7, Col: 1): A workflow file holds one document, and a second one starts here"},
+         " (Line: 7, Col: 1): The file must hold one document, and a second one starts here"},
         {"on: [push\njobs: x",
          " (Line: 2, Col: 5): While parsing a flow sequence, did not find expected ',' or ']'."},
         {"on: *x\n", ": Unknown anchor 'x'"},

@@ -1,0 +1,34 @@
+/* Where the events of a job go that runs for this process's engine: the store. Private to core/run. */
+#ifndef RUNFS_RUN_SINK_H
+#define RUNFS_RUN_SINK_H
+
+#include "engine_internal.h"
+
+struct store_sink {
+    struct run_job *job;
+    struct mask *mask; /* borrowed */
+    struct sink_step {
+        struct step_row row; /* name and slug owned */
+        char *label;         /* owned: "job / step" for the log's headers */
+    } *steps;                /* owned: the job's own, then those that were added */
+    size_t n;
+    int posts; /* how many steps were added behind the job's own */
+    /* The last step's end is written with the job's, in one commit: they are less than a millisecond apart. */
+    bool deferred;
+    char *last_texts[5];  /* owned: script, env, cwd, why, summary */
+    json_t *last_outputs; /* owned */
+};
+
+/* Rows for all steps of the job, so that what will run is seen before it does. Within a group of the store. */
+int sink_open(struct store_sink *s, struct run_job *job, json_t *contexts, struct mask *mask);
+/* What job_run() takes; data is s. */
+struct job_sink sink_events(struct store_sink *s);
+/* Writes what was deferred; within the group that ends the job. */
+void sink_finish(struct store_sink *s);
+void sink_close(struct store_sink *s);
+
+/* A job that never ran: its place says why, as an error and an annotation. */
+void sink_refuse(struct store_sink *s, const char *msg);
+void sink_job_outputs(struct store_sink *s, json_t *outputs);
+
+#endif

@@ -1,0 +1,91 @@
+/*
+ * Artifacts: what runs leave behind, as real directory trees (STATE/artifacts/RUN/ID/...), with a row each.
+ *
+ * An artifact is put whole and never changes. A row exists only when all of its content is in place; what a
+ * crash left half-made is removed when the store is opened. Names are unique in a run's attempt; the newest
+ * attempt's hides those of the same name before it.
+ *
+ * Content comes from jobs, so it is hostile: entries with absolute paths or `..`, devices, pipes, sockets and
+ * symbolic links that lead out of the tree are refused, and with them the whole artifact. Modes are kept but
+ * for set-id and sticky bits (and the owner may always read), times are kept to the nanosecond where the
+ * archive has them, owners are not kept.
+ *
+ * Every function may be called from any thread. Functions that take or write an archive block for as long as
+ * it takes, use a constant amount of memory, and hold no lock meanwhile.
+ */
+#ifndef RUNFS_ARTIFACT_H
+#define RUNFS_ARTIFACT_H
+
+#include "runfs/store.h"
+
+struct artifact_row {
+    int64_t id, run_id;
+    int attempt;
+    const char *name;
+    int64_t size;       /* bytes in its files */
+    int64_t files;      /* regular files and symbolic links */
+    const char *digest; /* "sha256:" and the hexadecimal digest of what artifact_write_zip() writes */
+    int64_t zip_size;   /* bytes of the same */
+    int64_t created_at; /* wall-clock nanoseconds */
+    int64_t expires_at;
+};
+
+/* What to put. Strings borrowed. */
+struct artifact_spec {
+    int64_t run_id;
+    int attempt;
+    const char *name;
+    int retention_days;  /* 0: config/retention_days; more than that is cut down to it */
+    bool overwrite;      /* replaces one of that name in the attempt; without it that is -EEXIST */
+    int64_t max_size;    /* bytes; 0: ARTIFACT_SIZE_MAX */
+    int64_t max_entries; /* files, links and directories; 0: ARTIFACT_ENTRIES_MAX */
+};
+#define ARTIFACT_SIZE_MAX (10LL << 30)
+#define ARTIFACT_ENTRIES_MAX 1000000LL
+
+/*
+ * GitHub's rules for the name of an artifact and for the paths in it, with the sentences of @actions/artifact
+ * (packages/artifact/src/internal/upload/path-and-artifact-name-validation.ts). 0 or -EINVAL. The functions
+ * below check them.
+ */
+int artifact_check_name(const char *name, struct err *err);
+int artifact_check_path(const char *path, struct err *err);
+
+/*
+ * Takes an artifact from a tar stream (ustar, pax or GNU, not compressed; any descriptor), a zip file (a
+ * descriptor that can seek), or as one file of the given name. -EINVAL: its name or content is refused, with
+ * a sentence that names the entry; -EFBIG: beyond a limit; -EEXIST; -ENOENT: there is no such run; -ENOSPC,
+ * -EIO, ... In every case of error nothing has changed, and the stream was read an unknown way.
+ */
+int artifact_put_tar(struct store *st, const struct artifact_spec *spec, int tar_fd, int64_t *ret_id,
+                     struct err *err);
+int artifact_put_zip(struct store *st, const struct artifact_spec *spec, int zip_fd, int64_t *ret_id,
+                     struct err *err);
+int artifact_put_file(struct store *st, const struct artifact_spec *spec, const char *file_name, int fd,
+                      int64_t *ret_id, struct err *err);
+
+/*
+ * Writes it as a tar stream (pax; names relative, without a leading "./"; in byte order of names, a directory
+ * before what is in it) or as a zip file (stored, without times, so that the same content gives the same
+ * bytes). -ENOENT: there is no such artifact; -EPIPE: the reader went away.
+ */
+int artifact_write_tar(struct store *st, int64_t id, int fd, struct err *err);
+int artifact_write_zip(struct store *st, int64_t id, int fd, struct err *err);
+
+/* Its directory, as an O_PATH descriptor that the caller closes; -errno. Go on with openat2(RESOLVE_BENEATH).
+ */
+int artifact_open(struct store *st, int64_t id);
+
+/* As the rows of store.h: a reference or NULL; ids ascending; 0 when there is none. */
+const struct artifact_row *store_get_artifact(struct store *st, int64_t id);
+void artifact_row_unref(const struct artifact_row *r);
+/* Of a run: the newest attempt's for each name. */
+int64_t artifact_find(struct store *st, int64_t run_id, const char *name);
+ssize_t artifact_list(struct store *st, int64_t run_id, int64_t after, int64_t *ids, size_t max);
+
+int artifact_delete(struct store *st, int64_t id, struct err *err); /* -ENOENT */
+/* Deletes those whose time has come by `now`. Returns how many, or -errno. (A run's deletion takes its
+ * artifacts along.) */
+int artifact_expire(struct store *st, int64_t now, struct err *err);
+
+#endif
