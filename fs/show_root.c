@@ -1,5 +1,6 @@
 /* What the files of the root, of workflows and of settings show. */
 #include "fs.h"
+#include "runfs/event.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
 
@@ -67,6 +68,18 @@ int show_error(struct fs *fs, int64_t id, struct buf *ret)
     buf_adds(ret, row->text);
     error_row_unref(row);
     return 0;
+}
+
+int show_event(struct fs *fs, int64_t id, struct buf *ret)
+{
+    const char *name = event_name((size_t)id - 1);
+    const struct delivery_row *row =
+        name ? store_get_delivery(fs->store, store_find_delivery(fs->store, name)) : NULL;
+
+    if (row)
+        buf_adds(ret, row->text);
+    delivery_row_unref(row);
+    return name ? 0 : -ENOENT;
 }
 
 int link_repo(struct fs *fs, int64_t id, struct buf *ret)

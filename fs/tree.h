@@ -28,6 +28,7 @@ enum row_kind {
     ROW_SETTING, /* write a value, remove to reset */
     ROW_SECRET,  /* as a setting, and never read */
     ROW_DISPATCH,
+    ROW_EVENT, /* a payload: write it whole */
 };
 
 /* What an object belongs to: says when it changes, when it is final, and what its times are. */
@@ -36,6 +37,7 @@ enum owner {
     OWN_WORKFLOW,
     OWN_REPO,
     OWN_ERROR,
+    OWN_EVENT, /* id: its index, from 1 */
     OWN_RUN,
     OWN_JOB,
     OWN_STEP,

@@ -279,6 +279,8 @@ static int set_payload(struct preparing *p, struct err *err)
         return -ENOMEM;
     if (str_eq(p->req->name, "repository_dispatch"))
         r = take_dispatch_body(p->to->payload, err);
+    if (r == 0 && p->req->inputs) /* texts, and with defaults, whatever was sent */
+        r = json_object_set(p->to->payload, "inputs", json_object_get(made, "inputs")) < 0 ? -ENOMEM : 0;
     return r < 0 ? r : payload_complete(p->to->payload, made);
 }
 

@@ -10,16 +10,18 @@ struct store_sink {
     struct sink_step {
         struct step_row row; /* name and slug owned */
         char *label;         /* owned: "job / step" for the log's headers */
-    } *steps;                /* owned: the job's own, then those that were added */
+    } * steps;               /* owned: the job's own, then those that were added */
     size_t n;
     int posts; /* how many steps were added behind the job's own */
-    /* The last step's end is written with the job's, in one commit: they are less than a millisecond apart. */
+    /* The last step's end is written with the job's, in one commit: they are less than a millisecond apart.
+     */
     bool deferred;
     char *last_texts[5];  /* owned: script, env, cwd, why, summary */
     json_t *last_outputs; /* owned */
 };
 
-/* Rows for all steps of the job, so that what will run is seen before it does. Within a group of the store. */
+/* Rows for all steps of the job, so that what will run is seen before it does. Within a group of the store.
+ */
 int sink_open(struct store_sink *s, struct run_job *job, json_t *contexts, struct mask *mask);
 /* What job_run() takes; data is s. */
 struct job_sink sink_events(struct store_sink *s);

@@ -58,6 +58,10 @@ static const char *const versions[] = {
     "  changed_at INTEGER NOT NULL);"
     "CREATE TABLE vars (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, value TEXT NOT NULL,"
     "  changed_at INTEGER NOT NULL);",
+    /* 2: what deliveries of events came to */
+    "CREATE TABLE deliveries (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, text TEXT NOT "
+    "NULL,"
+    "  changed_at INTEGER NOT NULL);",
 };
 
 static int user_version(sqlite3 *db)

@@ -1,6 +1,6 @@
 /*
- * Schedules: the five fields of `on.schedule.cron`, time zones, and when one fires next. Pure but for the reading
- * of the zone's file; any thread may call.
+ * Schedules: the five fields of `on.schedule.cron`, time zones, and when one fires next. Pure but for the
+ * reading of the zone's file; any thread may call.
  */
 #ifndef RUNFS_CRON_H
 #define RUNFS_CRON_H
@@ -17,9 +17,9 @@ struct cron {
 };
 
 /*
- * Fields are numbers, `*`, ranges a-b, lists and steps n; months and weekdays also by their first three letters
- * (English, any case). 0 is Sunday. Returns 0, or -EINVAL for what GitHub refuses; the GitHub-only words @daily etc.
- * are among that.
+ * Fields are numbers, `*`, ranges a-b, lists and steps n; months and weekdays also by their first three
+ * letters (English, any case). 0 is Sunday. Returns 0, or -EINVAL for what GitHub refuses; the GitHub-only
+ * words @daily etc. are among that.
  */
 int cron_parse(const char *text, struct cron *ret);
 
@@ -38,8 +38,8 @@ int64_t cron_next(const struct cron *c, const struct cron_zone *z, int64_t after
 
 /*
  * One schedule against a wall clock that may jump. Zero-initialised; ticked whenever the clock is looked at.
- * Starting, or a jump forward over a firing, is no reason to catch up: only what is at most CRON_LATE seconds late
- * still fires. After a jump back of less than CRON_BACK seconds nothing fires twice; a longer one is a
+ * Starting, or a jump forward over a firing, is no reason to catch up: only what is at most CRON_LATE seconds
+ * late still fires. After a jump back of less than CRON_BACK seconds nothing fires twice; a longer one is a
  * correction, and the schedule goes on from there.
  */
 enum { CRON_LATE = 300, CRON_BACK = 3 * 3600 };

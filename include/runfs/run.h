@@ -81,6 +81,16 @@ int engine_refresh_repo(struct engine *e, int64_t repo_id, struct err *err);
 int engine_dispatch(struct engine *e, int64_t workflow_id, const char *text, size_t len, int64_t *ret_run,
                     struct err *err);
 
+/*
+ * events/NAME: delivers a payload (a JSON object; empty for a made one) to every registered workflow that it
+ * concerns: those of the linked repository that `repository.full_name` names, of all of them when it names
+ * none, and to dropped ones, which belong to no repository. What came of it, a line a workflow, is the
+ * event's delivery row then. -EINVAL for what is no payload; errors/events-NAME says why. _start: whether the
+ * beginning of one, as far as it was written, can still become one.
+ */
+int engine_deliver(struct engine *e, const char *event, const char *text, size_t len, struct err *err);
+int engine_deliver_start(struct engine *e, const char *event, const char *text, size_t len, struct err *err);
+
 /* Verbs of ctl. -EINVAL with a sentence when the state does not allow it ("run 7 is already completed"). */
 int engine_cancel_run(struct engine *e, int64_t run_id,
                       struct err *err); /* asked again: what still runs is killed at once */
