@@ -173,8 +173,10 @@ static int start_engine(struct daemon *d, const struct options *o, const char *s
     if (r == 0)
         r = machines_new(&machines, &d->machines, err);
     if (r == 0)
-        r = engine_new(&(struct engine_opts){.store = d->store, .machines = d->machines, .defaults = true},
-                       &d->engine, err);
+        r = engine_new(
+            &(struct engine_opts){
+                .store = d->store, .machines = d->machines, .triggers = true, .defaults = true},
+            &d->engine, err);
     return r < 0 ? r : link_repos(d, o, err);
 }
 

@@ -18,6 +18,18 @@ int show_readme(struct fs *fs, int64_t id, struct buf *ret)
     return 0;
 }
 
+static void add_schedule(void *data, const struct schedule_status *s)
+{
+    struct buf *ret = data;
+
+    buf_addf(ret, "schedule %s: '%s' %s: ", s->workflow, s->cron, *s->zone ? s->zone : "UTC");
+    if (s->next)
+        buf_add_time(ret, s->next);
+    else
+        buf_addf(ret, "never%s%s", *s->why ? ": " : "", s->why);
+    buf_addc(ret, '\n');
+}
+
 int show_status(struct fs *fs, int64_t id, struct buf *ret)
 {
     const struct machine_probe *probes;
@@ -34,6 +46,7 @@ int show_status(struct fs *fs, int64_t id, struct buf *ret)
     for (size_t i = 0; i < n; i++)
         buf_addf(ret, "backend %s: %s: %s\n", probes[i].backend, probes[i].works ? "works" : "does not work",
                  probes[i].words);
+    engine_each_schedule(fs->engine, add_schedule, ret);
     return 0;
 }
 

@@ -70,6 +70,7 @@ struct engine {
     bool has_janitor;
     int n_workers, slots, busy, queued;
     bool fixed_slots, stopping;
+    struct triggers *triggers; /* owned; NULL: nothing starts by itself */
     char actor[64], runner_name[64];
 };
 
@@ -130,6 +131,12 @@ json_t *settings_object(struct store *st, enum setting_kind kind, json_t *extra)
 /* Prepares the event of a run that is to be made. */
 int source_prepare(struct engine *e, const struct run_source *source, struct prepared_event *ret,
                    struct err *err);
+
+/* ------------------------------------------------------------------ what starts by itself (triggers.c) */
+
+int triggers_new(struct engine *e, struct triggers **ret, struct err *err);
+void triggers_free(struct triggers *t); /* without the engine's lock: its thread may be starting a run */
+void triggers_each_schedule(struct triggers *t, schedule_fn *fn, void *data);
 
 /* ------------------------------------------------------------------------------------- the rest (results) */
 

@@ -48,6 +48,8 @@ struct engine_opts {
     struct machines *machines;           /* borrowed */
     const struct job_services *services; /* borrowed; NULL: none */
     int slots;                           /* jobs at once; 0: config/slots, and that follows changes */
+    bool triggers; /* schedules fire, runs start workflow_run, linked checkouts are followed: a daemon's work
+                    */
     bool defaults; /* write the default settings that are missing (slots, retention_days, labels) */
 };
 
@@ -148,5 +150,15 @@ struct engine_status {
     int slots, busy, queued_jobs, active_runs;
 };
 void engine_status(struct engine *e, struct engine_status *ret);
+
+/* One schedule of a registered workflow. Strings are valid during the call only. */
+struct schedule_status {
+    const char *workflow; /* "ci.yml", "REPO/ci.yml" */
+    const char *cron, *zone;
+    int64_t next;    /* wall-clock ns; 0: never */
+    const char *why; /* why never: "there is no time zone 'X'"; "" */
+};
+typedef void schedule_fn(void *data, const struct schedule_status *s);
+void engine_each_schedule(struct engine *e, schedule_fn *fn, void *data);
 
 #endif
