@@ -10,27 +10,13 @@
 
 #include "deliver.h"
 #include "follow.h"
-#include "runfs/cron.h"
+#include "listeners.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
 #include "workflow_run.h"
 
 enum { SETTLE_MS = 50, RESCAN_MS = 100, REPOS_AT_ONCE = 64, NS = 1000000000 };
-
-struct schedule {
-    int64_t workflow_id, repo_id;
-    char *workflow, *cron, *zone_name; /* owned */
-    struct cron pattern;
-    struct cron_zone *zone; /* owned; NULL: there is none of that name */
-    struct cron_clock clock;
-};
-
-/* A workflow as it was read last. */
-struct reading {
-    int64_t id, changed_at;
-    bool listens; /* to workflow_run */
-};
 
 struct news {
     int64_t run_id;
@@ -46,13 +32,10 @@ struct triggers {
     int64_t since;         /* when it began to listen */
     int64_t scanned_at;    /* monotonic; the thread's own */
     pthread_mutex_t lock;  /* guards all below */
-    bool stopping, stale, repos_stale, listening;
+    bool stopping, stale, repos_stale;
     struct news *news; /* owned: changes of runs, oldest first */
     size_t n_news, cap_news;
-    struct schedule *schedules; /* owned */
-    size_t n_schedules;
-    struct reading *readings; /* owned; the thread's own, but for their number */
-    size_t n_readings;
+    struct listeners listeners; /* owned; only the thread changes them */
 };
 
 static void wake(struct triggers *t)
@@ -93,7 +76,7 @@ static void on_changed(void *data, const struct change *changes, size_t n)
         t->repos_stale |= c->kind == CHANGE_REPO;
         t->stale |= c->kind == CHANGE_WORKFLOW || c->kind == CHANGE_REPO;
         due |= c->kind == CHANGE_WORKFLOW || c->kind == CHANGE_REPO;
-        if (c->kind == CHANGE_RUN && !c->deleted && (t->listening || t->stale)) {
+        if (c->kind == CHANGE_RUN && !c->deleted && (t->listeners.workflow_run || t->stale)) {
             add_news(t, c);
             due = true;
         }
@@ -103,186 +86,24 @@ static void on_changed(void *data, const struct change *changes, size_t n)
         wake(t);
 }
 
-/* ------------------------------------------------------------------------------------------ reading
- * workflows */
+/* --------------------------------------------------------------------------------------------- listeners */
 
-static void schedule_release(struct schedule *s)
-{
-    free(s->workflow);
-    free(s->cron);
-    free(s->zone_name);
-    cron_zone_free(s->zone);
-}
-
-/* What a new reading of all workflows comes to. */
-struct scan {
-    struct triggers *t;
-    struct schedule *schedules;
-    size_t n_schedules;
-    struct reading *readings;
-    size_t n_readings;
-    bool listens, failed;
-};
-
-static bool grow(void *list, size_t n, size_t size)
-{
-    void *more = (n & (n - 1)) == 0 ? reallocarray(*(void **)list, n ? n * 2 : 1, size) : *(void **)list;
-
-    if (more)
-        *(void **)list = more;
-    return more;
-}
-
-static bool same_schedule(const struct schedule *s, int64_t workflow_id, const char *cron, const char *zone)
-{
-    return s->workflow_id == workflow_id && str_eq(s->cron, cron) && str_eq(s->zone_name, zone);
-}
-
-/* One that is not new goes on with its clock. */
-static void add_schedule(struct scan *scan, const struct workflow_row *row, const char *label,
-                         const char *cron, const char *zone)
-{
-    struct schedule s = {.workflow_id = row->id,
-                         .repo_id = row->repo_id,
-                         .workflow = strdup(label),
-                         .cron = strdup(cron),
-                         .zone_name = strdup(zone)};
-    const struct triggers *t = scan->t;
-
-    if (!s.workflow || !s.cron || !s.zone_name || !grow(&scan->schedules, scan->n_schedules, sizeof(s))) {
-        schedule_release(&s);
-        scan->failed = true;
-        return;
-    }
-    (void)cron_parse(cron, &s.pattern);
-    if (cron_zone_new(zone, &s.zone) < 0)
-        log_warning("triggers", "%s: '%s' never fires: there is no time zone '%s'", label, cron, zone);
-    for (size_t i = 0; i < t->n_schedules; i++)
-        if (same_schedule(&t->schedules[i], row->id, cron, zone))
-            s.clock = t->schedules[i].clock;
-    scan->schedules[scan->n_schedules++] = s;
-}
-
-static const struct reading *read_before(const struct triggers *t, int64_t id)
-{
-    for (size_t i = 0; i < t->n_readings; i++)
-        if (t->readings[i].id == id)
-            return &t->readings[i];
-    return NULL;
-}
-
-static void keep_schedules(struct scan *scan, const struct workflow_row *row, const char *label)
-{
-    const struct triggers *t = scan->t;
-
-    for (size_t i = 0; i < t->n_schedules; i++)
-        if (t->schedules[i].workflow_id == row->id)
-            add_schedule(scan, row, label, t->schedules[i].cron, t->schedules[i].zone_name);
-}
-
-static void read_schedules(struct scan *scan, const struct workflow *w, const struct workflow_row *row,
-                           const char *label)
-{
-    const struct workflow_event *on = workflow_event(w, "schedule");
-
-    for (size_t i = 0; on && on->crons && on->crons[i]; i++)
-        add_schedule(scan, row, label, on->crons[i], on->timezones[i]);
-}
-
-/* Parses it only if it changed. */
-static void scan_workflow(struct scan *scan, const struct workflow_row *row, const char *label)
-{
-    const struct reading *old = read_before(scan->t, row->id);
-    struct reading new = {.id = row->id, .changed_at = row->changed_at};
-    _lint_ struct lint lint = {0};
-    struct workflow *w = NULL;
-
-    if (old && old->changed_at == row->changed_at) {
-        new.listens = old->listens;
-        keep_schedules(scan, row, label);
-    } else if (workflow_parse(row->name, row->source, row->source_len, NULL, &w, &lint) == 0) {
-        new.listens = workflow_event(w, "workflow_run");
-        read_schedules(scan, w, row, label);
-    }
-    scan->listens |= new.listens;
-    if (grow(&scan->readings, scan->n_readings, sizeof(new)))
-        scan->readings[scan->n_readings++] = new;
-    else
-        scan->failed = true;
-    workflow_free(w);
-}
-
-static void scan_repo(struct scan *scan, int64_t repo_id, const char *prefix)
-{
-    struct store *st = scan->t->e->store;
-    int64_t ids[64], after = 0;
-    ssize_t n;
-
-    while ((n = store_list_workflows(st, repo_id, after, ids, ARRAY_LEN(ids))) > 0) {
-        for (ssize_t i = 0; i < n; i++) {
-            const struct workflow_row *row = store_get_workflow(st, ids[i]);
-            _buf_ struct buf label = BUF_INIT;
-            buf_addf(&label, "%s%s", prefix, row ? row->name : "");
-            if (row)
-                scan_workflow(scan, row, buf_str(&label));
-            workflow_row_unref(row);
-        }
-        after = ids[n - 1];
-    }
-}
-
-static void scan_repos(struct scan *scan)
-{
-    struct store *st = scan->t->e->store;
-    int64_t ids[64], after = 0;
-    ssize_t n;
-
-    while ((n = store_list_repos(st, after, ids, ARRAY_LEN(ids))) > 0) {
-        for (ssize_t i = 0; i < n; i++) {
-            const struct repo_row *row = store_get_repo(st, ids[i]);
-            _buf_ struct buf prefix = BUF_INIT;
-            buf_addf(&prefix, "%s/", row ? row->name : "");
-            if (row)
-                scan_repo(scan, row->id, buf_str(&prefix));
-            repo_row_unref(row);
-        }
-        after = ids[n - 1];
-    }
-}
-
-static void schedules_free(struct schedule *list, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        schedule_release(&list[i]);
-    free(list);
-}
-
-/* Lists are read without the lock, for only this thread changes them, and exchanged with it. */
+/* Read without the lock, for only this thread changes them, and exchanged with it. */
 static void rescan(struct triggers *t)
 {
-    struct scan scan = {.t = t};
+    struct listeners new, old;
 
-    scan_repo(&scan, 0, "");
-    scan_repos(&scan);
-    if (scan.failed) {
-        schedules_free(scan.schedules, scan.n_schedules);
-        free(scan.readings);
+    if (listeners_read(t->e->store, &t->listeners, &new) < 0) {
         log_error("triggers", "no memory for the schedules: those of before go on");
         return;
     }
     pthread_mutex_lock(&t->lock);
-    struct schedule *old = t->schedules;
-    size_t n_old = t->n_schedules;
-    t->schedules = scan.schedules;
-    t->n_schedules = scan.n_schedules;
-    if (scan.listens && !t->listening && t->since == 0)
+    old = t->listeners;
+    t->listeners = new;
+    if (new.workflow_run && t->since == 0)
         t->since = now_ns();
-    t->listening = scan.listens;
     pthread_mutex_unlock(&t->lock);
-    schedules_free(old, n_old);
-    free(t->readings);
-    t->readings = scan.readings;
-    t->n_readings = scan.n_readings;
+    listeners_release(&old);
 }
 
 /* --------------------------------------------------------------------------------------- linked repositories
@@ -343,8 +164,8 @@ static void tick(struct triggers *t)
 {
     int64_t now = now_ns() / NS;
 
-    for (size_t i = 0; i < t->n_schedules; i++) {
-        struct schedule *s = &t->schedules[i];
+    for (size_t i = 0; i < t->listeners.n_schedules; i++) {
+        struct schedule *s = &t->listeners.schedules[i];
         bool missed = false, due = false;
         pthread_mutex_lock(&t->lock);
         if (s->zone)
@@ -364,8 +185,8 @@ static void set_timer(struct triggers *t)
     struct itimerspec at = {0};
     int64_t next = 0;
 
-    for (size_t i = 0; i < t->n_schedules; i++) {
-        int64_t due = t->schedules[i].clock.due;
+    for (size_t i = 0; i < t->listeners.n_schedules; i++) {
+        int64_t due = t->listeners.schedules[i].clock.due;
         if (due && (!next || due < next))
             next = due;
     }
@@ -378,8 +199,8 @@ static void set_timer(struct triggers *t)
 void triggers_each_schedule(struct triggers *t, schedule_fn *fn, void *data)
 {
     pthread_mutex_lock(&t->lock);
-    for (size_t i = 0; i < t->n_schedules; i++) {
-        const struct schedule *s = &t->schedules[i];
+    for (size_t i = 0; i < t->listeners.n_schedules; i++) {
+        const struct schedule *s = &t->listeners.schedules[i];
         _buf_ struct buf why = BUF_INIT;
         if (!s->zone)
             buf_addf(&why, "there is no time zone '%s'", s->zone_name);
@@ -432,13 +253,13 @@ static void tell_of(struct triggers *t, const struct news *news)
 static void take_news(struct triggers *t)
 {
     pthread_mutex_lock(&t->lock);
-    if (t->stale && !t->listening) { /* who knows: somebody may listen by now */
+    if (t->stale && !t->listeners.workflow_run) { /* who knows: somebody may listen by now */
         pthread_mutex_unlock(&t->lock);
         return;
     }
     struct news *news = TAKE(t->news);
     size_t n = t->n_news;
-    bool listening = t->listening;
+    bool listening = t->listeners.workflow_run;
     t->n_news = t->cap_news = 0;
     pthread_mutex_unlock(&t->lock);
     for (size_t i = 0; i < n && listening; i++)
@@ -513,8 +334,7 @@ static void triggers_release(struct triggers *t)
     if (t->timer >= 0)
         close(t->timer);
     follow_free(t->follow);
-    schedules_free(t->schedules, t->n_schedules);
-    free(t->readings);
+    listeners_release(&t->listeners);
     free(t->news);
     pthread_mutex_destroy(&t->lock);
     free(t);
