@@ -104,8 +104,9 @@ show_fn show_readme, show_status;
 show_fn show_event, show_workflow_source, link_latest_run, link_run, show_error, link_repo, show_dispatch;
 show_fn show_run_status, show_run_conclusion, show_run_exit_code, show_run_name, show_run_event, show_run_ref,
     show_run_sha, show_run_actor, show_run_title, show_run_created, show_run_started, show_run_completed,
-    show_run_duration, show_run_attempt, show_run_inputs, show_run_event_json, show_run_source, show_run_plan,
-    show_run_result, show_run_summary, show_run_annotations, link_run_workflow;
+    show_run_duration, show_run_attempt, show_run_inputs, show_run_event_json, show_run_source,
+    show_run_expanded, show_run_plan, show_run_result, show_run_summary, show_run_annotations,
+    link_run_workflow;
 show_fn show_job_status, show_job_conclusion, show_job_exit_code, show_job_name, show_job_why,
     show_job_matrix, show_job_runs_on, show_job_backend, show_job_duration, link_need;
 show_fn show_step_status, show_step_outcome, show_step_conclusion, show_step_exit_code, show_step_name,

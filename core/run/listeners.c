@@ -52,7 +52,8 @@ static void add_schedule(struct scan *scan, const struct workflow_row *row, cons
                          .zone_name = strdup(zone)};
     const struct listeners *before = scan->before;
 
-    if (!s.workflow || !s.cron || !s.zone_name || !grow(&scan->now->schedules, scan->now->n_schedules, sizeof(s))) {
+    if (!s.workflow || !s.cron || !s.zone_name ||
+        !grow(&scan->now->schedules, scan->now->n_schedules, sizeof(s))) {
         schedule_release(&s);
         scan->failed = true;
         return;

@@ -75,4 +75,14 @@ int plan_order(const struct workflow *w, size_t **ret);
  */
 json_t *plan_to_json(const struct workflow *w, const struct event *e, json_t *contexts);
 
+/*
+ * Appends the workflow as YAML with nothing left to be known: anchors written out, and in each job and step
+ * what holds where nothing is written (if, shell, working-directory, permissions, timeouts,
+ * continue-on-error). text is what w was parsed from. matrices: object, job id -> array of its combinations,
+ * for those that are known; a matrix then is the list of these. 0, -EINVAL for a text that is no mapping,
+ * -EFBIG, -ENOMEM.
+ */
+int workflow_expand(const struct workflow *w, const char *text, size_t len, const json_t *matrices,
+                    struct buf *ret);
+
 #endif

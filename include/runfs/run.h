@@ -145,6 +145,10 @@ int engine_submit(struct engine *e, const struct run_request *req, int64_t *ret_
 /* Blocks until the run is completed. Returns 0, -ENOENT, or -EINTR when *stop became true. */
 int engine_wait(struct engine *e, int64_t run_id, const volatile sig_atomic_t *stop);
 
+/* Appends a run's workflow, expanded, with the matrices that are known by now. -ENOENT: there is no such run.
+ */
+int run_expanded(struct store *st, int64_t run_id, struct buf *ret);
+
 /* What the scheduler is doing, for status. */
 struct engine_status {
     int slots, busy, queued_jobs, active_runs;
