@@ -334,7 +334,7 @@ static int name_step(struct fs *fs, int64_t id, struct buf *ret)
 
     if (!row)
         return -ENOENT;
-    buf_addf(ret, "%02d-%s", row->number, row->slug);
+    buf_addf(ret, "%02d-%s", row->number > 0 ? row->number : 0, row->slug);
     step_row_unref(row);
     return 0;
 }

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "core/agent/agent.h"
+#include "runfs/io.h"
 
 enum { OUT_LIMIT = 256 * 1024 };
 
@@ -134,6 +135,8 @@ void tree_put(struct agent *a, const void *payload, size_t len)
 
     if (snprintf(dir, sizeof(dir), "%s", tree_dir(a, payload, len)) >= (int)sizeof(dir))
         a->ended = true;
+    if (!a->ended)
+        (void)make_dirs(dir, 0755); /* a failure shows in tar's own words */
     int r = a->ended ? -EIO : tar_start(&t, dir, true);
     bool good = r == 0;
     for (bool more = true; more && !a->ended;) {

@@ -3,9 +3,8 @@
 #include <unistd.h>
 
 #include "engine_internal.h"
+#include "runfs/cache.h"
 #include "runfs/str.h"
-
-typedef int check_fn(const char *value, struct err *err);
 
 static int check_slots(const char *value, struct err *err)
 {
@@ -23,6 +22,28 @@ static int check_days(const char *value, struct err *err)
     if (parse_u64(value, &n) == 0 && n >= 1 && n <= 36500)
         return 0;
     return err_set(err, -EINVAL, "retention_days is a whole number from 1 to 36500, not '%s'", value);
+}
+
+static int check_mirror(const char *value, struct err *err)
+{
+    struct stat st;
+
+    if (strstr(value, "://") || (*value == '/' && stat(value, &st) == 0 && S_ISDIR(st.st_mode)))
+        return 0;
+    return err_set(
+        err, -EINVAL,
+        "actions_mirror is a directory that holds OWNER/NAME.git, or a URL that OWNER/NAME is added to,"
+        " not '%s'",
+        value);
+}
+
+static int check_cache_size(const char *value, struct err *err)
+{
+    uint64_t n;
+
+    if (parse_u64(value, &n) == 0 && n >= 1 && n <= 1 << 30)
+        return 0;
+    return err_set(err, -EINVAL, "cache_size_mib is a whole number from 1 to %d, not '%s'", 1 << 30, value);
 }
 
 static int check_label(const char *value, struct err *err)
@@ -48,14 +69,16 @@ static int check_label(const char *value, struct err *err)
 }
 
 const struct config_key config_keys[] = {
-    {"slots", "", "how many jobs run at once (1 to 256)"},
-    {"retention_days", "90", "completed runs are deleted after so many days"},
-    {"labels/", NULL,
+    {"slots", "", check_slots, "how many jobs run at once (1 to 256)"},
+    {"retention_days", "90", check_days, "completed runs are deleted after so many days"},
+    {"cache_size_mib", "10240", check_cache_size,
+     "all caches together; those that were not used for longest are evicted"},
+    {"actions_mirror", "https://github.com", check_mirror,
+     "where `uses: owner/name@ref` is fetched from: a URL, or a directory of repositories"},
+    {"labels/", NULL, check_label,
      "what `runs-on: LABEL` means: sandbox, bubblewrap or host, with :DIRECTORY for another root"},
     {0},
 };
-
-static check_fn *const checks[] = {check_slots, check_days, check_label};
 
 static const char *const default_labels[] = {"ubuntu-latest", "ubuntu-24.04", "ubuntu-22.04",
                                              "ubuntu-20.04",  "ubuntu-slim",  "self-hosted"};
@@ -116,12 +139,14 @@ static int set_config(struct engine *e, const char *name, const char *value, str
             default_value(&config_keys[i], &fallback);
             value = buf_str(&fallback);
         }
-        int r = checks[i](value, err);
+        int r = config_keys[i].check(value, err);
         if (r == 0)
             r = store_put_setting(e->store, SETTING_CONFIG, name, value, err);
         if (r == 0 && str_eq(name, "slots"))
             engine_set_slots(e, (int)config_number(e->store, "slots", 2));
-        return r;
+        if (r == 0 && str_eq(name, "cache_size_mib"))
+            r = cache_evict(e->store, err);
+        return r < 0 ? r : 0;
     }
     return err_set(err, -EINVAL, "there is no setting '%s'", name);
 }

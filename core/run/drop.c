@@ -254,6 +254,10 @@ int engine_submit(struct engine *e, const struct run_request *req, int64_t *ret_
         json_object_set_new(request, "job", json_string(req->job));
     if (req->matrix)
         json_object_set(request, "matrix", req->matrix);
+    if (req->workspace)
+        json_object_set_new(request, "workspace", json_string(req->workspace));
+    if (req->workspace && !req->ref)
+        json_object_set_new(request, "uncommitted", json_true());
     if (r == 0)
         r = run_submit(e, &source, TAKE(w), ret_run, err);
     workflow_free(w);

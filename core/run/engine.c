@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "engine_internal.h"
+#include "remotes.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
@@ -122,7 +123,10 @@ int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *
     pthread_cond_init(&e->done, &monotonic);
     pthread_condattr_destroy(&monotonic);
     name_self(e);
-    int r = opts->defaults ? config_defaults(e->store, err) : 0;
+    e->services = opts->services;
+    int r = remotes_new(e->store, &e->remotes, err);
+    if (r == 0 && opts->defaults)
+        r = config_defaults(e->store, err);
     if (r < 0) {
         engine_free(e);
         return r;
@@ -183,6 +187,7 @@ void engine_free(struct engine *e)
         run_free(e->runs);
         e->runs = next;
     }
+    remotes_free(e->remotes);
     pthread_mutex_destroy(&e->lock);
     pthread_cond_destroy(&e->work);
     pthread_cond_destroy(&e->done);

@@ -13,6 +13,8 @@
 #include "runfs/plan.h"
 #include "runfs/run.h"
 
+struct remotes;
+
 enum { SLOTS_MAX = 256 };
 
 /* The combinations of one job's matrix. */
@@ -51,6 +53,8 @@ struct run {
     json_t *extra_secrets;     /* owned; NULL: none. Never written down */
     json_t *contexts;          /* owned: github, inputs, vars, secrets */
     struct log_writer *log;    /* owned */
+    const char *repo_path;     /* of the repository that it belongs to, on this host; "" without */
+    bool uncommitted;          /* checkout takes along what is not committed there (`runfs run`) */
     struct run_job **jobs;     /* owned, and what they point to */
     size_t n_jobs, cap_jobs;
     bool cancelled;
@@ -60,6 +64,8 @@ struct run {
 struct engine {
     struct store *store;
     struct machines *machines;
+    const struct job_services *services; /* may be NULL */
+    struct remotes *remotes;             /* owned */
     pthread_mutex_t lock;
     pthread_cond_t work; /* a job became ready, slots changed, stopping */
     pthread_cond_t done; /* a run completed */
@@ -143,7 +149,7 @@ void triggers_each_schedule(struct triggers *t, schedule_fn *fn, void *data);
 /* result.json, summary.md's raw material; with the run's final row. */
 int run_write_result(struct run *run);
 
-/* Deletes runs that are older than config/retention_days. */
+/* Deletes runs that are older than config/retention_days, and artifacts that have expired. */
 void engine_retain(struct engine *e);
 
 /* Writes the default settings that are missing. */

@@ -17,34 +17,87 @@ void job_result_release(struct job_result *r)
     r->outputs = NULL;
 }
 
-/* Something stood in the way of the whole job: its setting up says what. */
-static void job_fail(struct running_job *j, const char *msg)
+/* The row of what happens before the first step; made when there is something to tell. */
+static size_t setup_row(struct running_job *j)
 {
-    struct step_output o = {.job = j};
+    size_t row = j->sink->step_added(j->sink->data, STEP_SETUP, "Set up job");
 
-    o.step = j->sink->step_added(j->sink->data, STEP_SETUP, "Set up job");
-    j->sink->step_started(j->sink->data, o.step, "Set up job");
-    output_error(&o, msg);
-    output_release(&o);
-    j->sink->step_completed(j->sink->data, o.step,
+    j->sink->step_started(j->sink->data, row, "Set up job");
+    return row;
+}
+
+static void setup_end(struct running_job *j, size_t row, enum job_status status)
+{
+    const char *words = job_status_name(status);
+
+    j->sink->step_completed(j->sink->data, row,
                             &(struct step_result){.name = "Set up job",
-                                                  .outcome = "failure",
-                                                  .conclusion = "failure",
+                                                  .outcome = words,
+                                                  .conclusion = words,
                                                   .exit_code = -1,
                                                   .script = "",
                                                   .env = "",
                                                   .cwd = "",
                                                   .why = "",
                                                   .summary = ""});
-    j->status = JOB_FAILURE;
-    j->exit_code = 1;
+    if (status == JOB_SUCCESS)
+        return;
+    j->scope.status = status;
+    j->scope.exit_code = 1;
+}
+
+static bool uses_actions(const struct workflow_job *job)
+{
+    for (size_t i = 0; i < job->n_steps; i++)
+        if (job->steps[i].kind == STEP_USES)
+            return true;
+    return false;
+}
+
+/* Contexts, environment, and the actions that the steps name. A failure is told, and ends the job. */
+static int job_set_up(struct running_job *j)
+{
+    struct step_output log = {.job = j};
+    struct err err = {0};
+    int r = job_prepare(j, &err);
+
+    if (r == 0 && !uses_actions(j->spec->job))
+        return 0;
+    log.step = setup_row(j);
+    if (r == 0)
+        r = setup_actions(j, NULL, j->spec->job->steps, j->spec->job->n_steps, &log, &err);
+    if (r < 0)
+        output_error(&log, err.msg);
+    output_release(&log);
+    setup_end(j, log.step, r < 0 ? JOB_FAILURE : JOB_SUCCESS);
+    return r;
+}
+
+/* `pre` of the job's actions, in the order of the steps. */
+static void run_pres(struct running_job *j)
+{
+    for (size_t i = 0; i < j->spec->job->n_steps; i++)
+        use_run_pres(j, NULL, &j->spec->job->steps[i]);
+}
+
+/* Posts, the last first. All get their rows before the first one runs. */
+static void run_posts(struct running_job *j)
+{
+    for (struct use *u = j->posts; u; u = u->next_post) {
+        _buf_ struct buf name = BUF_INIT;
+        buf_addf(&name, "Post %s", u->name ? u->name : u->def->uses);
+        u->row = j->sink->step_added(j->sink->data, STEP_POST, buf_str(&name));
+    }
+    for (struct use *u = j->posts; u; u = u->next_post)
+        step_run_stage(u, STAGE_POST, u->row);
 }
 
 /* jobs.<id>.outputs, once all steps have ended. A secret never leaves a job this way. */
 static json_t *job_outputs(struct running_job *j)
 {
     const struct token *outputs = j->spec->job->outputs;
-    struct expr_env env = job_expr_env(j);
+    struct running_step after = {.job = j, .scope = &j->scope};
+    struct expr_env env = step_expr_env(&after);
     struct step_output o = {.job = j, .step = j->spec->job->n_steps ? j->spec->job->n_steps - 1 : 0};
     json_t *result = json_object();
 
@@ -52,9 +105,9 @@ static json_t *job_outputs(struct running_job *j)
         const char *name = outputs->map.pairs[i].key->str;
         _free_ char *value = NULL;
         struct err err = {0};
-        if (token_eval_string(outputs->map.pairs[i].value, j->spec->workflow->file, &env, &value, &err) < 0) {
+        if (token_eval_string(outputs->map.pairs[i].value, j->scope.file, &env, &value, &err) < 0) {
             output_error(&o, err.msg);
-            j->status = j->status == JOB_SUCCESS ? JOB_FAILURE : j->status;
+            j->scope.status = j->scope.status == JOB_SUCCESS ? JOB_FAILURE : j->scope.status;
         } else if (mask_matches(j->mask, value, strlen(value))) {
             output_runner_line(&o, "##[warning]Skip output '%s' since it may contain secret.", name);
         } else if (*value) {
@@ -69,18 +122,18 @@ void job_run(const struct job_spec *spec, struct machine *machine, struct mask *
              const struct job_sink *sink, struct job_result *ret)
 {
     struct running_job j = {.spec = spec, .machine = machine, .mask = mask, .sink = sink};
-    struct err err = {0};
+    struct scope *scope = &j.scope;
 
-    if (job_prepare(&j, &err) < 0) {
-        job_fail(&j, err.msg);
-    } else {
+    if (job_set_up(&j) == 0) {
+        run_pres(&j);
         for (size_t i = 0; i < spec->job->n_steps; i++)
-            step_run(&j, i);
+            step_run(scope, i, &spec->job->steps[i]);
+        run_posts(&j);
     }
-    if (atomic_load(spec->cancelled) && j.status == JOB_SUCCESS)
-        j.status = JOB_CANCELLED;
-    ret->outputs = j.contexts ? job_outputs(&j) : json_object();
-    ret->status = j.status;
-    ret->exit_code = j.status == JOB_SUCCESS ? 0 : j.exit_code ? j.exit_code : 1;
+    if (atomic_load(spec->cancelled) && scope->status == JOB_SUCCESS)
+        scope->status = JOB_CANCELLED;
+    ret->outputs = scope->contexts ? job_outputs(&j) : json_object();
+    ret->status = scope->status;
+    ret->exit_code = scope->status == JOB_SUCCESS ? 0 : scope->exit_code ? scope->exit_code : 1;
     job_release(&j);
 }

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "mask.h"
+#include "outside.h"
 #include "runfs/machine.h"
 #include "runfs/workflow.h"
 
@@ -21,11 +22,10 @@ struct job_spec {
      * plain JSON, as the workflow and the rest is text, so that a spec can travel.
      */
     json_t *contexts;
-    json_t *env;          /* object of strings under all other env, may be NULL (`runfs run --env`) */
-    json_t *services_env; /* object of strings for JavaScript actions only (ACTIONS_RESULTS_URL, ...); NULL:
-                             no services */
-    const char *runner_name;      /* RUNNER_NAME */
-    const atomic_bool *cancelled; /* becomes true when someone asks to end it */
+    json_t *env;             /* object of strings under all other env, may be NULL (`runfs run --env`) */
+    const char *runner_name; /* RUNNER_NAME */
+    const struct job_outside *outside; /* whose functions may be NULL */
+    const atomic_bool *cancelled;      /* becomes true when someone asks to end it */
 };
 
 enum job_status { JOB_SUCCESS, JOB_FAILURE, JOB_CANCELLED, JOB_SKIPPED };

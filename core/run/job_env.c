@@ -11,7 +11,7 @@ static const char runner_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr
 
 static const char *context_str(const struct running_job *j, const char *context, const char *key)
 {
-    const char *s = json_string_value(json_object_get(json_object_get(j->contexts, context), key));
+    const char *s = json_string_value(json_object_get(json_object_get(j->scope.contexts, context), key));
 
     return s ? s : "";
 }
@@ -26,52 +26,66 @@ static const char *runner_arch(void)
     return str_eq(u.machine, "aarch64") ? "ARM64" : str_starts(u.machine, "arm") ? "ARM" : "X64";
 }
 
+/* A secret or a variable of that name says whether a step's `::debug::` lines are shown (GitHub
+ * documentation, "Enabling debug logging"). */
+static bool wants_debug(const struct job_spec *spec)
+{
+    static const char *const places[] = {"secrets", "vars"};
+
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        json_t *place = json_object_get(spec->contexts, places[i]);
+        const char *text = json_string_value(json_object_get(place, "ACTIONS_STEP_DEBUG"));
+        if (text && str_eq_ascii_nocase(text, "true"))
+            return true;
+    }
+    return false;
+}
+
 static json_t *runner_context(const struct running_job *j)
 {
     const struct machine_paths *paths = machine_paths(j->machine);
+    json_t *debug = j->debug ? json_string("1") : NULL;
 
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "os", "Linux", "arch", runner_arch(), "name",
-                     j->spec->runner_name, "environment", "self-hosted", "temp", paths->temp, "tool_cache",
-                     paths->tool_cache, "workspace", paths->workspace);
+    return json_pack("{s:s, s:s, s:s, s:o*, s:s, s:s, s:s, s:s}", "os", "Linux", "arch", runner_arch(),
+                     "name", j->spec->runner_name, "debug", debug, "environment", "self-hosted", "temp",
+                     paths->temp, "tool_cache", paths->tool_cache, "workspace", paths->workspace);
 }
 
+/* "Decided by the job's status, but inside of a composite by the action's own": GitHub's runner, status
+ * functions. */
 int job_call(void *data, const char *function, const struct value *args, size_t n, struct value *ret,
              struct err *err)
 {
-    const struct running_job *j = data;
-    bool cancelled = j->status == JOB_CANCELLED || atomic_load(j->spec->cancelled);
+    const struct running_step *s = data;
+    const struct running_job *j = s->job;
+    enum job_status status = s->stage == STAGE_MAIN ? s->scope->status : j->scope.status;
+    bool cancelled = j->scope.status == JOB_CANCELLED || atomic_load(j->spec->cancelled);
 
-    (void)args;
-    (void)n;
     if (str_eq_ascii_nocase(function, "always"))
         *ret = value_boolean(true);
     else if (str_eq_ascii_nocase(function, "cancelled"))
         *ret = value_boolean(cancelled);
     else if (str_eq_ascii_nocase(function, "success"))
-        *ret = value_boolean(j->status == JOB_SUCCESS && !cancelled);
+        *ret = value_boolean(status == JOB_SUCCESS && !cancelled);
     else if (str_eq_ascii_nocase(function, "failure"))
-        *ret = value_boolean(j->status == JOB_FAILURE && !cancelled);
+        *ret = value_boolean(status == JOB_FAILURE && !cancelled);
+    else if (str_eq_ascii_nocase(function, "hashfiles"))
+        return hash_files(data, args, n, ret, err);
     else
-        return err_set(err, -EINVAL, "%s() is not available in this version of runfs", function);
+        return err_set(err, -EINVAL, "%s() is not available here", function);
     return 0;
 }
 
-struct expr_env job_expr_env(struct running_job *j)
+int env_add(const struct token *t, const char *file, const struct expr_env *env, json_t *into,
+            struct err *err)
 {
-    return (struct expr_env){.contexts = j->contexts, .call = job_call, .data = j};
-}
-
-/* Evaluates an env mapping on top of `into`; each layer sees those below it as the env context. */
-static int add_env(struct running_job *j, const struct token *t, json_t *into, struct err *err)
-{
-    struct expr_env env = job_expr_env(j);
     _json_ json_t *layer = NULL;
     const char *key;
     json_t *value;
 
     if (!t)
         return 0;
-    int r = token_eval(t, j->spec->workflow->file, &env, &layer, err);
+    int r = token_eval(t, file, env, &layer, err);
     json_object_foreach(layer, key, value)
     {
         _value_ struct value v = value_from_json(value);
@@ -83,23 +97,22 @@ static int add_env(struct running_job *j, const struct token *t, json_t *into, s
     return r;
 }
 
-int job_set_env_context(struct running_job *j, json_t *user)
+int scope_set_env(struct scope *scope, json_t *user)
 {
-    json_t *all = json_copy(j->base_env);
+    json_t *all = json_copy(scope->job->base_env);
 
-    if (!all || json_object_update(all, j->set_env) < 0 || (user && json_object_update(all, user) < 0)) {
+    if (!all || json_object_update(all, scope->job->set_env) < 0 ||
+        (user && json_object_update(all, user) < 0)) {
         json_decref(all);
         return -ENOMEM;
     }
-    return json_object_set_new(j->contexts, "env", all) < 0 ? -ENOMEM : 0;
+    return json_object_set_new(scope->contexts, "env", all) < 0 ? -ENOMEM : 0;
 }
 
-static int set_deadline(struct running_job *j, struct err *err)
+static int set_deadline(struct running_job *j, const struct expr_env *env, struct err *err)
 {
-    struct expr_env env = job_expr_env(j);
     double minutes;
-    int r =
-        token_eval_number(j->spec->job->timeout_minutes, j->spec->workflow->file, &env, 360, &minutes, err);
+    int r = token_eval_number(j->spec->job->timeout_minutes, j->scope.file, env, 360, &minutes, err);
 
     if (r < 0)
         return r;
@@ -109,39 +122,81 @@ static int set_deadline(struct running_job *j, struct err *err)
     return 0;
 }
 
+void job_set_cancel_deadline(struct running_job *j)
+{
+    struct expr_env env = {.contexts = j->scope.contexts};
+    double minutes;
+
+    if (j->ending)
+        return;
+    j->ending = true;
+    if (token_eval_number(j->spec->job->cancel_timeout_minutes, j->scope.file, &env, 5, &minutes, NULL) < 0 ||
+        !(minutes > 0) || minutes > 1e6)
+        minutes = 5;
+    j->deadline = mono_ns() + (int64_t)(minutes * 60e9);
+}
+
+/* The contexts of the job's own steps: the spec's, and those that only a machine can tell. */
+static int set_contexts(struct running_job *j)
+{
+    struct scope *scope = &j->scope;
+    json_t *github;
+
+    scope->contexts =
+        json_copy(j->spec->contexts); /* shallow: what is below stays shared and is never changed */
+    scope->steps = json_object();
+    scope->overrides = json_object();
+    github = json_copy(json_object_get(scope->contexts, "github"));
+    if (!scope->contexts || !scope->overrides || !github ||
+        json_object_set_new(scope->contexts, "steps", scope->steps) < 0 ||
+        json_object_set_new(scope->contexts, "runner", runner_context(j)) < 0 ||
+        json_object_set_new(github, "workspace", json_string(machine_paths(j->machine)->workspace)) < 0 ||
+        json_object_set_new(github, "job", json_string(j->spec->job->id)) < 0 ||
+        json_object_set_new(scope->contexts, "github", github) < 0 ||
+        json_object_set_new(scope->contexts, "job", json_pack("{s:s}", "status", "success")) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
 int job_prepare(struct running_job *j, struct err *err)
 {
-    json_t *github;
+    struct running_step before = {.job = j, .scope = &j->scope};
+    struct expr_env env;
     int r;
 
-    j->contexts = json_copy(j->spec->contexts); /* shallow: what is below stays shared and is never changed */
+    j->debug = wants_debug(j->spec);
+    j->scope.job = j;
+    j->scope.file = j->spec->workflow->file;
     j->base_env = json_object();
     j->set_env = json_object();
     j->set_path = json_array();
-    j->steps = json_object();
-    github = json_copy(json_object_get(j->contexts, "github"));
-    if (!j->contexts || !j->base_env || !j->set_env || !j->set_path || !github ||
-        json_object_set_new(j->contexts, "steps", j->steps) < 0 ||
-        json_object_set_new(j->contexts, "runner", runner_context(j)) < 0 ||
-        json_object_set_new(github, "workspace", json_string(machine_paths(j->machine)->workspace)) < 0 ||
-        json_object_set_new(j->contexts, "github", github) < 0 ||
-        json_object_set_new(j->contexts, "job", json_pack("{s:s}", "status", "success")) < 0)
+    if (!j->base_env || !j->set_env || !j->set_path || set_contexts(j) < 0)
         return err_errno(err, -ENOMEM, "cannot start the job");
-    json_object_set_new(github, "job", json_string(j->spec->job->id));
+    env = step_expr_env(&before);
     if (j->spec->env)
         json_object_update(j->base_env, j->spec->env);
-    json_object_set(j->contexts, "env", j->base_env);
-    r = add_env(j, j->spec->workflow->env, j->base_env, err);
+    json_object_set(j->scope.contexts, "env", j->base_env);
+    r = env_add(j->spec->workflow->env, j->scope.file, &env, j->base_env, err);
     if (r == 0)
-        r = add_env(j, j->spec->job->env, j->base_env, err);
-    if (r == 0 && job_set_env_context(j, NULL) < 0)
+        r = env_add(j->spec->job->env, j->scope.file, &env, j->base_env, err);
+    if (r == 0 && scope_set_env(&j->scope, NULL) < 0)
         r = err_errno(err, -ENOMEM, "cannot start the job");
-    return r < 0 ? r : set_deadline(j, err);
+    return r < 0 ? r : set_deadline(j, &env, err);
+}
+
+void scope_release(struct scope *scope)
+{
+    json_decref(scope->contexts);
+    json_decref(scope->overrides);
+    json_decref(scope->process_env);
+    buf_release(&scope->summary);
 }
 
 void job_release(struct running_job *j)
 {
-    json_decref(j->contexts);
+    uses_free(j);
+    matchers_free(j->matchers);
+    scope_release(&j->scope);
     json_decref(j->base_env);
     json_decref(j->set_env);
     json_decref(j->set_path);
@@ -152,6 +207,14 @@ void job_release(struct running_job *j)
 static void set_str(json_t *env, const char *name, const char *value)
 {
     json_object_set_new(env, name, json_string(value));
+}
+
+bool allows_unsecure(const struct running_step *s)
+{
+    json_t *env = json_object_get(s->scope->contexts, "env");
+    const char *text = json_string_value(json_object_get(env, "ACTIONS_ALLOW_UNSECURE_COMMANDS"));
+
+    return text && str_eq_ascii_nocase(text, "true");
 }
 
 /* GITHUB_* that are values of the github context under another name. */
@@ -185,9 +248,9 @@ static const char *const github_variables[][2] = {
     {"GITHUB_WORKSPACE", "workspace"},
 };
 
-static void set_github_variables(struct running_job *j, json_t *env, size_t step)
+static void set_github_variables(const struct running_step *s, json_t *env)
 {
-    json_t *github = json_object_get(j->contexts, "github");
+    json_t *github = json_object_get(s->scope->contexts, "github");
 
     for (size_t i = 0; i < ARRAY_LEN(github_variables); i++) {
         _value_ struct value v = value_from_json(json_object_get(github, github_variables[i][1]));
@@ -197,7 +260,7 @@ static void set_github_variables(struct running_job *j, json_t *env, size_t step
     }
     set_str(env, "CI", "true");
     set_str(env, "GITHUB_ACTIONS", "true");
-    set_str(env, "GITHUB_ACTION", j->spec->job->steps[step].id);
+    set_str(env, "GITHUB_ACTION", s->def->id);
 }
 
 static void set_runner_variables(struct running_job *j, json_t *env)
@@ -212,6 +275,8 @@ static void set_runner_variables(struct running_job *j, json_t *env)
     set_str(env, "RUNNER_ARCH", context_str(j, "runner", "arch"));
     set_str(env, "RUNNER_NAME", context_str(j, "runner", "name"));
     set_str(env, "RUNNER_ENVIRONMENT", context_str(j, "runner", "environment"));
+    if (j->debug)
+        set_str(env, "RUNNER_DEBUG", "1");
     set_str(env, "RUNNER_TEMP", paths->temp);
     set_str(env, "RUNNER_TOOL_CACHE", paths->tool_cache);
     set_str(env, "RUNNER_WORKSPACE", buf_str(&workspace));
@@ -246,27 +311,13 @@ static void set_path(struct running_job *j, json_t *env)
     set_str(env, "PATH", buf_str(&path));
 }
 
-char **job_environment(struct running_job *j, size_t step, json_t *user, const char *files_dir)
+static char **environment_list(json_t *env)
 {
-    _json_ json_t *env = json_object();
+    char **list = calloc(json_object_size(env) + 1, sizeof(*list));
     const char *key;
     json_t *value;
     size_t n = 0;
 
-    if (!env)
-        return NULL;
-    set_str(env, "HOME", machine_paths(j->machine)->home);
-    set_str(env, "USER", "runner");
-    set_str(env, "LANG", "C.UTF-8");
-    json_object_update(env, j->base_env);
-    json_object_update(env, j->set_env);
-    if (user)
-        json_object_update(env, user);
-    set_github_variables(j, env, step);
-    set_runner_variables(j, env);
-    set_file_variables(env, files_dir);
-    set_path(j, env);
-    char **list = calloc(json_object_size(env) + 1, sizeof(*list));
     json_object_foreach(env, key, value)
     {
         _buf_ struct buf line = BUF_INIT;
@@ -281,4 +332,28 @@ char **job_environment(struct running_job *j, size_t step, json_t *user, const c
         }
     }
     return list;
+}
+
+char **job_environment(struct running_step *s, json_t *extra, const char *files_dir)
+{
+    struct running_job *j = s->job;
+    _json_ json_t *env = json_object();
+
+    if (!env)
+        return NULL;
+    set_str(env, "HOME", machine_paths(j->machine)->home);
+    set_str(env, "USER", "runner");
+    set_str(env, "LANG", "C.UTF-8");
+    json_object_update(env, j->base_env);
+    json_object_update(env, j->set_env);
+    json_object_update(env, s->env);
+    set_github_variables(s, env);
+    set_runner_variables(j, env);
+    set_file_variables(env, files_dir);
+    if (s->scope->process_env)
+        json_object_update(env, s->scope->process_env);
+    if (extra)
+        json_object_update(env, extra);
+    set_path(j, env);
+    return environment_list(env);
 }

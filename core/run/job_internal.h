@@ -1,29 +1,64 @@
-/* The state of a running job. Private to job.c, step.c, output.c and job_env.c. */
+/*
+ * The state of a running job: private to the files that run one.
+ *
+ *   job.c        from the first step to the last, and the posts behind it
+ *   job_env.c    contexts and environments, layer by layer
+ *   step.c       one step: its `if`, its name, its own settings, what is told of it
+ *   process.c    a program of a step, and the files through which it speaks to the runner
+ *   script.c     `run:`
+ *   use.c        `uses:`: which action that is; its inputs; pre, main and post of JavaScript
+ *   composite.c  an action that is a list of steps
+ *   builtin*.c   actions that are part of runfs
+ *   output.c     what a step prints
+ */
 #ifndef RUNFS_RUN_JOB_INTERNAL_H
 #define RUNFS_RUN_JOB_INTERNAL_H
 
+#include "command.h"
 #include "job.h"
+#include "matcher.h"
+#include "runfs/action.h"
 #include "shell.h"
+
+struct use;
+
+/* A list of steps and what they see: the job's own, or those of a composite action. */
+struct scope {
+    struct running_job *job;
+    struct use *use;     /* the composite action whose steps these are; NULL: the job's own */
+    size_t row;          /* of the step that uses it, for the sink */
+    const char *file;    /* for messages */
+    json_t *contexts;    /* owned */
+    json_t *steps;       /* the `steps` context; borrowed from contexts */
+    json_t *overrides;   /* owned: env of the steps around these, which goes over GITHUB_ENV */
+    json_t *process_env; /* owned: what only these steps' processes get (GITHUB_ACTION_PATH); may be NULL */
+    struct buf summary;  /* of a composite's steps */
+    enum job_status status;
+    int exit_code; /* of the first step that failed */
+    int failed;    /* the log's error, negative */
+};
 
 struct running_job {
     const struct job_spec *spec;
     struct machine *machine;
     struct mask *mask;
     const struct job_sink *sink;
-    json_t *contexts; /* owned: the spec's, and env, job, runner, steps */
-    json_t *base_env; /* owned: workflow, then job env, evaluated */
-    json_t *set_env;  /* owned: what steps wrote to GITHUB_ENV */
-    json_t *set_path; /* owned array: GITHUB_PATH, oldest first */
-    json_t *steps;    /* borrowed from contexts */
-    enum job_status status;
-    int exit_code;    /* of the first step that failed */
-    int64_t deadline; /* of the job, monotonic; 0: none */
+    struct scope scope;        /* of its own steps */
+    json_t *base_env;          /* owned: workflow, then job env, evaluated */
+    json_t *set_env;           /* owned: what steps wrote to GITHUB_ENV */
+    json_t *set_path;          /* owned array: GITHUB_PATH, oldest first */
+    struct use *uses;          /* owned: every use of an action */
+    struct use *posts;         /* those with a post that is to run, the last first */
+    struct matchers *matchers; /* owned; NULL until one is added */
+    unsigned processes;        /* how many were started: names their files */
+    int64_t deadline;          /* monotonic; 0: none */
+    bool debug;                /* ACTIONS_STEP_DEBUG */
     bool timed_out;
+    bool ending;        /* cancelled or out of time: the deadline is that of what runs all the same */
     bool event_written; /* event.json is in the machine */
 };
 
-/* Runs step number i, including its `if`. */
-void step_run(struct running_job *j, size_t i);
+enum stage { STAGE_PRE, STAGE_MAIN, STAGE_POST };
 
 /* ------------------------------------------------------------------------------------------------ output */
 
@@ -32,11 +67,16 @@ struct step_output {
     struct running_job *job;
     size_t step;
     struct buf pending[3]; /* by stream: a line that has no end yet */
-    char *stop_token;      /* owned: `::stop-commands::` is in force */
+    struct command_state commands;
     bool echo;
-    int failed;       /* the sink's error, negative */
-    bool within_line; /* what was shown last had no newline */
-    json_t *outputs;  /* borrowed: what `::set-output` adds to */
+    bool unsecure;         /* ACTIONS_ALLOW_UNSECURE_COMMANDS */
+    bool errored;          /* a command was wrong: the step has failed */
+    int failed;            /* the sink's error, negative */
+    bool within_line;      /* what was shown last had no newline */
+    json_t *matcher_files; /* owned: problem matchers that are to be read when the process has ended */
+    struct buf unmatched;  /* lines since */
+    json_t *outputs;       /* borrowed: what `::set-output` adds to */
+    json_t *state;         /* borrowed: what `::save-state` adds to; NULL: none is kept */
 };
 void output_release(struct step_output *o);
 
@@ -44,29 +84,185 @@ void output_release(struct step_output *o);
 int output_chunk(void *data, enum machine_stream stream, const char *bytes, size_t len);
 /* What stands without a newline at the end is shown, with one. */
 void output_finish(struct step_output *o);
+/* Looks again at the lines that came before problem matchers could be read. */
+void output_rematch(struct step_output *o);
 /* A line of the runner's own: masked, newline added. */
 void output_runner_line(struct step_output *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* An error of the runner's own: a `##[error]` line and an annotation. */
+/* An error or a warning of the runner's own: a `##[error]` line and an annotation. */
 void output_error(struct step_output *o, const char *msg);
+void output_warning(struct step_output *o, const char *msg);
+
+/* ------------------------------------------------------------------------------------------------- steps */
+
+struct running_step {
+    struct running_job *job;
+    struct scope *scope;
+    enum stage stage;
+    const struct workflow_step *def;
+    struct step_output output;
+    char *name;         /* owned, masked */
+    json_t *env;        /* owned: the step's own, over those of the steps around it */
+    json_t *outputs;    /* owned */
+    char *script, *cwd; /* owned */
+    struct buf why, env_shown, summary;
+    bool continue_on_error;
+    double timeout_minutes; /* 0: none */
+    int64_t deadline;       /* by those minutes, monotonic; 0: none */
+    int exit_code;
+    enum job_status outcome;
+};
+
+/* Runs a step of a scope, including its `if`. row: the sink's; a composite's steps stand in that of the step
+ * that uses it. */
+void step_run(struct scope *scope, size_t row, const struct workflow_step *def);
+/* Runs `pre` or `post` of an action, by its own `if`, in a row that was added for it. */
+void step_run_stage(struct use *use, enum stage stage, size_t row);
+
+/* The step has failed, for a reason that stands in its log. */
+void step_fail(struct running_step *s, const char *msg);
+/* Evaluates against what the step sees; NULL gives "". */
+int step_eval_string(struct running_step *s, const struct token *t, char **ret, struct err *err);
+/* When it must have ended: its own limit, or the job's. 0: never. */
+int64_t step_deadline(const struct running_step *s);
+struct expr_env step_expr_env(struct running_step *s);
+
+/* Ways to do a step's work; what came of it is in outcome and exit_code. */
+void script_run(struct running_step *s);
+void use_run(struct running_step *s);
+void composite_run(struct running_step *s, struct use *use);
+
+/* A program to run for a step. All borrowed. */
+struct process {
+    char *const *argv;
+    json_t *env;               /* object of strings over the step's environment (INPUT_..., STATE_...) */
+    const char *cwd;           /* NULL: the workspace */
+    struct machine_file *file; /* put before it starts; NULL: none */
+    json_t *state;             /* what GITHUB_STATE adds to; NULL: dropped */
+};
+/*
+ * Runs it with fresh environment files, then takes over what it left in them. Returns 0 with the result
+ * filled, whatever became of it, or -errno when the machine failed. process_judge() tells the step.
+ */
+int process_run(struct running_step *s, const struct process *p, struct machine_result *ret, struct err *err);
+/* Outcome and exit code from how a process ended. say: whether an exit code gets a line of its own. */
+void process_judge(struct running_step *s, const struct machine_result *result, bool say);
+
+/* A program of the runner's own in the machine, whose output is not shown. All borrowed. */
+struct tool {
+    char *const *argv;
+    const char *cwd;           /* NULL: the workspace */
+    struct machine_file *file; /* put before it starts; NULL: none */
+    struct buf *out, *errors;  /* what it prints is appended; NULL: dropped */
+    int out_fd;                /* 0: none; else standard output goes there instead */
+    size_t max;                /* of each buffer; 0: 64 MiB */
+};
+/* Returns its exit code, or -errno: -ENOENT when the machine has no such program. */
+int tool_run(struct running_job *j, const struct tool *t, struct err *err);
+/* The text of the first of these files (n, absolute, inside) that exists; *ret_which tells. -ENOENT: none. */
+int machine_read_first(struct running_job *j, const char *const *paths, size_t n, size_t max, struct buf *ret,
+                       size_t *ret_which, struct err *err);
+
+/* ------------------------------------------------------------------------------------------------- files */
+
+/* Files in the machine that patterns (a line each, as @actions/glob takes them) mean. */
+struct file_list {
+    struct listed_file {
+        char *path; /* owned; absolute, inside */
+        char type;  /* f, d, l, ... as find(1) says it */
+        int64_t size;
+    } * files; /* owned; each once, in the order of a walk that goes by names */
+    size_t n;
+    char *root; /* owned: the directory that all search paths have in common */
+};
+enum { FILES_FOLLOW = 1, FILES_NO_HIDDEN = 2, FILES_NO_DESCENDANTS = 4 };
+int files_find(struct running_job *j, const char *patterns, unsigned flags, struct file_list *ret,
+               struct err *err);
+void file_list_release(struct file_list *l);
+
+/* hashFiles(patterns...) over the workspace. */
+int hash_files(struct running_step *s, const struct value *args, size_t n, struct value *ret,
+               struct err *err);
+
+/* -------------------------------------------------------------------------------------------------- uses */
+
+struct builtin_action;
+
+/* One use of an action by a step, for as long as the job runs: pre, main and post share it. */
+struct use {
+    struct use *next;
+    struct running_job *job;
+    struct use *outer; /* the composite that it is part of */
+    const struct workflow_step *def;
+    const struct builtin_action *builtin; /* an action that is part of runfs; or */
+    struct action *action;                /* owned: its manifest, and */
+    char *dir;                            /* owned: where it is in the machine */
+    char *repository, *ref;               /* owned; NULL: local */
+    char *name;                           /* owned: of the step, for "Post ..." */
+    json_t *inputs;                       /* owned: name -> string, as its main got them */
+    json_t *env;                          /* owned: of the step */
+    json_t *contexts;                     /* owned: what the step saw */
+    json_t *overrides;                    /* owned */
+    json_t *state;                        /* owned: STATE_*, shared by its stages */
+    struct expr *post_if;                 /* owned: of a built-in one */
+    struct use *next_post;
+    bool registered; /* its pre or main ran, and its post is in the list */
+    size_t row;      /* of its post */
+};
+
+/* The use that this step of the scope is, made at its first call. */
+struct use *use_get(struct running_job *j, struct use *outer, const struct workflow_step *def);
+/* Finds, fetches and reads what it uses. remote_only: leaves local actions alone. */
+int use_load(struct use *u, bool remote_only, struct step_output *log, struct err *err);
+bool use_is_local(const struct use *u);
+bool use_has_stage(const struct use *u, enum stage stage);
+const struct expr *use_stage_if(struct use *u, enum stage stage);
+/* Does the work of that stage for a step. */
+void use_stage(struct running_step *s, struct use *u);
+/* Runs the pre of a step's action, and those inside of it. */
+void use_run_pres(struct running_job *j, struct use *outer, const struct workflow_step *def);
+void uses_free(struct running_job *j);
+
+/* Fetches and reads all remote actions that these steps name, and those inside of composites. */
+int setup_actions(struct running_job *j, struct use *outer, const struct workflow_step *steps, size_t n,
+                  struct step_output *log, struct err *err);
+
+/* An action that is part of runfs. */
+struct builtin_action {
+    const char *repository, *path; /* "actions/cache", "restore" */
+    void (*main)(struct running_step *s, struct use *u);
+    void (*post)(struct running_step *s, struct use *u); /* NULL: none */
+    const char *post_if;                                 /* NULL: always() */
+};
+const struct builtin_action *builtin_action_find(const char *repository,
+                                                 const char *path); /* NULL: there is none */
 
 /* ------------------------------------------------------------------------------------------- environment */
 
 /* Sets contexts, base_env, deadline. -EINVAL: an expression is in error. */
 int job_prepare(struct running_job *j, struct err *err);
 void job_release(struct running_job *j);
+/* How long what is left may take, once the job was cancelled or is out of time. */
+void job_set_cancel_deadline(struct running_job *j);
 
-/* expr_call_fn: the status functions as a step sees them; data is a struct running_job. */
+void scope_release(struct scope *scope);
+
+/* expr_call_fn: the functions as a step sees them; data is a struct running_step. */
 int job_call(void *data, const char *function, const struct value *args, size_t n, struct value *ret,
              struct err *err);
-struct expr_env job_expr_env(struct running_job *j);
+
+/* Appends the evaluated mapping to `into`, as strings. t may be NULL. */
+int env_add(const struct token *t, const char *file, const struct expr_env *env, json_t *into,
+            struct err *err);
+/* Replaces the `env` context by what the job has, GITHUB_ENV, and user (may be NULL). */
+int scope_set_env(struct scope *scope, json_t *user);
+
+/* Whether the step's environment lets `set-env` and `add-path` through. */
+bool allows_unsecure(const struct running_step *s);
 
 /*
- * The environment of a step's process: user: object of its own env. Returns a NULL-terminated list of
+ * The environment of a step's process. extra: over all of it, may be NULL. Returns a NULL-terminated list of
  * NAME=value (strv_free), or NULL without memory.
  */
-char **job_environment(struct running_job *j, size_t step, json_t *user, const char *files_dir);
-
-/* Replaces the `env` context by base, GITHUB_ENV, and user (may be NULL). */
-int job_set_env_context(struct running_job *j, json_t *user);
+char **job_environment(struct running_step *s, json_t *extra, const char *files_dir);
 
 #endif

@@ -1,5 +1,6 @@
 /* What people ask of runs: cancel, run again, delete; and their deletion when they are old. */
 #include "engine_internal.h"
+#include "runfs/artifact.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
@@ -213,12 +214,24 @@ int engine_delete_run(struct engine *e, int64_t run_id, struct err *err)
     return r;
 }
 
+static void expire_artifacts(struct engine *e)
+{
+    struct err err = {0};
+    int expired = artifact_expire(e->store, now_ns(), &err);
+
+    if (expired < 0)
+        log_warning("run", "artifacts that have expired cannot be deleted: %s", err.msg);
+    else if (expired > 0)
+        log_info("run", "%d artifacts deleted: expired", expired);
+}
+
 void engine_retain(struct engine *e)
 {
     int64_t before = now_ns() - config_number(e->store, "retention_days", 90) * 86400 * 1000000000LL;
     int64_t ids[64];
     ssize_t n;
 
+    expire_artifacts(e);
     while ((n = store_runs_before(e->store, before, ids, ARRAY_LEN(ids))) > 0)
         for (ssize_t i = 0; i < n; i++) {
             struct err err = {0};

@@ -5,18 +5,20 @@
 #include <stdarg.h>
 
 #include "command.h"
+#include "envfile.h"
 #include "job_internal.h"
 #include "runfs/store.h"
 #include "runfs/str.h"
 
-enum { PENDING_MAX = 64 * 1024 };
+enum { PENDING_MAX = 64 * 1024, UNMATCHED_MAX = 1024 * 1024 };
 
 void output_release(struct step_output *o)
 {
     for (size_t i = 0; i < ARRAY_LEN(o->pending); i++)
         buf_release(&o->pending[i]);
-    free(o->stop_token);
-    o->stop_token = NULL;
+    command_state_release(&o->commands);
+    json_decref(o->matcher_files);
+    buf_release(&o->unmatched);
 }
 
 /* To the sink, masked. */
@@ -81,6 +83,12 @@ void output_error(struct step_output *o, const char *msg)
     annotate(o, "error", NULL, msg);
 }
 
+void output_warning(struct step_output *o, const char *msg)
+{
+    output_runner_line(o, "##[warning]%s", msg);
+    annotate(o, "warning", NULL, msg);
+}
+
 /* ---------------------------------------------------------------------------------------------- commands */
 
 typedef void command_fn(struct step_output *o, const struct command *c, int stream);
@@ -119,15 +127,8 @@ static void on_group(struct step_output *o, const struct command *c, int stream)
 
 static void on_debug(struct step_output *o, const struct command *c, int stream)
 {
-    if (json_is_true(json_object_get(o->job->spec->contexts, "debug")))
+    if (o->job->debug)
         show(o, stream, "##[debug]", c->message);
-}
-
-static void on_stop(struct step_output *o, const struct command *c, int stream)
-{
-    show(o, stream, "::stop-commands::", c->message);
-    if (*c->message)
-        o->stop_token = strdup(c->message);
 }
 
 static void on_echo(struct step_output *o, const struct command *c, int stream)
@@ -149,11 +150,34 @@ static void on_set_output(struct step_output *o, const struct command *c, int st
          "Environment Files.");
 }
 
-static void on_refused(struct step_output *o, const struct command *c, int stream)
+static void on_save_state(struct step_output *o, const struct command *c, int stream)
 {
+    const char *name = command_property(c, "name");
+
+    if (*name && o->state && utf8_valid(c->message, strlen(c->message)))
+        json_object_set_new(o->state, name, json_string(c->message));
+    show(o, stream, "##[warning]",
+         "The `save-state` command is deprecated and will be disabled soon. Please upgrade to using "
+         "Environment Files.");
+}
+
+/* `set-env` and `add-path`: off as on GitHub, unless the step's environment opts in. */
+static void on_unsecure(struct step_output *o, const struct command *c, int stream)
+{
+    const char *name = command_property(c, "name");
     _buf_ struct buf msg = BUF_INIT;
 
     (void)stream;
+    if (o->unsecure && str_eq(c->name, "set-env")) {
+        if (*name && !str_eq_ascii_nocase(name, "NODE_OPTIONS"))
+            json_object_set_new(o->job->set_env, name, json_string(c->message));
+        return;
+    }
+    if (o->unsecure) {
+        (void)pathfile_parse(c->message, strlen(c->message), o->job->set_path, NULL);
+        return;
+    }
+    o->errored = true;
     buf_addf(&msg,
              "The `%s` command is disabled. Please upgrade to using Environment Files or opt into unsecure "
              "command "
@@ -162,11 +186,21 @@ static void on_refused(struct step_output *o, const struct command *c, int strea
     output_error(o, buf_str(&msg));
 }
 
-static void on_ignored(struct step_output *o, const struct command *c, int stream)
+/* The file is in the machine, which is busy: it is read when the process has ended, and the lines up to there
+ * are looked at then. */
+static void on_add_matcher(struct step_output *o, const struct command *c, int stream)
 {
-    (void)o;
-    (void)c;
     (void)stream;
+    if (!o->matcher_files)
+        o->matcher_files = json_array();
+    json_array_append_new(o->matcher_files, json_string(c->message));
+}
+
+static void on_remove_matcher(struct step_output *o, const struct command *c, int stream)
+{
+    (void)stream;
+    if (o->job->matchers)
+        matchers_remove(o->job->matchers, command_property(c, "owner"));
 }
 
 /* Every command that GitHub's runner knows. */
@@ -174,31 +208,35 @@ static const struct {
     const char *name;
     command_fn *run;
 } commands[] = {
-    {"add-mask", on_add_mask},  {"error", on_issue},
-    {"warning", on_issue},      {"notice", on_issue},
-    {"group", on_group},        {"endgroup", on_group},
-    {"debug", on_debug},        {"stop-commands", on_stop},
-    {"echo", on_echo},          {"set-output", on_set_output},
-    {"save-state", on_ignored}, {"add-matcher", on_ignored},
-    {"set-env", on_refused},    {"remove-matcher", on_ignored},
-    {"add-path", on_refused},
+    {"add-mask", on_add_mask},
+    {"error", on_issue},
+    {"warning", on_issue},
+    {"notice", on_issue},
+    {"group", on_group},
+    {"endgroup", on_group},
+    {"debug", on_debug},
+    {"echo", on_echo},
+    {"set-output", on_set_output},
+    {"save-state", on_save_state},
+    {"add-matcher", on_add_matcher},
+    {"set-env", on_unsecure},
+    {"remove-matcher", on_remove_matcher},
+    {"add-path", on_unsecure},
 };
 
 /* One line, without its newline. True: it was a command and has been dealt with. */
 static bool run_command(struct step_output *o, int stream, const char *line, size_t len)
 {
     _command_ struct command c = {0};
+    struct err err = {0};
+    int kind = command_next(&o->commands, line, len, &c, &err);
 
-    if (!command_parse(line, len, &c))
-        return false;
-    if (o->stop_token) {
-        if (!str_eq_ascii_nocase(c.name, o->stop_token))
-            return false;
-        free(o->stop_token);
-        o->stop_token = NULL;
-        return false;
+    if (kind < 0) {
+        output_error(o, err.msg);
+        o->errored = true;
+        return true;
     }
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+    for (size_t i = 0; kind == COMMAND_DO && i < ARRAY_LEN(commands); i++)
         if (str_eq(commands[i].name, c.name)) {
             commands[i].run(o, &c, stream);
             return true;
@@ -211,12 +249,74 @@ static bool may_hold_command(const char *s, size_t len)
     return memmem(s, len, "::", 2) || memmem(s, len, "##[", 3);
 }
 
+/* A path in the workspace is shown from there on. */
+static void show_file(struct step_output *o, const char *file, struct buf *ret)
+{
+    const char *workspace = machine_paths(o->job->machine)->workspace;
+    size_t n = strlen(workspace);
+
+    if (strncmp(file, workspace, n) == 0 && file[n] == '/')
+        file += n + 1;
+    mask_apply(o->job->mask, file, strlen(file), ret);
+}
+
+static bool find_problem(struct step_output *o, const char *line, size_t len, struct problem *ret)
+{
+    struct matchers *ms = o->job->matchers;
+    _buf_ struct buf masked = BUF_INIT, file = BUF_INIT;
+
+    if (!matchers_any(ms) || !matchers_match(ms, line, len, ret))
+        return false;
+    mask_apply(o->job->mask, buf_str(&ret->message), ret->message.len, &masked);
+    show_file(o, buf_str(&ret->file), &file);
+    o->job->sink->annotation(o->job->sink->data, o->step,
+                             &(struct job_annotation){.level = ret->level,
+                                                      .title = "",
+                                                      .file = buf_str(&file),
+                                                      .message = buf_str(&masked),
+                                                      .line = ret->line,
+                                                      .col = ret->col});
+    return true;
+}
+
+/* A line that a problem matcher knows is shown as what it is. */
+static bool run_matchers(struct step_output *o, int stream, const char *line, size_t len)
+{
+    _problem_ struct problem p = {0};
+    _buf_ struct buf shown = BUF_INIT;
+
+    if (o->matcher_files && o->unmatched.len + len < UNMATCHED_MAX) {
+        buf_add(&o->unmatched, line, len);
+        buf_addc(&o->unmatched, '\n');
+    }
+    if (!find_problem(o, line, len, &p))
+        return false;
+    buf_addf(&shown, "##[%s]", p.level);
+    buf_add(&shown, line, len);
+    buf_addc(&shown, '\n');
+    emit(o, stream, buf_str(&shown), shown.len);
+    return true;
+}
+
+void output_rematch(struct step_output *o)
+{
+    const char *end = buf_str(&o->unmatched) + o->unmatched.len;
+
+    for (const char *line = buf_str(&o->unmatched); line < end;) {
+        _problem_ struct problem p = {0};
+        size_t len = strcspn(line, "\n");
+        (void)find_problem(o, line, len, &p);
+        line += len + 1;
+    }
+    buf_reset(&o->unmatched);
+}
+
 /* Whole lines. */
 static void take_lines(struct step_output *o, int stream, const char *s, size_t len)
 {
     const char *plain = s, *end = s + len;
 
-    if (!may_hold_command(s, len)) {
+    if (!may_hold_command(s, len) && !matchers_any(o->job->matchers) && !o->matcher_files) {
         emit(o, stream, s, len);
         return;
     }
@@ -227,9 +327,11 @@ static void take_lines(struct step_output *o, int stream, const char *s, size_t 
         const char *next = newline ? newline + 1 : end;
         if (line && s[line - 1] == '\r')
             line--;
-        if (may_hold_command(s, line)) {
+        bool command = may_hold_command(s, line);
+        if (command || matchers_any(o->job->matchers) || o->matcher_files) {
             emit(o, stream, plain, (size_t)(s - plain));
-            plain = run_command(o, stream, s, line) ? next : s;
+            bool taken = (command && run_command(o, stream, s, line)) || run_matchers(o, stream, s, line);
+            plain = taken ? next : s;
         }
         s = next;
     }

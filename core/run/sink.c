@@ -24,7 +24,8 @@ static void sink_put(struct store_sink *s, size_t i)
 static bool slug_taken(const struct store_sink *s, int number, const char *slug)
 {
     for (size_t i = 0; i < s->n; i++)
-        if (s->steps[i].row.number == number && s->steps[i].row.slug && str_eq(s->steps[i].row.slug, slug))
+        if ((s->steps[i].row.number == number || (s->steps[i].row.number <= 0 && number <= 0)) &&
+            s->steps[i].row.slug && str_eq(s->steps[i].row.slug, slug))
             return true;
     return false;
 }
@@ -137,7 +138,15 @@ void sink_finish(struct store_sink *s)
     s->deferred = false;
 }
 
-/* What comes before the job's first step has the number 0, what comes behind its last goes on counting. */
+static int added_number(struct store_sink *s, enum step_place place)
+{
+    int own = s->job->def->n_steps ? (int)s->job->def->n_steps : 1;
+
+    return place == STEP_SETUP ? 0 : place == STEP_PRE ? -++s->pres : own + ++s->posts;
+}
+
+/* What comes before the job's first step has the number 0 or less, what comes behind its last goes on
+ * counting. */
 static size_t step_added(void *data, enum step_place place, const char *name)
 {
     struct store_sink *s = data;
@@ -146,8 +155,7 @@ static size_t step_added(void *data, enum step_place place, const char *name)
     sink_finish(s);
     if (grow(s, s->n + 1) < 0)
         return s->n; /* a place that does not exist: what it says goes to the job's log */
-    int own = s->job->def->n_steps ? (int)s->job->def->n_steps : 1;
-    s->steps[i].row = new_row(s, place == STEP_POST ? own + ++s->posts : 0);
+    s->steps[i].row = new_row(s, added_number(s, place));
     sink_name(s, i, name);
     sink_put(s, i);
     return i;

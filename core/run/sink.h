@@ -12,7 +12,7 @@ struct store_sink {
         char *label;         /* owned: "job / step" for the log's headers */
     } * steps;               /* owned: the job's own, then those that were added */
     size_t n;
-    int posts; /* how many steps were added behind the job's own */
+    int pres, posts; /* how many steps were added before and behind the job's own */
     /* The last step's end is written with the job's, in one commit: they are less than a millisecond apart.
      */
     bool deferred;

@@ -65,6 +65,8 @@ static void fill_row(struct run *run, const struct run_source *source)
                                 .created_at = run->row.created_at ? run->row.created_at : now_ns(),
                                 .log_size = -1};
     run->row.changed_at = now_ns();
+    run->repo_path = keep(run, source->repo_path);
+    run->uncommitted = json_is_true(json_object_get(run->request, "uncommitted"));
 }
 
 /* github needs the run's number, run-name needs github. */
@@ -260,6 +262,17 @@ static json_t *load_text(struct store *st, int64_t id, enum run_text which)
                : NULL;
 }
 
+/* Where the repository is by now: linked ones may have moved; `runfs run` says it in the request. */
+static void restore_repo(struct run *run)
+{
+    const struct repo_row *repo = run->row.repo_id ? store_get_repo(run->e->store, run->row.repo_id) : NULL;
+    const char *workspace = json_string_value(json_object_get(run->request, "workspace"));
+
+    run->repo_path = keep(run, repo ? repo->path : workspace);
+    run->uncommitted = json_is_true(json_object_get(run->request, "uncommitted"));
+    repo_row_unref(repo);
+}
+
 int run_restore(struct engine *e, const struct run_row *row, struct run **ret, struct err *err)
 {
     _json_ json_t *payload = load_text(e->store, row->id, RUN_EVENT),
@@ -283,6 +296,7 @@ int run_restore(struct engine *e, const struct run_row *row, struct run **ret, s
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         *texts[i] = keep(run, *texts[i]);
     run->request = load_text(e->store, row->id, RUN_REQUEST);
+    restore_repo(run);
     int r = store_run_text(e->store, row->id, RUN_SOURCE, &source);
     const char *colon = strchr(row->workflow_name, ':'), *file = colon ? colon + 1 : row->workflow_name;
     if (r == 0)

@@ -1,5 +1,6 @@
 /* A job's thread: a machine for its label, the job on it, and a sink that writes what happens to the store.
  */
+#include "local.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
@@ -158,11 +159,14 @@ static void run_on_machine(struct run_job *job, json_t *contexts, struct store_s
                            struct job_result *result)
 {
     struct job_sink sink = sink_events(store_sink);
+    struct local_outside local = {.job = job, .mask = store_sink->mask};
+    struct job_outside outside = local_outside_functions(&local);
     struct job_spec spec = {.workflow = job->run->workflow,
                             .job = job->def,
                             .contexts = contexts,
                             .env = json_object_get(job->run->request, "env"),
                             .runner_name = job->run->e->runner_name,
+                            .outside = &outside,
                             .cancelled = &job->cancelled};
     struct machine *machine = NULL;
     struct err err = {0};
@@ -176,6 +180,7 @@ static void run_on_machine(struct run_job *job, json_t *contexts, struct store_s
     set_machine(job, machine);
     job_run(&spec, machine, store_sink->mask, &sink, result);
     set_machine(job, NULL);
+    local_outside_release(&local);
     machine_release(machine);
 }
 

@@ -35,8 +35,8 @@ int64_t read_int(struct store *st, const char *sql, const int64_t *ints, size_t 
     return value;
 }
 
-static ssize_t list_ids(struct store *st, const char *sql, const int64_t *ints, size_t n, const char *text,
-                        int64_t *ids, size_t max)
+ssize_t list_ids(struct store *st, const char *sql, const int64_t *ints, size_t n, const char *text,
+                 int64_t *ids, size_t max)
 {
     struct conn *c = store_reader(st);
     sqlite3_stmt *stmt = query(c, sql, ints, n, text);
@@ -160,7 +160,7 @@ ssize_t store_list_steps(struct store *st, int64_t job_id, int64_t after, int64_
 
 ssize_t store_find_steps(struct store *st, int64_t job_id, int number, int64_t *ids, size_t max)
 {
-    return list_ids(st, "SELECT id FROM steps WHERE job_id = ?1 AND number = ?2 ORDER BY id",
+    return list_ids(st, "SELECT id FROM steps WHERE job_id = ?1 AND max(number, 0) = ?2 ORDER BY id",
                     INTS(job_id, number), NULL, ids, max);
 }
 

@@ -58,7 +58,17 @@ static const char *const versions[] = {
     "  changed_at INTEGER NOT NULL);"
     "CREATE TABLE vars (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, value TEXT NOT NULL,"
     "  changed_at INTEGER NOT NULL);",
-    /* 2: what deliveries of events came to */
+    /* 2: what jobs leave behind for others */
+    "CREATE TABLE artifacts (id INTEGER PRIMARY KEY AUTOINCREMENT, run_id INTEGER NOT NULL,"
+    "  attempt INTEGER NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL, files INTEGER NOT NULL,"
+    "  digest TEXT NOT NULL, zip_size INTEGER NOT NULL, created_at INTEGER NOT NULL,"
+    "  expires_at INTEGER NOT NULL, UNIQUE (run_id, name, attempt));"
+    "CREATE INDEX artifacts_old ON artifacts (expires_at);"
+    "CREATE TABLE caches (id INTEGER PRIMARY KEY AUTOINCREMENT, repository TEXT NOT NULL, ref TEXT NOT NULL,"
+    "  key TEXT NOT NULL COLLATE NOCASE, version TEXT NOT NULL, size INTEGER NOT NULL,"
+    "  created_at INTEGER NOT NULL, used_at INTEGER NOT NULL, UNIQUE (repository, ref, version, key));"
+    "CREATE INDEX caches_unused ON caches (used_at);",
+    /* 3: what deliveries of events came to */
     "CREATE TABLE deliveries (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, text TEXT NOT "
     "NULL,"
     "  changed_at INTEGER NOT NULL);",

@@ -192,6 +192,7 @@ int store_open(const char *state_dir, struct store **ret, struct err *err)
     pthread_mutexattr_destroy(&recursive);
     pthread_mutex_init(&st->notify_lock, NULL);
     pthread_mutex_init(&st->pool_lock, NULL);
+    pthread_mutex_init(&st->saves_lock, NULL);
     cache_init(&st->cache);
     int r = store_init(st, state_dir, err);
     if (r < 0) {
@@ -199,6 +200,13 @@ int store_open(const char *state_dir, struct store **ret, struct err *err)
         return r;
     }
     log_sweep(st);
+    r = artifact_sweep(st, err);
+    if (r == 0)
+        r = blob_sweep(st, err);
+    if (r < 0) {
+        store_close(st);
+        return r;
+    }
     *ret = st;
     return 0;
 }
@@ -220,6 +228,7 @@ void store_close(struct store *st)
     pthread_mutex_destroy(&st->write_lock);
     pthread_mutex_destroy(&st->notify_lock);
     pthread_mutex_destroy(&st->pool_lock);
+    pthread_mutex_destroy(&st->saves_lock);
     free(st->changes);
     free(st->dir);
     free(st);

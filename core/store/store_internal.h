@@ -48,6 +48,8 @@ struct store {
     size_t n_subscribers;
     pthread_mutex_t pool_lock;
     struct conn *idle; /* owned readers that nobody uses now */
+    pthread_mutex_t saves_lock;
+    struct cache_save *saves; /* of caches that are being saved, each owned by who saves it */
     struct cache cache;
 };
 
@@ -132,6 +134,15 @@ int write_ints(struct store *st, const char *sql, const int64_t *params, size_t 
 /* The first column of the first row as an integer; `none` when there is no row or an error. */
 int64_t read_int(struct store *st, const char *sql, const int64_t *ints, size_t n, const char *text,
                  int64_t none);
+
+/* The first column of the first rows. Returns how many, or -errno. */
+ssize_t list_ids(struct store *st, const char *sql, const int64_t *ints, size_t n, const char *text,
+                 int64_t *ids, size_t max);
+
+/* Make their directories; remove what a crash left in them. */
+int artifact_sweep(struct store *st, struct err *err);
+int blob_sweep(struct store *st, struct err *err);
+void artifact_remove_run(struct store *st, int64_t run_id); /* the files of a run's artifacts */
 
 /* Path of a run's log or index: STATE/logs/NNN/RUN.SUFFIX. */
 void log_path(struct store *st, int64_t run_id, const char *suffix, struct buf *ret);

@@ -170,6 +170,7 @@ int store_delete_repo(struct store *st, int64_t id, struct err *err)
 
 /* What a run's deletion takes along, leaves first. */
 static const char *const delete_run_sql[] = {
+    "DELETE FROM artifacts WHERE run_id = ?1",
     "DELETE FROM annotations WHERE run_id = ?1",
     "DELETE FROM outputs WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?1)",
     "DELETE FROM steps WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?1)",
@@ -189,6 +190,7 @@ static void tell_deleted(struct store *st, int64_t run_id)
         {"SELECT id, job_id FROM steps WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?1)", CHANGE_STEP},
         {"SELECT id, job_id FROM outputs WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?1)",
          CHANGE_OUTPUT},
+        {"SELECT id, 0 FROM artifacts WHERE run_id = ?1", CHANGE_ARTIFACT},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(below); i++) {
@@ -214,8 +216,10 @@ int store_delete_run(struct store *st, int64_t id, struct err *err)
     for (size_t i = 0; i < ARRAY_LEN(delete_run_sql); i++)
         write_ints(st, delete_run_sql[i], &id, 1, err);
     int r = store_commit(st, err);
-    if (r == 0)
+    if (r == 0) {
         log_delete(st, id);
+        artifact_remove_run(st, id);
+    }
     return r;
 }
 

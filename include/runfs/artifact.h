@@ -72,9 +72,37 @@ int artifact_put_file(struct store *st, const struct artifact_spec *spec, const 
 int artifact_write_tar(struct store *st, int64_t id, int fd, struct err *err);
 int artifact_write_zip(struct store *st, int64_t id, int fd, struct err *err);
 
-/* Its directory, as an O_PATH descriptor that the caller closes; -errno. Go on with openat2(RESOLVE_BENEATH).
+/*
+ * Its tree, for those who show it: an immutable list of entries, in which a directory's children stand
+ * together, in byte order of their names. Entry 0 is the top. Reading an entry touches no directory, so a
+ * large tree costs no more than what is looked at. When the artifact is deleted, entries stay readable as
+ * long as there is a reference, and files that are open stay so. Any thread.
  */
-int artifact_open(struct store *st, int64_t id);
+struct artifact_tree;
+struct artifact_entry {
+    const char *name; /* borrowed from the tree; "" of the top */
+    uint32_t index, parent;
+    uint32_t first, count; /* of a directory: its children */
+    mode_t mode;           /* type and permissions */
+    int64_t size;          /* of a file; length of a link's target */
+    int64_t mtime_ns;
+};
+
+int artifact_tree_open(struct store *st, int64_t id, struct artifact_tree **ret); /* -ENOENT, -EIO, ... */
+struct artifact_tree *artifact_tree_ref(struct artifact_tree *t);
+void artifact_tree_unref(struct artifact_tree *t); /* NULL allowed */
+uint32_t artifact_tree_count(const struct artifact_tree *t);
+int artifact_tree_entry(const struct artifact_tree *t, uint32_t index,
+                        struct artifact_entry *ret); /* -ENOENT */
+/* The child of that name: 0 or -ENOENT, -ENOTDIR. */
+int artifact_tree_find(const struct artifact_tree *t, uint32_t dir, const char *name,
+                       struct artifact_entry *ret);
+/* Appends "a/b/c". */
+int artifact_tree_path(const struct artifact_tree *t, uint32_t index, struct buf *ret);
+/* A file, for reading: its descriptor or -errno. It is never anything outside of the tree. */
+int artifact_tree_file(const struct artifact_tree *t, uint32_t index);
+/* Appends a link's target. */
+int artifact_tree_link(const struct artifact_tree *t, uint32_t index, struct buf *ret);
 
 /* As the rows of store.h: a reference or NULL; ids ascending; 0 when there is none. */
 const struct artifact_row *store_get_artifact(struct store *st, int64_t id);

@@ -137,7 +137,7 @@ void machine_interrupt(struct machine *m);
 /* SIGKILL to everything in it but the agent, now. Any thread. */
 void machine_kill(struct machine *m);
 
-/* Copies a tree in or out as a tar stream read from / written to fd (dir: absolute, inside). */
+/* Copies a tree in or out as a tar stream read from / written to fd (dir: absolute, inside; put makes it). */
 int machine_put_tree(struct machine *m, const char *dir, int tar_fd, struct err *err);
 int machine_get_tree(struct machine *m, const char *dir, int tar_fd, struct err *err);
 

@@ -44,13 +44,15 @@ enum change_kind {
     CHANGE_SECRET,
     CHANGE_VAR,
     CHANGE_OUTPUT,   /* id: output */
+    CHANGE_ARTIFACT,
+    CHANGE_CACHE,
     CHANGE_DELIVERY, /* what came of an event's last delivery; id: delivery row */
 };
 
 struct change {
     enum change_kind kind;
     int64_t id;
-    int64_t run_id;        /* of a job, step or log; 0 otherwise */
+    int64_t run_id;        /* of a job, step, log or artifact; 0 otherwise */
     int64_t job_id;        /* of a step; 0 otherwise */
     bool created, deleted; /* the row came or went, so directories that list it changed */
 };
@@ -158,7 +160,7 @@ struct job_row {
 
 struct step_row {
     int64_t id, job_id, run_id;
-    int number;       /* 1-based; 0: set-up and `pre` of actions, before the first */
+    int number;       /* 1-based; 0 and less: set-up and `pre` of actions, before the first; shown as 0 */
     const char *slug; /* directory is NN-SLUG */
     const char *name;
     const char *status, *outcome, *conclusion;
@@ -235,7 +237,7 @@ ssize_t store_list_runs_of(struct store *st, int64_t workflow_id, int64_t after,
 ssize_t store_list_jobs(struct store *st, int64_t run_id, int attempt, int64_t after, int64_t *ids,
                         size_t max);
 ssize_t store_list_steps(struct store *st, int64_t job_id, int64_t after, int64_t *ids, size_t max);
-/* Those with that number: one, or what stands before the first step, all of which has the number 0. */
+/* Those that are shown with that number: one, or for 0 all that stand before the first step. */
 ssize_t store_find_steps(struct store *st, int64_t job_id, int number, int64_t *ids, size_t max);
 ssize_t store_list_outputs(struct store *st, int64_t job_id, int64_t step_id, int64_t after, int64_t *ids,
                            size_t max);
@@ -277,7 +279,8 @@ int store_put_error(struct store *st, const char *name, const char *text,
 int store_put_delivery(struct store *st, const char *name, const char *text, struct err *err);
 
 int store_delete_repo(struct store *st, int64_t id, struct err *err); /* its workflows become removed */
-int store_delete_run(struct store *st, int64_t id, struct err *err);  /* with jobs, steps, texts, log files */
+int store_delete_run(struct store *st, int64_t id,
+                     struct err *err); /* with jobs, steps, texts, logs, artifacts */
 int store_delete_setting(struct store *st, enum setting_kind kind, const char *name, struct err *err);
 
 /*

@@ -159,3 +159,12 @@ as_user() {
     (cd "$T/user/home" && env -i HOME="$T/user/home" TMPDIR="$T/user" PATH="$T/user/bin:/usr/bin:/bin:/usr/sbin:/sbin" \
         LC_ALL=C.UTF-8 setpriv --reuid=31337 --regid=31337 --clear-groups -- "$@")
 }
+
+# DIR: makes it a git repository with one commit of what is in it
+git_commit() {
+    [ -e "$1/.git" ] || git -C "$1" init -q -b main
+    git -C "$1" add -A
+    git -C "$1" -c user.name=tester -c user.email=tester@example.com commit -q --allow-empty -m "${2:-first}"
+}
+# FILE...: runs a workflow without a mount, its log in $T/out; extra options come first
+rf_run() { "$RUNFS" run "$@" >"$T/out" 2>"$T/err" || fail "runfs run ended with $?: $(cat "$T/out" "$T/err")"; }

@@ -1,0 +1,33 @@
+/*
+ * git, as the daemon calls it: never a prompt, no hooks, repositories of other owners allowed. Private to
+ * core/run.
+ */
+#ifndef RUNFS_RUN_GIT_H
+#define RUNFS_RUN_GIT_H
+
+#include "runfs/buf.h"
+#include "runfs/err.h"
+
+/*
+ * Runs git with these arguments (NULL-terminated) in dir (NULL: anywhere); what it prints is appended to out
+ * (NULL: dropped). Returns 0 when it exits with 0; -EIO with the last line of its complaints otherwise;
+ * -ENOENT without git, -ETIMEDOUT after ten minutes.
+ */
+int git_run(const char *dir, const char *const args[], struct buf *out, struct err *err);
+#define GIT(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* For fetch and ls-remote: what lets any commit of a local repository be asked for. */
+#define GIT_UPLOAD_PACK                                                                                      \
+    "--upload-pack=git -c safe.directory=* -c uploadpack.allowAnySHA1InWant=true upload-pack"
+
+/* A whole commit's name in lower case. */
+bool git_is_sha(const char *text);
+
+/*
+ * What a ref of a repository (path or URL) means: a branch, a tag, a full ref or a commit; "": its default
+ * branch. Tags win over branches, as GitHub resolves the refs of actions. ret_ref: the full ref, "" for a
+ * commit alone. -ENOENT: no such ref; -EIO: the repository cannot be read.
+ */
+int git_resolve(const char *url, const char *ref, struct buf *ret_ref, char ret_sha[41], struct err *err);
+
+#endif

@@ -1,0 +1,355 @@
+/* A program of a step: started with the files through which it speaks to the runner, which are read when it
+ * ends. */
+#include "envfile.h"
+#include "job_internal.h"
+#include "runfs/io.h"
+#include "runfs/str.h"
+
+enum {
+    ENV_FILE_MAX = 4 * 1024 * 1024,
+    OUTPUT_FILE_MAX = 1024 * 1024, /* GitHub: outputs of a job at most 1 MB */
+    MATCHERS_MAX = 1024 * 1024,
+    SUMMARY_MAX = 1024 * 1024, /* GitHub documentation, "Adding a job summary": 1 MiB a step */
+};
+
+/* The files of a process, in the order in which they are put and got. */
+enum { FILE_ENV, FILE_OUTPUT, FILE_PATH, FILE_STATE, FILE_SUMMARY, FILES, PUTS = FILES + 2 };
+
+struct process_files {
+    struct buf dir, paths[PUTS];
+    char *event; /* owned by malloc (jansson) */
+    struct machine_file put[PUTS], get[FILES];
+    size_t n_put;
+};
+
+static void files_release(struct process_files *f)
+{
+    buf_release(&f->dir);
+    for (size_t i = 0; i < PUTS; i++)
+        buf_release(&f->paths[i]);
+    for (size_t i = 0; i < FILES; i++)
+        buf_release(&f->get[i].got);
+    free(f->event);
+}
+
+/* github.event, as the file that GITHUB_EVENT_PATH names; once a job. */
+static void put_event(struct running_job *j, struct process_files *f)
+{
+    struct buf *path = &f->paths[f->n_put];
+    json_t *event = json_object_get(json_object_get(j->scope.contexts, "github"), "event");
+
+    f->event = json_dumps(event, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    buf_addf(path, "%s/_github_workflow/event.json", machine_paths(j->machine)->temp);
+    f->put[f->n_put++] = (struct machine_file){.path = buf_str(path),
+                                               .mode = 0644,
+                                               .data = f->event ? f->event : "{}",
+                                               .len = f->event ? strlen(f->event) : 2};
+}
+
+static int files_prepare(struct running_job *j, const struct process *p, struct process_files *f)
+{
+    static const struct {
+        const char *name;
+        size_t max;
+    } names[FILES] = {[FILE_ENV] = {"set_env", ENV_FILE_MAX},
+                      [FILE_OUTPUT] = {"set_output", OUTPUT_FILE_MAX},
+                      [FILE_PATH] = {"add_path", ENV_FILE_MAX},
+                      [FILE_STATE] = {"save_state", ENV_FILE_MAX},
+                      [FILE_SUMMARY] = {"step_summary", SUMMARY_MAX}};
+
+    buf_addf(&f->dir, "%s/_runner_file_commands/%u", machine_paths(j->machine)->temp, ++j->processes);
+    for (size_t i = 0; i < FILES; i++) {
+        buf_addf(&f->paths[i], "%s/%s", buf_str(&f->dir), names[i].name);
+        f->put[i] = (struct machine_file){.path = buf_str(&f->paths[i]), .mode = 0666, .data = ""};
+        f->get[i] = (struct machine_file){.path = buf_str(&f->paths[i]), .max = names[i].max};
+    }
+    f->n_put = FILES;
+    if (p->file)
+        f->put[f->n_put++] = *p->file;
+    if (!j->event_written)
+        put_event(j, f);
+    for (size_t i = 0; i < PUTS; i++)
+        if (!buf_ok(&f->paths[i]))
+            return -ENOMEM;
+    return buf_ok(&f->dir) ? 0 : -ENOMEM;
+}
+
+/* --------------------------------------------------------------------------------------- after the process
+ */
+
+static const char *file_text(const struct machine_file *f)
+{
+    return buf_str(&f->got);
+}
+
+/* GITHUB_ENV may not change what would change every JavaScript action. */
+static int take_env(struct running_step *s, const struct machine_file *f, struct err *err)
+{
+    _json_ json_t *pairs = json_object();
+    _buf_ struct buf complaints = BUF_INIT;
+    int r = envfile_parse(file_text(f), f->got.len, pairs, err);
+
+    envfile_check_env(pairs, &complaints);
+    for (const char *line = buf_str(&complaints); *line; line += strcspn(line, "\n") + 1) {
+        _free_ char *msg = strndup(line, strcspn(line, "\n"));
+        if (msg)
+            output_error(&s->output, msg);
+    }
+    if (json_object_update(s->job->set_env, pairs) < 0 && r == 0)
+        r = err_errno(err, -ENOMEM, "env");
+    return r;
+}
+
+static void take_summary(struct running_step *s, const struct machine_file *f)
+{
+    if (f->error == -EFBIG) {
+        output_error(&s->output,
+                     "$GITHUB_STEP_SUMMARY upload aborted, supports content up to a size of 1024k");
+        return;
+    }
+    size_t good = utf8_valid_prefix(file_text(f), f->got.len);
+    mask_apply(s->job->mask, file_text(f), good, &s->summary);
+}
+
+static int take_file(struct running_step *s, size_t i, const struct machine_file *f, json_t *state,
+                     struct err *err)
+{
+    switch (i) {
+    case FILE_ENV:
+        return take_env(s, f, err);
+    case FILE_OUTPUT:
+        return envfile_parse(file_text(f), f->got.len, s->outputs, err);
+    case FILE_PATH:
+        return pathfile_parse(file_text(f), f->got.len, s->job->set_path, err);
+    case FILE_STATE:
+        return state ? envfile_parse(file_text(f), f->got.len, state, err) : 0;
+    default:
+        take_summary(s, f);
+        return 0;
+    }
+}
+
+static void take_files(struct running_step *s, const struct process_files *f, json_t *state)
+{
+    static const char *const what[FILES] = {"env", "output", "path", "state", "summary"};
+
+    for (size_t i = 0; i < FILES; i++) {
+        const struct machine_file *file = &f->get[i];
+        struct err err = {0};
+        int r = file->error == -EFBIG && i != FILE_SUMMARY
+                    ? err_set(&err, -EFBIG, "the %s file is larger than %zu bytes", what[i], file->max)
+                    : take_file(s, i, file, state, &err);
+        if (r < 0) {
+            _buf_ struct buf msg = BUF_INIT;
+            buf_addf(&msg, "Unable to process file command '%s' successfully.", what[i]);
+            output_error(&s->output, buf_str(&msg));
+            step_fail(s, err.msg);
+        }
+    }
+}
+
+static int load_matcher(struct running_step *s, const char *file, struct err *err)
+{
+    struct running_job *j = s->job;
+    _buf_ struct buf path = BUF_INIT, text = BUF_INIT;
+    size_t which;
+
+    buf_addf(&path, "%s%s%s", *file == '/' ? "" : machine_paths(j->machine)->workspace,
+             *file == '/' ? "" : "/", file);
+    const char *const paths[] = {buf_str(&path)};
+    int r = machine_read_first(j, paths, 1, MATCHERS_MAX, &text, &which, err);
+    if (r == -ENOENT)
+        return err_set(err, r, "there is no file %s", buf_str(&path));
+    if (r == 0 && !j->matchers)
+        j->matchers = matchers_new();
+    if (r == 0)
+        r = j->matchers ? matchers_add(j->matchers, buf_str(&text), text.len, err)
+                        : err_errno(err, -ENOMEM, "matchers");
+    return r;
+}
+
+/* Problem matchers that the process asked for. */
+static void load_matchers(struct running_step *s)
+{
+    _json_ json_t *files = TAKE(s->output.matcher_files);
+    json_t *file;
+    size_t i;
+
+    json_array_foreach(files, i, file)
+    {
+        _buf_ struct buf msg = BUF_INIT;
+        struct err err = {0};
+        if (load_matcher(s, json_string_value(file), &err) == 0)
+            continue;
+        buf_addf(&msg, "Unable to process command '::add-matcher::%s' successfully: %s",
+                 json_string_value(file), err.msg);
+        step_fail(s, buf_str(&msg));
+    }
+    if (files)
+        output_rematch(&s->output);
+}
+
+/* -------------------------------------------------------------------------------------------- the process */
+
+int process_run(struct running_step *s, const struct process *p, struct machine_result *ret, struct err *err)
+{
+    struct running_job *j = s->job;
+    struct process_files files = {0};
+    int r = files_prepare(j, p, &files);
+    char **env = r == 0 ? job_environment(s, p->env, buf_str(&files.dir)) : NULL;
+
+    if (!env) {
+        files_release(&files);
+        return err_errno(err, -ENOMEM, "cannot start");
+    }
+    struct machine_exec x = {.argv = (const char *const *)p->argv,
+                             .env = (const char *const *)env,
+                             .cwd = p->cwd ? p->cwd : machine_paths(j->machine)->workspace,
+                             .put = files.put,
+                             .n_put = files.n_put,
+                             .get = files.get,
+                             .n_get = FILES,
+                             .output = output_chunk,
+                             .data = &s->output,
+                             .deadline_mono_ns = step_deadline(s)};
+    r = machine_exec(j->machine, &x, ret, err);
+    strv_free(env);
+    output_finish(&s->output);
+    if (r == 0) {
+        j->event_written = true;
+        take_files(s, &files, p->state);
+        load_matchers(s);
+    }
+    files_release(&files);
+    return r;
+}
+
+static void judge_timeout(struct running_step *s)
+{
+    struct running_job *j = s->job;
+    _buf_ struct buf msg = BUF_INIT, minutes = BUF_INIT;
+    bool whole_job = !s->deadline || mono_ns() < s->deadline;
+
+    if (whole_job) {
+        struct expr_env env = {.contexts = j->scope.contexts};
+        double limit = 360;
+        (void)token_eval_number(j->spec->job->timeout_minutes, j->scope.file, &env, 360, &limit, NULL);
+        number_to_string(limit, &minutes);
+        buf_addf(&msg, "The job has exceeded the maximum execution time of %s minutes.", buf_str(&minutes));
+    } else {
+        number_to_string(s->timeout_minutes, &minutes);
+        buf_addf(&msg, "The action '%s' has timed out after %s minutes.", s->name, buf_str(&minutes));
+    }
+    step_fail(s, buf_str(&msg));
+    if (!whole_job)
+        return;
+    j->timed_out = true;
+    s->outcome = JOB_CANCELLED;
+}
+
+void process_judge(struct running_step *s, const struct machine_result *result, bool say)
+{
+    _buf_ struct buf msg = BUF_INIT;
+
+    s->exit_code = result->exit_code;
+    if (result->timed_out) {
+        judge_timeout(s);
+    } else if (result->cancelled) {
+        s->outcome = JOB_CANCELLED;
+        output_error(&s->output, "The operation was canceled.");
+    } else if (result->start_error) {
+        step_fail(s, result->start_error);
+    } else if (result->exit_code != 0) {
+        buf_addf(&msg, "Process completed with exit code %d.", result->exit_code);
+        if (say)
+            step_fail(s, buf_str(&msg));
+        s->outcome = JOB_FAILURE;
+    }
+}
+
+/* ------------------------------------------------------------------------------- programs of the runner's
+ * own */
+
+struct kept {
+    struct buf *streams[3];
+    int out_fd;
+    size_t max;
+};
+
+static int keep_output(void *data, enum machine_stream stream, const char *bytes, size_t len)
+{
+    struct kept *k = data;
+    struct buf *b = k->streams[stream];
+
+    if (stream == MACHINE_STDOUT && k->out_fd > 0)
+        return write_all(k->out_fd, bytes, len);
+    if (b && b->len + len > k->max)
+        return -EFBIG;
+    if (b)
+        buf_add(b, bytes, len);
+    return b && !buf_ok(b) ? -ENOMEM : 0;
+}
+
+static int run_quietly(struct running_job *j, struct machine_exec *x, struct err *err)
+{
+    static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                      "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "GIT_TERMINAL_PROMPT=0", NULL};
+    struct machine_result result = {0};
+
+    x->env = env;
+    x->deadline_mono_ns = j->deadline;
+    int r = machine_exec(j->machine, x, &result, err);
+    if (r == 0 && result.start_error)
+        r = err_set(err, result.exit_code == 127 ? -ENOENT : -EIO, "%s", result.start_error);
+    else if (r == 0 && (result.cancelled || result.timed_out))
+        r = err_set(err, -ECANCELED, "The operation was canceled.");
+    else if (r == 0)
+        r = result.exit_code;
+    machine_result_release(&result);
+    return r;
+}
+
+int tool_run(struct running_job *j, const struct tool *t, struct err *err)
+{
+    struct kept kept = {
+        .streams = {NULL, t->out, t->errors}, .out_fd = t->out_fd, .max = t->max ? t->max : 64u << 20};
+    struct machine_exec x = {.argv = (const char *const *)t->argv,
+                             .cwd = t->cwd ? t->cwd : machine_paths(j->machine)->workspace,
+                             .put = t->file,
+                             .n_put = t->file != NULL,
+                             .output = keep_output,
+                             .data = &kept};
+
+    return run_quietly(j, &x, err);
+}
+
+int machine_read_first(struct running_job *j, const char *const *paths, size_t n, size_t max, struct buf *ret,
+                       size_t *ret_which, struct err *err)
+{
+    static const char *const nothing[] = {"true", NULL};
+    struct kept kept = {.max = 0};
+    struct machine_file get[4] = {0};
+    int r = 0;
+
+    if (n > ARRAY_LEN(get))
+        return -E2BIG;
+    for (size_t i = 0; i < n; i++)
+        get[i] = (struct machine_file){.path = paths[i], .max = max};
+    struct machine_exec x = {
+        .argv = nothing, .cwd = "/", .get = get, .n_get = n, .output = keep_output, .data = &kept};
+    r = run_quietly(j, &x, err);
+    size_t i = 0;
+    while (r == 0 && i < n && (get[i].error == -ENOENT || get[i].error == -ENOTDIR))
+        i++;
+    if (r == 0 && i == n) {
+        r = -ENOENT;
+    } else if (r == 0 && get[i].error) {
+        r = err_errno(err, get[i].error, "%s", paths[i]);
+    } else if (r == 0) {
+        buf_add(ret, buf_str(&get[i].got), get[i].got.len);
+        *ret_which = i;
+    }
+    for (i = 0; i < n; i++)
+        buf_release(&get[i].got);
+    return r;
+}

@@ -1,0 +1,470 @@
+/* Artifacts as rows and directories: put whole or not at all, found, written out, deleted, swept. */
+#include "runfs/artifact.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/stat.h>
+
+#include "artifact_internal.h"
+#include "runfs/io.h"
+#include "runfs/log.h"
+#include "runfs/str.h"
+#include "store_internal.h"
+
+static const struct column columns[] = {
+    {"id", COLUMN_I64, offsetof(struct artifact_row, id)},
+    {"run_id", COLUMN_I64, offsetof(struct artifact_row, run_id)},
+    {"attempt", COLUMN_INT, offsetof(struct artifact_row, attempt)},
+    {"name", COLUMN_TEXT, offsetof(struct artifact_row, name)},
+    {"size", COLUMN_I64, offsetof(struct artifact_row, size)},
+    {"files", COLUMN_I64, offsetof(struct artifact_row, files)},
+    {"digest", COLUMN_TEXT, offsetof(struct artifact_row, digest)},
+    {"zip_size", COLUMN_I64, offsetof(struct artifact_row, zip_size)},
+    {"created_at", COLUMN_I64, offsetof(struct artifact_row, created_at)},
+    {"expires_at", COLUMN_I64, offsetof(struct artifact_row, expires_at)},
+};
+
+static const struct row_table artifact_table = {
+    .name = "artifacts",
+    .columns = columns,
+    .n_columns = ARRAY_LEN(columns),
+    .size = sizeof(struct artifact_row),
+    .change = CHANGE_ARTIFACT,
+    .slot = 7,
+    .run_offset = offsetof(struct artifact_row, run_id),
+    .get_sql = "SELECT id, run_id, attempt, name, size, files, digest, zip_size, created_at, expires_at "
+               "FROM artifacts WHERE id = ?1",
+    .insert_sql = "INSERT INTO artifacts (run_id, attempt, name, size, files, digest, zip_size, created_at, "
+                  "expires_at) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    .update_sql = "UPDATE artifacts SET run_id = ?2, attempt = ?3, name = ?4, size = ?5, files = ?6, digest "
+                  "= ?7, zip_size = ?8, created_at = ?9, expires_at = ?10 WHERE id = ?1",
+};
+
+const struct artifact_row *store_get_artifact(struct store *st, int64_t id)
+{
+    return row_get(st, &artifact_table, id);
+}
+
+void artifact_row_unref(const struct artifact_row *r)
+{
+    row_unref(r);
+}
+
+/* --------------------------------------------------------------------------------------------- finding */
+
+/* The newest attempt's of each name: attempts count up, and so do ids. */
+int64_t artifact_find(struct store *st, int64_t run_id, const char *name)
+{
+    return read_int(st,
+                    "SELECT id FROM artifacts WHERE run_id = ?1 AND name = ?2 ORDER BY attempt DESC LIMIT 1",
+                    (const int64_t[]){run_id}, 1, name, 0);
+}
+
+ssize_t artifact_list(struct store *st, int64_t run_id, int64_t after, int64_t *ids, size_t max)
+{
+    return list_ids(
+        st,
+        "SELECT id FROM artifacts AS a WHERE run_id = ?1 AND id > ?2 AND NOT EXISTS (SELECT 1 FROM "
+        "artifacts AS b WHERE b.run_id = a.run_id AND b.name = a.name AND b.attempt > a.attempt) "
+        "ORDER BY id",
+        (const int64_t[]){run_id, after}, 2, NULL, ids, max);
+}
+
+static int64_t find_in_attempt(struct store *st, const struct artifact_spec *spec)
+{
+    return read_int(st, "SELECT id FROM artifacts WHERE run_id = ?1 AND attempt = ?2 AND name = ?3",
+                    (const int64_t[]){spec->run_id, spec->attempt}, 2, spec->name, 0);
+}
+
+/* ----------------------------------------------------------------------------------------------- places */
+
+static void artifact_path(struct store *st, int64_t run_id, int64_t id, struct buf *ret)
+{
+    buf_addf(ret, "%s/artifacts/%lld/%lld", st->dir, (long long)run_id, (long long)id);
+}
+
+static void remove_artifact(struct store *st, int64_t run_id, int64_t id)
+{
+    _buf_ struct buf path = BUF_INIT;
+    int r = -ENOMEM;
+
+    artifact_path(st, run_id, id, &path);
+    if (buf_ok(&path))
+        r = remove_tree(buf_str(&path));
+    if (r < 0)
+        log_warning("store", "artifact %lld of run %lld: cannot be removed: %s", (long long)id,
+                    (long long)run_id, strerrordesc_np(-r));
+}
+
+void artifact_remove_run(struct store *st, int64_t run_id)
+{
+    _buf_ struct buf path = BUF_INIT;
+
+    buf_addf(&path, "%s/artifacts/%lld", st->dir, (long long)run_id);
+    int r = buf_ok(&path) ? remove_tree(buf_str(&path)) : -ENOMEM;
+    if (r < 0)
+        log_warning("store", "artifacts of run %lld: cannot be removed: %s", (long long)run_id,
+                    strerrordesc_np(-r));
+}
+
+static int open_at(const char *dir, const char *name, int flags)
+{
+    _buf_ struct buf path = BUF_INIT;
+
+    buf_addf(&path, "%s/%s", dir, name);
+    int fd = buf_ok(&path) ? open(buf_str(&path), flags | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+    return fd < 0 ? -errno : fd;
+}
+
+static int open_tree_in(const char *dir, struct artifact_tree **ret)
+{
+    int root = open_at(dir, "tree", O_PATH | O_DIRECTORY);
+    int index = root < 0 ? -1 : open_at(dir, "index", O_RDONLY);
+
+    if (root >= 0 && index >= 0)
+        return artifact_tree_new(root, index, ret);
+    if (root >= 0)
+        close(root);
+    return root < 0 ? root : index;
+}
+
+int artifact_tree_open(struct store *st, int64_t id, struct artifact_tree **ret)
+{
+    const struct artifact_row *row = store_get_artifact(st, id);
+    _buf_ struct buf path = BUF_INIT;
+
+    if (!row)
+        return -ENOENT;
+    artifact_path(st, row->run_id, id, &path);
+    artifact_row_unref(row);
+    return buf_ok(&path) ? open_tree_in(buf_str(&path), ret) : -ENOMEM;
+}
+
+/* ---------------------------------------------------------------------------------------------- putting */
+
+/* Fills the empty directory root. */
+typedef int fill_fn(void *data, int root, const struct artifact_spec *spec, struct artifact_totals *ret,
+                    struct err *err);
+
+static int64_t retention_days(struct store *st, int asked)
+{
+    _buf_ struct buf value = BUF_INIT;
+    uint64_t days;
+
+    if (store_setting(st, SETTING_CONFIG, "retention_days", &value) < 0 ||
+        parse_u64(buf_str(&value), &days) < 0 || days < 1 || days > 36500)
+        days = 90;
+    return asked > 0 && (uint64_t)asked < days ? asked : (int64_t)days;
+}
+
+/* All that takes long: content, list and digest, in a directory that no row knows. */
+static int make_content(const char *dir, const struct artifact_spec *spec, fill_fn *fill, void *data,
+                        struct artifact_row *row, char digest[80], struct err *err)
+{
+    struct artifact_totals totals = {0};
+    struct artifact_tree *tree = NULL;
+    _buf_ struct buf path = BUF_INIT;
+
+    buf_addf(&path, "%s/tree", dir);
+    if (!buf_ok(&path) || mkdir(buf_str(&path), 0755) < 0)
+        return err_errno(err, buf_ok(&path) ? -errno : -ENOMEM, "cannot make the artifact's directory");
+    _close_ int root = open_at(dir, "tree", O_RDONLY | O_DIRECTORY);
+    _close_ int index = open_at(dir, "index", O_RDWR | O_CREAT | O_EXCL);
+    if (root < 0 || index < 0)
+        return err_errno(err, root < 0 ? root : index, "cannot make the artifact's directory");
+    int r = fill(data, root, spec, &totals, err);
+    if (r == 0)
+        r = artifact_index_write(root, &totals, index, err);
+    if (r < 0)
+        return r;
+    r = open_tree_in(dir, &tree);
+    if (r < 0)
+        return err_errno(err, r, "cannot read the artifact's list");
+    r = artifact_pack(tree, ARTIFACT_ZIP, -1, &row->zip_size, digest, err);
+    artifact_tree_unref(tree);
+    row->size = totals.size;
+    row->files = totals.files;
+    row->digest = digest;
+    return r;
+}
+
+static int already_there(const struct artifact_spec *spec, struct err *err)
+{
+    return err_set(err, -EEXIST, "an artifact with this name already exists on the workflow run: %s",
+                   spec->name);
+}
+
+static int check_spec(struct store *st, const struct artifact_spec *spec, struct err *err)
+{
+    int r = artifact_check_name(spec->name, err);
+    const struct run_row *run = r == 0 ? store_get_run(st, spec->run_id) : NULL;
+
+    run_row_unref(run);
+    if (r < 0)
+        return r;
+    if (!run)
+        return err_set(err, -ENOENT, "there is no run %lld", (long long)spec->run_id);
+    return !spec->overwrite && find_in_attempt(st, spec) ? already_there(spec, err) : 0;
+}
+
+/* In one transaction the row comes, the one that it replaces goes, and the directory gets its name. */
+static int publish(struct store *st, const struct artifact_spec *spec, const char *dir,
+                   struct artifact_row *row, struct err *err)
+{
+    _buf_ struct buf path = BUF_INIT;
+    bool moved = false;
+
+    store_begin(st);
+    int64_t old = find_in_attempt(st, spec);
+    int r = check_spec(st, spec, err);
+    if (r == 0 && old) {
+        write_ints(st, "DELETE FROM artifacts WHERE id = ?1", &old, 1, err);
+        store_changed(
+            st, (struct change){.kind = CHANGE_ARTIFACT, .id = old, .run_id = row->run_id, .deleted = true});
+    }
+    if (r == 0)
+        r = row_put(st, &artifact_table, row, err);
+    if (r == 0) {
+        buf_addf(&path, "%s/artifacts/%lld", st->dir, (long long)row->run_id);
+        if (buf_ok(&path))
+            (void)mkdir(buf_str(&path), 0700);
+        buf_addf(&path, "/%lld", (long long)row->id);
+        moved = buf_ok(&path) && rename(dir, buf_str(&path)) == 0;
+        if (!moved)
+            r = err_errno(err, buf_ok(&path) ? -errno : -ENOMEM, "cannot name the artifact's directory");
+    }
+    if (r < 0)
+        store_rollback(st);
+    else
+        r = store_commit(st, err);
+    if (r < 0 && moved)
+        (void)remove_tree(buf_str(&path));
+    if (r == 0 && old)
+        remove_artifact(st, row->run_id, old);
+    return r;
+}
+
+static int put(struct store *st, const struct artifact_spec *spec, fill_fn *fill, void *data, int64_t *ret_id,
+               struct err *err)
+{
+    struct artifact_row row = {
+        .run_id = spec->run_id, .attempt = spec->attempt, .name = spec->name, .created_at = now_ns()};
+    _buf_ struct buf dir = BUF_INIT;
+    char digest[80] = "";
+    int r = check_spec(st, spec, err);
+
+    if (r < 0)
+        return r;
+    row.expires_at = row.created_at + retention_days(st, spec->retention_days) * 86400 * 1000000000LL;
+    buf_addf(&dir, "%s/artifacts/incoming-XXXXXX", st->dir);
+    if (!buf_ok(&dir) || !mkdtemp(dir.ptr))
+        return err_errno(err, buf_ok(&dir) ? -errno : -ENOMEM, "cannot make the artifact's directory");
+    r = make_content(buf_str(&dir), spec, fill, data, &row, digest, err);
+    if (r == 0)
+        r = publish(st, spec, buf_str(&dir), &row, err);
+    if (r < 0) {
+        (void)remove_tree(buf_str(&dir));
+        return r;
+    }
+    if (ret_id)
+        *ret_id = row.id;
+    return 0;
+}
+
+struct archive_source {
+    int fd;
+    enum artifact_format format;
+};
+
+static int open_archive(struct archive *a, const struct archive_source *s)
+{
+    int r = s->format == ARTIFACT_TAR ? archive_read_support_format_tar(a)
+                                      : archive_read_support_format_zip_seekable(a);
+
+    if (r != ARCHIVE_OK)
+        return r;
+    if (s->format == ARTIFACT_ZIP && lseek(s->fd, 0, SEEK_SET) < 0) {
+        archive_set_error(a, errno, "cannot seek");
+        return ARCHIVE_FATAL;
+    }
+    return archive_read_open_fd(a, s->fd, 256 * 1024);
+}
+
+static int fill_from_archive(void *data, int root, const struct artifact_spec *spec,
+                             struct artifact_totals *ret, struct err *err)
+{
+    const struct archive_source *s = data;
+    _utf8_ struct utf8_locale locale = {0};
+    int r = utf8_begin(&locale);
+    struct archive *a = r == 0 ? archive_read_new() : NULL;
+
+    if (!a)
+        return err_errno(err, -ENOMEM, "cannot read the artifact");
+    if (open_archive(a, s) != ARCHIVE_OK)
+        r = err_set(err, -EINVAL, "the artifact cannot be read: %s",
+                    archive_error_string(a) ? archive_error_string(a) : "it is no archive");
+    else
+        r = artifact_extract(a, root, spec, ret, err);
+    archive_read_free(a);
+    return r;
+}
+
+int artifact_put_tar(struct store *st, const struct artifact_spec *spec, int tar_fd, int64_t *ret_id,
+                     struct err *err)
+{
+    return put(st, spec, fill_from_archive, &(struct archive_source){tar_fd, ARTIFACT_TAR}, ret_id, err);
+}
+
+int artifact_put_zip(struct store *st, const struct artifact_spec *spec, int zip_fd, int64_t *ret_id,
+                     struct err *err)
+{
+    return put(st, spec, fill_from_archive, &(struct archive_source){zip_fd, ARTIFACT_ZIP}, ret_id, err);
+}
+
+struct file_source {
+    int fd;
+    const char *name;
+};
+
+static int fill_with_file(void *data, int root, const struct artifact_spec *spec, struct artifact_totals *ret,
+                          struct err *err)
+{
+    const struct file_source *s = data;
+    int64_t max = spec->max_size ? spec->max_size : ARTIFACT_SIZE_MAX;
+    _free_ char *chunk = malloc(256 * 1024);
+    ssize_t n;
+
+    _close_ int fd = openat(root, s->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd < 0 || !chunk)
+        return err_errno(err, fd < 0 ? -errno : -ENOMEM, "cannot write '%.300s' of the artifact", s->name);
+    *ret = (struct artifact_totals){.entries = 2, .names = 1 + (int64_t)strlen(s->name) + 1, .files = 1};
+    while ((n = read(s->fd, chunk, 256 * 1024)) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_errno(err, -errno, "cannot read '%.300s'", s->name);
+        ret->size += n;
+        if (ret->size > max)
+            return err_set(err, -EFBIG, "the artifact is larger than %lld bytes", (long long)max);
+        int r = write_all(fd, chunk, (size_t)n);
+        if (r < 0)
+            return err_errno(err, r, "cannot write '%.300s' of the artifact", s->name);
+    }
+    return 0;
+}
+
+int artifact_put_file(struct store *st, const struct artifact_spec *spec, const char *file_name, int fd,
+                      int64_t *ret_id, struct err *err)
+{
+    int r = artifact_check_path(file_name, err);
+
+    if (r == 0 && name_check(file_name) < 0)
+        r = err_set(err, -EINVAL, "the artifact is refused: its file must have a plain name");
+    return r < 0 ? r : put(st, spec, fill_with_file, &(struct file_source){fd, file_name}, ret_id, err);
+}
+
+/* ------------------------------------------------------------------------------------- writing and deleting
+ */
+
+static int write_as(struct store *st, int64_t id, enum artifact_format format, int fd, struct err *err)
+{
+    struct artifact_tree *tree = NULL;
+    int r = artifact_tree_open(st, id, &tree);
+
+    if (r < 0)
+        return err_errno(err, r, "cannot open artifact %lld", (long long)id);
+    r = artifact_pack(tree, format, fd, NULL, NULL, err);
+    artifact_tree_unref(tree);
+    return r;
+}
+
+int artifact_write_tar(struct store *st, int64_t id, int fd, struct err *err)
+{
+    return write_as(st, id, ARTIFACT_TAR, fd, err);
+}
+
+int artifact_write_zip(struct store *st, int64_t id, int fd, struct err *err)
+{
+    return write_as(st, id, ARTIFACT_ZIP, fd, err);
+}
+
+int artifact_delete(struct store *st, int64_t id, struct err *err)
+{
+    const struct artifact_row *row = store_get_artifact(st, id);
+
+    if (!row)
+        return err_set(err, -ENOENT, "there is no artifact %lld", (long long)id);
+    int64_t run_id = row->run_id;
+    artifact_row_unref(row);
+    store_begin(st);
+    write_ints(st, "DELETE FROM artifacts WHERE id = ?1", &id, 1, err);
+    store_changed(st, (struct change){.kind = CHANGE_ARTIFACT, .id = id, .run_id = run_id, .deleted = true});
+    int r = store_commit(st, err);
+    if (r == 0)
+        remove_artifact(st, run_id, id);
+    return r;
+}
+
+int artifact_expire(struct store *st, int64_t now, struct err *err)
+{
+    int64_t ids[64];
+    int deleted = 0;
+    ssize_t n;
+
+    while ((n = list_ids(st, "SELECT id FROM artifacts WHERE expires_at <= ?1 ORDER BY id",
+                         (const int64_t[]){now}, 1, NULL, ids, ARRAY_LEN(ids))) > 0)
+        for (ssize_t i = 0; i < n; i++) {
+            int r = artifact_delete(st, ids[i], err);
+            if (r < 0 && r != -ENOENT)
+                return r;
+            deleted += r == 0;
+        }
+    return n < 0 ? (int)n : deleted;
+}
+
+/* ------------------------------------------------------------------------------------------------ opening */
+
+/* What is in artifacts/RUN/ and has no row. */
+static void sweep_run(struct store *st, const char *dir, int64_t run_id)
+{
+    _closedir_ DIR *d = opendir(dir);
+    struct dirent *e;
+
+    while (d && (e = readdir(d))) {
+        uint64_t id = 0;
+        if (e->d_name[0] == '.')
+            continue;
+        if (parse_u64(e->d_name, &id) == 0 && id <= INT64_MAX &&
+            read_int(st, "SELECT id FROM artifacts WHERE id = ?1 AND run_id = ?2",
+                     (const int64_t[]){(int64_t)id, run_id}, 2, NULL, 0))
+            continue;
+        _buf_ struct buf path = BUF_INIT;
+        buf_addf(&path, "%s/%s", dir, e->d_name);
+        if (buf_ok(&path))
+            (void)remove_tree(buf_str(&path));
+    }
+    (void)rmdir(dir); /* as long as something is in it, it stays */
+}
+
+int artifact_sweep(struct store *st, struct err *err)
+{
+    _buf_ struct buf top = BUF_INIT;
+    struct dirent *e;
+
+    buf_addf(&top, "%s/artifacts", st->dir);
+    if (!buf_ok(&top) || (mkdir(buf_str(&top), 0700) < 0 && errno != EEXIST))
+        return err_errno(err, buf_ok(&top) ? -errno : -ENOMEM, "cannot make %s/artifacts", st->dir);
+    _closedir_ DIR *d = opendir(buf_str(&top));
+    while (d && (e = readdir(d))) {
+        _buf_ struct buf path = BUF_INIT;
+        uint64_t run_id;
+        buf_addf(&path, "%s/%s", buf_str(&top), e->d_name);
+        if (e->d_name[0] == '.' || !buf_ok(&path))
+            continue;
+        if (parse_u64(e->d_name, &run_id) == 0 && run_id <= INT64_MAX)
+            sweep_run(st, buf_str(&path), (int64_t)run_id);
+        else
+            (void)remove_tree(buf_str(&path));
+    }
+    return 0;
+}

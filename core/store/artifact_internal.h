@@ -1,0 +1,48 @@
+/*
+ * The inside of artifacts: from an archive to a tree on disk, from the tree to its list of entries, from that
+ * to an archive. Private to core/store.
+ *
+ * STATE/artifacts/RUN/ID/ holds tree/, the content, and index, the list. What is being made stands in
+ * STATE/artifacts/incoming-XXXXXX/ and is renamed in the transaction that inserts its row.
+ */
+#ifndef RUNFS_ARTIFACT_INTERNAL_H
+#define RUNFS_ARTIFACT_INTERNAL_H
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <locale.h>
+
+#include "runfs/artifact.h"
+
+enum { ARTIFACT_PATH_MAX = 3500 }; /* so that it fits PATH_MAX below any place where it may be put */
+
+/* libarchive converts names by the locale of the thread: within this pair they are UTF-8. */
+struct utf8_locale {
+    locale_t own, former;
+};
+int utf8_begin(struct utf8_locale *l); /* -ENOMEM */
+void utf8_end(struct utf8_locale *l);
+#define _utf8_ _cleanup_(utf8_end)
+
+/* What a tree came to: known once, while it is made. */
+struct artifact_totals {
+    int64_t entries; /* and the top */
+    int64_t names;   /* bytes of their names, each with a NUL */
+    int64_t size, files;
+};
+
+/* Fills the empty directory `root` from an open archive. -errno with words; then it is half filled. */
+int artifact_extract(struct archive *a, int root, const struct artifact_spec *spec,
+                     struct artifact_totals *ret, struct err *err);
+
+/* Lists the tree below root into the file fd; refuses links that lead out of it. */
+int artifact_index_write(int root, const struct artifact_totals *totals, int fd, struct err *err);
+/* Takes both descriptors, whatever comes of it. */
+int artifact_tree_new(int root_fd_take, int index_fd_take, struct artifact_tree **ret);
+
+enum artifact_format { ARTIFACT_TAR, ARTIFACT_ZIP };
+/* Packs to fd, or only counts and digests (fd -1). ret_digest may be NULL: at least 72 bytes. */
+int artifact_pack(const struct artifact_tree *t, enum artifact_format format, int fd, int64_t *ret_size,
+                  char *ret_digest, struct err *err);
+
+#endif
