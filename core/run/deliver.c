@@ -5,10 +5,10 @@
  */
 #include "deliver.h"
 
-#include "checkout_git.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
+#include "worktree.h"
 
 enum { PAYLOAD_MAX = 25 * 1024 * 1024 /* as GitHub's */ };
 
@@ -153,11 +153,11 @@ static bool is_of(const struct delivery *d, const struct repo_row *repo, struct 
 {
     const char *said = text_at(json_object_get(d->payload, "repository"), "full_name");
     _arena_ struct arena a = {0};
-    struct git_checkout git;
+    struct worktree git;
 
     if (!*said)
         return true;
-    if (git_checkout_read(repo->path, &a, &git) < 0)
+    if (worktree_read(repo->path, &a, &git) < 0)
         return false;
     if (repository_is(repo, git.full_name, said))
         return true;

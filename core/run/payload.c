@@ -81,7 +81,7 @@ static json_t *person(const char *name, const char *email)
     return json_pack("{s:s, s:s, s:s}", "name", name, "email", email, "username", name);
 }
 
-json_t *payload_commit(const struct payload_facts *f, const struct git_commit *c)
+json_t *payload_commit(const struct payload_facts *f, const struct commit *c)
 {
     json_t *json = json_object();
     const char *name = *c->author ? c->author : f->actor, *by = *c->committer ? c->committer : name;
@@ -158,7 +158,7 @@ static json_t *make_pull(const struct payload_facts *f)
     json_t *p = json_object();
 
     if (!str_eq(base, head))
-        base_sha = git_resolve(f->git->path, arena_printf(f->arena, "refs/heads/%s", base), f->arena);
+        base_sha = worktree_resolve(f->git->path, arena_printf(f->arena, "refs/heads/%s", base), f->arena);
     if (!*base_sha)
         base_sha = *f->commit.parent ? f->commit.parent : f->commit.id;
     set(p, "number", json_integer(1));
@@ -232,7 +232,7 @@ static void make_issue_comment(json_t *p, const struct payload_facts *f)
 
 static void make_release(json_t *p, const struct payload_facts *f)
 {
-    const char *tag = git_nearest_tag(f->git->path, f->arena);
+    const char *tag = worktree_nearest_tag(f->git->path, f->arena);
     json_t *release = json_object();
 
     tag = *tag ? tag : "v0.0.0";

@@ -2,19 +2,19 @@
 #ifndef RUNFS_RUN_PAYLOAD_H
 #define RUNFS_RUN_PAYLOAD_H
 
-#include "checkout_git.h"
 #include "runfs/event.h"
+#include "worktree.h"
 
 struct run_row;
 
 /* What a payload is made of. Strings borrowed. */
 struct payload_facts {
     const struct event_request *req;
-    const struct git_checkout *git;
+    const struct worktree *git;
     const char *repository; /* "owner/name" */
     const char *actor;
-    const char *ref;          /* complete: of the push, or to dispatch on */
-    struct git_commit commit; /* of that ref; id is zeros where there is none */
+    const char *ref;      /* complete: of the push, or to dispatch on */
+    struct commit commit; /* of that ref; id is zeros where there is none */
     struct arena *arena;
 };
 
@@ -27,6 +27,6 @@ int payload_complete(json_t *given, json_t *made);
 
 json_t *payload_repository(const struct payload_facts *f);
 json_t *payload_user(const char *login);
-json_t *payload_commit(const struct payload_facts *f, const struct git_commit *c);
+json_t *payload_commit(const struct payload_facts *f, const struct commit *c);
 
 #endif

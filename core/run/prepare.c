@@ -105,7 +105,7 @@ struct preparing {
     const struct event_request *req;
     struct prepared_event *to;
     struct arena *a;
-    struct git_checkout git;
+    struct worktree git;
     struct payload_facts facts;
 };
 
@@ -138,8 +138,8 @@ static const char *complete_ref(struct preparing *p, const char *ref)
         return ref;
     const char *tag = arena_printf(p->a, "refs/tags/%s", ref),
                *branch = arena_printf(p->a, "refs/heads/%s", ref);
-    if (!tag || !branch || !*p->git.path || *git_resolve(p->git.path, branch, p->a) ||
-        !*git_resolve(p->git.path, tag, p->a))
+    if (!tag || !branch || !*p->git.path || *worktree_resolve(p->git.path, branch, p->a) ||
+        !*worktree_resolve(p->git.path, tag, p->a))
         return branch;
     return tag;
 }
@@ -159,7 +159,7 @@ static int set_commit(struct preparing *p)
         return -ENOMEM;
     if (here || !*p->git.path)
         f->commit = p->git.head;
-    else if (git_commit_read(p->git.path, *after ? after : git_resolve(p->git.path, f->ref, p->a), p->a,
+    else if (worktree_commit(p->git.path, *after ? after : worktree_resolve(p->git.path, f->ref, p->a), p->a,
                              &f->commit) < 0)
         return -ENOMEM;
     if (!*f->commit.id) {
@@ -178,7 +178,7 @@ static int set_sha(struct preparing *p, const struct event_origin *o)
 
     for (size_t i = 0; i < ARRAY_LEN(candidates) && *path && !*found; i++)
         if (*candidates[i])
-            found = git_resolve(path, candidates[i], p->a);
+            found = worktree_resolve(path, candidates[i], p->a);
     p->to->sha = *found ? found : *o->sha ? o->sha : *p->git.head.id ? p->git.head.id : zeros;
     return 0;
 }
@@ -206,15 +206,15 @@ static const char *before_push(struct preparing *p, const char *after)
     const char *before = text_at(p->to->payload, "before"), *path = p->git.path;
     const char *first = text_at(json_array_get(json_object_get(p->to->payload, "commits"), 0), "id");
     const char *base = arena_printf(p->a, "refs/heads/%s", p->git.default_branch);
-    struct git_commit commit;
+    struct commit commit;
 
     if (*before && !str_eq(before, zeros))
-        return git_resolve(path, before, p->a);
+        return worktree_resolve(path, before, p->a);
     if (!*first && base)
-        first = git_fork_point(path, git_resolve(path, base, p->a), after, p->a);
+        first = worktree_fork_point(path, worktree_resolve(path, base, p->a), after, p->a);
     if (*first && !str_eq(first, after) && json_array_size(json_object_get(p->to->payload, "commits")) == 0)
         return first;
-    if (git_commit_read(path, *first ? first : after, p->a, &commit) < 0)
+    if (worktree_commit(path, *first ? first : after, p->a, &commit) < 0)
         return NULL;
     return commit.parent;
 }
@@ -227,15 +227,15 @@ static const char *const *paths_by_git(struct preparing *p)
     if (!*path)
         return NULL;
     if (str_eq(p->req->name, "push")) {
-        to = git_resolve(path, text_at(p->to->payload, "after"), p->a);
+        to = worktree_resolve(path, text_at(p->to->payload, "after"), p->a);
         from = *to ? before_push(p, to) : NULL;
         bool known = from && (*from || !*text_at(p->to->payload, "before") ||
                               str_eq(text_at(p->to->payload, "before"), zeros));
-        return known ? git_changed_paths(path, from, to, false, p->a) : NULL;
+        return known ? worktree_changed_paths(path, from, to, false, p->a) : NULL;
     }
-    from = git_resolve(path, text_at(json_object_get(pull, "base"), "sha"), p->a);
-    to = git_resolve(path, text_at(json_object_get(pull, "head"), "sha"), p->a);
-    return *from && *to ? git_changed_paths(path, from, to, true, p->a) : NULL;
+    from = worktree_resolve(path, text_at(json_object_get(pull, "base"), "sha"), p->a);
+    to = worktree_resolve(path, text_at(json_object_get(pull, "head"), "sha"), p->a);
+    return *from && *to ? worktree_changed_paths(path, from, to, true, p->a) : NULL;
 }
 
 static int set_event(struct preparing *p)
@@ -243,7 +243,7 @@ static int set_event(struct preparing *p)
     const char *name = p->req->name;
     bool pull = str_eq(name, "pull_request") || str_eq(name, "pull_request_target");
     struct event *e = &p->to->event;
-    struct git_commit head = {0};
+    struct commit head = {0};
 
     *e = (struct event){.name = arena_strdup(p->a, name), .ref = p->to->ref, .payload = p->to->payload};
     if (!e->name)
@@ -256,7 +256,7 @@ static int set_event(struct preparing *p)
         e->changed_paths = event_changed_paths(p->to->payload, p->a);
     const json_t *side = json_object_get(json_object_get(p->to->payload, "pull_request"), "head");
     if (pull && *p->git.path && *text_at(side, "sha") &&
-        git_commit_read(p->git.path, text_at(side, "sha"), p->a, &head) < 0)
+        worktree_commit(p->git.path, text_at(side, "sha"), p->a, &head) < 0)
         return -ENOMEM;
     e->head_message = head.id && *head.id ? head.message : NULL;
     return 0;
@@ -292,7 +292,7 @@ static int own(struct arena *a, const char **s)
 
 static int prepare(struct preparing *p, struct err *err)
 {
-    int r = git_checkout_read(p->req->checkout ? p->req->checkout : "", p->a, &p->git);
+    int r = worktree_read(p->req->checkout ? p->req->checkout : "", p->a, &p->git);
 
     if (r < 0)
         return r;

@@ -43,7 +43,7 @@ enum change_kind {
     CHANGE_CONFIG, /* id: config row */
     CHANGE_SECRET,
     CHANGE_VAR,
-    CHANGE_OUTPUT,   /* id: output */
+    CHANGE_OUTPUT, /* id: output */
     CHANGE_ARTIFACT,
     CHANGE_CACHE,
     CHANGE_DELIVERY, /* what came of an event's last delivery; id: delivery row */

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "core/run/checkout_git.h"
 #include "core/run/workflow_run.h"
+#include "core/run/worktree.h"
 #include "runfs/str.h"
 
 enum { ALL = RUN_REQUESTED | RUN_IN_PROGRESS | RUN_COMPLETED };
@@ -90,7 +90,7 @@ static void remotes(void **state)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         _arena_ struct arena a = {0};
         const char *full_name = NULL, *server = NULL;
-        bool named = git_parse_remote(rows[i].url, &a, &full_name, &server);
+        bool named = remote_parse(rows[i].url, &a, &full_name, &server);
         if (named != (rows[i].full_name != NULL))
             fail_msg("%s: %s", rows[i].url, full_name ? full_name : "no name");
         if (named) {

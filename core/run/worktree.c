@@ -1,46 +1,32 @@
 /* Asking git about a checkout. */
-#include "checkout_git.h"
+#include "worktree.h"
 
 #include <ctype.h>
 #include <string.h>
 
+#include "git.h"
 #include "runfs/buf.h"
-#include "runfs/proc.h"
 #include "runfs/str.h"
-
-enum { GIT_TIMEOUT_MS = 10000, GIT_OUTPUT_MAX = 4 * 1024 * 1024 };
 
 static const char empty_tree[] = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 /* Whether git answered; its output then, whole. */
-static bool git(const char *path, const char *const args[], struct buf *ret)
+static bool ask(const char *path, const char *const args[], struct buf *ret)
 {
-    const char *argv[16] = {"git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", path};
-    _proc_result_ struct proc_result out = {0};
-    size_t n = 6;
-
-    if (!*path)
-        return false;
-    while (*args && n + 1 < ARRAY_LEN(argv))
-        argv[n++] = *args++;
-    if (proc_run(argv, NULL, GIT_OUTPUT_MAX, GIT_TIMEOUT_MS, &out, NULL) < 0 || out.exit_code != 0)
-        return false;
-    buf_add(ret, buf_str(&out.out), out.out.len);
-    return buf_ok(ret);
+    return *path && git_run(path, args, ret, NULL) == 0 && buf_ok(ret);
 }
-#define GIT(path, ret, ...) git(path, (const char *const[]){__VA_ARGS__, NULL}, ret)
 
 /* The first line of what git answers, "" when it does not. */
-static const char *git_line(const char *path, const char *const args[], struct arena *a)
+static const char *ask_line(const char *path, const char *const args[], struct arena *a)
 {
     _buf_ struct buf out = BUF_INIT;
 
-    if (!git(path, args, &out))
+    if (!ask(path, args, &out))
         return "";
     const char *line = arena_strndup(a, buf_str(&out), strcspn(buf_str(&out), "\n"));
     return line ? line : "";
 }
-#define GIT_LINE(path, a, ...) git_line(path, (const char *const[]){__VA_ARGS__, NULL}, a)
+#define LINE_OF(path, a, ...) ask_line(path, GIT(__VA_ARGS__), a)
 
 static bool is_id(const char *s)
 {
@@ -58,33 +44,33 @@ static bool is_rev(const char *s)
     return *s && *s != '-' && !strstr(s, "..") && !strstr(s, "@{");
 }
 
-const char *git_resolve(const char *path, const char *rev, struct arena *a)
+const char *worktree_resolve(const char *path, const char *rev, struct arena *a)
 {
     const char *branch = str_starts(rev, "refs/heads/") ? rev + strlen("refs/heads/") : NULL;
     const char *of_origin = branch ? arena_printf(a, "refs/remotes/origin/%s^{commit}", branch) : NULL;
     const char *commit = is_rev(rev) ? arena_printf(a, "%s^{commit}", rev) : NULL;
-    const char *id = commit ? GIT_LINE(path, a, "rev-parse", "-q", "--verify", commit) : "";
+    const char *id = commit ? LINE_OF(path, a, "rev-parse", "-q", "--verify", commit) : "";
 
-    return *id || !commit || !of_origin ? id : GIT_LINE(path, a, "rev-parse", "-q", "--verify", of_origin);
+    return *id || !commit || !of_origin ? id : LINE_OF(path, a, "rev-parse", "-q", "--verify", of_origin);
 }
 
-const char *git_nearest_tag(const char *path, struct arena *a)
+const char *worktree_nearest_tag(const char *path, struct arena *a)
 {
-    return GIT_LINE(path, a, "describe", "--tags", "--abbrev=0");
+    return LINE_OF(path, a, "describe", "--tags", "--abbrev=0");
 }
 
-const char *git_fork_point(const char *path, const char *one, const char *other, struct arena *a)
+const char *worktree_fork_point(const char *path, const char *one, const char *other, struct arena *a)
 {
-    return is_id(one) && is_id(other) ? GIT_LINE(path, a, "merge-base", one, other) : "";
+    return is_id(one) && is_id(other) ? LINE_OF(path, a, "merge-base", one, other) : "";
 }
 
 /* ----------------------------------------------------------------------------------------------- commits */
 
 static const char format[] = "--format=%H%x00%P%x00%T%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B";
 
-int git_commit_read(const char *path, const char *rev, struct arena *a, struct git_commit *ret)
+int worktree_commit(const char *path, const char *rev, struct arena *a, struct commit *ret)
 {
-    struct git_commit c = {"", "", "", "", "", "", "", "", "", ""};
+    struct commit c = {"", "", "", "", "", "", "", "", "", ""};
     const char **fields[] = {
         &c.id,        &c.parent,          &c.tree,           &c.author, &c.author_email, &c.author_date,
         &c.committer, &c.committer_email, &c.committer_date, &c.message};
@@ -92,7 +78,7 @@ int git_commit_read(const char *path, const char *rev, struct arena *a, struct g
 
     *ret = c;
     if (!is_rev(rev) ||
-        !GIT(path, &out, "log", "-1", "--no-show-signature", "--encoding=UTF-8", format, rev, "--"))
+        !ask(path, GIT("log", "-1", "--no-show-signature", "--encoding=UTF-8", format, rev, "--"), &out))
         return 0;
     while (out.len && out.ptr[out.len - 1] == '\n')
         out.ptr[--out.len] = '\0';
@@ -111,10 +97,10 @@ int git_commit_read(const char *path, const char *rev, struct arena *a, struct g
     return 0;
 }
 
-const char *const *git_changed_paths(const char *path, const char *from, const char *to, bool since_fork,
-                                     struct arena *a)
+const char *const *worktree_changed_paths(const char *path, const char *from, const char *to, bool since_fork,
+                                          struct arena *a)
 {
-    const char **paths = arena_array(a, const char *, GIT_PATHS_MAX + 1);
+    const char **paths = arena_array(a, const char *, WORKTREE_PATHS_MAX + 1);
     _buf_ struct buf out = BUF_INIT;
     size_t n = 0;
 
@@ -122,9 +108,11 @@ const char *const *git_changed_paths(const char *path, const char *from, const c
     if (!paths || !is_id(from) || !is_id(to))
         return NULL;
     const char *range = arena_printf(a, "%s%s%s", from, since_fork ? "..." : "..", to);
-    if (!range || !GIT(path, &out, "diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", range, "--"))
+    if (!range ||
+        !ask(path, GIT("diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", range, "--"), &out))
         return NULL;
-    for (const char *p = buf_str(&out); p < buf_str(&out) + out.len && n < GIT_PATHS_MAX; p += strlen(p) + 1)
+    for (const char *p = buf_str(&out); p < buf_str(&out) + out.len && n < WORKTREE_PATHS_MAX;
+         p += strlen(p) + 1)
         if (!(paths[n++] = arena_strdup(a, p)))
             return NULL;
     return paths;
@@ -132,7 +120,7 @@ const char *const *git_changed_paths(const char *path, const char *from, const c
 
 /* ----------------------------------------------------------------------------------------------- remotes */
 
-bool git_parse_remote(const char *url, struct arena *a, const char **ret_full_name, const char **ret_server)
+bool remote_parse(const char *url, struct arena *a, const char **ret_full_name, const char **ret_server)
 {
     const char *scheme = strstr(url, "://"), *host = scheme ? scheme + 3 : url, *at = strchr(host, '@');
     size_t to_path = strcspn(host, scheme ? "/" : ":/"); /* git@host:owner/name has no scheme */
@@ -169,17 +157,18 @@ static const char *behind(const char *s, const char *prefix)
     return str_starts(s, prefix) ? s + strlen(prefix) : "";
 }
 
-static const char *default_branch(const struct git_checkout *c, struct arena *a)
+static const char *default_branch(const struct worktree *c, struct arena *a)
 {
     static const char *const usual[] = {"main", "master"};
-    const char *name = behind(GIT_LINE(c->path, a, "symbolic-ref", "-q", "refs/remotes/origin/HEAD"),
-                              "refs/remotes/origin/");
+    const char *name =
+        behind(LINE_OF(c->path, a, "symbolic-ref", "-q", "refs/remotes/origin/HEAD"), "refs/remotes/origin/");
     _buf_ struct buf heads = BUF_INIT;
 
     if (*name)
         return name;
-    (void)GIT(c->path, &heads, "for-each-ref", "--format=%(refname:short) ", "refs/heads/main",
-              "refs/heads/master");
+    (void)ask(c->path,
+              GIT("for-each-ref", "--format=%(refname:short) ", "refs/heads/main", "refs/heads/master"),
+              &heads);
     for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
         const char *found = strstr(buf_str(&heads), usual[i]);
         if (found && found[strlen(usual[i])] == ' ')
@@ -189,22 +178,22 @@ static const char *default_branch(const struct git_checkout *c, struct arena *a)
     return *name ? name : "main";
 }
 
-int git_checkout_read(const char *path, struct arena *a, struct git_checkout *ret)
+int worktree_read(const char *path, struct arena *a, struct worktree *ret)
 {
-    struct git_checkout c = {.path = path,
-                             .remote = "",
-                             .full_name = "",
-                             .server = "https://github.com",
-                             .ref = "",
-                             .default_branch = "main"};
-    int r = git_commit_read(path, "HEAD", a, &c.head);
+    struct worktree c = {.path = path,
+                         .remote = "",
+                         .full_name = "",
+                         .server = "https://github.com",
+                         .ref = "",
+                         .default_branch = "main"};
+    int r = worktree_commit(path, "HEAD", a, &c.head);
 
     if (r < 0)
         return r;
     if (*path) {
-        c.ref = GIT_LINE(path, a, "symbolic-ref", "-q", "HEAD");
-        c.remote = GIT_LINE(path, a, "config", "--get", "remote.origin.url");
-        (void)git_parse_remote(c.remote, a, &c.full_name, &c.server);
+        c.ref = LINE_OF(path, a, "symbolic-ref", "-q", "HEAD");
+        c.remote = LINE_OF(path, a, "config", "--get", "remote.origin.url");
+        (void)remote_parse(c.remote, a, &c.full_name, &c.server);
         if (*c.ref || *c.head.id)
             c.default_branch = default_branch(&c, a);
     }
