@@ -33,6 +33,7 @@ struct triggers {
     int64_t scanned_at;    /* monotonic; the thread's own */
     pthread_mutex_t lock;  /* guards all below */
     bool stopping, stale, repos_stale;
+    bool scanning;     /* who listens is being found out: news are kept meanwhile */
     struct news *news; /* owned: changes of runs, oldest first */
     size_t n_news, cap_news;
     struct listeners listeners; /* owned; only the thread changes them */
@@ -76,7 +77,7 @@ static void on_changed(void *data, const struct change *changes, size_t n)
         t->repos_stale |= c->kind == CHANGE_REPO;
         t->stale |= c->kind == CHANGE_WORKFLOW || c->kind == CHANGE_REPO;
         due |= c->kind == CHANGE_WORKFLOW || c->kind == CHANGE_REPO;
-        if (c->kind == CHANGE_RUN && !c->deleted && (t->listeners.workflow_run || t->stale)) {
+        if (c->kind == CHANGE_RUN && !c->deleted && (t->listeners.workflow_run || t->stale || t->scanning)) {
             add_news(t, c);
             due = true;
         }
@@ -100,6 +101,7 @@ static void rescan(struct triggers *t)
     pthread_mutex_lock(&t->lock);
     old = t->listeners;
     t->listeners = new;
+    t->scanning = false;
     if (new.workflow_run && t->since == 0)
         t->since = now_ns();
     pthread_mutex_unlock(&t->lock);
@@ -303,6 +305,7 @@ static void look_at_workflows(struct triggers *t)
     pthread_mutex_lock(&t->lock);
     bool stale = t->stale && !soon, repos_stale = t->repos_stale;
     t->stale = t->stale && soon;
+    t->scanning = stale;
     t->repos_stale = false;
     pthread_mutex_unlock(&t->lock);
     if (repos_stale)

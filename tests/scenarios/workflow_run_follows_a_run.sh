@@ -14,13 +14,13 @@ jobs:
 Y
     cp "$T/$1.yml" "$M/workflows/"
 }
-follow B '{workflows: [A], types: [completed]}'
-follow C '{workflows: [B], types: [completed]}'
-follow D '{workflows: [C], types: [completed]}'
+# The last of the chain first, so that each hears of the one before, which its drop dispatches: E of D, of C's D, of B's C's D.
 follow E '{workflows: [D], types: [completed]}'
+follow D '{workflows: [C], types: [completed]}'
+follow C '{workflows: [B], types: [completed]}'
+follow B '{workflows: [A], types: [completed]}'
 follow every '{workflows: [A, none], branches: ["re**"]}'
 follow else '{workflows: [A], branches-ignore: ["re**"]}'
-# Each is dispatched by its drop, and so followed by those that wait for it: E hears of D, of C's D, and of B's C's D.
 of() { find "$M/runs/by-workflow/$1.yml" -mindepth 1 -printf '%f\n' | sort -n; }
 followers() { # FILE COUNT
     [ "$(of "$1" | while read -r n; do cat "$M/runs/$n/event"; done | grep -c workflow_run)" = "$2" ]
