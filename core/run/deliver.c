@@ -87,18 +87,10 @@ static void deliver_to_workflow(struct target *t, const struct workflow_row *row
     struct err err = {0};
     int64_t run = 0;
 
-    if (row->repo_id)
-        buf_addf(&label, "%s:", t->repo->name);
-    buf_adds(&label, row->name);
-    struct run_source source = {.file = row->name,
-                                .workflow_name = buf_str(&label),
-                                .text = row->source,
-                                .len = row->source_len,
-                                .workflow_id = row->id,
-                                .repo_id = t->repo ? t->repo->id : 0,
-                                .repo_path = t->repo ? t->repo->path : "",
-                                .event = t->d->event,
-                                .payload = t->d->payload};
+    struct run_source source;
+    source_registered(row, t->repo, &label, &source);
+    source.event = t->d->event;
+    source.payload = t->d->payload;
     int r = workflow_parse(row->name, row->source, row->source_len, NULL, &w, &lint);
     if (r < 0)
         err_set(&err, r, "%s", lint.n ? lint.errors[0].msg : "the workflow cannot be read");

@@ -104,6 +104,10 @@ struct run_source {
 /* Makes the run and its jobs, in the store and in the engine. Takes w, whatever comes of it. */
 int run_submit(struct engine *e, const struct run_source *source, struct workflow *w, int64_t *ret_run,
                struct err *err);
+/* What a run of a registered workflow is made from, but for the event. repo: where it runs, NULL: nowhere;
+ * label: owned by the caller, and lent to ret. */
+void source_registered(const struct workflow_row *row, const struct repo_row *repo, struct buf *label,
+                       struct run_source *ret);
 /* Takes up a run of the store again: a new attempt of it, or one that was still queued. */
 int run_restore(struct engine *e, const struct run_row *row, struct run **ret, struct err *err);
 void run_free(struct run *run);
