@@ -182,6 +182,7 @@ static int start_engine(struct daemon *d, const struct options *o, const char *s
         r = engine_new(&(struct engine_opts){.store = d->store,
                                              .machines = d->machines,
                                              .services = results_services(d->results),
+                                             .triggers = true,
                                              .defaults = true},
                        &d->engine, err);
     return r < 0 ? r : link_repos(d, o, err);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "fs.h"
+#include "runfs/event.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/results.h"
@@ -100,20 +101,13 @@ static int read_payload(struct options *o)
 {
     _buf_ struct buf text = BUF_INIT;
     struct err err = {0};
-    json_error_t at;
+    int r = o->payload ? read_file(o->payload, 32 * TEXT_MAX, &text, &err) : 0;
 
-    if (!o->payload)
-        return 0;
-    if (read_file(o->payload, 32 * TEXT_MAX, &text, &err) < 0) {
+    if (r == 0)
+        r = event_parse(o->payload, buf_str(&text), text.len, &o->request.payload, &err);
+    if (r < 0)
         fprintf(stderr, "runfs run: %s\n", err.msg);
-        return -1;
-    }
-    o->request.payload = json_loadb(buf_str(&text), text.len, JSON_REJECT_DUPLICATES, &at);
-    if (json_is_object(o->request.payload))
-        return 0;
-    fprintf(stderr, "runfs run: %s (Line: %d, Col: %d): %s\n", o->payload, at.line, at.column,
-            o->request.payload ? "the payload must be an object" : at.text);
-    return -1;
+    return r;
 }
 
 enum {

@@ -88,6 +88,8 @@ struct node node_of(uint64_t ino);
 /* ------------------------------------------------------------------------------- writing (write.c, drafts.c)
  */
 
+/* The first piece of what is written to a file, where it can be refused at once: what a shell's echo sees. */
+int node_write_start(struct fs *fs, struct node n, const char *name, const char *text, size_t len);
 /* What was written to a file as a whole. Returns 0 or -errno; the reason can be read where the row's help
  * says. */
 int node_write(struct fs *fs, struct node n, const char *name, const char *text, size_t len);
@@ -102,7 +104,7 @@ int node_creatable(struct fs *fs, struct node dir, const char *name);
  * being written for the first time. Kept in memory, gone when unlinked, renamed to a workflow's name, or
  * unmounted.
  */
-enum { DRAFT_SIZE_MAX = 1024 * 1024, DRAFTS_MAX = 64 };
+enum { DRAFT_SIZE_MAX = 1024 * 1024, DRAFTS_MAX = 64, PAYLOAD_SIZE_MAX = 25 * 1024 * 1024 /* as GitHub's */ };
 int64_t draft_find(struct fs *fs, const char *name);                  /* 0: none */
 int64_t draft_make(struct fs *fs, const char *name, struct err *err); /* or -errno */
 int draft_put(struct fs *fs, int64_t id, const char *text, size_t len);
@@ -118,12 +120,12 @@ bool is_workflow_name(const char *name);
  * (show_*.c) */
 
 show_fn show_readme, show_status;
-show_fn show_workflow_source, link_latest_run, link_run, show_error, link_repo, show_dispatch;
+show_fn show_event, show_workflow_source, link_latest_run, link_run, show_error, link_repo, show_dispatch;
 show_fn show_run_status, show_run_conclusion, show_run_exit_code, show_run_name, show_run_event, show_run_ref,
     show_run_sha, show_run_actor, show_run_title, show_run_created, show_run_started, show_run_completed,
-    show_run_duration, show_run_attempt, show_run_inputs, show_run_event_json, show_run_source, show_run_plan,
-    show_run_result, show_run_concurrency, show_run_why, show_run_summary, show_run_annotations,
-    link_run_workflow;
+    show_run_duration, show_run_attempt, show_run_inputs, show_run_event_json, show_run_source,
+    show_run_expanded, show_run_plan, show_run_result, show_run_concurrency, show_run_why, show_run_summary,
+    show_run_annotations, link_run_workflow;
 show_fn show_job_status, show_job_conclusion, show_job_exit_code, show_job_name, show_job_why,
     show_job_matrix, show_job_runs_on, show_job_backend, show_job_duration, link_need, show_job_uses,
     show_job_environment, show_job_environment_url, show_job_permissions, show_job_concurrency, link_caller;
@@ -132,9 +134,9 @@ show_fn show_step_status, show_step_outcome, show_step_conclusion, show_step_exi
     show_output;
 show_fn show_config, show_var, show_label, show_run_artifacts, show_caches;
 
-extern const struct name_class class_workflows, class_drafts, class_repos, class_repo_workflows, class_errors,
-    class_runs, class_active_runs, class_failed_runs, class_run_workflows, class_runs_of, class_jobs,
-    class_needs, class_steps, class_job_outputs, class_step_outputs, class_config, class_labels,
+extern const struct name_class class_events, class_workflows, class_drafts, class_repos, class_repo_workflows,
+    class_errors, class_runs, class_active_runs, class_failed_runs, class_run_workflows, class_runs_of,
+    class_jobs, class_needs, class_steps, class_job_outputs, class_step_outputs, class_config, class_labels,
     class_secrets, class_vars, class_artifacts, class_caches;
 
 extern const struct verb run_verbs[], job_verbs[], step_verbs[];

@@ -23,6 +23,7 @@ struct handle {
     bool writes, dirty, fresh, committed, too_big;
     pid_t opener; /* thread that opened it for writing */
     int64_t read_to;
+    off_t base; /* where its first byte is written */
     pthread_mutex_t lock;
     atomic_int refs; /* a reader that has its answer may close the file before the answering thread is done
                         with it */
@@ -114,7 +115,7 @@ static bool writable(int row)
     enum row_kind kind = tree[row].kind;
 
     return kind == ROW_CTL || kind == ROW_DROP || kind == ROW_SETTING || kind == ROW_SECRET ||
-           kind == ROW_DISPATCH;
+           kind == ROW_DISPATCH || kind == ROW_EVENT;
 }
 
 static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
@@ -350,7 +351,7 @@ static int open_for_writing(fuse_req_t req, struct handle *h, struct fuse_file_i
     h->opener = fuse_req_ctx(req)->pid;
     fi->direct_io = 1;
     if (r < 0 || h->fresh || tree[h->node.row].kind == ROW_SECRET || tree[h->node.row].kind == ROW_DISPATCH ||
-        tree[h->node.row].kind == ROW_CTL)
+        tree[h->node.row].kind == ROW_EVENT || tree[h->node.row].kind == ROW_CTL)
         return r;
     return node_text(fs, h->node, &h->text);
 }
@@ -497,7 +498,9 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 
 static int put_bytes(struct handle *h, const char *bytes, size_t size, off_t off)
 {
-    if (off < 0 || (uint64_t)off + size > DRAFT_SIZE_MAX) {
+    size_t max = tree[h->node.row].kind == ROW_EVENT ? PAYLOAD_SIZE_MAX : DRAFT_SIZE_MAX;
+
+    if (off < 0 || (uint64_t)off + size > max) {
         h->too_big = true;
         return -EFBIG;
     }
@@ -517,8 +520,9 @@ static int put_bytes(struct handle *h, const char *bytes, size_t size, off_t off
 /* Makes what was written true. A draft with a workflow's name ends with its first acceptance. */
 static int handle_commit(struct fs *fs, struct handle *h)
 {
-    size_t len = h->too_big ? DRAFT_SIZE_MAX + 1 : h->text.len;
-    bool drop = tree[h->node.row].kind == ROW_DROP && is_workflow_name(h->name);
+    bool event = tree[h->node.row].kind == ROW_EVENT;
+    bool drop = event || (tree[h->node.row].kind == ROW_DROP && is_workflow_name(h->name));
+    size_t len = !h->too_big ? h->text.len : event ? PAYLOAD_SIZE_MAX + 1 : DRAFT_SIZE_MAX + 1;
     int r = node_write(fs, h->node, h->name, buf_str(&h->text), h->too_big && !drop ? h->text.len : len);
 
     h->dirty = false;
@@ -529,6 +533,12 @@ static int handle_commit(struct fs *fs, struct handle *h)
 static bool is_setting(int row)
 {
     return tree[row].kind == ROW_SETTING || tree[row].kind == ROW_SECRET;
+}
+
+/* What is written is not what is read: an event, inputs. */
+static bool is_message(int row)
+{
+    return tree[row].kind == ROW_EVENT || tree[row].kind == ROW_DISPATCH;
 }
 
 static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t off,
@@ -542,7 +552,15 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t s
         r = node_write(fs_of(req), h->node, "", bytes, size);
     } else {
         pthread_mutex_lock(&h->lock);
+        if (!h->dirty && h->text.len == 0 && is_message(h->node.row))
+            h->base = off; /* >> begins behind what a reader would see */
+        off -= h->base;
         r = h->writes ? put_bytes(h, bytes, size, off) : -EBADF;
+        if (r == 0 && off == 0 && (r = node_write_start(fs_of(req), h->node, h->name, bytes, size)) < 0) {
+            h->text.len = 0;
+            h->dirty = false;
+            h->committed = true; /* it was answered: its close has nothing to add */
+        }
         /* a setting is refused where a shell's `echo` sees it: at the write, not at a close that nobody
          * checks */
         if (r == 0 && is_setting(h->node.row))

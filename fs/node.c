@@ -4,6 +4,7 @@
 #include "fs.h"
 #include "runfs/artifact.h"
 #include "runfs/cache.h"
+#include "runfs/event.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
 
@@ -54,6 +55,18 @@ bool owner_completed(struct fs *fs, enum owner owner, int64_t id)
         return 0;                                                                                            \
     }
 
+/* When it was last delivered. */
+static int event_time(struct fs *fs, int64_t id, int64_t *ret)
+{
+    const char *name = event_name((size_t)id - 1);
+    const struct delivery_row *row =
+        name ? store_get_delivery(fs->store, store_find_delivery(fs->store, name)) : NULL;
+
+    *ret = row ? row->changed_at : fs->started_at;
+    delivery_row_unref(row);
+    return name ? 0 : -ENOENT;
+}
+
 /* When an object last changed. -ENOENT: it is gone. */
 static int owner_time(struct fs *fs, enum owner owner, int64_t id, int64_t *ret)
 {
@@ -69,6 +82,8 @@ static int owner_time(struct fs *fs, enum owner owner, int64_t id, int64_t *ret)
         OWNER_TIME(repo, store_get_repo(fs->store, id), changed_at)
     case OWN_ERROR:
         OWNER_TIME(error, store_get_error(fs->store, id), changed_at)
+    case OWN_EVENT:
+        return event_time(fs, id, ret);
     case OWN_RUN:
         OWNER_TIME(run, store_get_run(fs->store, id), changed_at)
     case OWN_JOB:
@@ -254,6 +269,7 @@ static mode_t row_mode(const struct row *row)
     case ROW_DROP:
     case ROW_SETTING:
     case ROW_DISPATCH:
+    case ROW_EVENT:
         return S_IFREG | 0644;
     case ROW_SECRET:
         return S_IFREG | 0200;

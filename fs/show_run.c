@@ -89,6 +89,11 @@ SHOW_TEXT(event_json, RUN_EVENT)
 SHOW_TEXT(inputs, RUN_INPUTS)
 SHOW_TEXT(plan, RUN_PLAN)
 
+int show_run_expanded(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return run_expanded(fs->store, id, ret);
+}
+
 int show_run_result(struct fs *fs, int64_t id, struct buf *ret)
 {
     return owner_completed(fs, OWN_RUN, id) ? store_run_text(fs->store, id, RUN_RESULT, ret) : -ENOENT;

@@ -243,12 +243,19 @@ int node_write(struct fs *fs, struct node n, const char *name, const char *text,
         r = engine_dispatch(fs->engine, n.id, text, len, &run, &err);
         put_reason(fs, "dispatch", name, r < 0 ? err.msg : NULL);
         return r;
+    case ROW_EVENT:
+        return engine_deliver(fs->engine, name, text, len, NULL);
     case ROW_SETTING:
     case ROW_SECRET:
         return write_setting(fs, n, name, text, len);
     default:
         return -EACCES;
     }
+}
+
+int node_write_start(struct fs *fs, struct node n, const char *name, const char *text, size_t len)
+{
+    return tree[n.row].kind == ROW_EVENT ? engine_deliver_start(fs->engine, name, text, len, NULL) : 0;
 }
 
 int node_creatable(struct fs *fs, struct node dir, const char *name)

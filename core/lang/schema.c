@@ -178,9 +178,9 @@ DEFINE(workflow_dispatch, ONE_OF(&null, &workflow_dispatch_mapping));
 
 DEFINE(on_name, .kind = SCHEMA_STRING, .values = (const char *const[]){EVENTS(EVENT_NAME) NULL});
 DEFINE(on_names, SEQUENCE(on_name));
-DEFINE(on_mapping, .kind = SCHEMA_MAPPING,
-       .properties = (const struct schema_property[]){EVENTS(EVENT_PROPERTY){0}});
-DEFINE(on, ONE_OF(&on_name, &on_names, &on_mapping));
+const struct schema schema_on = {.kind = SCHEMA_MAPPING,
+                                 .properties = (const struct schema_property[]){EVENTS(EVENT_PROPERTY){0}}};
+DEFINE(on, ONE_OF(&on_name, &on_names, &schema_on));
 
 /* What a workflow and its jobs have in common. */
 DEFINE(run_name, STRING, CONTEXT(AT_WORKFLOW));

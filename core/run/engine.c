@@ -146,6 +146,11 @@ int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *
     fit_workers(e);
     pthread_mutex_unlock(&e->lock);
     e->has_janitor = pthread_create(&e->janitor, NULL, janitor, e) == 0;
+    r = opts->triggers ? triggers_new(e, &e->triggers, err) : 0;
+    if (r < 0) {
+        engine_free(e);
+        return r;
+    }
     *ret = e;
     return 0;
 }
@@ -174,6 +179,7 @@ void engine_free(struct engine *e)
 {
     if (!e)
         return;
+    triggers_free(e->triggers);
     pthread_mutex_lock(&e->lock);
     e->stopping = true;
     pthread_cond_broadcast(&e->work);
@@ -219,6 +225,12 @@ int engine_wait(struct engine *e, int64_t run_id, const volatile sig_atomic_t *s
     }
     pthread_mutex_unlock(&e->lock);
     return r;
+}
+
+void engine_each_schedule(struct engine *e, schedule_fn *fn, void *data)
+{
+    if (e->triggers)
+        triggers_each_schedule(e->triggers, fn, data);
 }
 
 void engine_status(struct engine *e, struct engine_status *ret)

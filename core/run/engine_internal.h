@@ -128,6 +128,7 @@ struct engine {
     bool has_janitor;
     int n_workers, slots, busy, queued;
     bool fixed_slots, stopping;
+    struct triggers *triggers; /* owned; NULL: nothing starts by itself */
     char actor[64], runner_name[64];
 };
 
@@ -147,6 +148,7 @@ struct run_source {
     json_t *request; /* borrowed; NULL: none */
     json_t *secrets, *vars;
     const char *repository, *actor, *ref;
+    const struct prepared_event *prepared; /* NULL: prepared from what is above */
     struct workflow_row
         *drop; /* registered together with the run; NULL: it is registered, or never will be */
 };
@@ -154,6 +156,10 @@ struct run_source {
 /* Makes the run and its jobs, in the store and in the engine. Takes w, whatever comes of it. */
 int run_submit(struct engine *e, const struct run_source *source, struct workflow *w, int64_t *ret_run,
                struct err *err);
+/* What a run of a registered workflow is made from, but for the event. repo: where it runs, NULL: nowhere;
+ * label: owned by the caller, and lent to ret. */
+void source_registered(const struct workflow_row *row, const struct repo_row *repo, struct buf *label,
+                       struct run_source *ret);
 /* Takes up a run of the store again: a new attempt of it, or one that was still queued. */
 int run_restore(struct engine *e, const struct run_row *row, struct run **ret, struct err *err);
 void run_free(struct run *run);
@@ -281,10 +287,16 @@ void holds_expire(struct engine *e, bool all);
 /* ---------------------------------------------------------------------------------- contexts (contexts.c) */
 
 json_t *github_context(const struct run *run, const struct run_source *source, json_t *payload);
-json_t *make_payload(const struct run_source *source, const struct run_row *row);
 json_t *settings_object(struct store *st, enum setting_kind kind, json_t *extra);
-/* Reads ref and commit of the checkout at path; leaves what it cannot find. */
-void repo_head(const char *path, struct buf *ref, struct buf *sha);
+/* Prepares the event of a run that is to be made. */
+int source_prepare(struct engine *e, const struct run_source *source, struct prepared_event *ret,
+                   struct err *err);
+
+/* ------------------------------------------------------------------ what starts by itself (triggers.c) */
+
+int triggers_new(struct engine *e, struct triggers **ret, struct err *err);
+void triggers_free(struct triggers *t); /* without the engine's lock: its thread may be starting a run */
+void triggers_each_schedule(struct triggers *t, schedule_fn *fn, void *data);
 
 /* ------------------------------------------------------------------------------------- the rest (results) */
 

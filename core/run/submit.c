@@ -51,36 +51,6 @@ static const char *keep(struct run *run, const char *s)
     return copy ? copy : "";
 }
 
-/* Where it comes from: what the source says, the checkout's head, or nothing that could be mistaken for a
- * commit. */
-static void fill_origin(struct run *run, const struct run_source *source)
-{
-    _buf_ struct buf ref = BUF_INIT, sha = BUF_INIT, repository = BUF_INIT;
-    const char *after = json_string_value(json_object_get(source->payload, "after"));
-    const char *payload_ref = json_string_value(json_object_get(source->payload, "ref"));
-
-    if (!str_empty(source->repo_path))
-        repo_head(source->repo_path, &ref, &sha);
-    if (source->repository) {
-        buf_adds(&repository, source->repository);
-    } else if (!str_empty(source->repo_path)) {
-        const char *slash = strrchr(source->repo_path, '/');
-        buf_addf(&repository, "local/%s", slash && slash[1] ? slash + 1 : source->repo_path);
-    } else {
-        const char *dot = strrchr(source->file, '.');
-        buf_addf(&repository, "local/%.*s", (int)(dot ? (size_t)(dot - source->file) : strlen(source->file)),
-                 source->file);
-    }
-    run->row.repository = keep(run, buf_str(&repository));
-    run->row.ref = keep(run, source->ref   ? source->ref
-                             : payload_ref ? payload_ref
-                             : ref.len > 0 ? buf_str(&ref)
-                                           : "refs/heads/main");
-    run->row.sha = keep(run, after     ? after
-                             : sha.len ? buf_str(&sha)
-                                       : "0000000000000000000000000000000000000000");
-}
-
 static void fill_row(struct run *run, const struct run_source *source)
 {
     const char *name = *run->workflow->name ? run->workflow->name : source->file;
@@ -95,14 +65,16 @@ static void fill_row(struct run *run, const struct run_source *source)
                                 .name = keep(run, name),
                                 .title = keep(run, name),
                                 .event = keep(run, source->event),
-                                .actor = keep(run, source->actor ? source->actor : run->e->actor),
+                                .ref = keep(run, source->prepared->ref),
+                                .sha = keep(run, source->prepared->sha),
+                                .actor = keep(run, source->prepared->actor),
+                                .repository = keep(run, source->prepared->repository),
                                 .repo_id = source->repo_id,
                                 .created_at = run->row.created_at ? run->row.created_at : now_ns(),
                                 .log_size = -1};
     run->row.changed_at = now_ns();
     run->repo_path = keep(run, source->repo_path);
     run->uncommitted = json_is_true(json_object_get(run->request, "uncommitted"));
-    fill_origin(run, source);
 }
 
 /* github needs the run's number, run-name needs github. */
@@ -139,20 +111,19 @@ static int put_json(struct store *st, int64_t id, enum run_text which, const jso
     return store_put_run_text(st, id, which, buf_str(&line), line.len, err);
 }
 
-static json_t *plan_of(const struct run *run, json_t *payload)
+static json_t *plan_of(const struct run *run, const struct event *event)
 {
-    struct event event = {.name = run->row.event, .ref = run->row.ref, .payload = payload};
     _json_ json_t *contexts = json_copy(run->contexts);
 
     json_object_del(contexts, "secrets");
-    json_t *plan = plan_to_json(run->workflow, &event, contexts);
+    json_t *plan = plan_to_json(run->workflow, event, contexts);
     return plan ? plan : json_object();
 }
 
 static int put_texts(struct run *run, const struct run_source *source, json_t *payload, struct err *err)
 {
     struct store *st = run->e->store;
-    _json_ json_t *plan = plan_of(run, payload), *empty = json_object();
+    _json_ json_t *plan = plan_of(run, &source->prepared->event), *empty = json_object();
     int r = store_put_run_text(st, run->row.id, RUN_SOURCE, source->text, source->len, err);
 
     if (r == 0)
@@ -198,16 +169,13 @@ static int put_last_run(struct run *run, const struct run_source *source, struct
 static int put_new_run(struct run *run, const struct run_source *source, struct err *err)
 {
     struct store *st = run->e->store;
-    _json_ json_t *payload = NULL;
+    json_t *payload = source->prepared->payload;
 
     int r = source->drop ? register_drop(run, source, err) : 0;
     if (r == 0)
         r = store_put_run(st, &run->row, err);
-    if (r == 0) {
-        payload = source->payload ? json_incref(source->payload) : make_payload(source, &run->row);
-        r = payload ? fill_contexts(run, source, payload, err)
-                    : err_errno(err, -ENOMEM, "cannot start a run");
-    }
+    if (r == 0)
+        r = fill_contexts(run, source, payload, err);
     if (r == 0 && run->workflow->run_name)
         r = store_put_run(st, &run->row, err);
     if (r == 0)
@@ -252,8 +220,9 @@ static int put_and_activate(struct run *run, const struct run_source *source, in
     return 0;
 }
 
-int run_submit(struct engine *e, const struct run_source *source, struct workflow *w, int64_t *ret_run,
-               struct err *err)
+/* source is prepared. */
+static int submit_prepared(struct engine *e, const struct run_source *source, struct workflow *w,
+                           int64_t *ret_run, struct err *err)
 {
     struct run *run = calloc(1, sizeof(*run));
     struct workflow *followed = NULL;
@@ -280,6 +249,23 @@ int run_submit(struct engine *e, const struct run_source *source, struct workflo
     if (followed)
         workflow_free(w); /* the source may have names from it */
     return r;
+}
+
+int run_submit(struct engine *e, const struct run_source *source, struct workflow *w, int64_t *ret_run,
+               struct err *err)
+{
+    _prepared_event_ struct prepared_event prepared = {0};
+    struct run_source full = *source;
+
+    if (!full.prepared) {
+        int r = source_prepare(e, source, &prepared, err);
+        if (r < 0) {
+            workflow_free(w);
+            return r;
+        }
+        full.prepared = &prepared;
+    }
+    return submit_prepared(e, &full, w, ret_run, err);
 }
 
 /* ------------------------------------------------------------------------------------------- taken up again

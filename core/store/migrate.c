@@ -78,6 +78,10 @@ static const char *const versions[] = {
     "ALTER TABLE jobs ADD COLUMN environment_url TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE jobs ADD COLUMN permissions TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE jobs ADD COLUMN concurrency TEXT NOT NULL DEFAULT '';",
+    /* 4: what deliveries of events came to */
+    "CREATE TABLE deliveries (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, text TEXT NOT "
+    "NULL,"
+    "  changed_at INTEGER NOT NULL);",
 };
 
 static int user_version(sqlite3 *db)

@@ -46,6 +46,13 @@ static const struct column error_columns[] = {
     I64(error_row, changed_at),
 };
 
+static const struct column delivery_columns[] = {
+    I64(delivery_row, id),
+    TEXT(delivery_row, name),
+    TEXT(delivery_row, text),
+    I64(delivery_row, changed_at),
+};
+
 static const struct column run_columns[] = {
     I64(run_row, id),
     I64(run_row, workflow_id),
@@ -153,6 +160,20 @@ const struct row_table error_table = {
     .get_sql = "SELECT id, name, text, changed_at FROM errors WHERE id = ?1",
     .insert_sql = "INSERT INTO errors (name, text, changed_at) VALUES (?2, ?3, ?4)",
     .update_sql = "UPDATE errors SET name = ?2, text = ?3, changed_at = ?4 WHERE id = ?1",
+};
+
+const struct row_table delivery_table = {
+    .name = "deliveries",
+    .columns = delivery_columns,
+    .n_columns = ARRAY_LEN(delivery_columns),
+    .size = sizeof(struct delivery_row),
+    .change = CHANGE_DELIVERY,
+    .slot = 2,
+    .run_offset = 0,
+    .job_offset = 0,
+    .get_sql = "SELECT id, name, text, changed_at FROM deliveries WHERE id = ?1",
+    .insert_sql = "INSERT INTO deliveries (name, text, changed_at) VALUES (?2, ?3, ?4)",
+    .update_sql = "UPDATE deliveries SET name = ?2, text = ?3, changed_at = ?4 WHERE id = ?1",
 };
 
 const struct row_table run_table = {
@@ -464,6 +485,7 @@ int row_put(struct store *st, const struct row_table *t, void *row, struct err *
 ROW_FUNCTIONS(workflow)
 ROW_FUNCTIONS(repo)
 ROW_FUNCTIONS(error)
+ROW_FUNCTIONS(delivery)
 ROW_FUNCTIONS(run)
 ROW_FUNCTIONS(job)
 ROW_FUNCTIONS(step)

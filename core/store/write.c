@@ -114,6 +114,14 @@ int store_put_error(struct store *st, const char *name, const char *text, struct
                      "DELETE FROM errors WHERE name = ?1", id, name, text, err);
 }
 
+int store_put_delivery(struct store *st, const char *name, const char *text, struct err *err)
+{
+    return put_named(st, &delivery_table,
+                     "INSERT INTO deliveries (name, text, changed_at) VALUES (?1, ?2, ?3) ON CONFLICT (name)"
+                     " DO UPDATE SET text = excluded.text, changed_at = excluded.changed_at",
+                     NULL, store_find_delivery(st, name), name, text, err);
+}
+
 #define SETTING_PUT(t)                                                                                       \
     "INSERT INTO " t " (name, value, changed_at) VALUES (?1, ?2, ?3) ON CONFLICT (name)"                     \
     " DO UPDATE SET value = excluded.value, changed_at = excluded.changed_at"

@@ -6,22 +6,8 @@
 #define RUNFS_PLAN_H
 
 #include "runfs/arena.h"
+#include "runfs/event.h"
 #include "runfs/workflow.h"
-
-/* What happened: the input of filters and of the github context. Strings borrowed; "" where they do not
- * apply. */
-struct event {
-    const char *name;                 /* "push", "workflow_dispatch", ... */
-    const char *ref;                  /* "refs/heads/main" */
-    const json_t *payload;            /* the webhook's JSON object; may be NULL */
-    const char *const *changed_paths; /* NULL-terminated; NULL: unknown, then path filters match */
-};
-
-/*
- * Whether `on` lets this event start the workflow; appends one sentence to `why` either way
- * ("push: branch main matches branches: main", "push: branch dev matches none of branches: main, v1").
- */
-bool event_matches(const struct workflow *w, const struct event *e, struct buf *why);
 
 /*
  * GitHub's filter patterns. `*` matches any run of characters but `/`, `**` any run, `**` + `/` at the start
@@ -38,12 +24,6 @@ bool glob_match(const char *pattern, const char *text);
  */
 bool glob_list_match(const char *const *patterns, const char *text);
 const char *glob_list_find(const char *const *patterns, const char *text);
-
-/*
- * The paths that a push's payload says its commits added, changed or removed: NULL-terminated, owned by the
- * arena. NULL when the payload tells none or memory ran out: then they are unknown, and path filters match.
- */
-const char *const *event_changed_paths(const json_t *payload, struct arena *a);
 
 /*
  * Checks given inputs (strings, or JSON of the right type) against a trigger's declarations and fills in
@@ -106,5 +86,15 @@ int plan_order(const struct workflow *w, size_t **ret);
  * or what is wrong with it. NULL: no memory, or needs that go in a circle.
  */
 json_t *plan_to_json(const struct workflow *w, const struct event *e, json_t *contexts);
+
+/*
+ * Appends the workflow as YAML with nothing left to be known: anchors written out, and in each job and step
+ * what holds where nothing is written (if, shell, working-directory, permissions, timeouts,
+ * continue-on-error). text is what w was parsed from. matrices: object, job id -> array of its combinations,
+ * for those that are known; a matrix then is the list of these. 0, -EINVAL for a text that is no mapping,
+ * -EFBIG, -ENOMEM.
+ */
+int workflow_expand(const struct workflow *w, const char *text, size_t len, const json_t *matrices,
+                    struct buf *ret);
 
 #endif

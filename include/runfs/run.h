@@ -48,6 +48,8 @@ struct engine_opts {
     struct machines *machines;           /* borrowed */
     const struct job_services *services; /* borrowed; NULL: none */
     int slots;                           /* jobs at once; 0: config/slots, and that follows changes */
+    bool triggers; /* schedules fire, runs start workflow_run, linked checkouts are followed: a daemon's work
+                    */
     bool defaults; /* write the default settings that are missing (slots, retention_days, labels) */
 };
 
@@ -80,6 +82,16 @@ int engine_refresh_repo(struct engine *e, int64_t repo_id, struct err *err);
 /* dispatch/NAME: text is key=value lines or one JSON object, empty for no inputs. */
 int engine_dispatch(struct engine *e, int64_t workflow_id, const char *text, size_t len, int64_t *ret_run,
                     struct err *err);
+
+/*
+ * events/NAME: delivers a payload (a JSON object; empty for a made one) to every registered workflow that it
+ * concerns: those of the linked repository that `repository.full_name` names, of all of them when it names
+ * none, and to dropped ones, which belong to no repository. What came of it, a line a workflow, is the
+ * event's delivery row then. -EINVAL for what is no payload; errors/events-NAME says why. _start: whether the
+ * beginning of one, as far as it was written, can still become one.
+ */
+int engine_deliver(struct engine *e, const char *event, const char *text, size_t len, struct err *err);
+int engine_deliver_start(struct engine *e, const char *event, const char *text, size_t len, struct err *err);
 
 /* Verbs of ctl. -EINVAL with a sentence when the state does not allow it ("run 7 is already completed"). */
 int engine_cancel_run(struct engine *e, int64_t run_id,
@@ -158,11 +170,25 @@ int engine_submit(struct engine *e, const struct run_request *req, int64_t *ret_
 /* Blocks until the run is completed. Returns 0, -ENOENT, or -EINTR when *stop became true. */
 int engine_wait(struct engine *e, int64_t run_id, const volatile sig_atomic_t *stop);
 
+/* Appends a run's workflow, expanded, with the matrices that are known by now. -ENOENT: there is no such run.
+ */
+int run_expanded(struct store *st, int64_t run_id, struct buf *ret);
+
 /* What the scheduler is doing, for status. */
 struct engine_status {
     int slots, busy, queued_jobs, active_runs;
     int pending; /* runs and jobs that wait for a concurrency group */
 };
 void engine_status(struct engine *e, struct engine_status *ret);
+
+/* One schedule of a registered workflow. Strings are valid during the call only. */
+struct schedule_status {
+    const char *workflow; /* "ci.yml", "REPO/ci.yml" */
+    const char *cron, *zone;
+    int64_t next;    /* wall-clock ns; 0: never */
+    const char *why; /* why never: "there is no time zone 'X'"; "" */
+};
+typedef void schedule_fn(void *data, const struct schedule_status *s);
+void engine_each_schedule(struct engine *e, schedule_fn *fn, void *data);
 
 #endif

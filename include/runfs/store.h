@@ -46,6 +46,7 @@ enum change_kind {
     CHANGE_OUTPUT, /* id: output */
     CHANGE_ARTIFACT,
     CHANGE_CACHE,
+    CHANGE_DELIVERY, /* what came of an event's last delivery; id: delivery row */
 };
 
 struct change {
@@ -99,6 +100,12 @@ struct repo_row {
 };
 
 struct error_row { /* the reason of a refused drop: errors/NAME */
+    int64_t id;
+    const char *name, *text;
+    int64_t changed_at;
+};
+
+struct delivery_row { /* what the last delivery of an event came to: events/NAME */
     int64_t id;
     const char *name, *text;
     int64_t changed_at;
@@ -199,6 +206,7 @@ struct setting_row {
 const struct workflow_row *store_get_workflow(struct store *st, int64_t id);
 const struct repo_row *store_get_repo(struct store *st, int64_t id);
 const struct error_row *store_get_error(struct store *st, int64_t id);
+const struct delivery_row *store_get_delivery(struct store *st, int64_t id);
 const struct run_row *store_get_run(struct store *st, int64_t id);
 const struct job_row *store_get_job(struct store *st, int64_t id);
 const struct step_row *store_get_step(struct store *st, int64_t id);
@@ -207,6 +215,7 @@ const struct setting_row *store_get_setting(struct store *st, enum setting_kind 
 void workflow_row_unref(const struct workflow_row *r);
 void repo_row_unref(const struct repo_row *r);
 void error_row_unref(const struct error_row *r);
+void delivery_row_unref(const struct delivery_row *r);
 void run_row_unref(const struct run_row *r);
 void job_row_unref(const struct job_row *r);
 void step_row_unref(const struct step_row *r);
@@ -218,6 +227,7 @@ void setting_row_unref(const struct setting_row *r);
 int64_t store_find_workflow(struct store *st, int64_t repo_id, const char *name, bool removed);
 int64_t store_find_repo(struct store *st, const char *name);
 int64_t store_find_error(struct store *st, const char *name);
+int64_t store_find_delivery(struct store *st, const char *name);
 int64_t store_find_job(struct store *st, int64_t run_id, int attempt, const char *key);
 int64_t store_find_output(struct store *st, int64_t job_id, int64_t step_id, const char *name);
 int64_t store_find_setting(struct store *st, enum setting_kind kind, const char *name);
@@ -275,6 +285,7 @@ int store_put_setting(struct store *st, enum setting_kind kind, const char *name
                       struct err *err);
 int store_put_error(struct store *st, const char *name, const char *text,
                     struct err *err); /* text NULL: remove it */
+int store_put_delivery(struct store *st, const char *name, const char *text, struct err *err);
 
 int store_delete_repo(struct store *st, int64_t id, struct err *err); /* its workflows become removed */
 int store_delete_run(struct store *st, int64_t id,
