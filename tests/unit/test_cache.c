@@ -198,19 +198,27 @@ static void nothing_half_saved_survives_a_kill(void **state)
     (void)state;
     store_close(st);
     for (int round = 0; round < 12; round++) {
+        char saved[64];
+        int told[2];
+        assert_int_equal(pipe(told), 0);
         pid_t pid = fork();
         if (pid == 0) {
+            close(told[0]);
             if (store_open(dir, &st, NULL) < 0)
                 _exit(2);
             for (int i = 0; i < 1000; i++) {
                 char key[32];
                 snprintf(key, sizeof(key), "k-%d-%d", round, i);
                 (void)try_save(&on_main, key, "content", NULL, NULL);
+                (void)!write(told[1], ".", 1);
             }
             _exit(0);
         }
-        (void)usleep(3000 + (unsigned)round * 1700);
+        close(told[1]);
+        assert_int_equal(read_exact(told[0], saved, (size_t)round + 1), 0); /* so many are in: it is at it */
+        (void)usleep((unsigned)round * 170);
         kill(pid, SIGKILL);
+        close(told[0]);
         assert_int_equal(waitpid(pid, NULL, 0), pid);
         assert_int_equal(store_open(dir, &st, NULL), 0);
         n = cache_list(st, 0, ids, ARRAY_LEN(ids));
