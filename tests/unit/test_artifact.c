@@ -61,9 +61,16 @@ struct item {
     bool hard;
 };
 
+/* Writes to a descriptor; once that is -1, what comes is cut off. */
+static la_ssize_t pack_bytes(struct archive *a, void *fd, const void *bytes, size_t len)
+{
+    (void)a;
+    return *(int *)fd < 0 ? -1 : write(*(int *)fd, bytes, len);
+}
+
 static int pack(const struct item *items, size_t n, bool zip)
 {
-    int fd = memfd_create("archive", MFD_CLOEXEC);
+    int fd = memfd_create("archive", MFD_CLOEXEC), to = fd;
     struct archive *a = archive_write_new();
 
     assert_true(fd >= 0);
@@ -72,7 +79,7 @@ static int pack(const struct item *items, size_t n, bool zip)
     else
         archive_write_set_format_gnutar(a);
     archive_write_set_bytes_per_block(a, 0);
-    assert_int_equal(archive_write_open_fd(a, fd), ARCHIVE_OK);
+    assert_int_equal(archive_write_open(a, &to, NULL, pack_bytes, NULL), ARCHIVE_OK);
     for (size_t i = 0; i < n; i++) {
         struct archive_entry *e = archive_entry_new();
         const char *text = items[i].text ? items[i].text : "";
@@ -92,7 +99,7 @@ static int pack(const struct item *items, size_t n, bool zip)
     }
     /* what declares more than it has is cut off there */
     if (n && items[n - 1].size)
-        archive_write_fail(a);
+        to = -1;
     archive_write_free(a);
     lseek(fd, 0, SEEK_SET);
     return fd;
