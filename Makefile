@@ -16,6 +16,7 @@ PACKAGES := gcc make pkg-config libfuse3-dev fuse3 libsqlite3-dev libyaml-dev li
             libarchive-dev libmicrohttpd-dev libjwt-dev \
             git bash ca-certificates
 TEST_PACKAGES := libcmocka-dev python3-minimal rsync vim-tiny sqlite3 bubblewrap jq
+CHECK_PACKAGES := valgrind clang clang-format
 LIBS := fuse3 sqlite3 yaml-0.1 jansson libcrypto glib-2.0 libpcre2-8 libarchive libmicrohttpd libjwt
 
 BUILD := build
@@ -52,7 +53,7 @@ PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
 PKG_LIBS = $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lm
 
 .DELETE_ON_ERROR:
-.PHONY: all help deps test unit scenarios demo install uninstall fmt fmt-check bench fuzz clean
+.PHONY: all help deps test unit scenarios demo install uninstall fmt fmt-check bench fuzz valgrind clean
 
 all: $(BUILD)/runfs $(BUILD)/runfs-agent ## build runfs and its agent into build/
 
@@ -139,6 +140,11 @@ fuzz: $(FUZZERS:%=build-fuzz/fuzz_%) ## run every fuzzer for FUZZ_SECONDS (60) u
 	    echo "  FUZZ  $$f"; mkdir -p build-fuzz/corpus/$$f; seeds=; [ ! -d tests/fuzz/corpus/$$f ] || seeds=tests/fuzz/corpus/$$f; \
 	    build-fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 -print_final_stats=0 -verbosity=0 \
 	        -artifact_prefix=build-fuzz/ build-fuzz/corpus/$$f $$seeds; done
+
+valgrind: deps ## the unit tests and a scenario under valgrind
+	$(Q)tests/install-packages $(CHECK_PACKAGES)
+	$(Q)$(MAKE) --no-print-directory all $(UNIT_BIN)
+	$(Q)BUILD=$(BUILD) tests/valgrind
 
 install: all ## install under PREFIX (/usr/local)
 	install -D -m 755 $(BUILD)/runfs $(DESTDIR)$(PREFIX)/bin/runfs

@@ -54,7 +54,7 @@ void agent_fill(struct agent *a); /* blocks for more input; sets ended */
 
 /* exec.c: starts and ends commands. */
 void command_start(struct agent *a, const void *payload, size_t len);
-void command_reap(struct agent *a);
+void command_reap(void *agent); /* struct agent */
 void command_pump(struct agent *a, int stream);
 void command_interrupt(struct agent *a);
 void command_kill_all(struct agent *a);
@@ -78,9 +78,15 @@ void terminal_resize(struct agent *a, const void *payload, size_t len);
 
 /* tree.c */
 void tree_signal(pid_t root, int signal); /* root, its session, and all that descend from it */
-void tree_kill_all(void); /* everything below this process; what was killed is still to be reaped */
-bool tree_empty(void);    /* nothing is below this process, not even a zombie */
-void tree_end(void);      /* kills and reaps everything, as far as 5 s suffice */
+/* SIGKILL to everything below this process, and again to what was forked meanwhile, for a second at most.
+ * reap() is called between, so that the dead do not pile up. As process 1: all at once, without waiting. */
+typedef void tree_reap_fn(void *data);
+void tree_kill_all(tree_reap_fn *reap, void *data);
+/* SIGKILL to each child that is not spared. */
+typedef bool tree_spared_fn(void *data, pid_t pid);
+void tree_kill_children(tree_spared_fn *spared, void *data);
+bool tree_empty(void); /* nothing is below this process, not even a zombie */
+void tree_end(void);   /* kills and reaps everything, as far as 5 s suffice */
 
 /* files.c */
 void file_put_begin(struct agent *a, const void *payload, size_t len);

@@ -145,8 +145,9 @@ void command_start(struct agent *a, const void *payload, size_t len)
     c->active = true;
 }
 
-void command_reap(struct agent *a)
+void command_reap(void *agent)
 {
+    struct agent *a = agent;
     struct command *c = &a->command;
     char info[1024];
     int status;
@@ -197,7 +198,7 @@ static void command_escalate(struct agent *a)
         c->next_stage = now + terminate_wait;
         break;
     default:
-        tree_kill_all();
+        tree_kill_all(command_reap, a);
         c->stage = STAGE_KILLED;
         c->next_stage = now + rekill_wait;
     }
@@ -215,7 +216,7 @@ void command_interrupt(struct agent *a)
 void command_kill_all(struct agent *a)
 {
     if (!a->command.active) {
-        tree_kill_all();
+        tree_kill_all(command_reap, a);
         return;
     }
     a->command.cancelled = true;

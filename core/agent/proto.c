@@ -283,6 +283,7 @@ void spawn_request_encode(struct buf *b, const struct spawn_request *x)
     wire_add_str(b, x->scratch);
     wire_add_str(b, x->mask);
     wire_add_str(b, x->image);
+    wire_add_str(b, x->files);
     wire_add_str(b, x->hostname);
     wire_add_u32(b, x->no_network);
     wire_add_u32(b, x->uid);
@@ -303,6 +304,7 @@ int spawn_request_decode(const void *payload, size_t len, struct spawn_request *
     x.scratch = wire_str(&w);
     x.mask = wire_str(&w);
     x.image = wire_str(&w);
+    x.files = wire_str(&w);
     x.hostname = wire_str(&w);
     x.no_network = wire_u32(&w) != 0;
     x.uid = wire_u32(&w);

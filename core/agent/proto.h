@@ -118,6 +118,7 @@ struct spawn_request {
     const char *scratch;  /* name below the spawner's scratch directory */
     const char *mask;     /* a layer over the lower one; "" for none */
     const char *image;    /* host path; "" for the host's own root */
+    const char *files;    /* path inside, of a directory that is in memory; "" for none */
     const char *hostname; /* [a-z0-9-]+ */
     bool no_network;
     uint32_t uid;      /* for argv: become this user and group first; 0: stay */

@@ -39,7 +39,7 @@ static void put_event(struct running_job *j, struct process_files *f)
     json_t *event = json_object_get(json_object_get(j->scope.contexts, "github"), "event");
 
     f->event = json_dumps(event, JSON_INDENT(2) | JSON_ENCODE_ANY);
-    buf_addf(path, "%s/_github_workflow/event.json", machine_paths(j->machine)->temp);
+    buf_addf(path, "%s/event.json", machine_paths(j->machine)->files);
     f->put[f->n_put++] = (struct machine_file){.path = buf_str(path),
                                                .mode = 0644,
                                                .data = f->event ? f->event : "{}",
@@ -57,7 +57,7 @@ static int files_prepare(struct running_job *j, const struct process *p, struct 
                       [FILE_STATE] = {"save_state", ENV_FILE_MAX},
                       [FILE_SUMMARY] = {"step_summary", SUMMARY_MAX}};
 
-    buf_addf(&f->dir, "%s/_runner_file_commands/%u", machine_paths(j->machine)->temp, ++j->processes);
+    buf_addf(&f->dir, "%s/%u", machine_paths(j->machine)->files, ++j->processes);
     for (size_t i = 0; i < FILES; i++) {
         buf_addf(&f->paths[i], "%s/%s", buf_str(&f->dir), names[i].name);
         f->put[i] = (struct machine_file){.path = buf_str(&f->paths[i]), .mode = 0666, .data = ""};

@@ -75,6 +75,7 @@ struct machine_spec {
 struct machine_paths {
     const char *workspace; /* GITHUB_WORKSPACE */
     const char *temp;      /* RUNNER_TEMP */
+    const char *files;     /* below it, for the runner's own small files: in memory where a machine can */
     const char *tool_cache;
     const char *home;
 };

@@ -482,7 +482,7 @@ static void killed_tree(void **state)
     snprintf(mark, sizeof(mark), "3598.%d%d", getpid(), backend[0]);
     snprintf(script, sizeof(script),
              "trap '' INT TERM; f() { for i in 1 2 3 4 5 6; do setsid sleep %s & done; }; f; "
-             "(f; (f; sleep 1000) & ) & while :; do (sleep 0.001 &) ; done",
+             "(f; (f; sleep 1000) & ) & next() { next & }; next; next; next; wait; sleep 1000",
              mark);
     pthread_create(&thread, NULL, kill_soon, m);
     shell_run(m, &s, script);
@@ -536,11 +536,14 @@ static void agent_killed(void **state)
 {
     struct machine *m = acquire();
     _shell_ struct shell s = {0}, t = {0};
+    char mark[64], script[200];
     pthread_t thread;
 
     (void)state;
+    snprintf(mark, sizeof(mark), "3597.%d%d", getpid(), backend[0]);
+    snprintf(script, sizeof(script), "next() { next & }; next; next; sleep %s", mark);
     pthread_create(&thread, NULL, kill_agent_soon, m);
-    shell_run(m, &s, "sleep 100");
+    shell_run(m, &s, script);
     pthread_join(thread, NULL);
     assert_int_equal(s.ret, -ECONNRESET);
     assert_true(str_starts(s.err.msg, "the machine is gone"));
@@ -549,6 +552,10 @@ static void agent_killed(void **state)
     machine_interrupt(m);
     machine_kill(m);
     machine_release(m);
+    /* what it ran forks and ends all the time, and goes after it all the same */
+    for (int i = 0; i < 500 && processes_with(mark) > 0; i++)
+        usleep(10000);
+    assert_int_equal(processes_with(mark), 0);
 }
 
 /* The program that is killed: it owns a machine in which a script runs. Its own process, as this one has
