@@ -482,7 +482,8 @@ static void killed_tree(void **state)
     snprintf(mark, sizeof(mark), "3598.%d%d", getpid(), backend[0]);
     snprintf(script, sizeof(script),
              "trap '' INT TERM; f() { for i in 1 2 3 4 5 6; do setsid sleep %s & done; }; f; "
-             "(f; (f; sleep 1000) & ) & next() { next & }; next; next; next; wait; sleep 1000",
+             "(f; (f; sleep 1000) & ) & next() { [ $1 = 0 ] || next $(($1 - 1)) & }; next 20000; next 20000; "
+             "wait; sleep 1000",
              mark);
     pthread_create(&thread, NULL, kill_soon, m);
     shell_run(m, &s, script);
@@ -541,7 +542,8 @@ static void agent_killed(void **state)
 
     (void)state;
     snprintf(mark, sizeof(mark), "3597.%d%d", getpid(), backend[0]);
-    snprintf(script, sizeof(script), "next() { next & }; next; next; sleep %s", mark);
+    snprintf(script, sizeof(script),
+             "next() { [ $1 = 0 ] || next $(($1 - 1)) & }; next 20000; next 20000; sleep %s", mark);
     pthread_create(&thread, NULL, kill_agent_soon, m);
     shell_run(m, &s, script);
     pthread_join(thread, NULL);
@@ -553,7 +555,7 @@ static void agent_killed(void **state)
     machine_kill(m);
     machine_release(m);
     /* what it ran forks and ends all the time, and goes after it all the same */
-    for (int i = 0; i < 500 && processes_with(mark) > 0; i++)
+    for (int i = 0; i < 3000 && processes_with(mark) > 0; i++)
         usleep(10000);
     assert_int_equal(processes_with(mark), 0);
 }
