@@ -28,6 +28,9 @@ enum row_kind {
     ROW_SETTING, /* write a value, remove to reset */
     ROW_SECRET,  /* as a setting, and never read */
     ROW_DISPATCH,
+    ROW_TREE,   /* whatever is below an artifact, at any depth: files, directories and links as they are */
+    ROW_BLOB,   /* a file of the state directory, as it is */
+    ROW_EVENT,  /* a payload: write it whole */
     ROW_EXEC,   /* write a command; the close returns when it has ended */
     ROW_OUTPUT, /* what a command by hand printed */
     ROW_ROOTFS, /* a machine's root directory, and all that is below it */
@@ -39,6 +42,7 @@ enum owner {
     OWN_WORKFLOW,
     OWN_REPO,
     OWN_ERROR,
+    OWN_EVENT, /* id: its index, from 1 */
     OWN_RUN,
     OWN_JOB,
     OWN_STEP,
@@ -46,6 +50,8 @@ enum owner {
     OWN_CONFIG,
     OWN_SECRET,
     OWN_VAR,
+    OWN_ARTIFACT,
+    OWN_CACHE,
     OWN_MACHINE,
     OWN_SNAPSHOT,
     OWN_COMMAND

@@ -11,7 +11,9 @@
 
 enum { PIPE_SIZE = 256 * 1024 };
 static const int64_t interrupt_wait = 15 * SECOND / 2, terminate_wait = 5 * SECOND / 2;
-static const int64_t output_wait = 10 * SECOND; /* for what holds the output open after the command's end */
+/* For what holds the output open after the end of the command; a terminal only empties. */
+static const int64_t terminal_wait = SECOND / 10;
+static const int64_t output_wait = 10 * SECOND;
 static const int64_t count_wait = SECOND / 5;
 static const int64_t rekill_wait = SECOND / 100; /* then what was forked while all was killed is killed */
 
@@ -19,6 +21,7 @@ static void command_release(struct command *c)
 {
     exec_request_release(&c->request);
     free(c->payload);
+    buf_release(&c->typed);
     *c = (struct command){.output = {-1, -1}};
 }
 
@@ -55,31 +58,14 @@ static int open_pipes(int out[2], int err[2])
     return 0;
 }
 
-static int open_terminal(const struct exec_request *r, int *ret_master, int *ret_slave)
+static int command_spawn_in_terminal(struct command *c, const char **ret_stage)
 {
-    struct winsize size = {.ws_row = (unsigned short)r->rows, .ws_col = (unsigned short)r->columns};
-    _close_ int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    int slave = -1;
+    int master = terminal_open(c->request.rows, c->request.columns, &slave);
 
-    if (master < 0 || unlockpt(master) < 0)
-        return -errno;
-    int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (slave < 0)
-        return -errno;
-    (void)ioctl(master, TIOCSWINSZ, &size);
-    *ret_slave = slave;
-    *ret_master = TAKE_FD(master);
-    return 0;
-}
-
-/* Its output goes past this process: whoever asked gets the terminal's master. */
-static int spawn_on_terminal(struct agent *a, struct command *c, const char **ret_stage)
-{
-    _close_ int master = -1, slave = -1;
-    int r = open_terminal(&c->request, &master, &slave);
-
-    *ret_stage = "cannot make a terminal for";
-    if (r < 0)
-        return r;
+    *ret_stage = "cannot open a terminal for";
+    if (master < 0)
+        return master;
     struct spawn_command s = {.argv = c->request.argv,
                               .env = c->request.env,
                               .cwd = c->request.cwd,
@@ -87,19 +73,23 @@ static int spawn_on_terminal(struct agent *a, struct command *c, const char **re
                               .out = slave,
                               .err = slave,
                               .terminal = true};
-    r = spawn_command(&s, &c->pid, ret_stage);
-    if (r == 0)
-        agent_send_fd(a, FRAME_TERMINAL, "", 0, master);
-    return r;
+    int r = spawn_command(&s, &c->pid, ret_stage);
+    close(slave);
+    if (r < 0) {
+        close(master);
+        return r;
+    }
+    c->terminal = true;
+    c->output[0] = master;
+    return 0;
 }
 
-static int command_spawn(struct agent *a, struct command *c, const char **ret_stage)
+static int command_spawn(struct command *c, const char **ret_stage)
 {
     int out[2], err[2];
 
-    if (c->request.terminal)
-        return spawn_on_terminal(a, c, ret_stage);
     int r = open_pipes(out, err);
+
     *ret_stage = "cannot make pipes for";
     if (r < 0)
         return r;
@@ -143,7 +133,7 @@ void command_start(struct agent *a, const void *payload, size_t len)
         return;
     }
     c->started = mono_ns();
-    int r = command_spawn(a, c, &stage);
+    int r = c->request.rows ? command_spawn_in_terminal(c, &stage) : command_spawn(c, &stage);
     if (r < 0) {
         bool in_cwd = strcmp(stage, "cannot enter") == 0;
         snprintf(words, sizeof(words), "%s %.700s: %s", stage, in_cwd ? c->request.cwd : c->request.argv[0],
@@ -158,8 +148,9 @@ void command_start(struct agent *a, const void *payload, size_t len)
     c->active = true;
 }
 
-void command_reap(struct agent *a)
+void command_reap(void *agent)
 {
+    struct agent *a = agent;
     struct command *c = &a->command;
     char info[1024];
     int status;
@@ -210,7 +201,7 @@ static void command_escalate(struct agent *a)
         c->next_stage = now + terminate_wait;
         break;
     default:
-        tree_kill_all();
+        tree_kill_all(command_reap, a);
         c->stage = STAGE_KILLED;
         c->next_stage = now + rekill_wait;
     }
@@ -228,7 +219,7 @@ void command_interrupt(struct agent *a)
 void command_kill_all(struct agent *a)
 {
     if (!a->command.active) {
-        tree_kill_all();
+        tree_kill_all(command_reap, a);
         return;
     }
     a->command.cancelled = true;
@@ -257,6 +248,8 @@ static void command_finish(struct agent *a)
                                  .duration_ns = (uint64_t)(c->ended - c->started),
                                  .start_error = ""};
 
+    if (c->terminal) /* what it left in the background loses its terminal, as at any logout */
+        cleanup_close(&c->output[0]);
     for (int i = 0; i < 2; i++)
         if (c->output[i] >= 0)
             keep_draining(a, c->output[i]);
@@ -275,8 +268,9 @@ static int64_t earlier(int64_t a, int64_t b)
 static bool command_over(const struct command *c, int64_t now)
 {
     bool silent = c->output[0] < 0 && c->output[1] < 0;
+    int64_t wait = c->terminal ? terminal_wait : output_wait;
 
-    if (!c->exited || (!silent && now - c->ended < output_wait))
+    if (!c->exited || (!silent && now - c->ended < wait))
         return false;
     return c->stage < STAGE_KILLED || tree_empty();
 }
@@ -314,8 +308,9 @@ int command_tick(struct agent *a)
     }
     if (c->stage > 0 && now >= c->next_stage)
         command_escalate(a);
-    if (c->exited && now - c->ended < output_wait)
-        next = earlier(next, c->ended + output_wait);
+    int64_t wait = c->terminal ? terminal_wait : output_wait;
+    if (c->exited && now - c->ended < wait)
+        next = earlier(next, c->ended + wait);
     else if (c->stage == 0)
         next = earlier(next, c->deadline);
     if (c->stage > 0)

@@ -194,7 +194,6 @@ void exec_request_encode(struct buf *b, const struct exec_request *x)
         wire_add_str(b, x->get[i]);
         wire_add_u64(b, x->get_max[i]);
     }
-    wire_add_u32(b, x->terminal);
     wire_add_u32(b, x->rows);
     wire_add_u32(b, x->columns);
     frame_end(b, begin);
@@ -236,7 +235,6 @@ int exec_request_decode(const void *payload, size_t len, struct exec_request *re
         x.get[i] = wire_str(&w);
         x.get_max[i] = wire_u64(&w);
     }
-    x.terminal = wire_u32(&w) != 0;
     x.rows = wire_u32(&w);
     x.columns = wire_u32(&w);
     if (x.argv && !x.argv[0])
@@ -287,6 +285,7 @@ void spawn_request_encode(struct buf *b, const struct spawn_request *x)
     wire_add_str(b, x->scratch);
     wire_add_str(b, x->mask);
     wire_add_str(b, x->image);
+    wire_add_str(b, x->runner_files);
     add_strings(b, x->layers);
     wire_add_str(b, x->hostname);
     wire_add_u32(b, x->no_network);
@@ -321,6 +320,7 @@ int spawn_request_decode(const void *payload, size_t len, struct spawn_request *
     x.scratch = wire_str(&w);
     x.mask = wire_str(&w);
     x.image = wire_str(&w);
+    x.runner_files = wire_str(&w);
     x.layers = take_strings(&w);
     x.hostname = wire_str(&w);
     x.no_network = wire_u32(&w) != 0;

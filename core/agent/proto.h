@@ -24,7 +24,7 @@ enum {
     FRAME_TO_DAEMON_MAX = 64 * 1024 - FRAME_HEADER, /* a whole frame is a round number of pages */
     FRAME_TO_AGENT_MAX = 16 * 1024 * 1024,          /* EXEC: argv and env; the kernel's own limit is 6 MiB */
     FRAME_DATA_MAX = 256 * 1024,                    /* what the daemon puts into one data frame */
-    AGENT_VERSION = 1,
+    AGENT_VERSION = 2,
 };
 
 enum frame_type {
@@ -38,6 +38,8 @@ enum frame_type {
     FRAME_GET_TREE,  /* str dir: answered with FRAME_TREE_DATA ... FRAME_TREE_END */
     FRAME_TREE_DATA, /* bytes, either direction */
     FRAME_TREE_END,  /* to the agent: empty, no more bytes. To the daemon: i32 error, str words */
+    FRAME_INPUT,     /* bytes for the terminal of the running command; none: its other end was closed */
+    FRAME_WINDOW,    /* u32 rows, u32 columns of that terminal */
     FRAME_ALONE,     /* asks whether anything but the agent lives; answered with FRAME_STATE */
     FRAME_MAKE_DIRS, /* str path: made with its parents; answered with FRAME_STATE */
     /* agent to daemon */
@@ -49,7 +51,6 @@ enum frame_type {
     FRAME_GOT_DATA,   /* bytes of the file that is being got */
     FRAME_GOT_END,    /* u32 index, i32 error: that file is complete */
     FRAME_STATE,      /* i32 error, str words: 0, or what is in the way */
-    FRAME_TERMINAL,   /* empty; the master of the command's terminal comes with it as a descriptor */
 };
 
 struct frame {
@@ -95,8 +96,7 @@ struct exec_request {
     const char **get;         /* owned array of borrowed strings */
     uint64_t *get_max;        /* owned */
     uint32_t n_get;
-    bool terminal; /* on a terminal of so many rows and columns, not on pipes */
-    uint32_t rows, columns;
+    uint32_t rows, columns; /* of a terminal of its own; 0: pipes */
 };
 void exec_request_encode(struct buf *b, const struct exec_request *x);
 /* Returns 0, -EPROTO or -ENOMEM. */
@@ -132,6 +132,7 @@ struct spawn_request {
     const char *image;         /* host path; "" for the host's own root */
     const char **layers;       /* decode: owned array; names below scratch/layers, newest first, between the
                                   mask and what is written */
+    const char *runner_files;  /* path inside, of a directory that is in memory; "" for none */
     const char *hostname;      /* [a-z0-9-]+ */
     bool no_network;           /* a network of its own, of a loopback interface only */
     bool filtered;             /* and its network's filter is not its root's to change */

@@ -164,7 +164,7 @@ struct machines {
     bool mask_stale;           /* something was hidden since */
     bool split;                /* sandboxes have no overlay over the whole root */
     bool no_masks;             /* this kernel's tmpfs cannot hold one: each machine's own layer has to */
-    struct timespec resolv;    /* of /etc/resolv.conf as the mask has it */
+    struct timespec copied[2]; /* times of the host's files as the mask has them */
     struct backend backends[BACKENDS];
     struct machine_probe probes[BACKENDS];
     struct spawner sandboxes, processes;
@@ -199,7 +199,7 @@ struct machine {
     unsigned starts;
     unsigned mask; /* which; 0: none */
     struct machine_paths paths;
-    char *path_strings[4]; /* owned: what paths points to */
+    char *path_strings[5]; /* owned: what paths points to */
     char note[256];
     struct limits limits;
     struct nat nat;
@@ -326,7 +326,10 @@ void pool_fill(struct pool *p); /* makes what is missing, releases what is stale
 int mask_ensure(struct machines *ms, bool image, char *ret_name, size_t size, struct err *err);
 /* Whether the mask that a machine was booted with is the one that it would be booted with now. */
 bool mask_is_current(struct machines *ms, const struct machine *m);
-int mask_fill(struct machines *ms, int dir_fd, bool image);
+int mask_fill(struct machines *ms, int dir_fd, bool image, const char *hostname);
+/* /etc/hosts for a machine of that name; a mask has it for usual_hostname. */
+int mask_hosts(int dir_fd, const char *hostname);
+extern const char usual_hostname[];
 /* Only its empty directories, for a root that is no overlay. */
 int mask_dirs(struct machines *ms, int dir_fd);
 /* The id on disk of a machine's root: high for the real root, else one's own. */

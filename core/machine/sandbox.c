@@ -9,20 +9,6 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-static int put_hosts(int upper, const char *hostname)
-{
-    _buf_ struct buf b = BUF_INIT;
-
-    buf_addf(&b, "127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost ip6-localhost ip6-loopback\n", hostname);
-    if (!buf_ok(&b))
-        return -ENOMEM;
-    (void)read_file("/etc/hosts", 1024 * 1024, &b, NULL);
-    _close_ int fd = openat(upper, "etc/hosts", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    if (fd < 0 || (geteuid() == 0 && fchown(fd, machine_root_id(), machine_root_id()) < 0))
-        return -errno;
-    return write_all(fd, b.ptr, b.len);
-}
-
 /* The resolver of slirp4netns. */
 static int put_resolver(int upper)
 {
@@ -53,18 +39,18 @@ static void make_disk(struct machine *m)
 static int make_first(const struct machine *m, const struct machine_spec *spec, int upper, bool with_mask)
 {
     uid_t id = machine_root_id();
-    int r = with_mask ? mask_fill(m->ms, upper, spec->image != NULL) : 0;
+    int r = with_mask ? mask_fill(m->ms, upper, spec->image != NULL, spec->name) : 0;
 
     if (r == 0 && m->ms->split) /* without an overlay over the whole root */
         r = mask_dirs(m->ms, upper);
     if (r == 0)
         r = scratch_dirs(m->ms, upper, spec->workspace + 1, id);
     if (r == 0)
-        r = scratch_dir(m->ms, upper, "home/runner/work/_temp", 0755, id);
+        r = scratch_dirs(m->ms, upper, m->paths.files + 1, id);
+    if (r == 0 && !with_mask && !str_eq(spec->name, usual_hostname))
+        r = mask_hosts(upper, spec->name);
     if (r == 0)
         r = scratch_dir(m->ms, upper, "etc", 0755, id);
-    if (r == 0)
-        r = put_hosts(upper, spec->name);
     return r == 0 && spec->network == MACHINE_NET_NAT ? put_resolver(upper) : r;
 }
 
@@ -127,6 +113,7 @@ static int sandbox_try(struct machines *ms, const struct machine_spec *spec, str
                                     .mask = mask,
                                     .image = spec->image ? spec->image : "",
                                     .layers = layers,
+                                    .runner_files = m->paths.files,
                                     .hostname = spec->name,
                                     .no_network = spec->network != MACHINE_NET_HOST,
                                     .filtered = nat,

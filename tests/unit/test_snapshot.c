@@ -484,49 +484,6 @@ static void stopped(void **state)
     machine_release(m);
 }
 
-/* --------------------------------------------------------------------------------------------- terminals */
-
-static void on_terminal(void *data, int master_take)
-{
-    static const char typed[] = "tty; stty size; echo $((6 * 7)); exit 3\n";
-
-    *(int *)data = master_take;
-    (void)!write(master_take, typed, sizeof(typed) - 1);
-}
-
-static void terminal(void **state)
-{
-    struct machine *m = acquire(&plain);
-    const char *const argv[] = {"bash", "--norc", "--noediting", "-i", NULL};
-    int master = -1;
-    struct machine_exec x = {.argv = argv,
-                             .env = plain_env,
-                             .cwd = "/",
-                             .terminal = on_terminal,
-                             .rows = 33,
-                             .columns = 101,
-                             .data = &master};
-    struct machine_result r = {0};
-    struct err err = {0};
-    char text[4096];
-    size_t len = 0;
-    ssize_t n;
-
-    (void)state;
-    assert_int_equal(machine_exec(m, &x, &r, &err), 0);
-    assert_int_equal(r.exit_code, 3);
-    assert_true(master >= 0);
-    while ((n = read(master, text + len, sizeof(text) - 1 - len)) > 0)
-        len += (size_t)n;
-    text[len] = '\0';
-    close(master);
-    assert_non_null(strstr(text, "/dev/pts/0\r\n"));
-    assert_non_null(strstr(text, "33 101\r\n"));
-    assert_non_null(strstr(text, "42\r\n"));
-    assert_null(strstr(text, "no job control"));
-    machine_release(m);
-}
-
 /* -------------------------------------------------------------------------------------------------- pool */
 
 static void wait_for_warm(const char *label, unsigned n)
@@ -775,7 +732,6 @@ static int run_all(void)
         cmocka_unit_test(transitions),
         cmocka_unit_test(pauses),
         cmocka_unit_test(stopped),
-        cmocka_unit_test(terminal),
         cmocka_unit_test(warm),
         cmocka_unit_test(survives_the_end),
         cmocka_unit_test(survives_a_crash),
