@@ -141,7 +141,7 @@ show_fn show_step_status, show_step_outcome, show_step_conclusion, show_step_exi
 show_fn show_config, show_var, show_label, show_run_artifacts, show_caches;
 show_fn show_vm_status, show_vm_why, show_vm_backend, show_vm_image, show_vm_label, show_vm_cpus,
     show_vm_memory, show_vm_address, show_vm_boot, show_vm_uptime, show_vm_console, show_vm_limits,
-    show_vm_exec, link_vm_job, link_vm_last, link_job_vm, link_image, show_command, show_command_exit_code,
+    show_vm_exec, link_vm_job, link_vm_last, link_job_vm, show_image, show_command, show_command_exit_code,
     show_command_duration, show_snapshot_created, show_snapshot_cost;
 
 extern const struct name_class class_events, class_workflows, class_drafts, class_repos, class_repo_workflows,

@@ -408,6 +408,9 @@ static bool listed(struct fs *fs, struct node n)
 
     if (tree[n.row].kind == ROW_WAIT)
         return owner_completed(fs, tree[n.row].owner, n.id);
+    if (tree[n.row].kind ==
+        ROW_ROOTFS) /* a whole system, which nobody wants in a copy of runs/ or a grep -r */
+        return false;
     if (tree[n.row].kind == ROW_DIR || tree[n.row].kind == ROW_LOG || tree[n.row].kind == ROW_CTL ||
         tree[n.row].kind == ROW_BLOB || tree[n.row].kind == ROW_OUTPUT || tree[n.row].kind == ROW_EXEC)
         return true;

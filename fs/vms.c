@@ -152,13 +152,14 @@ static int64_t find_image(struct fs *fs, int64_t up, const char *name)
 
 const struct name_class class_images = {find_image, next_image, name_image};
 
-int link_image(struct fs *fs, int64_t id, struct buf *ret)
+int show_image(struct fs *fs, int64_t id, struct buf *ret)
 {
-    if (id == HOST_IMAGE) {
-        buf_adds(ret, "/");
-        return 0;
-    }
-    return image_of(fs, id, ret) ? 0 : -ENOENT;
+    if (id == HOST_IMAGE)
+        buf_addc(ret, '/');
+    else if (!image_of(fs, id, ret))
+        return -ENOENT;
+    buf_addc(ret, '\n');
+    return 0;
 }
 
 static int64_t find_command(struct fs *fs, int64_t up, const char *name)
