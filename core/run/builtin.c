@@ -11,6 +11,10 @@ static const struct builtin_action builtins[] = {
     {"actions/upload-artifact", "", upload_main, NULL, NULL},
     {"actions/upload-artifact", "merge", upload_merge_main, NULL, NULL},
     {"actions/download-artifact", "", download_main, NULL, NULL},
+    {"actions/setup-node", "", setup_main, setup_post, "success()", .replaceable = true},
+    {"actions/setup-python", "", setup_main, setup_post, "success()", .replaceable = true},
+    {"actions/setup-go", "", setup_main, setup_post, "success()", .replaceable = true},
+    {"actions/setup-java", "", setup_main, setup_post, "success()", .replaceable = true},
 };
 
 const struct builtin_action *builtin_action_find(const char *repository, const char *path)

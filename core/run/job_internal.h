@@ -149,6 +149,7 @@ void process_judge(struct running_step *s, const struct machine_result *result, 
 /* A program of the runner's own in the machine, whose output is not shown. All borrowed. */
 struct tool {
     char *const *argv;
+    char *const *env;          /* NULL: what such programs get */
     const char *cwd;           /* NULL: the workspace */
     struct machine_file *file; /* put before it starts; NULL: none */
     struct buf *out, *errors;  /* what it prints is appended; NULL: dropped */
@@ -231,6 +232,7 @@ struct builtin_action {
     void (*main)(struct running_step *s, struct use *u);
     void (*post)(struct running_step *s, struct use *u); /* NULL: none */
     const char *post_if;                                 /* NULL: always() */
+    bool replaceable; /* by the real one, where config/actions_mirror has that */
 };
 const struct builtin_action *builtin_action_find(const char *repository,
                                                  const char *path); /* NULL: there is none */

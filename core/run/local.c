@@ -50,6 +50,11 @@ static int action(void *data, const char *repository, const char *ref, char ret_
     return r == 0 ? remote_tar(rs, repository, ret_sha, ret_tar_fd, err) : r;
 }
 
+static bool mirrored(void *data, const char *repository)
+{
+    return remote_mirrored(run_of(data)->e->remotes, repository);
+}
+
 static int checkout(void *data, const struct checkout *what, struct checked_out *ret, struct err *err)
 {
     const struct run *run = run_of(data);
@@ -264,6 +269,7 @@ struct job_outside local_outside_functions(struct local_outside *l)
 {
     return (struct job_outside){.data = l,
                                 .action = action,
+                                .mirrored = mirrored,
                                 .checkout = checkout,
                                 .artifact_put = artifact_put,
                                 .artifact_list = artifact_ids,

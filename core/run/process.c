@@ -296,7 +296,8 @@ static int run_quietly(struct running_job *j, struct machine_exec *x, struct err
                                       "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "GIT_TERMINAL_PROMPT=0", NULL};
     struct machine_result result = {0};
 
-    x->env = env;
+    if (!x->env)
+        x->env = env;
     x->deadline_mono_ns = j->deadline;
     int r = machine_exec(j->machine, x, &result, err);
     if (r == 0 && result.start_error)
@@ -314,6 +315,7 @@ int tool_run(struct running_job *j, const struct tool *t, struct err *err)
     struct kept kept = {
         .streams = {NULL, t->out, t->errors}, .out_fd = t->out_fd, .max = t->max ? t->max : 64u << 20};
     struct machine_exec x = {.argv = (const char *const *)t->argv,
+                             .env = (const char *const *)t->env,
                              .cwd = t->cwd ? t->cwd : machine_paths(j->machine)->workspace,
                              .put = t->file,
                              .n_put = t->file != NULL,

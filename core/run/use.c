@@ -119,6 +119,15 @@ static int fetch(struct use *u, const char *dir, struct step_output *log, struct
     return r;
 }
 
+/* Toolchains can be downloaded by those who have the real action at hand. */
+static bool is_replaced(const struct use *u)
+{
+    const struct job_outside *outside = u->job->spec->outside;
+
+    return u->builtin->replaceable && outside && outside->mirrored &&
+           outside->mirrored(outside->data, u->builtin->repository);
+}
+
 /* Where a remote action stands in the machine: beside the temporary directory, as on GitHub. */
 static int remote_dir(struct use *u, struct step_output *log, struct err *err)
 {
@@ -129,8 +138,9 @@ static int remote_dir(struct use *u, struct step_output *log, struct err *err)
     if (r < 0)
         return r;
     u->builtin = builtin_action_find(u->repository, buf_str(&path));
-    if (u->builtin)
+    if (u->builtin && !is_replaced(u))
         return 0;
+    u->builtin = NULL;
     buf_addf(&root, "%.*s/_actions/%s/%s", (int)(slash ? slash - temp : 0), temp, u->repository, u->ref);
     r = fetch(u, buf_str(&root), log, err);
     if (r < 0)
