@@ -11,7 +11,8 @@ enum { PATTERNS_MAX = 16, MATCHERS_MAX = 256, EFFORT_MAX = 1000000 };
 
 /* What a pattern's groups tell. */
 enum part { PART_FILE, PART_FROM, PART_LINE, PART_COLUMN, PART_SEVERITY, PART_CODE, PART_MESSAGE, PARTS };
-static const char *const part_names[PARTS] = {"file", "fromPath", "line", "column", "severity", "code", "message"};
+static const char *const part_names[PARTS] = {"file",     "fromPath", "line",   "column",
+                                              "severity", "code",     "message"};
 
 struct pattern {
     pcre2_code *code; /* owned */
@@ -99,7 +100,8 @@ bool matchers_any(const struct matchers *ms)
     return ms && ms->first;
 }
 
-/* ------------------------------------------------------------------------------------------------- reading */
+/* ------------------------------------------------------------------------------------------------- reading
+ */
 
 static int parse_pattern(json_t *json, struct pattern *ret, struct err *err)
 {
@@ -109,12 +111,13 @@ static int parse_pattern(json_t *json, struct pattern *ret, struct err *err)
 
     if (!regexp)
         return err_set(err, -EINVAL, "a pattern has no regexp");
-    ret->code = pcre2_compile((PCRE2_SPTR)regexp, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_MATCH_INVALID_UTF, &code,
-                              &at, NULL);
+    ret->code = pcre2_compile((PCRE2_SPTR)regexp, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_MATCH_INVALID_UTF,
+                              &code, &at, NULL);
     if (!ret->code) {
         PCRE2_UCHAR words[128];
         pcre2_get_error_message(code, words, sizeof(words));
-        return err_set(err, -EINVAL, "the regexp '%s' is wrong at character %zu: %s", regexp, at + 1, (char *)words);
+        return err_set(err, -EINVAL, "the regexp '%s' is wrong at character %zu: %s", regexp, at + 1,
+                       (char *)words);
     }
     (void)pcre2_jit_compile(ret->code, PCRE2_JIT_COMPLETE);
     for (size_t i = 0; i < PARTS; i++) {
@@ -139,7 +142,8 @@ static int parse_matcher(json_t *json, struct matcher **ret, struct err *err)
     else if (!owner || !*owner)
         r = err_set(err, -EINVAL, "a problem matcher has no owner");
     else if (!json_array_size(patterns) || json_array_size(patterns) > PATTERNS_MAX)
-        r = err_set(err, -EINVAL, "the problem matcher '%s' has no patterns, or more than %d", owner, PATTERNS_MAX);
+        r = err_set(err, -EINVAL, "the problem matcher '%s' has no patterns, or more than %d", owner,
+                    PATTERNS_MAX);
     json_array_foreach(patterns, i, pattern) if (r == 0)
     {
         r = parse_pattern(pattern, &m->patterns[i], err);
@@ -202,11 +206,12 @@ int matchers_add(struct matchers *ms, const char *text, size_t len, struct err *
     return r;
 }
 
-/* ------------------------------------------------------------------------------------------------ matching */
+/* ------------------------------------------------------------------------------------------------ matching
+ */
 
 /* What the groups tell, over what was told before. */
-static void take_groups(struct matchers *ms, const struct pattern *p, const char *line, const struct running *before,
-                        struct running *ret)
+static void take_groups(struct matchers *ms, const struct pattern *p, const char *line,
+                        const struct running *before, struct running *ret)
 {
     const size_t *ends = pcre2_get_ovector_pointer(ms->data);
     uint32_t n = pcre2_get_ovector_count(ms->data);
@@ -230,8 +235,10 @@ static bool run_pattern(struct matchers *ms, const struct pattern *p, const char
     return pcre2_match(p->code, (PCRE2_SPTR)line, len, 0, 0, ms->data, ms->context) > 0;
 }
 
-/* One line through one matcher, its patterns from the last to the first. True: ret holds a problem's parts. */
-static bool matcher_step(struct matchers *ms, struct matcher *m, const char *line, size_t len, struct running *ret)
+/* One line through one matcher, its patterns from the last to the first. True: ret holds a problem's parts.
+ */
+static bool matcher_step(struct matchers *ms, struct matcher *m, const char *line, size_t len,
+                         struct running *ret)
 {
     for (size_t i = m->n; i-- > 0;) {
         struct running *before = i ? &m->state[i - 1] : NULL;
