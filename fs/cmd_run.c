@@ -29,7 +29,8 @@ static const char help[] =
     "      --job ID              only this job and those that it needs\n"
     "      --matrix K:V          only combinations with this value\n"
     "      --label LABEL=BACKEND what a label means: sandbox, bubblewrap, host; '*=sandbox' maps all\n"
-    "      --workspace DIR       the repository that the workflow belongs to\n"
+    "      --workspace DIR       the repository that the workflow belongs to (default: the one that FILE is "
+    "in)\n"
     "      --repository O/R, --actor NAME, --ref REF   what the github context says\n"
     "      --state DIR           where the run is kept (default: $XDG_STATE_HOME/runfs; a temporary place "
     "while that is in use)\n"
@@ -535,6 +536,28 @@ static int say_refused(const struct options *o, const struct err *err)
     return 1;
 }
 
+/* The directory that FILE's `.github/workflows` is in, or the git work tree around it. */
+static bool find_workspace(const char *file, char ret[PATH_MAX])
+{
+    static const char workflows[] = "/.github/workflows";
+    struct stat st;
+
+    if (!realpath(file, ret))
+        return false;
+    *strrchr(ret, '/') = '\0';
+    if (str_ends(ret, workflows) && strlen(ret) > strlen(workflows)) {
+        ret[strlen(ret) - strlen(workflows)] = '\0';
+        return true;
+    }
+    for (; *ret; *strrchr(ret, '/') = '\0') {
+        _buf_ struct buf git = BUF_INIT;
+        buf_addf(&git, "%s/.git", ret);
+        if (stat(buf_str(&git), &st) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int run_session(struct session *s, struct options *o)
 {
     struct sigaction action = {.sa_handler = on_interrupt};
@@ -550,6 +573,8 @@ static int run_session(struct session *s, struct options *o)
             fprintf(stderr, "runfs run: %s: %s\n", o->request.workspace, strerrordesc_np(errno));
             return 1;
         }
+        o->request.workspace = workspace;
+    } else if (find_workspace(o->file, workspace)) {
         o->request.workspace = workspace;
     }
     sigaction(SIGINT, &action, NULL);

@@ -21,7 +21,7 @@ struct handle {
     struct log_view *view; /* owned: a log */
     int log_fd;            /* the daemon's own log; -1 */
     bool writes, dirty, fresh, committed, too_big;
-    pid_t opener; /* thread group that opened it for writing */
+    pid_t opener; /* thread that opened it for writing */
     int64_t read_to;
     pthread_mutex_t lock;
     atomic_int refs; /* a reader that has its answer may close the file before the answering thread is done
@@ -282,18 +282,19 @@ static struct handle *handle_new(struct mounted *m, struct node n)
     return h;
 }
 
-/* The thread group of a request's thread, so that any thread of the opener may close; the thread itself if
- * unknown. */
-static pid_t thread_group(pid_t tid)
+/* Whether a thread is of the process that opened the file, or there is nobody left who could close it better.
+ */
+static bool is_opener(const struct handle *h, pid_t tid)
 {
-    _buf_ struct buf text = BUF_INIT;
     char path[64];
 
-    snprintf(path, sizeof(path), "/proc/%d/status", tid);
-    if (read_file(path, 65536, &text, NULL) < 0)
-        return tid;
-    const char *line = strstr(buf_str(&text), "\nTgid:");
-    return line ? (pid_t)strtol(line + 6, NULL, 10) : tid;
+    if (tid == h->opener)
+        return true;
+    snprintf(path, sizeof(path), "/proc/%d/task/%d", tid, h->opener);
+    if (access(path, F_OK) == 0)
+        return true;
+    snprintf(path, sizeof(path), "/proc/%d", h->opener);
+    return access(path, F_OK) < 0;
 }
 
 static int open_for_reading(struct fs *fs, struct handle *h, struct fuse_file_info *fi)
@@ -337,7 +338,7 @@ static int open_for_writing(fuse_req_t req, struct handle *h, struct fuse_file_i
 
     h->writes = true;
     h->fresh = fi->flags & O_TRUNC;
-    h->opener = thread_group(fuse_req_ctx(req)->pid);
+    h->opener = fuse_req_ctx(req)->pid;
     fi->direct_io = 1;
     if (r < 0 || h->fresh || tree[h->node.row].kind == ROW_SECRET || tree[h->node.row].kind == ROW_DISPATCH ||
         tree[h->node.row].kind == ROW_CTL)
@@ -378,8 +379,8 @@ static void read_log(fuse_req_t req, struct handle *h, size_t size, off_t off)
     pthread_mutex_lock(&h->lock);
     if (to && h->view)
         n = log_view_read(h->view, to, size, off);
-    else if (to)
-        n = pread(h->log_fd, to, size, off) < 0 ? -errno : pread(h->log_fd, to, size, off);
+    else if (to && (n = pread(h->log_fd, to, size, off)) < 0)
+        n = -errno;
     if (n > 0 && off + n > h->read_to)
         h->read_to = off + n;
     pthread_mutex_unlock(&h->lock);
@@ -461,7 +462,7 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
         return;
     }
     h->writes = h->fresh = true;
-    h->opener = thread_group(fuse_req_ctx(req)->pid);
+    h->opener = fuse_req_ctx(req)->pid;
     fi->fh = (uintptr_t)h;
     fi->direct_io = 1;
     handle_stat(fs, h, &e.attr);
@@ -546,7 +547,7 @@ static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         pthread_mutex_lock(&h->lock);
         bool empty_drop = kind == ROW_DROP && h->fresh && !h->committed;
         bool due = h->dirty || h->too_big || empty_drop;
-        if (due && thread_group(fuse_req_ctx(req)->pid) == h->opener)
+        if (due && is_opener(h, fuse_req_ctx(req)->pid))
             r = handle_commit(fs_of(req), h);
         pthread_mutex_unlock(&h->lock);
     }

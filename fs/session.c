@@ -25,10 +25,16 @@ static void tell_stale(struct mounted *m, uint64_t parent, uint64_t ino, const c
         return;
     }
     pthread_mutex_lock(&m->lock);
-    s->next = m->stale;
-    m->stale = s;
-    pthread_cond_signal(&m->told);
+    bool known =
+        m->stale && !name && m->stale->parent == parent && m->stale->ino == ino; /* runs/, many times */
+    if (!known) {
+        s->next = m->stale;
+        m->stale = s;
+        pthread_cond_signal(&m->told);
+    }
     pthread_mutex_unlock(&m->lock);
+    if (known)
+        free(s);
 }
 
 static void *teller(void *data)

@@ -17,6 +17,8 @@
 /* Serves the control socket until its end; then everything in the machine is killed. Returns an exit code. */
 int agent_serve(int control);
 
+enum { STAGE_KILLED = 3 };
+
 /* One command that runs or ran. */
 struct command {
     bool active; /* from EXEC to the report */
@@ -26,8 +28,8 @@ struct command {
     int output[2];          /* stdout, stderr; -1 at their end */
     int64_t started, ended; /* monotonic ns */
     int64_t deadline;       /* 0: none */
-    int stage;              /* 0, then the number of signals sent to end it: SIGINT, SIGTERM, SIGKILL */
-    int64_t next_stage;     /* when the next one is due */
+    int stage;          /* 0, then the number of signals sent to end it: SIGINT, SIGTERM, SIGKILL to all */
+    int64_t next_stage; /* when the next one is due */
     bool timed_out, cancelled;
     struct exec_request request;
     void *payload; /* owned: what request points into */
@@ -67,7 +69,9 @@ int spawn_command(const struct spawn_command *c, pid_t *ret, const char **ret_st
 
 /* tree.c */
 void tree_signal(pid_t root, int signal); /* root, its session, and all that descend from it */
-void tree_kill_all(void);                 /* everything below this process, until nothing is left */
+void tree_kill_all(void); /* everything below this process; what was killed is still to be reaped */
+bool tree_empty(void);    /* nothing is below this process, not even a zombie */
+void tree_end(void);      /* kills and reaps everything, as far as 5 s suffice */
 
 /* files.c */
 void file_put_begin(struct agent *a, const void *payload, size_t len);

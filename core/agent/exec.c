@@ -10,7 +10,8 @@
 
 enum { PIPE_SIZE = 256 * 1024 };
 static const int64_t interrupt_wait = 15 * SECOND / 2, terminate_wait = 5 * SECOND / 2;
-static const int64_t output_wait = 10 * SECOND; /* for what holds the output open after the command's end */
+static const int64_t output_wait = 10 * SECOND;  /* for what holds the output open after the command's end */
+static const int64_t rekill_wait = SECOND / 100; /* then what was forked while all was killed is killed */
 
 static void command_release(struct command *c)
 {
@@ -168,8 +169,8 @@ static void command_escalate(struct agent *a)
         break;
     default:
         tree_kill_all();
-        c->stage = 3;
-        c->next_stage = INT64_MAX;
+        c->stage = STAGE_KILLED;
+        c->next_stage = now + rekill_wait;
     }
 }
 
@@ -184,12 +185,13 @@ void command_interrupt(struct agent *a)
 
 void command_kill_all(struct agent *a)
 {
-    tree_kill_all();
-    if (!a->command.active)
+    if (!a->command.active) {
+        tree_kill_all();
         return;
+    }
     a->command.cancelled = true;
-    a->command.stage = 3;
-    a->command.next_stage = INT64_MAX;
+    a->command.stage = STAGE_KILLED;
+    command_escalate(a);
 }
 
 /* What still writes to the output keeps a reader, so that a server in the background does not die of it. */
@@ -226,6 +228,16 @@ static int64_t earlier(int64_t a, int64_t b)
     return b && b < a ? b : a;
 }
 
+/* A command that was killed is over when nothing of it is left; what its machine runs next finds it gone. */
+static bool command_over(const struct command *c, int64_t now)
+{
+    bool silent = c->output[0] < 0 && c->output[1] < 0;
+
+    if (!c->exited || (!silent && now - c->ended < output_wait))
+        return false;
+    return c->stage < STAGE_KILLED || tree_empty();
+}
+
 int command_tick(struct agent *a)
 {
     struct command *c = &a->command;
@@ -233,8 +245,7 @@ int command_tick(struct agent *a)
 
     if (!c->active)
         return -1;
-    bool silent = c->output[0] < 0 && c->output[1] < 0;
-    if (c->exited && (silent || now - c->ended >= output_wait)) {
+    if (command_over(c, now)) {
         command_finish(a);
         return -1;
     }
@@ -244,7 +255,7 @@ int command_tick(struct agent *a)
     }
     if (c->stage > 0 && now >= c->next_stage)
         command_escalate(a);
-    if (c->exited)
+    if (c->exited && now - c->ended < output_wait)
         next = earlier(next, c->ended + output_wait);
     else if (c->stage == 0)
         next = earlier(next, c->deadline);

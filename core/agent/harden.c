@@ -63,40 +63,76 @@ static const unsigned denied[] = {SYS_bpf,
 
 #if defined(__x86_64__)
 #define SECCOMP_ARCH AUDIT_ARCH_X86_64
+/* The same calls as 32-bit programs name them; any program may, by `int 0x80`. */
+static const unsigned denied_i386[] = {357, 283, 128, 350, 129, 336, 374, 288, 286,
+                                       287, 342, 425, 88,  87,  115, 51,  131, 79};
 #elif defined(__aarch64__)
 #define SECCOMP_ARCH AUDIT_ARCH_AARCH64
 #endif
 
-/* Programs of another architecture (32-bit) could name the calls by other numbers; those are few and pass. */
+#ifdef SECCOMP_ARCH
+struct filter {
+    struct sock_filter code[128];
+    unsigned short n;
+};
+
+#define ADD(f, ...) ((f)->code[(f)->n++] = (struct sock_filter)__VA_ARGS__)
+#define LOAD(f, field) ADD(f, BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field)))
+/* Skips so many instructions when what was loaded compares (JEQ, JGE) to a value or does not. */
+#define JUMP(f, how, value, yes, no) ADD(f, BPF_JUMP(BPF_JMP | BPF_##how | BPF_K, (value), (yes), (no)))
+#define ALLOW(f) ADD(f, BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW))
+#define DENY(f) ADD(f, BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM))
+
+static void deny_calls(struct filter *f, const unsigned *calls, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        JUMP(f, JEQ, calls[i], 0, 1);
+        DENY(f);
+    }
+}
+
+/* Native calls, those of 32-bit x86; programs of any other architecture cannot run here. */
+static void filter_fill(struct filter *f)
+{
+    LOAD(f, arch);
+    JUMP(f, JEQ, SECCOMP_ARCH, 2, 0);
+    unsigned short foreign = f->n;
+    JUMP(f, JEQ, 0, 0, 0);
+    ALLOW(f);
+    LOAD(f, nr);
+#ifdef __x86_64__
+    JUMP(f, JGE, 0x40000000, 0, 1); /* the x32 numbers of the same calls */
+    DENY(f);
+#endif
+    deny_calls(f, denied, ARRAY_LEN(denied));
+    /* A terminal's input must not be forged, and the hypervisor's sockets are not a job's. */
+    JUMP(f, JEQ, SYS_ioctl, 0, 4);
+    LOAD(f, args[1]);
+    JUMP(f, JEQ, TIOCSTI, 0, 1);
+    DENY(f);
+    ALLOW(f);
+    JUMP(f, JEQ, SYS_socket, 0, 3);
+    LOAD(f, args[0]);
+    JUMP(f, JEQ, AF_VSOCK, 0, 1);
+    DENY(f);
+    ALLOW(f);
+#ifdef __x86_64__
+    f->code[foreign] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_I386,
+                                                    (uint8_t)(f->n - foreign - 1), 0);
+    LOAD(f, nr);
+    deny_calls(f, denied_i386, ARRAY_LEN(denied_i386));
+    ALLOW(f);
+#endif
+}
+#endif
+
 static int filter_calls(void)
 {
 #ifdef SECCOMP_ARCH
-    struct sock_filter code[16 + 2 * ARRAY_LEN(denied)];
-    const struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    const struct sock_filter deny = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
-    unsigned short n = 0;
+    struct filter f = {0};
 
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
-    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SECCOMP_ARCH, 1, 0);
-    code[n++] = allow;
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-    for (size_t i = 0; i < ARRAY_LEN(denied); i++) {
-        code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, denied[i], 0, 1);
-        code[n++] = deny;
-    }
-    /* A terminal's input must not be forged, and the hypervisor's sockets are not a job's. */
-    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 3);
-    code[n++] =
-        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1]));
-    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TIOCSTI, 4, 0);
-    code[n++] = allow;
-    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3);
-    code[n++] =
-        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0]));
-    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_VSOCK, 0, 1);
-    code[n++] = deny;
-    code[n++] = allow;
-    struct sock_fprog program = {.len = n, .filter = code};
+    filter_fill(&f);
+    struct sock_fprog program = {.len = f.n, .filter = f.code};
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0)
         return errno == EINVAL ? 0 : -errno; /* a kernel without seccomp */
 #endif

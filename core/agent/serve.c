@@ -190,6 +190,6 @@ int agent_serve(int control)
         if (!a.ended)
             agent_turn(&a, timeout);
     }
-    tree_kill_all();
+    tree_end();
     return 0;
 }

@@ -123,14 +123,20 @@ void tree_signal(pid_t root, int signal)
     signal_descendants(root, true, signal);
 }
 
+bool tree_empty(void)
+{
+    siginfo_t info;
+
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
+}
+
 void tree_kill_all(void)
 {
     if (getpid() == 1) { /* the kernel does it for the whole pid namespace at once */
         kill(-1, SIGKILL);
         return;
     }
-    siginfo_t info;
-    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD)
+    if (tree_empty())
         return; /* the common case, for which /proc need not be read */
     /* Children of what dies come to us, a subreaper; a tree that forks fast is stopped before it is killed.
      */
@@ -139,5 +145,22 @@ void tree_kill_all(void)
         if (signal_descendants(getpid(), false, SIGKILL) == 0)
             return;
         usleep(500);
+    }
+}
+
+void tree_end(void)
+{
+    int64_t until = mono_ns() + 5000000000LL;
+
+    tree_kill_all();
+    if (getpid() == 1) /* the kernel lets it end after all others */
+        return;
+    for (;;) {
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            ;
+        if (tree_empty() || mono_ns() > until)
+            return;
+        usleep(500);
+        tree_kill_all();
     }
 }

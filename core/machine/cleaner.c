@@ -1,5 +1,7 @@
 /* Removes what dead machines leave on disk, behind the backs of those who released them. */
 #include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
 
 #include "core/machine/machine_internal.h"
 #include "runfs/io.h"
@@ -22,16 +24,25 @@ struct cleaner {
     bool ending;
 };
 
+static bool has_ended(int pidfd, int timeout_ms)
+{
+    struct pollfd p = {.fd = pidfd, .events = POLLIN};
+    int n;
+
+    while ((n = poll(&p, 1, timeout_ms)) < 0 && errno == EINTR)
+        ;
+    return n != 0;
+}
+
 static void bury(struct machines *ms, struct grave g)
 {
-    struct pollfd p = {.fd = g.pidfd, .events = POLLIN};
     int r = 0;
 
-    /* Readable when process 1 has died, and the kernel has ended all others of its namespace before it. */
-    if (g.pidfd >= 0)
-        while (poll(&p, 1, 10000) < 0 && errno == EINTR)
-            ;
-    for (int tries = 0; g.path && tries < 5; tries++) {
+    if (g.pidfd >= 0 && !has_ended(g.pidfd, 10000)) {
+        (void)syscall(SYS_pidfd_send_signal, g.pidfd, SIGKILL, NULL, 0);
+        (void)has_ended(g.pidfd, 5000);
+    }
+    for (int tries = 0; g.path && tries < 8; tries++) {
         r = scratch_remove(ms, g.path);
         if (r == 0)
             break;

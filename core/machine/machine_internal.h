@@ -51,7 +51,8 @@ int spawner_request(struct spawner *s, const struct spawn_request *r, struct age
 int spawner_mask(struct spawner *s, const char *name, struct err *err);
 void spawner_release(struct spawner *s);
 
-/* Removes scratch directories on a thread of its own, after their machines have died. */
+/* Removes scratch directories on a thread of its own, after their machines have died. A machine's process
+ * ends when its control socket does, and all in it before it; one that does not is killed. */
 struct cleaner;
 int cleaner_new(struct machines *ms, struct cleaner **ret);
 /* Takes pidfd and path. Beyond a bound it is done at once, so that removal cannot fall behind. */
@@ -79,6 +80,7 @@ int scratch_remove(struct machines *ms, const char *path);
 struct machine_ops {
     const char *name;
     bool isolates;
+    bool one_kill; /* its process is process 1 in it: with that the kernel ends all others */
     /* Fills paths, dir, client. On failure the caller removes `dir` and closes the client. */
     int (*acquire)(struct machines *ms, const struct machine_spec *spec, struct machine *m, struct err *err);
     /* After a machine of it worked or failed with why: words for a person. */

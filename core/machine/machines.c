@@ -251,9 +251,9 @@ void machine_release(struct machine *m)
     if (!m)
         return;
     int pidfd = TAKE_FD(m->client.pidfd);
-    /* A sandbox dies with its process 1. The host's agent has to kill what it started: it does so when its
-     * socket is at its end. */
-    if (pidfd >= 0 && m->ops && m->ops->isolates)
+    /* A sandbox dies with its process 1. Other agents kill what they started when their socket is at its end.
+     */
+    if (pidfd >= 0 && m->ops && m->ops->one_kill)
         (void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
     agent_client_release(&m->client);
     cleaner_add(m->ms->cleaner, pidfd, TAKE(m->dir));

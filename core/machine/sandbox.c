@@ -127,5 +127,8 @@ static void sandbox_explain(const struct machines *ms, const struct err *why, ch
                  ms->scratch);
 }
 
-const struct machine_ops machine_sandbox = {
-    .name = "sandbox", .isolates = true, .acquire = sandbox_acquire, .explain = sandbox_explain};
+const struct machine_ops machine_sandbox = {.name = "sandbox",
+                                            .isolates = true,
+                                            .one_kill = true,
+                                            .acquire = sandbox_acquire,
+                                            .explain = sandbox_explain};

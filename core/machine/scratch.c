@@ -14,7 +14,7 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-enum { SPARES_MAX = 512, DEPTH_MAX = 32 };
+enum { SPARES_MAX = 512 };
 
 int spares_open(struct spares *s, const char *scratch)
 {
@@ -68,8 +68,9 @@ static bool strip(const struct spares *s, int fd)
 }
 
 /* Moves an empty directory to the spares; false when it has to be removed. */
-static bool spares_give(struct spares *s, int at, const char *name, int fd)
+static bool spares_give(void *spares, int at, const char *name, int fd)
 {
+    struct spares *s = spares;
     char spare[32];
 
     pthread_mutex_lock(&s->lock);
@@ -132,98 +133,7 @@ int scratch_dirs(struct machines *ms, int at, const char *path, uid_t owner)
     return r == 0 ? scratch_dir(ms, at, path, 0755, owner) : r;
 }
 
-/* Opens a directory to be emptied, readable or not. */
-static int open_to_empty(int at, const char *name)
-{
-    const int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(at, name, how);
-    char path[64];
-
-    if (fd < 0 && errno == EACCES) {
-        _close_ int handle = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        snprintf(path, sizeof(path), "/proc/self/fd/%d", handle);
-        fd = handle < 0 || chmod(path, 0700) < 0 ? -1 : openat(at, name, how);
-    }
-    struct stat st;
-    if (fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & 0700) != 0700)
-        (void)fchmod(fd, 0700);
-    return fd < 0 ? -errno : fd;
-}
-
-/* A tree that is being removed. What is deep in it is moved to its top, so that depth costs no descriptors.
- */
-struct removal {
-    struct spares *spares;
-    int top;
-    unsigned moved; /* since the pass began */
-    unsigned serial;
-};
-
-static int empty_dir(struct removal *w, int fd, int depth);
-
-static bool move_up(struct removal *w, int at, const char *name)
-{
-    char to[32];
-
-    snprintf(to, sizeof(to), "deep-%u", ++w->serial);
-    if (renameat2(at, name, w->top, to, RENAME_NOREPLACE) < 0)
-        return false;
-    w->moved++;
-    return true;
-}
-
-static int remove_dir(struct removal *w, int at, const char *name, int depth)
-{
-    _close_ int fd = open_to_empty(at, name);
-
-    if (fd < 0)
-        return fd;
-    if (depth >= DEPTH_MAX && move_up(w, at, name))
-        return 0;
-    int r = empty_dir(w, fd, depth + 1);
-    if (r < 0 || spares_give(w->spares, at, name, fd))
-        return r;
-    return unlinkat(at, name, AT_REMOVEDIR) < 0 ? -errno : 0;
-}
-
-static int empty_dir(struct removal *w, int fd, int depth)
-{
-    int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    _closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
-    struct dirent *e;
-    int result = 0;
-
-    if (!dir) {
-        result = -errno;
-        if (copy >= 0)
-            close(copy);
-        return result;
-    }
-    while ((e = readdir(dir))) {
-        if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
-            continue;
-        int r = e->d_type == DT_DIR ? -EISDIR : unlinkat(fd, e->d_name, 0) < 0 ? -errno : 0;
-        if (r == -EISDIR || r == -EPERM)
-            r = remove_dir(w, fd, e->d_name, depth);
-        if (r < 0)
-            result = r;
-    }
-    return result;
-}
-
 int scratch_remove(struct machines *ms, const char *path)
 {
-    _close_ int top = open_to_empty(AT_FDCWD, path);
-    struct removal w = {.spares = &ms->spares, .top = top};
-    int r;
-
-    if (top < 0)
-        return top == -ENOENT ? 0 : top;
-    do {
-        w.moved = 0;
-        r = empty_dir(&w, top, 0);
-    } while (w.moved > 0);
-    if (r < 0 || spares_give(w.spares, AT_FDCWD, path, top))
-        return r;
-    return rmdir(path) < 0 ? -errno : 0;
+    return remove_tree_keeping(path, spares_give, &ms->spares);
 }

@@ -26,13 +26,29 @@ static const char *runner_arch(void)
     return str_eq(u.machine, "aarch64") ? "ARM64" : str_starts(u.machine, "arm") ? "ARM" : "X64";
 }
 
+/* A secret or a variable of that name says whether a step's `::debug::` lines are shown (GitHub
+ * documentation, "Enabling debug logging"). */
+static bool wants_debug(const struct job_spec *spec)
+{
+    static const char *const places[] = {"secrets", "vars"};
+
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        json_t *place = json_object_get(spec->contexts, places[i]);
+        const char *text = json_string_value(json_object_get(place, "ACTIONS_STEP_DEBUG"));
+        if (text && str_eq_ascii_nocase(text, "true"))
+            return true;
+    }
+    return false;
+}
+
 static json_t *runner_context(const struct running_job *j)
 {
     const struct machine_paths *paths = machine_paths(j->machine);
+    json_t *debug = j->debug ? json_string("1") : NULL;
 
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "os", "Linux", "arch", runner_arch(), "name",
-                     j->spec->runner_name, "environment", "self-hosted", "temp", paths->temp, "tool_cache",
-                     paths->tool_cache, "workspace", paths->workspace);
+    return json_pack("{s:s, s:s, s:s, s:o*, s:s, s:s, s:s, s:s}", "os", "Linux", "arch", runner_arch(),
+                     "name", j->spec->runner_name, "debug", debug, "environment", "self-hosted", "temp",
+                     paths->temp, "tool_cache", paths->tool_cache, "workspace", paths->workspace);
 }
 
 /* "Decided by the job's status, but inside of a composite by the action's own": GitHub's runner, status
@@ -148,6 +164,7 @@ int job_prepare(struct running_job *j, struct err *err)
     struct expr_env env;
     int r;
 
+    j->debug = wants_debug(j->spec);
     j->scope.job = j;
     j->scope.file = j->spec->workflow->file;
     j->base_env = json_object();
@@ -258,6 +275,8 @@ static void set_runner_variables(struct running_job *j, json_t *env)
     set_str(env, "RUNNER_ARCH", context_str(j, "runner", "arch"));
     set_str(env, "RUNNER_NAME", context_str(j, "runner", "name"));
     set_str(env, "RUNNER_ENVIRONMENT", context_str(j, "runner", "environment"));
+    if (j->debug)
+        set_str(env, "RUNNER_DEBUG", "1");
     set_str(env, "RUNNER_TEMP", paths->temp);
     set_str(env, "RUNNER_TOOL_CACHE", paths->tool_cache);
     set_str(env, "RUNNER_WORKSPACE", buf_str(&workspace));

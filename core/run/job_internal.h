@@ -52,6 +52,7 @@ struct running_job {
     struct matchers *matchers; /* owned; NULL until one is added */
     unsigned processes;        /* how many were started: names their files */
     int64_t deadline;          /* monotonic; 0: none */
+    bool debug;                /* ACTIONS_STEP_DEBUG */
     bool timed_out;
     bool ending;        /* cancelled or out of time: the deadline is that of what runs all the same */
     bool event_written; /* event.json is in the machine */

@@ -127,7 +127,7 @@ static void on_group(struct step_output *o, const struct command *c, int stream)
 
 static void on_debug(struct step_output *o, const struct command *c, int stream)
 {
-    if (json_is_true(json_object_get(o->job->spec->contexts, "debug")))
+    if (o->job->debug)
         show(o, stream, "##[debug]", c->message);
 }
 

@@ -495,6 +495,11 @@ void use_run(struct running_step *s)
     int r = use_load(u, false, &s->output, &err);
     if (r == 0 && u->action && use_is_local(u))
         r = setup_actions(s->job, u, u->action->steps, u->action->n_steps, &s->output, &err);
+    if (r == 0 && u->action && u->action->pre && use_is_local(u)) {
+        _buf_ struct buf msg = BUF_INIT;
+        buf_addf(&msg, "`pre` execution is not supported for local action from '%s'", u->def->uses);
+        output_warning(&s->output, buf_str(&msg));
+    }
     if (r < 0)
         step_fail(s, err.msg[0] ? err.msg : "The action could not be read");
     else if (use_is_docker(u))

@@ -30,8 +30,13 @@ int write_file_atomic(const char *path, const void *data, size_t len, mode_t mod
 /* mkdir -p. */
 int make_dirs(const char *path, mode_t mode);
 
-/* rm -rf below and including path, by descriptors, never across a symbolic link or into another mount. */
+/* rm -rf below and including path, by descriptors, never across a symbolic link or into another mount
+ * (-EXDEV). Depth costs neither descriptors nor stack. Fine when there is nothing. */
 int remove_tree(const char *path);
+/* The same for a directory; each one that is empty is offered to keep(), which may move it away (true)
+ * instead. */
+typedef bool remove_keep_fn(void *data, int at, const char *name, int fd);
+int remove_tree_keeping(const char *path, remove_keep_fn *keep, void *data);
 
 /* Wall-clock and monotonic nanoseconds. */
 int64_t now_ns(void);

@@ -3,8 +3,9 @@
  * remote hosts); each is, to its user, a byte stream to an agent that executes commands and moves files.
  *
  * Paths inside a machine are the same for every backend: its workspace, temp and home are told by
- * machine_paths(). A machine belongs to one thread at a time, except machine_signal() and machine_kill(),
- * which any thread may call.
+ * machine_paths(). A machine belongs to one thread at a time; what any thread may call says so. From outside
+ * it is known by its id, under which its row and all it went through stand in the store (see
+ * runfs/machine_rows.h), and the functions machines_*() that take an id may be called by any thread.
  */
 #ifndef RUNFS_MACHINE_H
 #define RUNFS_MACHINE_H
@@ -16,12 +17,15 @@
 #include "runfs/buf.h"
 #include "runfs/err.h"
 
+struct store;
 struct machines; /* all backends of this process, with what was found out about them at start */
 struct machine;
 
 struct machines_opts {
-    const char *state_dir; /* absolute; scratch space goes to STATE/machines/; whatever is left there is
-                              removed at start */
+    const char *state_dir; /* absolute; scratch space goes to STATE/machines/; what is left there and is
+                              neither kept nor of a snapshot is removed at start */
+    struct store *store; /* borrowed; where machines, what they went through and snapshots are recorded; NULL:
+                            only in memory, and nothing outlives machines_free() */
     const char *agent; /* path of runfs-agent; NULL: beside the running program, then its libexec directory */
     const char *const *
         hidden; /* NULL-terminated host paths that no machine may see (state directory, mount); may be NULL */
@@ -59,6 +63,12 @@ struct machine_spec {
     const char *name;  /* for logs and hostnames, [a-z0-9-]+ */
     const char *workspace; /* path inside: "/home/runner/work/REPO/REPO"; created empty */
     enum machine_network network;
+    const char *title;      /* its name in vms/; NULL: `name` */
+    const char *label;      /* what it was asked for by ("ubuntu-latest"); finds warm ones. NULL: none */
+    int64_t run_id, job_id; /* whose it is; 0: nobody's */
+    int64_t snapshot; /* what its files begin with: a snapshot's id; 0: as the image has them. -ENOENT: there
+                         is no such snapshot; -EINVAL: it was taken on another backend or image */
+    bool keep;        /* it outlives this process: see machine_keep() */
 };
 
 /* Where things are inside. All absolute; valid until release. */
@@ -72,9 +82,11 @@ struct machine_paths {
 int machine_acquire(struct machines *ms, const struct machine_spec *spec, struct machine **ret,
                     struct err *err);
 
-/* Kills whatever still runs in it, removes all it wrote, forgets it. Takes NULL. Removal may go on behind. */
+/* Kills whatever still runs in it, removes all it wrote that no snapshot has, forgets it. Takes NULL. Removal
+ * may go on behind. */
 void machine_release(struct machine *m);
 
+int64_t machine_id(const struct machine *m); /* its row */
 const struct machine_paths *machine_paths(const struct machine *m);
 const char *machine_backend(const struct machine *m); /* the one that it really is */
 const char *machine_note(const struct machine *m); /* "" or a sentence on a fallback that a log should show */
@@ -96,6 +108,8 @@ enum machine_stream { MACHINE_STDOUT = 1, MACHINE_STDERR = 2 };
  */
 typedef int machine_output_fn(void *data, enum machine_stream stream, const char *bytes, size_t len);
 
+typedef void machine_terminal_fn(void *data, int master_take);
+
 struct machine_exec {
     const char *const *argv; /* argv[0] is looked up in the PATH of env unless it has a slash */
     const char *const *env;  /* NULL-terminated "NAME=value"; the whole environment, nothing is inherited */
@@ -105,6 +119,14 @@ struct machine_exec {
     struct machine_file *get;
     size_t n_get;
     machine_output_fn *output;
+    /*
+     * Set: the command runs on a terminal of its own as leader of a session, instead of on pipes. Called once
+     * with the terminal's master side, which it takes: reads, writes and TIOCSWINSZ there are the caller's,
+     * and output() is never called. When the command ends, processes that still use the terminal get SIGHUP
+     * as soon as the master is closed. -ENOTSUP: this backend has no terminals.
+     */
+    machine_terminal_fn *terminal;
+    unsigned rows, columns; /* of the terminal, at start */
     void *data;
     int64_t deadline_mono_ns; /* 0: none. Then: interrupted, terminated, killed as machine_interrupt() does */
 };
@@ -140,5 +162,112 @@ void machine_kill(struct machine *m);
 /* Copies a tree in or out as a tar stream read from / written to fd (dir: absolute, inside; put makes it). */
 int machine_put_tree(struct machine *m, const char *dir, int tar_fd, struct err *err);
 int machine_get_tree(struct machine *m, const char *dir, int tar_fd, struct err *err);
+
+/* ------------------------------------------------------------------------------------------ what it is doing
+ */
+
+/* A machine's states (terraphim's SessionState). Each change is recorded with its time, in order. */
+enum machine_state {
+    MACHINE_INITIALIZING, /* it is being made */
+    MACHINE_ACTIVE,       /* it waits for a command */
+    MACHINE_EXECUTING,    /* a command runs in it */
+    MACHINE_PAUSED,       /* nothing in it gets the processor */
+    MACHINE_COMPLETED,    /* what it was for is done */
+    MACHINE_FAILED,       /* what it was for failed, or it is gone */
+    MACHINE_ROLLED_BACK,  /* its files are those of a snapshot again, and nothing ran since */
+    MACHINE_TERMINATING,  /* it is being released */
+    MACHINE_STATES
+};
+const char *machine_state_name(enum machine_state state);  /* "rolled_back" */
+enum machine_state machine_state(const struct machine *m); /* any thread */
+
+/* What it was for has ended: completed or failed, with why ("" for nothing to say). Before machine_release().
+ */
+void machine_conclude(struct machine *m, bool success, const char *why);
+
+/*
+ * Recording goes on behind; this waits until all that happened so far is in the store. Any thread.
+ */
+void machines_flush(struct machines *ms);
+
+/* ------------------------------------------------------------------------------------------------ snapshots
+ */
+
+/*
+ * A snapshot has all files of a machine's own: its workspace, /tmp, homes, what was changed below /usr.
+ * Memory and processes are not in it.
+ *
+ * Taken and restored between two commands by starting the machine again: what it wrote so far is frozen as a
+ * layer and a fresh machine of the same name, id and paths stands on it. So its processes are gone
+ * afterwards, and what is mounted in memory (/dev/shm) is empty. A layer is kept on disk as long as a
+ * snapshot, another layer or a living machine needs it; long chains are squashed behind the scenes.
+ *
+ * One thing differs on top of a layer: rename(2) of a directory that lies in it fails with EXDEV, as between
+ * file systems (mv(1) then copies).
+ */
+struct snapshot_spec {
+    const char *name; /* unique in its machine; NULL or "": none */
+    int64_t step_id;  /* 0: none */
+};
+
+/*
+ * -EBUSY: a command runs, the machine is paused, or processes that earlier commands left still live in it
+ * (err names some); nothing has changed then. -EEXIST: the name is taken. -ENOTSUP: its backend cannot (err
+ * says which and why). -ECONNRESET: the machine could not be started again: it is gone.
+ */
+int machine_snapshot(struct machine *m, const struct snapshot_spec *spec, int64_t *ret_snapshot,
+                     struct err *err);
+
+/*
+ * The files of a snapshot, taken from this machine or from another of the same backend and image, become the
+ * machine's. Whatever runs in it is killed; what it wrote since is removed. The workspace that
+ * machine_paths() tells is made if the snapshot does not have it. -ENOENT, -EINVAL, -ENOTSUP, -ECONNRESET as
+ * above; -EBUSY while a command runs.
+ */
+int machine_rollback(struct machine *m, int64_t snapshot, struct err *err);
+
+/* Forgets a snapshot; what only it needed is removed behind. Any thread. -ENOENT */
+int machines_drop_snapshot(struct machines *ms, int64_t snapshot, struct err *err);
+
+/* Whether machines of it can have snapshots; words for why not. */
+bool machine_can_snapshot(const struct machine *m, struct err *err);
+
+/* What the last snapshot or rollback of it cost, ns; 0: none yet. */
+int64_t machine_snapshot_cost(const struct machine *m);
+
+/*
+ * Kept machines outlive this process, also one that was killed: what a kept machine wrote is frozen at the
+ * next start, and machines_revive() boots it again, with its id, title and snapshots. Others that a former
+ * process left are released then.
+ */
+void machine_keep(struct machine *m, bool keep);
+int machines_revive(struct machines *ms, int64_t id, struct machine **ret, struct err *err);
+
+/* ------------------------------------------------------------------------------------- from outside, by id
+ */
+
+/* Nothing in it gets the processor until it is resumed; a running command's deadline goes on. The cgroup
+ * freezer, or SIGSTOP to all its processes. -ENOENT; -EINVAL with words when it is (not) paused already. */
+int machines_pause(struct machines *ms, int64_t id, struct err *err);
+int machines_resume(struct machines *ms, int64_t id, struct err *err);
+/* Kills everything in it, its agent too: whatever uses it finds it gone (-ECONNRESET). */
+int machines_stop(struct machines *ms, int64_t id, struct err *err);
+/* A descriptor (O_PATH) of its root directory as seen inside. Never follow names from it but with
+ * openat2(RESOLVE_IN_ROOT). -ENOTSUP: it has no root of its own. */
+int machines_root(struct machines *ms, int64_t id, int *ret_fd, struct err *err);
+/* What bounds it, a line each ("memory_mib 512 cgroup v1"). Appended. */
+int machines_limits(struct machines *ms, int64_t id, struct buf *ret);
+
+/* ----------------------------------------------------------------------------------------------------- pool
+ */
+
+/*
+ * Keeps n warm machines for a label: what machine_acquire() with that label then finds booted needs only its
+ * workspace made. spec: backend, image, network and name; the rest is of no account. n 0: none. Machines that
+ * are warm and no longer fit are released. Any thread; they are made behind.
+ */
+int machines_pool(struct machines *ms, const char *label, const struct machine_spec *spec, unsigned n,
+                  struct err *err);
+unsigned machines_warm(struct machines *ms, const char *label); /* how many there are now */
 
 #endif

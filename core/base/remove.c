@@ -1,0 +1,121 @@
+/*
+ * rm -rf by descriptors. What is deep in a tree is moved to its top first, so that depth costs neither
+ * descriptors nor stack; that is done in passes, until one moves nothing.
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "runfs/io.h"
+#include "runfs/str.h"
+
+enum { DEPTH_MAX = 32 };
+
+struct removal {
+    remove_keep_fn *keep; /* may be NULL */
+    void *data;
+    int top;
+    dev_t dev;
+    unsigned moved; /* since the pass began */
+    unsigned serial;
+};
+
+/* Opens a directory to be emptied; one that its owner may not read (0000) is made readable first. */
+static int open_to_empty(int at, const char *name)
+{
+    const int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(at, name, how);
+    char path[64];
+    struct stat st;
+
+    if (fd < 0 && errno == EACCES) {
+        _close_ int handle = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", handle);
+        fd = handle < 0 || chmod(path, 0700) < 0 ? -1 : openat(at, name, how);
+    }
+    if (fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & 0700) != 0700)
+        (void)fchmod(fd, 0700);
+    return fd < 0 ? -errno : fd;
+}
+
+static bool move_up(struct removal *w, int at, const char *name)
+{
+    char to[32];
+
+    snprintf(to, sizeof(to), "deep-%u", ++w->serial);
+    if (renameat2(at, name, w->top, to, RENAME_NOREPLACE) < 0)
+        return false;
+    w->moved++;
+    return true;
+}
+
+static int empty_dir(struct removal *w, int fd, int depth);
+
+static int remove_dir(struct removal *w, int at, const char *name, int depth)
+{
+    _close_ int fd = open_to_empty(at, name);
+    struct stat st;
+
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &st) < 0 || st.st_dev != w->dev) /* a mount: what is in it is not ours */
+        return -EXDEV;
+    if (depth >= DEPTH_MAX && move_up(w, at, name))
+        return 0;
+    int r = empty_dir(w, fd, depth + 1);
+    if (r < 0 || (w->keep && w->keep(w->data, at, name, fd)))
+        return r;
+    return unlinkat(at, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+static int empty_dir(struct removal *w, int fd, int depth)
+{
+    int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+    struct dirent *e;
+    int result = 0;
+
+    if (!dir) {
+        result = -errno;
+        if (copy >= 0)
+            close(copy);
+        return result;
+    }
+    while ((errno = 0, e = readdir(dir))) {
+        if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
+            continue;
+        int r = e->d_type == DT_DIR ? -EISDIR : unlinkat(fd, e->d_name, 0) < 0 ? -errno : 0;
+        if (r == -EISDIR || r == -EPERM)
+            r = remove_dir(w, fd, e->d_name, depth);
+        if (r < 0)
+            result = r;
+    }
+    return errno ? -errno : result;
+}
+
+int remove_tree_keeping(const char *path, remove_keep_fn *keep, void *data)
+{
+    _close_ int top = open_to_empty(AT_FDCWD, path);
+    struct removal w = {.keep = keep, .data = data, .top = top};
+    struct stat st;
+    int r;
+
+    if (top < 0)
+        return top == -ENOENT ? 0 : top;
+    if (fstat(top, &st) < 0)
+        return -errno;
+    w.dev = st.st_dev;
+    do {
+        w.moved = 0;
+        r = empty_dir(&w, top, 0);
+    } while (w.moved > 0);
+    if (r < 0 || (keep && keep(data, AT_FDCWD, path, top)))
+        return r;
+    return rmdir(path) < 0 ? -errno : 0;
+}
+
+int remove_tree(const char *path)
+{
+    if (unlink(path) == 0 || errno == ENOENT)
+        return 0;
+    return remove_tree_keeping(path, NULL, NULL);
+}
