@@ -1,4 +1,5 @@
 # Every example workflow is accepted, planned, run, and does what its own last lines say: conclusion, log, annotations and
+# limit: 900
 # summary.
 . "$(dirname "$0")/lib.sh"
 . "$here/tests/corpus.bash"

@@ -1,4 +1,5 @@
 # The corpus with no isolation at all, each label mapped to the host's own processes.
+# limit: 900
 . "$(dirname "$0")/lib.sh"
 . "$here/tests/corpus.bash"
 need git
