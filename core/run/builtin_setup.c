@@ -1,6 +1,6 @@
 /*
- * actions/setup-node, setup-python, setup-go and setup-java without the network: they take what the machine has
- * when it is of the version that is asked for, and else say what is there and what to do. Where
+ * actions/setup-node, setup-python, setup-go and setup-java without the network: they take what the machine
+ * has when it is of the version that is asked for, and else say what is there and what to do. Where
  * config/actions_mirror has the real action, that one runs instead.
  */
 #include "builtin_setup.h"
@@ -9,12 +9,12 @@
 
 /* ------------------------------------------------------------------------------------------ version words */
 
-/* GitHub's documentation, "actions/setup-node: Supported version syntax". Which release is the newest nobody can
- * tell here: the words for it are satisfied by any. */
+/* GitHub's documentation, "actions/setup-node: Supported version syntax". Which release is the newest nobody
+ * can tell here: the words for it are satisfied by any. */
 static int node_alias(const char *asked, const struct version *v)
 {
-    static const char *const names[] = {"argon", "boron", "carbon", "dubnium", "erbium", "fermium",
-                                        "gallium", "hydrogen", "iron", "jod", "krypton"};
+    static const char *const names[] = {"argon",   "boron",    "carbon", "dubnium", "erbium", "fermium",
+                                        "gallium", "hydrogen", "iron",   "jod",     "krypton"};
     bool even = v->part[0] >= 4 && v->part[0] % 2 == 0;
 
     if (str_eq(asked, "latest") || str_eq(asked, "node") || str_eq(asked, "current"))
@@ -65,11 +65,10 @@ static void set_env(struct running_step *s, const char *name, const char *value)
     json_object_set_new(s->job->set_env, name, json_string(value));
 }
 
-static int activate_dir(struct running_step *s, const struct candidate *c, struct buf *ret_dir, struct err *err)
+/* The first line of a text. */
+static void set_env_line(struct running_step *s, const char *name, const struct buf *text)
 {
-    (void)s;
-    buf_add(ret_dir, c->program, (size_t)(strrchr(c->program, '/') - c->program));
-    return buf_ok(ret_dir) ? 0 : err_errno(err, -ENOMEM, "PATH");
+    json_object_set_new(s->job->set_env, name, json_stringn(buf_str(text), strcspn(buf_str(text), "\n")));
 }
 
 /* Adds a quoted word to a script. */
@@ -81,56 +80,88 @@ static void add_quoted(struct buf *b, const char *text)
     buf_addc(b, '\'');
 }
 
-/* `python` is its name whatever the system calls it, and pip installs into a machine that is thrown away. */
-static int activate_python(struct running_step *s, const struct candidate *c, struct buf *ret_dir,
-                           struct err *err)
+/*
+ * A directory of links for the PATH, so that nothing else which lies beside the program comes with it. names:
+ * of links to the program; beside: NAME or NAME=FILE of its directory, where they are.
+ */
+static int link_programs(struct running_step *s, const struct candidate *c, const char *names,
+                         const char *beside, struct buf *ret_dir, struct err *err)
 {
-    const struct version *v = &c->version;
-    _buf_ struct buf script = BUF_INIT, prefix = BUF_INIT;
-    static const char *const roots[] = {"pythonLocation", "Python_ROOT_DIR", "Python2_ROOT_DIR",
-                                        "Python3_ROOT_DIR"};
+    _buf_ struct buf script = BUF_INIT;
+    const char *slash = strrchr(c->program, '/');
 
-    buf_addf(ret_dir, "%s/links/python-%u.%u.%u", machine_paths(s->job->machine)->tool_cache, v->part[0],
-             v->part[1], v->part[2]);
+    buf_addf(ret_dir, "%s/links/%s-%s", machine_paths(s->job->machine)->tool_cache, slash + 1, c->text);
     buf_adds(&script, "set -e; d=");
     add_quoted(&script, buf_str(ret_dir));
     buf_adds(&script, "; p=");
     add_quoted(&script, c->program);
     buf_addf(&script,
-             "; mkdir -p \"$d\"; for n in python python3 python%u.%u; do ln -sfn \"$p\" \"$d/$n\"; done; "
-             "[ ! -x \"${p%%/*}/pip3\" ] || for n in pip pip3; do ln -sfn \"${p%%/*}/pip3\" \"$d/$n\"; done; "
-             "\"$p\" -c 'import sys; print(sys.prefix)'",
-             v->part[0], v->part[1]);
-    int r = setup_shell(s, buf_str(&script), &prefix, err);
-    if (r != 0)
-        return r < 0 ? r : err_set(err, -EIO, "%s cannot be set up", c->program);
-    prefix.ptr[strcspn(prefix.ptr, "\n")] = '\0';
-    for (size_t i = 0; i < ARRAY_LEN(roots); i++)
-        set_env(s, roots[i], prefix.ptr);
-    if (!str_eq(machine_backend(s->job->machine), "host"))
-        set_env(s, "PIP_BREAK_SYSTEM_PACKAGES", "1");
-    return buf_ok(ret_dir) ? 0 : err_errno(err, -ENOMEM, "PATH");
+             "; mkdir -p \"$d\"; for n in %s; do ln -sfn \"$p\" \"$d/$n\"; done; "
+             "for n in %s; do f=${p%%/*}/${n#*=}; [ ! -x \"$f\" ] || ln -sfn \"$f\" \"$d/${n%%=*}\"; done",
+             names, beside);
+    int r = buf_ok(ret_dir) && buf_ok(&script) ? setup_shell(s, buf_str(&script), NULL, err)
+                                               : err_errno(err, -ENOMEM, "script");
+    return r > 0 ? err_set(err, -EIO, "%s cannot be set up", c->program) : r;
 }
 
-static int activate_java(struct running_step *s, const struct candidate *c, struct buf *ret_dir, struct err *err)
+static int activate_node(struct running_step *s, const struct candidate *c, struct buf *ret_dir,
+                         struct err *err)
 {
-    _buf_ struct buf script = BUF_INIT, home = BUF_INIT, name = BUF_INIT;
+    return link_programs(s, c, "node", "npm npx corepack yarn pnpm", ret_dir, err);
+}
+
+static int activate_go(struct running_step *s, const struct candidate *c, struct buf *ret_dir,
+                       struct err *err)
+{
+    return link_programs(s, c, "go", "gofmt", ret_dir, err);
+}
+
+/* `python` is its name whatever the system calls it, and pip installs into a machine that is thrown away. */
+static int activate_python(struct running_step *s, const struct candidate *c, struct buf *ret_dir,
+                           struct err *err)
+{
+    static const char *const roots[] = {"pythonLocation", "Python_ROOT_DIR", "Python2_ROOT_DIR",
+                                        "Python3_ROOT_DIR"};
+    _buf_ struct buf names = BUF_INIT, script = BUF_INIT, prefix = BUF_INIT;
+
+    buf_addf(&names, "python python3 python%u.%u", c->version.part[0], c->version.part[1]);
+    int r = link_programs(s, c, buf_str(&names), "pip3 pip=pip3", ret_dir, err);
+    add_quoted(&script, c->program);
+    buf_adds(&script, " -c 'import sys; print(sys.prefix)'");
+    if (r == 0)
+        r = setup_shell(s, buf_str(&script), &prefix, err);
+    if (r != 0)
+        return r < 0 ? r : err_set(err, -EIO, "%s cannot be set up", c->program);
+    for (size_t i = 0; i < ARRAY_LEN(roots); i++)
+        set_env_line(s, roots[i], &prefix);
+    if (!str_eq(machine_backend(s->job->machine), "host"))
+        set_env(s, "PIP_BREAK_SYSTEM_PACKAGES", "1");
+    return 0;
+}
+
+static int activate_java(struct running_step *s, const struct candidate *c, struct buf *ret_dir,
+                         struct err *err)
+{
+    _buf_ struct buf script = BUF_INIT, name = BUF_INIT;
     json_t *runner = json_object_get(s->scope->contexts, "runner");
-    struct use *u = use_get(s->job, s->scope->use, s->def);
+    const struct use *u = use_get(s->job, s->scope->use, s->def);
 
     buf_adds(&script, "dirname \"$(dirname \"$(readlink -f ");
     add_quoted(&script, c->program);
     buf_adds(&script, ")\")\"");
-    int r = setup_shell(s, buf_str(&script), &home, err);
-    if (r != 0 || !home.len)
+    int r = setup_shell(s, buf_str(&script), ret_dir, err);
+    if (r != 0 || *buf_str(ret_dir) != '/')
         return r < 0 ? r : err_set(err, -EIO, "%s cannot be set up", c->program);
-    home.ptr[strcspn(home.ptr, "\n")] = '\0';
-    buf_addf(&name, "JAVA_HOME_%u_%s", c->version.part[0], json_string_value(json_object_get(runner, "arch")));
-    set_env(s, "JAVA_HOME", home.ptr);
-    set_env(s, buf_str(&name), home.ptr);
-    builtin_output(s, "path", home.ptr);
+    buf_addf(&name, "JAVA_HOME_%u_%s", c->version.part[0],
+             json_string_value(json_object_get(runner, "arch")));
+    set_env_line(s, "JAVA_HOME", ret_dir);
+    set_env_line(s, buf_str(&name), ret_dir);
+    ret_dir->len = strcspn(ret_dir->ptr, "\n");
+    ret_dir->ptr[ret_dir->len] = '\0';
+    builtin_output(s, "path", ret_dir->ptr);
     builtin_output(s, "distribution", builtin_input(u, "distribution"));
-    return activate_dir(s, c, ret_dir, err);
+    buf_adds(ret_dir, "/bin");
+    return buf_ok(ret_dir) ? 0 : err_errno(err, -ENOMEM, "PATH");
 }
 
 /* ---------------------------------------------------------------------------------------------- the table */
@@ -148,7 +179,7 @@ static const struct toolchain toolchains[] = {
      .output_prefix = "v",
      .ignored = "check-latest mirror mirror-token registry-url scope always-auth",
      .alias = node_alias,
-     .activate = activate_dir},
+     .activate = activate_node},
     {.repository = "actions/setup-python",
      .tool = "Python",
      .version_input = "python-version",
@@ -176,7 +207,7 @@ static const struct toolchain toolchains[] = {
      .output_prefix = "",
      .ignored = "check-latest go-download-base-url",
      .alias = go_alias,
-     .activate = activate_dir},
+     .activate = activate_go},
     {.repository = "actions/setup-java",
      .tool = "Java",
      .version_input = "java-version",
@@ -200,7 +231,8 @@ static const struct toolchain *toolchain_of(const struct use *u)
     return NULL;
 }
 
-/* ---------------------------------------------------------------------------------------- what is asked for */
+/* ---------------------------------------------------------------------------------------- what is asked for
+ */
 
 /* The versions, a line each: of the input, of the file, or of a file that stands for it. */
 static int wanted_versions(struct running_step *s, struct use *u, const struct toolchain *t, struct buf *ret,
@@ -221,10 +253,12 @@ static int wanted_versions(struct running_step *s, struct use *u, const struct t
     }
     if (*file) {
         int r = setup_version_file(s, t, file, ret, &why);
-        return r == -ENOENT ? err_set(err, r, "The specified %s file at: %s does not exist", t->version_input, file)
-               : r < 0      ? err_set(err, r, "%s", why.msg)
-               : ret->len   ? 0
-                            : err_set(err, -EINVAL, "%s does not say which version of %s it wants", file, t->tool);
+        return r == -ENOENT
+                   ? err_set(err, r, "The specified %s file at: %s does not exist", t->version_input, file)
+               : r < 0 ? err_set(err, r, "%s", why.msg)
+               : ret->len
+                   ? 0
+                   : err_set(err, -EINVAL, "%s does not say which version of %s it wants", file, t->tool);
     }
     if (*t->default_files && setup_version_file(s, t, t->default_files, ret, &why) < 0)
         buf_reset(ret);
@@ -246,8 +280,8 @@ static int check_architecture(struct running_step *s, const struct use *u, const
                               struct err *err)
 {
     const char *asked = builtin_input(u, "architecture"),
-               *own = json_string_value(
-                   json_object_get(json_object_get(s->scope->contexts, "runner"), "arch"));
+               *own =
+                   json_string_value(json_object_get(json_object_get(s->scope->contexts, "runner"), "arch"));
 
     if (!*asked || str_eq_ascii_nocase(asked, own) ||
         (str_eq(own, "X64") && (str_eq(asked, "amd64") || str_eq(asked, "x86_64"))))
@@ -255,7 +289,8 @@ static int check_architecture(struct running_step *s, const struct use *u, const
     return err_set(err, -ENOENT, "%s for %s was asked for, and this machine is %s", t->tool, asked, own);
 }
 
-/* ---------------------------------------------------------------------------------------------- its stages */
+/* ---------------------------------------------------------------------------------------------- its stages
+ */
 
 static int take(struct running_step *s, const struct toolchain *t, const struct candidate *c,
                 const char *asked, bool in_path, struct err *err)

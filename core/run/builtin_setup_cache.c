@@ -1,34 +1,68 @@
-/* The `cache` input of setup actions: the directories of package managers, kept as actions/cache keeps paths. */
+/* The `cache` input of setup actions: the directories of package managers, kept as actions/cache keeps paths.
+ */
 #include "builtin_setup.h"
 #include "runfs/str.h"
 
 /* Keys and lock files as the real actions have them. */
 static const struct manager {
     const char *repository, *name;
-    const char *paths;      /* a script that prints them, a line each */
-    const char *locks[4];   /* patterns; the first that matches a file is hashed */
-    bool all_locks;         /* all of them are hashed together */
+    const char *paths;          /* a script that prints them, a line each */
+    const char *locks[4];       /* patterns; the first that matches a file is hashed */
+    bool all_locks;             /* all of them are hashed together */
     const char *prefix, *infix; /* of the key: PREFIX-OS-ARCH-[INFIX-VERSION-]NAME-HASH */
 } managers[] = {
-    {"actions/setup-node", "npm", "npm config get cache",
-     {"package-lock.json", "npm-shrinkwrap.json", "yarn.lock"}, false, "node-cache", NULL},
+    {"actions/setup-node",
+     "npm",
+     "npm config get cache",
+     {"package-lock.json", "npm-shrinkwrap.json", "yarn.lock"},
+     false,
+     "node-cache",
+     NULL},
     {"actions/setup-node", "pnpm", "pnpm store path --silent", {"pnpm-lock.yaml"}, false, "node-cache", NULL},
-    {"actions/setup-node", "yarn",
+    {"actions/setup-node",
+     "yarn",
      "case $(yarn --version) in 1.*) yarn cache dir ;; *) yarn config get cacheFolder ;; esac",
-     {"yarn.lock"}, false, "node-cache", NULL},
-    {"actions/setup-python", "pip", "python3 -m pip cache dir",
-     {"**/requirements.txt", "**/pyproject.toml"}, false, "setup-python", "python"},
-    {"actions/setup-python", "pipenv", "echo ~/.local/share/virtualenvs",
-     {"**/Pipfile.lock"}, false, "setup-python", "python"},
-    {"actions/setup-python", "poetry", "poetry config cache-dir",
-     {"**/poetry.lock"}, false, "setup-python", "python"},
+     {"yarn.lock"},
+     false,
+     "node-cache",
+     NULL},
+    {"actions/setup-python",
+     "pip",
+     "python3 -m pip cache dir",
+     {"**/requirements.txt", "**/pyproject.toml"},
+     false,
+     "setup-python",
+     "python"},
+    {"actions/setup-python",
+     "pipenv",
+     "echo ~/.local/share/virtualenvs",
+     {"**/Pipfile.lock"},
+     false,
+     "setup-python",
+     "python"},
+    {"actions/setup-python",
+     "poetry",
+     "poetry config cache-dir",
+     {"**/poetry.lock"},
+     false,
+     "setup-python",
+     "python"},
     {"actions/setup-go", "true", "go env GOMODCACHE GOCACHE", {"go.sum"}, false, "setup-go", "go"},
     {"actions/setup-java", "maven", "echo ~/.m2/repository", {"**/pom.xml"}, false, "setup-java", NULL},
-    {"actions/setup-java", "gradle", "printf '%s\\n' ~/.gradle/caches ~/.gradle/wrapper",
+    {"actions/setup-java",
+     "gradle",
+     "printf '%s\\n' ~/.gradle/caches ~/.gradle/wrapper",
      {"**/*.gradle*", "**/gradle-wrapper.properties", "buildSrc/**/Versions.kt", "gradle/*.versions.toml"},
-     true, "setup-java", NULL},
-    {"actions/setup-java", "sbt", "printf '%s\\n' ~/.ivy2/cache ~/.sbt ~/.cache/coursier",
-     {"**/*.sbt", "**/project/build.properties"}, true, "setup-java", NULL},
+     true,
+     "setup-java",
+     NULL},
+    {"actions/setup-java",
+     "sbt",
+     "printf '%s\\n' ~/.ivy2/cache ~/.sbt ~/.cache/coursier",
+     {"**/*.sbt", "**/project/build.properties"},
+     true,
+     "setup-java",
+     NULL},
 };
 
 /* What is to be cached; setup-go does it unless it is told not to, and without go.sum does not insist. */
@@ -97,7 +131,8 @@ static int manager_paths(struct running_step *s, const struct manager *m, struct
     while (r == 0 && ret->len && ret->ptr[ret->len - 1] == '\n')
         ret->ptr[--ret->len] = '\0';
     if (r > 0 || (r == 0 && *buf_str(ret) != '/'))
-        return err_set(err, -EIO, "Could not get cache folder path for %s: `%s` fails here", m->name, m->paths);
+        return err_set(err, -EIO, "Could not get cache folder path for %s: `%s` fails here", m->name,
+                       m->paths);
     return r;
 }
 

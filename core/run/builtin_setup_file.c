@@ -14,7 +14,10 @@ static bool line_of(const char *text, const char *word, struct buf *ret)
         if (strncmp(at, word, n) != 0 || !strchr(" \t=", at[n]) || !at[n])
             continue;
         at += n + strspn(at + n, " \t=\"'");
-        buf_add(ret, at, strcspn(at, "\r\n\"'#"));
+        size_t len = strcspn(at, "\r\n\"'#"), comment = 0;
+        while (comment < len && strncmp(at + comment, "//", 2) != 0)
+            comment++;
+        buf_add(ret, at, comment);
         while (ret->len && strchr(" \t", ret->ptr[ret->len - 1]))
             ret->ptr[--ret->len] = '\0';
         return true;
@@ -60,13 +63,19 @@ static bool package_json(const char *text, size_t len, struct buf *ret)
 static bool named_line(const struct toolchain *t, const char *name, const char *text, struct buf *ret)
 {
     static const char *const words[][3] = {
-        {".tool-versions", "Node.js", "nodejs"}, {".tool-versions", "Node.js", "node"},
-        {".tool-versions", "Python", "python"},  {".tool-versions", "Go", "golang"},
-        {".tool-versions", "Go", "go"},          {".tool-versions", "Java", "java"},
-        {"go.mod", "Go", "toolchain"},           {"go.mod", "Go", "go"},
-        {"go.work", "Go", "toolchain"},          {"go.work", "Go", "go"},
+        {".tool-versions", "Node.js", "nodejs"},
+        {".tool-versions", "Node.js", "node"},
+        {".tool-versions", "Python", "python"},
+        {".tool-versions", "Go", "golang"},
+        {".tool-versions", "Go", "go"},
+        {".tool-versions", "Java", "java"},
+        {"go.mod", "Go", "toolchain"},
+        {"go.mod", "Go", "go"},
+        {"go.work", "Go", "toolchain"},
+        {"go.work", "Go", "go"},
         {"pyproject.toml", "Python", "requires-python"},
-        {"pyproject.toml", "Python", "python"},  {"Pipfile", "Python", "python_version"},
+        {"pyproject.toml", "Python", "python"},
+        {"Pipfile", "Python", "python_version"},
         {".sdkmanrc", "Java", "java"},
     };
     bool known = false;
@@ -84,7 +93,8 @@ static bool named_line(const struct toolchain *t, const char *name, const char *
 /* "go1.22.0", "temurin-17.0.1", "node 20": the version alone. */
 static void strip_name(struct buf *b)
 {
-    static const char *const names[] = {"node", "nodejs", "go", "temurin-", "openjdk64-", "zulu-", "corretto-"};
+    static const char *const names[] = {"node",       "nodejs", "go",       "temurin-",
+                                        "openjdk64-", "zulu-",  "corretto-"};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         size_t n = strlen(names[i]);

@@ -56,15 +56,16 @@ static int add_candidate(struct candidates *all, const char *line, size_t len, b
 }
 
 /* Asks every program that may be it for its version; those of the PATH come first. */
-int setup_find(struct running_step *s, const struct toolchain *t, struct candidates *ret,
-                           struct err *err)
+int setup_find(struct running_step *s, const struct toolchain *t, struct candidates *ret, struct err *err)
 {
     _buf_ struct buf script = BUF_INIT, out = BUF_INIT;
 
     buf_adds(&script, "split() { IFS=:; for d in $PATH; do printf '%s\\n' \"$d\"; done; }; "
                       "{ split; for d in ");
     buf_addf(&script, "%s; do printf '+%%s\\n' \"$d\"; done; } | while IFS= read -r d; do ", t->places);
-    buf_addf(&script, "k=; case $d in +*) d=${d#+}; k=+ ;; esac; cd \"$d\" 2>/dev/null || continue; for n in %s; do ", t->programs);
+    buf_addf(&script,
+             "k=; case $d in +*) d=${d#+}; k=+ ;; esac; cd \"$d\" 2>/dev/null || continue; for n in %s; do ",
+             t->programs);
     buf_addf(&script,
              "[ -f \"$n\" ] && [ -x \"$n\" ] || continue; printf '%%s/%%s\\t%%s\\n' \"$k$d\" \"$n\" "
              "\"$(cd / && \"$d/$n\" </dev/null %s 2>&1 | head -n 1)\"; done; done",
@@ -95,21 +96,23 @@ static int nothing_fits(const struct toolchain *t, const struct candidates *all,
 
     for (size_t i = 0; i < all->n; i++)
         buf_addf(&have, "%s%s (%s)", i ? ", " : "", all->list[i].text, all->list[i].program);
-    return err_set(err, -ENOENT,
-                   "%s %s was asked for, and this machine has %s. Install it where the machine boots from, map the "
-                   "label to an image that has it (config/labels), or put %s into config/actions_mirror: the "
-                   "real action downloads what is asked for",
-                   t->tool, asked, have.len ? buf_str(&have) : "none", t->repository);
+    return err_set(
+        err, -ENOENT,
+        "%s %s was asked for, and this machine has %s. Install it where the machine boots from, map the "
+        "label to an image that has it (config/labels), or put %s into config/actions_mirror: the "
+        "real action downloads what is asked for",
+        t->tool, asked, have.len ? buf_str(&have) : "none", t->repository);
 }
 
 /* The first that is of the version, in the order of the PATH. */
 int setup_choose(const struct toolchain *t, const struct candidates *all, const char *asked,
-                  const struct candidate **ret, struct err *err)
+                 const struct candidate **ret, struct err *err)
 {
     for (size_t i = 0; i < all->n; i++) {
         int r = satisfies(t, &all->list[i].version, asked);
         if (r < 0)
-            return err_set(err, r, "'%s' is no version, and no range of versions: %s", asked, t->version_input);
+            return err_set(err, r, "'%s' is no version, and no range of versions: %s", asked,
+                           t->version_input);
         if (r == 0)
             continue;
         *ret = &all->list[i];

@@ -134,7 +134,17 @@ static int caret_parts(const struct version *v)
     return v->n;
 }
 
-enum operator { OP_SAME, OP_GREATER, OP_GREATER_EQUAL, OP_LESS, OP_LESS_EQUAL, OP_CARET, OP_TILDE, OP_COMPATIBLE, OP_NOT };
+enum operator{
+    OP_SAME,
+    OP_GREATER,
+    OP_GREATER_EQUAL,
+    OP_LESS,
+    OP_LESS_EQUAL,
+    OP_CARET,
+    OP_TILDE,
+    OP_COMPATIBLE,
+    OP_NOT
+};
 
 static bool holds(const struct version *v, enum operator op, const struct version *than)
 {
@@ -163,12 +173,12 @@ static bool holds(const struct version *v, enum operator op, const struct versio
     return false;
 }
 
-static const char *read_operator(const char *at, enum operator *ret)
+static const char *read_operator(const char *at, enum operator* ret)
 {
     static const struct {
         const char *text;
         enum operator op;
-    } operators[] = {{">=", OP_GREATER_EQUAL}, {"<=", OP_LESS_EQUAL}, {"==", OP_SAME}, {"!=", OP_NOT},
+    } operators[] = {{">=", OP_GREATER_EQUAL}, {"<=", OP_LESS_EQUAL}, {"==", OP_SAME},   {"!=", OP_NOT},
                      {"~>", OP_TILDE},         {"~=", OP_COMPATIBLE}, {">", OP_GREATER}, {"<", OP_LESS},
                      {"=", OP_SAME},           {"^", OP_CARET},       {"~", OP_TILDE}};
 

@@ -18,7 +18,8 @@ struct version {
  * where there is none. */
 const char *version_find(const char *text, struct version *ret);
 
-/* 1 when the version is in the range, 0 when it is not, -EINVAL when that is no range. "" and "*" have all. */
+/* 1 when the version is in the range, 0 when it is not, -EINVAL when that is no range. "" and "*" have all.
+ */
 int version_in_range(const struct version *v, const char *range);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The example workflows together use all that the schema of workflow files has: every key, every word where only
- * some are allowed, and every form that a value may take.
+ * The example workflows together use all that the schema of workflow files has: every key, every word where
+ * only some are allowed, and every form that a value may take.
  */
 #include <dirent.h>
 #include <setjmp.h>
@@ -15,7 +15,8 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-/* What was found in the examples: `ADDRESS key`, `ADDRESS "word"`, or the shape of a one-of and a kind in it. */
+/* What was found in the examples: `ADDRESS key`, `ADDRESS "word"`, or the shape of a one-of and a kind in it.
+ */
 static json_t *used;
 
 static void mark(const void *schema, const char *what)
@@ -37,7 +38,8 @@ static bool is_marked(const void *schema, const char *what)
 /* Which kinds a one-of offers: the same in many places, of which one has to show each. */
 static void shape_of(const struct schema *s, size_t which, struct buf *ret)
 {
-    static const char *const kinds[] = {"null", "boolean", "number", "string", "sequence", "mapping", "one-of"};
+    static const char *const kinds[] = {"null",     "boolean", "number", "string",
+                                        "sequence", "mapping", "one-of"};
 
     for (size_t i = 0; s->one_of[i]; i++)
         buf_addf(ret, "%s%s", i ? "|" : "", kinds[s->one_of[i]->kind]);
