@@ -43,11 +43,12 @@ struct running_job {
     struct machine *machine;
     struct mask *mask;
     const struct job_sink *sink;
-    struct scope scope;        /* of its own steps */
-    json_t *base_env;          /* owned: workflow, then job env, evaluated */
-    json_t *set_env;           /* owned: what steps wrote to GITHUB_ENV */
-    json_t *set_path;          /* owned array: GITHUB_PATH, oldest first */
-    struct use *uses;          /* owned: every use of an action */
+    struct scope scope; /* of its own steps */
+    json_t *base_env;   /* owned: workflow, then job env, evaluated */
+    json_t *set_env;    /* owned: what steps wrote to GITHUB_ENV */
+    json_t *set_path;   /* owned array: GITHUB_PATH, oldest first */
+    struct use *uses;   /* owned: every use of an action */
+    size_t n_uses;
     struct use *posts;         /* those with a post that is to run, the last first */
     struct matchers *matchers; /* owned; NULL until one is added */
     unsigned processes;        /* how many were started: names their files */

@@ -6,7 +6,7 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-enum { MANIFEST_MAX = 1024 * 1024, NEST_MAX = 9 /* GitHub's runner: composites ten deep */ };
+enum { MANIFEST_MAX = 1024 * 1024, NEST_MAX = 9 /* GitHub's runner: composites ten deep */, USES_MAX = 2000 };
 
 struct use *use_get(struct running_job *j, struct use *outer, const struct workflow_step *def)
 {
@@ -22,6 +22,7 @@ struct use *use_get(struct running_job *j, struct use *outer, const struct workf
     u->def = def;
     u->next = j->uses;
     j->uses = u;
+    j->n_uses++;
     return u;
 }
 
@@ -214,6 +215,10 @@ int use_load(struct use *u, bool remote_only, struct step_output *log, struct er
 
     if (u->action || u->builtin || use_is_docker(u) || (remote_only && use_is_local(u)))
         return 0;
+    if (u->job->n_uses > USES_MAX)
+        return err_set(err, -E2BIG,
+                       "The actions of this job use more than %d actions: does one of them use itself?",
+                       USES_MAX);
     if (nesting(u) > NEST_MAX)
         return err_set(err, -ELOOP, "Composite action depth exceeded max depth %d", NEST_MAX);
     if (!u->dir)
