@@ -56,6 +56,8 @@ void builtin_fail(struct running_step *s, const struct err *err)
 {
     step_fail(s, err->msg[0] ? err->msg : "out of memory");
     s->exit_code = 1;
+    if (atomic_load(s->job->spec->cancelled)) /* which is why it could not go on */
+        s->outcome = JOB_CANCELLED;
 }
 
 int builtin_scratch(struct running_step *s, int *ret_fd, struct err *err)

@@ -93,3 +93,24 @@ file_is "$M/runs/$n/conclusion" success
 file_has "$M/runs/$n/log" "there is no run $theirs of local/ours"
 file_has "$M/runs/$n/log" 'Keys are limited to a maximum of 10.'
 file_has "$M/runs/$n/log" 'cannot contain commas'
+
+say 'a tar that never ends is ended by a cancel'
+cat >"$R/.github/workflows/near.yml" <<'END2'
+on: workflow_dispatch
+jobs:
+  a:
+    runs-on: ubuntu-latest
+    steps:
+      - run: |
+          printf '%s\n' '#!/bin/sh' 'exec sleep 1000' >/usr/local/bin/tar
+          chmod +x /usr/local/bin/tar
+      - uses: actions/checkout@v4
+END2
+git_commit "$R" hang
+echo >"$M/dispatch/hostile/near.yml"
+n=$(readlink "$M/runs/latest")
+checked_out() { grep -q 'HEAD is now at' "$M/runs/$n/jobs/a/log"; }
+rf_wait 30 checked_out
+echo cancel >"$M/runs/$n/ctl"
+ended "$n"
+file_is "$M/runs/$n/conclusion" cancelled
