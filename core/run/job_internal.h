@@ -155,7 +155,8 @@ struct tool {
     const char *cwd;           /* NULL: the workspace */
     struct machine_file *file; /* put before it starts; NULL: none */
     struct buf *out, *errors;  /* what it prints is appended; NULL: dropped */
-    int out_fd;                /* 0: none; else standard output goes there instead */
+    int out_fd;                /* 0: none; else standard output goes there instead, */
+    int64_t out_max;           /* at most so many bytes; 0: no limit */
     size_t max;                /* of each buffer; 0: 64 MiB */
 };
 /* Returns its exit code, or -errno: -ENOENT when the machine has no such program. */
