@@ -96,7 +96,8 @@ static int link_programs(struct running_step *s, const struct candidate *c, cons
     buf_adds(&script, "; p=");
     add_quoted(&script, c->program);
     buf_addf(&script,
-             "; mkdir -p \"$d\"; for n in %s; do ln -sfn \"$p\" \"$d/$n\"; done; "
+             "; case $p in \"$d\"/*) exit ;; esac; " /* it is such a link already */
+             "mkdir -p \"$d\"; for n in %s; do ln -sfn \"$p\" \"$d/$n\"; done; "
              "for n in %s; do f=${p%%/*}/${n#*=}; [ ! -x \"$f\" ] || ln -sfn \"$f\" \"$d/${n%%=*}\"; done",
              names, beside);
     int r = buf_ok(ret_dir) && buf_ok(&script) ? setup_shell(s, buf_str(&script), NULL, err)

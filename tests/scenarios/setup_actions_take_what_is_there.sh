@@ -49,8 +49,11 @@ has 'asked for: 1.22'
 has 'out 1.22.1.0'
 has 'Nothing is cached: there is no go.sum'
 
+steps '{uses: actions/setup-node@v4, with: {node-version: 18}}' '{uses: actions/setup-node@v4, with: {node-version: 22}}' '{uses: actions/setup-node@v4, with: {node-version: 18}}' "$tells"
+has 'node v18.4.0, go go version go1.22.1.0'
+
 say 'python, by a range of PEP 440, under its usual name'
-steps '{uses: actions/setup-python@v5, id: p, with: {python-version-file: pyproject.toml}}' "run: python -c 'import sys; print(\"major\", sys.version_info[0])'" 'run: echo "at [${{ steps.p.outputs.python-path }}] of $pythonLocation"'
+steps '{uses: actions/setup-python@v5, id: p, with: {python-version-file: pyproject.toml}}' '{uses: actions/setup-python@v5, with: {python-version: 3}}' "run: python -c 'import sys; print(\"major\", sys.version_info[0])'" 'run: echo "at [${{ steps.p.outputs.python-path }}] of $pythonLocation"'
 has 'major 3'
 has 'python3] of /usr'
 
