@@ -59,7 +59,9 @@ struct agent_client {
     struct buf in; /* received, from in_at on not yet looked at */
     size_t in_at;
     pthread_mutex_t lock;  /* guards running, and writes to fd while nothing runs */
-    bool running;          /* a command is being executed */
+    bool running;          /* a command is being executed, or a tree moved */
+    bool in_tree;          /* the latter */
+    int64_t tree_until;    /* when one that was interrupted is given up; 0: it was not */
     atomic_uint wants;     /* what other threads ask for: WANT_* */
     atomic_bool broken;    /* the machine is gone or lied; nothing more is sent */
     struct limits *limits; /* borrowed; looked at while a command runs. NULL: none */
@@ -87,6 +89,16 @@ void agent_client_close(struct agent_client *c); /* ends the machine; others may
 bool agent_client_lives(struct agent_client *c);
 /* Exchanges what they talk to; c's lock stays, so other threads may ask for things of c meanwhile. */
 void agent_client_swap(struct agent_client *c, struct agent_client *other);
+
+/* agent_wire.c, for what speaks to an agent: 0 (or 1: there was something) or -ECONNRESET, after which it is
+ * given up. */
+int client_break(struct agent_client *c, struct err *err, const char *why);
+extern const char *const client_ended; /* why, when its socket is at its end */
+int client_send(struct agent_client *c, const void *data, size_t len, struct err *err);
+int client_receive(struct agent_client *c, struct err *err);
+int client_frame(struct agent_client *c, struct frame *ret, struct err *err);
+/* Whether another thread wants an end of what goes on. */
+bool client_unwanted(struct agent_client *c);
 
 /* A helper process that makes machines (see core/agent/spawner.c). Any thread. */
 struct spawner {
