@@ -4,31 +4,12 @@
  */
 #include <fcntl.h>
 #include <poll.h>
-#include <stdatomic.h>
 
+#include "handle.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
 #include "runfs/vms.h"
-#include "session.h"
-
-/* An open file. One at a time: the kernel serialises what it must, and `lock` the rest. */
-struct handle {
-    struct mounted *mounted; /* that it is listed in */
-    struct handle *previous, *next;
-    struct node node;
-    char *name;            /* owned: of what is written */
-    struct buf text;       /* content, rendered or written */
-    struct log_view *view; /* owned: a log */
-    int log_fd;            /* the daemon's own log, or a file that is shown as it is; -1 */
-    bool writes, dirty, fresh, committed, too_big;
-    pid_t opener; /* thread that opened it for writing */
-    int64_t read_to;
-    off_t base; /* where its first byte is written */
-    pthread_mutex_t lock;
-    atomic_int refs; /* a reader that has its answer may close the file before the answering thread is done
-                        with it */
-};
 
 static struct mounted *mounted_of(fuse_req_t req)
 {
@@ -280,70 +261,6 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 
 /* --------------------------------------------------------------------------------------- open and read */
 
-static void handle_unref(struct handle *h)
-{
-    if (!h || atomic_fetch_sub(&h->refs, 1) > 1)
-        return;
-    pthread_mutex_lock(&h->mounted->lock);
-    if (h->next)
-        h->next->previous = h->previous;
-    if (h->previous)
-        h->previous->next = h->next;
-    else
-        h->mounted->handles = h->next;
-    pthread_mutex_unlock(&h->mounted->lock);
-    free(h->name);
-    buf_release(&h->text);
-    log_view_close(h->view);
-    if (h->log_fd >= 0)
-        close(h->log_fd);
-    pthread_mutex_destroy(&h->lock);
-    free(h);
-}
-
-void handles_free(struct mounted *m)
-{
-    while (m->handles) {
-        atomic_store(&m->handles->refs, 1);
-        handle_unref(m->handles);
-    }
-}
-
-static struct handle *handle_new(struct mounted *m, struct node n)
-{
-    struct handle *h = calloc(1, sizeof(*h));
-
-    if (h) {
-        h->node = n;
-        h->log_fd = -1;
-        atomic_init(&h->refs, 1);
-        pthread_mutex_init(&h->lock, NULL);
-        h->mounted = m;
-        pthread_mutex_lock(&m->lock);
-        h->next = m->handles;
-        if (h->next)
-            h->next->previous = h;
-        m->handles = h;
-        pthread_mutex_unlock(&m->lock);
-    }
-    return h;
-}
-
-/* Whether a thread is of the process that opened the file, or there is nobody left who could close it better.
- */
-static bool is_opener(const struct handle *h, pid_t tid)
-{
-    char path[64];
-
-    if (tid == h->opener)
-        return true;
-    snprintf(path, sizeof(path), "/proc/%d/task/%d", tid, h->opener);
-    if (access(path, F_OK) == 0)
-        return true;
-    snprintf(path, sizeof(path), "/proc/%d", h->opener);
-    return access(path, F_OK) < 0;
-}
-
 static int open_for_reading(struct fs *fs, struct handle *h, struct fuse_file_info *fi)
 {
     const struct row *row = &tree[h->node.row];
@@ -545,40 +462,6 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
         handle_unref(h);
 }
 
-static int put_bytes(struct handle *h, const char *bytes, size_t size, off_t off)
-{
-    size_t max = tree[h->node.row].kind == ROW_EVENT ? PAYLOAD_SIZE_MAX : DRAFT_SIZE_MAX;
-
-    if (off < 0 || (uint64_t)off + size > max) {
-        h->too_big = true;
-        return -EFBIG;
-    }
-    size_t end = (size_t)off + size;
-    if (end > h->text.len) {
-        size_t old = h->text.len;
-        if (!buf_reserve(&h->text, end - old))
-            return -ENOMEM;
-        memset(h->text.ptr + old, 0, end - old + 1);
-        h->text.len = end;
-    }
-    memcpy(h->text.ptr + off, bytes, size);
-    h->dirty = true;
-    return 0;
-}
-
-/* Makes what was written true. A draft with a workflow's name ends with its first acceptance. */
-static int handle_commit(struct fs *fs, struct handle *h)
-{
-    bool event = tree[h->node.row].kind == ROW_EVENT;
-    bool drop = event || (tree[h->node.row].kind == ROW_DROP && is_workflow_name(h->name));
-    size_t len = !h->too_big ? h->text.len : event ? PAYLOAD_SIZE_MAX + 1 : DRAFT_SIZE_MAX + 1;
-    int r = node_write(fs, h->node, h->name, buf_str(&h->text), h->too_big && !drop ? h->text.len : len);
-
-    h->dirty = false;
-    h->committed = true;
-    return h->too_big && !drop ? -EFBIG : r;
-}
-
 static bool is_setting(int row)
 {
     return tree[row].kind == ROW_SETTING || tree[row].kind == ROW_SECRET;
@@ -606,7 +489,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t s
         off -= h->base;
         r = h->writes ? node_check(fs_of(req), h->node, bytes, size) : -EBADF;
         if (r == 0)
-            r = put_bytes(h, bytes, size, off);
+            r = handle_put(h, bytes, size, off);
         if (r == 0 && off == 0 && (r = node_write_start(fs_of(req), h->node, h->name, bytes, size)) < 0) {
             h->text.len = 0;
             h->dirty = false;
@@ -629,60 +512,6 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t s
  * process that opened the file closes it: a shell's children that write to it close their copies before it is
  * whole.
  */
-struct pending {
-    fuse_req_t req;
-    struct handle *h;
-};
-
-/* A command may take long, and requests are answered by few threads: it is waited for on one of its own. */
-static void *run_pending(void *data)
-{
-    struct pending *p = data;
-    struct mounted *m = p->h->mounted;
-
-    pthread_mutex_lock(&p->h->lock);
-    int r = handle_commit(m->fs, p->h);
-    pthread_mutex_unlock(&p->h->lock);
-    fuse_reply_err(p->req, -r);
-    handle_unref(p->h);
-    free(p);
-    pthread_mutex_lock(&m->lock);
-    m->pending--;
-    pthread_cond_broadcast(&m->told);
-    pthread_mutex_unlock(&m->lock);
-    return NULL;
-}
-
-/* Whether the close will be answered later. */
-static bool run_later(fuse_req_t req, struct handle *h)
-{
-    struct pending *p = malloc(sizeof(*p));
-    pthread_attr_t detached;
-    pthread_t thread;
-
-    if (!p)
-        return false;
-    *p = (struct pending){req, h};
-    h->dirty = false; /* once */
-    atomic_fetch_add(&h->refs, 1);
-    pthread_mutex_lock(&h->mounted->lock);
-    h->mounted->pending++;
-    pthread_mutex_unlock(&h->mounted->lock);
-    pthread_attr_init(&detached);
-    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-    int r = pthread_create(&thread, &detached, run_pending, p);
-    pthread_attr_destroy(&detached);
-    if (r == 0)
-        return true;
-    h->dirty = true;
-    atomic_fetch_sub(&h->refs, 1);
-    pthread_mutex_lock(&h->mounted->lock);
-    h->mounted->pending--;
-    pthread_mutex_unlock(&h->mounted->lock);
-    free(p);
-    return false;
-}
-
 static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     struct handle *h = handle_of(fi);
@@ -693,8 +522,8 @@ static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     if (h->writes && kind != ROW_CTL) {
         pthread_mutex_lock(&h->lock);
         bool empty_drop = kind == ROW_DROP && h->fresh && !h->committed;
-        bool due = (h->dirty || h->too_big || empty_drop) && is_opener(h, fuse_req_ctx(req)->pid);
-        bool later = due && kind == ROW_EXEC && !h->too_big && run_later(req, h);
+        bool due = (h->dirty || h->too_big || empty_drop) && handle_is_opener(h, fuse_req_ctx(req)->pid);
+        bool later = due && kind == ROW_EXEC && !h->too_big && handle_commit_later(req, h);
         if (due && !later)
             r = kind == ROW_EXEC ? -EFBIG : handle_commit(fs_of(req), h);
         pthread_mutex_unlock(&h->lock);
