@@ -114,7 +114,14 @@ const struct verb job_verbs[] = {
     {0},
 };
 
+static int verb_resume(struct fs *fs, int64_t id, const char *rest, struct err *err)
+{
+    (void)rest;
+    return engine_resume(fs->engine, id, err);
+}
+
 const struct verb step_verbs[] = {
+    {"resume", verb_resume, "run the job again from here, with the files and outputs of the steps before"},
     {"hold", verb_hold_step, "keep the machine when the job ends, for `runfs sh`"},
     {"release", verb_release_step, "let the machine go"},
     {0},

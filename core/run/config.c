@@ -55,6 +55,13 @@ static int check_switch(const char *value, struct err *err)
                : err_set(err, -EINVAL, "it is either on or off, not '%s'", value);
 }
 
+static int check_snapshots(const char *value, struct err *err)
+{
+    return str_eq(value, "on") || str_eq(value, "off") || str_eq(value, "auto")
+               ? 0
+               : err_set(err, -EINVAL, "it is on, off or auto, not '%s'", value);
+}
+
 static int check_minutes(const char *value, struct err *err)
 {
     uint64_t n;
@@ -96,6 +103,10 @@ const struct config_key config_keys[] = {
      "all caches together; those that were not used for longest are evicted"},
     {"actions_mirror", "https://github.com", check_mirror,
      "where `uses: owner/name@ref` is fetched from: a URL, or a directory of repositories"},
+    {"snapshots", "auto", check_snapshots,
+     "one after every step: on, off, or auto, where that takes less than 5 % of the step"},
+    {"auto_rollback", "off", check_switch,
+     "whether a failed step's machine goes back to the last snapshot before its posts run"},
     {"hold_on_failure", "off", check_switch, "whether a failed job's machine is kept, for `runfs sh`"},
     {"hold_minutes", "60", check_minutes, "for how long machines are held"},
     {"labels/", NULL, check_label,

@@ -55,6 +55,26 @@ static bool uses_actions(const struct workflow_job *job)
     return false;
 }
 
+/* Takes up what the job knew behind the steps that are not run again. */
+static int job_go_on(struct running_job *j, struct err *err)
+{
+    json_t *state = j->spec->resume->state, *post;
+    size_t i;
+    int r = 0;
+
+    json_object_update(j->set_env, json_object_get(state, "env"));
+    json_array_extend(j->set_path, json_object_get(state, "path"));
+    json_object_update(j->scope.steps, json_object_get(state, "steps"));
+    json_array_foreach(json_object_get(state, "posts"), i, post) if (r == 0)
+    {
+        size_t step = (size_t)json_integer_value(json_object_get(post, "step"));
+        r = step < j->spec->job->n_steps
+                ? use_restore(j, &j->spec->job->steps[step], post, err)
+                : err_set(err, -EINVAL, "the state of the job is of another workflow");
+    }
+    return r;
+}
+
 /* Contexts, environment, and the actions that the steps name. A failure is told, and ends the job. */
 static int job_set_up(struct running_job *j)
 {
@@ -62,11 +82,13 @@ static int job_set_up(struct running_job *j)
     struct err err = {0};
     int r = job_prepare(j, &err);
 
-    if (r == 0 && !uses_actions(j->spec->job))
+    if (r == 0 && !uses_actions(j->spec->job) && !j->spec->resume)
         return 0;
     log.step = setup_row(j);
     if (r == 0)
         r = setup_actions(j, NULL, j->spec->job->steps, j->spec->job->n_steps, &log, &err);
+    if (r == 0 && j->spec->resume)
+        r = job_go_on(j, &err);
     if (r < 0)
         output_error(&log, err.msg);
     output_release(&log);
@@ -77,7 +99,7 @@ static int job_set_up(struct running_job *j)
 /* `pre` of the job's actions, in the order of the steps. */
 static void run_pres(struct running_job *j)
 {
-    for (size_t i = 0; i < j->spec->job->n_steps; i++)
+    for (size_t i = j->spec->resume ? j->spec->resume->first : 0; i < j->spec->job->n_steps; i++)
         use_run_pres(j, NULL, &j->spec->job->steps[i]);
 }
 
@@ -142,6 +164,63 @@ static char *environment_url(struct running_job *j)
     return masked.len ? buf_steal(&masked) : NULL;
 }
 
+static size_t index_of(const struct running_job *j, const struct use *u)
+{
+    return (size_t)(u->def - j->spec->job->steps);
+}
+
+/* What a later attempt needs to go on from here: see use_restore() and job_go_on(). */
+static json_t *job_state(const struct running_job *j)
+{
+    json_t *posts = json_array();
+
+    for (const struct use *u = j->posts; posts && u; u = u->next_post)
+        if (!u->outer) /* the last registered first; what composites registered does not run again */
+            json_array_insert_new(posts, 0,
+                                  json_pack("{s:I, s:s*, s:O?, s:O?, s:O?}", "step",
+                                            (json_int_t)index_of(j, u), "name", u->name, "inputs", u->inputs,
+                                            "env", u->env, "state", u->state));
+    return json_pack("{s:O, s:O, s:O, s:s, s:i, s:o}", "env", j->set_env, "path", j->set_path, "steps",
+                     j->scope.steps, "status", job_status_name(j->scope.status), "exit_code",
+                     j->scope.exit_code, "posts", posts);
+}
+
+/* Behind each step of its own the machine may be kept as it is, or put back. */
+static void step_ended(struct running_job *j, size_t i, enum job_status before, int64_t took)
+{
+    const struct job_outside *outside = j->spec->outside;
+    _json_ json_t *state = NULL;
+    struct err err = {0};
+
+    if (!outside)
+        return;
+    if (j->scope.status == JOB_FAILURE && before == JOB_SUCCESS && outside->step_failed) {
+        struct step_output log = {.job = j, .step = SIZE_MAX}; /* the step's own log is complete */
+        int r = outside->step_failed(outside->data, &err);
+        if (r != 0)
+            j->event_written = false;
+        if (r > 0)
+            output_runner_line(&log, "The machine is as it was before this step (config/auto_rollback)");
+        else if (r < 0)
+            output_warning(&log, err.msg);
+        output_release(&log);
+    } else if (j->scope.status == JOB_SUCCESS && i + 1 < j->spec->job->n_steps && outside->step_passed) {
+        state = job_state(j);
+        if (state && outside->step_passed(outside->data, i, took, state))
+            j->event_written = false; /* the machine was started again: what it had in memory is gone */
+    }
+}
+
+static void run_steps(struct running_job *j)
+{
+    for (size_t i = j->spec->resume ? j->spec->resume->first : 0; i < j->spec->job->n_steps; i++) {
+        enum job_status before = j->scope.status;
+        int64_t start = mono_ns();
+        step_run(&j->scope, i, &j->spec->job->steps[i]);
+        step_ended(j, i, before, mono_ns() - start);
+    }
+}
+
 void job_run(const struct job_spec *spec, struct machine *machine, struct mask *mask,
              const struct job_sink *sink, struct job_result *ret)
 {
@@ -150,8 +229,7 @@ void job_run(const struct job_spec *spec, struct machine *machine, struct mask *
 
     if (job_set_up(&j) == 0) {
         run_pres(&j);
-        for (size_t i = 0; i < spec->job->n_steps; i++)
-            step_run(scope, i, &spec->job->steps[i]);
+        run_steps(&j);
         run_posts(&j);
     }
     if (atomic_load(spec->cancelled) && scope->status == JOB_SUCCESS)

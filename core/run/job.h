@@ -13,6 +13,12 @@
 #include "runfs/machine.h"
 #include "runfs/workflow.h"
 
+/* Where a job goes on that was interrupted or failed: with this step, and with what it knew before it. */
+struct job_resume {
+    size_t first;  /* index into job->steps */
+    json_t *state; /* borrowed; as step_passed() had it */
+};
+
 /* What a job is. All borrowed, and unchanged while it runs (but for `cancelled`). */
 struct job_spec {
     const struct workflow *workflow;
@@ -24,6 +30,7 @@ struct job_spec {
     json_t *contexts;
     json_t *env;             /* object of strings under all other env, may be NULL (`runfs run --env`) */
     const char *runner_name; /* RUNNER_NAME */
+    const struct job_resume *resume;   /* NULL: from its beginning */
     const struct job_outside *outside; /* whose functions may be NULL */
     const atomic_bool *cancelled;      /* becomes true when someone asks to end it */
     const atomic_bool *killed;         /* becomes true when nothing more of it may start; NULL: never */

@@ -217,6 +217,9 @@ struct use {
 struct use *use_get(struct running_job *j, struct use *outer, const struct workflow_step *def);
 /* Finds, fetches and reads what it uses. remote_only: leaves local actions alone. */
 int use_load(struct use *u, bool remote_only, struct step_output *log, struct err *err);
+/* Registers the post of a step that is not run again, with what an earlier attempt wrote down of it
+ * (job_state()). */
+int use_restore(struct running_job *j, const struct workflow_step *def, json_t *post, struct err *err);
 bool use_is_local(const struct use *u);
 bool use_has_stage(const struct use *u, enum stage stage);
 const struct expr *use_stage_if(struct use *u, enum stage stage);

@@ -6,10 +6,12 @@
 #include "checkout.h"
 #include "engine_internal.h"
 #include "remotes.h"
+#include "resume.h"
 #include "runfs/artifact.h"
 #include "runfs/cache.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
+#include "sink.h"
 
 static const struct run *run_of(const struct local_outside *l)
 {
@@ -295,6 +297,32 @@ static int services(void *data, json_t **ret_env, struct err *err)
     return r;
 }
 
+/* ----------------------------------------------------------------------------------------------- snapshots
+ */
+
+static bool step_passed(void *data, size_t step, int64_t took_ns, json_t *state)
+{
+    struct local_outside *l = data;
+    int64_t id = step < l->sink->n
+                     ? step_snapshot(l->job->machine, store_of(l), &l->sink->steps[step].row, took_ns, state)
+                     : 0;
+
+    l->last_snapshot = id ? id : l->last_snapshot;
+    return id != 0;
+}
+
+static int step_failed(void *data, struct err *err)
+{
+    struct local_outside *l = data;
+    _buf_ struct buf text = BUF_INIT;
+
+    if (!l->last_snapshot || store_setting(store_of(l), SETTING_CONFIG, "auto_rollback", &text) < 0 ||
+        !str_eq(buf_str(&text), "on"))
+        return 0;
+    int r = machine_rollback(l->job->machine, l->last_snapshot, err);
+    return r < 0 ? r : 1;
+}
+
 struct job_outside local_outside_functions(struct local_outside *l)
 {
     return (struct job_outside){.data = l,
@@ -306,6 +334,8 @@ struct job_outside local_outside_functions(struct local_outside *l)
                                 .artifact_get = artifact_get,
                                 .cache_get = cache_get,
                                 .cache_put = cache_put,
+                                .step_passed = step_passed,
+                                .step_failed = step_failed,
                                 .scratch = scratch,
                                 .services = services};
 }

@@ -1,5 +1,6 @@
 /* What people ask of runs: cancel, run again, delete; and their deletion when they are old. */
 #include "engine_internal.h"
+#include "resume.h"
 #include "runfs/artifact.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
@@ -83,13 +84,17 @@ static int put_attempt(struct run *run, enum rerun what, const char *key, struct
     return r;
 }
 
-static int rerun(struct engine *e, int64_t run_id, enum rerun what, const char *key, struct err *err)
+/* resume_take: where the job of that key goes on; NULL: from its beginning. */
+static int rerun_from(struct engine *e, int64_t run_id, enum rerun what, const char *key,
+                      struct resume *resume_take, struct err *err)
 {
     const struct run_row *row = store_get_run(e->store, run_id);
     struct run *run = NULL;
 
-    if (!row)
+    if (!row) {
+        resume_free(resume_take);
         return no_run(run_id, err);
+    }
     pthread_mutex_lock(&e->lock);
     int r = run_find(e, run_id) || !str_eq(row->status, "completed")
                 ? err_set(err, -EINVAL, "run %lld is not completed yet", (long long)run_id)
@@ -99,6 +104,7 @@ static int rerun(struct engine *e, int64_t run_id, enum rerun what, const char *
     if (r == 0)
         r = run_restore(e, row, &run, err);
     if (r == 0) {
+        run->resume = TAKE(resume_take);
         r = put_attempt(run, what, key, err);
         if (r == 0)
             run_activate(e, run);
@@ -106,7 +112,29 @@ static int rerun(struct engine *e, int64_t run_id, enum rerun what, const char *
             run_free(run);
     }
     pthread_mutex_unlock(&e->lock);
+    resume_free(resume_take);
     run_row_unref(row);
+    return r;
+}
+
+static int rerun(struct engine *e, int64_t run_id, enum rerun what, const char *key, struct err *err)
+{
+    return rerun_from(e, run_id, what, key, NULL, err);
+}
+
+int engine_resume(struct engine *e, int64_t step_id, struct err *err)
+{
+    const struct step_row *step = store_get_step(e->store, step_id);
+    const struct job_row *job = step ? store_get_job(e->store, step->job_id) : NULL;
+    struct resume *resume = NULL;
+    int r = job ? 0 : err_set(err, -ENOENT, "there is no such step");
+
+    if (r == 0 && step->number > 1)
+        r = resume_find(e->store, step, job->key, &resume, err);
+    if (r == 0)
+        r = rerun_from(e, step->run_id, RERUN_JOB, job->key, resume, err);
+    step_row_unref(step);
+    job_row_unref(job);
     return r;
 }
 

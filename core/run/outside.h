@@ -69,6 +69,14 @@ struct job_outside {
     /* The file is read from its start. -EEXIST: it is there already, or being saved. */
     int (*cache_put)(void *data, const char *key, const char *version, int fd, struct err *err);
 
+    /*
+     * Behind a step that went well: a snapshot of the machine, if one is wanted, with what the job knows;
+     * whether one was taken. Behind one that failed: back to the last of them, if config/auto_rollback says
+     * so; 1 when that was done.
+     */
+    bool (*step_passed)(void *data, size_t step, int64_t took_ns, json_t *state);
+    int (*step_failed)(void *data, struct err *err);
+
     /* An empty file without a name, for what is too large for memory. */
     int (*scratch)(void *data, int *ret_fd, struct err *err);
     /* The environment that actions in JavaScript need to reach services (ACTIONS_...): borrowed, may be NULL.

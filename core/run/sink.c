@@ -276,6 +276,65 @@ int sink_open(struct store_sink *s, struct run_job *job, json_t *contexts, struc
     return 0;
 }
 
+static void keep_outputs(struct store_sink *s, const struct step_row *old, int64_t step_id)
+{
+    struct store *st = s->job->run->e->store;
+    int64_t ids[64], after = 0;
+    ssize_t n;
+
+    while ((n = store_list_outputs(st, old->job_id, old->id, after, ids, ARRAY_LEN(ids))) > 0) {
+        for (ssize_t i = 0; i < n; i++) {
+            const struct output_row *row = store_get_output(st, ids[i]);
+            if (row)
+                (void)store_put_output(st, s->job->row.id, step_id, row->name, row->value, NULL);
+            output_row_unref(row);
+        }
+        after = ids[n - 1];
+    }
+}
+
+/* Its log stays where it is, in the attempt that ran it; this one has a line that says so. */
+static void keep_step(struct store_sink *s, size_t i, const struct step_row *old)
+{
+    struct step_row *row = &s->steps[i].row;
+    _buf_ struct buf line = BUF_INIT;
+
+    sink_name(s, i, old->name);
+    buf_addf(&line, "Kept from the attempt before: %s, %s\n", old->name, old->conclusion);
+    (void)step_output(s, i, LOG_RUNNER, buf_str(&line), line.len);
+    row->status = "completed";
+    row->outcome = old->outcome;
+    row->conclusion = old->conclusion;
+    row->exit_code = old->exit_code;
+    row->script = old->script;
+    row->env = old->env;
+    row->cwd = old->cwd;
+    row->why = old->why;
+    row->summary = old->summary;
+    row->started_at = old->started_at;
+    row->completed_at = old->completed_at;
+    row->log_size = (int64_t)line.len;
+    row->stdout_size = row->stderr_size = 0;
+    sink_put(s, i);
+    keep_outputs(s, old, row->id);
+    row->script = row->env = row->cwd = row->why = row->summary = "";
+    row->outcome = row->conclusion = "success";
+}
+
+void sink_keep(struct store_sink *s, int64_t from_job, size_t n)
+{
+    struct store *st = s->job->run->e->store;
+
+    for (size_t i = 0; i < n && i < s->n; i++) {
+        int64_t id = 0;
+        const struct step_row *old =
+            store_find_steps(st, from_job, (int)i + 1, &id, 1) == 1 ? store_get_step(st, id) : NULL;
+        if (old)
+            keep_step(s, i, old);
+        step_row_unref(old);
+    }
+}
+
 void sink_close(struct store_sink *s)
 {
     for (size_t i = 0; i < s->n; i++) {

@@ -23,6 +23,8 @@ struct store_sink {
 /* Rows for all steps of the job, so that what will run is seen before it does. Within a group of the store.
  */
 int sink_open(struct store_sink *s, struct run_job *job, json_t *contexts, struct mask *mask);
+/* The first n steps are not run again: their rows are those of that job, from an earlier attempt. */
+void sink_keep(struct store_sink *s, int64_t from_job, size_t n);
 /* What job_run() takes; data is s. */
 struct job_sink sink_events(struct store_sink *s);
 /* Writes what was deferred; within the group that ends the job. */

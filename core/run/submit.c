@@ -1,5 +1,6 @@
 /* From a checked workflow to a run with its jobs, in the store and in the engine. */
 #include "engine_internal.h"
+#include "resume.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
@@ -26,6 +27,7 @@ void run_free(struct run *run)
     workflow_free(run->workflow);
     json_decref(run->request);
     json_decref(run->extra_secrets);
+    resume_free(run->resume);
     json_decref(run->contexts);
     arena_release(&run->arena);
     free(run);

@@ -484,6 +484,30 @@ static void register_post(struct running_step *s, struct use *u)
     u->registered = true;
 }
 
+int use_restore(struct running_job *j, const struct workflow_step *def, json_t *post, struct err *err)
+{
+    struct step_output log = {.job = j, .step = SIZE_MAX};
+    struct use *u = def->kind == STEP_USES ? use_get(j, NULL, def) : NULL;
+    int r = u ? use_load(u, false, &log, err)
+              : err_set(err, -EINVAL, "the state of the job is of another workflow");
+
+    output_release(&log);
+    if (r < 0 || u->registered || !use_has_stage(u, STAGE_POST))
+        return r;
+    u->name = strdup(json_string_value(json_object_get(post, "name"))
+                         ? json_string_value(json_object_get(post, "name"))
+                         : def->uses);
+    u->inputs = json_incref(json_object_get(post, "inputs"));
+    u->env = json_incref(json_object_get(post, "env"));
+    json_object_update(u->state, json_object_get(post, "state"));
+    u->overrides = json_object();
+    u->contexts = json_copy(j->scope.contexts);
+    u->next_post = j->posts;
+    j->posts = u;
+    u->registered = true;
+    return 0;
+}
+
 static void run_node(struct running_step *s, struct use *u)
 {
     const struct action *a = u->action;

@@ -1,6 +1,7 @@
 /* A job's thread: a machine for its label, the job on it, and a sink that writes what happens to the store.
  */
 #include "local.h"
+#include "resume.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
@@ -85,6 +86,14 @@ static const char *keep_for_run(struct run *run, const char *text)
     return copy ? copy : "";
 }
 
+/* Where this job goes on, if its run was made to go on with it. */
+static const struct resume *job_resumes(const struct run_job *job)
+{
+    const struct resume *r = job->run->resume;
+
+    return r && str_eq(r->key, job->row.key) ? r : NULL;
+}
+
 static int job_machine(struct run_job *job, json_t *contexts, struct machine **ret, struct err *err)
 {
     struct expr_env env = {.contexts = contexts};
@@ -127,6 +136,8 @@ static int job_machine(struct run_job *job, json_t *contexts, struct machine **r
                                 .label = buf_str(&decided),
                                 .run_id = job->run->row.id,
                                 .job_id = job->row.id};
+    if (job_resumes(job))
+        spec.snapshot = job_resumes(job)->snapshot;
     return machine_acquire(job->run->e->machines, &spec, ret, err);
 }
 
@@ -154,7 +165,7 @@ static void run_on_machine(struct run_job *job, json_t *contexts, struct store_s
                            struct job_result *result)
 {
     struct job_sink sink = sink_events(store_sink);
-    struct local_outside local = {.job = job, .mask = store_sink->mask};
+    struct local_outside local = {.job = job, .sink = store_sink, .mask = store_sink->mask};
     struct job_outside outside = local_outside_functions(&local);
     struct job_spec spec = {.workflow = job->scope->workflow,
                             .job = job->def,
@@ -164,9 +175,16 @@ static void run_on_machine(struct run_job *job, json_t *contexts, struct store_s
                             .outside = &outside,
                             .cancelled = &job->cancelled,
                             .killed = &job->killed};
+    const struct resume *from = job_resumes(job);
+    struct job_resume resume = {0};
     struct machine *machine = NULL;
     struct err err = {0};
 
+    if (from) {
+        resume = (struct job_resume){.first = from->first, .state = from->state};
+        local.last_snapshot = from->snapshot;
+        spec.resume = &resume;
+    }
     if (job_machine(job, contexts, &machine, &err) < 0) {
         sink_refuse(store_sink, err.msg);
         *result = (struct job_result){.status = JOB_FAILURE, .exit_code = 1};
@@ -196,6 +214,8 @@ static void start_rows(struct run_job *job, struct store_sink *sink, json_t *con
         (void)store_put_run(st, &run->row, NULL);
     }
     (void)sink_open(sink, job, contexts, mask);
+    if (job_resumes(job))
+        sink_keep(sink, job_resumes(job)->from_job, job_resumes(job)->first);
     (void)store_commit(st, NULL);
 }
 

@@ -208,11 +208,10 @@ int64_t store_count_runs(struct store *st, const char *status, const char *concl
 
 /* ------------------------------------------------------------------------------------ texts, annotations */
 
-int store_run_text(struct store *st, int64_t run_id, enum run_text which, struct buf *ret)
+static int read_text(struct store *st, const char *sql, const int64_t *params, size_t n, struct buf *ret)
 {
     struct conn *c = store_reader(st);
-    sqlite3_stmt *stmt =
-        query(c, "SELECT text FROM run_texts WHERE run_id = ?1 AND which = ?2", INTS(run_id, which), NULL);
+    sqlite3_stmt *stmt = query(c, sql, params, n, NULL);
     int r = stmt ? -ENOENT : -ENOMEM;
 
     if (stmt && sqlite3_step(stmt) == SQLITE_ROW) {
@@ -225,6 +224,17 @@ int store_run_text(struct store *st, int64_t run_id, enum run_text which, struct
     if (c)
         store_reader_done(st, c);
     return r;
+}
+
+int store_run_text(struct store *st, int64_t run_id, enum run_text which, struct buf *ret)
+{
+    return read_text(st, "SELECT text FROM run_texts WHERE run_id = ?1 AND which = ?2", INTS(run_id, which),
+                     ret);
+}
+
+int store_step_state(struct store *st, int64_t step_id, struct buf *ret)
+{
+    return read_text(st, "SELECT state FROM step_states WHERE step_id = ?1", INTS(step_id), ret);
 }
 
 int64_t store_run_text_size(struct store *st, int64_t run_id, enum run_text which)

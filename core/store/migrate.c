@@ -106,6 +106,9 @@ static const char *const versions[] = {
     "CREATE TABLE transitions (id INTEGER PRIMARY KEY, machine_id INTEGER NOT NULL, state TEXT NOT "
     "  NULL, why TEXT NOT NULL, at INTEGER NOT NULL);"
     "CREATE INDEX transitions_of ON transitions (machine_id, id);",
+    /* 6: where jobs can go on from */
+    "CREATE TABLE step_states (step_id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL, state TEXT NOT NULL);"
+    "CREATE INDEX step_states_of ON step_states (run_id);",
 };
 
 static int user_version(sqlite3 *db)

@@ -44,6 +44,16 @@ int store_put_run_text(struct store *st, int64_t run_id, enum run_text which, co
     return store_commit(st, err);
 }
 
+int store_put_step_state(struct store *st, int64_t run_id, int64_t step_id, const char *state,
+                         struct err *err)
+{
+    store_begin(st);
+    WRITE(st, err, "INSERT OR REPLACE INTO step_states (step_id, run_id, state) VALUES (?1, ?2, ?3)",
+          P_INT(step_id), P_INT(run_id), P_BYTES(state, strlen(state)));
+    store_changed(st, (struct change){.kind = CHANGE_STEP, .id = step_id, .run_id = run_id});
+    return store_commit(st, err);
+}
+
 int store_put_output(struct store *st, int64_t job_id, int64_t step_id, const char *name, const char *value,
                      struct err *err)
 {
@@ -167,6 +177,7 @@ static const char *const delete_run_sql[] = {
     "DELETE FROM steps WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?1)",
     "DELETE FROM jobs WHERE run_id = ?1",
     "DELETE FROM run_texts WHERE run_id = ?1",
+    "DELETE FROM step_states WHERE run_id = ?1",
     "DELETE FROM runs WHERE id = ?1",
 };
 

@@ -263,6 +263,8 @@ int64_t store_count_runs(struct store *st, const char *status, const char *concl
 
 /* A run's text; appended to ret. -ENOENT when it has none. Size -1: none. */
 int store_run_text(struct store *st, int64_t run_id, enum run_text which, struct buf *ret);
+/* What a job knew behind that step, JSON for the engine alone; appended. -ENOENT: nothing was kept. */
+int store_step_state(struct store *st, int64_t step_id, struct buf *ret);
 int64_t store_run_text_size(struct store *st, int64_t run_id, enum run_text which);
 
 /* Annotations of a run's attempt, in order; each row is valid during the call only. */
@@ -280,6 +282,8 @@ int store_put_repo(struct store *st, struct repo_row *row, struct err *err);
 int store_put_run(struct store *st, struct run_row *row, struct err *err);
 int store_put_run_text(struct store *st, int64_t run_id, enum run_text which, const char *text, size_t len,
                        struct err *err);
+int store_put_step_state(struct store *st, int64_t run_id, int64_t step_id, const char *state,
+                         struct err *err);
 int store_put_job(struct store *st, struct job_row *row, struct err *err);
 int store_put_step(struct store *st, struct step_row *row, struct err *err);
 int store_put_output(struct store *st, int64_t job_id, int64_t step_id, const char *name, const char *value,

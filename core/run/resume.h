@@ -1,0 +1,26 @@
+/* Snapshots after steps, and jobs that go on from one. Private to core/run. */
+#ifndef RUNFS_RUN_RESUME_H
+#define RUNFS_RUN_RESUME_H
+
+#include "engine_internal.h"
+
+/* From where a job of a new attempt goes on. */
+struct resume {
+    char *key;        /* owned: of the job */
+    size_t first;     /* index of the first step that runs */
+    int64_t snapshot; /* of its machine, from before that step */
+    int64_t from_job; /* whose steps before that are kept */
+    json_t *state;    /* owned: what the job knew then */
+};
+void resume_free(struct resume *r); /* NULL allowed */
+
+/* -EINVAL: there is no snapshot from before that step. */
+int resume_find(struct store *st, const struct step_row *step, const char *key, struct resume **ret,
+                struct err *err);
+
+/* Takes a snapshot behind a step, if config/snapshots wants one and the machine can, with what the job knows.
+ * Its id; 0: none was taken. */
+int64_t step_snapshot(struct machine *m, struct store *st, const struct step_row *step, int64_t step_ns,
+                      json_t *state);
+
+#endif
