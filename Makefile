@@ -12,11 +12,12 @@ CC := gcc
 endif
 
 # Everything that building, running and testing needs, by Debian's names: the one place that says so.
-PACKAGES := gcc make pkg-config libfuse3-dev fuse3 libsqlite3-dev libyaml-dev libjansson-dev libssl-dev libpcre2-dev \
+PACKAGES := gcc make pkg-config libfuse3-dev fuse3 libsqlite3-dev libyaml-dev libjansson-dev libssl-dev libglib2.0-dev tzdata libpcre2-dev \
             libarchive-dev libmicrohttpd-dev libjwt-dev libseccomp-dev \
             git bash ca-certificates slirp4netns nftables
 TEST_PACKAGES := libcmocka-dev python3-minimal rsync vim-tiny sqlite3 bubblewrap jq
-LIBS := fuse3 sqlite3 yaml-0.1 jansson libcrypto libpcre2-8 libarchive libmicrohttpd libjwt
+CHECK_PACKAGES := valgrind clang clang-format
+LIBS := fuse3 sqlite3 yaml-0.1 jansson libcrypto glib-2.0 libpcre2-8 libarchive libmicrohttpd libjwt
 
 BUILD := build
 SANFLAGS :=
@@ -52,7 +53,7 @@ PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
 PKG_LIBS = $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lm
 
 .DELETE_ON_ERROR:
-.PHONY: all help deps test unit scenarios demo install uninstall fmt fmt-check bench fuzz clean
+.PHONY: all help deps test unit scenarios demo install uninstall fmt fmt-check bench fuzz valgrind clean
 
 all: $(BUILD)/runfs $(BUILD)/runfs-agent ## build runfs and its agent into build/
 
@@ -95,6 +96,9 @@ $(BUILD)/unit/test_node: $(filter-out %/main.o %/fuse.o %/park.o %/session.o $(B
 $(BUILD)/tests/guard: $(BUILD)/tests/guard.o
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
 
+$(BUILD)/tests/services: $(BUILD)/tests/services.o $(BUILD)/librunfs.a
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/librunfs.a | $(BUILD)/runfs-agent
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
@@ -103,13 +107,13 @@ test: deps ## install, build and run every test
 	$(Q)$(MAKE) --no-print-directory run-tests
 
 .PHONY: run-tests
-run-tests: all $(UNIT_BIN) $(BUILD)/tests/guard
+run-tests: all $(UNIT_BIN) $(BUILD)/tests/guard $(BUILD)/tests/services
 	$(Q)BUILD=$(BUILD) tests/run
 
 unit: $(UNIT_BIN) $(BUILD)/tests/guard ## build and run the unit tests only
 	$(Q)BUILD=$(BUILD) tests/run unit
 
-scenarios: all $(BUILD)/tests/guard ## run the scenarios only
+scenarios: all $(BUILD)/tests/guard $(BUILD)/tests/services ## run the scenarios only
 	$(Q)BUILD=$(BUILD) tests/run scenarios
 
 demo: deps ## build, mount, run the examples and show what comes of it
@@ -136,6 +140,11 @@ fuzz: $(FUZZERS:%=build-fuzz/fuzz_%) ## run every fuzzer for FUZZ_SECONDS (60) u
 	    echo "  FUZZ  $$f"; mkdir -p build-fuzz/corpus/$$f; seeds=; [ ! -d tests/fuzz/corpus/$$f ] || seeds=tests/fuzz/corpus/$$f; \
 	    build-fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 -print_final_stats=0 -verbosity=0 \
 	        -artifact_prefix=build-fuzz/ build-fuzz/corpus/$$f $$seeds; done
+
+valgrind: deps ## the unit tests and a scenario under valgrind
+	$(Q)tests/install-packages $(CHECK_PACKAGES)
+	$(Q)$(MAKE) --no-print-directory all $(UNIT_BIN)
+	$(Q)BUILD=$(BUILD) tests/valgrind
 
 install: all ## install under PREFIX (/usr/local)
 	install -D -m 755 $(BUILD)/runfs $(DESTDIR)$(PREFIX)/bin/runfs

@@ -1,5 +1,6 @@
 /* The classes of names in the tree: how to find, list and write them. */
 #include "fs.h"
+#include "runfs/event.h"
 #include "runfs/str.h"
 
 static int64_t find_number(const char *name)
@@ -100,6 +101,35 @@ static ssize_t next_error(struct fs *fs, int64_t up, int64_t after, int64_t *ids
 }
 
 const struct name_class class_errors = {find_error, next_error, name_error};
+
+static int64_t find_event(struct fs *fs, int64_t up, const char *name)
+{
+    (void)fs;
+    (void)up;
+    return event_index(name) + 1;
+}
+
+static ssize_t next_event(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max)
+{
+    size_t n = 0;
+
+    (void)fs;
+    (void)up;
+    for (; n < max && event_name((size_t)after); n++)
+        ids[n] = ++after;
+    return (ssize_t)n;
+}
+
+static int name_event(struct fs *fs, int64_t id, struct buf *ret)
+{
+    const char *name = event_name((size_t)id - 1);
+
+    (void)fs;
+    buf_adds(ret, name);
+    return name ? 0 : -ENOENT;
+}
+
+const struct name_class class_events = {find_event, next_event, name_event};
 
 /* ------------------------------------------------------------------------------------------------- runs */
 
@@ -243,13 +273,15 @@ static ssize_t next_job(struct fs *fs, int64_t up, int64_t after, int64_t *ids, 
 
 const struct name_class class_jobs = {find_job, next_job, name_job};
 
-/* The jobs of the same attempt that a job needs. */
+/* The jobs of the same attempt and workflow that a job needs. */
 static bool is_needed(const struct job_row *job, const struct job_row *other)
 {
     _json_ json_t *needs = json_loads(job->needs, JSON_DECODE_ANY, NULL);
     json_t *need;
     size_t i;
 
+    if (!str_eq(job->caller, other->caller))
+        return false;
     json_array_foreach(needs, i, need) if (str_eq(json_string_value(need), other->job_id)) return true;
     return false;
 }

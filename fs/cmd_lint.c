@@ -1,14 +1,18 @@
 /* `runfs lint`: checks workflow files as GitHub would, and says what is wrong in its words. */
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 
+#include "fs.h"
 #include "runfs/cleanup.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
 #include "runfs/workflow.h"
 
-int cmd_lint(int argc, char **argv);
+enum { MAX_THREADS = 16, FILES_PER_THREAD = 8 };
 
 /* Far above what a workflow may have, so that a large file gets GitHub's words and not those of the reader.
  */
@@ -26,10 +30,20 @@ static const char usage[] =
     "\n"
     "Exit code: 0 no errors, 1 errors, 2 wrong usage or a file that cannot be read.\n";
 
+/* A file, and what came of it. */
+struct checked {
+    char *file; /* borrowed */
+    struct lint lint;
+    char *unreadable; /* owned: why; NULL: it was read */
+    int r;            /* 0, -EINVAL or -EFBIG with complaints, -ENOMEM */
+};
+
+/* The files are independent, so that every processor can check some; the output is in their order. */
 struct lint_run {
     bool json;
-    json_t *errors; /* owned; with --json only */
-    int code;
+    struct checked *files; /* owned */
+    size_t n;
+    atomic_size_t next; /* the first that nobody has taken yet */
 };
 
 /* The directory that holds the .github above the file, or else the file's own: appended with a slash. */
@@ -50,8 +64,7 @@ static void add_root(const char *path, struct buf *ret)
     buf_addc(ret, '/');
 }
 
-/* Only what lies in the repository: `uses` must not lead out of it. */
-static int find_local(void *data, const char *uses, struct buf *ret, struct err *err)
+int local_workflow_find(void *data, const char *uses, struct buf *ret, struct err *err)
 {
     _buf_ struct buf path = BUF_INIT;
 
@@ -64,22 +77,6 @@ static int find_local(void *data, const char *uses, struct buf *ret, struct err 
     return buf_ok(&path) ? read_file(buf_str(&path), file_max, ret, err) : -ENOMEM;
 }
 
-static int report(struct lint_run *run, const char *file, const struct lint *lint)
-{
-    for (size_t i = 0; i < lint->n; i++) {
-        const struct lint_error *e = &lint->errors[i];
-        if (!run->json) {
-            puts(e->msg);
-            continue;
-        }
-        json_t *error = json_pack("{s:s, s:i, s:i, s:s}", "file", file, "line", e->line, "col", e->col,
-                                  "message", e->msg);
-        if (!error || json_array_append_new(run->errors, error) < 0)
-            return -ENOMEM;
-    }
-    return 0;
-}
-
 static int read_input(const char *file, struct buf *ret, struct err *err)
 {
     if (!str_eq(file, "-"))
@@ -88,29 +85,101 @@ static int read_input(const char *file, struct buf *ret, struct err *err)
     return r < 0 ? err_errno(err, r, "standard input") : 0;
 }
 
-static int lint_file(struct lint_run *run, char *file)
+static void check_file(struct checked *c)
 {
-    struct workflow_opts opts = {.find = find_local, .data = str_eq(file, "-") ? (char[]){"."} : file};
-    _lint_ struct lint lint = {0};
+    struct workflow_opts opts = {.find = local_workflow_find,
+                                 .data = str_eq(c->file, "-") ? (char[]){"."} : c->file};
     _buf_ struct buf text = BUF_INIT;
     struct workflow *w = NULL;
     struct err err = {0};
 
-    int r = read_input(file, &text, &err);
-    if (r == -ENOMEM)
-        return r;
-    if (r < 0) {
-        fprintf(stderr, "runfs lint: %s\n", err.msg);
-        run->code = 2;
-        return 0;
+    c->r = read_input(c->file, &text, &err);
+    if (c->r == 0) {
+        c->r = workflow_parse(c->file, buf_str(&text), text.len, &opts, &w, &c->lint);
+        workflow_free(w);
+    } else if (c->r != -ENOMEM) {
+        c->unreadable = strdup(err.msg);
+        c->r = c->unreadable ? 0 : -ENOMEM;
     }
-    r = workflow_parse(file, buf_str(&text), text.len, &opts, &w, &lint);
-    workflow_free(w);
-    if (r == -ENOMEM)
-        return r;
-    if (r < 0 && run->code == 0)
-        run->code = 1;
-    return report(run, file, &lint);
+}
+
+static void *check_files(void *data)
+{
+    struct lint_run *run = data;
+    size_t i;
+
+    while ((i = atomic_fetch_add(&run->next, 1)) < run->n)
+        check_file(&run->files[i]);
+    return NULL;
+}
+
+/* A thread that cannot be had leaves its files to the others. */
+static void check_all(struct lint_run *run)
+{
+    pthread_t threads[MAX_THREADS - 1];
+    size_t cpus = (size_t)get_nprocs(), wanted = run->n / FILES_PER_THREAD, n = 0;
+
+    wanted = wanted > cpus ? cpus : wanted;
+    while (n + 1 < wanted && n < ARRAY_LEN(threads) &&
+           pthread_create(&threads[n], NULL, check_files, run) == 0)
+        n++;
+    check_files(run);
+    while (n > 0)
+        pthread_join(threads[--n], NULL);
+}
+
+static int add_json(json_t *list, const struct checked *c)
+{
+    for (size_t i = 0; i < c->lint.n; i++) {
+        const struct lint_error *e = &c->lint.errors[i];
+        json_t *error = json_pack("{s:s, s:i, s:i, s:s}", "file", c->file, "line", e->line, "col", e->col,
+                                  "message", e->msg);
+        if (!error || json_array_append_new(list, error) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int print_json(const json_t *errors)
+{
+    if (json_dumpf(errors, stdout, JSON_INDENT(1)) < 0)
+        return -EIO;
+    putchar('\n');
+    return 0;
+}
+
+/* Prints what was found; *ret_code is that of the program. */
+static int report(const struct lint_run *run, int *ret_code)
+{
+    _json_ json_t *list = json_array();
+    int r = list ? 0 : -ENOMEM;
+
+    for (size_t i = 0; r == 0 && i < run->n; i++) {
+        const struct checked *c = &run->files[i];
+        if (c->r == -ENOMEM)
+            return -ENOMEM;
+        if (c->unreadable) {
+            fprintf(stderr, "runfs lint: %s\n", c->unreadable);
+            *ret_code = 2;
+        } else if (c->r < 0 && *ret_code == 0) {
+            *ret_code = 1;
+        }
+        if (run->json)
+            r = add_json(list, c);
+        else
+            for (size_t k = 0; k < c->lint.n; k++)
+                puts(c->lint.errors[k].msg);
+    }
+    return r == 0 && run->json ? print_json(list) : r;
+}
+
+static void run_release(struct lint_run *run)
+{
+    for (size_t i = 0; run->files && i < run->n; i++) {
+        lint_release(&run->files[i].lint);
+        free(run->files[i].unreadable);
+    }
+    free(run->files);
 }
 
 /* Options may stand anywhere, before "--". Moves the files to the front: their number, or -EINVAL. */
@@ -135,34 +204,27 @@ static int parse_args(int argc, char **argv, struct lint_run *run, bool *ret_hel
     return n > 0 || *ret_help ? n : -EINVAL;
 }
 
-static int print_json(const json_t *errors)
-{
-    if (json_dumpf(errors, stdout, JSON_INDENT(1)) < 0)
-        return -EIO;
-    putchar('\n');
-    return 0;
-}
-
 int cmd_lint(int argc, char **argv)
 {
-    struct lint_run run = {0};
+    _cleanup_(run_release) struct lint_run run = {0};
     bool help = false;
-    int n = parse_args(argc, argv, &run, &help), r = 0;
+    int n = parse_args(argc, argv, &run, &help), code = 0;
 
     if (n < 0)
         return fputs(usage, stderr), 2;
     if (help)
         return fputs(usage, stdout), 0;
-    _json_ json_t *errors = run.errors = json_array();
-    for (int i = 0; r == 0 && i < n; i++)
-        r = errors ? lint_file(&run, argv[i]) : -ENOMEM;
-    if (r == 0 && run.json)
-        r = print_json(errors);
+    run.files = calloc((size_t)n, sizeof(*run.files));
+    run.n = run.files ? (size_t)n : 0;
+    for (size_t i = 0; i < run.n; i++)
+        run.files[i].file = argv[i];
+    check_all(&run);
+    int r = run.files ? report(&run, &code) : -ENOMEM;
     if (r == 0 && (fflush(stdout) != 0 || ferror(stdout)))
         r = -errno;
     if (r < 0) {
         fprintf(stderr, "runfs lint: %s\n", strerrordesc_np(-r));
         return 2;
     }
-    return run.code;
+    return code;
 }

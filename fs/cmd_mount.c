@@ -12,7 +12,9 @@
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/proc.h"
+#include "runfs/results.h"
 #include "runfs/str.h"
+#include "shell.h"
 
 static const char help[] =
     "usage: runfs mount [-f] [--state DIR] [--repo DIR]... [-o OPT] DIRECTORY\n"
@@ -40,8 +42,10 @@ struct options {
 struct daemon {
     struct store *store;
     struct machines *machines;
+    struct results *results;
     struct engine *engine;
     struct mounted *mounted;
+    struct shells *shells;
     struct fs fs;
     int log_fd;
 };
@@ -173,7 +177,13 @@ static int start_engine(struct daemon *d, const struct options *o, const char *s
     if (r == 0)
         r = machines_new(&machines, &d->machines, err);
     if (r == 0)
-        r = engine_new(&(struct engine_opts){.store = d->store, .machines = d->machines, .defaults = true},
+        r = results_new(d->store, &d->results, err);
+    if (r == 0)
+        r = engine_new(&(struct engine_opts){.store = d->store,
+                                             .machines = d->machines,
+                                             .services = results_services(d->results),
+                                             .triggers = true,
+                                             .defaults = true},
                        &d->engine, err);
     return r < 0 ? r : link_repos(d, o, err);
 }
@@ -202,13 +212,19 @@ static int daemon_start(struct daemon *d, const struct options *o, struct err *e
     d->fs.store = d->store;
     d->fs.engine = d->engine;
     d->fs.machines = d->machines;
+    r = shells_new(&d->fs, &d->shells, err);
+    if (r < 0)
+        return r;
     return mounted_new(&(struct mount_opts){&d->fs, d->fs.mount_point, o->mount_options}, &d->mounted, err);
 }
 
 static void daemon_stop(struct daemon *d)
 {
     mounted_free(d->mounted);
+    shells_free(d->shells);
     engine_free(d->engine);
+    results_free(d->results);
+    contents_release(&d->fs);
     if (d->machines)
         machines_free(d->machines);
     store_close(d->store);

@@ -3,12 +3,11 @@
 #include <getopt.h>
 #include <libgen.h>
 
+#include "fs.h"
+#include "runfs/event.h"
 #include "runfs/io.h"
 #include "runfs/plan.h"
-#include "runfs/proc.h"
 #include "runfs/str.h"
-
-int cmd_plan(int argc, char **argv);
 
 static const size_t file_max = 32 * 1024 * 1024;
 
@@ -17,12 +16,14 @@ static const char usage[] =
     "\n"
     "Says what of a workflow an event would run: the event and why it matches or not, then the jobs by stage "
     "with\n"
-    "what they need, where they run and their matrix. What only a run can know is shown as its expression.\n"
+    "what they need, where they run, their matrix, and the jobs of local workflows that they call. What "
+    "only\n"
+    "a run can know is shown as its expression.\n"
     "\n"
-    "  -e, --event NAME      the event (default: push, or the first of `on`)\n"
-    "  -p, --payload FILE    the event's JSON, as a webhook carries it (default: none, on the branch that "
-    "is\n"
-    "                        checked out beside FILE; path filters then match)\n"
+    "  -e, --event NAME      the event (default: push, workflow_dispatch, or the first of `on`)\n"
+    "  -p, --payload FILE    the event's JSON, as a webhook carries it (default: that of the last commit of "
+    "the\n"
+    "                        checkout which FILE is in; without a checkout, path filters match)\n"
     "  -j, --json            the plan as JSON\n"
     "  -h, --help            this text\n"
     "\n"
@@ -62,68 +63,42 @@ static int parse_args(int argc, char **argv, struct plan_args *ret)
 
 /* ---------------------------------------------------------------------------------------------- the event */
 
-static json_t *read_payload(const char *path)
+/* *ret stays NULL when none is given. */
+static int read_payload(const char *path, json_t **ret)
 {
     _buf_ struct buf text = BUF_INIT;
     struct err err = {0};
-    json_error_t error;
+    int r = path ? read_file(path, file_max, &text, &err) : 0;
 
-    if (read_file(path, file_max, &text, &err) < 0) {
+    if (r == 0)
+        r = event_parse(path, buf_str(&text), text.len, ret, &err);
+    if (r < 0)
         fprintf(stderr, "runfs plan: %s\n", err.msg);
-        return NULL;
-    }
-    _json_ json_t *payload = json_loadb(buf_str(&text), text.len, JSON_ALLOW_NUL, &error);
-    if (!payload)
-        fprintf(stderr, "runfs plan: %s: line %d, column %d: %s\n", path, error.line, error.column,
-                error.text);
-    else if (!json_is_object(payload))
-        fprintf(stderr, "runfs plan: %s: not a JSON object\n", path);
-    else
-        return TAKE(payload);
-    return NULL;
+    return r;
 }
 
-/* The branch that is checked out where the workflow's file is; main where there is none. */
-static void add_checked_out_ref(const char *file, struct buf *ret)
+/* The checkout that the file is of: its directory, where git looks upwards. Owned by the caller; "" for none.
+ */
+static char *checkout_of(const char *file)
 {
-    _free_ char *copy = strdup(file);
-    const char *const argv[] = {"git", "symbolic-ref", "-q", "HEAD", NULL};
-    _proc_result_ struct proc_result out = {0};
+    _free_ char *real = realpath(file, NULL);
 
-    if (copy && proc_run(argv, dirname(copy), 4096, 5000, &out, NULL) == 0 && out.exit_code == 0 &&
-        out.out.len > 1)
-        buf_add(ret, out.out.ptr, strcspn(out.out.ptr, "\n"));
-    else
-        buf_adds(ret, "refs/heads/main");
+    return strdup(real ? dirname(real) : "");
 }
 
-static void add_ref(const struct plan_args *args, const json_t *payload, struct buf *ret)
+static json_t *github_context(const struct workflow *w, const struct prepared_event *p, json_t *inputs)
 {
-    const json_t *pull = json_object_get(payload, "pull_request");
-    const char *given = json_string_value(json_object_get(payload, "ref"));
+    const char *ref = p->ref, *type = str_starts(ref, "refs/tags/") ? "tag" : "branch";
+    const char *slash = str_starts(ref, "refs/") ? strchr(ref + 5, '/') : NULL;
+    _arena_ struct arena arena = {0};
+    struct event_origin o = {.head_ref = "", .base_ref = ""};
 
-    if (given && str_starts(given, "refs/"))
-        buf_adds(ret, given);
-    else if (given)
-        buf_addf(ret, "refs/heads/%s", given);
-    else if (json_is_integer(json_object_get(payload, "number")) && pull)
-        buf_addf(ret, "refs/pull/%lld/merge",
-                 (long long)json_integer_value(json_object_get(payload, "number")));
-    else
-        add_checked_out_ref(args->file, ret);
-}
-
-static json_t *github_context(const struct workflow *w, const struct event *e, json_t *inputs)
-{
-    const char *ref = e->ref, *name = ref, *type = str_starts(ref, "refs/tags/") ? "tag" : "branch";
-    static const char *const prefixes[] = {"refs/heads/", "refs/tags/", "refs/pull/"};
-
-    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
-        if (str_starts(ref, prefixes[i]))
-            name = ref + strlen(prefixes[i]);
-    return json_pack("{s:{s:s, s:s, s:s, s:s, s:s, s:O}, s:O, s:{}}", "github", "event_name", e->name, "ref",
-                     ref, "ref_name", name, "ref_type", type, "workflow", *w->name ? w->name : w->file,
-                     "event", e->payload, "inputs", inputs, "vars");
+    (void)event_origin(p->event.name, p->payload, "main", &arena, &o);
+    return json_pack("{s:{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:O}, s:O, s:{}}", "github",
+                     "event_name", p->event.name, "ref", ref, "ref_name", slash ? slash + 1 : ref, "ref_type",
+                     type, "sha", p->sha, "head_ref", o.head_ref, "base_ref", o.base_ref, "actor", p->actor,
+                     "repository", p->repository, "workflow", *w->name ? w->name : w->file, "event",
+                     p->payload, "inputs", inputs, "vars");
 }
 
 /* --------------------------------------------------------------------------------------------- the table */
@@ -149,12 +124,13 @@ static void add_value(struct buf *b, const json_t *value)
 
 enum { COLUMNS = 6 };
 
-/* One job's cells; owned by the caller. */
-static void job_cells(const json_t *job, struct buf cells[COLUMNS])
+/* One job's cells; owned by the caller. prefix: of the jobs that call its workflow, "call / ". */
+static void job_cells(const json_t *job, const char *prefix, struct buf cells[COLUMNS])
 {
     static const char *const keys[COLUMNS] = {"stage", "id", "needs", "runs_on", NULL, "if"};
     const char *uses = json_string_value(json_object_get(job, "uses"));
 
+    buf_adds(&cells[1], prefix);
     for (size_t i = 0; i < COLUMNS; i++)
         if (keys[i])
             add_value(&cells[i], json_object_get(job, keys[i]));
@@ -187,36 +163,54 @@ static void print_matrix(const json_t *job)
         printf("       %s %s\n", i ? "      " : "matrix", json_string_value(name));
 }
 
+/* Each job with those that it calls behind it. */
+typedef void job_fn(const json_t *job, struct buf cells[COLUMNS], size_t widths[COLUMNS]);
+
+static void each_job(const json_t *jobs, const char *prefix, size_t widths[COLUMNS], job_fn *fn)
+{
+    json_t *job;
+    size_t i;
+
+    json_array_foreach(jobs, i, job)
+    {
+        struct buf cells[COLUMNS] = {0};
+        _buf_ struct buf inner = BUF_INIT;
+        job_cells(job, prefix, cells);
+        fn(job, cells, widths);
+        cells_release(cells);
+        buf_addf(&inner, "%s%s / ", prefix, json_string_value(json_object_get(job, "id")));
+        each_job(json_object_get(json_object_get(job, "called"), "jobs"), buf_str(&inner), widths, fn);
+    }
+}
+
+static void measure_job(const json_t *job, struct buf cells[COLUMNS], size_t widths[COLUMNS])
+{
+    (void)job;
+    for (size_t k = 0; k < COLUMNS; k++)
+        if (cells[k].len > widths[k])
+            widths[k] = cells[k].len;
+}
+
+static void print_job(const json_t *job, struct buf cells[COLUMNS], size_t widths[COLUMNS])
+{
+    for (size_t k = 0; k + 1 < COLUMNS; k++)
+        printf("%-*s  ", (int)widths[k], buf_str(&cells[k]));
+    printf("%s\n", buf_str(&cells[COLUMNS - 1]));
+    print_matrix(job);
+}
+
 static void print_jobs(const json_t *jobs)
 {
     static const char *const titles[COLUMNS] = {"STAGE", "JOB", "NEEDS", "RUNS-ON", "STEPS", "IF"};
-    size_t widths[COLUMNS], i;
-    json_t *job;
+    size_t widths[COLUMNS];
 
-    for (i = 0; i < COLUMNS; i++)
+    for (size_t i = 0; i < COLUMNS; i++)
         widths[i] = strlen(titles[i]);
-    json_array_foreach(jobs, i, job)
-    {
-        struct buf cells[COLUMNS] = {0};
-        job_cells(job, cells);
-        for (size_t k = 0; k < COLUMNS; k++)
-            if (cells[k].len > widths[k])
-                widths[k] = cells[k].len;
-        cells_release(cells);
-    }
-    for (i = 0; i + 1 < COLUMNS; i++)
+    each_job(jobs, "", widths, measure_job);
+    for (size_t i = 0; i + 1 < COLUMNS; i++)
         printf("%-*s  ", (int)widths[i], titles[i]);
     printf("%s\n", titles[COLUMNS - 1]);
-    json_array_foreach(jobs, i, job)
-    {
-        struct buf cells[COLUMNS] = {0};
-        job_cells(job, cells);
-        for (size_t k = 0; k + 1 < COLUMNS; k++)
-            printf("%-*s  ", (int)widths[k], buf_str(&cells[k]));
-        printf("%s\n", buf_str(&cells[COLUMNS - 1]));
-        print_matrix(job);
-        cells_release(cells);
-    }
+    each_job(jobs, "", widths, print_job);
 }
 
 static void print_plan(const json_t *plan)
@@ -235,33 +229,20 @@ static void print_plan(const json_t *plan)
 
 static const char *default_event(const struct workflow *w)
 {
-    return workflow_event(w, "push") || w->n_events == 0 ? "push" : w->events[0].name;
+    static const char *const preferred[] = {"push", "workflow_dispatch"};
+
+    for (size_t i = 0; i < ARRAY_LEN(preferred); i++)
+        if (workflow_event(w, preferred[i]))
+            return preferred[i];
+    return w->n_events ? w->events[0].name : "push";
 }
 
-static int plan(const struct plan_args *args, const struct workflow *w)
+static int print(const struct plan_args *args, const struct workflow *w, const struct prepared_event *p,
+                 json_t *inputs)
 {
-    _json_ json_t *payload = args->payload ? read_payload(args->payload) : json_object();
-    _json_ json_t *inputs = NULL, *contexts = NULL, *json = NULL;
-    _arena_ struct arena a = {0};
-    _buf_ struct buf ref = BUF_INIT;
-    struct err err = {0};
+    _json_ json_t *contexts = github_context(w, p, inputs);
+    _json_ json_t *json = contexts ? plan_to_json(w, &p->event, contexts) : NULL;
 
-    if (!payload)
-        return 2;
-    add_ref(args, payload, &ref);
-    struct event e = {
-        .name = args->event ? args->event : default_event(w), .ref = buf_str(&ref), .payload = payload};
-    e.changed_paths = event_changed_paths(payload, &a);
-    const struct workflow_event *on = workflow_event(w, e.name);
-    if (on && on->n_inputs && json_object_get(payload, "inputs") &&
-        inputs_check(on, json_object_get(payload, "inputs"), &inputs, &err) < 0) {
-        fprintf(stderr, "runfs plan: %s\n", err.msg);
-        return 2;
-    }
-    if (!inputs)
-        inputs = json_object();
-    contexts = github_context(w, &e, inputs);
-    json = contexts ? plan_to_json(w, &e, contexts) : NULL;
     if (!json) {
         fprintf(stderr, "runfs plan: %s\n", strerrordesc_np(ENOMEM));
         return 2;
@@ -275,11 +256,42 @@ static int plan(const struct plan_args *args, const struct workflow *w)
     return json_is_true(json_object_get(json, "triggered")) && w->n_jobs ? 0 : 1;
 }
 
+static int plan(const struct plan_args *args, const struct workflow *w)
+{
+    const char *name = args->event ? args->event : default_event(w), *slash = strrchr(args->file, '/');
+    _free_ char *checkout = checkout_of(args->file);
+    _prepared_event_ struct prepared_event prepared = {0};
+    _json_ json_t *payload = NULL, *inputs = NULL;
+    struct err err = {0};
+
+    if (!checkout || read_payload(args->payload, &payload) < 0)
+        return 2;
+    const struct workflow_event *on = workflow_event(w, name);
+    const json_t *given = json_object_get(payload, "inputs");
+    int r = on && on->n_inputs && given ? inputs_check(on, given, &inputs, &err) : 0;
+    struct event_request req = {.name = name,
+                                .payload = payload,
+                                .checkout = checkout,
+                                .workflow = slash ? slash + 1 : args->file,
+                                .title = "",
+                                .inputs = inputs};
+    if (r == 0)
+        r = event_prepare(&req, &prepared, &err);
+    if (r < 0) {
+        fprintf(stderr, "runfs plan: %s\n", err.msg);
+        return 2;
+    }
+    if (!inputs)
+        inputs = json_object();
+    return print(args, w, &prepared, inputs);
+}
+
 int cmd_plan(int argc, char **argv)
 {
     struct plan_args args = {0};
     _buf_ struct buf text = BUF_INIT;
     _lint_ struct lint lint = {0};
+    struct workflow_opts opts = {.find = local_workflow_find};
     struct workflow *w = NULL;
     struct err err = {0};
 
@@ -291,7 +303,8 @@ int cmd_plan(int argc, char **argv)
         fprintf(stderr, "runfs plan: %s\n", err.msg);
         return 2;
     }
-    int r = workflow_parse(args.file, buf_str(&text), text.len, NULL, &w, &lint);
+    opts.data = (void *)(uintptr_t)args.file;
+    int r = workflow_parse(args.file, buf_str(&text), text.len, &opts, &w, &lint);
     for (size_t i = 0; i < lint.n; i++)
         printf("%s\n", lint.errors[i].msg);
     if (r < 0) {

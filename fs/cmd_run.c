@@ -7,8 +7,10 @@
 #include <sys/stat.h>
 
 #include "fs.h"
+#include "runfs/event.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
+#include "runfs/results.h"
 #include "runfs/str.h"
 #include "runfs/workflow.h"
 
@@ -114,20 +116,13 @@ static int read_payload(struct options *o)
 {
     _buf_ struct buf text = BUF_INIT;
     struct err err = {0};
-    json_error_t at;
+    int r = o->payload ? read_file(o->payload, 32 * TEXT_MAX, &text, &err) : 0;
 
-    if (!o->payload)
-        return 0;
-    if (read_file(o->payload, 32 * TEXT_MAX, &text, &err) < 0) {
+    if (r == 0)
+        r = event_parse(o->payload, buf_str(&text), text.len, &o->request.payload, &err);
+    if (r < 0)
         fprintf(stderr, "runfs run: %s\n", err.msg);
-        return -1;
-    }
-    o->request.payload = json_loadb(buf_str(&text), text.len, JSON_REJECT_DUPLICATES, &at);
-    if (json_is_object(o->request.payload))
-        return 0;
-    fprintf(stderr, "runfs run: %s (Line: %d, Col: %d): %s\n", o->payload, at.line, at.column,
-            o->request.payload ? "the payload must be an object" : at.text);
-    return -1;
+    return r;
 }
 
 enum {
@@ -257,6 +252,7 @@ static void options_release(struct options *o)
 struct session {
     struct store *store;
     struct machines *machines;
+    struct results *results;
     struct engine *engine;
     char *temporary; /* owned: a state directory to remove; NULL: the usual one */
     int64_t run_id;
@@ -288,7 +284,12 @@ static int session_open(struct session *s, const struct options *o, struct err *
     if (r == 0)
         r = machines_new(&(struct machines_opts){.state_dir = store_dir(s->store)}, &s->machines, err);
     if (r == 0)
-        r = engine_new(&(struct engine_opts){.store = s->store, .machines = s->machines, .defaults = true},
+        r = results_new(s->store, &s->results, err);
+    if (r == 0)
+        r = engine_new(&(struct engine_opts){.store = s->store,
+                                             .machines = s->machines,
+                                             .services = results_services(s->results),
+                                             .defaults = true},
                        &s->engine, err);
     return r;
 }
@@ -297,6 +298,7 @@ static void session_close(struct session *s)
 {
     log_view_close(s->view);
     engine_free(s->engine);
+    results_free(s->results);
     if (s->machines)
         machines_free(s->machines);
     store_close(s->store);

@@ -10,7 +10,9 @@
 #include "runfs/run.h"
 #include "tree.h"
 
-enum { REPLIES = 256 };
+enum { REPLIES = 256, TREES = 16 };
+
+struct artifact_tree;
 
 struct fs {
     struct store *store;          /* borrowed */
@@ -28,6 +30,10 @@ struct fs {
     } replies[REPLIES];   /* the last reply of each ctl, as far as there is room */
     struct draft *drafts; /* owned: files in workflows/ that are no workflow (yet) */
     int64_t next_draft;
+    struct {
+        int64_t id;
+        struct artifact_tree *tree; /* owned reference; NULL: none */
+    } trees[TREES];                 /* of artifacts that were looked at last; under the lock */
 };
 
 struct node {
@@ -59,6 +65,19 @@ int node_log(struct fs *fs, struct node n, struct log_select *ret);
 int64_t node_run(struct fs *fs, struct node n);
 bool owner_completed(struct fs *fs, enum owner owner, int64_t id);
 
+/* ---------------------------------------------------------------------------------- contents (contents.c) */
+
+/* Artifacts' trees and caches' files. A row that is no directory of a tree: -1. */
+int contents_row(int row);
+int contents_lookup(struct fs *fs, struct node dir, const char *name, struct node *ret);
+typedef bool entry_fn(void *data, const char *name, struct node n, uint32_t entry);
+int contents_list(struct fs *fs, struct node dir, uint32_t after, entry_fn *each, void *data);
+int contents_stat(struct fs *fs, struct node n, struct stat *st); /* mode, size and times */
+int contents_link(struct fs *fs, struct node n, struct buf *ret);
+int contents_open(struct fs *fs, struct node n); /* a descriptor, or -errno */
+void contents_forget(struct fs *fs, int64_t artifact_id);
+void contents_release(struct fs *fs);
+
 /* Ids from here on are of settings that are being made: they are there, and empty. */
 #define NODE_UNBORN (1LL << 50)
 
@@ -69,6 +88,8 @@ struct node node_of(uint64_t ino);
 /* ------------------------------------------------------------------------------- writing (write.c, drafts.c)
  */
 
+/* The first piece of what is written to a file, where it can be refused at once: what a shell's echo sees. */
+int node_write_start(struct fs *fs, struct node n, const char *name, const char *text, size_t len);
 /* What was written to a file as a whole. Returns 0 or -errno; the reason can be read where the row's help
  * says. */
 int node_write(struct fs *fs, struct node n, const char *name, const char *text, size_t len);
@@ -83,7 +104,7 @@ int node_creatable(struct fs *fs, struct node dir, const char *name);
  * being written for the first time. Kept in memory, gone when unlinked, renamed to a workflow's name, or
  * unmounted.
  */
-enum { DRAFT_SIZE_MAX = 1024 * 1024, DRAFTS_MAX = 64 };
+enum { DRAFT_SIZE_MAX = 1024 * 1024, DRAFTS_MAX = 64, PAYLOAD_SIZE_MAX = 25 * 1024 * 1024 /* as GitHub's */ };
 int64_t draft_find(struct fs *fs, const char *name);                  /* 0: none */
 int64_t draft_make(struct fs *fs, const char *name, struct err *err); /* or -errno */
 int draft_put(struct fs *fs, int64_t id, const char *text, size_t len);
@@ -99,24 +120,26 @@ bool is_workflow_name(const char *name);
  * (show_*.c) */
 
 show_fn show_readme, show_status;
-show_fn show_workflow_source, link_latest_run, link_run, show_error, link_repo, show_dispatch;
+show_fn show_event, show_workflow_source, link_latest_run, link_run, show_error, link_repo, show_dispatch;
 show_fn show_run_status, show_run_conclusion, show_run_exit_code, show_run_name, show_run_event, show_run_ref,
     show_run_sha, show_run_actor, show_run_title, show_run_created, show_run_started, show_run_completed,
-    show_run_duration, show_run_attempt, show_run_inputs, show_run_event_json, show_run_source, show_run_plan,
-    show_run_result, show_run_summary, show_run_annotations, link_run_workflow;
+    show_run_duration, show_run_attempt, show_run_inputs, show_run_event_json, show_run_source,
+    show_run_expanded, show_run_plan, show_run_result, show_run_concurrency, show_run_why, show_run_summary,
+    show_run_annotations, link_run_workflow;
 show_fn show_job_status, show_job_conclusion, show_job_exit_code, show_job_name, show_job_why,
-    show_job_matrix, show_job_runs_on, show_job_backend, show_job_duration, link_need;
+    show_job_matrix, show_job_runs_on, show_job_backend, show_job_duration, link_need, show_job_uses,
+    show_job_environment, show_job_environment_url, show_job_permissions, show_job_concurrency, link_caller;
 show_fn show_step_status, show_step_outcome, show_step_conclusion, show_step_exit_code, show_step_name,
     show_step_script, show_step_env, show_step_cwd, show_step_why, show_step_summary, show_step_duration,
     show_output;
-show_fn show_config, show_var, show_label;
+show_fn show_config, show_var, show_label, show_run_artifacts, show_caches;
 
-extern const struct name_class class_workflows, class_drafts, class_repos, class_repo_workflows, class_errors,
-    class_runs, class_active_runs, class_failed_runs, class_run_workflows, class_runs_of, class_jobs,
-    class_needs, class_steps, class_job_outputs, class_step_outputs, class_config, class_labels,
-    class_secrets, class_vars;
+extern const struct name_class class_events, class_workflows, class_drafts, class_repos, class_repo_workflows,
+    class_errors, class_runs, class_active_runs, class_failed_runs, class_run_workflows, class_runs_of,
+    class_jobs, class_needs, class_steps, class_job_outputs, class_step_outputs, class_config, class_labels,
+    class_secrets, class_vars, class_artifacts, class_caches;
 
-extern const struct verb run_verbs[], job_verbs[];
+extern const struct verb run_verbs[], job_verbs[], step_verbs[];
 
 /* ------------------------------------------------------------------------------------------------ fuse.c */
 
@@ -137,10 +160,15 @@ void mounted_free(struct mounted *m);
 int cmd_mount(int argc, char **argv);
 int cmd_umount(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_sh(int argc, char **argv);
 int cmd_lint(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+
+/* workflow_find_fn for a file that is not registered anywhere (data: its path, "." for standard input): finds
+ * what lies in the repository that it is in, and nothing that leads out of it. (cmd_lint.c) */
+int local_workflow_find(void *data, const char *uses, struct buf *ret, struct err *err);
 
 /* The state directory: opt, else $XDG_STATE_HOME/runfs, else ~/.local/state/runfs. Owned by the caller. */
 char *state_directory(const char *opt);

@@ -19,10 +19,11 @@ struct handle {
     char *name;            /* owned: of what is written */
     struct buf text;       /* content, rendered or written */
     struct log_view *view; /* owned: a log */
-    int log_fd;            /* the daemon's own log; -1 */
+    int log_fd;            /* the daemon's own log, or a file that is shown as it is; -1 */
     bool writes, dirty, fresh, committed, too_big;
     pid_t opener; /* thread that opened it for writing */
     int64_t read_to;
+    off_t base; /* where its first byte is written */
     pthread_mutex_t lock;
     atomic_int refs; /* a reader that has its answer may close the file before the answering thread is done
                         with it */
@@ -52,7 +53,9 @@ static int fill_entry(struct fs *fs, struct node n, struct fuse_entry_param *e)
     *e = (struct fuse_entry_param){.ino = node_ino(n), .generation = 1};
     int r = node_stat(fs, n, &e->attr, &seconds);
     e->attr.st_ino = e->ino;
-    e->attr_timeout = e->entry_timeout = seconds;
+    e->attr_timeout = seconds;
+    /* an artifact may go or be hidden by a later one of its name; what is in it never changes */
+    e->entry_timeout = tree[n.row].class == &class_artifacts ? 0 : seconds;
     return r;
 }
 
@@ -112,7 +115,7 @@ static bool writable(int row)
     enum row_kind kind = tree[row].kind;
 
     return kind == ROW_CTL || kind == ROW_DROP || kind == ROW_SETTING || kind == ROW_SECRET ||
-           kind == ROW_DISPATCH;
+           kind == ROW_DISPATCH || kind == ROW_EVENT;
 }
 
 static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
@@ -140,7 +143,8 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 {
     _buf_ struct buf target = BUF_INIT;
-    int r = tree[node_of(ino).row].kind == ROW_LINK ? node_text(fs_of(req), node_of(ino), &target) : -EINVAL;
+    enum row_kind kind = tree[node_of(ino).row].kind;
+    int r = kind == ROW_LINK || kind == ROW_TREE ? node_text(fs_of(req), node_of(ino), &target) : -EINVAL;
 
     if (r < 0)
         fuse_reply_err(req, -r);
@@ -170,11 +174,11 @@ static bool list_entry(struct listing *l, const char *name, struct node n, uint6
     if (!stat_it || !l->plus) {
         double seconds;
         struct stat st;
-        e.attr.st_mode = tree[n.row].kind == ROW_DIR    ? S_IFDIR
-                         : tree[n.row].kind == ROW_LINK ? S_IFLNK
-                                                        : S_IFREG;
+        e.attr.st_mode = S_IFDIR; /* "." and ".." */
         if (stat_it && node_stat(l->fs, n, &st, &seconds) < 0)
             return true;
+        if (stat_it)
+            e.attr.st_mode = st.st_mode;
         if (l->plus)
             e.ino = 0; /* "." and ".." are not looked up */
     }
@@ -309,6 +313,12 @@ static int open_for_reading(struct fs *fs, struct handle *h, struct fuse_file_in
     fi->direct_io = !fi->keep_cache;
     if (row->kind == ROW_WAIT)
         return 0;
+    if (row->kind == ROW_TREE || row->kind == ROW_BLOB) {
+        fi->keep_cache = true; /* another content is another inode */
+        fi->direct_io = false;
+        h->log_fd = contents_open(fs, h->node);
+        return h->log_fd < 0 ? h->log_fd : 0;
+    }
     if (row->kind == ROW_LOG && row->owner == OWN_NONE) {
         h->log_fd = open(fs->log_path, O_RDONLY | O_CLOEXEC);
         return h->log_fd < 0 ? -errno : 0;
@@ -341,7 +351,7 @@ static int open_for_writing(fuse_req_t req, struct handle *h, struct fuse_file_i
     h->opener = fuse_req_ctx(req)->pid;
     fi->direct_io = 1;
     if (r < 0 || h->fresh || tree[h->node.row].kind == ROW_SECRET || tree[h->node.row].kind == ROW_DISPATCH ||
-        tree[h->node.row].kind == ROW_CTL)
+        tree[h->node.row].kind == ROW_EVENT || tree[h->node.row].kind == ROW_CTL)
         return r;
     return node_text(fs, h->node, &h->text);
 }
@@ -391,6 +401,17 @@ static void read_log(fuse_req_t req, struct handle *h, size_t size, off_t off)
     free(to);
 }
 
+/* From file to kernel without a copy here. */
+static void read_content(fuse_req_t req, const struct handle *h, size_t size, off_t off)
+{
+    struct fuse_bufvec bytes = FUSE_BUFVEC_INIT(size);
+
+    bytes.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
+    bytes.buf[0].fd = h->log_fd;
+    bytes.buf[0].pos = off;
+    fuse_reply_data(req, &bytes, FUSE_BUF_SPLICE_MOVE);
+}
+
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
     struct handle *h = handle_of(fi);
@@ -398,6 +419,10 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
     (void)ino;
     if (tree[h->node.row].kind == ROW_WAIT) {
         park_read(mounted_of(req)->park, req, h->node, size, off);
+        return;
+    }
+    if (tree[h->node.row].kind == ROW_TREE || tree[h->node.row].kind == ROW_BLOB) {
+        read_content(req, h, size, off);
         return;
     }
     if (h->view || h->log_fd >= 0) {
@@ -473,7 +498,9 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 
 static int put_bytes(struct handle *h, const char *bytes, size_t size, off_t off)
 {
-    if (off < 0 || (uint64_t)off + size > DRAFT_SIZE_MAX) {
+    size_t max = tree[h->node.row].kind == ROW_EVENT ? PAYLOAD_SIZE_MAX : DRAFT_SIZE_MAX;
+
+    if (off < 0 || (uint64_t)off + size > max) {
         h->too_big = true;
         return -EFBIG;
     }
@@ -493,8 +520,9 @@ static int put_bytes(struct handle *h, const char *bytes, size_t size, off_t off
 /* Makes what was written true. A draft with a workflow's name ends with its first acceptance. */
 static int handle_commit(struct fs *fs, struct handle *h)
 {
-    size_t len = h->too_big ? DRAFT_SIZE_MAX + 1 : h->text.len;
-    bool drop = tree[h->node.row].kind == ROW_DROP && is_workflow_name(h->name);
+    bool event = tree[h->node.row].kind == ROW_EVENT;
+    bool drop = event || (tree[h->node.row].kind == ROW_DROP && is_workflow_name(h->name));
+    size_t len = !h->too_big ? h->text.len : event ? PAYLOAD_SIZE_MAX + 1 : DRAFT_SIZE_MAX + 1;
     int r = node_write(fs, h->node, h->name, buf_str(&h->text), h->too_big && !drop ? h->text.len : len);
 
     h->dirty = false;
@@ -505,6 +533,12 @@ static int handle_commit(struct fs *fs, struct handle *h)
 static bool is_setting(int row)
 {
     return tree[row].kind == ROW_SETTING || tree[row].kind == ROW_SECRET;
+}
+
+/* What is written is not what is read: an event, inputs. */
+static bool is_message(int row)
+{
+    return tree[row].kind == ROW_EVENT || tree[row].kind == ROW_DISPATCH;
 }
 
 static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t off,
@@ -518,7 +552,15 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t s
         r = node_write(fs_of(req), h->node, "", bytes, size);
     } else {
         pthread_mutex_lock(&h->lock);
+        if (!h->dirty && h->text.len == 0 && is_message(h->node.row))
+            h->base = off; /* >> begins behind what a reader would see */
+        off -= h->base;
         r = h->writes ? put_bytes(h, bytes, size, off) : -EBADF;
+        if (r == 0 && off == 0 && (r = node_write_start(fs_of(req), h->node, h->name, bytes, size)) < 0) {
+            h->text.len = 0;
+            h->dirty = false;
+            h->committed = true; /* it was answered: its close has nothing to add */
+        }
         /* a setting is refused where a shell's `echo` sees it: at the write, not at a close that nobody
          * checks */
         if (r == 0 && is_setting(h->node.row))

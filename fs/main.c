@@ -20,6 +20,7 @@ static const struct {
     {"mount", cmd_mount, "mount the runner at a directory"},
     {"umount", cmd_umount, "unmount it and wait until its daemon has ended"},
     {"run", cmd_run, "run one workflow, with a live log and its exit code"},
+    {"sh", cmd_sh, "a shell in a machine that is held after its job"},
     {"lint", cmd_lint, "check workflows, in GitHub's words"},
     {"plan", cmd_plan, "say what a workflow would run, or why nothing"},
     {"eval", cmd_eval, "evaluate an expression"},

@@ -2,6 +2,9 @@
 #include <sys/stat.h>
 
 #include "fs.h"
+#include "runfs/artifact.h"
+#include "runfs/cache.h"
+#include "runfs/event.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
 
@@ -42,15 +45,27 @@ bool owner_completed(struct fs *fs, enum owner owner, int64_t id)
     return completed;
 }
 
-#define OWNER_TIME(kind, get)                                                                                \
+#define OWNER_TIME(kind, get, field)                                                                         \
     {                                                                                                        \
         const struct kind##_row *row = get;                                                                  \
         if (!row)                                                                                            \
             return -ENOENT;                                                                                  \
-        *ret = row->changed_at;                                                                              \
+        *ret = row->field;                                                                                   \
         kind##_row_unref(row);                                                                               \
         return 0;                                                                                            \
     }
+
+/* When it was last delivered. */
+static int event_time(struct fs *fs, int64_t id, int64_t *ret)
+{
+    const char *name = event_name((size_t)id - 1);
+    const struct delivery_row *row =
+        name ? store_get_delivery(fs->store, store_find_delivery(fs->store, name)) : NULL;
+
+    *ret = row ? row->changed_at : fs->started_at;
+    delivery_row_unref(row);
+    return name ? 0 : -ENOENT;
+}
 
 /* When an object last changed. -ENOENT: it is gone. */
 static int owner_time(struct fs *fs, enum owner owner, int64_t id, int64_t *ret)
@@ -62,25 +77,31 @@ static int owner_time(struct fs *fs, enum owner owner, int64_t id, int64_t *ret)
         *ret = fs->started_at;
         return 0;
     case OWN_WORKFLOW:
-        OWNER_TIME(workflow, store_get_workflow(fs->store, id))
+        OWNER_TIME(workflow, store_get_workflow(fs->store, id), changed_at)
     case OWN_REPO:
-        OWNER_TIME(repo, store_get_repo(fs->store, id))
+        OWNER_TIME(repo, store_get_repo(fs->store, id), changed_at)
     case OWN_ERROR:
-        OWNER_TIME(error, store_get_error(fs->store, id))
+        OWNER_TIME(error, store_get_error(fs->store, id), changed_at)
+    case OWN_EVENT:
+        return event_time(fs, id, ret);
     case OWN_RUN:
-        OWNER_TIME(run, store_get_run(fs->store, id))
+        OWNER_TIME(run, store_get_run(fs->store, id), changed_at)
     case OWN_JOB:
-        OWNER_TIME(job, store_get_job(fs->store, id))
+        OWNER_TIME(job, store_get_job(fs->store, id), changed_at)
     case OWN_STEP:
-        OWNER_TIME(step, store_get_step(fs->store, id))
+        OWNER_TIME(step, store_get_step(fs->store, id), changed_at)
     case OWN_OUTPUT:
-        OWNER_TIME(output, store_get_output(fs->store, id))
+        OWNER_TIME(output, store_get_output(fs->store, id), changed_at)
     case OWN_CONFIG:
-        OWNER_TIME(setting, store_get_setting(fs->store, SETTING_CONFIG, id))
+        OWNER_TIME(setting, store_get_setting(fs->store, SETTING_CONFIG, id), changed_at)
     case OWN_SECRET:
-        OWNER_TIME(setting, store_get_setting(fs->store, SETTING_SECRET, id))
+        OWNER_TIME(setting, store_get_setting(fs->store, SETTING_SECRET, id), changed_at)
     case OWN_VAR:
-        OWNER_TIME(setting, store_get_setting(fs->store, SETTING_VAR, id))
+        OWNER_TIME(setting, store_get_setting(fs->store, SETTING_VAR, id), changed_at)
+    case OWN_ARTIFACT:
+        OWNER_TIME(artifact, store_get_artifact(fs->store, id), created_at)
+    case OWN_CACHE:
+        OWNER_TIME(cache, store_get_cache(fs->store, id), created_at)
     }
     return -ENOENT;
 }
@@ -124,7 +145,11 @@ bool node_final(struct fs *fs, struct node n)
 {
     const struct row *row = &tree[n.row];
 
+    if (row->kind == ROW_TREE || row->class == &class_artifacts)
+        return true;
     if (row->kind == ROW_CTL || n.id == 0)
+        return false;
+    if (row->show == show_run_artifacts) /* they are deleted, and expire */
         return false;
     if (row->show == link_run_workflow) /* comes and goes with the workflow */
         return false;
@@ -216,6 +241,8 @@ int node_text(struct fs *fs, struct node n, struct buf *ret)
         if (!row->show)
             return draft_get(fs, n.id, ret);
         break;
+    case ROW_TREE:
+        return contents_link(fs, n, ret);
     default:
         break;
     }
@@ -232,7 +259,8 @@ static mode_t row_mode(const struct row *row)
         return S_IFDIR |
                (str_eq(row->name, "secrets") || str_eq(row->name, "vars") || str_eq(row->name, "config") ||
                         str_eq(row->name, "labels") || str_eq(row->name, "workflows") ||
-                        str_eq(row->name, "repos") || str_eq(row->name, "N") || str_eq(row->name, "runs")
+                        str_eq(row->name, "repos") || str_eq(row->name, "N") || str_eq(row->name, "runs") ||
+                        str_eq(row->name, "artifacts") || str_eq(row->name, "cache")
                     ? 0755
                     : 0555);
     case ROW_LINK:
@@ -241,6 +269,7 @@ static mode_t row_mode(const struct row *row)
     case ROW_DROP:
     case ROW_SETTING:
     case ROW_DISPATCH:
+    case ROW_EVENT:
         return S_IFREG | 0644;
     case ROW_SECRET:
         return S_IFREG | 0200;
@@ -278,6 +307,10 @@ int node_stat(struct fs *fs, struct node n, struct stat *st, double *seconds)
     *seconds = 0;
     if (row->class == &class_drafts)
         return draft_stat(fs, n.id, st);
+    if (contents_row(n.row) >= 0) {
+        *seconds = KEEP_SECONDS;
+        return contents_stat(fs, n, st);
+    }
     if (n.id >= NODE_UNBORN) {
         set_times(st, now_ns());
         return 0;
@@ -293,6 +326,12 @@ int node_stat(struct fs *fs, struct node n, struct stat *st, double *seconds)
             st->st_size = log.st_size;
             st->st_mtim = st->st_ctim = log.st_mtim;
         }
+    } else if (row->kind == ROW_BLOB) {
+        const struct cache_row *cache = store_get_cache(fs->store, n.id);
+        st->st_size = cache ? cache->size : 0;
+        if (cache)
+            st->st_atim = (struct timespec){cache->used_at / 1000000000LL, cache->used_at % 1000000000LL};
+        cache_row_unref(cache);
     } else if (row->kind == ROW_LOG) {
         st->st_size = log_row_size(fs, n);
     } else if (row->kind != ROW_SECRET) {
@@ -325,6 +364,8 @@ static int lookup_child(struct fs *fs, struct node dir, int child, const char *n
 
 int node_lookup(struct fs *fs, struct node dir, const char *name, struct node *ret)
 {
+    if (contents_row(dir.row) >= 0)
+        return contents_lookup(fs, dir, name, ret);
     for (int child = tree_child(dir.row, -1); child >= 0; child = tree_child(dir.row, child))
         if (lookup_child(fs, dir, child, name, ret) == 0)
             return 0;
@@ -346,7 +387,8 @@ static bool listed(struct fs *fs, struct node n)
 
     if (tree[n.row].kind == ROW_WAIT)
         return owner_completed(fs, tree[n.row].owner, n.id);
-    if (tree[n.row].kind == ROW_DIR || tree[n.row].kind == ROW_LOG || tree[n.row].kind == ROW_CTL)
+    if (tree[n.row].kind == ROW_DIR || tree[n.row].kind == ROW_LOG || tree[n.row].kind == ROW_CTL ||
+        tree[n.row].kind == ROW_BLOB)
         return true;
     return node_stat(fs, n, &st, &seconds) == 0;
 }
@@ -368,8 +410,23 @@ static bool list_class(struct fs *fs, struct node dir, int child, int64_t after,
     return true;
 }
 
+struct content_listing {
+    list_fn *each;
+    void *data;
+};
+
+static bool list_content(void *data, const char *name, struct node n, uint32_t entry)
+{
+    const struct content_listing *l = data;
+
+    return l->each(l->data, name, n, cookie_of(n.row, entry));
+}
+
 int node_list(struct fs *fs, struct node dir, uint64_t cookie, list_fn *each, void *data)
 {
+    if (contents_row(dir.row) >= 0)
+        return contents_list(fs, dir, (uint32_t)(cookie >> ROW_BITS), list_content,
+                             &(struct content_listing){each, data});
     int from = (int)(cookie & ((1 << ROW_BITS) - 1));
     int64_t after = (int64_t)(cookie >> ROW_BITS);
 

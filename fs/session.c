@@ -4,6 +4,12 @@
  */
 #include "session.h"
 
+#include <fcntl.h>
+#include <mntent.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+
 #include "runfs/str.h"
 
 struct stale {
@@ -90,6 +96,10 @@ static void on_changed(void *data, const struct change *changes, size_t n)
 
     park_wake(m->park, changes, n);
     for (size_t i = 0; i < n; i++) {
+        if (changes[i].kind == CHANGE_ARTIFACT) {
+            tell_stale(m, 0, node_ino((struct node){tree_find("runs/N/artifacts"), changes[i].run_id}), NULL);
+            contents_forget(m->fs, changes[i].id);
+        }
         if (changes[i].kind != CHANGE_RUN)
             continue;
         if (changes[i].created || changes[i].deleted)
@@ -160,16 +170,77 @@ int mounted_new(const struct mount_opts *opts, struct mounted **ret, struct err 
     return 0;
 }
 
+/* ------------------------------------------------------------------------------------- noticing the unmount
+ */
+
+static bool is_mounted(const char *directory)
+{
+    FILE *mounts = setmntent("/proc/self/mounts", "re");
+    struct mntent entry;
+    char room[8192];
+    bool found = !mounts; /* when it cannot be told it counts as mounted */
+
+    while (mounts && !found && getmntent_r(mounts, &entry, room, sizeof(room)))
+        found = str_eq(entry.mnt_dir, directory);
+    if (mounts)
+        endmntent(mounts);
+    return found;
+}
+
+/* Ends the loop of the serving thread, however often a signal comes just before it waits. */
+static void end_serving(struct mounted *m)
+{
+    struct pollfd p = {.fd = m->watch_end, .events = POLLIN};
+
+    fuse_session_exit(m->session);
+    do
+        pthread_kill(m->server, SIGTERM);
+    while (poll(&p, 1, 20) == 0);
+}
+
+/*
+ * Once it is unmounted here it is at its end, even when a copy of the mount lives on in another mount
+ * namespace (of a program that made one with `unshare -m` meanwhile), for which the kernel would keep the
+ * connection.
+ */
+static void *watch_mount(void *data)
+{
+    struct mounted *m = data;
+    _close_ int mounts = open("/proc/self/mounts", O_RDONLY | O_CLOEXEC);
+    struct pollfd p[2] = {{.fd = mounts, .events = POLLPRI}, {.fd = m->watch_end, .events = POLLIN}};
+
+    while (mounts >= 0) {
+        if (poll(p, 2, -1) < 0 && errno != EINTR)
+            return NULL;
+        if (p[1].revents)
+            return NULL;
+        if (p[0].revents && !is_mounted(m->fs->mount_point)) {
+            end_serving(m);
+            return NULL;
+        }
+    }
+    return NULL;
+}
+
 int mounted_serve(struct mounted *m)
 {
+    uint64_t one = 1;
     struct fuse_loop_config *config = fuse_loop_cfg_create();
 
     if (!config)
         return -ENOMEM;
     fuse_loop_cfg_set_clone_fd(config, 1);
     fuse_loop_cfg_set_max_threads(config, 8);
+    m->server = pthread_self();
+    m->watch_end = eventfd(0, EFD_CLOEXEC);
+    bool watched = m->watch_end >= 0 && m->signals && pthread_create(&m->watcher, NULL, watch_mount, m) == 0;
     int r = fuse_session_loop_mt(m->session, config);
     fuse_loop_cfg_destroy(config);
+    if (watched) {
+        (void)!write(m->watch_end, &one, sizeof(one));
+        pthread_join(m->watcher, NULL);
+    }
+    cleanup_close(&m->watch_end);
     park_end(m->park);
     return r < 0 ? r : 0;
 }

@@ -18,6 +18,8 @@ struct mounted {
      * for */
     pthread_t teller;
     bool has_teller, ending;
+    pthread_t server, watcher; /* who is in mounted_serve, and who notices that it is unmounted */
+    int watch_end;             /* eventfd for the watcher; -1 without */
     pthread_mutex_t lock;
     pthread_cond_t told;
     struct stale *stale;    /* owned; newest first */

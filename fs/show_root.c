@@ -1,5 +1,6 @@
 /* What the files of the root, of workflows and of settings show. */
 #include "fs.h"
+#include "runfs/event.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
 
@@ -20,6 +21,18 @@ int show_readme(struct fs *fs, int64_t id, struct buf *ret)
     return 0;
 }
 
+static void add_schedule(void *data, const struct schedule_status *s)
+{
+    struct buf *ret = data;
+
+    buf_addf(ret, "schedule %s: '%s' %s: ", s->workflow, s->cron, *s->zone ? s->zone : "UTC");
+    if (s->next)
+        buf_add_time(ret, s->next);
+    else
+        buf_addf(ret, "never%s%s", *s->why ? ": " : "", s->why);
+    buf_addc(ret, '\n');
+}
+
 int show_status(struct fs *fs, int64_t id, struct buf *ret)
 {
     const struct machine_probe *probes;
@@ -30,12 +43,14 @@ int show_status(struct fs *fs, int64_t id, struct buf *ret)
     engine_status(fs->engine, &s);
     buf_addf(ret, "version: %s\npid: %d\nstarted_at: ", RUNFS_VERSION, getpid());
     buf_add_time(ret, fs->started_at);
-    buf_addf(ret, "\nstate: %s\nslots: %d\nbusy: %d\nqueued_jobs: %d\nactive_runs: %d\nruns: %lld\n",
-             store_dir(fs->store), s.slots, s.busy, s.queued_jobs, s.active_runs,
+    buf_addf(ret,
+             "\nstate: %s\nslots: %d\nbusy: %d\nqueued_jobs: %d\nactive_runs: %d\npending: %d\nruns: %lld\n",
+             store_dir(fs->store), s.slots, s.busy, s.queued_jobs, s.active_runs, s.pending,
              (long long)store_count_runs(fs->store, NULL, NULL));
     for (size_t i = 0; i < n; i++)
         buf_addf(ret, "backend %s: %s: %s\n", probes[i].backend, probes[i].works ? "works" : "does not work",
                  probes[i].words);
+    engine_each_schedule(fs->engine, add_schedule, ret);
     return 0;
 }
 
@@ -70,6 +85,18 @@ int show_error(struct fs *fs, int64_t id, struct buf *ret)
     buf_adds(ret, row->text);
     error_row_unref(row);
     return 0;
+}
+
+int show_event(struct fs *fs, int64_t id, struct buf *ret)
+{
+    const char *name = event_name((size_t)id - 1);
+    const struct delivery_row *row =
+        name ? store_get_delivery(fs->store, store_find_delivery(fs->store, name)) : NULL;
+
+    if (row)
+        buf_adds(ret, row->text);
+    delivery_row_unref(row);
+    return name ? 0 : -ENOENT;
 }
 
 int link_repo(struct fs *fs, int64_t id, struct buf *ret)

@@ -57,6 +57,27 @@ SHOW_RUN(started, time_line(ret, run->started_at))
 SHOW_RUN(completed, time_line(ret, run->completed_at))
 SHOW_RUN(duration, duration_line(ret, run->started_at, run->completed_at))
 
+/* Files that are there only if there is something in them. */
+static int some_text(const char *text, struct buf *ret)
+{
+    buf_adds(ret, text);
+    if (*text && !str_ends(text, "\n"))
+        buf_addc(ret, '\n');
+    return *text ? 0 : -ENOENT;
+}
+
+#define SHOW_SOME(kind, name, field)                                                                         \
+    int show_##kind##_##name(struct fs *fs, int64_t id, struct buf *ret)                                     \
+    {                                                                                                        \
+        const struct kind##_row *row = store_get_##kind(fs->store, id);                                      \
+        int r = row ? some_text(row->field, ret) : -ENOENT;                                                  \
+        kind##_row_unref(row);                                                                               \
+        return r;                                                                                            \
+    }
+
+SHOW_SOME(run, concurrency, concurrency)
+SHOW_SOME(run, why, why)
+
 #define SHOW_TEXT(name, which)                                                                               \
     int show_run_##name(struct fs *fs, int64_t id, struct buf *ret)                                          \
     {                                                                                                        \
@@ -67,6 +88,11 @@ SHOW_TEXT(source, RUN_SOURCE)
 SHOW_TEXT(event_json, RUN_EVENT)
 SHOW_TEXT(inputs, RUN_INPUTS)
 SHOW_TEXT(plan, RUN_PLAN)
+
+int show_run_expanded(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return run_expanded(fs->store, id, ret);
+}
 
 int show_run_result(struct fs *fs, int64_t id, struct buf *ret)
 {
@@ -206,13 +232,20 @@ SHOW_JOB(runs_on, line(ret, job->runs_on))
 SHOW_JOB(backend, line(ret, job->backend))
 SHOW_JOB(duration, duration_line(ret, job->started_at, job->completed_at))
 
-int show_job_matrix(struct fs *fs, int64_t id, struct buf *ret)
+SHOW_SOME(job, matrix, matrix)
+SHOW_SOME(job, uses, uses)
+SHOW_SOME(job, environment, environment)
+SHOW_SOME(job, environment_url, environment_url)
+SHOW_SOME(job, permissions, permissions)
+SHOW_SOME(job, concurrency, concurrency)
+
+int link_caller(struct fs *fs, int64_t id, struct buf *ret)
 {
     const struct job_row *job = store_get_job(fs->store, id);
-    int r = job && *job->matrix ? 0 : -ENOENT;
+    int r = job && *job->caller ? 0 : -ENOENT;
 
     if (r == 0)
-        line(ret, job->matrix);
+        buf_addf(ret, "../%s", job->caller);
     job_row_unref(job);
     return r;
 }

@@ -28,6 +28,9 @@ enum row_kind {
     ROW_SETTING, /* write a value, remove to reset */
     ROW_SECRET,  /* as a setting, and never read */
     ROW_DISPATCH,
+    ROW_TREE,  /* whatever is below an artifact, at any depth: files, directories and links as they are */
+    ROW_BLOB,  /* a file of the state directory, as it is */
+    ROW_EVENT, /* a payload: write it whole */
 };
 
 /* What an object belongs to: says when it changes, when it is final, and what its times are. */
@@ -36,13 +39,16 @@ enum owner {
     OWN_WORKFLOW,
     OWN_REPO,
     OWN_ERROR,
+    OWN_EVENT, /* id: its index, from 1 */
     OWN_RUN,
     OWN_JOB,
     OWN_STEP,
     OWN_OUTPUT,
     OWN_CONFIG,
     OWN_SECRET,
-    OWN_VAR
+    OWN_VAR,
+    OWN_ARTIFACT,
+    OWN_CACHE
 };
 
 /* The names of a class, below an object `up`. Ids are positive. */

@@ -2,6 +2,8 @@
 #include <stdarg.h>
 
 #include "fs.h"
+#include "runfs/artifact.h"
+#include "runfs/cache.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
 
@@ -64,6 +66,37 @@ static int verb_rerun_job(struct fs *fs, int64_t id, const char *rest, struct er
     return engine_rerun_job(fs->engine, id, err);
 }
 
+static int verb_hold(struct fs *fs, int64_t id, const char *rest, struct err *err)
+{
+    (void)rest;
+    return engine_hold(fs->engine, id, err);
+}
+
+static int verb_release(struct fs *fs, int64_t id, const char *rest, struct err *err)
+{
+    (void)rest;
+    return engine_release_held(fs->engine, id, err);
+}
+
+static int64_t job_of_step(struct fs *fs, int64_t id)
+{
+    const struct step_row *row = store_get_step(fs->store, id);
+    int64_t job = row ? row->job_id : 0;
+
+    step_row_unref(row);
+    return job;
+}
+
+static int verb_hold_step(struct fs *fs, int64_t id, const char *rest, struct err *err)
+{
+    return verb_hold(fs, job_of_step(fs, id), rest, err);
+}
+
+static int verb_release_step(struct fs *fs, int64_t id, const char *rest, struct err *err)
+{
+    return verb_release(fs, job_of_step(fs, id), rest, err);
+}
+
 const struct verb run_verbs[] = {
     {"cancel", verb_cancel_run, "end it as a person would"},
     {"rerun", verb_rerun, "run all of it again, as a new attempt"},
@@ -74,6 +107,14 @@ const struct verb run_verbs[] = {
 const struct verb job_verbs[] = {
     {"cancel", verb_cancel_job, "end this job"},
     {"rerun", verb_rerun_job, "run it and what depends on it again"},
+    {"hold", verb_hold, "keep its machine when it ends, for `runfs sh`"},
+    {"release", verb_release, "let the machine go"},
+    {0},
+};
+
+const struct verb step_verbs[] = {
+    {"hold", verb_hold_step, "keep the machine when the job ends, for `runfs sh`"},
+    {"release", verb_release_step, "let the machine go"},
     {0},
 };
 
@@ -202,12 +243,19 @@ int node_write(struct fs *fs, struct node n, const char *name, const char *text,
         r = engine_dispatch(fs->engine, n.id, text, len, &run, &err);
         put_reason(fs, "dispatch", name, r < 0 ? err.msg : NULL);
         return r;
+    case ROW_EVENT:
+        return engine_deliver(fs->engine, name, text, len, NULL);
     case ROW_SETTING:
     case ROW_SECRET:
         return write_setting(fs, n, name, text, len);
     default:
         return -EACCES;
     }
+}
+
+int node_write_start(struct fs *fs, struct node n, const char *name, const char *text, size_t len)
+{
+    return tree[n.row].kind == ROW_EVENT ? engine_deliver_start(fs->engine, name, text, len, NULL) : 0;
 }
 
 int node_creatable(struct fs *fs, struct node dir, const char *name)
@@ -236,8 +284,14 @@ static int remove_node(struct fs *fs, struct node n, const char *name, bool is_d
 
     if (row->class == &class_runs)
         return is_dir ? engine_delete_run(fs->engine, n.id, &err) : -EISDIR;
+    if (row->class == &class_artifacts)
+        return is_dir ? artifact_delete(fs->store, n.id, &err) : -EISDIR;
+    if (row->kind == ROW_TREE)
+        return -EROFS;
     if (is_dir)
         return row->kind == ROW_DIR ? -EPERM : -ENOTDIR;
+    if (row->class == &class_caches)
+        return cache_delete(fs->store, n.id, &err);
     if (row->class == &class_drafts) {
         draft_drop(fs, n.id);
         return 0;

@@ -27,7 +27,9 @@ struct command {
     bool exited; /* its main process ended, with `status` */
     pid_t pid;
     int status;
-    int output[2];          /* stdout, stderr; -1 at their end */
+    int output[2]; /* stdout, stderr; -1 at their end. With a terminal the first is its master */
+    bool terminal;
+    struct buf typed;       /* what its terminal has not taken yet */
     int64_t started, ended; /* monotonic ns */
     int64_t deadline;       /* 0: none */
     int stage;          /* 0, then the number of signals sent to end it: SIGINT, SIGTERM, SIGKILL to all */
@@ -56,7 +58,7 @@ void agent_fill(struct agent *a); /* blocks for more input; sets ended */
 
 /* exec.c: starts and ends commands. */
 void command_start(struct agent *a, const void *payload, size_t len);
-void command_reap(struct agent *a);
+void command_reap(void *agent); /* struct agent */
 void command_pump(struct agent *a, int stream);
 void command_interrupt(struct agent *a);
 void command_kill_all(struct agent *a);
@@ -68,15 +70,28 @@ struct spawn_command {
     const char **argv, **env;
     const char *cwd;
     int in, out, err; /* in: -1 for /dev/null */
+    bool terminal;    /* all three are one, which controls the new session */
 };
 int spawn_command(const struct spawn_command *c, pid_t *ret, const char **ret_stage);
 
+/* terminal.c: a new terminal's master (or -errno) and slave; typing into the command's, and its size. */
+int terminal_open(uint32_t rows, uint32_t columns, int *ret_slave);
+void terminal_pump(struct agent *a);
+void terminal_input(struct agent *a, const void *payload, size_t len);
+void terminal_resize(struct agent *a, const void *payload, size_t len);
+
 /* tree.c */
 void tree_signal(pid_t root, int signal); /* root, its session, and all that descend from it */
-void tree_kill_all(void); /* everything below this process; what was killed is still to be reaped */
-bool tree_empty(void);    /* nothing is below this process, not even a zombie */
-size_t tree_count(void);  /* all processes that are seen from here */
-void tree_end(void);      /* kills and reaps everything, as far as 5 s suffice */
+/* SIGKILL to everything below this process, and again to what was forked meanwhile, for a second at most.
+ * reap() is called between, so that the dead do not pile up. As process 1: all at once, without waiting. */
+typedef void tree_reap_fn(void *data);
+void tree_kill_all(tree_reap_fn *reap, void *data);
+/* SIGKILL to each child that is not spared. */
+typedef bool tree_spared_fn(void *data, pid_t pid);
+void tree_kill_children(tree_spared_fn *spared, void *data);
+size_t tree_count(void); /* all processes that are seen from here */
+bool tree_empty(void);   /* nothing is below this process, not even a zombie */
+void tree_end(void);     /* kills and reaps everything, as far as 5 s suffice */
 
 /* files.c */
 void file_put_begin(struct agent *a, const void *payload, size_t len);

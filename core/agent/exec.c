@@ -10,14 +10,17 @@
 
 enum { PIPE_SIZE = 256 * 1024 };
 static const int64_t interrupt_wait = 15 * SECOND / 2, terminate_wait = 5 * SECOND / 2;
-static const int64_t output_wait = 10 * SECOND; /* for what holds the output open after the command's end */
-static const int64_t count_wait = SECOND / 5;
+/* For what holds the output open after the end of the command; a terminal only empties. */
+static const int64_t terminal_wait = SECOND / 10;
+static const int64_t output_wait = 10 * SECOND;
+static const int64_t count_wait = SECOND / 5;    /* between two looks at how many processes there are */
 static const int64_t rekill_wait = SECOND / 100; /* then what was forked while all was killed is killed */
 
 static void command_release(struct command *c)
 {
     exec_request_release(&c->request);
     free(c->payload);
+    buf_release(&c->typed);
     *c = (struct command){.output = {-1, -1}};
 }
 
@@ -51,6 +54,32 @@ static int open_pipes(int out[2], int err[2])
     (void)fcntl(out[0], F_SETPIPE_SZ, PIPE_SIZE); /* beyond the user's quota it stays as it was */
     (void)fcntl(out[0], F_SETFL, O_NONBLOCK);
     (void)fcntl(err[0], F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
+static int command_spawn_in_terminal(struct command *c, const char **ret_stage)
+{
+    int slave = -1;
+    int master = terminal_open(c->request.rows, c->request.columns, &slave);
+
+    *ret_stage = "cannot open a terminal for";
+    if (master < 0)
+        return master;
+    struct spawn_command s = {.argv = c->request.argv,
+                              .env = c->request.env,
+                              .cwd = c->request.cwd,
+                              .in = slave,
+                              .out = slave,
+                              .err = slave,
+                              .terminal = true};
+    int r = spawn_command(&s, &c->pid, ret_stage);
+    close(slave);
+    if (r < 0) {
+        close(master);
+        return r;
+    }
+    c->terminal = true;
+    c->output[0] = master;
     return 0;
 }
 
@@ -102,7 +131,7 @@ void command_start(struct agent *a, const void *payload, size_t len)
         return;
     }
     c->started = mono_ns();
-    int r = command_spawn(c, &stage);
+    int r = c->request.rows ? command_spawn_in_terminal(c, &stage) : command_spawn(c, &stage);
     if (r < 0) {
         bool in_cwd = strcmp(stage, "cannot enter") == 0;
         snprintf(words, sizeof(words), "%s %.700s: %s", stage, in_cwd ? c->request.cwd : c->request.argv[0],
@@ -117,8 +146,9 @@ void command_start(struct agent *a, const void *payload, size_t len)
     c->active = true;
 }
 
-void command_reap(struct agent *a)
+void command_reap(void *agent)
 {
+    struct agent *a = agent;
     struct command *c = &a->command;
     char info[1024];
     int status;
@@ -169,7 +199,7 @@ static void command_escalate(struct agent *a)
         c->next_stage = now + terminate_wait;
         break;
     default:
-        tree_kill_all();
+        tree_kill_all(command_reap, a);
         c->stage = STAGE_KILLED;
         c->next_stage = now + rekill_wait;
     }
@@ -187,7 +217,7 @@ void command_interrupt(struct agent *a)
 void command_kill_all(struct agent *a)
 {
     if (!a->command.active) {
-        tree_kill_all();
+        tree_kill_all(command_reap, a);
         return;
     }
     a->command.cancelled = true;
@@ -216,6 +246,8 @@ static void command_finish(struct agent *a)
                                  .duration_ns = (uint64_t)(c->ended - c->started),
                                  .start_error = ""};
 
+    if (c->terminal) /* what it left in the background loses its terminal, as at any logout */
+        cleanup_close(&c->output[0]);
     for (int i = 0; i < 2; i++)
         if (c->output[i] >= 0)
             keep_draining(a, c->output[i]);
@@ -234,8 +266,9 @@ static int64_t earlier(int64_t a, int64_t b)
 static bool command_over(const struct command *c, int64_t now)
 {
     bool silent = c->output[0] < 0 && c->output[1] < 0;
+    int64_t wait = c->terminal ? terminal_wait : output_wait;
 
-    if (!c->exited || (!silent && now - c->ended < output_wait))
+    if (!c->exited || (!silent && now - c->ended < wait))
         return false;
     return c->stage < STAGE_KILLED || tree_empty();
 }
@@ -273,8 +306,9 @@ int command_tick(struct agent *a)
     }
     if (c->stage > 0 && now >= c->next_stage)
         command_escalate(a);
-    if (c->exited && now - c->ended < output_wait)
-        next = earlier(next, c->ended + output_wait);
+    int64_t wait = c->terminal ? terminal_wait : output_wait;
+    if (c->exited && now - c->ended < wait)
+        next = earlier(next, c->ended + wait);
     else if (c->stage == 0)
         next = earlier(next, c->deadline);
     if (c->stage > 0)

@@ -194,6 +194,8 @@ void exec_request_encode(struct buf *b, const struct exec_request *x)
         wire_add_str(b, x->get[i]);
         wire_add_u64(b, x->get_max[i]);
     }
+    wire_add_u32(b, x->rows);
+    wire_add_u32(b, x->columns);
     frame_end(b, begin);
 }
 
@@ -233,6 +235,8 @@ int exec_request_decode(const void *payload, size_t len, struct exec_request *re
         x.get[i] = wire_str(&w);
         x.get_max[i] = wire_u64(&w);
     }
+    x.rows = wire_u32(&w);
+    x.columns = wire_u32(&w);
     if (x.argv && !x.argv[0])
         w.bad = true;
     int r = finish_decode(&w, x.argv && x.env && x.get && x.get_max);
@@ -281,6 +285,7 @@ void spawn_request_encode(struct buf *b, const struct spawn_request *x)
     wire_add_str(b, x->scratch);
     wire_add_str(b, x->mask);
     wire_add_str(b, x->image);
+    wire_add_str(b, x->files);
     wire_add_str(b, x->hostname);
     wire_add_u32(b, x->no_network);
     wire_add_u32(b, x->filtered);
@@ -288,7 +293,7 @@ void spawn_request_encode(struct buf *b, const struct spawn_request *x)
     wire_add_u64(b, x->disk);
     wire_add_u64(b, x->data);
     wire_add_u64(b, x->shm);
-    wire_add_u32(b, x->files);
+    wire_add_u32(b, x->open_files);
     wire_add_u32(b, x->processes);
     wire_add_u32(b, x->uid);
     add_strings(b, x->argv);
@@ -313,6 +318,7 @@ int spawn_request_decode(const void *payload, size_t len, struct spawn_request *
     x.scratch = wire_str(&w);
     x.mask = wire_str(&w);
     x.image = wire_str(&w);
+    x.files = wire_str(&w);
     x.hostname = wire_str(&w);
     x.no_network = wire_u32(&w) != 0;
     x.filtered = wire_u32(&w) != 0;
@@ -320,7 +326,7 @@ int spawn_request_decode(const void *payload, size_t len, struct spawn_request *
     x.disk = wire_u64(&w);
     x.data = wire_u64(&w);
     x.shm = wire_u64(&w);
-    x.files = wire_u32(&w);
+    x.open_files = wire_u32(&w);
     x.processes = wire_u32(&w);
     x.uid = wire_u32(&w);
     x.argv = take_strings(&w);

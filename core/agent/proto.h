@@ -24,7 +24,7 @@ enum {
     FRAME_TO_DAEMON_MAX = 64 * 1024 - FRAME_HEADER, /* a whole frame is a round number of pages */
     FRAME_TO_AGENT_MAX = 16 * 1024 * 1024,          /* EXEC: argv and env; the kernel's own limit is 6 MiB */
     FRAME_DATA_MAX = 256 * 1024,                    /* what the daemon puts into one data frame */
-    AGENT_VERSION = 1,
+    AGENT_VERSION = 2,
 };
 
 enum frame_type {
@@ -38,6 +38,8 @@ enum frame_type {
     FRAME_GET_TREE,  /* str dir: answered with FRAME_TREE_DATA ... FRAME_TREE_END */
     FRAME_TREE_DATA, /* bytes, either direction */
     FRAME_TREE_END,  /* to the agent: empty, no more bytes. To the daemon: i32 error, str words */
+    FRAME_INPUT,     /* bytes for the terminal of the running command; none: its other end was closed */
+    FRAME_WINDOW,    /* u32 rows, u32 columns of that terminal */
     /* agent to daemon */
     FRAME_HELLO = 64, /* u32 version: the machine is ready */
     FRAME_FAILED,     /* i32 error, str words: the machine could not be set up */
@@ -91,6 +93,7 @@ struct exec_request {
     const char **get;         /* owned array of borrowed strings */
     uint64_t *get_max;        /* owned */
     uint32_t n_get;
+    uint32_t rows, columns; /* of a terminal of its own; 0: pipes */
 };
 void exec_request_encode(struct buf *b, const struct exec_request *x);
 /* Returns 0, -EPROTO or -ENOMEM. */
@@ -121,19 +124,20 @@ enum spawn_what {
 enum { SPAWN_FDS = 4 }; /* with one datagram, at most */
 struct spawn_request {
     enum spawn_what what;
-    const char *scratch;       /* name below the spawner's scratch directory */
-    const char *mask;          /* a layer over the lower one; "" for none */
-    const char *image;         /* host path; "" for the host's own root */
-    const char *hostname;      /* [a-z0-9-]+ */
-    bool no_network;           /* a network of its own, of a loopback interface only */
-    bool filtered;             /* and its network's filter is not its root's to change */
-    bool namespaces;           /* its commands may make namespaces and mounts */
-    uint64_t disk;             /* SPAWN_DISK: bytes */
-    uint64_t data;             /* RLIMIT_DATA; 0: as it is, here and below */
-    uint64_t shm;              /* bytes of /dev/shm */
-    uint32_t files, processes; /* RLIMIT_NOFILE, RLIMIT_NPROC */
-    uint32_t uid;              /* for argv: become this user and group first; 0: stay */
-    const char **argv;         /* decode: owned array of borrowed strings */
+    const char *scratch;            /* name below the spawner's scratch directory */
+    const char *mask;               /* a layer over the lower one; "" for none */
+    const char *image;              /* host path; "" for the host's own root */
+    const char *files;              /* path inside, of a directory that is in memory; "" for none */
+    const char *hostname;           /* [a-z0-9-]+ */
+    bool no_network;                /* a network of its own, of a loopback interface only */
+    bool filtered;                  /* and its network's filter is not its root's to change */
+    bool namespaces;                /* its commands may make namespaces and mounts */
+    uint64_t disk;                  /* SPAWN_DISK: bytes */
+    uint64_t data;                  /* RLIMIT_DATA; 0: as it is, here and below */
+    uint64_t shm;                   /* bytes of /dev/shm */
+    uint32_t open_files, processes; /* RLIMIT_NOFILE, RLIMIT_NPROC */
+    uint32_t uid;                   /* for argv: become this user and group first; 0: stay */
+    const char **argv;              /* decode: owned array of borrowed strings */
 };
 enum { SPAWN_MAX = 64 * 1024 };
 void spawn_request_encode(struct buf *b, const struct spawn_request *x);

@@ -95,6 +95,12 @@ static void agent_handle(struct agent *a, const struct frame *f)
     case FRAME_KILL:
         command_kill_all(a);
         break;
+    case FRAME_INPUT:
+        terminal_input(a, f->payload, f->len);
+        break;
+    case FRAME_WINDOW:
+        terminal_resize(a, f->payload, f->len);
+        break;
     case FRAME_PUT_TREE:
         tree_put(a, f->payload, f->len);
         break;
@@ -142,13 +148,16 @@ static void agent_turn(struct agent *a, int timeout)
     p[CONTROL] = (struct pollfd){.fd = a->control, .events = POLLIN | (unsent ? POLLOUT : 0)};
     p[SIGNALS] = (struct pollfd){.fd = a->signals, .events = POLLIN};
     for (int i = 0; i < 2; i++)
-        p[OUT + i] = (struct pollfd){.fd = room ? a->command.output[i] : -1, .events = POLLIN};
+        p[OUT + i] = (struct pollfd){.fd = room ? a->command.output[i] : -1,
+                                     .events = POLLIN | (i == 0 && a->command.typed.len ? POLLOUT : 0)};
     for (size_t i = 0; i < ARRAY_LEN(a->drains); i++)
         p[DRAINS + i] = (struct pollfd){.fd = a->drains[i], .events = POLLIN};
     if (poll(p, ARRAY_LEN(p), timeout) < 0)
         return;
+    if (p[OUT].revents & POLLOUT)
+        terminal_pump(a);
     for (int i = 0; i < 2; i++)
-        if (p[OUT + i].revents)
+        if (p[OUT + i].revents & ~POLLOUT)
             command_pump(a, i);
     for (size_t i = 0; i < ARRAY_LEN(a->drains); i++)
         if (p[DRAINS + i].revents)

@@ -1,6 +1,7 @@
 /* Starts a program the fast way: vfork, the few calls that set it up, exec. */
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -30,6 +31,8 @@ static void spawn_child(struct spawn_state *s)
     sigprocmask(SIG_SETMASK, &none, NULL);
     int in = s->c->in >= 0 ? s->c->in : open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (in < 0 || dup2(in, 0) < 0 || dup2(s->c->out, 1) < 0 || dup2(s->c->err, 2) < 0)
+        goto out;
+    if (s->c->terminal && ioctl(0, TIOCSCTTY, 0) < 0)
         goto out;
     s->stage = "cannot enter";
     if (chdir(s->c->cwd) < 0)

@@ -278,8 +278,10 @@ static bool spawner_request(struct spawner *sp)
            0;
 }
 
-static bool spawner_knows(const struct spawner *sp, pid_t pid)
+static bool spawner_knows(void *spawner, pid_t pid)
 {
+    const struct spawner *sp = spawner;
+
     for (size_t i = 0; i < sp->n_agents; i++)
         if (sp->agents[i] == pid)
             return true;
@@ -293,25 +295,24 @@ static void spawner_forget(struct spawner *sp, pid_t pid)
             sp->agents[i--] = sp->agents[--sp->n_agents];
 }
 
-/* A plain agent that was killed leaves its commands to us, their subreaper: they go after it. */
-static bool kill_orphans(const struct spawner *sp)
+static bool has_orphans(const struct spawner *sp)
 {
     _fclose_ FILE *f = fopen("/proc/thread-self/children", "re");
-    bool any = false;
     int pid;
 
     while (f && fscanf(f, "%d", &pid) == 1)
-        if (!spawner_knows(sp, pid)) {
-            tree_signal(pid, SIGKILL);
-            any = true;
-        }
-    return any;
+        if (!spawner_knows((void *)(uintptr_t)sp, pid))
+            return true;
+    return false;
 }
 
-static void spawner_reap(struct spawner *sp)
+/* A plain agent that was killed leaves its commands to us, their subreaper: they go after it. Returns whether
+ * some are left: what is asked of us meanwhile must not wait for them. */
+static bool spawner_reap(struct spawner *sp)
 {
+    int64_t until = mono_ns() + 100000000LL;
     char info[1024];
-    bool again;
+    bool orphans;
     pid_t pid;
 
     while (read(sp->signals, info, sizeof(info)) > 0)
@@ -319,10 +320,11 @@ static void spawner_reap(struct spawner *sp)
     do {
         while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
             spawner_forget(sp, pid);
-        again = !sp->sandboxed && kill_orphans(sp);
-        if (again)
-            usleep(500);
-    } while (again);
+        orphans = !sp->sandboxed && has_orphans(sp);
+        if (orphans)
+            tree_kill_children(spawner_knows, sp);
+    } while (orphans && mono_ns() < until);
+    return orphans;
 }
 
 static int spawner_init(struct spawner *sp, const char *scratch, struct err *err)
@@ -402,12 +404,12 @@ int spawner_main(int argc, char **argv)
         memset(argv[i], 0, strlen(argv[i]));
     if (send_reply(&(struct spawn_reply){.error = r, .words = err.msg}, &(struct fds){0}) < 0 || r < 0)
         return 1;
-    for (;;) {
+    for (bool orphans = false;;) {
         struct pollfd p[2] = {{.fd = REQUESTS, .events = POLLIN}, {.fd = sp.signals, .events = POLLIN}};
-        if (poll(p, 2, -1) < 0)
+        if (poll(p, 2, orphans ? 20 : -1) < 0)
             continue;
-        if (p[1].revents)
-            spawner_reap(&sp);
+        if (orphans || p[1].revents)
+            orphans = spawner_reap(&sp);
         if (p[0].revents && !spawner_request(&sp)) {
             if (sp.orphaned)
                 remove_groups(&sp);

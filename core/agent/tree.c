@@ -83,8 +83,8 @@ static struct process *processes_find(const struct processes *all, pid_t pid)
     return low < all->n && all->list[low].pid == pid ? &all->list[low] : NULL;
 }
 
-/* Marks what descends from root; root itself and its session too when with_root. */
-static void processes_mark(struct processes *all, pid_t root, bool with_root)
+/* Marks root, its session, and what descends from them. */
+static void processes_mark(struct processes *all, pid_t root)
 {
     for (bool changed = true; changed;) {
         changed = false;
@@ -93,34 +93,25 @@ static void processes_mark(struct processes *all, pid_t root, bool with_root)
             if (p->in_tree)
                 continue;
             struct process *parent = processes_find(all, p->parent);
-            bool in = (parent && parent->in_tree) || (!with_root && p->parent == root);
-            if (!in && !(with_root && (p->pid == root || p->session == root)))
-                continue;
-            p->in_tree = changed = true;
+            if ((parent && parent->in_tree) || p->pid == root || p->session == root)
+                p->in_tree = changed = true;
         }
     }
 }
 
-static size_t signal_descendants(pid_t root, bool with_root, int signal)
+void tree_signal(pid_t root, int signal)
 {
     struct processes all = {0};
-    size_t n = 0;
 
     if (processes_read(&all) == 0) {
-        processes_mark(&all, root, with_root);
+        processes_mark(&all, root);
         for (size_t i = 0; i < all.n; i++)
-            if (all.list[i].in_tree && all.list[i].pid != getpid() && kill(all.list[i].pid, signal) == 0)
-                n++;
-    } else if (with_root) {
+            if (all.list[i].in_tree && all.list[i].pid != getpid())
+                kill(all.list[i].pid, signal);
+    } else {
         kill(-root, signal);
     }
     free(all.list);
-    return n;
-}
-
-void tree_signal(pid_t root, int signal)
-{
-    signal_descendants(root, true, signal);
 }
 
 bool tree_empty(void)
@@ -141,37 +132,43 @@ size_t tree_count(void)
     return n;
 }
 
-void tree_kill_all(void)
+/* A child that was killed leaves its own to us, their subreaper: they are the next. */
+void tree_kill_children(tree_spared_fn *spared, void *data)
 {
+    _fclose_ FILE *f = fopen("/proc/thread-self/children", "re");
+    int pid;
+
+    while (f && fscanf(f, "%d", &pid) == 1)
+        if (!spared || !spared(data, pid))
+            kill(pid, SIGKILL);
+}
+
+void tree_kill_all(tree_reap_fn *reap, void *data)
+{
+    int64_t until = mono_ns() + 1000000000LL;
+
     if (getpid() == 1) { /* the kernel does it for the whole pid namespace at once */
         kill(-1, SIGKILL);
         return;
     }
-    if (tree_empty())
-        return; /* the common case, for which /proc need not be read */
-    /* Children of what dies come to us, a subreaper; a tree that forks fast is stopped before it is killed.
-     */
-    for (int round = 0; round < 200; round++) {
-        signal_descendants(getpid(), false, SIGSTOP);
-        if (signal_descendants(getpid(), false, SIGKILL) == 0)
-            return;
-        usleep(500);
-    }
+    /* Without a pause: what forks and ends all the time is caught only between the two. */
+    for (reap(data); !tree_empty() && mono_ns() < until; reap(data))
+        tree_kill_children(NULL, NULL);
+}
+
+static void reap_all(void *data)
+{
+    (void)data;
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        ;
 }
 
 void tree_end(void)
 {
     int64_t until = mono_ns() + 5000000000LL;
 
-    tree_kill_all();
-    if (getpid() == 1) /* the kernel lets it end after all others */
-        return;
-    for (;;) {
-        while (waitpid(-1, NULL, WNOHANG) > 0)
-            ;
-        if (tree_empty() || mono_ns() > until)
-            return;
-        usleep(500);
-        tree_kill_all();
-    }
+    do
+        tree_kill_all(reap_all, NULL);
+    while (getpid() != 1 && !tree_empty() &&
+           mono_ns() < until); /* a process 1 ends after all others anyway */
 }

@@ -182,7 +182,7 @@ bool fold_ends(struct slice text, struct slice suffix)
     return fold_equal(utf8_tail(text, chars), suffix);
 }
 
-static void utf8_put(struct buf *b, uint32_t c)
+void utf8_put(struct buf *b, uint32_t c)
 {
     char s[4];
     size_t n = 0;

@@ -42,8 +42,11 @@ int expr_fail(struct expr_err *err, enum expr_phase phase, struct slice text, co
         buf_add(&msg, token->s, token->len);
         buf_addc(&msg, '\'');
     }
-    buf_addf(&msg,
-             ". Located at position %zu within expression: ", utf16_length((struct slice){text.s, at}) + 1);
+    char position[24];
+    int n = snprintf(position, sizeof(position), "%zu", utf16_length((struct slice){text.s, at}) + 1);
+    buf_adds(&msg, ". Located at position ");
+    buf_add(&msg, position, (size_t)n);
+    buf_adds(&msg, " within expression: ");
     buf_add(&msg, text.s, text.len);
     return give_message(err, phase, &msg);
 }

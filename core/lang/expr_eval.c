@@ -221,6 +221,20 @@ static int eval_filter(struct eval *ev, const struct val *from, const struct val
     return r;
 }
 
+/* The element of what the node indexes: the environment's names may be told apart by case. */
+static json_t *indexed(const struct eval *ev, const struct node *node, const struct val *left,
+                       const struct val *index)
+{
+    const struct node *of = node->args;
+    char room[NUMBER_TEXT_MAX];
+
+    if (!ev->env || !ev->env->exact_env || of->kind != NODE_NAMED ||
+        !fold_equal(of->named.name, SLICE("env")) || !json_is_object(left->json) || !val_primitive(index))
+        return element(left->json, index);
+    struct slice key = val_text(index, room);
+    return json_object_getn(left->json, key.s, key.len);
+}
+
 static int eval_index(struct eval *ev, const struct node *node, int level, struct val *ret)
 {
     struct val left, index;
@@ -239,7 +253,7 @@ static int eval_index(struct eval *ev, const struct node *node, int level, struc
     }
     if (wildcard || left.filtered)
         return eval_filter(ev, &left, wildcard ? NULL : &index, level, ret);
-    *ret = val_from_json(element(left.json, &index));
+    *ret = val_from_json(indexed(ev, node, &left, &index));
     ret->foreign = true;
     return 0;
 }

@@ -24,6 +24,7 @@ struct slice {
 
 /* casefold.c: all on valid UTF-8; what is not valid is read as U+FFFD, never beyond the end. */
 uint32_t utf8_next(const unsigned char **at, const unsigned char *end);
+void utf8_put(struct buf *b, uint32_t c); /* appends a character that is not ASCII */
 int fold_compare(struct slice a, struct slice b);
 bool fold_equal(struct slice a, struct slice b);
 bool fold_starts(struct slice text, struct slice prefix);

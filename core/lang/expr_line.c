@@ -2,6 +2,8 @@
  * Expressions in, lines of JSON out: what `runfs eval` prints. Requests of the usual form are read without
  * building a tree of them; whatever is not of that form jansson reads, and words the error.
  */
+#include <ctype.h>
+
 #include "expr_internal.h"
 
 #include "runfs/str.h"
@@ -152,23 +154,60 @@ static bool read_raw(struct cursor *c, struct slice *ret, bool *ret_escapes)
     return true;
 }
 
-/* The short escapes; \u is left to jansson. */
+/* Four hexadecimal digits, -1 where they are not there. */
+static int hex4(const char *s, const char *end)
+{
+    int n = 0;
+
+    if (end - s < 4)
+        return -1;
+    for (int i = 0; i < 4; i++) {
+        if (!isxdigit((unsigned char)s[i]))
+            return -1;
+        n = n << 4 | (s[i] <= '9' ? s[i] - '0' : (s[i] | 0x20) - 'a' + 10);
+    }
+    return n;
+}
+
+/* \uXXXX, or two of them that are one character: appends it and gives what is behind it. NULL for what is
+ * wrong, or NUL: jansson has the words for that. */
+static const char *unescape_unicode(const char *s, const char *end, struct buf *to)
+{
+    int c = hex4(s + 2, end);
+
+    s += 6;
+    if (c <= 0 || (c >= 0xdc00 && c < 0xe000))
+        return NULL;
+    if (c < 0x80) {
+        buf_addc(to, (char)c);
+        return s;
+    }
+    if (c >= 0xd800 && c < 0xdc00) {
+        int low = end - s > 2 && s[0] == '\\' && s[1] == 'u' ? hex4(s + 2, end) : -1;
+        if (low < 0xdc00 || low >= 0xe000)
+            return NULL;
+        c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+        s += 6;
+    }
+    utf8_put(to, (uint32_t)c);
+    return s;
+}
+
 static bool unescape(struct slice raw, struct buf *to)
 {
     static const char from[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
-    size_t start = 0;
+    const char *at = raw.s, *end = raw.s + raw.len;
 
-    for (size_t i = 0; i < raw.len; i++) {
-        if (raw.s[i] != '\\')
-            continue;
-        const char *known = memchr(from, raw.s[i + 1], sizeof(from) - 1);
-        if (!known)
+    for (const char *slash; (slash = memchr(at, '\\', (size_t)(end - at)));) {
+        buf_add(to, at, (size_t)(slash - at));
+        const char *known = memchr(from, slash[1], sizeof(from) - 1);
+        if (known)
+            buf_addc(to, meant[known - from]);
+        at = known ? slash + 2 : slash[1] == 'u' ? unescape_unicode(slash, end, to) : NULL;
+        if (!at)
             return false;
-        buf_add(to, raw.s + start, i - start);
-        buf_addc(to, meant[known - from]);
-        start = ++i + 1;
     }
-    buf_add(to, raw.s + start, raw.len - start);
+    buf_add(to, at, (size_t)(end - at));
     return buf_ok(to);
 }
 

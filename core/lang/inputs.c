@@ -178,3 +178,66 @@ int inputs_check(const struct workflow_event *e, const json_t *given, json_t **r
 {
     return inputs_check_with(e, given, NULL, ret, err);
 }
+
+/* ------------------------------------------------------------------------------------------------- calls */
+
+static const struct token *given_input(const struct token *with, const char *name)
+{
+    for (size_t i = 0; with && with->kind == TOKEN_MAPPING && i < with->map.n; i++)
+        if (with->map.pairs[i].key->kind == TOKEN_STRING &&
+            str_eq_ascii_nocase(with->map.pairs[i].key->str, name))
+            return with->map.pairs[i].value;
+    return NULL;
+}
+
+static json_t *number_json(double n)
+{
+    return n > -9e15 && n < 9e15 && n == (double)(json_int_t)n ? json_integer((json_int_t)n) : json_real(n);
+}
+
+/* A value has to be of its input's type; nothing is converted but to a string. */
+static int typed_value(const struct workflow_input *in, const struct token *t, const char *file,
+                       const struct expr_env *env, json_t **ret, struct err *err)
+{
+    _free_ char *text = NULL;
+    json_t *value = NULL;
+    bool boolean = false;
+    double number = 0;
+    int r;
+
+    if (in->type == INPUT_BOOLEAN) {
+        r = token_eval_boolean(t, file, env, false, &boolean, err);
+        value = r == 0 ? json_boolean(boolean) : NULL;
+    } else if (in->type == INPUT_NUMBER) {
+        r = token_eval_number(t, file, env, 0, &number, err);
+        value = r == 0 ? number_json(number) : NULL;
+    } else {
+        r = token_eval_string(t, file, env, &text, err);
+        value = r == 0 ? json_string(text) : NULL;
+    }
+    if (value)
+        *ret = value;
+    return r == 0 && !value ? err_errno(err, -ENOMEM, "input %s", in->name) : r;
+}
+
+int inputs_of_call(const struct workflow_job *job, const char *file, json_t *contexts, json_t **ret,
+                   struct err *err)
+{
+    const struct workflow *called = job->called;
+    const struct workflow_event *event = workflow_event(called, "workflow_call");
+    struct expr_env env = {.contexts = contexts};
+    _json_ json_t *inputs = json_object();
+
+    for (size_t i = 0; event && i < event->n_inputs; i++) {
+        const struct workflow_input *in = &event->inputs[i];
+        const struct token *given = given_input(job->with, in->name);
+        json_t *value = NULL;
+        int r = typed_value(in, given ? given : in->fallback, given ? file : called->file, &env, &value, err);
+        if (r < 0)
+            return r;
+        if (json_object_set_new(inputs, in->name, value) < 0)
+            return err_errno(err, -ENOMEM, "input %s", in->name);
+    }
+    *ret = TAKE(inputs);
+    return *ret ? 0 : err_errno(err, -ENOMEM, "inputs");
+}

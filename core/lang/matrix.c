@@ -84,6 +84,23 @@ void matrix_suffix(const json_t *combination, struct buf *ret)
         buf_addc(ret, ')');
 }
 
+void matrix_id(const char *suffix, struct buf *ret)
+{
+    size_t len = strlen(suffix), start = ret->len;
+
+    if (len < 3) /* " (" and ")" */
+        return;
+    for (const char *p = suffix + 2; p < suffix + len - 1; p++) {
+        bool letter = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || *p == '_';
+        bool plain = letter || (*p >= '0' && *p <= '9') || *p == '-';
+        if (ret->len == start && !letter)
+            buf_addc(ret, '_');
+        if (p[0] == ',' && p[1] == ' ')
+            p++;
+        buf_addc(ret, plain ? *p : '_');
+    }
+}
+
 void strategy_name(const struct strategy *s, size_t index, const char *job, struct buf *ret)
 {
     size_t start = ret->len, chars = 0, cut = 0;

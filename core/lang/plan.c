@@ -93,8 +93,8 @@ int plan_order(const struct workflow *w, size_t **ret)
 /* --------------------------------------------------------------------------------------- what is known */
 
 /* The contexts that no plan has, because something has to run first or a runner to be chosen. */
-static const char *const later[] = {"needs",  "matrix", "strategy", "job",     "jobs",
-                                    "runner", "steps",  "env",      "secrets", NULL};
+static const char *const later[] = {"needs", "matrix", "strategy", "job",    "jobs", "runner",
+                                    "steps", "env",    "secrets",  "inputs", NULL};
 
 /* The first context that t uses and that is not among those given; NULL when all is known. */
 static const char *waits_for(const struct token *t, const json_t *contexts)
@@ -298,6 +298,31 @@ static void put_matrix(const struct workflow *w, const struct workflow_job *job,
     put(json, "matrix_why", why ? json_string(why) : json_null(), ok);
 }
 
+static json_t *jobs_json(const struct workflow *w, json_t *contexts);
+
+/* What a called workflow knows now: its inputs only if all that it is given is known. */
+static json_t *called_contexts(const struct workflow *w, const struct workflow_job *job, json_t *contexts)
+{
+    json_t *inner = json_copy(contexts), *inputs = NULL;
+
+    json_object_del(inner, "inputs");
+    if (inner && !waits_for(job->with, contexts) &&
+        inputs_of_call(job, w->file, contexts, &inputs, NULL) == 0)
+        json_object_set_new(inner, "inputs", inputs);
+    return inner;
+}
+
+static json_t *called_json(const struct workflow *w, const struct workflow_job *job, json_t *contexts)
+{
+    _json_ json_t *inner = NULL;
+
+    if (!job->called)
+        return json_null();
+    inner = called_contexts(w, job, contexts);
+    json_t *jobs = inner ? jobs_json(job->called, inner) : NULL;
+    return jobs ? json_pack("{s:s, s:o}", "workflow", job->called->file, "jobs", jobs) : NULL;
+}
+
 static json_t *job_json(const struct workflow *w, const struct workflow_job *job, size_t stage,
                         json_t *contexts)
 {
@@ -314,6 +339,7 @@ static json_t *job_json(const struct workflow *w, const struct workflow_job *job
     put(json, "runs_on", known_or_written(w, job->runs_on, contexts), &ok);
     put(json, "stage", json_integer((json_int_t)stage), &ok);
     put(json, "uses", job->uses ? json_string(job->uses) : json_null(), &ok);
+    put(json, "called", called_json(w, job, contexts), &ok);
     if (ok)
         put_matrix(w, job, json, contexts, &ok);
     put(json, "steps", steps_json(w, job, contexts), &ok);

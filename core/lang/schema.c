@@ -122,17 +122,16 @@ DEFINE(workflow_call_mapping,
        MAPPING({"inputs", &call_inputs}, {"secrets", &call_secrets}, {"outputs", &call_outputs}));
 DEFINE(workflow_call, ONE_OF(&null, &workflow_call_mapping));
 
-/* workflow_dispatch: GitHub ignores keys that it does not know here, and inputs that say nothing. */
+/* workflow_dispatch: inputs that say nothing, and no inputs at all, are taken too. */
 DEFINE(dispatch_input_type, VALUES("string", "boolean", "number", "environment", "choice"));
 DEFINE(dispatch_input_default, ONE_OF(&string, &boolean, &number));
 DEFINE(dispatch_input_mapping,
        MAPPING({"description", &string}, {"type", &dispatch_input_type}, {"required", &boolean},
-               {"default", &dispatch_input_default}, {"options", &strings}),
-       .open = true);
+               {"default", &dispatch_input_default}, {"options", &strings}));
 DEFINE(dispatch_input, ONE_OF(&null, &dispatch_input_mapping));
 DEFINE(dispatch_inputs_mapping, MAP_OF(non_empty, dispatch_input));
 DEFINE(dispatch_inputs, ONE_OF(&null, &dispatch_inputs_mapping));
-DEFINE(workflow_dispatch_mapping, MAPPING({"inputs", &dispatch_inputs}), .open = true);
+DEFINE(workflow_dispatch_mapping, MAPPING({"inputs", &dispatch_inputs}));
 DEFINE(workflow_dispatch, ONE_OF(&null, &workflow_dispatch_mapping));
 
 /* Every event: its name, and what may follow it in a mapping. */
@@ -179,9 +178,9 @@ DEFINE(workflow_dispatch, ONE_OF(&null, &workflow_dispatch_mapping));
 
 DEFINE(on_name, .kind = SCHEMA_STRING, .values = (const char *const[]){EVENTS(EVENT_NAME) NULL});
 DEFINE(on_names, SEQUENCE(on_name));
-DEFINE(on_mapping, .kind = SCHEMA_MAPPING,
-       .properties = (const struct schema_property[]){EVENTS(EVENT_PROPERTY){0}});
-DEFINE(on, ONE_OF(&on_name, &on_names, &on_mapping));
+const struct schema schema_on = {.kind = SCHEMA_MAPPING,
+                                 .properties = (const struct schema_property[]){EVENTS(EVENT_PROPERTY){0}}};
+DEFINE(on, ONE_OF(&on_name, &on_names, &schema_on));
 
 /* What a workflow and its jobs have in common. */
 DEFINE(run_name, STRING, CONTEXT(AT_WORKFLOW));

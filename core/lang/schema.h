@@ -50,7 +50,6 @@ struct schema_property {
 struct schema {
     enum schema_kind kind;
     bool non_empty;                           /* string */
-    bool open;                                /* mapping: unknown keys are ignored */
     unsigned context;                         /* enum schema_context */
     const char *const *values;                /* string: the only ones, ends with NULL */
     const struct schema *item;                /* sequence */
@@ -60,6 +59,7 @@ struct schema {
 };
 
 extern const struct schema schema_workflow, schema_any, schema_job_if, schema_step_if;
+extern const struct schema schema_on; /* `on` as a mapping: its properties are the events */
 extern const struct schema schema_action, schema_composite_if;
 /* What the caller may pass for an input of a type, and its default. */
 extern const struct schema schema_input_string, schema_input_boolean, schema_input_number;

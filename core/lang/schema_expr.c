@@ -156,6 +156,7 @@ struct pieces {
     bool bad;                /* one had an error */
     const char *only;        /* the last expression, trimmed */
     size_t only_len;
+    struct expr *whole; /* owned: the expression that is the whole scalar */
 };
 
 /* 0, or -EINVAL when the scalar stays as it was, or -ENOMEM. */
@@ -192,8 +193,13 @@ static int add_expression(struct parse *p, const struct token *raw, unsigned con
         to->bad = true;
         return 0;
     }
+    to->n++;
+    if (whole) {
+        to->whole = e;
+        return 0;
+    }
     expr_free(e);
-    buf_addf(&to->format, "{%d}", to->n++);
+    buf_addf(&to->format, "{%d}", to->n - 1);
     buf_adds(&to->args, ", ");
     buf_add(&to->args, s, len);
     return 0;
@@ -239,13 +245,10 @@ static int read_pieces(struct parse *p, const struct token *raw, unsigned contex
 }
 
 /* A scalar that is one expression and nothing else. */
-static int whole_scalar(struct parse *p, const struct token *raw, unsigned context, const struct pieces *from,
-                        struct token **ret)
+static int whole_scalar(struct parse *p, const struct token *raw, struct pieces *from, struct token **ret)
 {
-    _expr_err_ struct expr_err err = {0};
     _buf_ struct buf text = BUF_INIT;
     struct token *t;
-    struct expr *e;
 
     if (from->n == 0) { /* no expression, no error: the directive */
         t = arena_new(p->arena, struct token);
@@ -254,10 +257,7 @@ static int whole_scalar(struct parse *p, const struct token *raw, unsigned conte
     } else if (add_quoted(from->only, from->only_len, &text)) {
         t = token_string(p->arena, raw, buf_str(&text), text.len);
     } else {
-        int r = parse_at(from->only, from->only_len, context, &e, &err);
-        if (r < 0)
-            return r;
-        t = expression_token(p, raw, e);
+        t = expression_token(p, raw, TAKE(from->whole));
     }
     if (!t || text.failed)
         return -ENOMEM;
@@ -293,18 +293,29 @@ static int mixed_scalar(struct parse *p, const struct token *raw, unsigned conte
     return 0;
 }
 
+static bool holds_expression(const struct token *raw)
+{
+    if (raw->kind != TOKEN_STRING)
+        return false;
+    for (const char *s = raw->str; (s = strchr(s, '$')); s++)
+        if (s[1] == '{' && s[2] == '{')
+            return true;
+    return false;
+}
+
 int schema_parse_scalar(struct parse *p, const struct token *raw, unsigned context, struct token **ret)
 {
     struct pieces pieces = {0};
     struct token *t = NULL;
 
-    if (raw->kind == TOKEN_STRING && memmem(raw->str, raw->len, "${{", 3)) {
+    if (holds_expression(raw)) {
         bool whole = str_starts(raw->str, "${{") && closing(raw->str + 3, raw->len - 3) + 3 == raw->len;
         int r = read_pieces(p, raw, context, &pieces);
         if (r == 0 && !(buf_ok(&pieces.format) && buf_ok(&pieces.args)))
             r = -ENOMEM;
         if (r == 0 && !pieces.bad)
-            r = (whole ? whole_scalar : mixed_scalar)(p, raw, context, &pieces, &t);
+            r = whole ? whole_scalar(p, raw, &pieces, &t) : mixed_scalar(p, raw, context, &pieces, &t);
+        expr_free(pieces.whole);
         buf_release(&pieces.format);
         buf_release(&pieces.args);
         if (r == -ENOMEM)

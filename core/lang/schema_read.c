@@ -6,7 +6,7 @@
 #include "workflow_internal.h"
 #include "yaml.h"
 
-enum { MAX_CHOICES = 8 };
+enum { MAX_CHOICES = 8, FEW_KEYS = 16 };
 
 /* The mappings that a place may hold, while its keys tell which of them it is. */
 struct choices {
@@ -44,6 +44,10 @@ static int visit(struct parse *p, const struct token *raw)
 {
     bool collection = raw->kind == TOKEN_SEQUENCE || raw->kind == TOKEN_MAPPING;
 
+    if (raw == p->broken) {
+        p->met_broken = true;
+        return -EINVAL;
+    }
     p->nodes += collection ? 2 : 1;
     if (p->nodes > WORKFLOW_MAX_NODES)
         return refuse_file(p, "Maximum YAML nodes exceeded");
@@ -179,14 +183,30 @@ static int compare_twins(const void *a, const void *b)
     return order ? order : (x->i > y->i) - (x->i < y->i);
 }
 
-/* Which keys repeat an earlier one, by sorting: a hostile file must not make it slow. *ret is owned. */
-static int find_twins(struct parse *p, const struct token *raw, bool **ret)
+static void mark_twins(struct twin *keys, size_t n, bool *twin)
 {
-    size_t n = 0;
-    _free_ struct twin *keys = calloc(raw->map.n + 1, sizeof(*keys));
-    _free_ bool *twin = calloc(raw->map.n + 1, sizeof(bool));
+    if (n > FEW_KEYS) {
+        qsort(keys, n, sizeof(*keys), compare_twins);
+        for (size_t k = 1; k < n; k++)
+            twin[keys[k].i] = strcasecmp(keys[k - 1].text, keys[k].text) == 0;
+        return;
+    }
+    for (size_t k = 1; k < n; k++)
+        for (size_t before = 0; before < k && !twin[keys[k].i]; before++)
+            twin[keys[k].i] = ((keys[before].text[0] ^ keys[k].text[0]) & ~0x20) == 0 &&
+                              strcasecmp(keys[before].text, keys[k].text) == 0;
+}
 
-    if (!keys || !twin)
+/* Which keys repeat an earlier one; by sorting where there are many: a hostile file must not make it slow.
+ * twin has a zeroed flag for each key. */
+static int find_twins(struct parse *p, const struct token *raw, bool *twin)
+{
+    struct twin few[FEW_KEYS];
+    _free_ struct twin *many = raw->map.n > FEW_KEYS ? calloc(raw->map.n, sizeof(*many)) : NULL;
+    struct twin *keys = raw->map.n > FEW_KEYS ? many : few;
+    size_t n = 0;
+
+    if (!keys)
         return -ENOMEM;
     for (size_t i = 0; i < raw->map.n; i++) {
         const struct token *key = raw->map.pairs[i].key;
@@ -199,10 +219,7 @@ static int find_twins(struct parse *p, const struct token *raw, bool **ret)
         if (*text)
             keys[n++] = (struct twin){text, i};
     }
-    qsort(keys, n, sizeof(*keys), compare_twins);
-    for (size_t k = 1; k < n; k++)
-        twin[keys[k].i] = strcasecmp(keys[k - 1].text, keys[k].text) == 0;
-    *ret = TAKE(twin);
+    mark_twins(keys, n, twin);
     return 0;
 }
 
@@ -309,10 +326,8 @@ static const struct schema *schema_of_key(struct parse *p, struct choices *choic
     bool expression = key->kind == TOKEN_EXPRESSION || key->kind == TOKEN_INSERT;
 
     *ret_error = 0;
-    if (key->kind == TOKEN_INSERT || (expression && (first->properties || choices->n > 1)))
-        return &schema_any;
-    if (expression)
-        return first->value;
+    if (expression) /* a mapping that has only keys of the file's own choice knows what they hold */
+        return first->properties || choices->n > 1 ? &schema_any : first->value;
     const struct schema_property *q = match_property(choices, key->str);
     if (q && (!q->background || p->run->opts->background_steps))
         return q->type;
@@ -320,13 +335,13 @@ static const struct schema *schema_of_key(struct parse *p, struct choices *choic
         *ret_error = validate(p, first->key, 0, &key);
         return first->value;
     }
-    if (q || !first->open)
-        parse_error(p, key, "Unexpected value '%s'", key->str);
+    parse_error(p, key, "Unexpected value '%s'", key->str);
     return NULL;
 }
 
+/* *expression becomes true when the key is one: then nobody knows which properties the mapping will have. */
 static int read_pair(struct parse *p, const struct token_pair *raw, struct choices *choices, unsigned context,
-                     bool twin, struct token *to)
+                     bool twin, struct token *to, bool *expression)
 {
     struct token *key = NULL, *value = NULL;
     bool skip;
@@ -334,6 +349,7 @@ static int read_pair(struct parse *p, const struct token_pair *raw, struct choic
 
     if (r < 0)
         return r;
+    *expression |= key && (key->kind == TOKEN_EXPRESSION || key->kind == TOKEN_INSERT);
     if (skip)
         return skip_value(p, raw->value);
     if (twin) {
@@ -357,7 +373,9 @@ static int read_mapping(struct parse *p, const struct token *raw, const struct s
                         unsigned context, struct token *to)
 {
     struct choices choices;
-    _free_ bool *twins = NULL;
+    bool few[FEW_KEYS] = {0};
+    _free_ bool *many = raw->map.n > FEW_KEYS ? calloc(raw->map.n, sizeof(bool)) : NULL;
+    bool *twins = raw->map.n > FEW_KEYS ? many : few;
     bool expression_key = false;
 
     choose(schema, SCHEMA_MAPPING, &choices);
@@ -366,12 +384,9 @@ static int read_mapping(struct parse *p, const struct token *raw, const struct s
         return skip_value(p, raw);
     }
     to->map.pairs = arena_array(p->arena, struct token_pair, raw->map.n);
-    int r = to->map.pairs ? find_twins(p, raw, &twins) : -ENOMEM;
-    for (size_t i = 0; r == 0 && i < raw->map.n; i++) {
-        const struct token *key = raw->map.pairs[i].key;
-        expression_key |= key->kind == TOKEN_STRING && strstr(key->str, "${{");
-        r = read_pair(p, &raw->map.pairs[i], &choices, context, twins[i], to);
-    }
+    int r = to->map.pairs && twins ? find_twins(p, raw, twins) : -ENOMEM;
+    for (size_t i = 0; r == 0 && i < raw->map.n; i++)
+        r = read_pair(p, &raw->map.pairs[i], &choices, context, twins[i], to, &expression_key);
     if (r < 0)
         return r;
     if (choices.n > 1)

@@ -26,7 +26,7 @@ struct token *token_key(const struct token *map, const char *key)
 
 bool token_is(const struct token *t, const char *text)
 {
-    return t && t->kind == TOKEN_STRING && str_eq(t->str, text);
+    return t && t->kind == TOKEN_STRING && t->str[0] == text[0] && str_eq(t->str, text);
 }
 
 /* Whether an expression in t is chosen; a NULL context chooses every one, and `insert` too. */

@@ -61,30 +61,33 @@ static int check_size(struct parse *p, const char *text, size_t len)
 }
 
 /* GitHub keeps the name of each file that it reads, and counts that. */
-static int count_name(struct parse *p)
+static void count_name(struct parse *p)
 {
     p->run->bytes += 26 + 2 * strlen(p->file);
-    return 0;
 }
 
 int parse_file(struct parse *p, const char *text, size_t len, const struct schema *schema,
                const struct token **ret)
 {
     struct yaml_error error;
-    struct token *raw = NULL, *root = NULL;
+    struct yaml_tree raw;
+    struct token *root = NULL;
     size_t before = parse_errors(p);
 
     int r = check_size(p, text, len);
-    if (r == 0)
-        r = yaml_read(p->arena, text, len, &raw, &error);
-    else
+    if (r < 0)
         return r;
-    if (r == -EINVAL)
+    int yaml = yaml_read(p->arena, text, len, &raw, &error);
+    if (yaml == -ENOMEM)
+        return yaml;
+    p->broken = raw.broken;
+    count_name(p);
+    r = raw.root ? schema_read(p, raw.root, schema, &root) : 0;
+    if (yaml < 0 &&
+        (r == 0 || p->met_broken)) { /* after what is wrong before that place, as GitHub tells it */
         parse_error_at(p, error.line, error.col, error.err.msg);
-    if (r == 0)
-        r = count_name(p);
-    if (r == 0)
-        r = schema_read(p, raw, schema, &root);
+        r = -EINVAL;
+    }
     if (r == 0 && parse_errors(p) > before)
         r = -EINVAL;
     if (r == 0)

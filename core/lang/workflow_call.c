@@ -160,19 +160,36 @@ static const char *call_problem(const struct parse *p, const char *uses)
     return NULL;
 }
 
+/* What a call means: "./" and "$/" are the repository, and the ref, that the calling workflow comes from. */
+static const char *full_reference(struct call *c)
+{
+    const char *uses = c->uses->str, *from = c->from->uses;
+    const char *at = from ? strrchr(from, '@') : NULL, *slash = from ? strchr(from, '/') : NULL;
+    const char *path = slash ? strchr(slash + 1, '/') : NULL;
+
+    if (str_starts(uses, "$/"))
+        uses = arena_printf(c->from->arena, ".%s", uses + 1);
+    if (!uses || !str_starts(uses, "./") || !from || str_starts(from, "./") || !at || !path || path > at)
+        return uses;
+    return arena_printf(c->from->arena, "%.*s/%s%s", (int)(path - from), from, uses + 2, at);
+}
+
 static int follow(struct call *c, const struct token *allowed)
 {
     const struct workflow_opts *opts = c->from->run->opts;
-    const char *problem = call_problem(c->from, c->uses->str);
+    const char *uses = full_reference(c);
+    const char *problem = uses ? call_problem(c->from, uses) : NULL;
     _buf_ struct buf text = BUF_INIT;
     struct err err = {0};
 
+    if (!uses)
+        return -ENOMEM;
     if (problem) {
         parse_error(c->from, c->uses, "%s", problem);
         return 0;
     }
     c->from->run->calls++;
-    int r = opts->find(opts->data, c->uses->str, &text, &err);
+    int r = opts->find(opts->data, uses, &text, &err);
     if (r == -ENOMEM || r == -EOPNOTSUPP)
         return r == -ENOMEM ? r : 0;
     if (r < 0) {
@@ -184,11 +201,10 @@ static int follow(struct call *c, const struct token *allowed)
         return -ENOMEM;
     c->job->called = &doc->workflow; /* from here on the caller owns it */
     doc->workflow.arena = &doc->arena;
-    doc->workflow.file =
-        arena_strdup(&doc->arena, str_starts(c->uses->str, "./") ? c->uses->str + 2 : c->uses->str);
+    doc->workflow.file = arena_strdup(&doc->arena, str_starts(uses, "./") ? uses + 2 : uses);
     struct parse to = {.run = c->from->run,
                        .caller = c->from,
-                       .uses = c->uses->str,
+                       .uses = uses,
                        .depth = c->from->depth + 1,
                        .doc = doc,
                        .arena = &doc->arena,

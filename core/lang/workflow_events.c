@@ -32,6 +32,20 @@ static enum input_type input_type(const struct token *t)
     return INPUT_STRING;
 }
 
+/* Text that says it is as good as a boolean. */
+static void check_boolean_default(struct parse *p, const struct token *t)
+{
+    static const char *const kinds[] = {
+        [TOKEN_NULL] = "NullToken", [TOKEN_NUMBER] = "NumberToken", [TOKEN_STRING] = "StringToken"};
+
+    if (t && t->kind < ARRAY_LEN(kinds) && kinds[t->kind] && !token_is(t, "true") && !token_is(t, "false"))
+        parse_error(
+            p, t,
+            "Unexpected type '%s' encountered while reading 'input default'. The type 'BooleanToken' was "
+            "expected.",
+            kinds[t->kind]);
+}
+
 static int convert_input(struct parse *p, const struct token_pair *pair, struct workflow_input *to)
 {
     const struct token *map = pair->value, *description = token_get(map, "description");
@@ -42,6 +56,8 @@ static int convert_input(struct parse *p, const struct token_pair *pair, struct 
     to->type = input_type(token_get(map, "type"));
     to->required = required && required->boolean;
     to->fallback = token_get(map, "default");
+    if (to->type == INPUT_BOOLEAN)
+        check_boolean_default(p, to->fallback);
     if (to->type == INPUT_CHOICE && (!options || options->seq.n == 0))
         parse_error(p, map, "Missing 'options' for choice input");
     else if (to->type != INPUT_CHOICE && options)

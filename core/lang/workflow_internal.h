@@ -53,6 +53,12 @@ struct parse {
     const char *file;
     bool no_memory; /* a complaint could not be kept */
     int nodes, level;
+    const struct token *broken; /* where the YAML ends in an error; NULL: nowhere */
+    bool met_broken;            /* reading has come to it */
+    struct {                    /* what most steps have instead of an `if`, so that it is parsed once */
+        const struct schema *place;
+        const struct expr *success;
+    } fallback;
 };
 
 /* lint.c */

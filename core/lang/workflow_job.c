@@ -8,7 +8,10 @@
 void check_concurrency(struct parse *p, const struct token *t)
 {
     const struct token *group = t->kind == TOKEN_MAPPING ? token_get(t, "group") : t;
+    const struct token *cancel = token_get(t, "cancel-in-progress");
 
+    if (token_is(token_get(t, "queue"), "max") && cancel && cancel->kind == TOKEN_BOOLEAN && cancel->boolean)
+        parse_error(p, t, "The combination of 'queue: max' and 'cancel-in-progress: true' is not allowed");
     if (group && group->kind == TOKEN_STRING && group->len > 400)
         parse_error(p, t, "Concurrency group name must be less than 400 characters");
 }
@@ -54,6 +57,38 @@ static void check_runs_on(struct parse *p, const struct token *t)
                     group->str);
 }
 
+/* Whether a matrix has a vector of that name that is not empty. */
+static bool has_vector(const struct token *matrix, const char *name)
+{
+    for (size_t i = 0; i < matrix->map.n; i++) {
+        const struct token_pair *pair = &matrix->map.pairs[i];
+        if (!token_is(pair->key, "include") && !token_is(pair->key, "exclude") && pair->value->seq.n > 0 &&
+            str_eq_ascii_nocase(pair->key->str, name))
+            return true;
+    }
+    return false;
+}
+
+/* Of a matrix without expressions it is known now whether what it includes and excludes can mean anything. */
+static void check_filters(struct parse *p, const struct token *matrix)
+{
+    const struct token *include = token_get(matrix, "include"), *exclude = token_get(matrix, "exclude");
+
+    for (size_t i = 0; include && i < include->seq.n; i++)
+        if (include->seq.items[i]->map.n == 0)
+            parse_error(p, include->seq.items[i], "Matrix include mapping does not contain any values");
+    for (size_t i = 0; exclude && i < exclude->seq.n; i++) {
+        const struct token *filter = exclude->seq.items[i];
+        if (filter->map.n == 0)
+            parse_error(p, filter, "Matrix exclude filter must not be empty");
+        for (size_t k = 0; k < filter->map.n; k++)
+            if (!has_vector(matrix, filter->map.pairs[k].key->str))
+                parse_error(p, filter->map.pairs[k].key,
+                            "Matrix exclude key '%s' does not match any key within the matrix",
+                            filter->map.pairs[k].key->str);
+    }
+}
+
 static void check_strategy(struct parse *p, const struct token *t)
 {
     const struct token *matrix = token_get(t, "matrix");
@@ -71,6 +106,8 @@ static void check_strategy(struct parse *p, const struct token *t)
     }
     if (!some)
         parse_error(p, matrix, "Matrix must define at least one vector");
+    if (!token_has_expr(t))
+        check_filters(p, matrix);
 }
 
 /* "3.*": a major version and any minor one. */
@@ -122,7 +159,7 @@ static const char *reference_problem(const char *uses)
     static const char folder[] = ".github/workflows/";
     const char *at = strchr(uses, '@'), *path;
 
-    if (str_starts(uses, "./")) {
+    if (str_starts(uses, "./") || str_starts(uses, "$/")) {
         if (at)
             return "cannot specify version when calling local workflows";
         return str_starts(uses + 2, folder) ? NULL

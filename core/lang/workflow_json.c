@@ -110,12 +110,14 @@ static json_t *event_json(const struct workflow_event *event)
     return json;
 }
 
+static json_t *steps_json(const struct workflow_step *steps, size_t n);
+
 static void set_wait(json_t *json, const struct workflow_step *step)
 {
     static const char *const names[] = {[STEP_WAIT] = "Wait",
                                         [STEP_WAIT_ALL] = "Wait for all",
                                         [STEP_CANCEL] = "Cancel",
-                                        [STEP_PARALLEL] = "Parallel"};
+                                        [STEP_PARALLEL] = "Parallel group"};
     static const char *const keys[] = {[STEP_WAIT] = "wait",
                                        [STEP_WAIT_ALL] = "wait-all",
                                        [STEP_CANCEL] = "cancel",
@@ -123,7 +125,9 @@ static void set_wait(json_t *json, const struct workflow_step *step)
 
     if (!step->name)
         set(json, "name", json_string(names[step->kind]));
-    if (step->kind == STEP_WAIT_ALL)
+    if (step->kind == STEP_PARALLEL)
+        set(json, keys[step->kind], steps_json(step->parallel, step->n_parallel));
+    else if (step->kind == STEP_WAIT_ALL)
         set(json, keys[step->kind], json_true());
     else if (step->kind == STEP_WAIT && step->target->kind == TOKEN_STRING)
         set(json, keys[step->kind], json_pack("[s]", step->target->str));
@@ -147,8 +151,17 @@ static json_t *step_json(const struct workflow_step *step)
     set_token(json, "run", step->run);
     if (step->uses)
         set(json, "uses", json_string(step->uses));
-    if (step->background)
-        set(json, "background", json_true());
+    if (step->has_background)
+        set(json, "background", json_boolean(step->background));
+    return json;
+}
+
+static json_t *steps_json(const struct workflow_step *steps, size_t n)
+{
+    json_t *json = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(json, step_json(&steps[i]));
     return json;
 }
 
@@ -183,13 +196,9 @@ static void set_call(json_t *json, const struct workflow_job *job)
 
 static void set_steps(json_t *json, const struct workflow_job *job)
 {
-    json_t *steps = json_array();
-
-    for (size_t i = 0; i < job->n_steps; i++)
-        json_array_append_new(steps, step_json(&job->steps[i]));
     if (job->n_needs > 0)
         set(json, "needs", needs_json(job));
-    set(json, "steps", steps);
+    set(json, "steps", steps_json(job->steps, job->n_steps));
     set_token(json, "env", job->env);
     set_token(json, "environment", job->environment);
     set_token(json, "runs-on", job->runs_on);

@@ -1,4 +1,4 @@
-/* A reusable workflow may not ask for more permissions than its caller has. */
+/* Permissions: what they say, and that a reusable workflow asks for no more of them than its caller has. */
 #include <string.h>
 
 #include "runfs/str.h"
@@ -55,4 +55,14 @@ void check_permissions(struct parse *p, const struct token *caller_key, const ch
         parse_error(p, caller_key,
                     "Error calling workflow '%s'. The workflow is requesting '%s', but is only allowed '%s'.",
                     uses, buf_str(&asked), buf_str(&given));
+}
+
+void permissions_text(const struct token *permissions, struct buf *ret)
+{
+    for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
+        enum level level = level_of(permissions, scopes[i]);
+        if (level != LEVEL_NONE)
+            buf_addf(ret, "%s: %s\n", scopes[i], level_names[level]);
+    }
+    buf_adds(ret, "metadata: read\n");
 }

@@ -13,22 +13,34 @@ static void trim(const char **s, size_t *len)
         --*len;
 }
 
+static int success_condition(struct parse *p, const struct schema *schema, const struct expr **ret)
+{
+    static const char text[] = "success()";
+    _expr_err_ struct expr_err err = {0};
+
+    if (p->fallback.place != schema) {
+        int r = parse_expression(p, text, strlen(text), schema->context, &p->fallback.success, &err);
+        if (r < 0)
+            return r;
+        p->fallback.place = schema;
+    }
+    *ret = p->fallback.success;
+    return 0;
+}
+
 /* `if` as a whole expression: success() when there is none, success() && (...) when it does not ask for the
  * status. On a complaint *ret stays NULL. */
 int convert_condition(struct parse *p, const struct token *t, const struct schema *schema,
                       const struct expr **ret)
 {
-    static const char fallback[] = "success()";
     _expr_err_ struct expr_err err = {0};
     _buf_ struct buf whole = BUF_INIT;
     const char *text = t ? t->str : "";
     size_t len = t ? t->len : 0;
 
     trim(&text, &len);
-    if (len == 0) {
-        text = fallback;
-        len = strlen(fallback);
-    }
+    if (len == 0)
+        return success_condition(p, schema, ret);
     int r = parse_expression(p, text, len, schema->context, ret, &err);
     if (r == 0 && !expr_calls_status(*ret)) {
         buf_addf(&whole, "success() && (%.*s)", (int)len, text);
@@ -62,9 +74,10 @@ static bool split_uses(const char *uses, struct buf *ret)
     return parts == 2;
 }
 
+/* "$/" is the repository that the file itself is from, "./" the workspace. */
 static bool is_local(const char *uses)
 {
-    return str_starts(uses, "./") || str_starts(uses, ".\\");
+    return str_starts(uses, "./") || str_starts(uses, ".\\") || str_starts(uses, "$/");
 }
 
 bool uses_is_action(const char *uses)
@@ -187,6 +200,35 @@ static void find_kind(const struct token *map, struct workflow_step *step)
     }
 }
 
+/* Only what can run by itself may stand in a group. */
+static void check_parallel(struct parse *p, const struct token *map, const struct workflow_step *step)
+{
+    static const char *const names[] = {
+        [STEP_WAIT] = "wait", [STEP_WAIT_ALL] = "wait-all", [STEP_CANCEL] = "cancel"};
+
+    if (step->has_background)
+        parse_error(p, map,
+                    "'background' is not allowed inside a parallel block. Steps in a parallel block are "
+                    "automatically run as background steps.");
+    if (step->kind == STEP_PARALLEL)
+        parse_error(p, map, "Nested 'parallel' blocks are not allowed.");
+    else if (step->kind != STEP_RUN && step->kind != STEP_USES)
+        parse_error(p, map, "'%s' is not allowed inside a parallel block.", names[step->kind]);
+}
+
+static int convert_parallel(struct parse *p, const struct token *map, const struct schema *condition,
+                            struct workflow_step *step)
+{
+    struct step_list list = {.condition = condition};
+    int r = convert_steps(p, step->target, &list);
+
+    for (size_t i = 0; r == 0 && i < list.n; i++)
+        check_parallel(p, map, &list.steps[i]);
+    step->parallel = list.steps;
+    step->n_parallel = list.n;
+    return r;
+}
+
 static int convert_step(struct parse *p, const struct token *map, struct step_list *to, struct id_set *ids)
 {
     struct workflow_step *step = &to->steps[to->n];
@@ -202,6 +244,7 @@ static int convert_step(struct parse *p, const struct token *map, struct step_li
                                    .continue_on_error = token_get(map, "continue-on-error"),
                                    .timeout_minutes = token_get(map, "timeout-minutes")};
     find_kind(map, step);
+    step->has_background = background != NULL;
     step->background = background && background->boolean;
     int r = id ? take_id(p, id, step, ids) : 0;
     if (r == 0)
@@ -209,6 +252,10 @@ static int convert_step(struct parse *p, const struct token *map, struct step_li
     if (r < 0)
         return r;
     check_targets(p, ids, step);
+    if (step->kind == STEP_PARALLEL)
+        r = convert_parallel(p, map, to->condition, step);
+    if (r < 0)
+        return r;
     if (step->kind == STEP_USES && !uses_is_action(step->uses))
         parse_error(p, token_get(map, "uses"), "Expected format {org}/{repo}[/path]@ref. Actual '%s'",
                     step->uses);

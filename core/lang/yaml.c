@@ -169,11 +169,12 @@ static int resolve_tagged(struct builder *b, struct token *t, const char *tag, y
 
 static int resolve(struct builder *b, struct token *t, const yaml_event_t *e)
 {
+    static const char starts[] = "~nNtTfF.+-0123456789"; /* of all that is no string */
     const char *tag = (const char *)e->data.scalar.tag;
 
     if (tag)
         return resolve_tagged(b, t, tag, e->data.scalar.style);
-    if (e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE || memchr(t->str, '\0', t->len))
+    if (e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE || !memchr(starts, t->str[0], sizeof(starts)))
         return 0;
     if (yaml_match_null(t) || yaml_match_boolean(t))
         return 0;
@@ -284,12 +285,35 @@ static int check_text(const char *text, size_t len, struct yaml_error *error)
                                : "The file must be UTF-8, and the byte here is not");
 }
 
+/* Ends the tree where the text broke off: the collections that are open get one last token. */
+static int break_off(struct builder *b, struct token **ret_broken)
+{
+    struct token *broken = arena_new(b->arena, struct token);
+    int r = broken ? 0 : -ENOMEM;
+
+    if (r == 0)
+        *broken = (struct token){.kind = TOKEN_STRING, .str = ""};
+    if (r == 0 && b->depth > 0)
+        r = place(b, broken);
+    while (r == 0 && b->depth > 0) {
+        const struct frame *frame = &b->frames[b->depth - 1];
+        if (frame->token->kind == TOKEN_MAPPING && (b->n_nodes - frame->first) % 2 != 0)
+            r = place(b, broken);
+        if (r == 0)
+            r = close_collection(b);
+    }
+    *ret_broken = broken;
+    return r;
+}
+
 static int build(struct builder *b, yaml_parser_t *parser, const char *text, size_t len)
 {
     for (;;) {
         yaml_event_t event;
-        if (!yaml_parser_parse(parser, &event))
+        if (!yaml_parser_parse(parser, &event)) {
+            b->root = NULL; /* what was read before may not mean what it seems to */
             return syntax_error(parser, text, len, b->error);
+        }
         int r = take_event(b, &event);
         bool end = event.type == YAML_STREAM_END_EVENT;
         yaml_event_delete(&event);
@@ -298,12 +322,14 @@ static int build(struct builder *b, yaml_parser_t *parser, const char *text, siz
     }
 }
 
-int yaml_read(struct arena *arena, const char *text, size_t len, struct token **ret, struct yaml_error *error)
+int yaml_read(struct arena *arena, const char *text, size_t len, struct yaml_tree *ret,
+              struct yaml_error *error)
 {
     static const char mark[] = "\xEF\xBB\xBF"; /* a byte order mark */
     struct builder b = {.arena = arena, .error = error};
     yaml_parser_t parser;
 
+    *ret = (struct yaml_tree){0};
     *error = (struct yaml_error){0};
     int r = check_text(text, len, error);
     if (r < 0)
@@ -319,10 +345,11 @@ int yaml_read(struct arena *arena, const char *text, size_t len, struct token **
     b.anchors = json_object();
     r = b.anchors ? build(&b, &parser, text, len) : -ENOMEM;
     yaml_parser_delete(&parser);
+    if (r == -EINVAL && b.root && break_off(&b, &ret->broken) < 0)
+        r = -ENOMEM;
     if (r == 0 && !b.root)
         r = err_set(&error->err, -EINVAL, "The file is empty");
-    if (r == 0)
-        *ret = b.root;
+    ret->root = b.root;
     builder_release(&b);
     return r;
 }

@@ -16,8 +16,17 @@ struct yaml_error {
     struct err err;
 };
 
-/* Parses one document. Returns 0, -EINVAL (error filled) or -ENOMEM. The tree lives in the arena. */
-int yaml_read(struct arena *arena, const char *text, size_t len, struct token **ret,
+/* A tree, and the token in it that stands where the text could not be read any further; NULL: it was read. */
+struct yaml_tree {
+    struct token *root, *broken;
+};
+
+/*
+ * Parses one document. Returns 0, -EINVAL (error filled) or -ENOMEM. The tree lives in the arena. What is
+ * YAML and yet refused (a tag, an unknown anchor) leaves in `ret` what was read before, with `broken` as its
+ * last token where collections were open; with an error of syntax the root is NULL.
+ */
+int yaml_read(struct arena *arena, const char *text, size_t len, struct yaml_tree *ret,
               struct yaml_error *error);
 
 #endif

@@ -11,7 +11,7 @@
 
 #define SECOND 1000000000LL
 
-enum { RECEIVE_STEP = 128 * 1024, SEND_STEP = 1024 * 1024, LIMITS_MS = 100 };
+enum { RECEIVE_STEP = 128 * 1024, SEND_STEP = 1024 * 1024, TYPED_STEP = 64 * 1024, LIMITS_MS = 100 };
 /* When an agent that was asked to end a command has not done so: it is stuck or hostile, and is killed. */
 static const int64_t kill_grace = 5 * SECOND, interrupt_grace = 20 * SECOND;
 
@@ -62,7 +62,9 @@ struct exchange {
     enum limit_kind limit; /* which one it hit, so that it is killed */
     bool reported;         /* FRAME_EXIT came */
     size_t n_got;
-    int abandoned; /* what output() returned when it gave up */
+    int abandoned;    /* what output() returned when it gave up */
+    struct buf typed; /* from the terminal's other end: frames, the last one perhaps not whole */
+    bool typing_ended;
 };
 
 /* Sends what fits; 0, or -errno. */
@@ -211,6 +213,10 @@ static int client_request(struct exchange *e)
     if (x->deadline_mono_ns) {
         int64_t left = (x->deadline_mono_ns - mono_ns()) / 1000000;
         request.deadline_ms = left > 0 ? (uint64_t)left : 1;
+    }
+    if (x->terminal) {
+        request.rows = x->terminal->rows ? x->terminal->rows : 24;
+        request.columns = x->terminal->columns ? x->terminal->columns : 80;
     }
     size_t begin = b.len;
     exec_request_encode(&b, &request);
@@ -390,14 +396,68 @@ static int exchange_timeout(const struct exchange *e, int64_t left)
     return (int)(watch && (ms < 0 || ms > LIMITS_MS) ? LIMITS_MS : ms);
 }
 
+/* How many bytes of whole frames that a terminal sends stand at the start; -EPROTO for any other. */
+static ssize_t typed_frames(const struct buf *typed)
+{
+    size_t whole = 0, need;
+    struct frame f;
+    ssize_t n;
+
+    while ((n = frame_find(typed->ptr + whole, typed->len - whole, TYPED_STEP, &f, &need)) > 0) {
+        if (f.type != FRAME_WINDOW && (f.type != FRAME_INPUT || f.len == 0))
+            return -EPROTO;
+        whole += (size_t)n;
+    }
+    return n < 0 ? n : (ssize_t)whole;
+}
+
+/* Passes on what was typed. Its end, or nonsense, hangs up. */
+static int exchange_typed(struct exchange *e)
+{
+    char *to = buf_reserve(&e->typed, TYPED_STEP);
+    ssize_t n = to ? recv(e->x->terminal->input, to, TYPED_STEP, MSG_DONTWAIT) : 0;
+    uint8_t header[FRAME_HEADER];
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    e->typed.len += n > 0 ? (size_t)n : 0;
+    ssize_t whole = n > 0 ? typed_frames(&e->typed) : -ENODATA;
+    if (whole >= 0) {
+        int r = e->reported ? 0 : client_send(e->c, e->typed.ptr, (size_t)whole, e->err);
+        buf_drop(&e->typed, (size_t)whole);
+        return r;
+    }
+    e->typing_ended = true;
+    frame_header(header, FRAME_INPUT, 0);
+    return e->reported ? 0 : client_send(e->c, header, sizeof(header), e->err);
+}
+
+void terminal_frame_input(struct buf *b, const void *typed, size_t len)
+{
+    if (len)
+        frame_add(b, FRAME_INPUT, typed, len);
+}
+
+void terminal_frame_window(struct buf *b, unsigned rows, unsigned columns)
+{
+    size_t begin = frame_begin(b, FRAME_WINDOW);
+
+    wire_add_u32(b, rows);
+    wire_add_u32(b, columns);
+    frame_end(b, begin);
+}
+
 static int exchange_wait(struct exchange *e)
 {
-    struct pollfd p[2] = {{.fd = e->c->fd, .events = POLLIN}, {.fd = e->c->wake, .events = POLLIN}};
+    bool typing = e->x->terminal && !e->typing_ended;
+    struct pollfd p[3] = {{.fd = e->c->fd, .events = POLLIN},
+                          {.fd = e->c->wake, .events = POLLIN},
+                          {.fd = typing ? e->x->terminal->input : -1, .events = POLLIN}};
     int64_t left = e->give_up ? e->give_up - mono_ns() : 0;
 
     if (e->give_up && left <= 0)
         return client_break(e->c, e->err, "its agent did not end the command");
-    int n = poll(p, 2, exchange_timeout(e, left));
+    int n = poll(p, 3, exchange_timeout(e, left));
     if (n < 0 && errno != EINTR)
         return client_break(e->c, e->err, "poll failed");
     if (e->c->limits && mono_ns() >= e->look) {
@@ -408,6 +468,11 @@ static int exchange_wait(struct exchange *e)
     }
     if (n > 0 && p[1].revents) {
         int r = exchange_wants(e);
+        if (r < 0)
+            return r;
+    }
+    if (n > 0 && p[2].revents) {
+        int r = exchange_typed(e);
         if (r < 0)
             return r;
     }
@@ -449,6 +514,7 @@ int agent_client_exec(struct agent_client *c, struct machine_exec *x, struct mac
     c->running = true;
     pthread_mutex_unlock(&c->lock);
     int r = exchange_run(&e);
+    buf_release(&e.typed);
     pthread_mutex_lock(&c->lock);
     c->running = false;
     pthread_mutex_unlock(&c->lock);

@@ -150,7 +150,7 @@ struct machines {
     bool mask_stale;           /* something was hidden since */
     bool split;                /* sandboxes have no overlay over the whole root */
     bool no_masks;             /* this kernel's tmpfs cannot hold one: each machine's own layer has to */
-    struct timespec resolv;    /* of /etc/resolv.conf as the mask has it */
+    struct timespec copied[2]; /* times of the host's files as the mask has them */
     struct backend backends[BACKENDS];
     struct machine_probe probes[BACKENDS];
     struct spawner sandboxes, processes;
@@ -169,7 +169,7 @@ struct machine {
     char id[32];
     char *dir; /* owned: STATE/machines/ID, NULL until made */
     struct machine_paths paths;
-    char *path_strings[4]; /* owned: what paths points to */
+    char *path_strings[5]; /* owned: what paths points to */
     char note[256];
     struct limits limits;
     struct nat nat;
@@ -188,7 +188,10 @@ int machine_set_paths(struct machine *m, const char *prefix, const char *workspa
  * when there can be none: then mask_fill() is for the machine's own layer.
  */
 int mask_ensure(struct machines *ms, bool image, char *ret_name, size_t size, struct err *err);
-int mask_fill(struct machines *ms, int dir_fd, bool image);
+int mask_fill(struct machines *ms, int dir_fd, bool image, const char *hostname);
+/* /etc/hosts for a machine of that name; a mask has it for usual_hostname. */
+int mask_hosts(int dir_fd, const char *hostname);
+extern const char usual_hostname[];
 /* Only its empty directories, for a root that is no overlay. */
 int mask_dirs(struct machines *ms, int dir_fd);
 /* The id on disk of a machine's root: high for the real root, else one's own. */

@@ -211,18 +211,20 @@ static int check_spec(const struct machine_spec *spec, struct err *err)
 
 int machine_set_paths(struct machine *m, const char *prefix, const char *workspace, struct err *err)
 {
-    const char *const inside[4] = {workspace, "/home/runner/work/_temp", "/opt/hostedtoolcache",
-                                   "/home/runner"};
+    const char *const inside[] = {workspace, "/home/runner/work/_temp",
+                                  "/home/runner/work/_temp/_runner_file_commands", "/opt/hostedtoolcache",
+                                  "/home/runner"};
+    char **s = m->path_strings;
 
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(inside); i++) {
         _buf_ struct buf b = BUF_INIT;
         buf_addf(&b, "%s%s", prefix, inside[i]);
-        m->path_strings[i] = buf_steal(&b);
-        if (!m->path_strings[i])
+        s[i] = buf_steal(&b);
+        if (!s[i])
             return err_errno(err, -ENOMEM, "machine %s", m->id);
     }
-    m->paths = (struct machine_paths){m->path_strings[0], m->path_strings[1], m->path_strings[2],
-                                      m->path_strings[3]};
+    m->paths = (struct machine_paths){
+        .workspace = s[0], .temp = s[1], .files = s[2], .tool_cache = s[3], .home = s[4]};
     return 0;
 }
 
@@ -327,7 +329,7 @@ void machine_release(struct machine *m)
     limits_release(&m->limits);
     cleaner_add(m->ms->cleaner, pidfd, TAKE(m->dir), m->id);
     free(m->limits_text);
-    for (int i = 0; i < 4; i++)
+    for (size_t i = 0; i < ARRAY_LEN(m->path_strings); i++)
         free(m->path_strings[i]);
     free(m);
 }

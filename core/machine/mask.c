@@ -178,17 +178,26 @@ static int put_shadow(int at, const char *from, const char *to, const char *rest
     return put_text(at, to, &out, 0640);
 }
 
-static int put_files(struct machines *ms, int at)
+const char usual_hostname[] = "runner";
+
+int mask_hosts(int at, const char *hostname)
+{
+    _buf_ struct buf b = BUF_INIT;
+
+    buf_addf(&b, "127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost ip6-localhost ip6-loopback\n", hostname);
+    if (buf_ok(&b))
+        (void)read_file("/etc/hosts", 1024 * 1024, &b, NULL);
+    return put_text(at, "etc/hosts", &b, 0644);
+}
+
+static int put_files(int at)
 {
     _buf_ struct buf resolv = BUF_INIT, sudoers = BUF_INIT;
-    struct stat st;
     int r = 0;
 
     /* It is often a link into /run, which machines do not see. */
-    if (stat("/etc/resolv.conf", &st) == 0 && read_file("/etc/resolv.conf", 64 * 1024, &resolv, NULL) == 0) {
+    if (read_file("/etc/resolv.conf", 64 * 1024, &resolv, NULL) == 0)
         r = put_text(at, "etc/resolv.conf", &resolv, 0644);
-        ms->resolv = st.st_mtim;
-    }
     if (r == 0)
         r = put_shadow(at, "/etc/passwd", "etc/shadow", ":*:19000:0:99999:7:::");
     if (r == 0)
@@ -266,11 +275,13 @@ static int open_for_user(int at)
     return r;
 }
 
-static int mask_build(struct machines *ms, int at, bool image)
+static int mask_build(struct machines *ms, int at, bool image, const char *hostname)
 {
     int r = make_fresh(at, image);
 
-    if (image || r < 0)
+    if (image)
+        return r == 0 ? mask_hosts(at, hostname) : r;
+    if (r < 0)
         return r;
     r = make_opaque(at, "var/tmp");
     if (r == 0)
@@ -286,23 +297,31 @@ static int mask_build(struct machines *ms, int at, bool image)
     }
     for (char **p = ms->hidden; r == 0 && p && *p; p++)
         r = hide_path(at, *p);
-    return r == 0 ? put_files(ms, at) : r;
+    if (r == 0)
+        r = put_files(at);
+    return r == 0 ? mask_hosts(at, hostname) : r;
 }
 
-static bool mask_fresh(const struct machines *ms)
+/* Times of what the mask has copies of; true when they are those of the last time. */
+static bool times_same(struct machines *ms)
 {
-    struct stat st;
+    static const char *const paths[ARRAY_LEN(ms->copied)] = {"/etc/resolv.conf", "/etc/hosts"};
+    bool same = true;
 
-    if (ms->mask_stale)
-        return false;
-    return stat("/etc/resolv.conf", &st) < 0 ||
-           (st.st_mtim.tv_sec == ms->resolv.tv_sec && st.st_mtim.tv_nsec == ms->resolv.tv_nsec);
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        struct stat st;
+        if (stat(paths[i], &st) < 0 || memcmp(&st.st_mtim, &ms->copied[i], sizeof(st.st_mtim)) == 0)
+            continue;
+        ms->copied[i] = st.st_mtim;
+        same = false;
+    }
+    return same;
 }
 
-int mask_fill(struct machines *ms, int dir_fd, bool image)
+int mask_fill(struct machines *ms, int dir_fd, bool image, const char *hostname)
 {
     pthread_mutex_lock(&ms->lock);
-    int r = mask_build(ms, dir_fd, image);
+    int r = mask_build(ms, dir_fd, image, hostname);
     pthread_mutex_unlock(&ms->lock);
     return r;
 }
@@ -322,7 +341,7 @@ static int mask_make(struct machines *ms, bool image, const char *name, struct e
         return ms->no_masks ? 0 : err_errno(err, -errno, "cannot make the layer that hides the host's files");
     }
     (void)fremovexattr(at, "user.overlay.opaque");
-    int r = mask_build(ms, at, image);
+    int r = mask_build(ms, at, image, usual_hostname);
     return r < 0 ? err_errno(err, r, "cannot make the layer that hides the host's files") : 0;
 }
 
@@ -336,7 +355,9 @@ int mask_ensure(struct machines *ms, bool image, char *ret_name, size_t size, st
         ms->mask = ms->image_mask = 0;
         ms->mask_start = atomic_load(&ms->sandboxes.starts);
     }
-    if (!ms->no_masks && (!*number || (!image && !mask_fresh(ms)))) {
+    if (!times_same(ms))
+        ms->mask_stale = true;
+    if (!ms->no_masks && (!*number || (!image && ms->mask_stale))) {
         snprintf(ret_name, size, "%u", ++ms->masks);
         r = mask_make(ms, image, ret_name, err);
         *number = r == 0 ? ms->masks : 0;

@@ -6,7 +6,7 @@ static int try_backend(struct machines *ms, const struct machine_ops *ops, struc
 {
     static const char *const argv[] = {"true", NULL}, *const env[] = {"PATH=/usr/bin:/bin", NULL};
     const struct machine_spec spec = {
-        .backend = ops->name, .name = "probe", .workspace = "/home/runner/work/probe/probe"};
+        .backend = ops->name, .name = usual_hostname, .workspace = "/home/runner/work/probe/probe"};
     struct machine_exec x = {.argv = argv, .env = env, .cwd = "/"};
     struct machine_result result = {0};
     struct machine *m = calloc(1, sizeof(*m));

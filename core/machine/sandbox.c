@@ -9,24 +9,12 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-static int put_hosts(int upper, const char *hostname)
-{
-    _buf_ struct buf b = BUF_INIT;
-
-    buf_addf(&b, "127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost ip6-localhost ip6-loopback\n", hostname);
-    if (!buf_ok(&b))
-        return -ENOMEM;
-    (void)read_file("/etc/hosts", 1024 * 1024, &b, NULL);
-    _close_ int fd = openat(upper, "etc/hosts", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    if (fd < 0 || (geteuid() == 0 && fchown(fd, machine_root_id(), machine_root_id()) < 0))
-        return -errno;
-    return write_all(fd, b.ptr, b.len);
-}
-
 /* The resolver of slirp4netns. */
 static int put_resolver(int upper)
 {
     static const char text[] = "nameserver 10.0.2.3\n";
+
+    (void)unlinkat(upper, "etc/resolv.conf", 0); /* the host's, where masks are in each machine's own layer */
     _close_ int fd =
         openat(upper, "etc/resolv.conf", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 
@@ -65,17 +53,17 @@ static int make_layers(struct machine *m, const struct machine_spec *spec, bool 
         r = scratch_dir(m->ms, dir, "upper", 0755, id);
     _close_ int upper = r < 0 ? -1 : openat(dir, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (r == 0)
-        r = upper < 0 ? -errno : with_mask ? mask_fill(m->ms, upper, spec->image != NULL) : 0;
+        r = upper < 0 ? -errno : with_mask ? mask_fill(m->ms, upper, spec->image != NULL, spec->name) : 0;
     if (r == 0 && m->ms->split) /* without an overlay over the whole root */
         r = mask_dirs(m->ms, upper);
     if (r == 0)
         r = scratch_dirs(m->ms, upper, spec->workspace + 1, id);
     if (r == 0)
-        r = scratch_dir(m->ms, upper, "home/runner/work/_temp", 0755, id);
-    if (r == 0)
+        r = scratch_dirs(m->ms, upper, m->paths.files + 1, id);
+    if (r == 0 && !with_mask && !str_eq(spec->name, usual_hostname))
+        r = mask_hosts(upper, spec->name);
+    if (r == 0 && spec->network == MACHINE_NET_NAT)
         r = scratch_dir(m->ms, upper, "etc", 0755, id);
-    if (r == 0)
-        r = put_hosts(upper, spec->name);
     return r == 0 && spec->network == MACHINE_NET_NAT ? put_resolver(upper) : r;
 }
 
@@ -94,6 +82,7 @@ static int sandbox_try(struct machines *ms, const struct machine_spec *spec, str
     struct spawn_request request = {.scratch = m->id,
                                     .mask = mask,
                                     .image = spec->image ? spec->image : "",
+                                    .files = m->paths.files,
                                     .hostname = spec->name,
                                     .no_network = spec->network != MACHINE_NET_HOST,
                                     .filtered = nat,

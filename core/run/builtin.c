@@ -96,7 +96,7 @@ int builtin_tar(struct running_step *s, const char *dir, const struct buf *names
     _buf_ struct buf list = BUF_INIT, errors = BUF_INIT;
     _free_ char *at = strdup(dir);
 
-    buf_addf(&list, "%s/_runner_file_commands/files", machine_paths(s->job->machine)->temp);
+    buf_addf(&list, "%s/files", machine_paths(s->job->machine)->files);
     struct machine_file file = {
         .path = buf_str(&list), .mode = 0600, .data = buf_str(names), .len = names->len};
     char *const argv[] = {(char[]){"tar"},

@@ -46,6 +46,22 @@ static int check_cache_size(const char *value, struct err *err)
     return err_set(err, -EINVAL, "cache_size_mib is a whole number from 1 to %d, not '%s'", 1 << 30, value);
 }
 
+static int check_switch(const char *value, struct err *err)
+{
+    return str_eq(value, "on") || str_eq(value, "off")
+               ? 0
+               : err_set(err, -EINVAL, "it is either on or off, not '%s'", value);
+}
+
+static int check_minutes(const char *value, struct err *err)
+{
+    uint64_t n;
+
+    if (parse_u64(value, &n) == 0 && n >= 1 && n <= 100000)
+        return 0;
+    return err_set(err, -EINVAL, "hold_minutes is a whole number from 1 to 100000, not '%s'", value);
+}
+
 static int check_label(const char *value, struct err *err)
 {
     _machine_label_ struct machine_label label = {0};
@@ -60,6 +76,8 @@ const struct config_key config_keys[] = {
      "all caches together; those that were not used for longest are evicted"},
     {"actions_mirror", "https://github.com", check_mirror,
      "where `uses: owner/name@ref` is fetched from: a URL, or a directory of repositories"},
+    {"hold_on_failure", "off", check_switch, "whether a failed job's machine is kept, for `runfs sh`"},
+    {"hold_minutes", "60", check_minutes, "for how long machines are held"},
     {"labels/", NULL, check_label,
      "what `runs-on: LABEL` means: sandbox, bubblewrap or host, with :DIRECTORY for another root, and what "
      "its machines may use: KEY=VALUE"},

@@ -41,6 +41,8 @@ static int refuse(struct engine *e, const char *name, int code, const struct buf
 
     if (text->len)
         buf_adds(&line, buf_str(text));
+    else if (err && str_starts(err->msg, name)) /* with its place */
+        buf_addf(&line, "%s\n", err->msg);
     else
         buf_addf(&line, "%s: %s\n", name, err ? err->msg : "refused");
     (void)store_put_error(e->store, name, buf_str(&line), &ignored);
@@ -164,6 +166,21 @@ static int parse_inputs(const char *text, size_t len, json_t **ret, struct err *
     return *ret ? 0 : err_errno(err, -ENOMEM, "inputs");
 }
 
+void source_registered(const struct workflow_row *row, const struct repo_row *repo, struct buf *label,
+                       struct run_source *ret)
+{
+    if (row->repo_id && repo)
+        buf_addf(label, "%s:", repo->name);
+    buf_adds(label, row->name);
+    *ret = (struct run_source){.file = row->name,
+                               .workflow_name = buf_str(label),
+                               .text = row->source,
+                               .len = row->source_len,
+                               .workflow_id = row->id,
+                               .repo_id = repo ? repo->id : 0,
+                               .repo_path = repo ? repo->path : ""};
+}
+
 static int dispatch(struct engine *e, const struct workflow_row *row, const char *text, size_t len,
                     int64_t *ret_run, struct err *err)
 {
@@ -172,17 +189,9 @@ static int dispatch(struct engine *e, const struct workflow_row *row, const char
     _buf_ struct buf label = BUF_INIT, complaints = BUF_INIT;
     struct workflow *w = NULL;
 
-    if (repo)
-        buf_addf(&label, "%s:", repo->name);
-    buf_adds(&label, row->name);
-    struct run_source source = {.file = row->name,
-                                .workflow_name = buf_str(&label),
-                                .text = row->source,
-                                .len = row->source_len,
-                                .workflow_id = row->id,
-                                .repo_id = row->repo_id,
-                                .repo_path = repo ? repo->path : "",
-                                .event = "workflow_dispatch"};
+    struct run_source source;
+    source_registered(row, repo, &label, &source);
+    source.event = "workflow_dispatch";
     int r = check(row->name, row->source, row->source_len, &w, &complaints, err);
     const struct workflow_event *event = r == 0 ? workflow_event(w, "workflow_dispatch") : NULL;
     if (r == 0 && !event)

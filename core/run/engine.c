@@ -10,7 +10,7 @@
 #include "runfs/log.h"
 #include "runfs/str.h"
 
-enum { STOP_SECONDS = 15, JANITOR_SECONDS = 3600 };
+enum { STOP_SECONDS = 15, JANITOR_SECONDS = 60, RETAIN_SECONDS = 3600 };
 
 static struct timespec seconds_from_now(int64_t seconds)
 {
@@ -47,11 +47,16 @@ void engine_set_slots(struct engine *e, int slots)
 static void *janitor(void *engine)
 {
     struct engine *e = engine;
+    int64_t retained = 0;
 
     pthread_mutex_lock(&e->lock);
     while (!e->stopping) {
         pthread_mutex_unlock(&e->lock);
-        engine_retain(e);
+        holds_expire(e, false);
+        if (!retained || mono_ns() - retained > RETAIN_SECONDS * 1000000000LL) {
+            engine_retain(e);
+            retained = mono_ns();
+        }
         pthread_mutex_lock(&e->lock);
         struct timespec until = seconds_from_now(JANITOR_SECONDS);
         while (!e->stopping && pthread_cond_timedwait(&e->done, &e->lock, &until) == 0)
@@ -73,12 +78,15 @@ static void take_up_queued(struct engine *e)
             struct err err = {0};
             int64_t jobs[64];
             if (row && run_restore(e, row, &run, &err) == 0) {
-                /* its job rows are there from before: they are made again under a new attempt */
-                if (store_list_jobs(e->store, row->id, row->attempt, 0, jobs, 1) > 0)
-                    run->row.attempt++;
+                /* its job rows are there from before: they are made again under a new attempt, but those
+                 * that are done */
+                bool before = store_list_jobs(e->store, row->id, row->attempt, 0, jobs, 1) > 0;
+                run->row.attempt += before;
                 store_begin(e->store);
                 (void)store_put_run(e->store, &run->row, NULL);
-                int r = run_add_jobs(run, &err);
+                int r = before ? run_carry(run, RERUN_UNFINISHED, NULL, &err) : 0;
+                if (r == 0)
+                    r = run_add_jobs(run, &err);
                 int c = store_commit(e->store, &err);
                 if (r == 0 && c == 0)
                     run_activate(e, run);
@@ -138,6 +146,11 @@ int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *
     fit_workers(e);
     pthread_mutex_unlock(&e->lock);
     e->has_janitor = pthread_create(&e->janitor, NULL, janitor, e) == 0;
+    r = opts->triggers ? triggers_new(e, &e->triggers, err) : 0;
+    if (r < 0) {
+        engine_free(e);
+        return r;
+    }
     *ret = e;
     return 0;
 }
@@ -152,7 +165,7 @@ static void stop_jobs(struct engine *e)
         for (size_t i = 0; i < run->n_jobs; i++)
             if (run->jobs[i]->state == JOB_STATE_RUNNING) {
                 run->cancelled = true;
-                job_cancel(run->jobs[i]);
+                job_cancel(run->jobs[i], NULL);
             }
     while (e->busy > 0 && pthread_cond_timedwait(&e->work, &e->lock, &until) == 0)
         ;
@@ -166,6 +179,7 @@ void engine_free(struct engine *e)
 {
     if (!e)
         return;
+    triggers_free(e->triggers);
     pthread_mutex_lock(&e->lock);
     e->stopping = true;
     pthread_cond_broadcast(&e->work);
@@ -176,6 +190,9 @@ void engine_free(struct engine *e)
         pthread_join(e->workers[i], NULL);
     if (e->has_janitor)
         pthread_join(e->janitor, NULL);
+    holds_expire(e, true);
+    while (e->permits)
+        permit_release(e->permits);
     while (e->runs) {
         struct run *next = e->runs->next;
         run_free(e->runs);
@@ -210,11 +227,19 @@ int engine_wait(struct engine *e, int64_t run_id, const volatile sig_atomic_t *s
     return r;
 }
 
+void engine_each_schedule(struct engine *e, schedule_fn *fn, void *data)
+{
+    if (e->triggers)
+        triggers_each_schedule(e->triggers, fn, data);
+}
+
 void engine_status(struct engine *e, struct engine_status *ret)
 {
     pthread_mutex_lock(&e->lock);
     *ret = (struct engine_status){.slots = e->slots, .busy = e->busy, .queued_jobs = e->queued};
     for (struct run *run = e->runs; run; run = run->next)
         ret->active_runs++;
+    for (struct permit *p = e->permits; p; p = p->next)
+        ret->pending += !p->held;
     pthread_mutex_unlock(&e->lock);
 }

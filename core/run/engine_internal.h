@@ -12,6 +12,7 @@
 #include "runfs/arena.h"
 #include "runfs/plan.h"
 #include "runfs/run.h"
+#include "runfs/workflow.h"
 
 struct remotes;
 
@@ -21,25 +22,57 @@ enum { SLOTS_MAX = 256 };
 struct matrix_group {
     bool fail_fast;
     int max_parallel; /* 0: no limit */
-    int running;
+    int running;      /* let past that limit and not done yet */
     size_t total;
 };
 
-enum job_state { JOB_STATE_WAITING, JOB_STATE_READY, JOB_STATE_RUNNING, JOB_STATE_DONE };
+/* A workflow within a run: the run's own, or one that a job of it calls. It lives as long as the run. */
+struct run_scope {
+    struct run *run;
+    struct run_job *caller;          /* NULL: the run's own */
+    const struct workflow *workflow; /* borrowed */
+    json_t *contexts;                /* owned: github, inputs, vars, secrets */
+    bool cancelled;                  /* by itself; scope_cancelled() looks at its callers too */
+    struct run_scope *next;          /* called before */
+};
+
+/*
+ * WAITING for its needs; HELD back by max-parallel; PENDING on its concurrency groups; READY for a worker.
+ * A calling job goes from PENDING to CALLING, and is done when the jobs that it calls are.
+ */
+enum job_state {
+    JOB_STATE_WAITING,
+    JOB_STATE_HELD,
+    JOB_STATE_PENDING,
+    JOB_STATE_READY,
+    JOB_STATE_RUNNING,
+    JOB_STATE_CALLING,
+    JOB_STATE_DONE
+};
+
+enum { JOB_PERMITS = 2 }; /* of the job's own concurrency group, and of the workflow's that it calls */
 
 struct run_job {
     struct run *run;
+    struct run_scope *scope; /* that it is part of */
     const struct workflow_job *def;
     struct job_row row; /* strings in the run's arena */
     enum job_state state;
     enum job_status result; /* as `needs` sees it */
     bool continue_on_error; /* its failure does not fail the run */
+    bool counted;           /* in its group's `running` */
     size_t index;           /* among its combinations */
+    const char *suffix;     /* " (linux, 18)": its combination, as names have it; "" without. Arena */
     json_t *matrix;         /* owned; NULL without */
     json_t *outputs;        /* owned */
     struct matrix_group *group;
-    struct machine *machine; /* while it runs; borrowed from its thread */
-    atomic_bool cancelled;
+    struct permit *permits[JOB_PERMITS]; /* owned by the engine's list; NULL: not asked for, or none needed */
+    int n_permits;                       /* how many of them it has asked for */
+    const char *decided;                 /* its `if` explained, in the arena; `why` may go on */
+    struct run_scope *called;            /* of a calling job, once it calls */
+    struct machine *machine;             /* while it runs; borrowed from its thread */
+    atomic_bool hold;                    /* its machine is kept when it ends */
+    atomic_bool cancelled, killed;
     struct run_job *next_ready;
 };
 
@@ -48,17 +81,33 @@ struct run {
     struct run *next;
     struct arena arena;
     struct run_row row;
-    struct workflow *workflow; /* owned */
-    json_t *request;           /* owned object: env, labels, job, matrix */
+    struct workflow *workflow; /* owned, with those that it calls */
+    json_t *request;           /* owned object: env, labels, job, matrix, called */
     json_t *extra_secrets;     /* owned; NULL: none. Never written down */
     json_t *contexts;          /* owned: github, inputs, vars, secrets */
     struct log_writer *log;    /* owned */
+    struct run_scope *top;     /* owned, as all that are linked from it: its own workflow, the last */
+    struct run_scope *scopes;  /* newest first; the last is top */
     const char *repo_path;     /* of the repository that it belongs to, on this host; "" without */
     bool uncommitted;          /* checkout takes along what is not committed there (`runfs run`) */
     struct run_job **jobs;     /* owned, and what they point to */
     size_t n_jobs, cap_jobs;
+    json_t *carried; /* owned object, key -> row id: jobs of the last attempt that stay as they are; NULL */
+    struct group_setting *group; /* owned; the workflow's `concurrency`; NULL: none */
+    struct permit *permit;       /* for it; NULL: none needed */
     bool cancelled;
+    bool dirty; /* something changed: to be looked at by run_advance */
     int first_exit_code;
+};
+
+/* A machine that is kept after its job, for a person to look into. */
+struct held {
+    struct held *next;
+    int64_t run_id, job_id;
+    struct machine *machine;  /* owned */
+    struct job_shells shells; /* owned */
+    int64_t until;            /* monotonic */
+    bool busy;                /* somebody has a shell in it */
 };
 
 struct engine {
@@ -70,12 +119,16 @@ struct engine {
     pthread_cond_t work; /* a job became ready, slots changed, stopping */
     pthread_cond_t done; /* a run completed */
     struct run *runs;    /* oldest first */
+    struct held *held;   /* owned: machines that were kept after their jobs */
     struct run_job *ready, **ready_end;
+    struct permit *permits; /* of concurrency groups, held or waited for; oldest first */
+    bool settling;          /* run_advance is at work */
     pthread_t workers[SLOTS_MAX];
     pthread_t janitor;
     bool has_janitor;
     int n_workers, slots, busy, queued;
     bool fixed_slots, stopping;
+    struct triggers *triggers; /* owned; NULL: nothing starts by itself */
     char actor[64], runner_name[64];
 };
 
@@ -95,6 +148,7 @@ struct run_source {
     json_t *request; /* borrowed; NULL: none */
     json_t *secrets, *vars;
     const char *repository, *actor, *ref;
+    const struct prepared_event *prepared; /* NULL: prepared from what is above */
     struct workflow_row
         *drop; /* registered together with the run; NULL: it is registered, or never will be */
 };
@@ -102,6 +156,10 @@ struct run_source {
 /* Makes the run and its jobs, in the store and in the engine. Takes w, whatever comes of it. */
 int run_submit(struct engine *e, const struct run_source *source, struct workflow *w, int64_t *ret_run,
                struct err *err);
+/* What a run of a registered workflow is made from, but for the event. repo: where it runs, NULL: nowhere;
+ * label: owned by the caller, and lent to ret. */
+void source_registered(const struct workflow_row *row, const struct repo_row *repo, struct buf *label,
+                       struct run_source *ret);
 /* Takes up a run of the store again: a new attempt of it, or one that was still queued. */
 int run_restore(struct engine *e, const struct run_row *row, struct run **ret, struct err *err);
 void run_free(struct run *run);
@@ -111,16 +169,106 @@ const char *default_event(const struct workflow *w);
 /* ------------------------------------------------------------------------------- scheduling (schedule.c) */
 
 /* All with the engine's lock held. */
-int run_add_jobs(struct run *run, struct err *err);   /* rows for every job; before the run is active */
 void run_activate(struct engine *e, struct run *run); /* puts it in the list and looks what can start */
 void run_abandon(struct run *run); /* takes back an activation that could not be written; frees it */
-void run_advance(struct run *run); /* decides what waits; completes the run at its end */
+/* Decides what can be decided, in this run and in those that it sets free; frees each that is completed. */
+void run_advance(struct run *run);
 struct run_job *schedule_next(struct engine *e); /* a job that may start now; NULL: none */
 void job_finish(struct run_job *job, enum job_status status, int exit_code);
-void job_cancel(struct run_job *job);
-void run_cancel(struct run *run);
+/* What of the run does not ask to run all the same is cancelled. why: an annotation's words, NULL: none. */
+void run_cancel(struct run *run, const char *why);
+void run_kill(struct run *run); /* everything of it ends now */
+/* One job, and what it calls. */
+void job_cancel(struct run_job *job, const char *why);
+void job_refuse(struct run_job *job, const char *msg); /* it cannot start: it fails, and says why */
+void job_put(struct run_job *job);
+void run_put(struct run *run);
 struct run *run_find(struct engine *e, int64_t id);
+const char *run_keep(struct run *run, const char *text); /* a copy in the arena, "" without memory */
+
+/* ------------------------------------------------------------------- what jobs know of each other (needs.c)
+ */
+
+bool needs_done(const struct run_job *job);
+bool scope_cancelled(const struct run_scope *scope);
+bool scope_done(const struct run_scope *scope);
+/* The worst of a job's combinations, as `needs` and `jobs` see it. */
+enum job_status def_result(const struct run_scope *scope, const char *job_id);
+/* The worst of all jobs of a scope. */
+enum job_status scope_result(const struct run_scope *scope);
+/* New references: {ID: {"result", "outputs"}} of what a job needs, of all jobs of a workflow. */
 json_t *job_needs_context(const struct run_job *job);
+json_t *scope_jobs_context(const struct run_scope *scope);
+/* All that is known of a job before it runs: its scope's contexts, needs, matrix, strategy. New reference. */
+json_t *job_contexts(const struct run_job *job);
+/* contexts: of job_contexts(). With the status functions as a job's `if` sees them. */
+struct expr_env job_if_env(struct run_job *job, json_t *contexts);
+
+/* ----------------------------------------------------------------------- rows and combinations (expand.c) */
+
+/* Rows for every job of a workflow; for the run's own before it is active. */
+int scope_add_jobs(struct run_scope *scope, struct err *err);
+struct run_scope *scope_new(struct run *run, struct run_job *caller, const struct workflow *w,
+                            json_t *contexts);
+int run_add_jobs(struct run *run, struct err *err);
+/* Replaces a job by its combinations, all HELD; the first one takes its row. -EINVAL: its matrix is in error.
+ */
+int job_expand(struct run_job *job, struct err *err);
+/* What is evaluated before it can start: continue-on-error, environment, permissions. */
+int job_prepare_row(struct run_job *job, struct err *err);
+
+/* --------------------------------------------------------------------------- reusable workflows (call.c) */
+
+/*
+ * Reads the workflows that w calls: *ret is w again, with them; NULL when it calls none. Their texts are kept
+ * in request's `called`, and taken from there when they are in it; again: only from there. -EINVAL: one is in
+ * error. May fetch: not with the lock held, unless again.
+ */
+int calls_follow(struct engine *e, const struct run_source *source, bool again, json_t *request,
+                 const struct workflow *w, struct workflow **ret, struct err *err);
+/* Adds the jobs of the workflow that a job calls. */
+int call_start(struct run_job *job, struct err *err);
+/* They are done: the calling job's outputs. */
+int call_outputs(struct run_job *job, struct err *err);
+
+/* ------------------------------------------------------------------------- concurrency (concurrency.c) */
+
+struct group_setting {
+    char *name; /* owned */
+    bool cancel_in_progress, queue_max;
+};
+void group_setting_free(struct group_setting *g);
+
+/* A concurrency group that a run or a job holds, or waits for. */
+struct permit {
+    struct permit *next;
+    struct run *run;
+    struct run_job *job; /* NULL: the run as a whole */
+    char *group;         /* owned */
+    bool held;
+};
+
+/* Evaluates `concurrency`; *ret NULL when t is NULL. */
+int group_setting_evaluate(const struct token *t, const char *file, const struct expr_env *env,
+                           struct group_setting **ret, struct err *err);
+/*
+ * Asks for a group: for a run (job NULL) or a job. *ret is held at once, or waits; whoever waited before
+ * goes, and with cancel-in-progress whoever holds it is asked to end. -EDEADLK: something that calls it holds
+ * it; -ECANCELED: too many wait already.
+ */
+int permit_request(struct run *run, struct run_job *job, const struct group_setting *g, struct permit **ret,
+                   struct err *err);
+void permit_release(struct permit *p); /* the next in line has it; NULL allowed */
+/* Appends a line: "concurrency: GROUP: waits for run 3, job deploy", or just the group when it is held. */
+void permit_describe(const struct permit *p, struct buf *ret);
+
+/* ------------------------------------------------------------------------------- attempts (rerun.c) */
+
+enum rerun { RERUN_ALL, RERUN_FAILED, RERUN_JOB, RERUN_UNFINISHED };
+/* Says in run->carried which jobs of the attempt before stay as they are. key: of the job for RERUN_JOB. */
+int run_carry(struct run *run, enum rerun what, const char *key, struct err *err);
+/* If it is one of them it is done, with what came of it then; ret_carried says so. */
+int job_carry_over(struct run_job *job, bool *ret_carried, struct err *err);
 
 /* --------------------------------------------------------------------------------- a job's thread (work.c)
  */
@@ -128,13 +276,27 @@ json_t *job_needs_context(const struct run_job *job);
 void *engine_worker(void *engine);
 void engine_set_slots(struct engine *e, int slots);
 
+/* ------------------------------------------------------------------------------------- holding (hold.c) */
+
+bool hold_wanted(struct run_job *job, enum job_status status);
+/* Keeps machine and shells (both taken then); false: no memory, and nothing was taken. Without the lock. */
+bool hold_machine(struct run_job *job, struct machine *machine, struct job_shells *shells);
+/* Lets go of those whose time is over, or of all. Without the lock. */
+void holds_expire(struct engine *e, bool all);
+
 /* ---------------------------------------------------------------------------------- contexts (contexts.c) */
 
 json_t *github_context(const struct run *run, const struct run_source *source, json_t *payload);
-json_t *make_payload(const struct run_source *source, const struct run_row *row);
 json_t *settings_object(struct store *st, enum setting_kind kind, json_t *extra);
-/* Reads ref and commit of the checkout at path; leaves what it cannot find. */
-void repo_head(const char *path, struct buf *ref, struct buf *sha);
+/* Prepares the event of a run that is to be made. */
+int source_prepare(struct engine *e, const struct run_source *source, struct prepared_event *ret,
+                   struct err *err);
+
+/* ------------------------------------------------------------------ what starts by itself (triggers.c) */
+
+int triggers_new(struct engine *e, struct triggers **ret, struct err *err);
+void triggers_free(struct triggers *t); /* without the engine's lock: its thread may be starting a run */
+void triggers_each_schedule(struct triggers *t, schedule_fn *fn, void *data);
 
 /* ------------------------------------------------------------------------------------- the rest (results) */
 

@@ -370,7 +370,7 @@ static int hash_list(struct running_job *j, const struct buf *paths, struct valu
 {
     _buf_ struct buf name = BUF_INIT, command = BUF_INIT, sums = BUF_INIT, errors = BUF_INIT;
 
-    buf_addf(&name, "%s/_runner_file_commands/hash-files", machine_paths(j->machine)->temp);
+    buf_addf(&name, "%s/hash-files", machine_paths(j->machine)->files);
     buf_addf(&command, "exec xargs -0 sha256sum -z -- < '%s'", buf_str(&name));
     struct machine_file file = {
         .path = buf_str(&name), .mode = 0600, .data = buf_str(paths), .len = paths->len};

@@ -13,8 +13,9 @@ const char *job_status_name(enum job_status s)
 
 void job_result_release(struct job_result *r)
 {
-    json_decref(r->outputs);
-    r->outputs = NULL;
+    json_decref(TAKE(r->outputs));
+    free(TAKE(r->environment_url));
+    job_shells_release(&r->shells);
 }
 
 /* The row of what happens before the first step; made when there is something to tell. */
@@ -118,6 +119,29 @@ static json_t *job_outputs(struct running_job *j)
     return result;
 }
 
+/* environment.url, once all steps have ended. A secret in it is masked, as everywhere that it is shown. */
+static char *environment_url(struct running_job *j)
+{
+    const struct token *url = token_get(j->spec->job->environment, "url");
+    struct running_step after = {.job = j, .scope = &j->scope};
+    struct expr_env env = step_expr_env(&after);
+    struct step_output o = {.job = j, .step = j->spec->job->n_steps ? j->spec->job->n_steps - 1 : 0};
+    _buf_ struct buf masked = BUF_INIT;
+    _free_ char *text = NULL;
+    struct err err = {0};
+
+    if (!url)
+        return NULL;
+    if (token_eval_string(url, j->scope.file, &env, &text, &err) < 0) {
+        output_error(&o, err.msg);
+        j->scope.status = j->scope.status == JOB_SUCCESS ? JOB_FAILURE : j->scope.status;
+    } else {
+        mask_apply(j->mask, text, strlen(text), &masked);
+    }
+    output_release(&o);
+    return masked.len ? buf_steal(&masked) : NULL;
+}
+
 void job_run(const struct job_spec *spec, struct machine *machine, struct mask *mask,
              const struct job_sink *sink, struct job_result *ret)
 {
@@ -133,6 +157,9 @@ void job_run(const struct job_spec *spec, struct machine *machine, struct mask *
     if (atomic_load(spec->cancelled) && scope->status == JOB_SUCCESS)
         scope->status = JOB_CANCELLED;
     ret->outputs = scope->contexts ? job_outputs(&j) : json_object();
+    ret->environment_url = scope->contexts ? environment_url(&j) : NULL;
+    ret->shells = j.shells;
+    j.shells = (struct job_shells){0};
     ret->status = scope->status;
     ret->exit_code = scope->status == JOB_SUCCESS ? 0 : scope->exit_code ? scope->exit_code : 1;
     job_release(&j);

@@ -26,6 +26,7 @@ struct job_spec {
     const char *runner_name; /* RUNNER_NAME */
     const struct job_outside *outside; /* whose functions may be NULL */
     const atomic_bool *cancelled;      /* becomes true when someone asks to end it */
+    const atomic_bool *killed;         /* becomes true when nothing more of it may start; NULL: never */
 };
 
 enum job_status { JOB_SUCCESS, JOB_FAILURE, JOB_CANCELLED, JOB_SKIPPED };
@@ -41,10 +42,23 @@ struct step_result {
                         was known */
 };
 
+/* What a shell that is like a step needs; by the number of the step. Environments hold secrets: never written
+ * down. */
+struct job_shells {
+    struct step_shell {
+        char **env; /* owned; NULL: it ran no process */
+        char *cwd;  /* owned */
+    } * steps;      /* owned */
+    size_t n;
+};
+void job_shells_release(struct job_shells *s);
+
 struct job_result {
+    struct job_shells shells;
     enum job_status status;
-    int exit_code;   /* 0, or the first failing step's */
-    json_t *outputs; /* owned object of strings */
+    int exit_code;         /* 0, or the first failing step's */
+    json_t *outputs;       /* owned object of strings */
+    char *environment_url; /* owned; masked; NULL: none */
 };
 void job_result_release(struct job_result *r);
 

@@ -196,6 +196,7 @@ void job_release(struct running_job *j)
 {
     uses_free(j);
     matchers_free(j->matchers);
+    job_shells_release(&j->shells);
     scope_release(&j->scope);
     json_decref(j->base_env);
     json_decref(j->set_env);
@@ -270,7 +271,7 @@ static void set_runner_variables(struct running_job *j, json_t *env)
     const char *slash = strrchr(paths->workspace, '/');
 
     buf_add(&workspace, paths->workspace, slash ? (size_t)(slash - paths->workspace) : 0);
-    buf_addf(&event, "%s/_github_workflow/event.json", paths->temp);
+    buf_addf(&event, "%s/event.json", paths->files);
     set_str(env, "RUNNER_OS", context_str(j, "runner", "os"));
     set_str(env, "RUNNER_ARCH", context_str(j, "runner", "arch"));
     set_str(env, "RUNNER_NAME", context_str(j, "runner", "name"));

@@ -50,6 +50,7 @@ struct running_job {
     struct use *uses;          /* owned: every use of an action */
     struct use *posts;         /* those with a post that is to run, the last first */
     struct matchers *matchers; /* owned; NULL until one is added */
+    struct job_shells shells;  /* owned */
     unsigned processes;        /* how many were started: names their files */
     int64_t deadline;          /* monotonic; 0: none */
     bool debug;                /* ACTIONS_STEP_DEBUG */

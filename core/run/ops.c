@@ -17,7 +17,10 @@ int engine_cancel_run(struct engine *e, int64_t run_id, struct err *err)
     pthread_mutex_lock(&e->lock);
     struct run *run = run_find(e, run_id);
     if (run) {
-        run_cancel(run);
+        if (run->cancelled)
+            run_kill(run); /* whoever cancels a second time has waited enough */
+        else
+            run_cancel(run, NULL);
         run_advance(run);
     } else {
         r = err_set(err, -EINVAL, "run %lld is already completed", (long long)run_id);
@@ -47,7 +50,7 @@ int engine_cancel_job(struct engine *e, int64_t job_id, struct err *err)
         r = err_set(err, -EINVAL, "the job has not started: it waits for what it needs");
     } else {
         struct run *run = job->run;
-        job_cancel(job);
+        job_cancel(job, NULL);
         run_advance(run);
     }
     pthread_mutex_unlock(&e->lock);
@@ -56,90 +59,31 @@ int engine_cancel_job(struct engine *e, int64_t job_id, struct err *err)
 
 /* ------------------------------------------------------------------------------------------------- again */
 
-/* Whether a job of the last attempt is kept as it is: it succeeded, and is not what was asked for. */
-static bool carried_over(const struct job_row *row, bool failed_only, const char *only_key, struct run *run)
+/* A new attempt of a restored run, in the store. */
+static int put_attempt(struct run *run, enum rerun what, const char *key, struct err *err)
 {
-    if (only_key) { /* that job, and whatever stands on it */
-        const struct workflow_job *def = workflow_job(run->workflow, row->job_id);
-        if (str_eq(row->key, only_key))
-            return false;
-        for (size_t i = 0; def && i < def->n_needs; i++)
-            if (str_eq(def->needs[i], only_key))
-                return false;
-        return true;
-    }
-    return failed_only && (str_eq(row->conclusion, "success"));
-}
+    struct store *st = run->e->store;
+    struct err commit_err = {0};
+    char attempt[16];
 
-static json_t *outputs_of(struct store *st, int64_t job_id)
-{
-    json_t *outputs = json_object();
-    int64_t ids[64], after = 0;
-    ssize_t n;
-
-    while ((n = store_list_outputs(st, job_id, 0, after, ids, ARRAY_LEN(ids))) > 0) {
-        for (ssize_t i = 0; i < n; i++) {
-            const struct output_row *row = store_get_output(st, ids[i]);
-            if (row)
-                json_object_set_new(outputs, row->name, json_string(row->value));
-            output_row_unref(row);
-        }
-        after = ids[n - 1];
-    }
-    return outputs;
-}
-
-static enum job_status status_of(const char *conclusion)
-{
-    for (enum job_status s = JOB_SUCCESS; s <= JOB_SKIPPED; s++)
-        if (str_eq(conclusion, job_status_name(s)))
-            return s;
-    return JOB_FAILURE;
-}
-
-/* A job of the attempt before that goes on being true: its row is copied, its log and steps are those of the
- * old one. */
-static int carry_over(struct run *run, struct run_job *job, const struct job_row *old, struct err *err)
-{
-    _json_ json_t *outputs = outputs_of(run->e->store, old->id);
-    const char *key;
-    json_t *value;
-
-    job->state = JOB_STATE_DONE;
-    job->result = status_of(old->conclusion);
-    job->outputs = json_incref(outputs);
-    job->row.status = "completed";
-    job->row.conclusion = job_status_name(job->result);
-    job->row.exit_code = old->exit_code;
-    job->row.log_job_id = old->log_job_id ? old->log_job_id : old->id;
-    job->row.started_at = old->started_at;
-    job->row.completed_at = old->completed_at;
-    job->row.log_size = old->log_size;
-    int r = store_put_job(run->e->store, &job->row, err);
-    json_object_foreach(outputs, key, value) if (r == 0) r =
-        store_put_output(run->e->store, job->row.id, 0, key, json_string_value(value), err);
+    run->row.attempt++;
+    run->row.changed_at = now_ns();
+    snprintf(attempt, sizeof(attempt), "%d", run->row.attempt);
+    json_object_set_new(json_object_get(run->contexts, "github"), "run_attempt", json_string(attempt));
+    store_begin(st);
+    int r = store_put_run(st, &run->row, err);
+    if (r == 0)
+        r = run_carry(run, what, key, err);
+    if (r == 0)
+        r = run_add_jobs(run, err);
+    if (r < 0)
+        store_rollback(st);
+    else if ((r = store_commit(st, &commit_err)) < 0 && err)
+        *err = commit_err;
     return r;
 }
 
-/* Fills a restored run with jobs; those that are kept are done already. Only jobs without a matrix are kept.
- */
-static int add_attempt_jobs(struct run *run, bool failed_only, const char *only_key, struct err *err)
-{
-    int old_attempt = run->row.attempt - 1;
-    int r = run_add_jobs(run, err);
-
-    for (size_t i = 0; r == 0 && (failed_only || only_key) && i < run->n_jobs; i++) {
-        struct run_job *job = run->jobs[i];
-        const struct job_row *old = store_get_job(
-            run->e->store, store_find_job(run->e->store, run->row.id, old_attempt, job->row.key));
-        if (old && carried_over(old, failed_only, only_key, run))
-            r = carry_over(run, job, old, err);
-        job_row_unref(old);
-    }
-    return r;
-}
-
-static int rerun(struct engine *e, int64_t run_id, bool failed_only, const char *only_key, struct err *err)
+static int rerun(struct engine *e, int64_t run_id, enum rerun what, const char *key, struct err *err)
 {
     const struct run_row *row = store_get_run(e->store, run_id);
     struct run *run = NULL;
@@ -150,25 +94,12 @@ static int rerun(struct engine *e, int64_t run_id, bool failed_only, const char 
     int r = run_find(e, run_id) || !str_eq(row->status, "completed")
                 ? err_set(err, -EINVAL, "run %lld is not completed yet", (long long)run_id)
                 : 0;
-    if (r == 0 && failed_only && str_eq(row->conclusion, "success"))
+    if (r == 0 && what == RERUN_FAILED && str_eq(row->conclusion, "success"))
         r = err_set(err, -EINVAL, "run %lld has no failed jobs", (long long)run_id);
     if (r == 0)
         r = run_restore(e, row, &run, err);
     if (r == 0) {
-        struct err commit_err = {0};
-        char attempt[16];
-        run->row.attempt++;
-        run->row.changed_at = now_ns();
-        snprintf(attempt, sizeof(attempt), "%d", run->row.attempt);
-        json_object_set_new(json_object_get(run->contexts, "github"), "run_attempt", json_string(attempt));
-        store_begin(e->store);
-        r = store_put_run(e->store, &run->row, err);
-        if (r == 0)
-            r = add_attempt_jobs(run, failed_only, only_key, err);
-        if (r < 0)
-            store_rollback(e->store);
-        else if ((r = store_commit(e->store, &commit_err)) < 0 && err)
-            *err = commit_err;
+        r = put_attempt(run, what, key, err);
         if (r == 0)
             run_activate(e, run);
         else
@@ -181,14 +112,14 @@ static int rerun(struct engine *e, int64_t run_id, bool failed_only, const char 
 
 int engine_rerun(struct engine *e, int64_t run_id, bool failed_only, struct err *err)
 {
-    return rerun(e, run_id, failed_only, NULL, err);
+    return rerun(e, run_id, failed_only ? RERUN_FAILED : RERUN_ALL, NULL, err);
 }
 
 int engine_rerun_job(struct engine *e, int64_t job_id, struct err *err)
 {
     const struct job_row *job = store_get_job(e->store, job_id);
     int r =
-        job ? rerun(e, job->run_id, false, job->job_id, err) : err_set(err, -ENOENT, "there is no such job");
+        job ? rerun(e, job->run_id, RERUN_JOB, job->key, err) : err_set(err, -ENOENT, "there is no such job");
 
     job_row_unref(job);
     return r;
@@ -253,9 +184,9 @@ int run_write_result(struct run *run)
     for (size_t i = 0; i < run->n_jobs; i++) {
         const struct run_job *job = run->jobs[i];
         json_array_append_new(
-            jobs, json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:O?, s:O?}", "key", job->row.key, "id",
-                            job->def->id, "name", job->row.name, "conclusion", job->row.conclusion,
-                            "exit_code", job->row.exit_code, "duration_ms",
+            jobs, json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:O?, s:O?}", "key", job->row.key, "id",
+                            job->def->id, "caller", job->row.caller, "name", job->row.name, "conclusion",
+                            job->row.conclusion, "exit_code", job->row.exit_code, "duration_ms",
                             (json_int_t)(job->row.started_at
                                              ? (job->row.completed_at - job->row.started_at) / 1000000
                                              : 0),

@@ -39,7 +39,7 @@ static void put_event(struct running_job *j, struct process_files *f)
     json_t *event = json_object_get(json_object_get(j->scope.contexts, "github"), "event");
 
     f->event = json_dumps(event, JSON_INDENT(2) | JSON_ENCODE_ANY);
-    buf_addf(path, "%s/_github_workflow/event.json", machine_paths(j->machine)->temp);
+    buf_addf(path, "%s/event.json", machine_paths(j->machine)->files);
     f->put[f->n_put++] = (struct machine_file){.path = buf_str(path),
                                                .mode = 0644,
                                                .data = f->event ? f->event : "{}",
@@ -57,7 +57,7 @@ static int files_prepare(struct running_job *j, const struct process *p, struct 
                       [FILE_STATE] = {"save_state", ENV_FILE_MAX},
                       [FILE_SUMMARY] = {"step_summary", SUMMARY_MAX}};
 
-    buf_addf(&f->dir, "%s/_runner_file_commands/%u", machine_paths(j->machine)->temp, ++j->processes);
+    buf_addf(&f->dir, "%s/%u", machine_paths(j->machine)->files, ++j->processes);
     for (size_t i = 0; i < FILES; i++) {
         buf_addf(&f->paths[i], "%s/%s", buf_str(&f->dir), names[i].name);
         f->put[i] = (struct machine_file){.path = buf_str(&f->paths[i]), .mode = 0666, .data = ""};
@@ -189,6 +189,25 @@ static void load_matchers(struct running_step *s)
         output_rematch(&s->output);
 }
 
+/* What a shell in the machine needs to be like this step. Takes env. */
+static void keep_shell(struct running_step *s, char **env, const char *cwd)
+{
+    struct job_shells *shells = &s->job->shells;
+    size_t i = s->output.step, n = s->job->spec->job->n_steps;
+
+    if (!shells->steps && n) {
+        shells->steps = calloc(n, sizeof(*shells->steps));
+        shells->n = shells->steps ? n : 0;
+    }
+    if (i >= shells->n || s->stage != STAGE_MAIN) {
+        strv_free(env);
+        return;
+    }
+    strv_free(shells->steps[i].env);
+    free(shells->steps[i].cwd);
+    shells->steps[i] = (struct step_shell){.env = env, .cwd = strdup(cwd)};
+}
+
 /* -------------------------------------------------------------------------------------------- the process */
 
 int process_run(struct running_step *s, const struct process *p, struct machine_result *ret, struct err *err)
@@ -213,7 +232,7 @@ int process_run(struct running_step *s, const struct process *p, struct machine_
                              .data = &s->output,
                              .deadline_mono_ns = step_deadline(s)};
     r = machine_exec(j->machine, &x, ret, err);
-    strv_free(env);
+    keep_shell(s, env, x.cwd);
     output_finish(&s->output);
     if (r == 0) {
         j->event_written = true;
@@ -222,6 +241,18 @@ int process_run(struct running_step *s, const struct process *p, struct machine_
     }
     files_release(&files);
     return r;
+}
+
+/* "1h30m0s", as GitHub gives it. */
+static void add_duration(double minutes, struct buf *ret)
+{
+    int64_t whole = (int64_t)minutes;
+
+    if (whole >= 60)
+        buf_addf(ret, "%lldh", (long long)(whole / 60));
+    if (whole > 0)
+        buf_addf(ret, "%lldm", (long long)(whole % 60));
+    buf_addf(ret, "%gs", (minutes - (double)whole) * 60);
 }
 
 static void judge_timeout(struct running_step *s)
@@ -234,8 +265,8 @@ static void judge_timeout(struct running_step *s)
         struct expr_env env = {.contexts = j->scope.contexts};
         double limit = 360;
         (void)token_eval_number(j->spec->job->timeout_minutes, j->scope.file, &env, 360, &limit, NULL);
-        number_to_string(limit, &minutes);
-        buf_addf(&msg, "The job has exceeded the maximum execution time of %s minutes.", buf_str(&minutes));
+        buf_adds(&msg, "The job has exceeded the maximum execution time of ");
+        add_duration(limit, &msg);
     } else {
         number_to_string(s->timeout_minutes, &minutes);
         buf_addf(&msg, "The action '%s' has timed out after %s minutes.", s->name, buf_str(&minutes));

@@ -62,10 +62,10 @@ static void show_command(struct running_step *s, char *const *argv)
 static int run_in_shell(struct running_step *s, const struct shell *shell, bool shown,
                         struct machine_result *result, struct err *err)
 {
-    const char *temp = machine_paths(s->job->machine)->temp;
+    const char *files = machine_paths(s->job->machine)->files;
     _buf_ struct buf path = BUF_INIT, script = BUF_INIT;
 
-    buf_addf(&path, "%s/step-%u%s", temp, s->job->processes + 1, shell->extension);
+    buf_addf(&path, "%s/step-%u%s", files, s->job->processes + 1, shell->extension);
     shell_script(shell, s->script, &script);
     struct machine_file file = {
         .path = buf_str(&path), .mode = 0755, .data = buf_str(&script), .len = script.len};

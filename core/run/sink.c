@@ -246,7 +246,7 @@ static void first_name(const struct store_sink *s, const struct workflow_step *d
     _free_ char *text = NULL;
     _buf_ struct buf name = BUF_INIT;
 
-    if (t && token_eval_string(t, s->job->run->workflow->file, &env, &text, NULL) == 0 && *text) {
+    if (t && token_eval_string(t, s->job->scope->workflow->file, &env, &text, NULL) == 0 && *text) {
         const char *line = text + strspn(text, " \t\r\n");
         buf_addf(&name, "%s%.*s", def->name ? "" : "Run ", (int)strcspn(line, "\r\n"), line);
     } else if (def && def->uses) {

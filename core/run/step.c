@@ -24,7 +24,7 @@ void step_fail(struct running_step *s, const char *msg)
 
 struct expr_env step_expr_env(struct running_step *s)
 {
-    return (struct expr_env){.contexts = s->scope->contexts, .call = job_call, .data = s};
+    return (struct expr_env){.contexts = s->scope->contexts, .call = job_call, .data = s, .exact_env = true};
 }
 
 int step_eval_string(struct running_step *s, const struct token *t, char **ret, struct err *err)
@@ -52,6 +52,11 @@ static int step_wanted(struct running_step *s, const struct expr *condition, boo
     _value_ struct value value = {0};
     _buf_ struct buf lines = BUF_INIT;
 
+    if (s->job->spec->killed && atomic_load(s->job->spec->killed)) {
+        buf_adds(&s->why, "the run was killed\n");
+        *ret = false;
+        return 0;
+    }
     int r = expr_explain(condition, &env, &value, &lines, &err);
     if (r < 0) {
         buf_addf(&s->why, "if: %s\n%s\n", expr_text(condition), err.msg ? err.msg : "cannot be evaluated");

@@ -14,6 +14,14 @@ void run_free(struct run *run)
         free(run->jobs[i]);
     }
     free(run->jobs);
+    while (run->scopes) {
+        struct run_scope *next = run->scopes->next;
+        json_decref(run->scopes->contexts);
+        free(run->scopes);
+        run->scopes = next;
+    }
+    group_setting_free(run->group);
+    json_decref(run->carried);
     log_writer_close(run->log);
     workflow_free(run->workflow);
     json_decref(run->request);
@@ -43,36 +51,6 @@ static const char *keep(struct run *run, const char *s)
     return copy ? copy : "";
 }
 
-/* Where it comes from: what the source says, the checkout's head, or nothing that could be mistaken for a
- * commit. */
-static void fill_origin(struct run *run, const struct run_source *source)
-{
-    _buf_ struct buf ref = BUF_INIT, sha = BUF_INIT, repository = BUF_INIT;
-    const char *after = json_string_value(json_object_get(source->payload, "after"));
-    const char *payload_ref = json_string_value(json_object_get(source->payload, "ref"));
-
-    if (!str_empty(source->repo_path))
-        repo_head(source->repo_path, &ref, &sha);
-    if (source->repository) {
-        buf_adds(&repository, source->repository);
-    } else if (!str_empty(source->repo_path)) {
-        const char *slash = strrchr(source->repo_path, '/');
-        buf_addf(&repository, "local/%s", slash && slash[1] ? slash + 1 : source->repo_path);
-    } else {
-        const char *dot = strrchr(source->file, '.');
-        buf_addf(&repository, "local/%.*s", (int)(dot ? (size_t)(dot - source->file) : strlen(source->file)),
-                 source->file);
-    }
-    run->row.repository = keep(run, buf_str(&repository));
-    run->row.ref = keep(run, source->ref   ? source->ref
-                             : payload_ref ? payload_ref
-                             : ref.len > 0 ? buf_str(&ref)
-                                           : "refs/heads/main");
-    run->row.sha = keep(run, after     ? after
-                             : sha.len ? buf_str(&sha)
-                                       : "0000000000000000000000000000000000000000");
-}
-
 static void fill_row(struct run *run, const struct run_source *source)
 {
     const char *name = *run->workflow->name ? run->workflow->name : source->file;
@@ -87,14 +65,16 @@ static void fill_row(struct run *run, const struct run_source *source)
                                 .name = keep(run, name),
                                 .title = keep(run, name),
                                 .event = keep(run, source->event),
-                                .actor = keep(run, source->actor ? source->actor : run->e->actor),
+                                .ref = keep(run, source->prepared->ref),
+                                .sha = keep(run, source->prepared->sha),
+                                .actor = keep(run, source->prepared->actor),
+                                .repository = keep(run, source->prepared->repository),
                                 .repo_id = source->repo_id,
                                 .created_at = run->row.created_at ? run->row.created_at : now_ns(),
                                 .log_size = -1};
     run->row.changed_at = now_ns();
     run->repo_path = keep(run, source->repo_path);
     run->uncommitted = json_is_true(json_object_get(run->request, "uncommitted"));
-    fill_origin(run, source);
 }
 
 /* github needs the run's number, run-name needs github. */
@@ -117,7 +97,7 @@ static int fill_contexts(struct run *run, const struct run_source *source, json_
         if (*title)
             run->row.title = keep(run, title);
     }
-    return 0;
+    return group_setting_evaluate(run->workflow->concurrency, run->workflow->file, &env, &run->group, err);
 }
 
 static int put_json(struct store *st, int64_t id, enum run_text which, const json_t *json, struct err *err)
@@ -131,20 +111,19 @@ static int put_json(struct store *st, int64_t id, enum run_text which, const jso
     return store_put_run_text(st, id, which, buf_str(&line), line.len, err);
 }
 
-static json_t *plan_of(const struct run *run, json_t *payload)
+static json_t *plan_of(const struct run *run, const struct event *event)
 {
-    struct event event = {.name = run->row.event, .ref = run->row.ref, .payload = payload};
     _json_ json_t *contexts = json_copy(run->contexts);
 
     json_object_del(contexts, "secrets");
-    json_t *plan = plan_to_json(run->workflow, &event, contexts);
+    json_t *plan = plan_to_json(run->workflow, event, contexts);
     return plan ? plan : json_object();
 }
 
 static int put_texts(struct run *run, const struct run_source *source, json_t *payload, struct err *err)
 {
     struct store *st = run->e->store;
-    _json_ json_t *plan = plan_of(run, payload), *empty = json_object();
+    _json_ json_t *plan = plan_of(run, &source->prepared->event), *empty = json_object();
     int r = store_put_run_text(st, run->row.id, RUN_SOURCE, source->text, source->len, err);
 
     if (r == 0)
@@ -153,7 +132,7 @@ static int put_texts(struct run *run, const struct run_source *source, json_t *p
         r = put_json(st, run->row.id, RUN_INPUTS, source->inputs ? source->inputs : empty, err);
     if (r == 0)
         r = put_json(st, run->row.id, RUN_PLAN, plan, err);
-    if (r == 0 && run->request)
+    if (r == 0 && json_object_size(run->request))
         r = put_json(st, run->row.id, RUN_REQUEST, run->request, err);
     return r;
 }
@@ -190,16 +169,13 @@ static int put_last_run(struct run *run, const struct run_source *source, struct
 static int put_new_run(struct run *run, const struct run_source *source, struct err *err)
 {
     struct store *st = run->e->store;
-    _json_ json_t *payload = NULL;
+    json_t *payload = source->prepared->payload;
 
     int r = source->drop ? register_drop(run, source, err) : 0;
     if (r == 0)
         r = store_put_run(st, &run->row, err);
-    if (r == 0) {
-        payload = source->payload ? json_incref(source->payload) : make_payload(source, &run->row);
-        r = payload ? fill_contexts(run, source, payload, err)
-                    : err_errno(err, -ENOMEM, "cannot start a run");
-    }
+    if (r == 0)
+        r = fill_contexts(run, source, payload, err);
     if (r == 0 && run->workflow->run_name)
         r = store_put_run(st, &run->row, err);
     if (r == 0)
@@ -244,10 +220,12 @@ static int put_and_activate(struct run *run, const struct run_source *source, in
     return 0;
 }
 
-int run_submit(struct engine *e, const struct run_source *source, struct workflow *w, int64_t *ret_run,
-               struct err *err)
+/* source is prepared. */
+static int submit_prepared(struct engine *e, const struct run_source *source, struct workflow *w,
+                           int64_t *ret_run, struct err *err)
 {
     struct run *run = calloc(1, sizeof(*run));
+    struct workflow *followed = NULL;
 
     if (!run) {
         workflow_free(w);
@@ -255,13 +233,39 @@ int run_submit(struct engine *e, const struct run_source *source, struct workflo
     }
     run->e = e;
     run->workflow = w;
-    run->request = json_incref(source->request);
+    run->request = source->request ? json_incref(source->request) : json_object();
     run->extra_secrets = json_incref(source->secrets);
+    int r = calls_follow(e, source, false, run->request, w, &followed, err);
+    if (r < 0) {
+        run_free(run);
+        return r;
+    }
+    if (followed)
+        run->workflow = followed;
     fill_row(run, source);
     pthread_mutex_lock(&e->lock);
-    int r = put_and_activate(run, source, ret_run, err);
+    r = put_and_activate(run, source, ret_run, err);
     pthread_mutex_unlock(&e->lock);
+    if (followed)
+        workflow_free(w); /* the source may have names from it */
     return r;
+}
+
+int run_submit(struct engine *e, const struct run_source *source, struct workflow *w, int64_t *ret_run,
+               struct err *err)
+{
+    _prepared_event_ struct prepared_event prepared = {0};
+    struct run_source full = *source;
+
+    if (!full.prepared) {
+        int r = source_prepare(e, source, &prepared, err);
+        if (r < 0) {
+            workflow_free(w);
+            return r;
+        }
+        full.prepared = &prepared;
+    }
+    return submit_prepared(e, &full, w, ret_run, err);
 }
 
 /* ------------------------------------------------------------------------------------------- taken up again
@@ -292,6 +296,7 @@ int run_restore(struct engine *e, const struct run_row *row, struct run **ret, s
     _json_ json_t *payload = load_text(e->store, row->id, RUN_EVENT),
                   *inputs = load_text(e->store, row->id, RUN_INPUTS);
     struct run *run = calloc(1, sizeof(*run));
+    struct workflow *followed = NULL;
     _buf_ struct buf source = BUF_INIT;
     _lint_ struct lint lint = {0};
 
@@ -305,17 +310,28 @@ int run_restore(struct engine *e, const struct run_row *row, struct run **ret, s
     run->row.started_at = run->row.completed_at = 0;
     run->row.log_size = -1;
     /* the row's strings must outlive the cached row */
-    const char **texts[] = {&run->row.workflow_name, &run->row.name, &run->row.title, &run->row.event,
-                            &run->row.ref,           &run->row.sha,  &run->row.actor, &run->row.repository};
+    const char **texts[] = {&run->row.workflow_name, &run->row.name,       &run->row.title,
+                            &run->row.event,         &run->row.ref,        &run->row.sha,
+                            &run->row.actor,         &run->row.repository, &run->row.concurrency};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         *texts[i] = keep(run, *texts[i]);
+    run->row.why = "";
     run->request = load_text(e->store, row->id, RUN_REQUEST);
+    if (!run->request)
+        run->request = json_object();
     restore_repo(run);
     int r = store_run_text(e->store, row->id, RUN_SOURCE, &source);
     const char *colon = strchr(row->workflow_name, ':'), *file = colon ? colon + 1 : row->workflow_name;
     if (r == 0)
         r = workflow_parse(file, buf_str(&source), source.len, NULL, &run->workflow, &lint);
-    struct run_source from = {.file = file, .event = row->event, .inputs = inputs};
+    struct run_source from = {
+        .file = file, .text = buf_str(&source), .len = source.len, .event = row->event, .inputs = inputs};
+    if (r == 0)
+        r = calls_follow(e, &from, true, run->request, run->workflow, &followed, err);
+    if (followed) {
+        workflow_free(run->workflow);
+        run->workflow = followed;
+    }
     if (r == 0)
         r = fill_contexts(run, &from, payload, err);
     if (r == 0)

@@ -92,15 +92,11 @@ static int job_machine(struct run_job *job, json_t *contexts, struct machine **r
     const char *repository = job->run->row.repository, *slash = strchr(repository, '/');
     const char *name = slash ? slash + 1 : repository;
 
-    if (job->def->uses)
-        return err_set(err, -ENOTSUP,
-                       "calls of reusable workflows (`uses: %s`) cannot be run in this version of runfs",
-                       job->def->uses);
     if (job->def->container || job->def->services)
         return err_set(err, -ENOTSUP,
                        "`%s:` cannot be run in this version of runfs: there are no container machines yet",
                        job->def->container ? "container" : "services");
-    int r = token_eval(job->def->runs_on, job->run->workflow->file, &env, &runs_on, err);
+    int r = token_eval(job->def->runs_on, job->scope->workflow->file, &env, &runs_on, err);
     if (r < 0)
         return r;
     text = json_dumps(runs_on, JSON_COMPACT | JSON_ENCODE_ANY);
@@ -133,22 +129,6 @@ static void add_secrets(struct mask *mask, json_t *secrets)
     json_object_foreach(secrets, key, value)(void) mask_add(mask, json_string_value(value));
 }
 
-static json_t *worker_contexts(const struct run_job *job)
-{
-    json_t *contexts = json_copy(job->run->contexts);
-
-    json_object_set_new(contexts, "needs", job_needs_context(job));
-    json_object_set(contexts, "matrix", job->matrix ? job->matrix : json_null());
-    if (job->group)
-        json_object_set_new(contexts, "strategy",
-                            json_pack("{s:b, s:I, s:I, s:I}", "fail-fast", job->group->fail_fast, "job-index",
-                                      (json_int_t)job->index, "job-total", (json_int_t)job->group->total,
-                                      "max-parallel",
-                                      (json_int_t)(job->group->max_parallel ? (size_t)job->group->max_parallel
-                                                                            : job->group->total)));
-    return contexts;
-}
-
 /* Makes the machine known to those who cancel; one that was cancelled before is interrupted when its first
  * step starts. */
 static void set_machine(struct run_job *job, struct machine *machine)
@@ -164,13 +144,14 @@ static void run_on_machine(struct run_job *job, json_t *contexts, struct store_s
     struct job_sink sink = sink_events(store_sink);
     struct local_outside local = {.job = job, .mask = store_sink->mask};
     struct job_outside outside = local_outside_functions(&local);
-    struct job_spec spec = {.workflow = job->run->workflow,
+    struct job_spec spec = {.workflow = job->scope->workflow,
                             .job = job->def,
                             .contexts = contexts,
                             .env = json_object_get(job->run->request, "env"),
                             .runner_name = job->run->e->runner_name,
                             .outside = &outside,
-                            .cancelled = &job->cancelled};
+                            .cancelled = &job->cancelled,
+                            .killed = &job->killed};
     struct machine *machine = NULL;
     struct err err = {0};
 
@@ -184,7 +165,8 @@ static void run_on_machine(struct run_job *job, json_t *contexts, struct store_s
     job_run(&spec, machine, store_sink->mask, &sink, result);
     set_machine(job, NULL);
     local_outside_release(&local);
-    machine_release(machine);
+    if (!hold_wanted(job, result->status) || !hold_machine(job, machine, &result->shells))
+        machine_release(machine);
 }
 
 static void start_rows(struct run_job *job, struct store_sink *sink, json_t *contexts, struct mask *mask)
@@ -210,7 +192,7 @@ static void work(struct run_job *job)
 {
     struct run *run = job->run;
     struct engine *e = run->e;
-    _json_ json_t *contexts = worker_contexts(job);
+    _json_ json_t *contexts = job_contexts(job);
     struct mask *mask = mask_new();
     struct store_sink sink = {0};
     struct job_result result = {0};
@@ -233,10 +215,14 @@ static void work(struct run_job *job)
     if (mask)
         sink_job_outputs(&sink, result.outputs);
     job->outputs = TAKE(result.outputs);
+    if (result.environment_url)
+        job->row.environment_url = run_keep(run, result.environment_url);
+    job_result_release(&result);
     job_finish(job, result.status, result.exit_code);
     run_advance(run); /* may free the run and the job */
     (void)store_commit(e->store, NULL);
     sink_close(&sink);
+    job_result_release(&result);
     mask_free(mask);
 }
 

@@ -18,6 +18,7 @@ static const struct column columns[] = {
     {"name", COLUMN_TEXT, offsetof(struct artifact_row, name)},
     {"size", COLUMN_I64, offsetof(struct artifact_row, size)},
     {"files", COLUMN_I64, offsetof(struct artifact_row, files)},
+    {"raw", COLUMN_BOOL, offsetof(struct artifact_row, raw)},
     {"digest", COLUMN_TEXT, offsetof(struct artifact_row, digest)},
     {"zip_size", COLUMN_I64, offsetof(struct artifact_row, zip_size)},
     {"created_at", COLUMN_I64, offsetof(struct artifact_row, created_at)},
@@ -32,12 +33,12 @@ static const struct row_table artifact_table = {
     .change = CHANGE_ARTIFACT,
     .slot = 7,
     .run_offset = offsetof(struct artifact_row, run_id),
-    .get_sql = "SELECT id, run_id, attempt, name, size, files, digest, zip_size, created_at, expires_at "
+    .get_sql = "SELECT id, run_id, attempt, name, size, files, raw, digest, zip_size, created_at, expires_at "
                "FROM artifacts WHERE id = ?1",
-    .insert_sql = "INSERT INTO artifacts (run_id, attempt, name, size, files, digest, zip_size, created_at, "
-                  "expires_at) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    .update_sql = "UPDATE artifacts SET run_id = ?2, attempt = ?3, name = ?4, size = ?5, files = ?6, digest "
-                  "= ?7, zip_size = ?8, created_at = ?9, expires_at = ?10 WHERE id = ?1",
+    .insert_sql = "INSERT INTO artifacts (run_id, attempt, name, size, files, raw, digest, zip_size, "
+                  "created_at, expires_at) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    .update_sql = "UPDATE artifacts SET run_id = ?2, attempt = ?3, name = ?4, size = ?5, files = ?6, raw = "
+                  "?7, digest = ?8, zip_size = ?9, created_at = ?10, expires_at = ?11 WHERE id = ?1",
 };
 
 const struct artifact_row *store_get_artifact(struct store *st, int64_t id)
@@ -157,6 +158,8 @@ static int64_t retention_days(struct store *st, int asked)
     return asked > 0 && (uint64_t)asked < days ? asked : (int64_t)days;
 }
 
+static fill_fn fill_with_file;
+
 /* All that takes long: content, list and digest, in a directory that no row knows. */
 static int make_content(const char *dir, const struct artifact_spec *spec, fill_fn *fill, void *data,
                         struct artifact_row *row, char digest[80], struct err *err)
@@ -180,7 +183,7 @@ static int make_content(const char *dir, const struct artifact_spec *spec, fill_
     r = open_tree_in(dir, &tree);
     if (r < 0)
         return err_errno(err, r, "cannot read the artifact's list");
-    r = artifact_pack(tree, ARTIFACT_ZIP, -1, &row->zip_size, digest, err);
+    r = artifact_pack(tree, row->raw ? ARTIFACT_RAW : ARTIFACT_ZIP, -1, &row->zip_size, digest, err);
     artifact_tree_unref(tree);
     row->size = totals.size;
     row->files = totals.files;
@@ -247,8 +250,11 @@ static int publish(struct store *st, const struct artifact_spec *spec, const cha
 static int put(struct store *st, const struct artifact_spec *spec, fill_fn *fill, void *data, int64_t *ret_id,
                struct err *err)
 {
-    struct artifact_row row = {
-        .run_id = spec->run_id, .attempt = spec->attempt, .name = spec->name, .created_at = now_ns()};
+    struct artifact_row row = {.run_id = spec->run_id,
+                               .attempt = spec->attempt,
+                               .name = spec->name,
+                               .raw = fill == fill_with_file,
+                               .created_at = now_ns()};
     _buf_ struct buf dir = BUF_INIT;
     char digest[80] = "";
     int r = check_spec(st, spec, err);

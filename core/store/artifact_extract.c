@@ -202,10 +202,13 @@ static struct timespec entry_mtime(struct archive_entry *e)
 
 static int take_directory(struct extraction *x, struct archive_entry *e, const char *path)
 {
-    struct dir_record record = {(uint16_t)strlen(path), (uint16_t)(archive_entry_perm(e) & 0777),
-                                entry_mtime(e)};
+    struct dir_record record;
     int fd, r = open_directory(x, path, &fd);
 
+    memset(&record, 0, sizeof(record)); /* between its fields, too: it is written as it is */
+    record.len = (uint16_t)strlen(path);
+    record.mode = (uint16_t)(archive_entry_perm(e) & 0777);
+    record.mtime = entry_mtime(e);
     if (r == 0 && (fwrite(&record, sizeof(record), 1, x->dirs) != 1 ||
                    fwrite(path, 1, record.len, x->dirs) != record.len))
         return failed(x, path);

@@ -40,7 +40,7 @@ int artifact_index_write(int root, const struct artifact_totals *totals, int fd,
 /* Takes both descriptors, whatever comes of it. */
 int artifact_tree_new(int root_fd_take, int index_fd_take, struct artifact_tree **ret);
 
-enum artifact_format { ARTIFACT_TAR, ARTIFACT_ZIP };
+enum artifact_format { ARTIFACT_TAR, ARTIFACT_ZIP, ARTIFACT_RAW /* the content of its one file */ };
 /* Packs to fd, or only counts and digests (fd -1). ret_digest may be NULL: at least 72 bytes. */
 int artifact_pack(const struct artifact_tree *t, enum artifact_format format, int fd, int64_t *ret_size,
                   char *ret_digest, struct err *err);

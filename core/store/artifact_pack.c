@@ -20,16 +20,17 @@ struct sink {
     int failed;         /* -errno of the write that failed */
 };
 
+/*
+ * libarchive never closes, and so never frees, what has failed. It is therefore not told: the packing looks
+ * at `failed` itself, and what comes after that goes nowhere.
+ */
 static la_ssize_t sink_write(struct archive *a, void *data, const void *bytes, size_t len)
 {
     struct sink *s = data;
-    int r = s->fd >= 0 ? write_all(s->fd, bytes, len) : 0;
 
-    if (r < 0) {
-        s->failed = r;
-        archive_set_error(a, -r, "cannot write");
-        return -1;
-    }
+    (void)a;
+    if (s->fd >= 0 && !s->failed)
+        s->failed = write_all(s->fd, bytes, len);
     if (s->digest)
         EVP_DigestUpdate(s->digest, bytes, len);
     s->size += (int64_t)len;
@@ -68,7 +69,7 @@ static int pack_data(struct packing *p, uint32_t index, int64_t size)
             continue;
         if (n <= 0)
             return err_errno(p->err, n < 0 ? -errno : -EIO, "cannot read a file of the artifact");
-        if (archive_write_data(p->archive, p->chunk, (size_t)n) != n)
+        if (archive_write_data(p->archive, p->chunk, (size_t)n) != n || p->sink.failed)
             return failed(p);
         size -= n;
     }
@@ -97,7 +98,9 @@ static int pack_entry(struct packing *p, uint32_t index)
         archive_entry_set_mtime(p->entry, e.mtime_ns / 1000000000LL, e.mtime_ns % 1000000000LL);
     if (S_ISLNK(e.mode))
         archive_entry_set_symlink(p->entry, buf_str(&target));
-    if (archive_write_header(p->archive, p->entry) != ARCHIVE_OK)
+    if (p->format == ARTIFACT_RAW && !S_ISREG(e.mode))
+        return 0;
+    if (archive_write_header(p->archive, p->entry) != ARCHIVE_OK || p->sink.failed)
         return failed(p);
     return S_ISREG(e.mode) ? pack_data(p, index, e.size) : 0;
 }
@@ -109,8 +112,9 @@ static int pack_open(struct packing *p)
     p->chunk = malloc(CHUNK);
     if (!p->archive || !p->entry || !p->chunk)
         return err_errno(p->err, -ENOMEM, "cannot pack the artifact");
-    int r = p->format == ARTIFACT_TAR ? archive_write_set_format_pax(p->archive)
-                                      : archive_write_set_format_zip(p->archive);
+    int r = p->format == ARTIFACT_TAR   ? archive_write_set_format_pax(p->archive)
+            : p->format == ARTIFACT_ZIP ? archive_write_set_format_zip(p->archive)
+                                        : archive_write_set_format_raw(p->archive);
     if (r == ARCHIVE_OK && p->format == ARTIFACT_ZIP)
         r = archive_write_zip_set_compression_store(p->archive);
     if (r == ARCHIVE_OK)
@@ -151,15 +155,14 @@ int artifact_pack(const struct artifact_tree *t, enum artifact_format format, in
         r = pack_open(&p);
     for (uint32_t i = 1; r == 0 && i < artifact_tree_count(t); i++)
         r = pack_entry(&p, i);
-    if (r == 0 && archive_write_close(p.archive) != ARCHIVE_OK)
+    if (r == 0 && (archive_write_close(p.archive) != ARCHIVE_OK || p.sink.failed))
         r = failed(&p);
     if (r == 0 && ret_digest)
         add_digest(p.sink.digest, ret_digest);
     if (r == 0 && ret_size)
         *ret_size = p.sink.size;
-    /* after an error nothing more is to be written by the freeing */
-    if (r < 0 && p.archive)
-        archive_write_fail(p.archive);
+    if (r < 0)
+        p.sink.fd = -1; /* what the freeing has to say goes nowhere */
     archive_write_free(p.archive);
     archive_entry_free(p.entry);
     EVP_MD_CTX_free(p.sink.digest);

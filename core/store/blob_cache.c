@@ -64,6 +64,11 @@ ssize_t cache_list(struct store *st, int64_t after, int64_t *ids, size_t max)
                     ids, max);
 }
 
+int64_t cache_find_key(struct store *st, const char *key)
+{
+    return read_int(st, "SELECT id FROM caches WHERE key = ?1 ORDER BY id LIMIT 1", NULL, 0, key, 0);
+}
+
 static void cache_path(struct store *st, int64_t id, struct buf *ret)
 {
     buf_addf(ret, "%s/caches/%lld", st->dir, (long long)id);

@@ -75,6 +75,11 @@ int64_t store_find_error(struct store *st, const char *name)
     return read_int(st, "SELECT id FROM errors WHERE name = ?1", NULL, 0, name, 0);
 }
 
+int64_t store_find_delivery(struct store *st, const char *name)
+{
+    return read_int(st, "SELECT id FROM deliveries WHERE name = ?1", NULL, 0, name, 0);
+}
+
 int64_t store_find_job(struct store *st, int64_t run_id, int attempt, const char *key)
 {
     return read_int(st, "SELECT id FROM jobs WHERE run_id = ?1 AND attempt = ?2 AND key = ?3",

@@ -61,13 +61,27 @@ static const char *const versions[] = {
     /* 2: what jobs leave behind for others */
     "CREATE TABLE artifacts (id INTEGER PRIMARY KEY AUTOINCREMENT, run_id INTEGER NOT NULL,"
     "  attempt INTEGER NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL, files INTEGER NOT NULL,"
-    "  digest TEXT NOT NULL, zip_size INTEGER NOT NULL, created_at INTEGER NOT NULL,"
+    "  raw INTEGER NOT NULL, digest TEXT NOT NULL, zip_size INTEGER NOT NULL, created_at INTEGER NOT NULL,"
     "  expires_at INTEGER NOT NULL, UNIQUE (run_id, name, attempt));"
     "CREATE INDEX artifacts_old ON artifacts (expires_at);"
     "CREATE TABLE caches (id INTEGER PRIMARY KEY AUTOINCREMENT, repository TEXT NOT NULL, ref TEXT NOT NULL,"
     "  key TEXT NOT NULL COLLATE NOCASE, version TEXT NOT NULL, size INTEGER NOT NULL,"
     "  created_at INTEGER NOT NULL, used_at INTEGER NOT NULL, UNIQUE (repository, ref, version, key));"
-    "CREATE INDEX caches_unused ON caches (used_at);",
+    "CREATE INDEX caches_unused ON caches (used_at);"
+    "CREATE INDEX caches_of_key ON caches (key);",
+    /* 3: called workflows, concurrency, environments, permissions */
+    "ALTER TABLE runs ADD COLUMN concurrency TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE runs ADD COLUMN why TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE jobs ADD COLUMN caller TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE jobs ADD COLUMN uses TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE jobs ADD COLUMN environment TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE jobs ADD COLUMN environment_url TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE jobs ADD COLUMN permissions TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE jobs ADD COLUMN concurrency TEXT NOT NULL DEFAULT '';",
+    /* 4: what deliveries of events came to */
+    "CREATE TABLE deliveries (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, text TEXT NOT "
+    "NULL,"
+    "  changed_at INTEGER NOT NULL);",
 };
 
 static int user_version(sqlite3 *db)

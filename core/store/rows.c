@@ -46,6 +46,13 @@ static const struct column error_columns[] = {
     I64(error_row, changed_at),
 };
 
+static const struct column delivery_columns[] = {
+    I64(delivery_row, id),
+    TEXT(delivery_row, name),
+    TEXT(delivery_row, text),
+    I64(delivery_row, changed_at),
+};
+
 static const struct column run_columns[] = {
     I64(run_row, id),
     I64(run_row, workflow_id),
@@ -62,6 +69,8 @@ static const struct column run_columns[] = {
     TEXT(run_row, actor),
     TEXT(run_row, repository),
     I64(run_row, repo_id),
+    TEXT(run_row, concurrency),
+    TEXT(run_row, why),
     I64(run_row, created_at),
     I64(run_row, started_at),
     I64(run_row, completed_at),
@@ -70,11 +79,15 @@ static const struct column run_columns[] = {
 };
 
 static const struct column job_columns[] = {
-    I64(job_row, id),         I64(job_row, run_id),       INT(job_row, attempt),    TEXT(job_row, key),
-    TEXT(job_row, job_id),    TEXT(job_row, name),        TEXT(job_row, status),    TEXT(job_row, conclusion),
-    INT(job_row, exit_code),  TEXT(job_row, matrix),      TEXT(job_row, needs),     TEXT(job_row, runs_on),
-    TEXT(job_row, backend),   TEXT(job_row, why),         I64(job_row, log_job_id), I64(job_row, created_at),
-    I64(job_row, started_at), I64(job_row, completed_at), I64(job_row, changed_at), I64(job_row, log_size),
+    I64(job_row, id),           I64(job_row, run_id),       INT(job_row, attempt),
+    TEXT(job_row, key),         TEXT(job_row, job_id),      TEXT(job_row, name),
+    TEXT(job_row, caller),      TEXT(job_row, uses),        TEXT(job_row, status),
+    TEXT(job_row, conclusion),  INT(job_row, exit_code),    TEXT(job_row, matrix),
+    TEXT(job_row, needs),       TEXT(job_row, runs_on),     TEXT(job_row, backend),
+    TEXT(job_row, why),         TEXT(job_row, environment), TEXT(job_row, environment_url),
+    TEXT(job_row, permissions), TEXT(job_row, concurrency), I64(job_row, log_job_id),
+    I64(job_row, created_at),   I64(job_row, started_at),   I64(job_row, completed_at),
+    I64(job_row, changed_at),   I64(job_row, log_size),
 };
 
 static const struct column step_columns[] = {
@@ -149,6 +162,20 @@ const struct row_table error_table = {
     .update_sql = "UPDATE errors SET name = ?2, text = ?3, changed_at = ?4 WHERE id = ?1",
 };
 
+const struct row_table delivery_table = {
+    .name = "deliveries",
+    .columns = delivery_columns,
+    .n_columns = ARRAY_LEN(delivery_columns),
+    .size = sizeof(struct delivery_row),
+    .change = CHANGE_DELIVERY,
+    .slot = 2,
+    .run_offset = 0,
+    .job_offset = 0,
+    .get_sql = "SELECT id, name, text, changed_at FROM deliveries WHERE id = ?1",
+    .insert_sql = "INSERT INTO deliveries (name, text, changed_at) VALUES (?2, ?3, ?4)",
+    .update_sql = "UPDATE deliveries SET name = ?2, text = ?3, changed_at = ?4 WHERE id = ?1",
+};
+
 const struct row_table run_table = {
     .name = "runs",
     .columns = run_columns,
@@ -159,16 +186,18 @@ const struct row_table run_table = {
     .run_offset = 0,
     .job_offset = 0,
     .get_sql = "SELECT id, workflow_id, attempt, status, conclusion, exit_code, workflow_name, name, "
-               "title, event, ref, sha, actor, repository, repo_id, created_at, started_at, "
-               "completed_at, changed_at, log_size FROM runs WHERE id = ?1",
-    .insert_sql = "INSERT INTO runs (workflow_id, attempt, status, conclusion, exit_code, workflow_name, "
-                  "name, title, event, ref, sha, actor, repository, repo_id, created_at, started_at, "
-                  "completed_at, changed_at, log_size) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-                  "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
-    .update_sql = "UPDATE runs SET workflow_id = ?2, attempt = ?3, status = ?4, conclusion = ?5, exit_code "
-                  "= ?6, workflow_name = ?7, name = ?8, title = ?9, event = ?10, ref = ?11, sha = ?12, "
-                  "actor = ?13, repository = ?14, repo_id = ?15, created_at = ?16, started_at = ?17, "
-                  "completed_at = ?18, changed_at = ?19, log_size = ?20 WHERE id = ?1",
+               "title, event, ref, sha, actor, repository, repo_id, concurrency, why, created_at, "
+               "started_at, completed_at, changed_at, log_size FROM runs WHERE id = ?1",
+    .insert_sql = "INSERT INTO runs (workflow_id, attempt, status, conclusion, exit_code, "
+                  "workflow_name, name, title, event, ref, sha, actor, repository, repo_id, "
+                  "concurrency, why, created_at, started_at, completed_at, changed_at, log_size) VALUES "
+                  "(?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, "
+                  "?20, ?21, ?22)",
+    .update_sql = "UPDATE runs SET workflow_id = ?2, attempt = ?3, status = ?4, conclusion = ?5, "
+                  "exit_code = ?6, workflow_name = ?7, name = ?8, title = ?9, event = ?10, ref = ?11, "
+                  "sha = ?12, actor = ?13, repository = ?14, repo_id = ?15, concurrency = ?16, why = "
+                  "?17, created_at = ?18, started_at = ?19, completed_at = ?20, changed_at = ?21, "
+                  "log_size = ?22 WHERE id = ?1",
 };
 
 const struct row_table job_table = {
@@ -180,17 +209,20 @@ const struct row_table job_table = {
     .slot = 4,
     .run_offset = offsetof(struct job_row, run_id),
     .job_offset = 0,
-    .get_sql = "SELECT id, run_id, attempt, key, job_id, name, status, conclusion, exit_code, matrix, "
-               "needs, runs_on, backend, why, log_job_id, created_at, started_at, completed_at, "
+    .get_sql = "SELECT id, run_id, attempt, key, job_id, name, caller, uses, status, conclusion, "
+               "exit_code, matrix, needs, runs_on, backend, why, environment, environment_url, "
+               "permissions, concurrency, log_job_id, created_at, started_at, completed_at, "
                "changed_at, log_size FROM jobs WHERE id = ?1",
-    .insert_sql = "INSERT INTO jobs (run_id, attempt, key, job_id, name, status, conclusion, exit_code, "
-                  "matrix, needs, runs_on, backend, why, log_job_id, created_at, started_at, completed_at, "
-                  "changed_at, log_size) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
-                  "?15, ?16, ?17, ?18, ?19, ?20)",
-    .update_sql = "UPDATE jobs SET run_id = ?2, attempt = ?3, key = ?4, job_id = ?5, name = ?6, status = "
-                  "?7, conclusion = ?8, exit_code = ?9, matrix = ?10, needs = ?11, runs_on = ?12, backend = "
-                  "?13, why = ?14, log_job_id = ?15, created_at = ?16, started_at = ?17, completed_at = "
-                  "?18, changed_at = ?19, log_size = ?20 WHERE id = ?1",
+    .insert_sql = "INSERT INTO jobs (run_id, attempt, key, job_id, name, caller, uses, status, "
+                  "conclusion, exit_code, matrix, needs, runs_on, backend, why, environment, "
+                  "environment_url, permissions, concurrency, log_job_id, created_at, started_at, "
+                  "completed_at, changed_at, log_size) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+                  "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)",
+    .update_sql = "UPDATE jobs SET run_id = ?2, attempt = ?3, key = ?4, job_id = ?5, name = ?6, caller "
+                  "= ?7, uses = ?8, status = ?9, conclusion = ?10, exit_code = ?11, matrix = ?12, needs "
+                  "= ?13, runs_on = ?14, backend = ?15, why = ?16, environment = ?17, environment_url = "
+                  "?18, permissions = ?19, concurrency = ?20, log_job_id = ?21, created_at = ?22, "
+                  "started_at = ?23, completed_at = ?24, changed_at = ?25, log_size = ?26 WHERE id = ?1",
 };
 
 const struct row_table step_table = {
@@ -453,6 +485,7 @@ int row_put(struct store *st, const struct row_table *t, void *row, struct err *
 ROW_FUNCTIONS(workflow)
 ROW_FUNCTIONS(repo)
 ROW_FUNCTIONS(error)
+ROW_FUNCTIONS(delivery)
 ROW_FUNCTIONS(run)
 ROW_FUNCTIONS(job)
 ROW_FUNCTIONS(step)

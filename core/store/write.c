@@ -114,6 +114,14 @@ int store_put_error(struct store *st, const char *name, const char *text, struct
                      "DELETE FROM errors WHERE name = ?1", id, name, text, err);
 }
 
+int store_put_delivery(struct store *st, const char *name, const char *text, struct err *err)
+{
+    return put_named(st, &delivery_table,
+                     "INSERT INTO deliveries (name, text, changed_at) VALUES (?1, ?2, ?3) ON CONFLICT (name)"
+                     " DO UPDATE SET text = excluded.text, changed_at = excluded.changed_at",
+                     NULL, store_find_delivery(st, name), name, text, err);
+}
+
 #define SETTING_PUT(t)                                                                                       \
     "INSERT INTO " t " (name, value, changed_at) VALUES (?1, ?2, ?3) ON CONFLICT (name)"                     \
     " DO UPDATE SET value = excluded.value, changed_at = excluded.changed_at"
@@ -257,14 +265,36 @@ static void recover_job(struct store *st, const struct job_row *old, int64_t now
     (void)store_put_job(st, &job, err);
 }
 
-/* Returns whether the run had begun, and so was interrupted. */
+/* Whether a job of the run was at work (one that calls a workflow does nothing itself), or nobody knows what
+ * was. */
+static bool was_at_work(struct store *st, const struct run_row *run)
+{
+    int64_t ids[64], after = 0;
+    bool found = false;
+    ssize_t n;
+
+    if (str_eq(run->status, "in_progress") && store_list_jobs(st, run->id, run->attempt, 0, ids, 1) <= 0)
+        return true;
+
+    while (!found && (n = store_list_jobs(st, run->id, run->attempt, after, ids, ARRAY_LEN(ids))) > 0) {
+        for (ssize_t i = 0; i < n; i++) {
+            const struct job_row *job = store_get_job(st, ids[i]);
+            found |= job && str_eq(job->status, "in_progress") && !*job->uses;
+            job_row_unref(job);
+        }
+        after = ids[n - 1];
+    }
+    return found;
+}
+
+/* Returns whether the run was interrupted. One in which no job was at work goes on where it was. */
 static bool recover_run(struct store *st, int64_t id, struct err *err)
 {
     const struct run_row *old = store_get_run(st, id);
     int64_t ids[64], after = 0, now = now_ns();
     ssize_t n;
 
-    if (!old || str_eq(old->status, "queued")) {
+    if (!old || !was_at_work(st, old)) {
         run_row_unref(old);
         return false;
     }

@@ -24,7 +24,9 @@ struct artifact_row {
     const char *name;
     int64_t size;       /* bytes in its files */
     int64_t files;      /* regular files and symbolic links */
-    const char *digest; /* "sha256:" and the hexadecimal digest of what artifact_write_zip() writes */
+    bool raw;           /* one file, put and given out as it is and not in a zip */
+    const char *digest; /* "sha256:" and the hexadecimal digest of what artifact_write_zip() writes; of the
+                           file itself when raw */
     int64_t zip_size;   /* bytes of the same */
     int64_t created_at; /* wall-clock nanoseconds */
     int64_t expires_at;

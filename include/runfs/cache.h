@@ -62,7 +62,9 @@ void cache_save_abandon(struct cache_save *s); /* takes s; NULL allowed */
 const struct cache_row *store_get_cache(struct store *st, int64_t id);
 void cache_row_unref(const struct cache_row *r);
 ssize_t cache_list(struct store *st, int64_t after, int64_t *ids, size_t max); /* ids ascending */
-int cache_delete(struct store *st, int64_t id, struct err *err);               /* -ENOENT */
+int64_t cache_find_key(struct store *st,
+                       const char *key); /* the oldest with that key, of any scope; 0: none */
+int cache_delete(struct store *st, int64_t id, struct err *err); /* -ENOENT */
 /* Evicts down to config/cache_size_mib, for when that was changed. Returns how many, or -errno. */
 int cache_evict(struct store *st, struct err *err);
 

@@ -106,6 +106,7 @@ struct expr_env {
     json_t *contexts;   /* borrowed object: {"github": {...}, "env": {...}, ...}; an absent one is Null */
     expr_call_fn *call; /* for the functions of the scope; NULL: calling one is an evaluation error */
     void *data;
+    bool exact_env; /* env.a is not env.A: true where steps run, as environment variables are on Linux */
     size_t
         max_memory; /* bytes a single evaluation may produce; 0: GitHub's 10 MiB (of UTF-16, as it counts) */
 };

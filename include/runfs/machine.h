@@ -118,6 +118,7 @@ struct machine_spec {
 struct machine_paths {
     const char *workspace; /* GITHUB_WORKSPACE */
     const char *temp;      /* RUNNER_TEMP */
+    const char *files;     /* below it, for the runner's own small files: in memory where a machine can */
     const char *tool_cache;
     const char *home;
 };
@@ -153,7 +154,17 @@ enum machine_stream { MACHINE_STDOUT = 1, MACHINE_STDERR = 2 };
  */
 typedef int machine_output_fn(void *data, enum machine_stream stream, const char *bytes, size_t len);
 
-typedef void machine_terminal_fn(void *data, int master_take);
+/*
+ * A terminal for an interactive command: what it shows comes as MACHINE_STDOUT. input is a stream socket of
+ * frames as terminal_frame_* make them: what is typed, and new sizes. At its end the command hears SIGHUP.
+ */
+struct machine_terminal {
+    unsigned rows, columns;
+    int input; /* borrowed */
+};
+/* Append a frame. */
+void terminal_frame_input(struct buf *b, const void *typed, size_t len);
+void terminal_frame_window(struct buf *b, unsigned rows, unsigned columns);
 
 struct machine_exec {
     const char *const *argv; /* argv[0] is looked up in the PATH of env unless it has a slash */
@@ -164,15 +175,8 @@ struct machine_exec {
     struct machine_file *get;
     size_t n_get;
     machine_output_fn *output;
-    /*
-     * Set: the command runs on a terminal of its own as leader of a session, instead of on pipes. Called once
-     * with the terminal's master side, which it takes: reads, writes and TIOCSWINSZ there are the caller's,
-     * and output() is never called. When the command ends, processes that still use the terminal get SIGHUP
-     * as soon as the master is closed. -ENOTSUP: this backend has no terminals.
-     */
-    machine_terminal_fn *terminal;
-    unsigned rows, columns; /* of the terminal, at start */
     void *data;
+    const struct machine_terminal *terminal; /* NULL: no input, and pipes for the output */
     int64_t deadline_mono_ns; /* 0: none. Then: interrupted, terminated, killed as machine_interrupt() does */
 };
 

@@ -6,22 +6,8 @@
 #define RUNFS_PLAN_H
 
 #include "runfs/arena.h"
+#include "runfs/event.h"
 #include "runfs/workflow.h"
-
-/* What happened: the input of filters and of the github context. Strings borrowed; "" where they do not
- * apply. */
-struct event {
-    const char *name;                 /* "push", "workflow_dispatch", ... */
-    const char *ref;                  /* "refs/heads/main" */
-    const json_t *payload;            /* the webhook's JSON object; may be NULL */
-    const char *const *changed_paths; /* NULL-terminated; NULL: unknown, then path filters match */
-};
-
-/*
- * Whether `on` lets this event start the workflow; appends one sentence to `why` either way
- * ("push: branch main matches branches: main", "push: branch dev matches none of branches: main, v1").
- */
-bool event_matches(const struct workflow *w, const struct event *e, struct buf *why);
 
 /*
  * GitHub's filter patterns. `*` matches any run of characters but `/`, `**` any run, `**` + `/` at the start
@@ -40,12 +26,6 @@ bool glob_list_match(const char *const *patterns, const char *text);
 const char *glob_list_find(const char *const *patterns, const char *text);
 
 /*
- * The paths that a push's payload says its commits added, changed or removed: NULL-terminated, owned by the
- * arena. NULL when the payload tells none or memory ran out: then they are unknown, and path filters match.
- */
-const char *const *event_changed_paths(const json_t *payload, struct arena *a);
-
-/*
  * Checks given inputs (strings, or JSON of the right type) against a trigger's declarations and fills in
  * defaults. ret: object name -> string, boolean or number. Unknown names, wrong types, missing required ones,
  * a choice that is no option: -EINVAL with a sentence as GitHub's API words it.
@@ -56,6 +36,14 @@ int inputs_check(const struct workflow_event *e, const json_t *given, json_t **r
  */
 int inputs_check_with(const struct workflow_event *e, const json_t *given, json_t *contexts, json_t **ret,
                       struct err *err);
+
+/*
+ * The inputs of the workflow that a job calls: what `with` gives, evaluated with contexts (borrowed), else
+ * defaults. A value must be of its input's type: nothing is converted, but to a string. file: the caller's,
+ * for messages.
+ */
+int inputs_of_call(const struct workflow_job *job, const char *file, json_t *contexts, json_t **ret,
+                   struct err *err);
 
 /* The matrix as GitHub expands it: product in key order, exclude, then include. At most 256 combinations. */
 struct strategy {
@@ -77,6 +65,9 @@ int strategy_expand(const json_t *evaluated, struct strategy *ret, struct err *e
  * without empty strings and nulls; nothing when there is none. */
 void matrix_suffix(const json_t *combination, struct buf *ret);
 
+/* Appends the id that GitHub's messages give a combination, from its suffix: "ubuntu_18", "_18_x". */
+void matrix_id(const char *suffix, struct buf *ret);
+
 /* Appends "build (ubuntu, 18)": the name of combination `index` of a job called `job`, at most 100
  * characters. */
 void strategy_name(const struct strategy *s, size_t index, const char *job, struct buf *ret);
@@ -87,12 +78,23 @@ int plan_order(const struct workflow *w, size_t **ret);
 
 /*
  * The plan as JSON, for `runfs plan --json` and plan.json: {workflow, event, triggered, why, jobs: [{id,
- * name, needs, if, runs_on, stage, uses, matrix: [{...}] or null, matrix_names: ["..."] or null, matrix_why,
- * steps: [{number, id, name, if, kind}]}]}, jobs in plan_order; a stage (from 1) is one more than the latest
- * of its needs'. contexts: what is known now (github, inputs, vars), borrowed; what depends on more is given
- * as its expression, and matrix_why says what the matrix waits for, or what is wrong with it. NULL: no
- * memory, or needs that go in a circle.
+ * name, needs, if, runs_on, stage, uses, called, matrix: [{...}] or null, matrix_names: ["..."] or null,
+ * matrix_why, steps: [{number, id, name, if, kind}]}]}, jobs in plan_order; a stage (from 1) is one more than
+ * the latest of its needs'. called: {workflow, jobs} of a workflow that a job calls, names without the
+ * caller's; null for none, or one that was not followed. contexts: what is known now (github, inputs, vars),
+ * borrowed; what depends on more is given as its expression, and matrix_why says what the matrix waits for,
+ * or what is wrong with it. NULL: no memory, or needs that go in a circle.
  */
 json_t *plan_to_json(const struct workflow *w, const struct event *e, json_t *contexts);
+
+/*
+ * Appends the workflow as YAML with nothing left to be known: anchors written out, and in each job and step
+ * what holds where nothing is written (if, shell, working-directory, permissions, timeouts,
+ * continue-on-error). text is what w was parsed from. matrices: object, job id -> array of its combinations,
+ * for those that are known; a matrix then is the list of these. 0, -EINVAL for a text that is no mapping,
+ * -EFBIG, -ENOMEM.
+ */
+int workflow_expand(const struct workflow *w, const char *text, size_t len, const json_t *matrices,
+                    struct buf *ret);
 
 #endif

@@ -48,6 +48,8 @@ struct engine_opts {
     struct machines *machines;           /* borrowed */
     const struct job_services *services; /* borrowed; NULL: none */
     int slots;                           /* jobs at once; 0: config/slots, and that follows changes */
+    bool triggers; /* schedules fire, runs start workflow_run, linked checkouts are followed: a daemon's work
+                    */
     bool defaults; /* write the default settings that are missing (slots, retention_days, labels) */
 };
 
@@ -81,6 +83,16 @@ int engine_refresh_repo(struct engine *e, int64_t repo_id, struct err *err);
 int engine_dispatch(struct engine *e, int64_t workflow_id, const char *text, size_t len, int64_t *ret_run,
                     struct err *err);
 
+/*
+ * events/NAME: delivers a payload (a JSON object; empty for a made one) to every registered workflow that it
+ * concerns: those of the linked repository that `repository.full_name` names, of all of them when it names
+ * none, and to dropped ones, which belong to no repository. What came of it, a line a workflow, is the
+ * event's delivery row then. -EINVAL for what is no payload; errors/events-NAME says why. _start: whether the
+ * beginning of one, as far as it was written, can still become one.
+ */
+int engine_deliver(struct engine *e, const char *event, const char *text, size_t len, struct err *err);
+int engine_deliver_start(struct engine *e, const char *event, const char *text, size_t len, struct err *err);
+
 /* Verbs of ctl. -EINVAL with a sentence when the state does not allow it ("run 7 is already completed"). */
 int engine_cancel_run(struct engine *e, int64_t run_id,
                       struct err *err); /* asked again: what still runs is killed at once */
@@ -90,6 +102,30 @@ int engine_rerun(struct engine *e, int64_t run_id, bool failed_only,
 int engine_rerun_job(struct engine *e, int64_t job_id, struct err *err); /* and what depends on it */
 int engine_delete_run(struct engine *e, int64_t run_id,
                       struct err *err); /* -EBUSY while it is not completed */
+
+/* -------------------------------------------------------------------------------------------- held machines
+ */
+
+/* Keeps the job's machine when it ends, for config/hold_minutes. -EINVAL: it has ended, and the machine is
+ * gone. */
+int engine_hold(struct engine *e, int64_t job_id, struct err *err);
+/* Takes that back, or lets the machine go. -EINVAL: none is held; -EBUSY: somebody has a shell in it. */
+int engine_release_held(struct engine *e, int64_t job_id, struct err *err);
+
+/* A shell for a person. */
+struct shell_request {
+    const char *term; /* TERM; "" for none */
+    struct machine_terminal terminal;
+    machine_output_fn *output; /* what it shows; on the calling thread */
+    void *data;
+    struct machine_result result; /* the caller releases it */
+};
+/* Blocks until the shell ends. It has the environment and the directory of that step (by number; 0: the last
+ * that ran). -ENOENT: no machine is held, -EBUSY: the job runs, or somebody is in it. */
+/* Whether it could be had now: 0, or the errors above. */
+int engine_can_shell(struct engine *e, int64_t job_id, int step_number, struct err *err);
+int engine_shell(struct engine *e, int64_t job_id, int step_number, struct shell_request *rq,
+                 struct err *err);
 
 /* ---------------------------------------------------------------------------------------------------
  * settings */
@@ -134,10 +170,25 @@ int engine_submit(struct engine *e, const struct run_request *req, int64_t *ret_
 /* Blocks until the run is completed. Returns 0, -ENOENT, or -EINTR when *stop became true. */
 int engine_wait(struct engine *e, int64_t run_id, const volatile sig_atomic_t *stop);
 
+/* Appends a run's workflow, expanded, with the matrices that are known by now. -ENOENT: there is no such run.
+ */
+int run_expanded(struct store *st, int64_t run_id, struct buf *ret);
+
 /* What the scheduler is doing, for status. */
 struct engine_status {
     int slots, busy, queued_jobs, active_runs;
+    int pending; /* runs and jobs that wait for a concurrency group */
 };
 void engine_status(struct engine *e, struct engine_status *ret);
+
+/* One schedule of a registered workflow. Strings are valid during the call only. */
+struct schedule_status {
+    const char *workflow; /* "ci.yml", "REPO/ci.yml" */
+    const char *cron, *zone;
+    int64_t next;    /* wall-clock ns; 0: never */
+    const char *why; /* why never: "there is no time zone 'X'"; "" */
+};
+typedef void schedule_fn(void *data, const struct schedule_status *s);
+void engine_each_schedule(struct engine *e, schedule_fn *fn, void *data);
 
 #endif

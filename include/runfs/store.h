@@ -46,6 +46,7 @@ enum change_kind {
     CHANGE_OUTPUT, /* id: output */
     CHANGE_ARTIFACT,
     CHANGE_CACHE,
+    CHANGE_DELIVERY, /* what came of an event's last delivery; id: delivery row */
 };
 
 struct change {
@@ -104,11 +105,17 @@ struct error_row { /* the reason of a refused drop: errors/NAME */
     int64_t changed_at;
 };
 
+struct delivery_row { /* what the last delivery of an event came to: events/NAME */
+    int64_t id;
+    const char *name, *text;
+    int64_t changed_at;
+};
+
 struct run_row {
     int64_t id; /* the run's number: runs/N */
     int64_t workflow_id;
     int attempt;            /* 1, 2 after a rerun, ... */
-    const char *status;     /* queued | in_progress | completed */
+    const char *status;     /* queued | pending (waits for its concurrency group) | in_progress | completed */
     const char *conclusion; /* "" until completed, then success | failure | cancelled | skipped | timed_out |
                                interrupted | startup_failure */
     int exit_code;          /* -1 until completed */
@@ -117,6 +124,8 @@ struct run_row {
     const char *title;                                  /* run-name, or what GitHub would show */
     const char *event, *ref, *sha, *actor, *repository; /* repository: "owner/name" */
     int64_t repo_id;                                    /* 0: none */
+    const char *concurrency;                            /* its group, "" without */
+    const char *why; /* what it waits for, or what cancelled it: lines; "" for nothing of that */
     int64_t created_at, started_at, completed_at, changed_at;
     int64_t log_size; /* bytes of runs/N/log once completed; -1 before */
 };
@@ -135,18 +144,25 @@ enum run_text {
 struct job_row {
     int64_t id, run_id;
     int attempt;
-    const char *key;    /* directory name, unique in run and attempt: "build", "build-ubuntu-18" */
-    const char *job_id; /* in the workflow */
-    const char *name;   /* display name */
-    const char *status, *conclusion;
-    int exit_code;       /* -1 until completed */
-    const char *matrix;  /* JSON object, "" without */
-    const char *needs;   /* JSON array of job_ids */
-    const char *runs_on; /* JSON array of labels, "" until known */
-    const char *backend; /* "" until it runs */
-    const char *why;     /* its `if` explained; "" until decided */
-    int64_t log_job_id;  /* whose log it shows: its own id, or that of the job it was carried over from by
-                            rerun-failed */
+    const char *key;    /* directory name, unique in run and attempt: "build", "build-ubuntu-18", and
+                           "call.build" for job `build` of the workflow that job `call` calls */
+    const char *job_id; /* in its workflow */
+    const char *name;   /* display name: "call / build (ubuntu, 18)" */
+    const char *caller; /* key of the job that calls its workflow, "" for one of the run's own */
+    const char *uses;   /* the workflow that it calls itself, "" for a job with steps */
+    const char *status; /* queued | pending (waits for its concurrency group) | in_progress | completed */
+    const char *conclusion;
+    int exit_code;                             /* -1 until completed */
+    const char *matrix;                        /* JSON object, "" without */
+    const char *needs;                         /* JSON array of job_ids */
+    const char *runs_on;                       /* JSON array of labels, "" until known */
+    const char *backend;                       /* "" until it runs */
+    const char *why;                           /* its `if` explained, what it waits for; "" until decided */
+    const char *environment, *environment_url; /* "" without; the URL is known at its end */
+    const char *permissions; /* of its token: "SCOPE: LEVEL" lines; "" where the workflow says none */
+    const char *concurrency; /* its group, "" without */
+    int64_t log_job_id;      /* whose log it shows: its own id, or that of the job it was carried over from by
+                                rerun-failed */
     int64_t created_at, started_at, completed_at, changed_at;
     int64_t log_size; /* once completed; -1 before */
 };
@@ -190,6 +206,7 @@ struct setting_row {
 const struct workflow_row *store_get_workflow(struct store *st, int64_t id);
 const struct repo_row *store_get_repo(struct store *st, int64_t id);
 const struct error_row *store_get_error(struct store *st, int64_t id);
+const struct delivery_row *store_get_delivery(struct store *st, int64_t id);
 const struct run_row *store_get_run(struct store *st, int64_t id);
 const struct job_row *store_get_job(struct store *st, int64_t id);
 const struct step_row *store_get_step(struct store *st, int64_t id);
@@ -198,6 +215,7 @@ const struct setting_row *store_get_setting(struct store *st, enum setting_kind 
 void workflow_row_unref(const struct workflow_row *r);
 void repo_row_unref(const struct repo_row *r);
 void error_row_unref(const struct error_row *r);
+void delivery_row_unref(const struct delivery_row *r);
 void run_row_unref(const struct run_row *r);
 void job_row_unref(const struct job_row *r);
 void step_row_unref(const struct step_row *r);
@@ -209,6 +227,7 @@ void setting_row_unref(const struct setting_row *r);
 int64_t store_find_workflow(struct store *st, int64_t repo_id, const char *name, bool removed);
 int64_t store_find_repo(struct store *st, const char *name);
 int64_t store_find_error(struct store *st, const char *name);
+int64_t store_find_delivery(struct store *st, const char *name);
 int64_t store_find_job(struct store *st, int64_t run_id, int attempt, const char *key);
 int64_t store_find_output(struct store *st, int64_t job_id, int64_t step_id, const char *name);
 int64_t store_find_setting(struct store *st, enum setting_kind kind, const char *name);
@@ -266,6 +285,7 @@ int store_put_setting(struct store *st, enum setting_kind kind, const char *name
                       struct err *err);
 int store_put_error(struct store *st, const char *name, const char *text,
                     struct err *err); /* text NULL: remove it */
+int store_put_delivery(struct store *st, const char *name, const char *text, struct err *err);
 
 int store_delete_repo(struct store *st, int64_t id, struct err *err); /* its workflows become removed */
 int store_delete_run(struct store *st, int64_t id,
@@ -275,7 +295,8 @@ int store_delete_setting(struct store *st, enum setting_kind kind, const char *n
 /*
  * After a crash: every job and step that was in progress becomes completed/interrupted, jobs that had not
  * started become completed/cancelled, and their runs completed/interrupted with sizes of what they had
- * logged. Runs of which nothing had started stay queued. Returns how many runs were interrupted, or -errno.
+ * logged. Runs of which no job was at work stay as they are, to be taken up again. Returns how many runs were
+ * interrupted, or -errno.
  */
 int store_recover(struct store *st, struct err *err);
 

@@ -46,8 +46,10 @@ struct workflow_step {
     const char *uses;
     const struct token *with, *env;
     const struct token *continue_on_error, *timeout_minutes;
-    bool background;
-    const struct token *target; /* of wait, wait-all, cancel, parallel */
+    bool background, has_background; /* its value, and whether it was given */
+    const struct token *target;      /* of wait, wait-all, cancel, parallel */
+    struct workflow_step *parallel;  /* STEP_PARALLEL: the steps of the group, with ids of their own */
+    size_t n_parallel;
 };
 
 struct workflow_job {
@@ -116,6 +118,10 @@ void workflow_free(struct workflow *w);
 const struct workflow_event *workflow_event(const struct workflow *w,
                                             const char *name); /* NULL: not in `on` */
 const struct workflow_job *workflow_job(const struct workflow *w, const char *id);
+
+/* Appends what `permissions` gives a token, "SCOPE: LEVEL" lines in the order in which GitHub names the
+ * scopes; what it does not name is none, but for metadata, which every token may read. */
+void permissions_text(const struct token *permissions, struct buf *ret);
 
 /* The workflow as JSON, in the shape of GitHub's parser tests (jobs, steps, conditions, tokens with their
  * types). */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runfs/cleanup.h"
+#include "runfs/plan.h"
 #include "runfs/str.h"
 #include "runfs/workflow.h"
 
@@ -41,6 +42,21 @@ static void evaluate(const struct workflow *w)
     }
 }
 
+/* What would run: filters, inputs, matrices and names. */
+static void plan(const struct workflow *w)
+{
+    _json_ json_t *payload =
+        json_pack("{s:s, s:{s:s}}", "ref", "refs/heads/main", "repository", "default_branch", "main");
+    _json_ json_t *contexts = json_pack("{s:{s:s}, s:{}}", "github", "ref", "refs/heads/main", "inputs");
+
+    for (size_t i = 0; i < w->n_events; i++) {
+        const struct event event = {.name = w->events[i].name, .ref = "refs/heads/main", .payload = payload};
+        _json_ json_t *json = plan_to_json(w, &event, contexts), *inputs = NULL, *given = json_object();
+        struct err err = {0};
+        inputs_check(&w->events[i], given, &inputs, &err);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input input = {(const char *)data, size};
@@ -59,6 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     _json_ json_t *json = workflow_to_json(w);
     evaluate(w);
+    plan(w);
     workflow_free(w);
     return 0;
 }

@@ -10,9 +10,27 @@ jobs:
     runs-on: h
     strategy: {matrix: {n: [1]}}
     outputs: {o: x}
-    steps: [{id: s, run: 'echo o=1 >> $GITHUB_OUTPUT; echo hi >> $GITHUB_STEP_SUMMARY'}]
+    steps:
+      - {id: s, run: 'echo o=1 >> $GITHUB_OUTPUT; echo hi >> $GITHUB_STEP_SUMMARY; mkdir -p d/e; echo x > d/e/f'}
+      - {uses: actions/upload-artifact@v4, with: {name: n, path: d}}
+      - {uses: actions/cache/save@v4, with: {path: d, key: k}}
   b: {needs: a, runs-on: h, steps: [{run: 'false'}]}
   c: {runs-on: h, steps: [{run: 'sleep 30'}]}
+Y
+cat >"$T/called.yml" <<'Y'
+on: workflow_call
+jobs:
+  in:
+    runs-on: h
+    permissions: {contents: read}
+    environment: {name: e, url: "https://e"}
+    concurrency: job
+    steps: [{run: exec sleep 30}]
+Y
+cat >"$T/call.yml" <<'Y'
+on: push
+concurrency: {group: run, cancel-in-progress: true}
+jobs: {call: {uses: ./.github/workflows/called.yml}}
 Y
 cp "$T/w.yml" "$T/repo/.github/workflows/"
 ln -s "$T/repo" "$M/repos/repo"
@@ -20,6 +38,10 @@ workflow "$T/f.yml" 'exit 1'
 rf_drop "$T/f.yml" >/dev/null
 cp "$T/w.yml" "$M/workflows/"
 rf_wait 10 grep -q failure "$M/runs/2/jobs/b/conclusion"
+cp "$T/called.yml" "$T/call.yml" "$M/workflows/"
+rf_wait 10 grep -q in_progress "$M/runs/3/jobs/call.in/status"
+cp "$T/call.yml" "$M/workflows/"
+ended 3
 refused sh -c "echo bad > '$M/config/slots'"
 echo x >"$M/workflows/scratch.tmp"
 echo v >"$M/vars/V"
@@ -41,6 +63,8 @@ seen = set([()])
 def is_class(name):
     return name.rstrip('/').split('.')[0].isupper() or name.startswith(('NN-', 'NAME'))
 def match(parent, name, path):
+    if parent and parent[-1] == '...' or '...' in fixed.get(parent, []): # whatever is below an artifact
+        return [parent if parent[-1] == '...' else parent + ('...',)]
     exact = [n for n in fixed.get(parent, []) if n.rstrip('/') == name and not is_class(n) or n == name == 'README']
     if exact: return [parent + (exact[0],)]
     kind = 'dir' if os.path.isdir(path) and not os.path.islink(path) else 'other'

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "runfs/io.h"
+#include "runfs/plan.h"
 #include "runfs/str.h"
 #include "runfs/workflow.h"
 
@@ -110,6 +111,24 @@ static json_t *result(const struct workflow *w, const struct lint *lint)
     return json_pack("{s:o}", "errors", errors);
 }
 
+/* What is accepted, is accepted with everything written out, too. */
+static bool expands(const struct workflow *w, const struct parts *p, const char *name)
+{
+    struct workflow_opts opts = {.find = find, .data = (void *)(uintptr_t)p, .background_steps = true};
+    _lint_ struct lint lint = {0};
+    _buf_ struct buf text = BUF_INIT;
+    struct workflow *again = NULL;
+
+    if (workflow_expand(w, p->of[1].s, p->of[1].len, NULL, &text) < 0)
+        return false;
+    int r = workflow_parse(name, buf_str(&text), text.len, &opts, &again, &lint);
+    if (r < 0)
+        print_error("%s, expanded, is refused: %s\n%s\n", name, lint.n ? lint.errors[0].msg : "?",
+                    buf_str(&text));
+    workflow_free(again);
+    return r == 0;
+}
+
 static void run_case(const char *file, struct parts *p, struct tally *tally)
 {
     struct workflow_opts opts = {.find = find,
@@ -124,6 +143,7 @@ static void run_case(const char *file, struct parts *p, struct tally *tally)
     buf_addf(&name, ".github/workflows/%s", file);
     workflow_parse(buf_str(&name), p->of[1].s, p->of[1].len, &opts, &w, &lint);
     _json_ json_t *got = result(w, &lint);
+    tally->failed += w && !expands(w, p, buf_str(&name));
     workflow_free(w);
     _json_ json_t *want = json_loadb(p->of[p->n - 1].s, p->of[p->n - 1].len, 0, NULL);
     assert_non_null(want);

@@ -59,6 +59,13 @@ static void push(void **state)
         {"push", "push", "refs/heads/main", NULL, {0}, true, "push: branch main"},
         {"push", "push", "refs/tags/v1", NULL, {0}, true, "push: tag v1"},
         {"push", "pull_request", "", NULL, {0}, false, "pull_request: not among the events of `on`: push"},
+        {"{push: {paths: [a], paths-ignore: [b]}}",
+         "push",
+         "refs/heads/main",
+         NULL,
+         {"a"},
+         false,
+         "push: you may only define one of `paths` and `paths-ignore` for a single event"},
         {"{push: {branches: [main]}}",
          "push",
          "refs/heads/main",
@@ -261,9 +268,219 @@ static void pull_request(void **state)
     check_all(rows, ARRAY_LEN(rows));
 }
 
+static void skip_words(void **state)
+{
+    static const struct row rows[] = {
+        {"push",
+         "push",
+         "refs/heads/main",
+         "{'head_commit': {'message': 'a\\n\\n\\nskip-checks: true\\n'}}",
+         {0},
+         false,
+         "push: the commit's message says skip-checks: true"},
+        {"push",
+         "push",
+         "refs/heads/main",
+         "{'head_commit': {'message': 'a\\n\\n\\nOther: x\\nskip-checks:true'}}",
+         {0},
+         false,
+         "push: the commit's message says skip-checks: true"},
+        {"push",
+         "push",
+         "refs/heads/main",
+         "{'head_commit': {'message': 'a\\n\\nskip-checks: true\\nOther: x'}}",
+         {0},
+         true,
+         "push: branch main"},
+        {"push",
+         "push",
+         "refs/heads/main",
+         "{'head_commit': {'message': 'skip-checks: true'}}",
+         {0},
+         true,
+         "push: branch main"},
+        {"pull_request",
+         "pull_request",
+         "",
+         "{'action': 'opened', 'head_commit': {'message': '[skip ci]'}}",
+         {0},
+         true,
+         "pull_request: type opened is among the default types: opened, synchronize, reopened, and no base "
+         "branch is "
+         "given"},
+    };
+    struct workflow *w = parse("[pull_request, pull_request_target]");
+    struct event e = {.name = "pull_request", .ref = "", .head_message = "fix [no ci]"};
+    _buf_ struct buf why = BUF_INIT;
+
+    (void)state;
+    check_all(rows, ARRAY_LEN(rows));
+    assert_false(event_matches(w, &e, &why));
+    assert_string_equal(buf_str(&why), "pull_request: the commit's message says [no ci]");
+    e.name = "pull_request_target"; /* which does not look at it */
+    assert_true(event_matches(w, &e, &why));
+    workflow_free(w);
+}
+
+/* Every event has a name, and types that the schema knows; what GitHub never sends is not among them. */
+static void names(void **state)
+{
+    size_t n = 0;
+
+    (void)state;
+    for (const char *name; (name = event_name(n)); n++) {
+        assert_int_equal(event_index(name), n);
+        _buf_ struct buf on = BUF_INIT;
+        for (const char *const *type = event_types(name); type && *type; type++) {
+            buf_reset(&on);
+            buf_addf(&on, "{%s: {types: [%s]}}", name, *type);
+            workflow_free(parse(buf_str(&on)));
+        }
+    }
+    assert_int_equal(n, 35);
+    assert_int_equal(event_index("workflow_call"), -1);
+    assert_int_equal(event_index("pull_request_comment"), -1);
+    assert_int_equal(event_index("pushed"), -1);
+    assert_null(event_types("push"));
+    assert_null(event_types("repository_dispatch"));
+    assert_string_equal(event_types("pull_request_target")[2], "reopened");
+    assert_string_equal(event_types("check_suite")[0], "completed");
+}
+
+struct place {
+    const char *event, *payload; /* ' for " */
+    const char *ref, *sha, *head_ref, *base_ref;
+};
+
+static void origins(void **state)
+{
+    static const struct place places[] = {
+        {"push", "{'ref': 'refs/heads/dev', 'after': 'aa'}", "refs/heads/dev", "aa", "", ""},
+        {"push", "{'ref': 'refs/tags/v1', 'after': 'aa'}", "refs/tags/v1", "aa", "", ""},
+        {"push", "{'ref': 'refs/heads/dev', 'deleted': true, 'after': '00'}", "refs/heads/main", "", "", ""},
+        {"push", "{}", "refs/heads/main", "", "", ""},
+        {"pull_request",
+         "{'number': 7, 'pull_request': {'merge_commit_sha': 'mm', 'head': {'ref': 'f', 'sha': 'hh'},"
+         " 'base': {'ref': 'dev'}}}",
+         "refs/pull/7/merge", "mm", "f", "dev"},
+        {"pull_request", "{'pull_request': {'number': 7, 'head': {'ref': 'f', 'sha': 'hh'}}}",
+         "refs/pull/7/merge", "hh", "f", ""},
+        {"pull_request",
+         "{'action': 'closed', 'pull_request': {'number': 7, 'merged': true, 'merge_commit_sha': 'mm',"
+         " 'head': {'ref': 'f'}, 'base': {'ref': 'dev'}}}",
+         "refs/heads/dev", "mm", "f", "dev"},
+        {"pull_request", "{'action': 'closed', 'pull_request': {'number': 7, 'merged': false}}",
+         "refs/pull/7/merge", "", "", ""},
+        {"pull_request_target",
+         "{'pull_request': {'number': 7, 'head': {'ref': 'f', 'sha': 'hh'}, 'base': {'ref': 'dev'}}}",
+         "refs/heads/main", "", "f", "dev"},
+        {"pull_request_review", "{'pull_request': {'number': 7, 'head': {'ref': 'f', 'sha': 'hh'}}}",
+         "refs/pull/7/merge", "hh", "", ""},
+        {"release", "{'release': {'tag_name': 'v2'}}", "refs/tags/v2", "", "", ""},
+        {"create", "{'ref': 'v2', 'ref_type': 'tag'}", "refs/tags/v2", "", "", ""},
+        {"create", "{'ref': 'a/b', 'ref_type': 'branch'}", "refs/heads/a/b", "", "", ""},
+        {"delete", "{'ref': 'a/b', 'ref_type': 'branch'}", "refs/heads/main", "", "", ""},
+        {"deployment", "{'deployment': {'ref': 'dev', 'sha': 'dd'}}", "refs/heads/dev", "dd", "", ""},
+        {"deployment_status", "{'deployment': {'ref': 'dd', 'sha': 'dd'}}", "", "dd", "", ""},
+        {"merge_group",
+         "{'merge_group': {'head_ref': 'refs/heads/gh-readonly-queue/main/pr-1', 'head_sha': 'gg'}}",
+         "refs/heads/gh-readonly-queue/main/pr-1", "gg", "", ""},
+        {"registry_package",
+         "{'registry_package': {'package_version': {'target_oid': 'pp', 'release': {'tag_name': 'v1'}}}}",
+         "refs/tags/v1", "pp", "", ""},
+        {"workflow_dispatch", "{'ref': 'refs/tags/v1'}", "refs/tags/v1", "", "", ""},
+        {"workflow_dispatch", "{'ref': 'dev'}", "refs/heads/dev", "", "", ""},
+        {"schedule", "{'schedule': '* * * * *', 'repository': {'default_branch': 'trunk'}}",
+         "refs/heads/trunk", "", "", ""},
+        {"workflow_run", "{'workflow_run': {'head_branch': 'dev', 'head_sha': 'ww'}}", "refs/heads/main", "",
+         "", ""},
+        {"issues", "{'issue': {}, 'ref': 'refs/heads/dev'}", "refs/heads/main", "", "", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        _buf_ struct buf text = BUF_INIT;
+        _arena_ struct arena a = {0};
+        struct event_origin o;
+        for (const char *p = places[i].payload; *p; p++)
+            buf_addc(&text, *p == '\'' ? '"' : *p);
+        _json_ json_t *payload = json_loads(buf_str(&text), 0, NULL);
+        assert_non_null(payload);
+        assert_int_equal(event_origin(places[i].event, payload, "main", &a, &o), 0);
+        assert_string_equal(o.ref, places[i].ref);
+        assert_string_equal(o.sha, places[i].sha);
+        assert_string_equal(o.head_ref, places[i].head_ref);
+        assert_string_equal(o.base_ref, places[i].base_ref);
+    }
+}
+
 static void others(void **state)
 {
     static const struct row rows[] = {
+        {"check_suite",
+         "check_suite",
+         "",
+         "{'action': 'requested'}",
+         {0},
+         false,
+         "check_suite: type requested is not among the types that start workflows: completed"},
+        {"check_run",
+         "check_run",
+         "",
+         "{'action': 'created', 'check_run': {'check_suite': {'app': {'slug': "
+         "'github-actions'}}}}",
+         {0},
+         false,
+         "check_run: the check suite was created by GitHub Actions"},
+        {"release",
+         "release",
+         "",
+         "{'action': 'created', 'release': {'draft': true}}",
+         {0},
+         false,
+         "release: the release is a draft, and type created of a draft starts nothing"},
+        {"release",
+         "release",
+         "",
+         "{'action': 'published', 'release': {'draft': true}}",
+         {0},
+         true,
+         "release: type published"},
+        {"deployment_status",
+         "deployment_status",
+         "",
+         "{'deployment_status': {'state': 'inactive'}}",
+         {0},
+         false,
+         "deployment_status: state inactive starts nothing"},
+        {"{image_version: {names: [My*], versions: [1.*, 2.*]}}",
+         "image_version",
+         "",
+         "{'action': 'ready', 'image_version': {'name': 'MyNew', 'version': '2.0'}}",
+         {0},
+         true,
+         "image_version: type ready, and MyNew is among names, and 2.0 is among versions"},
+        {"{image_version: {names: [My*], versions: [1.*, 2.*]}}",
+         "image_version",
+         "",
+         "{'image_version': {'name': 'MyNew', 'version': '3.0'}}",
+         {0},
+         false,
+         "image_version: MyNew is among names, and 3.0 is not among versions"},
+        {"{workflow_run: {workflows: [ci.yml]}}",
+         "workflow_run",
+         "",
+         "{'workflow_run': {'name': '.github/workflows/ci.yml', 'path': '.github/workflows/ci.yml'}}",
+         {0},
+         true,
+         "workflow_run: workflow .github/workflows/ci.yml is among workflows: ci.yml"},
+        {"push",
+         "push",
+         "refs/heads/main",
+         "{'ref': 'refs/heads/gone', 'deleted': true}",
+         {0},
+         true,
+         "push: branch gone"},
         {"{issues: {types: [opened, edited]}}",
          "issues",
          "",
@@ -351,7 +568,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(push),   cmocka_unit_test(paths),         cmocka_unit_test(pull_request),
-        cmocka_unit_test(others), cmocka_unit_test(changed_paths),
+        cmocka_unit_test(others), cmocka_unit_test(changed_paths), cmocka_unit_test(skip_words),
+        cmocka_unit_test(names),  cmocka_unit_test(origins),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

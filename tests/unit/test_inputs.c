@@ -143,10 +143,57 @@ static void limits(void **state)
     assert_string_equal(err.msg, "you may only define up to 25 `inputs` for a `workflow_dispatch` event");
 }
 
+static int find_called(void *data, const char *uses, struct buf *ret, struct err *err)
+{
+    (void)data, (void)uses, (void)err;
+    buf_adds(ret, "on:\n"
+                  "  workflow_call:\n"
+                  "    inputs:\n"
+                  "      s: {type: string, default: 'from ${{ github.actor }}'}\n"
+                  "      b: {type: boolean}\n"
+                  "      n: {type: number, default: 7}\n"
+                  "jobs: {a: {runs-on: x, steps: [{run: echo}]}}\n");
+    return 0;
+}
+
+/* What `with` gives must be of the input's type; nothing is converted, but to a string. */
+static void given_by_a_call(void **state)
+{
+    static const struct {
+        const char *with, *want;
+    } rows[] = {
+        {"", "{\"s\": \"from me\", \"b\": false, \"n\": 7}"},
+        {"s: '${{ fromJSON(''[1]'')[0] }}'", "{\"s\": \"1\", \"b\": false, \"n\": 7}"},
+        {"B: '${{ github.actor == ''me'' }}', n: 2.5", "{\"s\": \"from me\", \"b\": true, \"n\": 2.5}"},
+        {"b: '${{ github.actor }}'", "ci.yml (Line: 2, Col: 63): Unexpected value 'me'"},
+        {"n: '${{ github.actor }}'", "ci.yml (Line: 2, Col: 63): Unexpected value 'me'"},
+        {"s: '${{ fromJSON(''[1]'') }}'", "ci.yml (Line: 2, Col: 63): A sequence was not expected"},
+    };
+    _json_ json_t *contexts = json_pack("{s:{s:s}}", "github", "actor", "me");
+    struct workflow_opts opts = {.find = find_called};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _json_ json_t *inputs = NULL;
+        _buf_ struct buf text = BUF_INIT;
+        _lint_ struct lint lint = {0};
+        struct workflow *w = NULL;
+        struct err err = {0};
+        buf_addf(&text, "on: push\njobs: {call: {uses: ./.github/workflows/called.yml, with: {%s}}}\n",
+                 rows[i].with);
+        if (workflow_parse("ci.yml", buf_str(&text), text.len, &opts, &w, &lint) < 0)
+            fail_msg("%s", lint.n ? lint.errors[0].msg : "?");
+        int r = inputs_of_call(&w->jobs[0], "ci.yml", contexts, &inputs, &err);
+        _free_ char *got = r == 0 ? json_dumps(inputs, 0) : strdup(err.msg);
+        assert_string_equal(got, rows[i].want);
+        workflow_free(w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(dispatched), cmocka_unit_test(called),
-                                       cmocka_unit_test(limits)};
+                                       cmocka_unit_test(limits), cmocka_unit_test(given_by_a_call)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,6 +81,8 @@ static void *read_slowly(void *data)
 
     for (;;) {
         ssize_t n = read(*(int *)data, chunk, sizeof(chunk));
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n <= 0)
             break;
         total += (size_t)n;

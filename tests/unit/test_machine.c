@@ -383,6 +383,70 @@ static void deadline(void **state)
     machine_release(m);
 }
 
+/* What a person types when the screen shows something. */
+struct dialogue {
+    struct capture c; /* first: keep() takes it */
+    int fd;
+    size_t at;
+};
+static const char *const lines[][2] = {
+    {"$", "stty size; [ -t 0 ] && [ -t 1 ] && echo is''aterminal\n"},
+    {"isaterminal", "bash -c 'echo sleep\"\"ing; exec sleep 100'\n"},
+    {"sleeping", "\003"},
+    {"^C", "echo af''ter $?; exit 5\n"},
+};
+
+static int answer(void *data, enum machine_stream stream, const char *bytes, size_t len)
+{
+    struct dialogue *d = data;
+    _buf_ struct buf typed = BUF_INIT;
+    int r = keep(&d->c, stream, bytes, len);
+
+    if (d->at == ARRAY_LEN(lines) || !strstr(buf_str(&d->c.out), lines[d->at][0]))
+        return r;
+    terminal_frame_input(&typed, lines[d->at][1], strlen(lines[d->at][1]));
+    d->at++;
+    return send(d->fd, typed.ptr, typed.len, 0) < 0 ? -errno : r;
+}
+
+/* A shell in a terminal: it has a size, echoes, obeys control characters, and hangs up with its other end. */
+static void terminal(void **state)
+{
+    static const char *const shell[] = {"bash", "--norc", "--noprofile", NULL}, *const sleeps[] = {
+                                                                                    "sleep", "1000", NULL};
+    static const char *const env[] = {"PATH=/usr/bin:/bin", "PS1=$", "TERM=dumb", NULL};
+    struct machine *m = acquire();
+    struct dialogue d = {0};
+    struct machine_result result = {0};
+    _buf_ struct buf typed = BUF_INIT;
+    struct err err;
+    int pair[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    struct machine_terminal t = {.rows = 30, .columns = 100, .input = pair[0]};
+    struct machine_exec x = {
+        .argv = shell, .env = env, .cwd = "/", .output = answer, .data = &d, .terminal = &t};
+    d.fd = pair[1];
+    terminal_frame_window(&typed, 40, 120);
+    assert_int_equal(send(pair[1], typed.ptr, typed.len, 0), (ssize_t)typed.len);
+    assert_int_equal(machine_exec(m, &x, &result, &err), 0);
+    assert_int_equal(result.exit_code, 5);
+    assert_non_null(strstr(buf_str(&d.c.out), "40 120"));
+    if (!strstr(buf_str(&d.c.out), "after 130"))
+        fail_msg("%s", buf_str(&d.c.out));
+    close(pair[1]);
+    x.argv = sleeps;
+    assert_int_equal(machine_exec(m, &x, &result, &err), 0);
+    assert_int_equal(result.signal, SIGHUP);
+    close(pair[0]);
+    expect(m, "echo piped; tty", "piped\nnot a tty\n", 1);
+    machine_result_release(&result);
+    buf_release(&d.c.out);
+    buf_release(&d.c.err);
+    machine_release(m);
+}
+
 static void *kill_soon(void *m)
 {
     usleep(200000);
@@ -418,7 +482,8 @@ static void killed_tree(void **state)
     snprintf(mark, sizeof(mark), "3598.%d%d", getpid(), backend[0]);
     snprintf(script, sizeof(script),
              "trap '' INT TERM; f() { for i in 1 2 3 4 5 6; do setsid sleep %s & done; }; f; "
-             "(f; (f; sleep 1000) & ) & while :; do (sleep 0.001 &) ; done",
+             "(f; (f; sleep 1000) & ) & next() { [ $1 = 0 ] || next $(($1 - 1)) & }; next 20000; next 20000; "
+             "wait; sleep 1000",
              mark);
     pthread_create(&thread, NULL, kill_soon, m);
     shell_run(m, &s, script);
@@ -472,11 +537,15 @@ static void agent_killed(void **state)
 {
     struct machine *m = acquire();
     _shell_ struct shell s = {0}, t = {0};
+    char mark[64], script[200];
     pthread_t thread;
 
     (void)state;
+    snprintf(mark, sizeof(mark), "3597.%d%d", getpid(), backend[0]);
+    snprintf(script, sizeof(script),
+             "next() { [ $1 = 0 ] || next $(($1 - 1)) & }; next 20000; next 20000; sleep %s", mark);
     pthread_create(&thread, NULL, kill_agent_soon, m);
-    shell_run(m, &s, "sleep 100");
+    shell_run(m, &s, script);
     pthread_join(thread, NULL);
     assert_int_equal(s.ret, -ECONNRESET);
     assert_true(str_starts(s.err.msg, "the machine is gone"));
@@ -485,6 +554,10 @@ static void agent_killed(void **state)
     machine_interrupt(m);
     machine_kill(m);
     machine_release(m);
+    /* what it ran forks and ends all the time, and goes after it all the same */
+    for (int i = 0; i < 3000 && processes_with(mark) > 0; i++)
+        usleep(10000);
+    assert_int_equal(processes_with(mark), 0);
 }
 
 /* The program that is killed: it owns a machine in which a script runs. Its own process, as this one has
@@ -895,15 +968,15 @@ static int teardown_backend(void **state)
 static int run_backend(const char *name)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exit_codes),      cmocka_unit_test(start_errors),  cmocka_unit_test(environment),
-        cmocka_unit_test(paths_are_there), cmocka_unit_test(files),         cmocka_unit_test(big_output),
-        cmocka_unit_test(streams),         cmocka_unit_test(background),    cmocka_unit_test(interrupted),
-        cmocka_unit_test(deadline),        cmocka_unit_test(killed_tree),   cmocka_unit_test(killed_crowd),
-        cmocka_unit_test(agent_killed),    cmocka_unit_test(owner_killed),  cmocka_unit_test(isolation),
-        cmocka_unit_test(denied_calls),    cmocka_unit_test(root_installs), cmocka_unit_test(no_network),
-        cmocka_unit_test(limits_are_told), cmocka_unit_test(many_at_once),  cmocka_unit_test(escalated),
-        cmocka_unit_test(spawner_dies),    cmocka_unit_test(hides_later),   cmocka_unit_test(trees),
-        cmocka_unit_test(leftovers),
+        cmocka_unit_test(exit_codes),      cmocka_unit_test(start_errors), cmocka_unit_test(environment),
+        cmocka_unit_test(paths_are_there), cmocka_unit_test(files),        cmocka_unit_test(big_output),
+        cmocka_unit_test(streams),         cmocka_unit_test(background),   cmocka_unit_test(interrupted),
+        cmocka_unit_test(deadline),        cmocka_unit_test(terminal),     cmocka_unit_test(killed_tree),
+        cmocka_unit_test(killed_crowd),    cmocka_unit_test(agent_killed), cmocka_unit_test(owner_killed),
+        cmocka_unit_test(isolation),       cmocka_unit_test(denied_calls), cmocka_unit_test(root_installs),
+        cmocka_unit_test(no_network),      cmocka_unit_test(many_at_once), cmocka_unit_test(limits_are_told),
+        cmocka_unit_test(escalated),       cmocka_unit_test(spawner_dies), cmocka_unit_test(hides_later),
+        cmocka_unit_test(trees),           cmocka_unit_test(leftovers),
     };
     char title[64];
 

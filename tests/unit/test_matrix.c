@@ -194,11 +194,29 @@ static void settings_and_names(void **state)
     assert_string_equal(buf_str(&plain), "build");
 }
 
+/* As GitHub's messages about a combination name it. */
+static void ids(void **state)
+{
+    static const char *const rows[][2] = {{" (22)", "_22"},
+                                          {" (18.x)", "_18_x"},
+                                          {" (ubuntu-latest, linux_build)", "ubuntu-latest_linux_build"},
+                                          {"", ""},
+                                          {" (ubuntu-latest, 3.1)", "ubuntu-latest_3_1"}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _buf_ struct buf id = BUF_INIT;
+        matrix_id(rows[i][0], &id);
+        assert_string_equal(buf_str(&id), rows[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products), cmocka_unit_test(excludes),    cmocka_unit_test(includes),
         cmocka_unit_test(errors),   cmocka_unit_test(at_most_256), cmocka_unit_test(settings_and_names),
+        cmocka_unit_test(ids),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

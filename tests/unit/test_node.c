@@ -110,7 +110,8 @@ static int setup(void **state)
     put_jobs(finished, "completed");
     assert_int_equal(store_put_error(fs.store, "bad.yml", "bad.yml (Line: 1, Col: 1): bad\n", &err), 0);
     /* a run that goes on, of a job that no worker has: the engine is made before it */
-    struct engine_opts opts = {.store = fs.store, .machines = fs.machines, .slots = 1, .defaults = true};
+    const struct engine_opts opts = {
+        .store = fs.store, .machines = fs.machines, .slots = 1, .defaults = true};
     assert_int_equal(engine_new(&opts, &fs.engine, &err), 0);
     live = put_run("in_progress");
     put_jobs(live, "in_progress");

@@ -104,11 +104,13 @@ static void as_json(void **state)
     check_job(
         plan, 0,
         "{`id`:`lint`,`name`:`lint`,`needs`:[],`if`:`success()`,`runs_on`:[`self-hosted`,`main`],`stage`:1,"
-        "`uses`:null,`matrix`:null,`matrix_names`:null,`matrix_why`:null,`steps`:[{`number`:1,`id`:`l`,`name`"
+        "`uses`:null,`called`:null,`matrix`:null,`matrix_names`:null,`matrix_why`:null,`steps`:[{`number`:1,`"
+        "id`:`l`,`name`"
         ":"
         "`Lint main`,`if`:`success()`,`kind`:`run`}]}");
     check_job(plan, 1,
               "{`id`:`other`,`name`:`other`,`needs`:[],`if`:`success()`,`runs_on`:`x`,`stage`:1,`uses`:null,`"
+              "called`:null,`"
               "matrix`:"
               "[{`v`:1},{`v`:2}],`matrix_names`:[`other (1)`,`other "
               "(2)`],`matrix_why`:null,`steps`:[{`number`:1,`id`:"
@@ -118,12 +120,14 @@ static void as_json(void **state)
         "{`id`:`test`,`name`:`${{ format('Test {0}', matrix.os) "
         "}}`,`needs`:[`lint`],`if`:`success()`,`runs_on`:"
         "`${{ matrix.os "
-        "}}`,`stage`:2,`uses`:null,`matrix`:[{`os`:`a`,`v`:1},{`os`:`b`,`v`:1}],`matrix_names`:["
+        "}}`,`stage`:2,`uses`:null,`called`:null,`matrix`:[{`os`:`a`,`v`:1},{`os`:`b`,`v`:1}],`matrix_names`:"
+        "["
         "`Test a`,`Test b`],`matrix_why`:null,`steps`:[{`number`:1,`id`:`__run`,`name`:`Run make test`,`if`:"
         "`success()`,`kind`:`run`}]}");
     check_job(
         plan, 3,
-        "{`id`:`more`,`name`:`more`,`needs`:[`lint`],`if`:`success()`,`runs_on`:`x`,`stage`:2,`uses`:null,"
+        "{`id`:`more`,`name`:`more`,`needs`:[`lint`],`if`:`success()`,`runs_on`:`x`,`stage`:2,`uses`:null,`"
+        "called`:null,"
         "`matrix`:null,`matrix_names`:null,`matrix_why`:`waits for needs: ${{ fromJSON(needs.lint.outputs.m) "
         "}}`,"
         "`steps`:[{`number`:1,`id`:`__run`,`name`:`Run echo`,`if`:`success()`,`kind`:`run`}]}");
@@ -131,7 +135,8 @@ static void as_json(void **state)
         plan, 4,
         "{`id`:`ship`,`name`:`ship`,`needs`:[`test`,`lint`],`if`:`success() && (github.ref == "
         "'refs/heads/"
-        "main')`,`runs_on`:`ubuntu-latest`,`stage`:3,`uses`:null,`matrix`:null,`matrix_names`:null,"
+        "main')`,`runs_on`:`ubuntu-latest`,`stage`:3,`uses`:null,`called`:null,`matrix`:null,`matrix_names`:"
+        "null,"
         "`matrix_why`:null,`steps`:[{`number`:1,`id`:`__actions_checkout`,`name`:`Run "
         "actions/checkout@v4`,`if`:"
         "`success()`,`kind`:`uses`},{`number`:2,`id`:`__run`,`name`:`Run make ship`,`if`:`success()`,`kind`:"
@@ -156,12 +161,56 @@ static void says_what_is_wrong_with_a_matrix(void **state)
     workflow_free(w);
 }
 
+static int find_called(void *data, const char *uses, struct buf *ret, struct err *err)
+{
+    (void)data, (void)err;
+    buf_adds(ret, str_eq(uses, "./.github/workflows/x.yml")
+                      ? "on: {workflow_call: {inputs: {who: {type: string, required: true}}}}\n"
+                        "jobs:\n"
+                        "  a: {name: 'for ${{ inputs.who }}', runs-on: x, steps: [{run: echo}]}\n"
+                        "  b: {needs: a, strategy: {matrix: {v: [1]}}, runs-on: x, steps: [{run: echo}]}\n"
+                      : "");
+    return ret->len ? 0 : -ENOENT;
+}
+
+/* What a called workflow is given is known, or waits for a need. */
+static void called_workflows(void **state)
+{
+    static const char source[] =
+        "on: push\n"
+        "jobs:\n"
+        "  one: {uses: ./.github/workflows/x.yml, with: {who: '${{ github.ref_name }}'}}\n"
+        "  two: {needs: one, uses: ./.github/workflows/x.yml, with: {who: '${{ needs.one.result }}'}}\n";
+    static const char *const names[] = {"for main", "${{ format('for {0}', inputs.who) }}"};
+    struct workflow_opts opts = {.find = find_called};
+    struct event e = {.name = "push", .ref = "refs/heads/main"};
+    _json_ json_t *contexts = json_pack("{s:{s:s}, s:{}}", "github", "ref_name", "main", "inputs");
+    _lint_ struct lint lint = {0};
+    struct workflow *w = NULL;
+
+    (void)state;
+    assert_int_equal(workflow_parse("ci.yml", source, strlen(source), &opts, &w, &lint), 0);
+    _json_ json_t *plan = plan_to_json(w, &e, contexts);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        json_t *called = json_object_get(json_array_get(json_object_get(plan, "jobs"), i), "called");
+        json_t *jobs = json_object_get(called, "jobs"), *b = json_array_get(jobs, 1);
+        assert_string_equal(json_string_value(json_object_get(called, "workflow")),
+                            ".github/workflows/x.yml");
+        assert_string_equal(json_string_value(json_object_get(json_array_get(jobs, 0), "name")), names[i]);
+        assert_int_equal(json_integer_value(json_object_get(b, "stage")), 2);
+        assert_string_equal(json_string_value(json_array_get(json_object_get(b, "matrix_names"), 0)),
+                            "b (1)");
+    }
+    workflow_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jobs_stand_behind_their_needs),
         cmocka_unit_test(circles_and_strangers_are_errors),
         cmocka_unit_test(as_json),
+        cmocka_unit_test(called_workflows),
         cmocka_unit_test(says_what_is_wrong_with_a_matrix),
     };
 

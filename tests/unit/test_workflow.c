@@ -101,6 +101,14 @@ static void test_yaml(void **state)
          " (Line: 7, Col: 1): The file must hold one document, and a second one starts here"},
         {"on: [push\njobs: x",
          " (Line: 2, Col: 5): While parsing a flow sequence, did not find expected ',' or ']'."},
+        {"on: pusch\njobs:\n  a:\n    runs-on: [x\n    steps: y\n", /* what is no YAML says nothing else */
+         " (Line: 5, Col: 10): While parsing a flow sequence, did not find expected ',' or ']'."},
+        /* what is YAML and refused is told after what is wrong before it */
+        {ON "foo: bar\njobs:\n  a:\n    runs-on: x\n    if: !cancelled()\n    name: [b]\n",
+         " (Line: 2, Col: 1): Unexpected value 'foo'\n: Unexpected tag '!cancelled()'"},
+        {ON "env: {A: b, *c : d}\n", ": Unknown anchor 'c'"},
+        {ON "env: {A: b, ? [c, *d] : e}\n",
+         " (Line: 2, Col: 15): Expected a scalar value\n: Unknown anchor 'd'"},
         {"on: *x\n", ": Unknown anchor 'x'"},
         {"on: !x push\n", ": Unexpected tag '!x'"},
         {ON "env: !!set {}\n", ": Unexpected tag 'tag:yaml.org,2002:set'"},
@@ -145,7 +153,9 @@ static void test_limits(void **state)
     for (int i = 0; i < 100000; i++)
         buf_adds(&deep, "[");
     assert_int_equal(workflow_parse("w.yml", buf_str(&deep), deep.len, NULL, &w, &lint2), -EINVAL);
-    assert_string_equal(lint2.errors[0].msg, "w.yml: Maximum object depth exceeded");
+    assert_int_equal(lint2.n, 2);
+    assert_string_equal(lint2.errors[0].msg, "w.yml (Line: 1, Col: 1): A sequence was not expected");
+    assert_string_equal(lint2.errors[1].msg, "w.yml: Maximum object depth exceeded");
     assert_non_null(buf_reserve(&large, 50 << 20));
     memset(large.ptr, '#', 50 << 20);
     assert_int_equal(workflow_parse("w.yml", large.ptr, 50 << 20, NULL, &w, &lint3), -EFBIG);
@@ -182,6 +192,20 @@ static void test_schema(void **state)
          ": No steps defined in `steps` and no workflow called in `uses` for the following jobs: a"},
         {STEPS "      - uses: a/b@v1\n        run: c\n", " (Line: 7, Col: 9): Unexpected value 'run'"},
         {STEPS "      - wait: [a]\n", " (Line: 6, Col: 9): Unexpected value 'wait'"},
+        /* a key that is an expression may be any key; one that is in error is not */
+        {ON "jobs: {a: {strategy: {}, '${{ github.ref }}': x}}\n",
+         " (Line: 2, Col: 26): Unrecognized named-value: 'github'. Located at position 1 within expression: "
+         "github.ref\n"
+         " (Line: 2, Col: 26): Unexpected value '${{ github.ref }}'\n"
+         " (Line: 2, Col: 11): There's not enough info to determine what you meant. Add one of "
+         "these properties: cancel-timeout-minutes, container, continue-on-error, defaults, env, "
+         "environment, outputs, runs-on, secrets, services, snapshot, steps, timeout-minutes, uses, with"},
+        {"on: {workflow_call: {inputs: {a: {'${{ 1 }}': b}}}}\n" JOB,
+         " (Line: 1, Col: 35): A template expression is not allowed in this context"},
+        {"on: {workflow_call: {inputs: {a: {'${{ x }}': b}}}}\n" JOB,
+         " (Line: 1, Col: 35): Unrecognized named-value: 'x'. Located at position 1 within expression: x\n"
+         " (Line: 1, Col: 35): Unexpected value '${{ x }}'\n"
+         " (Line: 1, Col: 34): Required property is missing: type"},
         {STEPS "      - run: a\n        timeout-minutes: soon\n",
          " (Line: 7, Col: 26): Unexpected value 'soon'"},
         {0}};
@@ -216,6 +240,7 @@ static void test_expressions(void **state)
         {ON "run-name: ${{ env.A }}\n" JOB, " (Line: 2, Col: 11): Unrecognized named-value: 'env'. Located "
                                             "at position 1 within expression: env.A"},
         {ON "env: {'${{ insert }}': '${{ github.event }}'}\n" JOB, NULL},
+        {ON "env: {'${{ insert }}': [a]}\n" JOB, " (Line: 2, Col: 24): A sequence was not expected"},
         {ON "env: {A: 'b ${{ insert }}'}\n" JOB, " (Line: 2, Col: 10): " INLINE},
         {ON "env: {A: '${{ insert }}'}\n" JOB, " (Line: 2, Col: 10): Unexpected value '${{ insert }}'"},
         {ON "env: {A: '${{ insert b c }}'}\n" JOB,
@@ -235,6 +260,8 @@ static void test_expressions(void **state)
     check_all(rows, NULL);
 }
 
+#define MATRIX(text) ON "jobs: {a: {runs-on: x, strategy: {matrix: " text "}, steps: [{run: a}]}}\n"
+
 static void test_conversion(void **state)
 {
     static const struct row rows[] = {
@@ -246,6 +273,7 @@ static void test_conversion(void **state)
          " (Line: 7, Col: 14): The identifier 'a' may not be used more than once within the same scope."},
         {STEPS "      - uses: checkout\n",
          " (Line: 6, Col: 15): Expected format {org}/{repo}[/path]@ref. Actual 'checkout'"},
+        {STEPS "      - uses: $/here\n", NULL},
         {STEPS "      - uses: ./here\n      - uses: docker://alpine\n      - uses: a/b/c@d\n", NULL},
         {"on: {schedule: [{cron: '0 0 * * *'}, {cron: '*/15 1-5 1,15 jan-MAR Mon', timezone: UTC}]}\n" JOB,
          NULL},
@@ -255,6 +283,10 @@ static void test_conversion(void **state)
         {"on: {schedule: [{cron: '0 0 * *'}]}\n" JOB,
          " (Line: 1, Col: 24): Invalid cron expression. Expected format: '* * * * *' (minute hour day month "
          "weekday)"},
+        {"on: {workflow_dispatch: {description: a, inputs: {b: {deprecationMessage: c}}}}\n" JOB,
+         " (Line: 1, Col: 26): Unexpected value 'description'\n"
+         " (Line: 1, Col: 55): Unexpected value 'deprecationMessage'"},
+        {"on: {workflow_dispatch: {inputs: }}\n" JOB, NULL},
         {"on: {workflow_dispatch: {inputs: {a: {type: choice}, b: }}}\n" JOB,
          " (Line: 1, Col: 38): Missing 'options' for choice input"},
         {ON "jobs: {a: {runs-on: x, container: 'docker://', steps: [{run: a}]}}\n",
@@ -263,6 +295,18 @@ static void test_conversion(void **state)
          " (Line: 2, Col: 29): Invalid runs-on group name 'a/b'. Please use 'organization/' or 'enterprise/' "
          "prefix to "
          "target a single runner group."},
+        {"on: {workflow_dispatch: {inputs: {a: {type: boolean, default: 'true'}, b: {type: boolean, default: "
+         "no}}}}\n" JOB,
+         " (Line: 1, Col: 100): Unexpected type 'StringToken' encountered while reading 'input default'. The "
+         "type "
+         "'BooleanToken' was expected."},
+        {MATRIX("{os: [a], exclude: [{OS: b}], include: [{c: d}]}"), NULL},
+        {MATRIX("{os: [a], exclude: [{c: b}, {}], include: [{}]}"),
+         " (Line: 2, Col: 86): Matrix include mapping does not contain any values\n"
+         " (Line: 2, Col: 64): Matrix exclude key 'c' does not match any key within the matrix\n"
+         " (Line: 2, Col: 71): Matrix exclude filter must not be empty"},
+        {MATRIX("{os: '${{ github.x }}', exclude: [{c: b}]}"), NULL}, /* known later */
+        {MATRIX("{include: []}"), " (Line: 2, Col: 43): Matrix must define at least one vector"},
         {ON "jobs: {a: {runs-on: x, strategy: {matrix: {os: []}}, steps: [{run: a}]}}\n",
          " (Line: 2, Col: 48): Matrix vector 'os' does not contain any values"},
         {0}};
@@ -272,6 +316,13 @@ static void test_conversion(void **state)
          " (Line: 6, Col: 16): Step references unknown step ID 'b'\n"
          " (Line: 6, Col: 19): The identifier '__c' is invalid. IDs starting with '__' are reserved.\n"
          " (Line: 8, Col: 25): Step 'e' cannot reference itself"},
+        {STEPS "      - parallel: [{run: a}, {uses: ./b}]\n      - {id: c, run: d}\n", NULL},
+        {STEPS "      - parallel: [{run: a, background: true}, {wait-all: }, {parallel: [{run: b}]}]\n",
+         " (Line: 6, Col: 9): 'background' is not allowed inside a parallel block. Steps in a parallel block "
+         "are "
+         "automatically run as background steps.\n"
+         " (Line: 6, Col: 9): 'wait-all' is not allowed inside a parallel block.\n"
+         " (Line: 6, Col: 9): Nested 'parallel' blocks are not allowed."},
         {0}};
 
     (void)state;
@@ -279,6 +330,7 @@ static void test_conversion(void **state)
     check_all(background, &all);
 }
 
+#define SELF(file, rest) ON "jobs: {a: {uses: $/.github/workflows/" file ".yml" rest "}}\n"
 #define CALL(file, rest) ON "jobs: {a: {uses: ./.github/workflows/" file ".yml" rest "}}\n"
 #define GIVEN ", with: {name: x}, secrets: inherit"
 
@@ -286,6 +338,7 @@ static void test_calls(void **state)
 {
     static const struct row rows[] = {
         {CALL("good", GIVEN), NULL},
+        {SELF("good", GIVEN), NULL}, /* the same repository */
         {CALL("good", ""), " (Line: 2, Col: 18): Input Name is required, but not provided while calling.\n"
                            " (Line: 2, Col: 18): Secret token is required, but not provided while calling."},
         {CALL("good", ", with: {name: x, flag: maybe, other: 1}, secrets: {TOKEN: y, z: z}"),
@@ -332,6 +385,7 @@ static void test_steps(void **state)
         {"{uses: actions/checkout@v4}", "__actions_checkout", "success()"},
         {"{uses: a/b/c/d@v4}", "__a_b", "success()"},
         {"{uses: ./x}", "__self", "success()"},
+        {"{uses: $/x}", "__self", "success()"},
         {"{uses: 'docker://a/b:1.2'}", "__a_b_1_2", "success()"},
     };
 
@@ -502,6 +556,62 @@ static void test_plain_scalars(void **state)
     }
 }
 
+/* A local call in a workflow of another repository means that repository, at that ref. */
+static int find_remote(void *data, const char *uses, struct buf *ret, struct err *err)
+{
+    struct buf *asked = data;
+
+    (void)err;
+    buf_addf(asked, "%s\n", uses);
+    if (str_ends(uses, "deep.yml@v1"))
+        buf_adds(ret, "on: workflow_call\njobs: {c: {runs-on: x, steps: [{run: echo}]}}\n");
+    else
+        buf_adds(ret, "on: workflow_call\njobs: {b: {uses: ./.github/workflows/deep.yml}}\n");
+    return 0;
+}
+
+static void test_remote_calls(void **state)
+{
+    static const char source[] = ON "jobs: {a: {uses: o/r/.github/workflows/x.yml@v1}}\n";
+    _buf_ struct buf asked = BUF_INIT;
+    struct workflow_opts opts = {.find = find_remote, .data = &asked};
+    _lint_ struct lint lint = {0};
+    struct workflow *w = NULL;
+
+    (void)state;
+    assert_int_equal(workflow_parse("ci.yml", source, strlen(source), &opts, &w, &lint), 0);
+    assert_string_equal(buf_str(&asked),
+                        "o/r/.github/workflows/x.yml@v1\no/r/.github/workflows/deep.yml@v1\n");
+    assert_string_equal(w->jobs[0].called->jobs[0].called->jobs[0].id, "c");
+    workflow_free(w);
+}
+
+static void test_permissions(void **state)
+{
+    static const struct {
+        const char *yaml, *want;
+    } rows[] = {
+        {"{}", "metadata: read\n"},
+        {"{contents: write, issues: none, id-token: write}",
+         "contents: write\nid-token: write\nmetadata: read\n"},
+        {"read-all",
+         "actions: read\nartifact-metadata: read\nattestations: read\nchecks: read\ncontents: read\n"
+         "deployments: read\ndiscussions: read\nissues: read\npackages: read\npages: read\n"
+         "pull-requests: read\nrepository-projects: read\nstatuses: read\nsecurity-events: read\n"
+         "id-token: read\nmodels: read\nmetadata: read\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _buf_ struct buf text = BUF_INIT, got = BUF_INIT;
+        buf_addf(&text, ON "permissions: %s\njobs: {a: {runs-on: x, steps: [{run: a}]}}\n", rows[i].yaml);
+        struct workflow *w = parse(buf_str(&text));
+        permissions_text(w->permissions, &got);
+        assert_string_equal(buf_str(&got), rows[i].want);
+        workflow_free(w);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -510,7 +620,8 @@ int main(void)
         cmocka_unit_test(test_expressions), cmocka_unit_test(test_conversion),
         cmocka_unit_test(test_calls),       cmocka_unit_test(test_steps),
         cmocka_unit_test(test_structs),     cmocka_unit_test(test_evaluation),
-        cmocka_unit_test(test_scalars),
+        cmocka_unit_test(test_scalars),     cmocka_unit_test(test_remote_calls),
+        cmocka_unit_test(test_permissions),
     };
 
     return cmocka_run_group_tests_name("workflows", tests, NULL, NULL);

@@ -1,0 +1,27 @@
+/* Delivering events to registered workflows. Private to core/run. */
+#ifndef RUNFS_RUN_DELIVER_H
+#define RUNFS_RUN_DELIVER_H
+
+#include "engine_internal.h"
+
+enum { DELIVER_TO_ALL = -1 };
+
+/* One event, and who hears it. Borrowed. */
+struct delivery {
+    const char *event;
+    json_t *payload;     /* NULL: made for each repository */
+    int64_t to_repo;     /* the workflows of this one, 0 the dropped ones; DELIVER_TO_ALL */
+    int64_t to_workflow; /* 0: all of these */
+    bool listeners;      /* only those whose `on` has the event; the others are not mentioned */
+};
+
+/*
+ * Starts what is to be started. report: one line a workflow, "ci.yml: run 12: push: branch main" or
+ * "docs.yml: not started: ...". Returns how many runs were started.
+ */
+int deliver(struct engine *e, const struct delivery *d, struct buf *report);
+
+/* Whether a linked repository is the one that a payload is of. git: what git says of it. */
+bool repository_is(const struct repo_row *repo, const char *full_name, const char *said);
+
+#endif

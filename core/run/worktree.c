@@ -1,0 +1,202 @@
+/* Asking git about a checkout. */
+#include "worktree.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "git.h"
+#include "runfs/buf.h"
+#include "runfs/str.h"
+
+static const char empty_tree[] = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+
+/* Whether git answered; its output then, whole. */
+static bool ask(const char *path, const char *const args[], struct buf *ret)
+{
+    return *path && git_run(path, args, ret, NULL) == 0 && buf_ok(ret);
+}
+
+/* The first line of what git answers, "" when it does not. */
+static const char *ask_line(const char *path, const char *const args[], struct arena *a)
+{
+    _buf_ struct buf out = BUF_INIT;
+
+    if (!ask(path, args, &out))
+        return "";
+    const char *line = arena_strndup(a, buf_str(&out), strcspn(buf_str(&out), "\n"));
+    return line ? line : "";
+}
+#define LINE_OF(path, a, ...) ask_line(path, GIT(__VA_ARGS__), a)
+
+static bool is_id(const char *s)
+{
+    size_t len = strspn(s, "0123456789abcdef");
+
+    return (len == 40 || len == 64) && !s[len];
+}
+
+/* What comes from a payload must not be taken for an option, nor for more than a name. */
+static bool is_rev(const char *s)
+{
+    for (const char *p = s; *p; p++)
+        if (iscntrl((unsigned char)*p) || strchr(" ~^:?*[\\", *p))
+            return false;
+    return *s && *s != '-' && !strstr(s, "..") && !strstr(s, "@{");
+}
+
+const char *worktree_resolve(const char *path, const char *rev, struct arena *a)
+{
+    const char *branch = str_starts(rev, "refs/heads/") ? rev + strlen("refs/heads/") : NULL;
+    const char *of_origin = branch ? arena_printf(a, "refs/remotes/origin/%s^{commit}", branch) : NULL;
+    const char *commit = is_rev(rev) ? arena_printf(a, "%s^{commit}", rev) : NULL;
+    const char *id = commit ? LINE_OF(path, a, "rev-parse", "-q", "--verify", commit) : "";
+
+    return *id || !commit || !of_origin ? id : LINE_OF(path, a, "rev-parse", "-q", "--verify", of_origin);
+}
+
+const char *worktree_nearest_tag(const char *path, struct arena *a)
+{
+    return LINE_OF(path, a, "describe", "--tags", "--abbrev=0");
+}
+
+const char *worktree_fork_point(const char *path, const char *one, const char *other, struct arena *a)
+{
+    return is_id(one) && is_id(other) ? LINE_OF(path, a, "merge-base", one, other) : "";
+}
+
+/* ----------------------------------------------------------------------------------------------- commits */
+
+static const char format[] = "--format=%H%x00%P%x00%T%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B";
+
+int worktree_commit(const char *path, const char *rev, struct arena *a, struct commit *ret)
+{
+    struct commit c = {"", "", "", "", "", "", "", "", "", ""};
+    const char **fields[] = {
+        &c.id,        &c.parent,          &c.tree,           &c.author, &c.author_email, &c.author_date,
+        &c.committer, &c.committer_email, &c.committer_date, &c.message};
+    _buf_ struct buf out = BUF_INIT;
+
+    *ret = c;
+    if (!is_rev(rev) ||
+        !ask(path, GIT("log", "-1", "--no-show-signature", "--encoding=UTF-8", format, rev, "--"), &out))
+        return 0;
+    while (out.len && out.ptr[out.len - 1] == '\n')
+        out.ptr[--out.len] = '\0';
+    const char *at = buf_str(&out), *end = at + out.len;
+    for (size_t i = 0; i < ARRAY_LEN(fields) && at <= end; i++) {
+        size_t len = strlen(at);
+        *fields[i] = utf8_valid(at, len) ? arena_strndup(a, at, len) : "";
+        if (!*fields[i])
+            return -ENOMEM;
+        at += len + 1;
+    }
+    c.parent = arena_strndup(a, c.parent, strcspn(c.parent, " ")); /* of a merge, the first */
+    if (!c.parent)
+        return -ENOMEM;
+    *ret = c;
+    return 0;
+}
+
+const char *const *worktree_changed_paths(const char *path, const char *from, const char *to, bool since_fork,
+                                          struct arena *a)
+{
+    const char **paths = arena_array(a, const char *, WORKTREE_PATHS_MAX + 1);
+    _buf_ struct buf out = BUF_INIT;
+    size_t n = 0;
+
+    from = *from ? from : empty_tree;
+    if (!paths || !is_id(from) || !is_id(to))
+        return NULL;
+    const char *range = arena_printf(a, "%s%s%s", from, since_fork ? "..." : "..", to);
+    if (!range ||
+        !ask(path, GIT("diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", range, "--"), &out))
+        return NULL;
+    for (const char *p = buf_str(&out); p < buf_str(&out) + out.len && n < WORKTREE_PATHS_MAX;
+         p += strlen(p) + 1)
+        if (!(paths[n++] = arena_strdup(a, p)))
+            return NULL;
+    return paths;
+}
+
+/* ----------------------------------------------------------------------------------------------- remotes */
+
+bool remote_parse(const char *url, struct arena *a, const char **ret_full_name, const char **ret_server)
+{
+    const char *scheme = strstr(url, "://"), *host = scheme ? scheme + 3 : url, *at = strchr(host, '@');
+    size_t to_path = strcspn(host, scheme ? "/" : ":/"); /* git@host:owner/name has no scheme */
+
+    if (at && at < host + to_path) {
+        to_path -= (size_t)(at + 1 - host);
+        host = at + 1;
+    }
+    const char *path = host + to_path;
+    if ((!scheme && *path != ':') || to_path == 0 || str_starts(url, "file:"))
+        return false;
+    path += strspn(path, ":/");
+    size_t len = strlen(path), name_len = strcspn(host, ":/");
+    while (len && path[len - 1] == '/')
+        len--;
+    if (len > 4 && strncmp(path + len - 4, ".git", 4) == 0)
+        len -= 4;
+    const char *name = memrchr(path, '/', len);
+    if (!name || name == path || name + 1 == path + len)
+        return false;
+    const char *owner = memrchr(path, '/', (size_t)(name - path));
+    owner = owner ? owner + 1 : path;
+    const char *full = arena_strndup(a, owner, (size_t)(path + len - owner));
+    const char *server = arena_printf(a, "https://%.*s", (int)name_len, host);
+    if (!full || !server)
+        return false;
+    *ret_full_name = full;
+    *ret_server = server;
+    return true;
+}
+
+static const char *behind(const char *s, const char *prefix)
+{
+    return str_starts(s, prefix) ? s + strlen(prefix) : "";
+}
+
+static const char *default_branch(const struct worktree *c, struct arena *a)
+{
+    static const char *const usual[] = {"main", "master"};
+    const char *name =
+        behind(LINE_OF(c->path, a, "symbolic-ref", "-q", "refs/remotes/origin/HEAD"), "refs/remotes/origin/");
+    _buf_ struct buf heads = BUF_INIT;
+
+    if (*name)
+        return name;
+    (void)ask(c->path,
+              GIT("for-each-ref", "--format=%(refname:short) ", "refs/heads/main", "refs/heads/master"),
+              &heads);
+    for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
+        const char *found = strstr(buf_str(&heads), usual[i]);
+        if (found && found[strlen(usual[i])] == ' ')
+            return usual[i];
+    }
+    name = behind(c->ref, "refs/heads/");
+    return *name ? name : "main";
+}
+
+int worktree_read(const char *path, struct arena *a, struct worktree *ret)
+{
+    struct worktree c = {.path = path,
+                         .remote = "",
+                         .full_name = "",
+                         .server = "https://github.com",
+                         .ref = "",
+                         .default_branch = "main"};
+    int r = worktree_commit(path, "HEAD", a, &c.head);
+
+    if (r < 0)
+        return r;
+    if (*path) {
+        c.ref = LINE_OF(path, a, "symbolic-ref", "-q", "HEAD");
+        c.remote = LINE_OF(path, a, "config", "--get", "remote.origin.url");
+        (void)remote_parse(c.remote, a, &c.full_name, &c.server);
+        if (*c.ref || *c.head.id)
+            c.default_branch = default_branch(&c, a);
+    }
+    *ret = c;
+    return 0;
+}

@@ -1,0 +1,81 @@
+/*
+ * An HTTP/1.1 server over a table of routes (libmicrohttpd). A connection has a thread of its own, so
+ * handlers may block. What peers may cost is bounded: connections, bytes of a header, bytes of a body,
+ * silence (an idle connection is closed), and the time that a body may take.
+ */
+#ifndef RUNFS_HTTP_H
+#define RUNFS_HTTP_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "runfs/buf.h"
+#include "runfs/err.h"
+
+struct http_server;
+struct http_request; /* belongs to the thread of its connection; gone when its reply has been sent */
+
+/* Makes exactly one reply. */
+typedef void http_fn(struct http_request *r);
+
+/* The first route that fits in method and pattern answers. HEAD is answered by GET's. */
+struct http_route {
+    const char *method;  /* NULL ends a table */
+    const char *pattern; /* "/runs/:id/log": ":name" is one segment of the path */
+    size_t body_max;     /* bytes of a body that is kept in memory */
+    /* When the header is there: may refuse by a reply (the body is then passed over), or send the body to a
+     * file. NULL: it goes to memory. */
+    http_fn *begin;
+    http_fn *handle; /* when the body is there, whole */
+    const char *help;
+};
+
+struct http_opts {
+    const char *address; /* "127.0.0.1" */
+    uint16_t port;       /* 0: the kernel chooses */
+    const struct http_route *routes;
+    void *data;                             /* for http_data() */
+    unsigned max_connections, idle_seconds; /* 0: 128; 120 */
+};
+
+int http_start(const struct http_opts *opts, struct http_server **ret, struct err *err);
+uint16_t http_port(const struct http_server *s);
+void http_stop(struct http_server *s); /* closes every connection and waits for its thread; NULL allowed */
+
+/* ---------------------------------------------------------------------------------------------- requests */
+
+void *http_data(const struct http_request *r); /* of the server */
+/* Of the request: set by begin for handle, freed by `release` (may be NULL) when the request has ended. */
+void http_keep(struct http_request *r, void *own, void (*release)(void *own));
+void *http_kept(const struct http_request *r);
+
+/* NULL: there is none. */
+const char *http_param(const struct http_request *r, const char *name);
+const char *http_query(struct http_request *r, const char *name);
+const char *http_header(struct http_request *r, const char *name);
+const char *http_path(const struct http_request *r);
+int64_t http_length(struct http_request *r); /* of the body, as announced; -1: not announced */
+const struct buf *http_body(const struct http_request *r);
+
+/* From begin: the body goes to the borrowed fd, from `offset` on. More than max bytes: 413; -ENOSPC: 507; any
+ * other error: 500; in these cases handle is not called. */
+void http_body_to_file(struct http_request *r, int fd, int64_t offset, int64_t max);
+
+/* ----------------------------------------------------------------------------------------------- replies */
+
+/* For the reply that follows. */
+void http_add_header(struct http_request *r, const char *name, const char *value);
+
+void http_reply(struct http_request *r, unsigned status, const char *type, const char *text, size_t len);
+void http_reply_json(struct http_request *r, unsigned status, json_t *body_take);
+
+/* The bytes of a file, or those that the request asks for by Range (or Azure's x-ms-range): 200, 206 or 416.
+ */
+void http_reply_file(struct http_request *r, int fd_take, const char *type);
+/* The same of what a function writes: `size` bytes to fd, on a thread of its own; -EPIPE when nobody wants
+ * more. release is called once, after it. */
+typedef int http_write_fn(void *data, int fd);
+void http_reply_stream(struct http_request *r, int64_t size, const char *type, http_write_fn *write,
+                       void *data, void (*release)(void *data));
+
+#endif
