@@ -144,10 +144,9 @@ int sandbox_image(struct sandbox *s, const char *path, struct err *err);
 int sandbox_base(const struct sandbox *s, const struct spawn_request *r, struct err *err);
 /* Mounts an empty file system for a mask; its root as a descriptor, or -errno. */
 int sandbox_mask(const char *name, struct err *err);
-/* The same over a scratch directory. The machine that is made next gets a copy; ours goes with
- * sandbox_drop_disk. */
-int sandbox_disk(const char *scratch, uint64_t size, struct err *err);
-void sandbox_drop_disk(const char *scratch);
+/* A file system that is mounted nowhere yet, and its place in a new machine: over its scratch directory. */
+int sandbox_disk(uint64_t size, struct err *err);
+int sandbox_attach_disk(const char *scratch, int fd, struct err *err);
 /* In the new process: builds the root file system and enters it. */
 int sandbox_enter(const struct sandbox *s, const struct spawn_request *r, int image, struct err *err);
 

@@ -14,7 +14,7 @@ static const int64_t interrupt_wait = 15 * SECOND / 2, terminate_wait = 5 * SECO
 /* For what holds the output open after the end of the command; a terminal only empties. */
 static const int64_t terminal_wait = SECOND / 10;
 static const int64_t output_wait = 10 * SECOND;
-static const int64_t count_wait = SECOND / 5;
+static const int64_t count_wait = SECOND / 5;    /* between two looks at how many processes there are */
 static const int64_t rekill_wait = SECOND / 100; /* then what was forked while all was killed is killed */
 
 static void command_release(struct command *c)

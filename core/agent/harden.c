@@ -125,7 +125,7 @@ void harden_limits(const struct spawn_request *r)
         core.rlim_cur = 0;
         (void)setrlimit(RLIMIT_CORE, &core);
     }
-    set_limit(RLIMIT_NOFILE, r->files ? r->files : 65536);
+    set_limit(RLIMIT_NOFILE, r->open_files ? r->open_files : 65536);
     set_limit(RLIMIT_NPROC, r->processes);
     set_limit(RLIMIT_DATA, r->data);
     if (score >= 0) /* before the host's own processes, like the jobs of GitHub's runner */

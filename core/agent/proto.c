@@ -285,7 +285,7 @@ void spawn_request_encode(struct buf *b, const struct spawn_request *x)
     wire_add_str(b, x->scratch);
     wire_add_str(b, x->mask);
     wire_add_str(b, x->image);
-    wire_add_str(b, x->runner_files);
+    wire_add_str(b, x->files);
     add_strings(b, x->layers);
     wire_add_str(b, x->hostname);
     wire_add_u32(b, x->no_network);
@@ -294,7 +294,7 @@ void spawn_request_encode(struct buf *b, const struct spawn_request *x)
     wire_add_u64(b, x->disk);
     wire_add_u64(b, x->data);
     wire_add_u64(b, x->shm);
-    wire_add_u32(b, x->files);
+    wire_add_u32(b, x->open_files);
     wire_add_u32(b, x->processes);
     wire_add_u32(b, x->uid);
     add_strings(b, x->argv);
@@ -320,7 +320,7 @@ int spawn_request_decode(const void *payload, size_t len, struct spawn_request *
     x.scratch = wire_str(&w);
     x.mask = wire_str(&w);
     x.image = wire_str(&w);
-    x.runner_files = wire_str(&w);
+    x.files = wire_str(&w);
     x.layers = take_strings(&w);
     x.hostname = wire_str(&w);
     x.no_network = wire_u32(&w) != 0;
@@ -329,7 +329,7 @@ int spawn_request_decode(const void *payload, size_t len, struct spawn_request *
     x.disk = wire_u64(&w);
     x.data = wire_u64(&w);
     x.shm = wire_u64(&w);
-    x.files = wire_u32(&w);
+    x.open_files = wire_u32(&w);
     x.processes = wire_u32(&w);
     x.uid = wire_u32(&w);
     x.argv = take_strings(&w);

@@ -121,10 +121,9 @@ int exec_report_decode(const void *payload, size_t len, struct exec_report *ret)
 enum spawn_what {
     SPAWN_MACHINE, /* answered with a pidfd, with namespaces too when `filtered` */
     SPAWN_MASK,    /* an empty file system for the layer `mask`; answered with its root */
-    SPAWN_DISK,    /* one of `disk` bytes that the machine which comes next has in place of its scratch
-                      directory; answered with its root */
+    SPAWN_DISK,    /* a file system of `disk` bytes, not mounted yet; answered with its root */
 };
-enum { SPAWN_FDS = 4 }; /* with one datagram, at most */
+enum { SPAWN_FDS = 5 }; /* with one datagram, at most */
 struct spawn_request {
     enum spawn_what what;
     const char *scratch;       /* name below the spawner's scratch directory */
@@ -132,15 +131,15 @@ struct spawn_request {
     const char *image;         /* host path; "" for the host's own root */
     const char **layers;       /* decode: owned array; names below scratch/layers, newest first, between the
                                   mask and what is written */
-    const char *runner_files;  /* path inside, of a directory that is in memory; "" for none */
+    const char *files;  /* path inside, of a directory that is in memory; "" for none */
     const char *hostname;      /* [a-z0-9-]+ */
     bool no_network;           /* a network of its own, of a loopback interface only */
     bool filtered;             /* and its network's filter is not its root's to change */
     bool namespaces;           /* its commands may make namespaces and mounts */
-    uint64_t disk;             /* SPAWN_DISK: bytes */
+    uint64_t disk;             /* its size; for a machine: one comes after the control socket */
     uint64_t data;             /* RLIMIT_DATA; 0: as it is, here and below */
     uint64_t shm;              /* bytes of /dev/shm */
-    uint32_t files, processes; /* RLIMIT_NOFILE, RLIMIT_NPROC */
+    uint32_t open_files, processes; /* RLIMIT_NOFILE, RLIMIT_NPROC */
     uint32_t uid;              /* for argv: become this user and group first; 0: stay */
     const char **argv;         /* decode: owned array of borrowed strings */
 };

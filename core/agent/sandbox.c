@@ -296,27 +296,36 @@ int sandbox_mask(const char *name, struct err *err)
     return fd < 0 ? err_errno(err, -errno, "cannot open %s", at) : fd;
 }
 
-int sandbox_disk(const char *scratch, uint64_t size, struct err *err)
+static int set_option(int fs, const char *key, uint64_t value)
 {
-    char at[128], options[64];
+    char text[24];
 
-    if (strchr(scratch, '/') || snprintf(at, sizeof(at), "/scratch/%s", scratch) >= (int)sizeof(at))
-        return err_set(err, -EINVAL, "not a name for a machine: %s", scratch);
-    /* Names take the kernel's memory too. */
-    snprintf(options, sizeof(options), "mode=711,size=%llu,nr_inodes=%llu", (unsigned long long)size,
-             (unsigned long long)(size / 2048 + 1024));
-    if (mount("disk", at, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
-        return err_errno(err, -errno, "cannot mount a file system of the disk's size");
-    int fd = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? err_errno(err, -errno, "cannot open %s", at) : fd;
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+    return fsconfig(fs, FSCONFIG_SET_STRING, key, text, 0);
 }
 
-void sandbox_drop_disk(const char *scratch)
+int sandbox_disk(uint64_t size, struct err *err)
+{
+    _close_ int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+    uint64_t names = size / 2048 + 1024; /* they take the kernel's memory too */
+    int fd = -1;
+
+    if (fs >= 0 && set_option(fs, "size", size) == 0 && set_option(fs, "nr_inodes", names) == 0 &&
+        fsconfig(fs, FSCONFIG_SET_STRING, "mode", "711", 0) == 0 &&
+        fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+        fd = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    return fd < 0 ? err_errno(err, -errno, "cannot make a file system of the disk's size") : fd;
+}
+
+int sandbox_attach_disk(const char *scratch, int fd, struct err *err)
 {
     char at[128];
 
-    snprintf(at, sizeof(at), "/scratch/%s", scratch);
-    (void)umount2(at, MNT_DETACH);
+    if (strchr(scratch, '/') || snprintf(at, sizeof(at), "/scratch/%s", scratch) >= (int)sizeof(at))
+        return err_set(err, -EINVAL, "not a name for a machine: %s", scratch);
+    if (move_mount(fd, "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        return err_errno(err, -errno, "cannot mount the machine's disk");
+    return 0;
 }
 
 int mount_overlay(const struct spawn_request *r, const char *lower, struct err *err)
@@ -430,12 +439,12 @@ static int mount_root(const struct sandbox *s, const struct spawn_request *r, in
  * than all else that a short job does. */
 static int mount_runner_files(const struct spawn_request *r, struct err *err)
 {
-    if (!r->runner_files[0])
+    if (!r->files[0])
         return 0;
-    if (r->runner_files[0] != '/' ||
-        mount("runner", r->runner_files + 1, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=256m") < 0)
-        return err_errno(err, r->runner_files[0] == '/' ? -errno : -EINVAL, "cannot mount %s",
-                         r->runner_files);
+    if (r->files[0] != '/' ||
+        mount("runner", r->files + 1, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=256m") < 0)
+        return err_errno(err, r->files[0] == '/' ? -errno : -EINVAL, "cannot mount %s",
+                         r->files);
     return 0;
 }
 

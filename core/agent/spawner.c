@@ -89,15 +89,20 @@ static void keep_only(int control)
     (void)fcntl(3, F_SETFD, FD_CLOEXEC);
 }
 
-/* The first descriptor is the control socket, the others are cgroup.procs files. */
-static void join_groups(const struct fds *fds)
+/* The first descriptor is the control socket, then perhaps a disk; the others are cgroup.procs files. */
+static void take_descriptors(const struct spawn_request *r, const struct fds *fds)
 {
     struct err err = {0};
+    size_t i = 1;
+    int e = 0;
 
-    for (size_t i = 1; i < fds->n; i++) {
-        if (write(fds->list[i], "0", 1) == 1)
-            continue;
-        err_errno(&err, -errno, "cannot enter a control group");
+    if (r->disk)
+        e = i < fds->n ? sandbox_attach_disk(r->scratch, fds->list[i++], &err)
+                       : err_set(&err, -EBADF, "no disk came with the request");
+    for (; e == 0 && i < fds->n; i++)
+        if (write(fds->list[i], "0", 1) != 1)
+            e = err_errno(&err, -errno, "cannot enter a control group");
+    if (e < 0) {
         tell_failure(fds->list[0], &err);
         _exit(74);
     }
@@ -113,7 +118,7 @@ static void in_sandbox(const struct spawner *sp, const struct spawn_request *r, 
 
     if (read(go, &c, 1) != 1) /* the spawner maps the ids first */
         _exit(72);
-    join_groups(fds);
+    take_descriptors(r, fds);
     keep_only(fds->list[0]);
     harden_limits(r);
     if (sandbox_enter(&sp->sandbox, r, image, &err) < 0) {
@@ -182,8 +187,6 @@ static int spawn_sandbox(struct spawner *sp, const struct spawn_request *r, cons
         close(go[1]);
         in_sandbox(sp, r, image, fds, go[0]);
     }
-    if (r->disk)
-        sandbox_drop_disk(r->scratch);
     fds_add(ret_fds, pidfd);
     int e = pid < 0 ? err_errno(err, -errno, "cannot make namespaces") : map_ids(sp, pid, err);
     close(go[0]);
@@ -203,7 +206,7 @@ static void in_plain(const struct spawn_request *r, const struct fds *fds)
     struct err err = {0};
     sigset_t none;
 
-    join_groups(fds);
+    take_descriptors(r, fds);
     keep_only(fds->list[0]);
     setsid();
     harden_limits(r);
@@ -252,7 +255,7 @@ static int spawner_do(struct spawner *sp, const struct spawn_request *r, const s
         return spawn_plain(sp, r, fds, ret, ret_fds, err);
     if (r->what == SPAWN_MACHINE)
         return spawn_sandbox(sp, r, fds, ret, ret_fds, err);
-    int fd = r->what == SPAWN_MASK ? sandbox_mask(r->mask, err) : sandbox_disk(r->scratch, r->disk, err);
+    int fd = r->what == SPAWN_MASK ? sandbox_mask(r->mask, err) : sandbox_disk(r->disk, err);
     fds_add(ret_fds, fd);
     return fd < 0 ? fd : 0;
 }

@@ -79,7 +79,7 @@ int limits_prepare(struct limits *l, struct groups *groups, const char *name,
 
 void limits_request(const struct limits *l, struct spawn_request *r)
 {
-    r->files = l->want.files;
+    r->open_files = l->want.files;
     if (!l->group.controls[GROUP_PIDS])
         r->processes = l->want.pids;
     if (!l->group.controls[GROUP_MEMORY])

@@ -113,9 +113,10 @@ struct spawner {
     atomic_uint starts; /* how often it was started */
 };
 void spawner_init(struct spawner *s, const char *mode, const char *program, const char *scratch);
-/* Has a machine made and its agent greeted; starts the spawner, again if it has died. groups: cgroup.procs
- * files that its process enters first. ret_namespaces: of network and users, when `filtered`; else NULL. */
-int spawner_request(struct spawner *s, const struct spawn_request *r, const struct fds *groups,
+/* Has a machine made and its agent greeted; starts the spawner, again if it has died. with: borrowed; what
+ * goes with it after the control socket: its disk if it has one, then cgroup.procs files that its process
+ * enters first. ret_namespaces: of network and users, when `filtered`; else NULL. */
+int spawner_request(struct spawner *s, const struct spawn_request *r, const struct fds *with,
                     struct fds *ret_namespaces, struct agent_client *ret, struct err *err);
 /* Has a file system for a mask or a disk made; its root, to be closed, or -errno. */
 int spawner_mount(struct spawner *s, const struct spawn_request *r, struct err *err);

@@ -13,6 +13,8 @@
 static int put_resolver(int upper)
 {
     static const char text[] = "nameserver 10.0.2.3\n";
+
+    (void)unlinkat(upper, "etc/resolv.conf", 0); /* the host's, where masks are in each machine's own layer */
     _close_ int fd =
         openat(upper, "etc/resolv.conf", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 
@@ -24,7 +26,7 @@ static int put_resolver(int upper)
 /* A disk of limited size takes the place of the scratch directory. Without one there is no such limit. */
 static void make_disk(struct machine *m)
 {
-    const struct spawn_request request = {.what = SPAWN_DISK, .scratch = m->id, .disk = m->limits.want.disk};
+    const struct spawn_request request = {.what = SPAWN_DISK, .disk = m->limits.want.disk};
     struct err err = {0};
 
     if (m->ms->no_masks)
@@ -113,14 +115,19 @@ static int sandbox_try(struct machines *ms, const struct machine_spec *spec, str
                                     .mask = mask,
                                     .image = spec->image ? spec->image : "",
                                     .layers = layers,
-                                    .runner_files = m->paths.files,
+                                    .files = m->paths.files,
                                     .hostname = spec->name,
                                     .no_network = spec->network != MACHINE_NET_HOST,
                                     .filtered = nat,
                                     .namespaces = spec->namespaces,
                                     .disk = m->limits.disk >= 0 ? m->limits.want.disk : 0};
     limits_request(&m->limits, &request);
-    r = spawner_request(&ms->sandboxes, &request, &m->limits.procs, &namespaces, &m->client, err);
+    struct fds with = {0};
+    if (request.disk)
+        with.list[with.n++] = m->limits.disk;
+    for (size_t i = 0; i < m->limits.procs.n && with.n < SPAWN_FDS; i++)
+        with.list[with.n++] = m->limits.procs.list[i];
+    r = spawner_request(&ms->sandboxes, &request, &with, &namespaces, &m->client, err);
     return r == 0 && nat ? nat_start(&m->nat, namespaces.list, err) : r;
 }
 

@@ -160,7 +160,7 @@ static int make_pair(int pair[2], struct err *err)
     return 0;
 }
 
-int spawner_request(struct spawner *s, const struct spawn_request *request, const struct fds *groups,
+int spawner_request(struct spawner *s, const struct spawn_request *request, const struct fds *with,
                     struct fds *ret_namespaces, struct agent_client *ret, struct err *err)
 {
     _cleanup_(fds_release) struct fds got = {0};
@@ -171,8 +171,8 @@ int spawner_request(struct spawner *s, const struct spawn_request *request, cons
     if (r < 0)
         return r;
     send.list[0] = pair[1];
-    for (size_t i = 0; i < groups->n && send.n < SPAWN_FDS; i++)
-        send.list[send.n++] = groups->list[i];
+    for (size_t i = 0; i < with->n && send.n < SPAWN_FDS; i++)
+        send.list[send.n++] = with->list[i];
     r = spawner_call(s, request, &send, &got, err);
     close(pair[1]);
     if (r == 0 && got.n != (request->filtered ? 3 : 1))
