@@ -34,7 +34,7 @@ static int checkout_dir(const struct running_step *s, const char *path, struct b
  */
 static int make_room(struct running_step *s, const char *dir, bool clean, struct err *err)
 {
-    _buf_ struct buf command = BUF_INIT, errors = BUF_INIT;
+    _buf_ struct buf errors = BUF_INIT;
     char *const argv[] = {(char[]){"sh"},
                           (char[]){"-c"},
                           (char[]){"mkdir -p -- \"$1\" && cd \"$1\" && { [ \"$2\" = keep ] && [ -e .git ] || "
