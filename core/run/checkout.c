@@ -285,7 +285,7 @@ static size_t count_names(const struct buf *names)
 static int add_uncommitted(struct tree *t, struct err *err)
 {
     const char *path = t->from->path;
-    _buf_ struct buf changed = BUF_INIT, deleted = BUF_INIT, names = BUF_INIT;
+    _buf_ struct buf deleted = BUF_INIT, names = BUF_INIT;
     int r = 0;
 
     if (!t->from->uncommitted || !exists(path, ".git"))
