@@ -53,6 +53,7 @@ static int prepare_scratch(const char *state_dir, char **ret, struct err *err)
         r = -errno;
     if (r < 0)
         return err_errno(err, r, "cannot make %s", path);
+    dir_set_apart(path);
     _closedir_ DIR *dir = opendir(path);
     struct dirent *e;
     while (dir && (e = readdir(dir))) {
