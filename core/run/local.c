@@ -61,6 +61,11 @@ static void only_linked(struct store *st, struct buf *ret)
     repo_row_unref(repo);
 }
 
+static bool mirrored(void *data, const char *repository)
+{
+    return remote_mirrored(run_of(data)->e->remotes, repository);
+}
+
 static int checkout(void *data, const struct checkout *what, struct checked_out *ret, struct err *err)
 {
     const struct run *run = run_of(data);
@@ -125,6 +130,16 @@ static int artifact_put(void *data, const struct upload *what, int tar_fd, struc
     return 0;
 }
 
+/* A repository's artifacts are for its own runs. */
+static bool is_of_repository(const struct local_outside *l, int64_t run_id)
+{
+    const struct run_row *row = store_get_run(store_of(l), run_id);
+    bool is = row && str_eq_ascii_nocase(row->repository, run_of(l)->row.repository);
+
+    run_row_unref(row);
+    return is;
+}
+
 static int artifact_ids(void *data, int64_t run_id, json_t **ret, struct err *err)
 {
     struct store *st = store_of(data);
@@ -132,6 +147,9 @@ static int artifact_ids(void *data, int64_t run_id, json_t **ret, struct err *er
     int64_t ids[64], after = 0;
     ssize_t n;
 
+    if (run_id && !is_of_repository(data, run_id))
+        return err_set(err, -ENOENT, "there is no run %lld of %s", (long long)run_id,
+                       run_of(data)->row.repository);
     run_id = run_id ? run_id : run_of(data)->row.id;
     while (list && (n = artifact_list(st, run_id, after, ids, ARRAY_LEN(ids))) > 0) {
         for (ssize_t i = 0; i < n; i++) {
@@ -281,6 +299,7 @@ struct job_outside local_outside_functions(struct local_outside *l)
 {
     return (struct job_outside){.data = l,
                                 .action = action,
+                                .mirrored = mirrored,
                                 .checkout = checkout,
                                 .artifact_put = artifact_put,
                                 .artifact_list = artifact_ids,

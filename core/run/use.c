@@ -6,7 +6,7 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-enum { MANIFEST_MAX = 1024 * 1024, NEST_MAX = 9 /* GitHub's runner: composites ten deep */ };
+enum { MANIFEST_MAX = 1024 * 1024, NEST_MAX = 9 /* GitHub's runner: composites ten deep */, USES_MAX = 2000 };
 
 struct use *use_get(struct running_job *j, struct use *outer, const struct workflow_step *def)
 {
@@ -22,6 +22,7 @@ struct use *use_get(struct running_job *j, struct use *outer, const struct workf
     u->def = def;
     u->next = j->uses;
     j->uses = u;
+    j->n_uses++;
     return u;
 }
 
@@ -119,6 +120,15 @@ static int fetch(struct use *u, const char *dir, struct step_output *log, struct
     return r;
 }
 
+/* Toolchains can be downloaded by those who have the real action at hand. */
+static bool is_replaced(const struct use *u)
+{
+    const struct job_outside *outside = u->job->spec->outside;
+
+    return u->builtin->replaceable && outside && outside->mirrored &&
+           outside->mirrored(outside->data, u->builtin->repository);
+}
+
 /* Where actions stand in the machine: beside the temporary directory, as on GitHub. */
 static void actions_dir(const struct use *u, struct buf *ret)
 {
@@ -187,8 +197,9 @@ static int remote_dir(struct use *u, struct step_output *log, struct err *err)
     if (r < 0)
         return r;
     u->builtin = builtin_action_find(u->repository, buf_str(&path));
-    if (u->builtin)
+    if (u->builtin && !is_replaced(u))
         return 0;
+    u->builtin = NULL;
     actions_dir(u, &root);
     buf_addf(&root, "/%s/%s", u->repository, u->ref);
     r = fetch(u, buf_str(&root), log, err);
@@ -263,6 +274,10 @@ int use_load(struct use *u, bool remote_only, struct step_output *log, struct er
 
     if (u->action || u->builtin || use_is_docker(u) || (remote_only && use_is_local(u)))
         return 0;
+    if (u->job->n_uses > USES_MAX)
+        return err_set(err, -E2BIG,
+                       "The actions of this job use more than %d actions: does one of them use itself?",
+                       USES_MAX);
     if (nesting(u) > NEST_MAX)
         return err_set(err, -ELOOP, "Composite action depth exceeded max depth %d", NEST_MAX);
     if (!u->dir)
