@@ -1,6 +1,7 @@
 /* The store: rows that are seen once committed, groups, changes, logs and their views, recovery. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 /* clang-format off */
 #include <cmocka.h>
@@ -334,7 +335,7 @@ static void nothing_reported_is_lost_by_kill_9(void **state)
 }
 
 /* Readers beside a writer never see half a group. */
-static volatile bool stop_reading;
+static atomic_bool stop_reading;
 
 static void *read_pairs(void *arg)
 {
