@@ -126,22 +126,22 @@ enum spawn_what {
 enum { SPAWN_FDS = 5 }; /* with one datagram, at most */
 struct spawn_request {
     enum spawn_what what;
-    const char *scratch;       /* name below the spawner's scratch directory */
-    const char *mask;          /* a layer over the lower one; "" for none */
-    const char *image;         /* host path; "" for the host's own root */
-    const char **layers;       /* decode: owned array; names below scratch/layers, newest first, between the
-                                  mask and what is written */
-    const char *files;  /* path inside, of a directory that is in memory; "" for none */
-    const char *hostname;      /* [a-z0-9-]+ */
-    bool no_network;           /* a network of its own, of a loopback interface only */
-    bool filtered;             /* and its network's filter is not its root's to change */
-    bool namespaces;           /* its commands may make namespaces and mounts */
-    uint64_t disk;             /* its size; for a machine: one comes after the control socket */
-    uint64_t data;             /* RLIMIT_DATA; 0: as it is, here and below */
-    uint64_t shm;              /* bytes of /dev/shm */
+    const char *scratch;  /* name below the spawner's scratch directory */
+    const char *mask;     /* a layer over the lower one; "" for none */
+    const char *image;    /* host path; "" for the host's own root */
+    const char **layers;  /* decode: owned array; names below scratch/layers, newest first, between the
+                             mask and what is written */
+    const char *files;    /* path inside, of a directory that is in memory; "" for none */
+    const char *hostname; /* [a-z0-9-]+ */
+    bool no_network;      /* a network of its own, of a loopback interface only */
+    bool filtered;        /* and its network's filter is not its root's to change */
+    bool namespaces;      /* its commands may make namespaces and mounts */
+    uint64_t disk;        /* its size; for a machine: one comes after the control socket */
+    uint64_t data;        /* RLIMIT_DATA; 0: as it is, here and below */
+    uint64_t shm;         /* bytes of /dev/shm */
     uint32_t open_files, processes; /* RLIMIT_NOFILE, RLIMIT_NPROC */
-    uint32_t uid;              /* for argv: become this user and group first; 0: stay */
-    const char **argv;         /* decode: owned array of borrowed strings */
+    uint32_t uid;                   /* for argv: become this user and group first; 0: stay */
+    const char **argv;              /* decode: owned array of borrowed strings */
 };
 enum { SPAWN_MAX = 64 * 1024 };
 void spawn_request_encode(struct buf *b, const struct spawn_request *x);

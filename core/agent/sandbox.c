@@ -443,8 +443,7 @@ static int mount_runner_files(const struct spawn_request *r, struct err *err)
         return 0;
     if (r->files[0] != '/' ||
         mount("runner", r->files + 1, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=256m") < 0)
-        return err_errno(err, r->files[0] == '/' ? -errno : -EINVAL, "cannot mount %s",
-                         r->files);
+        return err_errno(err, r->files[0] == '/' ? -errno : -EINVAL, "cannot mount %s", r->files);
     return 0;
 }
 

@@ -2,6 +2,8 @@
 #include "runfs/io.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -130,6 +132,17 @@ int make_dirs(const char *path, mode_t mode)
         *p = '/';
     }
     return mkdir(copy, mode) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+void dir_set_apart(const char *dir)
+{
+    _close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int flags;
+
+    if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0 || (flags & FS_TOPDIR_FL))
+        return;
+    flags |= FS_TOPDIR_FL;
+    (void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
 }
 
 static int64_t clock_ns(clockid_t clock)

@@ -55,6 +55,7 @@ static int prepare_scratch(const char *state_dir, char **ret, struct err *err)
         r = -errno;
     if (r < 0)
         return err_errno(err, r, "cannot make %s", path);
+    dir_set_apart(path);
     *ret = TAKE(path);
     return 0;
 }

@@ -467,6 +467,12 @@ const struct expr *use_stage_if(struct use *u, enum stage stage)
     return u->builtin ? builtin_if(u) : stage == STAGE_PRE ? u->action->pre_if : u->action->post_if;
 }
 
+static void replace(json_t **to, json_t *value_take)
+{
+    json_decref(*to);
+    *to = value_take;
+}
+
 /* Its post will run, behind those that are registered later. */
 static void register_post(struct running_step *s, struct use *u)
 {
@@ -476,9 +482,9 @@ static void register_post(struct running_step *s, struct use *u)
         u->name = strdup(s->name);
     if (u->registered || !use_has_stage(u, STAGE_POST))
         return;
-    u->env = json_incref(s->env);
-    u->overrides = json_incref(s->scope->overrides);
-    u->contexts = json_copy(s->scope->contexts);
+    replace(&u->env, json_incref(s->env));
+    replace(&u->overrides, json_incref(s->scope->overrides));
+    replace(&u->contexts, json_copy(s->scope->contexts)); /* one inside of a composite has those of its pre */
     u->next_post = j->posts;
     j->posts = u;
     u->registered = true;

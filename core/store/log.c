@@ -13,9 +13,9 @@
 struct log_writer {
     struct store *st; /* borrowed */
     int64_t run_id;
-    pthread_mutex_t lock; /* guards all below */
-    int log_fd, idx_fd;
-    uint64_t log_end, idx_end;
+    pthread_mutex_t lock;        /* guards all below */
+    int log_fd, idx_fd;          /* idx_fd: -1 until the head is full */
+    uint64_t log_end, n;         /* where the next byte goes; records so far */
     int64_t last_job, last_step; /* who spoke last */
     bool at_line_start;
 };
@@ -46,24 +46,51 @@ static int log_create(struct store *st, int64_t run_id, const char *suffix)
     return fd < 0 ? -errno : fd;
 }
 
+static uint64_t head_count(const struct log_record *head, size_t len)
+{
+    uint64_t n = 0;
+
+    while (n < len / sizeof(*head) && n < LOG_HEAD_RECORDS && head[n].len)
+        n++;
+    return n;
+}
+
+/* The last record when the head is full and others may have followed it. */
+static int resume_index(struct log_writer *w, struct log_record *last)
+{
+    struct stat st;
+
+    w->idx_fd = log_create(w->st, w->run_id, "idx");
+    if (w->idx_fd < 0)
+        return w->idx_fd;
+    if (fstat(w->idx_fd, &st) < 0)
+        return -errno;
+    uint64_t more = (uint64_t)st.st_size / sizeof(*last);
+    if (more == 0)
+        return 0;
+    ssize_t n = pread(w->idx_fd, last, sizeof(*last), (off_t)((more - 1) * sizeof(*last)));
+    w->n += more;
+    return n == (ssize_t)sizeof(*last) ? 0 : n < 0 ? -errno : -EIO;
+}
+
 /* Goes on behind the last whole record. */
 static int log_resume(struct log_writer *w)
 {
-    struct log_record last;
-    struct stat st;
+    struct log_record head[LOG_HEAD_RECORDS], last;
+    ssize_t n = pread(w->log_fd, head, sizeof(head), 0);
 
     w->at_line_start = true;
-    if (fstat(w->idx_fd, &st) < 0)
+    w->log_end = LOG_BYTES_AT;
+    if (n < 0)
         return -errno;
-    w->idx_end = (uint64_t)st.st_size / sizeof(last) * sizeof(last);
-    if (w->idx_end == 0)
+    w->n = head_count(head, (size_t)n);
+    if (w->n == 0)
         return 0;
-    ssize_t n = pread(w->idx_fd, &last, sizeof(last), (off_t)(w->idx_end - sizeof(last)));
-    if (n != (ssize_t)sizeof(last))
-        return n < 0 ? -errno : -EIO;
+    last = head[w->n - 1];
+    int r = w->n == LOG_HEAD_RECORDS ? resume_index(w, &last) : 0;
     w->log_end = last.offset + last.len;
     w->at_line_start = false;
-    return 0;
+    return r;
 }
 
 int log_writer_open(struct store *st, int64_t run_id, struct log_writer **ret, struct err *err)
@@ -75,11 +102,7 @@ int log_writer_open(struct store *st, int64_t run_id, struct log_writer **ret, s
     *w = (struct log_writer){.st = st, .run_id = run_id, .idx_fd = -1};
     pthread_mutex_init(&w->lock, NULL);
     w->log_fd = log_create(st, run_id, "log");
-    int r = w->log_fd < 0 ? w->log_fd : 0;
-    if (r == 0) {
-        w->idx_fd = log_create(st, run_id, "idx");
-        r = w->idx_fd < 0 ? w->idx_fd : log_resume(w);
-    }
+    int r = w->log_fd < 0 ? w->log_fd : log_resume(w);
     if (r < 0) {
         log_writer_close(w);
         return err_errno(err, r, "cannot open the log of run %lld", (long long)run_id);
@@ -111,6 +134,40 @@ static int pwritev_all(int fd, struct iovec *iov, int n, uint64_t off)
     return 0;
 }
 
+/* Readers are in this process: none sees half a record of the head. */
+static int put_in_head(struct log_writer *w, const struct log_record *records, size_t n)
+{
+    pthread_mutex_lock(&w->st->log_lock);
+    int r = pwrite_all(w->log_fd, records, n * sizeof(*records), (off_t)(w->n * sizeof(*records)));
+    pthread_mutex_unlock(&w->st->log_lock);
+    return r;
+}
+
+static int put_in_index(struct log_writer *w, uint64_t at, const struct log_record *records, size_t n)
+{
+    if (w->idx_fd < 0 && (w->idx_fd = log_create(w->st, w->run_id, "idx")) < 0)
+        return w->idx_fd;
+    off_t off = (off_t)((at - LOG_HEAD_RECORDS) * sizeof(*records));
+    int r = pwrite_all(w->idx_fd, records, n * sizeof(*records), off);
+    if (r < 0 && ftruncate(w->idx_fd, off) < 0)
+        log_warning("store", "run %lld: a torn log record stays: %s", (long long)w->run_id,
+                    strerrordesc_np(errno));
+    return r;
+}
+
+/* Makes the bytes behind log_end visible, or nothing of them. */
+static int put_records(struct log_writer *w, const struct log_record *records, size_t n)
+{
+    static const struct log_record none[2];
+    uint64_t room = w->n < LOG_HEAD_RECORDS ? LOG_HEAD_RECORDS - w->n : 0;
+    size_t head = n < room ? n : (size_t)room;
+    int r = n > head ? put_in_index(w, w->n + head, records + head, n - head) : 0;
+
+    if (r == 0 && head && (r = put_in_head(w, records, head)) < 0)
+        (void)put_in_head(w, none, head);
+    return r;
+}
+
 int log_append(struct log_writer *w, int attempt, int64_t job_id, int64_t step_id, enum log_stream stream,
                const char *label, const void *data, size_t len, struct err *err)
 {
@@ -125,7 +182,7 @@ int log_append(struct log_writer *w, int attempt, int64_t job_id, int64_t step_i
     pthread_mutex_lock(&w->lock);
     bool other = job_id != w->last_job || step_id != w->last_step;
     if (other) {
-        if (w->log_end > 0)
+        if (w->n > 0)
             buf_adds(&header, w->at_line_start ? "\n" : "\n\n");
         buf_addf(&header, "==> %s <==\n", label);
     }
@@ -146,16 +203,13 @@ int log_append(struct log_writer *w, int attempt, int64_t job_id, int64_t step_i
     struct iovec iov[2] = {{header.ptr, header.len}, {(void *)(uintptr_t)data, len}};
     int r = pwritev_all(w->log_fd, iov, 2, w->log_end);
     if (r == 0)
-        r = pwrite_all(w->idx_fd, records, sizeof(records[0]) * (size_t)n, (off_t)w->idx_end);
+        r = put_records(w, records, (size_t)n);
     if (r == 0) {
         w->log_end += header.len + len;
-        w->idx_end += sizeof(records[0]) * (size_t)n;
+        w->n += (uint64_t)n;
         w->last_job = job_id;
         w->last_step = step_id;
         w->at_line_start = ((const char *)data)[len - 1] == '\n';
-    } else if (ftruncate(w->idx_fd, (off_t)w->idx_end) < 0) {
-        log_warning("store", "run %lld: a torn log record stays: %s", (long long)w->run_id,
-                    strerrordesc_np(errno));
     }
     pthread_mutex_unlock(&w->lock);
     if (r < 0)

@@ -17,7 +17,7 @@ struct log_view {
     struct store *st; /* borrowed */
     struct log_select select;
     int log_fd, idx_fd;
-    uint64_t idx_read;  /* bytes of the index that are in spans */
+    uint64_t n_read;    /* records that are in spans */
     struct span *spans; /* owned; neighbours that touch are one */
     size_t n, cap;
     int64_t size;
@@ -60,32 +60,52 @@ static int view_add(struct log_view *v, const struct log_record *r)
     return 0;
 }
 
+/* Records from number `from` on: how many, 0 at the present end, -errno. Fewer than max also where the head
+ * ends. */
+static ssize_t read_records(struct log_view *v, uint64_t from, struct log_record *to, size_t max)
+{
+    bool head = from < LOG_HEAD_RECORDS;
+    int *fd = head ? &v->log_fd : &v->idx_fd;
+    ssize_t n;
+
+    if (*fd < 0 && (*fd = view_open_file(v, head ? "log" : "idx")) < 0)
+        return *fd == -ENOENT ? 0 : *fd;
+    if (head && max > LOG_HEAD_RECORDS - from)
+        max = (size_t)(LOG_HEAD_RECORDS - from);
+    off_t at = (off_t)((from - (head ? 0 : LOG_HEAD_RECORDS)) * sizeof(*to));
+    if (head)
+        pthread_mutex_lock(&v->st->log_lock);
+    while ((n = pread(*fd, to, max * sizeof(*to), at)) < 0 && errno == EINTR)
+        ;
+    int error = errno;
+    if (head)
+        pthread_mutex_unlock(&v->st->log_lock);
+    if (n < 0)
+        return -error;
+    n /= (ssize_t)sizeof(*to);
+    for (ssize_t i = 0; head && i < n; i++)
+        if (to[i].len == 0)
+            return i;
+    return n;
+}
+
 /* Takes in the records that came since. */
 static int view_refresh(struct log_view *v)
 {
     struct log_record records[256];
+    ssize_t n;
 
-    if (v->idx_fd < 0) {
-        v->idx_fd = view_open_file(v, "idx");
-        if (v->idx_fd < 0)
-            return v->idx_fd == -ENOENT ? 0 : v->idx_fd;
-    }
-    for (;;) {
-        ssize_t n = pread(v->idx_fd, records, sizeof(records), (off_t)v->idx_read);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        size_t whole = (size_t)n / sizeof(records[0]);
-        for (size_t i = 0; i < whole; i++) {
+    while ((n = read_records(v, v->n_read, records, ARRAY_LEN(records))) > 0) {
+        for (ssize_t i = 0; i < n; i++) {
             int r = selected(&v->select, &records[i]) ? view_add(v, &records[i]) : 0;
             if (r < 0)
                 return r;
-            v->idx_read += sizeof(records[0]);
+            v->n_read++;
         }
-        if (whole < ARRAY_LEN(records))
+        if (n < (ssize_t)ARRAY_LEN(records) && v->n_read != LOG_HEAD_RECORDS)
             return 0;
     }
+    return (int)n;
 }
 
 static void view_release(struct log_view *v)
@@ -190,21 +210,17 @@ struct log_sizes log_step_sizes(struct store *st, int64_t run_id, int64_t step_i
     struct log_view v = {.st = st, .select = select, .log_fd = -1, .idx_fd = -1};
     struct log_sizes sizes = {0};
     struct log_record records[256];
-    off_t at = 0;
-    ssize_t n = 0;
+    uint64_t at = 0;
+    ssize_t n;
 
-    v.idx_fd = view_open_file(&v, "idx");
-    while (v.idx_fd >= 0 &&
-           (n = pread(v.idx_fd, records, sizeof(records), at)) >= (ssize_t)sizeof(records[0])) {
-        for (size_t i = 0; i < (size_t)n / sizeof(records[0]); i++) {
+    for (; (n = read_records(&v, at, records, ARRAY_LEN(records))) > 0; at += (uint64_t)n)
+        for (ssize_t i = 0; i < n; i++) {
             if (!selected(&select, &records[i]))
                 continue;
             sizes.log += records[i].len;
             sizes.out += records[i].stream == LOG_STDOUT ? records[i].len : 0;
             sizes.err += records[i].stream == LOG_STDERR ? records[i].len : 0;
         }
-        at += n / (ssize_t)sizeof(records[0]) * (ssize_t)sizeof(records[0]);
-    }
     view_release(&v);
     return sizes;
 }

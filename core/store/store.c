@@ -166,6 +166,7 @@ static int store_init(struct store *st, const char *dir, struct err *err)
     r = store_lock(st, err);
     if (r < 0)
         return r;
+    dir_set_apart(st->dir);
     buf_addf(&logs, "%s/logs", st->dir);
     db_path(st, &db);
     if (!buf_ok(&logs) || !buf_ok(&db))
@@ -193,6 +194,7 @@ int store_open(const char *state_dir, struct store **ret, struct err *err)
     pthread_mutex_init(&st->notify_lock, NULL);
     pthread_mutex_init(&st->pool_lock, NULL);
     pthread_mutex_init(&st->saves_lock, NULL);
+    pthread_mutex_init(&st->log_lock, NULL);
     cache_init(&st->cache);
     int r = store_init(st, state_dir, err);
     if (r < 0) {
@@ -229,6 +231,7 @@ void store_close(struct store *st)
     pthread_mutex_destroy(&st->notify_lock);
     pthread_mutex_destroy(&st->pool_lock);
     pthread_mutex_destroy(&st->saves_lock);
+    pthread_mutex_destroy(&st->log_lock);
     free(st->changes);
     free(st->dir);
     free(st);

@@ -47,7 +47,8 @@ struct store {
     } subscribers[MAX_SUBSCRIBERS];
     size_t n_subscribers;
     pthread_mutex_t pool_lock;
-    struct conn *idle; /* owned readers that nobody uses now */
+    pthread_mutex_t log_lock; /* a log's head is read or written */
+    struct conn *idle;        /* owned readers that nobody uses now */
     pthread_mutex_t saves_lock;
     struct cache_save *saves; /* of caches that are being saved, each owned by who saves it */
     struct cache cache;

@@ -29,6 +29,12 @@ int write_file_atomic(const char *path, const void *data, size_t len, mode_t mod
 
 /* mkdir -p. */
 int make_dirs(const char *path, mode_t mode);
+/*
+ * Has the directories that are made in dir spread over the disk, each with its own neighbourhood (ext4, the T
+ * of chattr(1); elsewhere nothing). ext4 without a journal searches past every inode of the neighbourhood
+ * that was freed a moment ago: what makes and removes many files all the time should not be beside others.
+ */
+void dir_set_apart(const char *dir);
 
 /* rm -rf below and including path, by descriptors, never across a symbolic link or into another mount
  * (-EXDEV). Depth costs neither descriptors nor stack. Fine when there is nothing. */

@@ -312,9 +312,10 @@ int store_recover(struct store *st, struct err *err);
  */
 
 /*
- * A run's log: STATE/logs/NNN/RUN.log, every byte that its jobs printed, in order of arrival, and RUN.idx,
- * fixed-size records (offset, length, time, attempt, job, step, stream). Everything shown is a view: of a
- * run's attempt, a job, a step, of some streams. A torn last record (crash) is ignored and overwritten.
+ * A run's log: STATE/logs/NNN/RUN.log, every byte that its jobs printed, in order of arrival, and fixed-size
+ * records of them (offset, length, time, attempt, job, step, stream): the first ones at the head of that
+ * file, the others in RUN.idx. Everything shown is a view: of a run's attempt, a job, a step, of some
+ * streams. A torn last record (crash) is ignored and overwritten.
  */
 enum log_stream {
     LOG_STDOUT = 1,

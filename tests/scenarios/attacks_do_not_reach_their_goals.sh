@@ -17,7 +17,7 @@ fi
 workflow "$T/after.yml" 'echo still here'
 n=$(rf_drop "$T/after.yml")
 equal 'a job afterwards' success "$(cat "$M/runs/$n/conclusion")"
-nothing_left() { [ -z "$(find "$STATE/machines" -mindepth 1 -maxdepth 1 -not -name spare)" ]; }
+nothing_left() { [ -z "$(find "$STATE/machines" -mindepth 1 -maxdepth 1 -not -name spare -not -name layers)" ]; }
 rf_wait 20 nothing_left
 no_groups() { [ -z "$(find /sys/fs/cgroup -maxdepth 6 -path '*/runfs-*' -name 'm[0-9]*' -path "*-$(daemon_pid)/*")" ]; }
 rf_wait 20 no_groups

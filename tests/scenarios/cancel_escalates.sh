@@ -1,3 +1,4 @@
+# waits
 # Cancel asks as GitHub's runner does: SIGINT, after 7.5 s SIGTERM, after 2.5 s more everything is killed, whatever it ignores.
 . "$(dirname "$0")/lib.sh"
 rf_mount

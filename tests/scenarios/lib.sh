@@ -12,7 +12,11 @@ M=$T/mnt
 export XDG_STATE_HOME=$T/xdg TMPDIR=$T
 PYTHON=/usr/bin/python3
 # What a sanitizer finds in a daemon is a failure of the scenario.
-export ASAN_OPTIONS=log_path=$T/sanitizer UBSAN_OPTIONS=log_path=$T/sanitizer:print_stacktrace=1 TSAN_OPTIONS=log_path=$T/sanitizer:suppressions=$here/tests/tsan.supp
+for name in ASAN UBSAN TSAN; do # what the environment says of them goes on
+    declare -x "${name}_OPTIONS=$(printenv "${name}_OPTIONS"):log_path=$T/sanitizer"
+done
+UBSAN_OPTIONS+=:print_stacktrace=1
+TSAN_OPTIONS+=:suppressions=$here/tests/tsan.supp
 children=() # pids of a scenario's own helpers that it may leave to the end
 mounts=()   # where rf_mount mounted
 

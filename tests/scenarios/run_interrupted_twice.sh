@@ -2,11 +2,12 @@
 . "$(dirname "$0")/lib.sh"
 mark=rf-interrupt-$$
 workflow "$T/deaf.yml" "trap '' INT TERM; export MARK=$mark; echo begun; while :; do sleep 0.1; done"
+workflow "$T/polite.yml" "export MARK=$mark; echo begun; while :; do sleep 0.1; done"
 left() { grep -lzs "^MARK=$mark\$" /proc/[0-9]*/environ; }
 none_left() { [ -z "$(left)" ]; }
-start() {
+start() { # FILE
     : >"$T/out"
-    env --default-signal=INT,TERM "$RUNFS" run --state "$STATE" "$T/deaf.yml" >"$T/out" 2>"$T/err" &
+    env --default-signal=INT,TERM "$RUNFS" run --state "$STATE" "$1" >"$T/out" 2>"$T/err" &
     pid=$!
     children=("$pid")
     rf_wait 15 grep -q '^begun' "$T/out"
@@ -17,7 +18,7 @@ finish() {
     children=()
     rf_wait 5 none_left
 }
-start
+start "$T/deaf.yml"
 begun=$(date +%s%N)
 kill -INT "$pid"
 rf_wait 5 grep -q 'Ctrl-C again' "$T/err"
@@ -26,8 +27,8 @@ rf_wait 5 gone "$pid"
 finish
 equal 'two of them' 130 "$code"
 [ $((($(date +%s%N) - begun) / 1000000)) -lt 7000 ] || fail 'the second one did not hurry it'
-start
+start "$T/polite.yml"
 kill -TERM "$pid"
 finish
 equal 'SIGTERM' 130 "$code"
-contains 'what became of it' "$(cat "$T/out")" 'deaf.yml: cancelled'
+contains 'what became of it' "$(cat "$T/out")" 'polite.yml: cancelled'

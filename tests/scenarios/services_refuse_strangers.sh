@@ -1,6 +1,6 @@
 # limit: 400
 # The services that actions speak to, spoken to by hand: what a token opens and what it does not, addresses that expire, blocks in
-# any order, ranges, and what a hostile peer cannot do. 200 MB go through in constant memory.
+# any order, ranges, and what a hostile peer cannot do. 60 MB go through in constant memory.
 . "$(dirname "$0")/lib.sh"
 need curl
 need jq
@@ -121,9 +121,9 @@ equal 'its reservation goes with the job' closed "$(ask close 11)"
 open_job 1 11 refs/heads/topic - 3600 && mine=$token
 contains 'so the key is free again' "$(reserve "$mine" half)" '200'
 
-# ---- 200 MB up and down
+# ---- 60 MB up and down
 before=$(ask memory)
-head -c 200000000 /dev/urandom >"$T/in/data" && (cd "$T/in" && zip -q0r "$T/big.zip" .)
+head -c 60000000 /dev/urandom >"$T/in/data" && (cd "$T/in" && zip -q0r "$T/big.zip" .)
 upload=$(create "$mine" 1 big | cut -d' ' -f2- | jq -r .signed_upload_url)
 equal 'put' 201 "$(curl -s -m 200 -o /dev/null -w '%{http_code}' -T "$T/big.zip" -H 'x-ms-blob-type: BlockBlob' "$upload")"
 contains 'finalize' "$(finalize "$mine" 1 big "$(stat -c %s "$T/big.zip")")" '200 {"ok":true'
@@ -133,7 +133,7 @@ for i in 1 2 3 4; do curl -s -m 60 "$get" 2>/dev/null | head -c "${i}00000" >/de
 equal 'still there' 200 "$(status_of -r 0-9 "$get" | sed s/206/200/)"
 grown=$(($(ask memory) - before))
 say "memory grew by $grown KiB at its peak"
-[ "$grown" -lt $((${SAN_MEMORY:-0} + 40000)) ] || [ "${BUILD%-*san}" != "$BUILD" ] || fail "200 MB made the process grow by $grown KiB"
+[ "$grown" -lt $((${SAN_MEMORY:-0} + 20000)) ] || [ "${BUILD%-*san}" != "$BUILD" ] || fail "60 MB made the process grow by $grown KiB"
 pid=$services_PID
 eval "exec ${services[1]}>&-"
 rf_wait 60 gone "$pid"

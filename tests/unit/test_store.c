@@ -1,6 +1,7 @@
 /* The store: rows that are seen once committed, groups, changes, logs and their views, recovery. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 /* clang-format off */
 #include <cmocka.h>
@@ -245,8 +246,14 @@ static void a_view_follows_what_is_appended(void **state)
         log_append(w, 1, 2, 2, LOG_STDOUT, "b", "y", 1, NULL);
         assert_int_equal(log_view_read(v, &byte, 1, i), 1);
         assert_int_equal(byte, 'x');
+        if (i % 50 == 25) { /* a writer goes on where the last one ended: at the head, behind it */
+            log_writer_close(w);
+            assert_int_equal(log_writer_open(st, run, &w, NULL), 0);
+        }
     }
     assert_int_equal(log_view_size(v), 1000);
+    assert_int_equal(log_size(st, &s), 1000);
+    assert_int_equal(log_step_sizes(st, run, 2).out, 1000);
     log_view_close(v);
     log_writer_close(w);
 }
@@ -328,7 +335,7 @@ static void nothing_reported_is_lost_by_kill_9(void **state)
 }
 
 /* Readers beside a writer never see half a group. */
-static volatile bool stop_reading;
+static atomic_bool stop_reading;
 
 static void *read_pairs(void *arg)
 {
