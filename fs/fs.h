@@ -18,6 +18,7 @@ struct fs {
     struct store *store;          /* borrowed */
     struct engine *engine;        /* borrowed */
     struct machines *machines;    /* borrowed */
+    struct server *server;        /* borrowed; NULL: none */
     char *mount_point, *log_path; /* owned by the caller */
     int64_t started_at;
     uid_t uid;
@@ -132,12 +133,12 @@ show_fn show_job_status, show_job_conclusion, show_job_exit_code, show_job_name,
 show_fn show_step_status, show_step_outcome, show_step_conclusion, show_step_exit_code, show_step_name,
     show_step_script, show_step_env, show_step_cwd, show_step_why, show_step_summary, show_step_duration,
     show_output;
-show_fn show_config, show_var, show_label, show_run_artifacts, show_caches;
+show_fn show_config, show_token, show_var, show_label, show_run_artifacts, show_caches;
 
 extern const struct name_class class_events, class_workflows, class_drafts, class_repos, class_repo_workflows,
     class_errors, class_runs, class_active_runs, class_failed_runs, class_run_workflows, class_runs_of,
     class_jobs, class_needs, class_steps, class_job_outputs, class_step_outputs, class_config, class_labels,
-    class_secrets, class_vars, class_artifacts, class_caches;
+    class_disabled, class_webhook, class_secrets, class_vars, class_tokens, class_artifacts, class_caches;
 
 extern const struct verb run_verbs[], job_verbs[], step_verbs[];
 
@@ -159,6 +160,7 @@ void mounted_free(struct mounted *m);
 
 int cmd_mount(int argc, char **argv);
 int cmd_umount(int argc, char **argv);
+int cmd_token(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_sh(int argc, char **argv);
 int cmd_lint(int argc, char **argv);

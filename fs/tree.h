@@ -47,6 +47,7 @@ enum owner {
     OWN_CONFIG,
     OWN_SECRET,
     OWN_VAR,
+    OWN_TOKEN,
     OWN_ARTIFACT,
     OWN_CACHE
 };

@@ -181,7 +181,7 @@ static void put_reason(struct fs *fs, const char *dir, const char *name, const c
 
 static int set_setting(struct fs *fs, enum setting_kind kind, const char *name, const char *value)
 {
-    static const char *const dirs[] = {"config", "secrets", "vars"};
+    static const char *const dirs[] = {"config", "secrets", "vars", "tokens"};
     struct err err = {0};
     int r = engine_set(fs->engine, kind, name, value, &err);
 
@@ -189,15 +189,23 @@ static int set_setting(struct fs *fs, enum setting_kind kind, const char *name, 
     return r;
 }
 
-static int row_setting(int row, enum setting_kind *ret_kind, bool *ret_label)
+/* Which settings a row is of, and what stands before its name there. */
+static int row_setting(int row, enum setting_kind *ret_kind, const char **ret_prefix)
 {
-    *ret_label = tree[row].class == &class_labels;
+    const struct name_class *class = tree[row].class;
+
+    *ret_prefix = class == &class_labels     ? "labels/"
+                  : class == &class_disabled ? "disabled/"
+                  : class == &class_webhook  ? "webhook/"
+                                             : "";
     if (tree[row].owner == OWN_CONFIG)
         *ret_kind = SETTING_CONFIG;
     else if (tree[row].owner == OWN_SECRET)
         *ret_kind = SETTING_SECRET;
     else if (tree[row].owner == OWN_VAR)
         *ret_kind = SETTING_VAR;
+    else if (tree[row].owner == OWN_TOKEN)
+        *ret_kind = SETTING_TOKEN;
     else
         return -EPERM;
     return 0;
@@ -207,15 +215,15 @@ static int write_setting(struct fs *fs, struct node n, const char *name, const c
 {
     _buf_ struct buf value = BUF_INIT, key = BUF_INIT;
     enum setting_kind kind;
-    bool label;
+    const char *prefix;
 
     if (memchr(text, '\0', len))
         return -EINVAL;
     if (len && text[len - 1] == '\n')
         len--;
     buf_add(&value, text, len);
-    int r = row_setting(n.row, &kind, &label);
-    buf_addf(&key, "%s%s", label ? "labels/" : "", name);
+    int r = row_setting(n.row, &kind, &prefix);
+    buf_addf(&key, "%s%s", prefix, name);
     if (r < 0 || !buf_ok(&value) || !buf_ok(&key))
         return r < 0 ? r : -ENOMEM;
     return set_setting(fs, kind, buf_str(&key), buf_str(&value));
@@ -280,7 +288,7 @@ static int remove_node(struct fs *fs, struct node n, const char *name, bool is_d
     _buf_ struct buf key = BUF_INIT;
     enum setting_kind kind;
     struct err err = {0};
-    bool label;
+    const char *prefix;
 
     if (row->class == &class_runs)
         return is_dir ? engine_delete_run(fs->engine, n.id, &err) : -EISDIR;
@@ -304,8 +312,8 @@ static int remove_node(struct fs *fs, struct node n, const char *name, bool is_d
         return store_put_error(fs->store, name, NULL, &err);
     if (row->kind != ROW_SETTING && row->kind != ROW_SECRET)
         return -EPERM;
-    int r = row_setting(n.row, &kind, &label);
-    buf_addf(&key, "%s%s", label ? "labels/" : "", name);
+    int r = row_setting(n.row, &kind, &prefix);
+    buf_addf(&key, "%s%s", prefix, name);
     return r < 0 ? r : set_setting(fs, kind, buf_str(&key), NULL);
 }
 

@@ -91,7 +91,14 @@ static void deliver_to_workflow(struct target *t, const struct workflow_row *row
     source_registered(row, t->repo, &label, &source);
     source.event = t->d->event;
     source.payload = t->d->payload;
-    int r = workflow_parse(row->name, row->source, row->source_len, NULL, &w, &lint);
+    int r = -EPERM;
+    if (config_disabled(t->e->store, source.workflow_name)) {
+        if (t->d->listeners)
+            return;
+        err_set(&err, r, "it is disabled, by config/disabled/%s", source.workflow_name);
+        goto report;
+    }
+    r = workflow_parse(row->name, row->source, row->source_len, NULL, &w, &lint);
     if (r < 0)
         err_set(&err, r, "%s", lint.n ? lint.errors[0].msg : "the workflow cannot be read");
     else if (t->d->listeners && !workflow_event(w, t->d->event))
@@ -102,6 +109,7 @@ static void deliver_to_workflow(struct target *t, const struct workflow_row *row
         err_set(&err, -EINVAL, "%s is asked for", text_at(t->d->payload, "workflow"));
     else
         start(t, &source, &w, &why, &run, &err);
+report:
     buf_addf(t->report, "%s%s: ", t->prefix, row->name);
     if (run)
         buf_addf(t->report, "run %lld: %s\n", (long long)run, buf_str(&why));

@@ -192,7 +192,11 @@ static int dispatch(struct engine *e, const struct workflow_row *row, const char
     struct run_source source;
     source_registered(row, repo, &label, &source);
     source.event = "workflow_dispatch";
-    int r = check(row->name, row->source, row->source_len, &w, &complaints, err);
+    int r = config_disabled(e->store, source.workflow_name)
+                ? err_set(err, -EPERM, "Cannot trigger a 'workflow_dispatch' on a disabled workflow")
+                : 0;
+    if (r == 0)
+        r = check(row->name, row->source, row->source_len, &w, &complaints, err);
     const struct workflow_event *event = r == 0 ? workflow_event(w, "workflow_dispatch") : NULL;
     if (r == 0 && !event)
         r = err_set(err, -EINVAL, "Workflow does not have 'workflow_dispatch' trigger: add it to `on` in %s",

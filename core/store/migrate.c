@@ -82,6 +82,16 @@ static const char *const versions[] = {
     "CREATE TABLE deliveries (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, text TEXT NOT "
     "NULL,"
     "  changed_at INTEGER NOT NULL);",
+    /* 5: the ways in by HTTP: who may, and what webhooks delivered */
+    "CREATE TABLE tokens (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, value TEXT NOT "
+    "NULL,"
+    "  changed_at INTEGER NOT NULL);"
+    "CREATE TABLE hooks (id INTEGER PRIMARY KEY AUTOINCREMENT, delivery TEXT NOT NULL UNIQUE, event TEXT NOT "
+    "NULL,"
+    "  state TEXT NOT NULL, headers TEXT NOT NULL, verdict TEXT NOT NULL, runs TEXT NOT NULL,"
+    "  changed_at INTEGER NOT NULL);"
+    "CREATE INDEX hooks_pending ON hooks (id) WHERE state <> 'done';"
+    "CREATE TABLE hook_payloads (id INTEGER PRIMARY KEY, payload TEXT NOT NULL);",
 };
 
 static int user_version(sqlite3 *db)

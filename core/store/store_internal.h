@@ -104,7 +104,7 @@ struct row_table {
 };
 
 extern const struct row_table workflow_table, repo_table, error_table, delivery_table, run_table, job_table,
-    step_table, output_table, setting_tables[3];
+    step_table, output_table, setting_tables[4];
 
 /* Stands before each row handed out. */
 struct row_head {

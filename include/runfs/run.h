@@ -131,9 +131,9 @@ int engine_shell(struct engine *e, int64_t job_id, int step_number, struct shell
  * settings */
 
 /*
- * config/KEY, secrets/NAME, vars/NAME. Checks the value by the table of settings (core/run/config.c) and the
- * name by GitHub's rules. value NULL deletes (a config key with a default goes back to it; -EPERM where that
- * makes no sense).
+ * config/KEY, secrets/NAME, vars/NAME, tokens/NAME. Checks the value by the table of settings
+ * (core/run/config.c) and the name by GitHub's rules. value NULL deletes (a config key with a default goes
+ * back to it; -EPERM where that makes no sense).
  */
 int engine_set(struct engine *e, enum setting_kind kind, const char *name, const char *value,
                struct err *err);
@@ -146,6 +146,17 @@ struct config_key {
     const char *help;
 };
 extern const struct config_key config_keys[]; /* ends with a NULL name */
+
+/* Whether config/disabled/ has the workflow ("ci.yml", "REPO:ci.yml"): then nothing but a drop starts it. */
+bool config_disabled(struct store *st, const char *workflow_name);
+
+/* config/listen, word by word: 1 and *ret; 0 behind the last one (and for "off"); -EINVAL. */
+enum { LISTEN_MAX = 4 };
+struct listen_at {
+    char address[108]; /* "127.0.0.1", "::1"; the absolute path of a unix socket */
+    uint16_t port;     /* 0: the kernel chooses */
+};
+int config_listen_next(const char **text, struct listen_at *ret, struct err *err);
 
 /* -------------------------------------------------------------------------------------------------- runfs
  * run */

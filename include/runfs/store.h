@@ -43,6 +43,7 @@ enum change_kind {
     CHANGE_CONFIG, /* id: config row */
     CHANGE_SECRET,
     CHANGE_VAR,
+    CHANGE_TOKEN,
     CHANGE_OUTPUT, /* id: output */
     CHANGE_ARTIFACT,
     CHANGE_CACHE,
@@ -195,8 +196,9 @@ struct annotation_row {
     int line, col; /* 0: none */
 };
 
-/* A setting, a secret or a variable. Config keys may have one slash: "labels/ubuntu-latest". */
-enum setting_kind { SETTING_CONFIG, SETTING_SECRET, SETTING_VAR };
+/* A setting, a secret, a variable, or a token for the HTTP server: "SCOPE sha256:HASH", never the token
+ * itself. Config keys may have one slash: "labels/ubuntu-latest". */
+enum setting_kind { SETTING_CONFIG, SETTING_SECRET, SETTING_VAR, SETTING_TOKEN };
 struct setting_row {
     int64_t id;
     const char *name, *value;

@@ -46,6 +46,9 @@ refused sh -c "echo bad > '$M/config/slots'"
 echo x >"$M/workflows/scratch.tmp"
 echo v >"$M/vars/V"
 echo s >"$M/secrets/S"
+echo a-long-secret >"$M/config/webhook/secret"
+touch "$M/config/disabled/other.yml"
+"$RUNFS" token create --name t "$M" >"$T/token"
 python3 - "$M" <<'P'
 import os, sys
 root = sys.argv[1]

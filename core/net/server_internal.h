@@ -1,0 +1,57 @@
+/* The inside of the HTTP server of the daemon. Private to core/net. */
+#ifndef RUNFS_SERVER_INTERNAL_H
+#define RUNFS_SERVER_INTERNAL_H
+
+#include <pthread.h>
+
+#include "runfs/http.h"
+#include "runfs/server.h"
+
+/* What a route asks of its caller. A route that says nothing asks for the most. */
+enum scope {
+    SCOPE_ADMIN = 0, /* settings, secrets, deletion, and all below */
+    SCOPE_RUN,       /* start, cancel, run again, and reading */
+    SCOPE_READ,
+    SCOPE_SIGNED, /* nothing: the request proves itself */
+};
+
+enum { PEERS = 1024 };
+
+/* How much an address has left of its requests. */
+struct peer_budget {
+    char address[48];
+    int64_t at; /* monotonic: when `left` was true */
+    double left;
+};
+
+struct listener {
+    struct listen_at at;
+    struct http_server *http; /* owned; NULL: it could not be */
+    char why[960];            /* then: the reason */
+};
+
+struct server {
+    struct store *store;   /* borrowed */
+    struct engine *engine; /* borrowed */
+    pthread_mutex_t lock;  /* guards what follows */
+    pthread_cond_t woken;
+    bool changed, ending, has_keeper;
+    pthread_t keeper; /* opens and closes listeners */
+    struct listener listeners[LISTEN_MAX];
+    size_t n_listeners;
+    pthread_mutex_t peers_lock;
+    struct peer_budget peers[PEERS];
+};
+
+extern const struct http_route server_routes[];
+
+/* ----------------------------------------------------------------------------------- access
+ * (server_access.c)
+ */
+
+http_fn access_admit, access_log;
+http_fn health, api_root, api_meta, api_user;
+/* The name of the token that the request came with; "unix" by the socket. Appended. */
+void access_who(struct http_request *r, struct buf *ret);
+
+#endif
