@@ -121,6 +121,8 @@ bool is_workflow_name(const char *name);
  * (show_*.c) */
 
 show_fn show_readme, show_status;
+show_fn show_hook_event, show_hook_delivery, show_hook_state, show_hook_headers, show_hook_payload,
+    show_hook_verdict, link_hook_run;
 show_fn show_event, show_workflow_source, link_latest_run, link_run, show_error, link_repo, show_dispatch;
 show_fn show_run_status, show_run_conclusion, show_run_exit_code, show_run_name, show_run_event, show_run_ref,
     show_run_sha, show_run_actor, show_run_title, show_run_created, show_run_started, show_run_completed,
@@ -135,10 +137,11 @@ show_fn show_step_status, show_step_outcome, show_step_conclusion, show_step_exi
     show_output;
 show_fn show_config, show_token, show_var, show_label, show_run_artifacts, show_caches;
 
-extern const struct name_class class_events, class_workflows, class_drafts, class_repos, class_repo_workflows,
-    class_errors, class_runs, class_active_runs, class_failed_runs, class_run_workflows, class_runs_of,
-    class_jobs, class_needs, class_steps, class_job_outputs, class_step_outputs, class_config, class_labels,
-    class_disabled, class_webhook, class_secrets, class_vars, class_tokens, class_artifacts, class_caches;
+extern const struct name_class class_hooks, class_hook_runs, class_events, class_workflows, class_drafts,
+    class_repos, class_repo_workflows, class_errors, class_runs, class_active_runs, class_failed_runs,
+    class_run_workflows, class_runs_of, class_jobs, class_needs, class_steps, class_job_outputs,
+    class_step_outputs, class_config, class_labels, class_disabled, class_webhook, class_secrets, class_vars,
+    class_tokens, class_artifacts, class_caches;
 
 extern const struct verb run_verbs[], job_verbs[], step_verbs[];
 

@@ -84,6 +84,8 @@ static int owner_time(struct fs *fs, enum owner owner, int64_t id, int64_t *ret)
         OWNER_TIME(error, store_get_error(fs->store, id), changed_at)
     case OWN_EVENT:
         return event_time(fs, id, ret);
+    case OWN_HOOK:
+        OWNER_TIME(hook, store_get_hook(fs->store, id), changed_at)
     case OWN_RUN:
         OWNER_TIME(run, store_get_run(fs->store, id), changed_at)
     case OWN_JOB:

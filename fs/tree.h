@@ -40,6 +40,7 @@ enum owner {
     OWN_REPO,
     OWN_ERROR,
     OWN_EVENT, /* id: its index, from 1 */
+    OWN_HOOK,
     OWN_RUN,
     OWN_JOB,
     OWN_STEP,

@@ -252,7 +252,7 @@ int node_write(struct fs *fs, struct node n, const char *name, const char *text,
         put_reason(fs, "dispatch", name, r < 0 ? err.msg : NULL);
         return r;
     case ROW_EVENT:
-        return engine_deliver(fs->engine, name, text, len, NULL);
+        return engine_deliver(fs->engine, name, text, len, NULL, NULL);
     case ROW_SETTING:
     case ROW_SECRET:
         return write_setting(fs, n, name, text, len);

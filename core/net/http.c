@@ -126,6 +126,27 @@ const char *http_header(struct http_request *r, const char *name)
     return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
 }
 
+struct header_visit {
+    http_header_fn *fn;
+    void *data;
+};
+
+static enum MHD_Result visit_header(void *data, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct header_visit *v = data;
+
+    (void)kind;
+    v->fn(v->data, name, value ? value : "");
+    return MHD_YES;
+}
+
+void http_each_header(struct http_request *r, http_header_fn *fn, void *data)
+{
+    struct header_visit v = {fn, data};
+
+    (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, visit_header, &v);
+}
+
 const char *http_path(const struct http_request *r)
 {
     return r->path;

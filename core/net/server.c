@@ -110,15 +110,18 @@ static void *keeper(void *data)
 static void on_changed(void *data, const struct change *changes, size_t n)
 {
     struct server *s = data;
-    bool config = false;
+    bool config = false, hook = false;
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         config |= changes[i].kind == CHANGE_CONFIG;
-    if (!config)
+        hook |= changes[i].kind == CHANGE_HOOK;
+    }
+    if (!config && !hook)
         return;
     pthread_mutex_lock(&s->lock);
-    s->changed = true;
-    pthread_cond_signal(&s->woken);
+    s->changed |= config;
+    s->delivered |= hook;
+    pthread_cond_broadcast(&s->woken);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -135,11 +138,14 @@ int server_new(struct store *st, struct engine *e, struct server **ret, struct e
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->peers_lock, NULL);
     pthread_cond_init(&s->woken, NULL);
-    s->changed = true;
+    s->changed = s->delivered = true;
     int r = store_subscribe(st, on_changed, s);
     if (r == 0)
         r = -pthread_create(&s->keeper, NULL, keeper, s);
     s->has_keeper = r == 0;
+    if (r == 0)
+        r = -pthread_create(&s->deliverer, NULL, webhook_deliver_loop, s);
+    s->has_deliverer = r == 0;
     if (r < 0) {
         server_free(s);
         return err_errno(err, r, "cannot start the HTTP server");
@@ -159,6 +165,8 @@ void server_free(struct server *s)
     pthread_mutex_unlock(&s->lock);
     if (s->has_keeper)
         pthread_join(s->keeper, NULL);
+    if (s->has_deliverer)
+        pthread_join(s->deliverer, NULL);
     for (size_t i = 0; i < s->n_listeners; i++)
         http_stop(s->listeners[i].http);
     pthread_mutex_destroy(&s->lock);

@@ -35,8 +35,9 @@ struct server {
     struct engine *engine; /* borrowed */
     pthread_mutex_t lock;  /* guards what follows */
     pthread_cond_t woken;
-    bool changed, ending, has_keeper;
-    pthread_t keeper; /* opens and closes listeners */
+    bool changed, delivered, ending, has_keeper, has_deliverer;
+    pthread_t keeper;    /* opens and closes listeners */
+    pthread_t deliverer; /* hands what webhooks brought to the engine */
     struct listener listeners[LISTEN_MAX];
     size_t n_listeners;
     pthread_mutex_t peers_lock;
@@ -53,5 +54,10 @@ http_fn access_admit, access_log;
 http_fn health, api_root, api_meta, api_user;
 /* The name of the token that the request came with; "unix" by the socket. Appended. */
 void access_who(struct http_request *r, struct buf *ret);
+
+/* ----------------------------------------------------------------------------------------------- webhooks */
+
+http_fn webhook_begin, webhook_take;
+void *webhook_deliver_loop(void *server); /* until ending */
 
 #endif

@@ -115,6 +115,8 @@ report:
         buf_addf(t->report, "run %lld: %s\n", (long long)run, buf_str(&why));
     else
         buf_addf(t->report, "not started: %s\n", err.code ? err.msg : buf_str(&why));
+    if (run && t->d->runs)
+        buf_addf(t->d->runs, "%s%lld", t->d->runs->len ? " " : "", (long long)run);
     t->started += run != 0;
 out:
     workflow_free(w);
@@ -281,7 +283,8 @@ static int check_payload(const char *event, json_t *payload, struct err *err)
     return event_prepare(&req, &prepared, err);
 }
 
-int engine_deliver(struct engine *e, const char *event, const char *text, size_t len, struct err *err)
+int engine_deliver(struct engine *e, const char *event, const char *text, size_t len,
+                   struct delivery_result *ret, struct err *err)
 {
     char what[64], key[64];
     _json_ json_t *payload = NULL;
@@ -301,10 +304,16 @@ int engine_deliver(struct engine *e, const char *event, const char *text, size_t
     if (r < 0)
         return refuse(e, key, err);
     (void)store_put_error(e->store, key, NULL, NULL);
-    deliver(e, &(struct delivery){.event = event, .payload = payload, .to_repo = DELIVER_TO_ALL}, &report);
+    deliver(
+        e,
+        &(struct delivery){
+            .event = event, .payload = payload, .to_repo = DELIVER_TO_ALL, .runs = ret ? &ret->runs : NULL},
+        &report);
     if (report.len == 0)
         buf_adds(&report,
                  "no workflow is registered: drop one into workflows/, or link a repository in repos/\n");
+    if (ret)
+        buf_add(&ret->report, buf_str(&report), report.len);
     return buf_ok(&report) ? store_put_delivery(e->store, event, buf_str(&report), err)
                            : err_errno(err, -ENOMEM, "%s", what);
 }

@@ -86,11 +86,12 @@ static const char *const versions[] = {
     "CREATE TABLE tokens (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, value TEXT NOT "
     "NULL,"
     "  changed_at INTEGER NOT NULL);"
-    "CREATE TABLE hooks (id INTEGER PRIMARY KEY AUTOINCREMENT, delivery TEXT NOT NULL UNIQUE, event TEXT NOT "
-    "NULL,"
-    "  state TEXT NOT NULL, headers TEXT NOT NULL, verdict TEXT NOT NULL, runs TEXT NOT NULL,"
+    "CREATE TABLE hooks (id INTEGER PRIMARY KEY AUTOINCREMENT, delivery TEXT NOT NULL UNIQUE,"
+    "  digest TEXT NOT NULL UNIQUE, event TEXT NOT NULL, state TEXT NOT NULL, headers TEXT NOT NULL, verdict "
+    "TEXT NOT NULL, runs TEXT NOT NULL,"
     "  changed_at INTEGER NOT NULL);"
-    "CREATE INDEX hooks_pending ON hooks (id) WHERE state <> 'done';"
+    "CREATE INDEX hooks_pending ON hooks (id) WHERE state IN ('pending', 'running');"
+    "CREATE INDEX hooks_old ON hooks (changed_at);"
     "CREATE TABLE hook_payloads (id INTEGER PRIMARY KEY, payload TEXT NOT NULL);",
 };
 

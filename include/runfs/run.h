@@ -90,7 +90,13 @@ int engine_dispatch(struct engine *e, int64_t workflow_id, const char *text, siz
  * event's delivery row then. -EINVAL for what is no payload; errors/events-NAME says why. _start: whether the
  * beginning of one, as far as it was written, can still become one.
  */
-int engine_deliver(struct engine *e, const char *event, const char *text, size_t len, struct err *err);
+struct delivery_result {
+    struct buf report; /* what came of it, a line a workflow */
+    struct buf runs;   /* the numbers of what it started, with blanks between */
+};
+/* ret: appended to; NULL allowed. */
+int engine_deliver(struct engine *e, const char *event, const char *text, size_t len,
+                   struct delivery_result *ret, struct err *err);
 int engine_deliver_start(struct engine *e, const char *event, const char *text, size_t len, struct err *err);
 
 /* Verbs of ctl. -EINVAL with a sentence when the state does not allow it ("run 7 is already completed"). */

@@ -47,6 +47,7 @@ enum change_kind {
     CHANGE_OUTPUT, /* id: output */
     CHANGE_ARTIFACT,
     CHANGE_CACHE,
+    CHANGE_HOOK,     /* what a webhook delivered; id: hook row */
     CHANGE_DELIVERY, /* what came of an event's last delivery; id: delivery row */
 };
 
@@ -109,6 +110,18 @@ struct error_row { /* the reason of a refused drop: errors/NAME */
 struct delivery_row { /* what the last delivery of an event came to: events/NAME */
     int64_t id;
     const char *name, *text;
+    int64_t changed_at;
+};
+
+struct hook_row { /* a delivery of a webhook: events/deliveries/N */
+    int64_t id;
+    const char *delivery; /* what the sender calls it */
+    const char *digest;   /* of event and payload: the sender's name of it is not signed */
+    const char *event;
+    const char *state;   /* pending | running | done | interrupted */
+    const char *headers; /* "Name: value" lines */
+    const char *verdict; /* what came of it; "" until then */
+    const char *runs;    /* what it started: numbers, with blanks between */
     int64_t changed_at;
 };
 
@@ -269,6 +282,19 @@ int store_each_annotation(struct store *st, int64_t run_id, int attempt, annotat
 
 /* The value of a setting: 0 and appended, or -ENOENT. */
 int store_setting(struct store *st, enum setting_kind kind, const char *name, struct buf *ret);
+
+/* Deliveries of webhooks. By the sender's name or the digest: 0: there is none. */
+const struct hook_row *store_get_hook(struct store *st, int64_t id);
+void hook_row_unref(const struct hook_row *r);
+int64_t store_find_hook(struct store *st, const char *delivery, const char *digest);
+ssize_t store_list_hooks(struct store *st, int64_t after, int64_t *ids, size_t max);
+ssize_t store_list_waiting_hooks(struct store *st, int64_t after, int64_t *ids,
+                                 size_t max);                          /* pending and running ones */
+int store_hook_payload(struct store *st, int64_t id, struct buf *ret); /* appended; -ENOENT */
+/* Adds one, with its payload; row->id is set. -EEXIST: it is there already, and row->id says which. */
+int store_add_hook(struct store *st, struct hook_row *row, const char *payload, size_t len, struct err *err);
+int store_put_hook(struct store *st, struct hook_row *row, struct err *err);
+int store_expire_hooks(struct store *st, int64_t before, struct err *err); /* those that ended before */
 
 /* ------------------------------------------------------------------------------------------------- writing
  */
