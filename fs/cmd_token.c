@@ -23,13 +23,12 @@ static const char help[] =
     "\n"
     "exit status: 0 done, 1 refused, 2 usage\n";
 
-/* The only runner that is mounted; NULL: none or several. */
-static char *only_mount(void)
+char *mount_directory(const char *command, const char *opt)
 {
-    FILE *mounts = setmntent("/proc/self/mounts", "re");
+    FILE *mounts = opt ? NULL : setmntent("/proc/self/mounts", "re");
     struct mntent entry;
-    char room[8192], *found = NULL;
-    int n = 0;
+    char room[8192], *found = opt ? strdup(opt) : NULL;
+    int n = opt ? 1 : 0;
 
     while (mounts && getmntent_r(mounts, &entry, room, sizeof(room)))
         if (str_eq(entry.mnt_type, "fuse.runfs")) {
@@ -42,7 +41,7 @@ static char *only_mount(void)
     if (n == 1)
         return found;
     free(found);
-    fprintf(stderr, "runfs token: %s: say which DIRECTORY\n",
+    fprintf(stderr, "runfs %s: %s: say which DIRECTORY\n", command,
             n ? "several runners are mounted" : "no runner is mounted");
     return NULL;
 }
@@ -131,7 +130,7 @@ int cmd_token(int argc, char **argv)
         fputs(help, stderr);
         return 2;
     }
-    _free_ char *directory = optind < argc ? strdup(argv[optind]) : only_mount();
+    _free_ char *directory = mount_directory("token", optind < argc ? argv[optind] : NULL);
     if (!directory)
         return 1;
     snprintf(own_name, sizeof(own_name), "%s-%lld", scope, (long long)(now_ns() / 1000000));

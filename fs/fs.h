@@ -164,6 +164,7 @@ void mounted_free(struct mounted *m);
 int cmd_mount(int argc, char **argv);
 int cmd_umount(int argc, char **argv);
 int cmd_token(int argc, char **argv);
+int cmd_gh_setup(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_sh(int argc, char **argv);
 int cmd_lint(int argc, char **argv);
@@ -174,6 +175,10 @@ int cmd_doctor(int argc, char **argv);
 /* workflow_find_fn for a file that is not registered anywhere (data: its path, "." for standard input): finds
  * what lies in the repository that it is in, and nothing that leads out of it. (cmd_lint.c) */
 int local_workflow_find(void *data, const char *uses, struct buf *ret, struct err *err);
+
+/* opt, else where the only runner is mounted; NULL: none or several, which was said. Owned by the caller.
+ * (cmd_token.c) */
+char *mount_directory(const char *command, const char *opt);
 
 /* The state directory: opt, else $XDG_STATE_HOME/runfs, else ~/.local/state/runfs. Owned by the caller. */
 char *state_directory(const char *opt);

@@ -147,6 +147,13 @@ void http_each_header(struct http_request *r, http_header_fn *fn, void *data)
     (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, visit_header, &v);
 }
 
+void http_each_query(struct http_request *r, http_header_fn *fn, void *data)
+{
+    struct header_visit v = {fn, data};
+
+    (void)MHD_get_connection_values(r->connection, MHD_GET_ARGUMENT_KIND, visit_header, &v);
+}
+
 const char *http_path(const struct http_request *r)
 {
     return r->path;

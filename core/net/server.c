@@ -139,7 +139,9 @@ int server_new(struct store *st, struct engine *e, struct server **ret, struct e
     pthread_mutex_init(&s->peers_lock, NULL);
     pthread_cond_init(&s->woken, NULL);
     s->changed = s->delivered = true;
-    int r = store_subscribe(st, on_changed, s);
+    int r = api_make_keys(s);
+    if (r == 0)
+        r = store_subscribe(st, on_changed, s);
     if (r == 0)
         r = -pthread_create(&s->keeper, NULL, keeper, s);
     s->has_keeper = r == 0;
@@ -172,6 +174,7 @@ void server_free(struct server *s)
     pthread_mutex_destroy(&s->lock);
     pthread_mutex_destroy(&s->peers_lock);
     pthread_cond_destroy(&s->woken);
+    explicit_bzero(s->box_secret, sizeof(s->box_secret));
     free(s);
 }
 

@@ -40,6 +40,8 @@ struct server {
     pthread_t deliverer; /* hands what webhooks brought to the engine */
     struct listener listeners[LISTEN_MAX];
     size_t n_listeners;
+    unsigned char box_public[32], box_secret[32]; /* of the boxes that secrets come in */
+    uint64_t box_id;
     pthread_mutex_t peers_lock;
     struct peer_budget peers[PEERS];
 };
@@ -51,7 +53,14 @@ extern const struct http_route server_routes[];
  */
 
 http_fn access_admit, access_log;
-http_fn health, api_root, api_meta, api_user;
+int api_make_keys(struct server *s);
+http_fn health, api_root, api_meta, api_user, api_graphql, api_get_repository, api_contents;
+http_fn api_list_workflows, api_get_workflow, api_dispatch, api_enable, api_disable;
+http_fn api_list_runs, api_list_runs_of, api_get_run, api_list_jobs, api_get_job, api_annotations, api_cancel,
+    api_rerun, api_rerun_failed, api_rerun_job, api_delete_run;
+http_fn api_run_logs, api_job_logs, api_run_artifacts, api_list_artifacts, api_artifact_zip;
+http_fn api_public_key, api_list_secrets, api_put_secret, api_delete_secret, api_list_variables,
+    api_get_variable, api_post_variable, api_patch_variable, api_delete_variable;
 /* The name of the token that the request came with; "unix" by the socket. Appended. */
 void access_who(struct http_request *r, struct buf *ret);
 

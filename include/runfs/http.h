@@ -61,6 +61,7 @@ const char *http_query(struct http_request *r, const char *name);
 const char *http_header(struct http_request *r, const char *name);
 typedef void http_header_fn(void *data, const char *name, const char *value);
 void http_each_header(struct http_request *r, http_header_fn *fn, void *data);
+void http_each_query(struct http_request *r, http_header_fn *fn, void *data); /* names and values of "?..." */
 const char *http_path(const struct http_request *r);
 const char *http_method(const struct http_request *r);
 const struct http_route *

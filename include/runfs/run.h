@@ -79,9 +79,19 @@ int engine_unlink_repo(struct engine *e, int64_t repo_id, struct err *err);
 /* Reads .github/workflows again if its directory changed since; cheap otherwise. */
 int engine_refresh_repo(struct engine *e, int64_t repo_id, struct err *err);
 
-/* dispatch/NAME: text is key=value lines or one JSON object, empty for no inputs. */
-int engine_dispatch(struct engine *e, int64_t workflow_id, const char *text, size_t len, int64_t *ret_run,
-                    struct err *err);
+/* dispatch/NAME: text is key=value lines or one JSON object, empty for no inputs. ref: a branch or a tag of
+ * the linked repository; NULL: its default branch. */
+int engine_dispatch(struct engine *e, int64_t workflow_id, const char *ref, const char *text, size_t len,
+                    int64_t *ret_run, struct err *err);
+
+/* "owner/name", as its origin names it, else by its link; REPOSITORY_DROPPED: the workflows of no repository.
+ * 0 or -ENOENT. */
+#define REPOSITORY_DROPPED "runfs/workflows"
+struct repository {
+    int64_t repo_id; /* 0: the dropped ones */
+    char default_branch[256];
+};
+int engine_find_repository(struct engine *e, const char *full_name, struct repository *ret);
 
 /*
  * events/NAME: delivers a payload (a JSON object; empty for a made one) to every registered workflow that it

@@ -267,7 +267,18 @@ ssize_t store_list_outputs(struct store *st, int64_t job_id, int64_t step_id, in
                            size_t max);
 ssize_t store_list_settings(struct store *st, enum setting_kind kind, const char *prefix, int64_t after,
                             int64_t *ids, size_t max);
-int64_t store_latest_run(struct store *st); /* 0: none */
+/* Runs, newest first, that have all of this; "" and 0 stand for anything. */
+struct run_query {
+    int64_t repo_id, workflow_id; /* repo_id: of their workflow; 0: of none */
+    const char *branch;           /* or a tag */
+    const char *event, *actor, *sha;
+    const char *status; /* or a conclusion */
+    int64_t created_from, created_to;
+    int64_t skip;
+};
+ssize_t store_query_runs(struct store *st, const struct run_query *q, int64_t *ids, size_t max);
+int64_t store_count_query(struct store *st, const struct run_query *q); /* without skip */
+int64_t store_latest_run(struct store *st);                             /* 0: none */
 ssize_t store_runs_before(struct store *st, int64_t completed_before, int64_t *ids,
                           size_t max); /* completed, oldest first */
 int64_t store_count_runs(struct store *st, const char *status, const char *conclusion); /* "" or NULL: any */
