@@ -446,22 +446,25 @@ static int name_config(struct fs *fs, int64_t id, struct buf *ret)
 
 const struct name_class class_config = {find_config, next_config, name_config};
 
-static int64_t find_label(struct fs *fs, int64_t up, const char *name)
-{
-    _buf_ struct buf key = BUF_INIT;
+/* Families of settings, which have a directory of their own. */
+#define SETTING_FAMILY(class, prefix)                                                                        \
+    static int64_t find_##class(struct fs * fs, int64_t up, const char *name)                                \
+    {                                                                                                        \
+        _buf_ struct buf key = BUF_INIT;                                                                     \
+        (void)up;                                                                                            \
+        buf_addf(&key, prefix "%s", name);                                                                   \
+        return store_find_setting(fs->store, SETTING_CONFIG, buf_str(&key));                                 \
+    }                                                                                                        \
+    static ssize_t next_##class(struct fs * fs, int64_t up, int64_t after, int64_t * ids, size_t max)        \
+    {                                                                                                        \
+        (void)up;                                                                                            \
+        return store_list_settings(fs->store, SETTING_CONFIG, prefix, after, ids, max);                      \
+    }                                                                                                        \
+    const struct name_class class_##class = {find_##class, next_##class, name_config};
 
-    (void)up;
-    buf_addf(&key, "labels/%s", name);
-    return store_find_setting(fs->store, SETTING_CONFIG, buf_str(&key));
-}
-
-static ssize_t next_label(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max)
-{
-    (void)up;
-    return store_list_settings(fs->store, SETTING_CONFIG, "labels/", after, ids, max);
-}
-
-const struct name_class class_labels = {find_label, next_label, name_config};
+SETTING_FAMILY(labels, "labels/")
+SETTING_FAMILY(disabled, "disabled/")
+SETTING_FAMILY(webhook, "webhook/")
 
 static int64_t find_secret(struct fs *fs, int64_t up, const char *name)
 {
@@ -500,3 +503,22 @@ static int name_var(struct fs *fs, int64_t id, struct buf *ret)
 }
 
 const struct name_class class_vars = {find_var, next_var, name_var};
+
+static int64_t find_token(struct fs *fs, int64_t up, const char *name)
+{
+    (void)up;
+    return store_find_setting(fs->store, SETTING_TOKEN, name);
+}
+
+static ssize_t next_token(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max)
+{
+    (void)up;
+    return store_list_settings(fs->store, SETTING_TOKEN, "", after, ids, max);
+}
+
+static int name_token(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return name_setting(fs, SETTING_TOKEN, id, ret);
+}
+
+const struct name_class class_tokens = {find_token, next_token, name_token};

@@ -13,6 +13,7 @@
 #include "runfs/log.h"
 #include "runfs/proc.h"
 #include "runfs/results.h"
+#include "runfs/server.h"
 #include "runfs/str.h"
 #include "runfs/vms.h"
 #include "shell.h"
@@ -45,6 +46,7 @@ struct daemon {
     struct machines *machines;
     struct results *results;
     struct engine *engine;
+    struct server *server;
     struct mounted *mounted;
     struct shells *shells;
     struct fs fs;
@@ -218,6 +220,10 @@ static int daemon_start(struct daemon *d, const struct options *o, struct err *e
     d->fs.store = d->store;
     d->fs.engine = d->engine;
     d->fs.machines = d->machines;
+    r = server_new(d->store, d->engine, &d->server, err);
+    if (r < 0)
+        return r;
+    d->fs.server = d->server;
     r = shells_new(&d->fs, &d->shells, err);
     if (r < 0)
         return r;
@@ -228,6 +234,7 @@ static void daemon_stop(struct daemon *d)
 {
     mounted_free(d->mounted);
     shells_free(d->shells);
+    server_free(d->server);
     vms_free(d->fs.vms);
     rootfs_free(d->fs.rootfs);
     engine_free(d->engine);

@@ -20,6 +20,7 @@ struct fs {
     struct machines *machines;    /* borrowed */
     struct vms *vms;              /* borrowed */
     struct rootfs *rootfs;        /* owned */
+    struct server *server;        /* borrowed; NULL: none */
     char *mount_point, *log_path; /* owned by the caller */
     int64_t started_at;
     uid_t uid;
@@ -126,6 +127,8 @@ bool is_workflow_name(const char *name);
  * (show_*.c) */
 
 show_fn show_readme, show_status;
+show_fn show_hook_event, show_hook_delivery, show_hook_state, show_hook_headers, show_hook_payload,
+    show_hook_verdict, link_hook_run;
 show_fn show_event, show_workflow_source, link_latest_run, link_run, show_error, link_repo, show_dispatch;
 show_fn show_run_status, show_run_conclusion, show_run_exit_code, show_run_name, show_run_event, show_run_ref,
     show_run_sha, show_run_actor, show_run_title, show_run_created, show_run_started, show_run_completed,
@@ -138,15 +141,16 @@ show_fn show_job_status, show_job_conclusion, show_job_exit_code, show_job_name,
 show_fn show_step_status, show_step_outcome, show_step_conclusion, show_step_exit_code, show_step_name,
     show_step_script, show_step_env, show_step_cwd, show_step_why, show_step_summary, show_step_duration,
     show_output;
-show_fn show_config, show_var, show_label, show_run_artifacts, show_caches;
+show_fn show_config, show_token, show_var, show_label, show_run_artifacts, show_caches;
 show_fn show_vm_status, show_vm_why, show_vm_backend, show_vm_image, show_vm_label, show_vm_cpus,
     show_vm_memory, show_vm_address, show_vm_boot, show_vm_uptime, show_vm_console, show_vm_limits,
     show_vm_exec, link_vm_job, link_vm_last, link_job_vm, show_image, show_command, show_command_exit_code,
     show_command_duration, show_snapshot_created, show_snapshot_cost;
 
-extern const struct name_class class_events, class_workflows, class_drafts, class_repos, class_repo_workflows,
-    class_errors, class_runs, class_active_runs, class_failed_runs, class_run_workflows, class_runs_of,
-    class_jobs, class_needs, class_steps, class_job_outputs, class_step_outputs, class_config, class_labels,
+extern const struct name_class class_hooks, class_hook_runs, class_events, class_workflows, class_drafts,
+    class_repos, class_repo_workflows, class_errors, class_runs, class_active_runs, class_failed_runs,
+    class_run_workflows, class_runs_of, class_jobs, class_needs, class_steps, class_job_outputs,
+    class_step_outputs, class_config, class_labels, class_disabled, class_webhook, class_tokens,
     class_secrets, class_vars, class_artifacts, class_caches, class_pool, class_vm_labels, class_vms,
     class_images, class_commands, class_snapshots;
 
@@ -188,6 +192,8 @@ void mounted_free(struct mounted *m);
 
 int cmd_mount(int argc, char **argv);
 int cmd_umount(int argc, char **argv);
+int cmd_token(int argc, char **argv);
+int cmd_gh_setup(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_sh(int argc, char **argv);
 int cmd_lint(int argc, char **argv);
@@ -198,6 +204,10 @@ int cmd_doctor(int argc, char **argv);
 /* workflow_find_fn for a file that is not registered anywhere (data: its path, "." for standard input): finds
  * what lies in the repository that it is in, and nothing that leads out of it. (cmd_lint.c) */
 int local_workflow_find(void *data, const char *uses, struct buf *ret, struct err *err);
+
+/* opt, else where the only runner is mounted; NULL: none or several, which was said. Owned by the caller.
+ * (cmd_token.c) */
+char *mount_directory(const char *command, const char *opt);
 
 /* The state directory: opt, else $XDG_STATE_HOME/runfs, else ~/.local/state/runfs. Owned by the caller. */
 char *state_directory(const char *opt);

@@ -20,6 +20,8 @@ static const struct {
 } subcommands[] = {
     {"mount", cmd_mount, "mount the runner at a directory"},
     {"umount", cmd_umount, "unmount it and wait until its daemon has ended"},
+    {"token", cmd_token, "make, list and revoke tokens for the HTTP server"},
+    {"gh-setup", cmd_gh_setup, "print what makes gh speak to a mounted runner"},
     {"run", cmd_run, "run one workflow, with a live log and its exit code"},
     {"sh", cmd_sh, "a shell in a machine that is held after its job"},
     {"lint", cmd_lint, "check workflows, in GitHub's words"},

@@ -86,6 +86,8 @@ static int owner_time(struct fs *fs, enum owner owner, int64_t id, int64_t *ret)
         OWNER_TIME(error, store_get_error(fs->store, id), changed_at)
     case OWN_EVENT:
         return event_time(fs, id, ret);
+    case OWN_HOOK:
+        OWNER_TIME(hook, store_get_hook(fs->store, id), changed_at)
     case OWN_RUN:
         OWNER_TIME(run, store_get_run(fs->store, id), changed_at)
     case OWN_JOB:
@@ -100,6 +102,8 @@ static int owner_time(struct fs *fs, enum owner owner, int64_t id, int64_t *ret)
         OWNER_TIME(setting, store_get_setting(fs->store, SETTING_SECRET, id), changed_at)
     case OWN_VAR:
         OWNER_TIME(setting, store_get_setting(fs->store, SETTING_VAR, id), changed_at)
+    case OWN_TOKEN:
+        OWNER_TIME(setting, store_get_setting(fs->store, SETTING_TOKEN, id), changed_at)
     case OWN_ARTIFACT:
         OWNER_TIME(artifact, store_get_artifact(fs->store, id), created_at)
     case OWN_CACHE:
@@ -270,8 +274,9 @@ static mode_t row_mode(const struct row *row)
                (str_eq(row->name, "secrets") || str_eq(row->name, "vars") || str_eq(row->name, "config") ||
                         str_eq(row->name, "labels") || str_eq(row->name, "workflows") ||
                         str_eq(row->name, "repos") || str_eq(row->name, "N") || str_eq(row->name, "runs") ||
-                        str_eq(row->name, "artifacts") || str_eq(row->name, "cache") ||
-                        str_eq(row->name, "pool") || str_eq(row->name, "vms") ||
+                        str_eq(row->name, "tokens") || str_eq(row->name, "webhook") ||
+                        str_eq(row->name, "disabled") || str_eq(row->name, "artifacts") ||
+                        str_eq(row->name, "cache") || str_eq(row->name, "pool") || str_eq(row->name, "vms") ||
                         str_eq(row->name, "snapshots")
                     ? 0755
                     : 0555);

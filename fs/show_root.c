@@ -2,6 +2,7 @@
 #include "fs.h"
 #include "runfs/event.h"
 #include "runfs/io.h"
+#include "runfs/server.h"
 #include "runfs/str.h"
 
 int show_readme(struct fs *fs, int64_t id, struct buf *ret)
@@ -50,6 +51,8 @@ int show_status(struct fs *fs, int64_t id, struct buf *ret)
     for (size_t i = 0; i < n; i++)
         buf_addf(ret, "backend %s: %s: %s\n", probes[i].backend, probes[i].works ? "works" : "does not work",
                  probes[i].words);
+    if (fs->server)
+        server_status(fs->server, ret);
     engine_each_schedule(fs->engine, add_schedule, ret);
     return 0;
 }
@@ -132,6 +135,11 @@ static int show_setting(struct fs *fs, enum setting_kind kind, int64_t id, struc
 int show_config(struct fs *fs, int64_t id, struct buf *ret)
 {
     return show_setting(fs, SETTING_CONFIG, id, ret);
+}
+
+int show_token(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return show_setting(fs, SETTING_TOKEN, id, ret);
 }
 
 int show_var(struct fs *fs, int64_t id, struct buf *ret)

@@ -43,6 +43,7 @@ enum owner {
     OWN_REPO,
     OWN_ERROR,
     OWN_EVENT, /* id: its index, from 1 */
+    OWN_HOOK,
     OWN_RUN,
     OWN_JOB,
     OWN_STEP,
@@ -50,6 +51,7 @@ enum owner {
     OWN_CONFIG,
     OWN_SECRET,
     OWN_VAR,
+    OWN_TOKEN,
     OWN_ARTIFACT,
     OWN_CACHE,
     OWN_MACHINE,

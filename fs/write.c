@@ -190,7 +190,7 @@ static void put_reason(struct fs *fs, const char *dir, const char *name, const c
 
 static int set_setting(struct fs *fs, enum setting_kind kind, const char *name, const char *value)
 {
-    static const char *const dirs[] = {"config", "secrets", "vars"};
+    static const char *const dirs[] = {"config", "secrets", "vars", "tokens"};
     struct err err = {0};
     int r = engine_set(fs->engine, kind, name, value, &err);
 
@@ -204,6 +204,8 @@ static int row_setting(int row, enum setting_kind *ret_kind, const char **ret_ke
     *ret_key = tree[row].class == &class_labels      ? "labels/"
                : tree[row].class == &class_pool      ? "pool/"
                : tree[row].class == &class_vm_labels ? "vms/"
+               : tree[row].class == &class_disabled  ? "disabled/"
+               : tree[row].class == &class_webhook   ? "webhook/"
                                                      : "";
     if (tree[row].owner == OWN_CONFIG)
         *ret_kind = SETTING_CONFIG;
@@ -211,6 +213,8 @@ static int row_setting(int row, enum setting_kind *ret_kind, const char **ret_ke
         *ret_kind = SETTING_SECRET;
     else if (tree[row].owner == OWN_VAR)
         *ret_kind = SETTING_VAR;
+    else if (tree[row].owner == OWN_TOKEN)
+        *ret_kind = SETTING_TOKEN;
     else
         return -EPERM;
     return 0;
@@ -325,11 +329,11 @@ int node_write(struct fs *fs, struct node n, const char *name, const char *text,
             log_info("drop", "%s: refused: %s", name, err.msg);
         return r;
     case ROW_DISPATCH:
-        r = engine_dispatch(fs->engine, n.id, text, len, &run, &err);
+        r = engine_dispatch(fs->engine, n.id, NULL, text, len, &run, &err);
         put_reason(fs, "dispatch", name, r < 0 ? err.msg : NULL);
         return r;
     case ROW_EVENT:
-        return engine_deliver(fs->engine, name, text, len, NULL);
+        return engine_deliver(fs->engine, name, text, len, NULL, NULL);
     case ROW_EXEC:
         return write_exec(fs, n, text, len);
     case ROW_SETTING:

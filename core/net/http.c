@@ -1,8 +1,9 @@
 /* The HTTP server: connections, the table of routes, and bodies on their way to memory or to a file. */
 #include "runfs/http.h"
 
-#include <arpa/inet.h>
+#include <netdb.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
 
 #include "http_internal.h"
 #include "runfs/io.h"
@@ -19,6 +20,9 @@ enum {
 struct http_server {
     struct MHD_Daemon *daemon;
     const struct http_route *routes;
+    http_fn *admit, *ended;
+    char *prefix;      /* owned; NULL: none */
+    char *socket_path; /* owned; NULL: TCP */
     void *data;
     uint16_t port;
 };
@@ -53,6 +57,9 @@ static bool match(struct http_request *r, const char *pattern, const char *path)
         size_t p = strcspn(pattern + 1, "/") + 1, u = strcspn(path + 1, "/") + 1;
         if (*pattern != '/' || *path != '/')
             return false;
+        if (pattern[1] == '*')
+            return path[1] &&
+                   pairs_add(r->params, &r->n_params, HTTP_PARAMS, strdup(pattern + 2), strdup(path + 1));
         if (pattern[1] == ':') {
             if (u == 1 || !pairs_add(r->params, &r->n_params, HTTP_PARAMS, strndup(pattern + 2, p - 2),
                                      strndup(path + 1, u - 1)))
@@ -66,7 +73,8 @@ static bool match(struct http_request *r, const char *pattern, const char *path)
     return !*pattern && !*path;
 }
 
-static void find_route(struct http_request *r, const char *method)
+/* Sets route. The status of what has none: 404 or 405. */
+static unsigned find_route(struct http_request *r, const char *method)
 {
     bool known = false;
 
@@ -76,13 +84,10 @@ static void find_route(struct http_request *r, const char *method)
         known = true;
         if (str_eq(method, route->method) || (str_eq(method, "HEAD") && str_eq(route->method, "GET"))) {
             r->route = route;
-            return;
+            return 200;
         }
     }
-    if (known)
-        http_reply(r, 405, "text/plain", "this path does not know the method\n", 35);
-    else
-        http_reply(r, 404, "text/plain", "there is no such path\n", 22);
+    return known ? 405 : 404;
 }
 
 /* ---------------------------------------------------------------------------------------------- requests */
@@ -121,9 +126,86 @@ const char *http_header(struct http_request *r, const char *name)
     return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
 }
 
+struct header_visit {
+    http_header_fn *fn;
+    void *data;
+};
+
+static enum MHD_Result visit_header(void *data, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct header_visit *v = data;
+
+    (void)kind;
+    v->fn(v->data, name, value ? value : "");
+    return MHD_YES;
+}
+
+void http_each_header(struct http_request *r, http_header_fn *fn, void *data)
+{
+    struct header_visit v = {fn, data};
+
+    (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, visit_header, &v);
+}
+
+void http_each_query(struct http_request *r, http_header_fn *fn, void *data)
+{
+    struct header_visit v = {fn, data};
+
+    (void)MHD_get_connection_values(r->connection, MHD_GET_ARGUMENT_KIND, visit_header, &v);
+}
+
 const char *http_path(const struct http_request *r)
 {
     return r->path;
+}
+
+const char *http_method(const struct http_request *r)
+{
+    return r->method;
+}
+
+const struct http_route *http_route(const struct http_request *r)
+{
+    return r->route;
+}
+
+bool http_prefixed(const struct http_request *r)
+{
+    return r->prefixed;
+}
+
+unsigned http_status(const struct http_request *r)
+{
+    return r->status;
+}
+
+int64_t http_age_ns(const struct http_request *r)
+{
+    return mono_ns() - r->started_at;
+}
+
+void http_set_caller(struct http_request *r, int64_t caller)
+{
+    r->caller = caller;
+}
+
+int64_t http_caller(const struct http_request *r)
+{
+    return r->caller;
+}
+
+struct http_peer http_peer(const struct http_request *r)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *a = info ? info->client_addr : NULL;
+    struct http_peer peer = {.text = "unix", .is_unix = r->server->socket_path};
+    socklen_t len = a && a->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+
+    if (!peer.is_unix &&
+        (!a || getnameinfo(a, len, peer.text, sizeof(peer.text), NULL, 0, NI_NUMERICHOST) != 0))
+        snprintf(peer.text, sizeof(peer.text), "?");
+    return peer;
 }
 
 int64_t http_length(struct http_request *r)
@@ -151,18 +233,36 @@ void http_add_header(struct http_request *r, const char *name, const char *value
     (void)pairs_add(r->headers, &r->n_headers, HTTP_HEADERS, strdup(name), strdup(value));
 }
 
-static struct http_request *request_new(struct http_server *s, struct MHD_Connection *c, const char *path)
+/* Behind the scheme and host that a request through a proxy has, and behind the server's prefix. */
+static char *own_path(const struct http_server *s, char *path, bool *ret_prefixed)
+{
+    static char root[] = "/";
+    char *slash = str_starts(path, "http://") ? strchr(path + 7, '/') : path;
+    size_t len = s->prefix ? strlen(s->prefix) : 0;
+
+    if (!slash)
+        return root;
+    *ret_prefixed = len && strncmp(slash, s->prefix, len) == 0 && (slash[len] == '/' || !slash[len]);
+    if (!*ret_prefixed)
+        return slash;
+    return slash[len] ? slash + len : root;
+}
+
+static struct http_request *request_new(struct http_server *s, struct MHD_Connection *c, const char *path,
+                                        const char *method)
 {
     struct http_request *r = calloc(1, sizeof(*r));
 
     if (!r)
         return NULL;
     *r = (struct http_request){
-        .server = s, .connection = c, .file = -1, .path = strdup(path), .started_at = mono_ns()};
-    if (!r->path) {
+        .server = s, .connection = c, .file = -1, .path_owned = strdup(path), .started_at = mono_ns()};
+    if (!r->path_owned) {
         free(r);
         return NULL;
     }
+    snprintf(r->method, sizeof(r->method), "%s", method);
+    r->path = own_path(s, r->path_owned, &r->prefixed);
     return r;
 }
 
@@ -177,7 +277,7 @@ static void request_free(struct http_request *r)
     pairs_free(r->params, r->n_params);
     pairs_free(r->headers, r->n_headers);
     buf_release(&r->body);
-    free(r->path);
+    free(r->path_owned);
     free(r);
 }
 
@@ -185,7 +285,14 @@ static void request_free(struct http_request *r)
 
 static void begin(struct http_request *r, const char *method)
 {
-    find_route(r, method);
+    unsigned found = find_route(r, method);
+
+    if (r->server->admit)
+        r->server->admit(r);
+    if (!r->response && found == 405)
+        http_reply(r, 405, "text/plain", "this path does not know the method\n", 35);
+    if (!r->response && found == 404)
+        http_reply(r, 404, "text/plain", "there is no such path\n", 22);
     if (r->response)
         return;
     r->max = (int64_t)r->route->body_max;
@@ -248,7 +355,7 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *c, const ch
 
     (void)version;
     if (!r) {
-        *request = r = request_new(data, c, path);
+        *request = r = request_new(data, c, path, method);
         if (r)
             begin(r, method);
         return r ? MHD_YES : MHD_NO;
@@ -270,9 +377,12 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *c, const ch
 static void on_ended(void *data, struct MHD_Connection *c, void **request,
                      enum MHD_RequestTerminationCode how)
 {
-    (void)data;
+    const struct http_server *s = data;
+
     (void)c;
     (void)how;
+    if (s->ended && *request)
+        s->ended(*request);
     request_free(*request);
     *request = NULL;
 }
@@ -288,34 +398,48 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *data, const char 
     log_debug("http", "%.*s", (int)strcspn(buf_str(&line), "\n"), buf_str(&line));
 }
 
+static uint16_t port_of(int fd)
+{
+    struct sockaddr_storage a = {0};
+    socklen_t len = sizeof(a);
+
+    if (getsockname(fd, (struct sockaddr *)&a, &len) < 0)
+        return 0;
+    return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port
+                                         : ((struct sockaddr_in *)&a)->sin_port);
+}
+
 int http_start(const struct http_opts *opts, struct http_server **ret, struct err *err)
 {
     struct http_server *s = calloc(1, sizeof(*s));
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(opts->port)};
 
     if (!s)
         return err_errno(err, -ENOMEM, "cannot start the HTTP server");
     s->routes = opts->routes;
     s->data = opts->data;
-    if (inet_pton(AF_INET, opts->address, &address.sin_addr) != 1) {
+    s->admit = opts->admit;
+    s->ended = opts->ended;
+    _close_ int fd = http_listen(opts->address, opts->port, err);
+    if (fd < 0) {
         free(s);
-        return err_set(err, -EINVAL, "'%s' is no address to listen on", opts->address);
+        return fd;
     }
+    s->prefix = opts->prefix ? strdup(opts->prefix) : NULL;
+    s->socket_path = *opts->address == '/' ? strdup(opts->address) : NULL;
+    s->port = s->socket_path ? 0 : port_of(fd);
     s->daemon = MHD_start_daemon(
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ERROR_LOG,
-        opts->port, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_NOTIFY_COMPLETED, on_ended, NULL, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
-        MHD_OPTION_CONNECTION_LIMIT, opts->max_connections ? opts->max_connections : 128u,
-        MHD_OPTION_CONNECTION_TIMEOUT, opts->idle_seconds ? opts->idle_seconds : 120u,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MAX, MHD_OPTION_END);
-    const union MHD_DaemonInfo *info =
-        s->daemon ? MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_BIND_PORT) : NULL;
-    if (!info) {
+        s->port, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, on_ended, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+        opts->max_connections ? opts->max_connections : 128u, MHD_OPTION_CONNECTION_TIMEOUT,
+        opts->idle_seconds ? opts->idle_seconds : 120u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HEADER_MAX, MHD_OPTION_END);
+    if (!s->daemon) {
         int code = errno ? -errno : -EIO;
         http_stop(s);
         return err_errno(err, code, "cannot listen on %s:%u", opts->address, opts->port);
     }
-    s->port = info->port;
+    (void)TAKE_FD(fd); /* the daemon closes it */
     *ret = s;
     return 0;
 }
@@ -331,5 +455,9 @@ void http_stop(struct http_server *s)
         return;
     if (s->daemon)
         MHD_stop_daemon(s->daemon);
+    if (s->socket_path)
+        (void)unlink(s->socket_path);
+    free(s->socket_path);
+    free(s->prefix);
     free(s);
 }

@@ -62,6 +62,47 @@ static int check_snapshots(const char *value, struct err *err)
                : err_set(err, -EINVAL, "it is on, off or auto, not '%s'", value);
 }
 
+static int check_listen(const char *value, struct err *err)
+{
+    struct listen_at at;
+    int n = 0, r;
+
+    while ((r = config_listen_next(&value, &at, err)) > 0)
+        if (++n > LISTEN_MAX)
+            return err_set(err, -EINVAL, "at most %d addresses can be listened on", LISTEN_MAX);
+    return r;
+}
+
+static int check_rate(const char *value, struct err *err)
+{
+    uint64_t n;
+
+    if (parse_u64(value, &n) == 0 && n >= 1 && n <= 1000000)
+        return 0;
+    return err_set(err, -EINVAL, "rate_limit is a whole number from 1 to 1000000, not '%s'", value);
+}
+
+/* One a line. */
+static int check_hook_secrets(const char *value, struct err *err)
+{
+    while (*value) {
+        size_t len = strcspn(value, "\n");
+        if (len < 8)
+            return err_set(err, -EINVAL,
+                           "a webhook's secret has at least 8 characters, one secret a line where it is "
+                           "being changed");
+        value += len + (value[len] == '\n');
+    }
+    return 0;
+}
+
+static int check_nothing(const char *value, struct err *err)
+{
+    (void)value;
+    (void)err;
+    return 0;
+}
+
 static int check_minutes(const char *value, struct err *err)
 {
     uint64_t n;
@@ -103,12 +144,17 @@ const struct config_key config_keys[] = {
      "all caches together; those that were not used for longest are evicted"},
     {"actions_mirror", "https://github.com", check_mirror,
      "where `uses: owner/name@ref` is fetched from: a URL, or a directory of repositories"},
-    {"snapshots", "auto", check_snapshots,
+    {"snapshots", "off", check_snapshots,
      "one after every step: on, off, or auto, where that takes less than 5 % of the step"},
     {"auto_rollback", "off", check_switch,
      "whether a failed step's machine goes back to the last snapshot before its posts run"},
     {"hold_on_failure", "off", check_switch, "whether a failed job's machine is kept, for `runfs sh`"},
     {"hold_minutes", "60", check_minutes, "for how long machines are held"},
+    {"listen", "off", check_listen,
+     "where the HTTP server listens: [ADDRESS:]PORT, the path of a unix socket, or several of them; or off"},
+    {"rate_limit", "100", check_rate, "requests a second from one address that the HTTP server answers"},
+    {"webhook/secret", NULL, check_hook_secrets, "what POST /webhook is signed with; several, one a line"},
+    {"disabled/", NULL, check_nothing, "workflows that nothing starts but a drop: NAME.yml, REPO:NAME.yml"},
     {"labels/", NULL, check_label,
      "what `runs-on: LABEL` means: sandbox, bubblewrap or host, with :DIRECTORY for another root, and what "
      "its machines may use: KEY=VALUE"},
@@ -248,6 +294,31 @@ static int check_name(const char *name, struct err *err)
     return 0;
 }
 
+bool config_disabled(struct store *st, const char *workflow_name)
+{
+    _buf_ struct buf key = BUF_INIT;
+
+    buf_addf(&key, "disabled/%s", workflow_name);
+    return store_find_setting(st, SETTING_CONFIG, buf_str(&key)) > 0;
+}
+
+/* Only what `runfs token` makes of one: the token itself is never stored. */
+static int check_token(const char *name, const char *value, struct err *err)
+{
+    static const char *const scopes[] = {"read ", "run ", "admin "};
+    const char *hash = value ? strchr(value, ' ') : NULL;
+    bool known = !value;
+
+    if (name_check(name) < 0)
+        return err_set(err, -EINVAL, "'%s' cannot be the name of a token", name);
+    for (size_t i = 0; i < ARRAY_LEN(scopes); i++)
+        known |= value && str_starts(value, scopes[i]);
+    if (known && (!value || (str_starts(hash + 1, "sha256:") && strlen(hash + 8) == 64 &&
+                             strspn(hash + 8, "0123456789abcdef") == 64)))
+        return 0;
+    return err_set(err, -EINVAL, "it holds `SCOPE sha256:HASH`: `runfs token create` makes one");
+}
+
 int engine_set(struct engine *e, enum setting_kind kind, const char *name, const char *value, struct err *err)
 {
     size_t max = 48 * 1024; /* GitHub: a secret or a variable holds at most 48 KB */
@@ -257,7 +328,7 @@ int engine_set(struct engine *e, enum setting_kind kind, const char *name, const
                        "a value is UTF-8 text of at most %zu bytes", max);
     if (kind == SETTING_CONFIG)
         return set_config(e, name, value, err);
-    int r = check_name(name, err);
+    int r = kind == SETTING_TOKEN ? check_token(name, value, err) : check_name(name, err);
     if (r < 0)
         return r;
     return value ? store_put_setting(e->store, kind, name, value, err)

@@ -91,7 +91,14 @@ static void deliver_to_workflow(struct target *t, const struct workflow_row *row
     source_registered(row, t->repo, &label, &source);
     source.event = t->d->event;
     source.payload = t->d->payload;
-    int r = workflow_parse(row->name, row->source, row->source_len, NULL, &w, &lint);
+    int r = -EPERM;
+    if (config_disabled(t->e->store, source.workflow_name)) {
+        if (t->d->listeners)
+            return;
+        err_set(&err, r, "it is disabled, by config/disabled/%s", source.workflow_name);
+        goto report;
+    }
+    r = workflow_parse(row->name, row->source, row->source_len, NULL, &w, &lint);
     if (r < 0)
         err_set(&err, r, "%s", lint.n ? lint.errors[0].msg : "the workflow cannot be read");
     else if (t->d->listeners && !workflow_event(w, t->d->event))
@@ -102,11 +109,14 @@ static void deliver_to_workflow(struct target *t, const struct workflow_row *row
         err_set(&err, -EINVAL, "%s is asked for", text_at(t->d->payload, "workflow"));
     else
         start(t, &source, &w, &why, &run, &err);
+report:
     buf_addf(t->report, "%s%s: ", t->prefix, row->name);
     if (run)
         buf_addf(t->report, "run %lld: %s\n", (long long)run, buf_str(&why));
     else
         buf_addf(t->report, "not started: %s\n", err.code ? err.msg : buf_str(&why));
+    if (run && t->d->runs)
+        buf_addf(t->d->runs, "%s%lld", t->d->runs->len ? " " : "", (long long)run);
     t->started += run != 0;
 out:
     workflow_free(w);
@@ -273,7 +283,8 @@ static int check_payload(const char *event, json_t *payload, struct err *err)
     return event_prepare(&req, &prepared, err);
 }
 
-int engine_deliver(struct engine *e, const char *event, const char *text, size_t len, struct err *err)
+int engine_deliver(struct engine *e, const char *event, const char *text, size_t len,
+                   struct delivery_result *ret, struct err *err)
 {
     char what[64], key[64];
     _json_ json_t *payload = NULL;
@@ -293,10 +304,16 @@ int engine_deliver(struct engine *e, const char *event, const char *text, size_t
     if (r < 0)
         return refuse(e, key, err);
     (void)store_put_error(e->store, key, NULL, NULL);
-    deliver(e, &(struct delivery){.event = event, .payload = payload, .to_repo = DELIVER_TO_ALL}, &report);
+    deliver(
+        e,
+        &(struct delivery){
+            .event = event, .payload = payload, .to_repo = DELIVER_TO_ALL, .runs = ret ? &ret->runs : NULL},
+        &report);
     if (report.len == 0)
         buf_adds(&report,
                  "no workflow is registered: drop one into workflows/, or link a repository in repos/\n");
+    if (ret)
+        buf_add(&ret->report, buf_str(&report), report.len);
     return buf_ok(&report) ? store_put_delivery(e->store, event, buf_str(&report), err)
                            : err_errno(err, -ENOMEM, "%s", what);
 }

@@ -5,6 +5,7 @@
 #include "engine_internal.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
+#include "worktree.h"
 
 enum { WORKFLOW_MAX = 1024 * 1024 };
 
@@ -181,8 +182,17 @@ void source_registered(const struct workflow_row *row, const struct repo_row *re
                                .repo_path = repo ? repo->path : ""};
 }
 
-static int dispatch(struct engine *e, const struct workflow_row *row, const char *text, size_t len,
-                    int64_t *ret_run, struct err *err)
+static int check_ref(const struct repo_row *repo, const char *ref, struct err *err)
+{
+    _arena_ struct arena a = {0};
+
+    if (!ref || (repo && *ref != '-' && *worktree_resolve(repo->path, ref, &a)))
+        return 0;
+    return err_set(err, -EINVAL, "No ref found for: %s", ref);
+}
+
+static int dispatch(struct engine *e, const struct workflow_row *row, const char *ref, const char *text,
+                    size_t len, int64_t *ret_run, struct err *err)
 {
     const struct repo_row *repo = row->repo_id ? store_get_repo(e->store, row->repo_id) : NULL;
     _json_ json_t *given = NULL, *inputs = NULL;
@@ -192,7 +202,12 @@ static int dispatch(struct engine *e, const struct workflow_row *row, const char
     struct run_source source;
     source_registered(row, repo, &label, &source);
     source.event = "workflow_dispatch";
-    int r = check(row->name, row->source, row->source_len, &w, &complaints, err);
+    source.ref = ref;
+    int r = config_disabled(e->store, source.workflow_name)
+                ? err_set(err, -EPERM, "Cannot trigger a 'workflow_dispatch' on a disabled workflow")
+                : check_ref(repo, ref, err);
+    if (r == 0)
+        r = check(row->name, row->source, row->source_len, &w, &complaints, err);
     const struct workflow_event *event = r == 0 ? workflow_event(w, "workflow_dispatch") : NULL;
     if (r == 0 && !event)
         r = err_set(err, -EINVAL, "Workflow does not have 'workflow_dispatch' trigger: add it to `on` in %s",
@@ -209,14 +224,14 @@ static int dispatch(struct engine *e, const struct workflow_row *row, const char
     return r;
 }
 
-int engine_dispatch(struct engine *e, int64_t workflow_id, const char *text, size_t len, int64_t *ret_run,
-                    struct err *err)
+int engine_dispatch(struct engine *e, int64_t workflow_id, const char *ref, const char *text, size_t len,
+                    int64_t *ret_run, struct err *err)
 {
     const struct workflow_row *row = store_get_workflow(e->store, workflow_id);
     _free_ char *copy = strndup(text, len);
     int r = !row || row->removed           ? err_set(err, -ENOENT, "there is no such workflow")
             : !copy || strlen(copy) != len ? err_set(err, -EINVAL, "the inputs hold a NUL byte")
-                                           : dispatch(e, row, copy, len, ret_run, err);
+                                           : dispatch(e, row, ref, copy, len, ret_run, err);
 
     workflow_row_unref(row);
     return r;

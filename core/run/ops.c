@@ -191,6 +191,8 @@ void engine_retain(struct engine *e)
     ssize_t n;
 
     expire_artifacts(e);
+    while (store_expire_hooks(e->store, before, NULL) > 0)
+        ;
     while ((n = store_runs_before(e->store, before, ids, ARRAY_LEN(ids))) > 0)
         for (ssize_t i = 0; i < n; i++) {
             struct err err = {0};

@@ -94,9 +94,9 @@ int64_t store_find_output(struct store *st, int64_t job_id, int64_t step_id, con
 
 int64_t store_find_setting(struct store *st, enum setting_kind kind, const char *name)
 {
-    static const char *const sql[] = {"SELECT id FROM config WHERE name = ?1",
-                                      "SELECT id FROM secrets WHERE name = ?1",
-                                      "SELECT id FROM vars WHERE name = ?1"};
+    static const char *const sql[] = {
+        "SELECT id FROM config WHERE name = ?1", "SELECT id FROM secrets WHERE name = ?1",
+        "SELECT id FROM vars WHERE name = ?1", "SELECT id FROM tokens WHERE name = ?1"};
 
     return read_int(st, sql[kind], NULL, 0, name, 0);
 }
@@ -178,6 +178,7 @@ ssize_t store_list_settings(struct store *st, enum setting_kind kind, const char
         "SELECT id FROM config WHERE id > ?1 AND substr(name, 1, length(?2)) = ?2 ORDER BY id",
         "SELECT id FROM secrets WHERE id > ?1 AND substr(name, 1, length(?2)) = ?2 ORDER BY id",
         "SELECT id FROM vars WHERE id > ?1 AND substr(name, 1, length(?2)) = ?2 ORDER BY id",
+        "SELECT id FROM tokens WHERE id > ?1 AND substr(name, 1, length(?2)) = ?2 ORDER BY id",
     };
 
     return list_ids(st, sql[kind], INTS(after), prefix ? prefix : "", ids, max);

@@ -109,6 +109,17 @@ static const char *const versions[] = {
     /* 6: where jobs can go on from */
     "CREATE TABLE step_states (step_id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL, state TEXT NOT NULL);"
     "CREATE INDEX step_states_of ON step_states (run_id);",
+    /* 7: the ways in by HTTP: who may, and what webhooks delivered */
+    "CREATE TABLE tokens (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, value TEXT NOT "
+    "NULL,"
+    "  changed_at INTEGER NOT NULL);"
+    "CREATE TABLE hooks (id INTEGER PRIMARY KEY AUTOINCREMENT, delivery TEXT NOT NULL UNIQUE,"
+    "  digest TEXT NOT NULL UNIQUE, event TEXT NOT NULL, state TEXT NOT NULL, headers TEXT NOT NULL, verdict "
+    "TEXT NOT NULL, runs TEXT NOT NULL,"
+    "  changed_at INTEGER NOT NULL);"
+    "CREATE INDEX hooks_pending ON hooks (id) WHERE state IN ('pending', 'running');"
+    "CREATE INDEX hooks_old ON hooks (changed_at);"
+    "CREATE TABLE hook_payloads (id INTEGER PRIMARY KEY, payload TEXT NOT NULL);",
 };
 
 static int user_version(sqlite3 *db)

@@ -263,7 +263,7 @@ const struct row_table output_table = {
                   "WHERE id = ?1",
 };
 
-const struct row_table setting_tables[3] = {
+const struct row_table setting_tables[4] = {
     [SETTING_CONFIG] =
         {
             .name = "config",
@@ -305,6 +305,20 @@ const struct row_table setting_tables[3] = {
             .get_sql = "SELECT id, name, value, changed_at FROM vars WHERE id = ?1",
             .insert_sql = "INSERT INTO vars (name, value, changed_at) VALUES (?2, ?3, ?4)",
             .update_sql = "UPDATE vars SET name = ?2, value = ?3, changed_at = ?4 WHERE id = ?1",
+        },
+    [SETTING_TOKEN] =
+        {
+            .name = "tokens",
+            .columns = setting_columns,
+            .n_columns = ARRAY_LEN(setting_columns),
+            .size = sizeof(struct setting_row),
+            .change = CHANGE_TOKEN,
+            .slot = 7,
+            .run_offset = 0,
+            .job_offset = 0,
+            .get_sql = "SELECT id, name, value, changed_at FROM tokens WHERE id = ?1",
+            .insert_sql = "INSERT INTO tokens (name, value, changed_at) VALUES (?2, ?3, ?4)",
+            .update_sql = "UPDATE tokens SET name = ?2, value = ?3, changed_at = ?4 WHERE id = ?1",
         },
 };
 

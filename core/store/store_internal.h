@@ -104,8 +104,8 @@ struct row_table {
     const char *get_sql, *insert_sql, *update_sql;
 };
 
-extern const struct row_table workflow_table, repo_table, error_table, delivery_table, run_table, job_table,
-    step_table, output_table, setting_tables[3];
+extern const struct row_table hook_table, workflow_table, repo_table, error_table, delivery_table, run_table,
+    job_table, step_table, output_table, setting_tables[4];
 
 /* Stands before each row handed out. */
 struct row_head {

@@ -126,9 +126,10 @@ int store_put_delivery(struct store *st, const char *name, const char *text, str
 static int put_setting(struct store *st, enum setting_kind kind, const char *name, const char *value,
                        struct err *err)
 {
-    static const char *const put[] = {SETTING_PUT("config"), SETTING_PUT("secrets"), SETTING_PUT("vars")};
+    static const char *const put[] = {SETTING_PUT("config"), SETTING_PUT("secrets"), SETTING_PUT("vars"),
+                                      SETTING_PUT("tokens")};
     static const char *const del[] = {SETTING_DELETE("config"), SETTING_DELETE("secrets"),
-                                      SETTING_DELETE("vars")};
+                                      SETTING_DELETE("vars"), SETTING_DELETE("tokens")};
 
     return put_named(st, &setting_tables[kind], put[kind], del[kind], store_find_setting(st, kind, name),
                      name, value, err);

@@ -1,7 +1,7 @@
 /*
- * An HTTP/1.1 server over a table of routes (libmicrohttpd). A connection has a thread of its own, so
- * handlers may block. What peers may cost is bounded: connections, bytes of a header, bytes of a body,
- * silence (an idle connection is closed), and the time that a body may take.
+ * An HTTP/1.1 server over a table of routes (libmicrohttpd), on a TCP address or a unix socket. A connection
+ * has a thread of its own, so handlers may block. What peers may cost is bounded: connections, bytes of a
+ * header, bytes of a body, silence (an idle connection is closed), and the time that a body may take.
  */
 #ifndef RUNFS_HTTP_H
 #define RUNFS_HTTP_H
@@ -21,20 +21,26 @@ typedef void http_fn(struct http_request *r);
 /* The first route that fits in method and pattern answers. HEAD is answered by GET's. */
 struct http_route {
     const char *method;  /* NULL ends a table */
-    const char *pattern; /* "/runs/:id/log": ":name" is one segment of the path */
+    const char *pattern; /* "/runs/:id/log": ":name" is one segment of the path, "*name" all that is left */
     size_t body_max;     /* bytes of a body that is kept in memory */
     /* When the header is there: may refuse by a reply (the body is then passed over), or send the body to a
      * file. NULL: it goes to memory. */
     http_fn *begin;
     http_fn *handle; /* when the body is there, whole */
     const char *help;
+    int scope; /* what a caller needs; means what `admit` makes of it */
 };
 
 struct http_opts {
-    const char *address; /* "127.0.0.1" */
-    uint16_t port;       /* 0: the kernel chooses */
+    /* "127.0.0.1", "::1"; or the absolute path of a unix socket, which is made for its owner alone (0600) and
+     * takes the place of one that a dead server left */
+    const char *address;
+    uint16_t port;      /* 0: the kernel chooses */
+    const char *prefix; /* paths may begin with it ("/api/v3"), which routes do not see; NULL: none */
     const struct http_route *routes;
-    void *data;                             /* for http_data() */
+    void *data;     /* for http_data() */
+    http_fn *admit; /* before anything else, of every request, whatever its path: may refuse; NULL: none */
+    http_fn *ended; /* when the reply is on its way, for a log; NULL: none */
     unsigned max_connections, idle_seconds; /* 0: 128; 120 */
 };
 
@@ -53,7 +59,25 @@ void *http_kept(const struct http_request *r);
 const char *http_param(const struct http_request *r, const char *name);
 const char *http_query(struct http_request *r, const char *name);
 const char *http_header(struct http_request *r, const char *name);
+typedef void http_header_fn(void *data, const char *name, const char *value);
+void http_each_header(struct http_request *r, http_header_fn *fn, void *data);
+void http_each_query(struct http_request *r, http_header_fn *fn, void *data); /* names and values of "?..." */
 const char *http_path(const struct http_request *r);
+const char *http_method(const struct http_request *r);
+const struct http_route *
+http_route(const struct http_request *r);         /* NULL: the path or its method is unknown */
+bool http_prefixed(const struct http_request *r); /* the path began with opts.prefix */
+/* Who asks: "127.0.0.1"; "unix" by a socket. */
+struct http_peer {
+    char text[48];
+    bool is_unix;
+};
+struct http_peer http_peer(const struct http_request *r);
+unsigned http_status(const struct http_request *r); /* of the reply */
+int64_t http_age_ns(const struct http_request *r);
+/* Who it is by the rules of `admit`; 0 at first. */
+void http_set_caller(struct http_request *r, int64_t caller);
+int64_t http_caller(const struct http_request *r);
 int64_t http_length(struct http_request *r); /* of the body, as announced; -1: not announced */
 const struct buf *http_body(const struct http_request *r);
 

@@ -79,9 +79,19 @@ int engine_unlink_repo(struct engine *e, int64_t repo_id, struct err *err);
 /* Reads .github/workflows again if its directory changed since; cheap otherwise. */
 int engine_refresh_repo(struct engine *e, int64_t repo_id, struct err *err);
 
-/* dispatch/NAME: text is key=value lines or one JSON object, empty for no inputs. */
-int engine_dispatch(struct engine *e, int64_t workflow_id, const char *text, size_t len, int64_t *ret_run,
-                    struct err *err);
+/* dispatch/NAME: text is key=value lines or one JSON object, empty for no inputs. ref: a branch or a tag of
+ * the linked repository; NULL: its default branch. */
+int engine_dispatch(struct engine *e, int64_t workflow_id, const char *ref, const char *text, size_t len,
+                    int64_t *ret_run, struct err *err);
+
+/* "owner/name", as its origin names it, else by its link; REPOSITORY_DROPPED: the workflows of no repository.
+ * 0 or -ENOENT. */
+#define REPOSITORY_DROPPED "runfs/workflows"
+struct repository {
+    int64_t repo_id; /* 0: the dropped ones */
+    char default_branch[256];
+};
+int engine_find_repository(struct engine *e, const char *full_name, struct repository *ret);
 
 /*
  * events/NAME: delivers a payload (a JSON object; empty for a made one) to every registered workflow that it
@@ -90,7 +100,13 @@ int engine_dispatch(struct engine *e, int64_t workflow_id, const char *text, siz
  * event's delivery row then. -EINVAL for what is no payload; errors/events-NAME says why. _start: whether the
  * beginning of one, as far as it was written, can still become one.
  */
-int engine_deliver(struct engine *e, const char *event, const char *text, size_t len, struct err *err);
+struct delivery_result {
+    struct buf report; /* what came of it, a line a workflow */
+    struct buf runs;   /* the numbers of what it started, with blanks between */
+};
+/* ret: appended to; NULL allowed. */
+int engine_deliver(struct engine *e, const char *event, const char *text, size_t len,
+                   struct delivery_result *ret, struct err *err);
 int engine_deliver_start(struct engine *e, const char *event, const char *text, size_t len, struct err *err);
 
 /* Verbs of ctl. -EINVAL with a sentence when the state does not allow it ("run 7 is already completed"). */
@@ -134,9 +150,9 @@ int engine_shell(struct engine *e, int64_t job_id, int step_number, struct shell
  * settings */
 
 /*
- * config/KEY, secrets/NAME, vars/NAME. Checks the value by the table of settings (core/run/config.c) and the
- * name by GitHub's rules. value NULL deletes (a config key with a default goes back to it; -EPERM where that
- * makes no sense).
+ * config/KEY, secrets/NAME, vars/NAME, tokens/NAME. Checks the value by the table of settings
+ * (core/run/config.c) and the name by GitHub's rules. value NULL deletes (a config key with a default goes
+ * back to it; -EPERM where that makes no sense).
  */
 int engine_set(struct engine *e, enum setting_kind kind, const char *name, const char *value,
                struct err *err);
@@ -149,6 +165,17 @@ struct config_key {
     const char *help;
 };
 extern const struct config_key config_keys[]; /* ends with a NULL name */
+
+/* Whether config/disabled/ has the workflow ("ci.yml", "REPO:ci.yml"): then nothing but a drop starts it. */
+bool config_disabled(struct store *st, const char *workflow_name);
+
+/* config/listen, word by word: 1 and *ret; 0 behind the last one (and for "off"); -EINVAL. */
+enum { LISTEN_MAX = 4 };
+struct listen_at {
+    char address[108]; /* "127.0.0.1", "::1"; the absolute path of a unix socket */
+    uint16_t port;     /* 0: the kernel chooses */
+};
+int config_listen_next(const char **text, struct listen_at *ret, struct err *err);
 
 /* -------------------------------------------------------------------------------------------------- runfs
  * run */

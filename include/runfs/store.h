@@ -43,9 +43,11 @@ enum change_kind {
     CHANGE_CONFIG, /* id: config row */
     CHANGE_SECRET,
     CHANGE_VAR,
+    CHANGE_TOKEN,
     CHANGE_OUTPUT, /* id: output */
     CHANGE_ARTIFACT,
     CHANGE_CACHE,
+    CHANGE_HOOK,     /* what a webhook delivered; id: hook row */
     CHANGE_DELIVERY, /* what came of an event's last delivery; id: delivery row */
     CHANGE_MACHINE,
     CHANGE_SNAPSHOT,
@@ -112,6 +114,18 @@ struct error_row { /* the reason of a refused drop: errors/NAME */
 struct delivery_row { /* what the last delivery of an event came to: events/NAME */
     int64_t id;
     const char *name, *text;
+    int64_t changed_at;
+};
+
+struct hook_row { /* a delivery of a webhook: events/deliveries/N */
+    int64_t id;
+    const char *delivery; /* what the sender calls it */
+    const char *digest;   /* of event and payload: the sender's name of it is not signed */
+    const char *event;
+    const char *state;   /* pending | running | done | interrupted */
+    const char *headers; /* "Name: value" lines */
+    const char *verdict; /* what came of it; "" until then */
+    const char *runs;    /* what it started: numbers, with blanks between */
     int64_t changed_at;
 };
 
@@ -199,8 +213,9 @@ struct annotation_row {
     int line, col; /* 0: none */
 };
 
-/* A setting, a secret or a variable. Config keys may have one slash: "labels/ubuntu-latest". */
-enum setting_kind { SETTING_CONFIG, SETTING_SECRET, SETTING_VAR };
+/* A setting, a secret, a variable, or a token for the HTTP server: "SCOPE sha256:HASH", never the token
+ * itself. Config keys may have one slash: "labels/ubuntu-latest". */
+enum setting_kind { SETTING_CONFIG, SETTING_SECRET, SETTING_VAR, SETTING_TOKEN };
 struct setting_row {
     int64_t id;
     const char *name, *value;
@@ -256,7 +271,18 @@ ssize_t store_list_outputs(struct store *st, int64_t job_id, int64_t step_id, in
                            size_t max);
 ssize_t store_list_settings(struct store *st, enum setting_kind kind, const char *prefix, int64_t after,
                             int64_t *ids, size_t max);
-int64_t store_latest_run(struct store *st); /* 0: none */
+/* Runs, newest first, that have all of this; "" and 0 stand for anything. */
+struct run_query {
+    int64_t repo_id, workflow_id; /* repo_id: of their workflow; 0: of none */
+    const char *branch;           /* or a tag */
+    const char *event, *actor, *sha;
+    const char *status; /* or a conclusion */
+    int64_t created_from, created_to;
+    int64_t skip;
+};
+ssize_t store_query_runs(struct store *st, const struct run_query *q, int64_t *ids, size_t max);
+int64_t store_count_query(struct store *st, const struct run_query *q); /* without skip */
+int64_t store_latest_run(struct store *st);                             /* 0: none */
 ssize_t store_runs_before(struct store *st, int64_t completed_before, int64_t *ids,
                           size_t max); /* completed, oldest first */
 int64_t store_count_runs(struct store *st, const char *status, const char *conclusion); /* "" or NULL: any */
@@ -273,6 +299,19 @@ int store_each_annotation(struct store *st, int64_t run_id, int attempt, annotat
 
 /* The value of a setting: 0 and appended, or -ENOENT. */
 int store_setting(struct store *st, enum setting_kind kind, const char *name, struct buf *ret);
+
+/* Deliveries of webhooks. By the sender's name or the digest: 0: there is none. */
+const struct hook_row *store_get_hook(struct store *st, int64_t id);
+void hook_row_unref(const struct hook_row *r);
+int64_t store_find_hook(struct store *st, const char *delivery, const char *digest);
+ssize_t store_list_hooks(struct store *st, int64_t after, int64_t *ids, size_t max);
+ssize_t store_list_waiting_hooks(struct store *st, int64_t after, int64_t *ids,
+                                 size_t max);                          /* pending and running ones */
+int store_hook_payload(struct store *st, int64_t id, struct buf *ret); /* appended; -ENOENT */
+/* Adds one, with its payload; row->id is set. -EEXIST: it is there already, and row->id says which. */
+int store_add_hook(struct store *st, struct hook_row *row, const char *payload, size_t len, struct err *err);
+int store_put_hook(struct store *st, struct hook_row *row, struct err *err);
+int store_expire_hooks(struct store *st, int64_t before, struct err *err); /* those that ended before */
 
 /* ------------------------------------------------------------------------------------------------- writing
  */

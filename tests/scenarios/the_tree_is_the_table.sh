@@ -51,6 +51,15 @@ mkdir "$M/vms/box"
 echo true >"$M/vms/box/exec"
 mkdir "$M/vms/box/snapshots/s" || echo "no snapshots here" >&2
 echo s >"$M/secrets/S"
+echo a-long-secret >"$M/config/webhook/secret"
+echo "$T/api.sock" >"$M/config/listen"
+printf '{"ref": "refs/heads/main"}' >"$T/push"
+signature=$(openssl dgst -sha256 -hmac a-long-secret "$T/push" | awk '{print $NF}')
+rf_wait 10 curl -sf --unix-socket "$T/api.sock" -H "X-Hub-Signature-256: sha256=$signature" -H 'X-GitHub-Event: push' -H 'Content-Type: application/json' \
+    --data-binary "@$T/push" http://ci/webhook
+rf_wait 10 grep -qx done "$M/events/deliveries/1/state"
+touch "$M/config/disabled/other.yml"
+"$RUNFS" token create --name t "$M" >"$T/token"
 python3 - "$M" <<'P'
 import os, sys
 root = sys.argv[1]

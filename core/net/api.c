@@ -1,0 +1,248 @@
+/* GitHub's REST API: replies, pages, addresses, and what the segments of a path name. */
+#include <stdarg.h>
+
+#include "api_internal.h"
+#include "runfs/io.h"
+#include "runfs/log.h"
+
+enum { PER_PAGE_MAX = 100 };
+
+/* ------------------------------------------------------------------------------------------------ replies */
+
+void api_fail(struct http_request *r, unsigned status, const char *message)
+{
+    http_reply_json(r, status, json_pack("{s:s}", "message", message));
+}
+
+void api_not_found(struct http_request *r)
+{
+    api_fail(r, 404, "Not Found");
+}
+
+void api_fail_err(struct http_request *r, const struct err *err, unsigned status_busy)
+{
+    switch (err->code) {
+    case -ENOENT:
+        api_not_found(r);
+        return;
+    case -EPERM:
+        api_fail(r, 403, err->msg);
+        return;
+    case -EINVAL:
+    case -EBUSY:
+        api_fail(r, status_busy ? status_busy : 422, err->msg);
+        return;
+    case -EFBIG:
+        api_fail(r, 422, err->msg);
+        return;
+    default:
+        log_error("http", "%s: %s", http_path(r), err->msg);
+        api_fail(r, err->code == -ENOSPC ? 507 : 500, err->msg);
+    }
+}
+
+void api_no_content(struct http_request *r)
+{
+    http_reply(r, 204, "application/json", "", 0);
+}
+
+/* -------------------------------------------------------------------------------------------- addresses */
+
+void api_base(struct http_request *r, struct buf *ret)
+{
+    const char *host = http_header(r, "Host");
+    bool good = !str_empty(host) && strlen(host) < 256;
+
+    for (const char *p = host; good && *p; p++)
+        good = strchr(".-:[]", *p) || (*p >= '0' && *p <= '9') || ((*p | 32) >= 'a' && (*p | 32) <= 'z');
+    buf_addf(ret, "%s://%s%s", http_prefixed(r) ? "https" : "http", good ? host : "localhost",
+             http_prefixed(r) ? "/api/v3" : "");
+}
+
+json_t *api_url(struct http_request *r, const char *fmt, ...)
+{
+    _buf_ struct buf url = BUF_INIT;
+    va_list ap;
+
+    api_base(r, &url);
+    buf_addf(&url, "/repos/%s/%s", http_param(r, "owner"), http_param(r, "repo"));
+    va_start(ap, fmt);
+    buf_addv(&url, fmt, ap);
+    va_end(ap);
+    return json_string(buf_str(&url));
+}
+
+json_t *api_time(int64_t wall_ns)
+{
+    _buf_ struct buf text = BUF_INIT;
+
+    buf_add_time(&text, wall_ns);
+    return wall_ns ? json_string(buf_str(&text)) : json_null();
+}
+
+/* -------------------------------------------------------------------------------------------------- body */
+
+json_t *api_body(struct http_request *r)
+{
+    const struct buf *body = http_body(r);
+    json_t *json = NULL;
+
+    if (body->len == 0)
+        return json_object();
+    json = json_loadb(buf_str(body), body->len, JSON_REJECT_DUPLICATES, NULL);
+    if (json_is_object(json))
+        return json;
+    json_decref(json);
+    api_fail(r, 400, "Problems parsing JSON");
+    return NULL;
+}
+
+const char *api_text(const json_t *body, const char *key)
+{
+    const char *text = json_string_value(json_object_get(body, key));
+
+    return text ? text : "";
+}
+
+/* ------------------------------------------------------------------------------------------------- pages */
+
+static int64_t number(struct http_request *r, const char *name, int64_t fallback)
+{
+    const char *text = http_query(r, name);
+    uint64_t n;
+
+    return text && parse_u64(text, &n) == 0 && n >= 1 && n <= 1000000 ? (int64_t)n : fallback;
+}
+
+struct api_page api_page(struct http_request *r, int64_t fallback)
+{
+    struct api_page p = {number(r, "per_page", fallback), number(r, "page", 1)};
+
+    if (p.per_page > PER_PAGE_MAX)
+        p.per_page = PER_PAGE_MAX;
+    return p;
+}
+
+static void add_query(void *data, const char *name, const char *value)
+{
+    struct buf *b = data;
+
+    if (str_eq(name, "page"))
+        return;
+    buf_addf(b, "%s=", name);
+    for (const char *p = value; *p; p++)
+        if (strchr("-._~", *p) || (*p >= '0' && *p <= '9') || ((*p | 32) >= 'a' && (*p | 32) <= 'z'))
+            buf_addc(b, *p);
+        else
+            buf_addf(b, "%%%02X", (unsigned char)*p);
+    buf_addc(b, '&');
+}
+
+void api_link(struct http_request *r, struct api_page page, int64_t total)
+{
+    _buf_ struct buf link = BUF_INIT;
+
+    if (page.page * page.per_page >= total)
+        return;
+    buf_addc(&link, '<');
+    api_base(r, &link);
+    buf_addf(&link, "%s?", http_path(r));
+    http_each_query(r, add_query, &link);
+    buf_addf(&link, "page=%lld>; rel=\"next\"", (long long)page.page + 1);
+    if (buf_ok(&link) && !strpbrk(buf_str(&link), "\r\n"))
+        http_add_header(r, "Link", buf_str(&link));
+}
+
+/* ----------------------------------------------------------------------------------------------- objects */
+
+bool api_repository(struct http_request *r, struct repository *ret)
+{
+    struct server *s = http_data(r);
+    _buf_ struct buf name = BUF_INIT;
+
+    buf_addf(&name, "%s/%s", http_param(r, "owner"), http_param(r, "repo"));
+    if (engine_find_repository(s->engine, buf_str(&name), ret) == 0)
+        return true;
+    api_not_found(r);
+    return false;
+}
+
+static int64_t id_of(struct http_request *r)
+{
+    const char *text = http_param(r, "id");
+    uint64_t id;
+
+    return text && parse_u64(text, &id) == 0 && id <= INT64_MAX ? (int64_t)id : -1;
+}
+
+/* By its number or its file's name. */
+const struct workflow_row *api_workflow(struct http_request *r, struct repository *ret)
+{
+    struct server *s = http_data(r);
+    int64_t id = id_of(r);
+
+    if (!api_repository(r, ret))
+        return NULL;
+    if (id < 0)
+        id = store_find_workflow(s->store, ret->repo_id, http_param(r, "id"), false);
+    const struct workflow_row *w = id > 0 ? store_get_workflow(s->store, id) : NULL;
+    if (w && w->repo_id == ret->repo_id)
+        return w;
+    workflow_row_unref(w);
+    api_not_found(r);
+    return NULL;
+}
+
+/* Runs belong to the repository of their workflow; those of `runfs run`, and of no workflow any more, to the
+ * dropped ones. */
+static bool run_is_of(struct server *s, const struct run_row *run, int64_t repo_id)
+{
+    const struct workflow_row *w = run->workflow_id ? store_get_workflow(s->store, run->workflow_id) : NULL;
+    bool is = (w ? w->repo_id : 0) == repo_id;
+
+    workflow_row_unref(w);
+    return is;
+}
+
+const struct run_row *api_run(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    struct repository repo;
+
+    if (!api_repository(r, &repo))
+        return NULL;
+    const struct run_row *run = store_get_run(s->store, id_of(r));
+    if (run && run_is_of(s, run, repo.repo_id))
+        return run;
+    run_row_unref(run);
+    api_not_found(r);
+    return NULL;
+}
+
+const struct job_row *api_job(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    struct repository repo;
+
+    if (!api_repository(r, &repo))
+        return NULL;
+    const struct job_row *job = store_get_job(s->store, id_of(r));
+    const struct run_row *run = job ? store_get_run(s->store, job->run_id) : NULL;
+    bool found = run && run_is_of(s, run, repo.repo_id);
+    run_row_unref(run);
+    if (found)
+        return job;
+    job_row_unref(job);
+    api_not_found(r);
+    return NULL;
+}
+
+void api_workflow_label(struct server *s, const struct workflow_row *w, struct buf *ret)
+{
+    const struct repo_row *repo = w->repo_id ? store_get_repo(s->store, w->repo_id) : NULL;
+
+    if (repo)
+        buf_addf(ret, "%s:", repo->name);
+    buf_adds(ret, w->name);
+    repo_row_unref(repo);
+}

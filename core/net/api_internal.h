@@ -1,0 +1,60 @@
+/* GitHub's REST API over the store and the engine: what its handlers share. Private to core/net. */
+#ifndef RUNFS_API_INTERNAL_H
+#define RUNFS_API_INTERNAL_H
+
+#include "runfs/str.h"
+#include "server_internal.h"
+
+/* ------------------------------------------------------------------------------------------------ replies */
+
+/* {"message"}, as GitHub says what is wrong. */
+void api_fail(struct http_request *r, unsigned status, const char *message);
+/* By the errno: 404, 409 for what the state does not allow (status_busy, 0: 422), 422 for what is wrong. */
+void api_fail_err(struct http_request *r, const struct err *err, unsigned status_busy);
+void api_no_content(struct http_request *r);
+void api_not_found(struct http_request *r);
+
+/* Where the caller finds this API: "https://HOST/api/v3" below the prefix, else "http://HOST"; appended. */
+void api_base(struct http_request *r, struct buf *ret);
+/* "BASE/repos/OWNER/REPO" and the rest; a new string value. */
+json_t *api_url(struct http_request *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+json_t *api_time(int64_t wall_ns); /* RFC 3339; null for 0 */
+
+/* The body as a JSON object (empty: an empty one). NULL: a reply was made. */
+json_t *api_body(struct http_request *r);
+/* A text of the body, "" without. */
+const char *api_text(const json_t *body, const char *key);
+
+/* ------------------------------------------------------------------------------------------------- paging */
+
+struct api_page {
+    int64_t per_page, page; /* page from 1 */
+};
+/* fallback: per_page where the caller says none. */
+struct api_page api_page(struct http_request *r, int64_t fallback);
+/* Adds the Link header when there is a next page. */
+void api_link(struct http_request *r, struct api_page page, int64_t total);
+
+/* ------------------------------------------------------------------------------------------------ objects */
+
+/* What :owner/:repo names. False: a reply was made. */
+bool api_repository(struct http_request *r, struct repository *ret);
+/* The row that :id names, of that repository; a reference, or NULL: a reply was made. */
+const struct workflow_row *api_workflow(struct http_request *r, struct repository *ret);
+const struct run_row *api_run(struct http_request *r);
+const struct job_row *api_job(struct http_request *r);
+/* "ci.yml", "REPO:ci.yml": how config/disabled names it. */
+void api_workflow_label(struct server *s, const struct workflow_row *w, struct buf *ret);
+
+/* interrupted is runfs's own; GitHub calls it a failure. null for "". */
+json_t *api_conclusion(const char *conclusion);
+json_t *api_run_json(struct http_request *r, const struct run_row *run, int attempt);
+json_t *api_job_json(struct http_request *r, const struct job_row *job);
+
+/* The steps of a job in their order, numbered from 1 as GitHub does. */
+typedef int api_step_fn(void *data, int number, const struct step_row *step);
+int api_each_step(struct store *st, const struct job_row *job, api_step_fn *fn, void *data);
+typedef int api_job_fn(void *data, const struct job_row *job);
+int api_each_job(struct store *st, int64_t run_id, int attempt, api_job_fn *fn, void *data);
+
+#endif

@@ -1,0 +1,186 @@
+/* GitHub's REST API: runs, jobs and steps as JSON. */
+#include "api_internal.h"
+
+json_t *api_conclusion(const char *conclusion)
+{
+    return !*conclusion                        ? json_null()
+           : str_eq(conclusion, "interrupted") ? json_string("failure")
+                                               : json_string(conclusion);
+}
+
+/* ------------------------------------------------------------------------------------------------- visiting
+ */
+
+static int by_number(const void *a, const void *b)
+{
+    const struct step_row *const *x = a, *const *y = b;
+
+    return (*x)->number != (*y)->number ? ((*x)->number > (*y)->number) - ((*x)->number < (*y)->number)
+                                        : ((*x)->id > (*y)->id) - ((*x)->id < (*y)->id);
+}
+
+int api_each_step(struct store *st, const struct job_row *job, api_step_fn *fn, void *data)
+{
+    const struct step_row **steps = NULL;
+    int64_t ids[64], after = 0;
+    size_t count = 0;
+    ssize_t n;
+    int code = 0;
+
+    while (code == 0 &&
+           (n = store_list_steps(st, job->log_job_id ? job->log_job_id : job->id, after, ids, 64)) > 0) {
+        const struct step_row **more = reallocarray(steps, count + (size_t)n, sizeof(*steps));
+        if (!more) {
+            code = -ENOMEM;
+            break;
+        }
+        steps = more;
+        for (ssize_t i = 0; i < n; i++)
+            if ((steps[count] = store_get_step(st, ids[i])))
+                count++;
+        after = ids[n - 1];
+    }
+    if (count)
+        qsort(steps, count, sizeof(*steps), by_number);
+    for (size_t i = 0; i < count && code == 0; i++)
+        code = fn(data, (int)i + 1, steps[i]);
+    for (size_t i = 0; i < count; i++)
+        step_row_unref(steps[i]);
+    free(steps);
+    return code;
+}
+
+int api_each_job(struct store *st, int64_t run_id, int attempt, api_job_fn *fn, void *data)
+{
+    int64_t ids[64], after = 0;
+    ssize_t n;
+    int code = 0;
+
+    while (code == 0 && (n = store_list_jobs(st, run_id, attempt, after, ids, ARRAY_LEN(ids))) > 0)
+        for (ssize_t i = 0; i < n && code == 0; i++) {
+            const struct job_row *job = store_get_job(st, ids[i]);
+            code = job ? fn(data, job) : 0;
+            job_row_unref(job);
+            after = ids[i];
+        }
+    return code;
+}
+
+/* ---------------------------------------------------------------------------------------------------- runs
+ */
+
+static json_t *branch_of(const char *ref)
+{
+    return json_string(str_starts(ref, "refs/heads/")  ? ref + 11
+                       : str_starts(ref, "refs/tags/") ? ref + 10
+                       : str_starts(ref, "refs/")      ? ref + 5
+                                                       : ref);
+}
+
+static int worst_of(void *data, const struct job_row *job)
+{
+    const char **worst = data;
+
+    if (str_eq(job->conclusion, "cancelled") && !str_eq(*worst, "failure"))
+        *worst = "cancelled";
+    if (str_eq(job->conclusion, "failure") || str_eq(job->conclusion, "interrupted"))
+        *worst = "failure";
+    return 0;
+}
+
+/* Of an attempt that a later one followed only its jobs are known. */
+static json_t *conclusion_of(struct server *s, const struct run_row *run, int attempt)
+{
+    const char *worst = "success";
+
+    if (attempt == run->attempt)
+        return api_conclusion(run->conclusion);
+    (void)api_each_job(s->store, run->id, attempt, worst_of, &worst);
+    return json_string(worst);
+}
+
+/* ".github/workflows/ci.yml" of "REPO:ci.yml". */
+static json_t *path_of(const struct run_row *run)
+{
+    const char *colon = strrchr(run->workflow_name, ':');
+    _buf_ struct buf path = BUF_INIT;
+
+    buf_addf(&path, ".github/workflows/%s", colon ? colon + 1 : run->workflow_name);
+    return json_string(buf_str(&path));
+}
+
+static json_t *repository_json(struct http_request *r)
+{
+    _buf_ struct buf full = BUF_INIT;
+
+    buf_addf(&full, "%s/%s", http_param(r, "owner"), http_param(r, "repo"));
+    return json_pack("{s:s, s:s, s:{s:s}}", "name", http_param(r, "repo"), "full_name", buf_str(&full),
+                     "owner", "login", http_param(r, "owner"));
+}
+
+json_t *api_run_json(struct http_request *r, const struct run_row *run, int attempt)
+{
+    struct server *s = http_data(r);
+    long long id = (long long)run->id;
+    bool newest = attempt == run->attempt;
+    json_t *json =
+        json_pack("{s:I, s:I, s:s, s:s, s:s, s:o, s:I, s:i, s:s, s:o, s:s, s:o}", "id", (json_int_t)run->id,
+                  "workflow_id", (json_int_t)run->workflow_id, "name", run->name, "display_title", run->title,
+                  "status", newest ? run->status : "completed", "conclusion", conclusion_of(s, run, attempt),
+                  "run_number", (json_int_t)run->id, "run_attempt", attempt, "event", run->event,
+                  "head_branch", branch_of(run->ref), "head_sha", run->sha, "path", path_of(run));
+
+    if (!json)
+        return NULL;
+    json_object_set_new(json, "actor", json_pack("{s:s}", "login", run->actor));
+    json_object_set_new(json, "triggering_actor", json_pack("{s:s}", "login", run->actor));
+    json_object_set_new(json, "head_commit", json_pack("{s:s, s:s}", "id", run->sha, "message", run->title));
+    json_object_set_new(json, "repository", repository_json(r));
+    json_object_set_new(json, "head_repository", repository_json(r));
+    json_object_set_new(json, "pull_requests", json_array());
+    json_object_set_new(json, "created_at", api_time(run->created_at));
+    /* gh keeps logs by this time, so another attempt needs another one */
+    json_object_set_new(json, "run_started_at",
+                        api_time(run->started_at ? run->started_at : run->created_at));
+    json_object_set_new(json, "updated_at", api_time(run->changed_at));
+    json_object_set_new(json, "url", api_url(r, "/actions/runs/%lld", id));
+    json_object_set_new(json, "html_url", api_url(r, "/actions/runs/%lld", id));
+    json_object_set_new(json, "jobs_url",
+                        newest ? api_url(r, "/actions/runs/%lld/jobs", id)
+                               : api_url(r, "/actions/runs/%lld/attempts/%d/jobs", id, attempt));
+    json_object_set_new(json, "logs_url", api_url(r, "/actions/runs/%lld/logs", id));
+    json_object_set_new(json, "artifacts_url", api_url(r, "/actions/runs/%lld/artifacts", id));
+    json_object_set_new(json, "workflow_url",
+                        api_url(r, "/actions/workflows/%lld", (long long)run->workflow_id));
+    return json;
+}
+
+/* ---------------------------------------------------------------------------------------------------- jobs
+ */
+
+static int add_step(void *data, int number, const struct step_row *step)
+{
+    return json_array_append_new(data, json_pack("{s:i, s:s, s:s, s:o, s:o, s:o}", "number", number, "name",
+                                                 step->name, "status", step->status, "conclusion",
+                                                 api_conclusion(step->conclusion), "started_at",
+                                                 api_time(step->started_at), "completed_at",
+                                                 api_time(step->completed_at))) < 0
+               ? -ENOMEM
+               : 0;
+}
+
+json_t *api_job_json(struct http_request *r, const struct job_row *job)
+{
+    struct server *s = http_data(r);
+    json_t *steps = json_array(), *labels = json_loads(*job->runs_on ? job->runs_on : "[]", 0, NULL);
+    long long id = (long long)job->id, run = (long long)job->run_id;
+
+    (void)api_each_step(s->store, job, add_step, steps);
+    return json_pack("{s:I, s:I, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+                     (json_int_t)job->id, "run_id", (json_int_t)job->run_id, "run_attempt", job->attempt,
+                     "name", job->name, "status", job->status, "conclusion", api_conclusion(job->conclusion),
+                     "started_at", api_time(job->started_at), "completed_at", api_time(job->completed_at),
+                     "steps", steps, "labels", labels ? labels : json_array(), "url",
+                     api_url(r, "/actions/jobs/%lld", id), "html_url",
+                     api_url(r, "/actions/runs/%lld/job/%lld", run, id));
+}

@@ -1,0 +1,373 @@
+/*
+ * GitHub's REST API: logs as a zip, one file a step, as gh looks for them: JOB/NUMBER_STEP.txt, without '/'
+ * in names, shorter names of jobs first (gh takes the first that its unanchored pattern finds). Old ones
+ * (2.23) look for the '/' that a job's name has, so gh gets such a job both ways. It is made in a file, so
+ * that it costs no memory, whatever the log's size.
+ */
+#include <archive.h>
+#include <archive_entry.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "api_internal.h"
+#include "runfs/artifact.h"
+#include "runfs/io.h"
+
+enum { CHUNK = 64 * 1024, LINE_MAX_BYTES = 60000 /* gh drops the rest of a step behind a line of 64 KiB */ };
+
+/* A nameless file of the state directory. */
+static int scratch(struct server *s)
+{
+    int fd = open(store_dir(s->store), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+    return fd < 0 ? -errno : fd;
+}
+
+/* ----------------------------------------------------------------------------------------------------- zip
+ */
+
+struct zipping {
+    struct server *s;
+    struct archive *archive;     /* owned */
+    struct archive_entry *entry; /* owned */
+    const struct job_row *job;
+    char *chunk; /* owned */
+    bool for_gh, slashes;
+};
+
+/* No name leads out of where the zip is unpacked. */
+static void add_name(struct buf *b, const char *name, bool slashes)
+{
+    size_t start = b->len;
+
+    for (const char *p = name; *p; p++)
+        if ((*p != '/' || slashes) && *p != '\\' && (unsigned char)*p >= ' ')
+            buf_addc(b, *p);
+    if (buf_str(b)[start + strspn(buf_str(b) + start, ".")] == '\0')
+        buf_addc(b, '_');
+}
+
+/* A log's bytes with long lines broken. */
+static int copy_log(struct zipping *z, struct log_view *view)
+{
+    size_t line = 0;
+    int64_t at = 0;
+    ssize_t n;
+
+    while ((n = log_view_read(view, z->chunk, CHUNK, at)) > 0) {
+        size_t start = 0;
+        for (size_t i = 0; i < (size_t)n; i++) {
+            line = z->chunk[i] == '\n' ? 0 : line + 1;
+            if (line < LINE_MAX_BYTES || ((unsigned char)z->chunk[i] & 0xc0) == 0x80)
+                continue;
+            if (archive_write_data(z->archive, z->chunk + start, i - start) < 0 ||
+                archive_write_data(z->archive, "\n", 1) < 0)
+                return -EIO;
+            start = i;
+            line = 1;
+        }
+        if (archive_write_data(z->archive, z->chunk + start, (size_t)n - start) < 0)
+            return -EIO;
+        at += n;
+    }
+    return n < 0 ? (int)n : 0;
+}
+
+static int add_step(void *data, int number, const struct step_row *step)
+{
+    struct zipping *z = data;
+    struct log_select select = {.run_id = step->run_id, .step_id = step->id, .streams = LOG_OF_STEP};
+    _buf_ struct buf path = BUF_INIT;
+    struct log_view *view = NULL;
+    int code = log_view_open(z->s->store, &select, &view, NULL);
+
+    if (code < 0)
+        return code;
+    add_name(&path, z->job->name, z->slashes);
+    buf_addf(&path, "/%d_", number);
+    add_name(&path, step->name, false);
+    buf_adds(&path, ".txt");
+    archive_entry_clear(z->entry);
+    archive_entry_set_pathname(z->entry, buf_str(&path));
+    archive_entry_set_filetype(z->entry, S_IFREG);
+    archive_entry_set_perm(z->entry, 0644);
+    archive_entry_set_mtime(z->entry, step->completed_at / 1000000000LL, 0);
+    code = !buf_ok(&path) ? -ENOMEM : archive_write_header(z->archive, z->entry) != ARCHIVE_OK ? -EIO : 0;
+    if (code == 0)
+        code = copy_log(z, view);
+    log_view_close(view);
+    return code;
+}
+
+/* The ids of a run's jobs, shorter names first. */
+struct named {
+    int64_t id;
+    size_t length;
+};
+
+struct names {
+    struct named *jobs; /* owned */
+    size_t n;
+};
+
+static int add_named(void *data, const struct job_row *job)
+{
+    struct names *all = data;
+    struct named *more = reallocarray(all->jobs, all->n + 1, sizeof(*more));
+
+    if (!more)
+        return -ENOMEM;
+    all->jobs = more;
+    all->jobs[all->n++] = (struct named){job->id, strlen(job->name)};
+    return 0;
+}
+
+static int shorter(const void *a, const void *b)
+{
+    const struct named *x = a, *y = b;
+
+    return x->length != y->length ? (x->length > y->length) - (x->length < y->length)
+                                  : (x->id > y->id) - (x->id < y->id);
+}
+
+static int write_jobs(struct zipping *z, int64_t run_id, int attempt)
+{
+    struct names all = {0};
+    int code = api_each_job(z->s->store, run_id, attempt, add_named, &all);
+
+    if (all.n)
+        qsort(all.jobs, all.n, sizeof(*all.jobs), shorter);
+    for (size_t i = 0; i < all.n && code == 0; i++) {
+        z->job = store_get_job(z->s->store, all.jobs[i].id);
+        z->slashes = false;
+        code = z->job ? api_each_step(z->s->store, z->job, add_step, z) : 0;
+        z->slashes = z->for_gh && z->job && strchr(z->job->name, '/') && *z->job->name != '/' &&
+                     !strstr(z->job->name, "..");
+        if (code == 0 && z->slashes)
+            code = api_each_step(z->s->store, z->job, add_step, z);
+        job_row_unref(z->job);
+    }
+    free(all.jobs);
+    return code;
+}
+
+static int write_zip(struct server *s, int64_t run_id, int attempt, bool for_gh, int fd)
+{
+    struct zipping z = {.s = s,
+                        .archive = archive_write_new(),
+                        .entry = archive_entry_new(),
+                        .chunk = malloc(CHUNK),
+                        .for_gh = for_gh};
+    int code = z.archive && z.entry && z.chunk ? 0 : -ENOMEM;
+
+    if (code == 0 && (archive_write_set_format_zip(z.archive) != ARCHIVE_OK ||
+                      archive_write_open_fd(z.archive, fd) != ARCHIVE_OK))
+        code = -EIO;
+    if (code == 0)
+        code = write_jobs(&z, run_id, attempt);
+    if (code == 0 && archive_write_close(z.archive) != ARCHIVE_OK)
+        code = archive_errno(z.archive) == ENOSPC ? -ENOSPC : -EIO;
+    if (code < 0 && z.archive)
+        (void)archive_write_fail(z.archive);
+    archive_entry_free(z.entry);
+    archive_write_free(z.archive);
+    free(z.chunk);
+    return code;
+}
+
+void api_run_logs(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    const struct run_row *run = api_run(r);
+    const char *text = http_param(r, "attempt"), *agent = http_header(r, "User-Agent");
+    uint64_t attempt = 0;
+
+    if (!run)
+        return;
+    if (!text)
+        attempt = (uint64_t)run->attempt;
+    if (text && (parse_u64(text, &attempt) < 0 || attempt < 1 || attempt > (uint64_t)run->attempt)) {
+        api_not_found(r);
+    } else {
+        _close_ int fd = scratch(s);
+        int code =
+            fd < 0 ? fd : write_zip(s, run->id, (int)attempt, agent && str_starts(agent, "GitHub CLI"), fd);
+        if (code < 0)
+            api_fail(r, code == -ENOSPC ? 507 : 500, "the logs cannot be packed");
+        else
+            http_reply_file(r, TAKE_FD(fd), "application/zip");
+    }
+    run_row_unref(run);
+}
+
+/* ----------------------------------------------------------------------------------------------- one job */
+
+struct job_log {
+    struct log_view *view; /* owned */
+    int64_t size;
+};
+
+static int write_job_log(void *data, int fd)
+{
+    struct job_log *l = data;
+    char chunk[16384];
+    int64_t at = 0;
+
+    while (at < l->size) {
+        size_t want = l->size - at < (int64_t)sizeof(chunk) ? (size_t)(l->size - at) : sizeof(chunk);
+        ssize_t n = log_view_read(l->view, chunk, want, at);
+        int code = n > 0 ? write_all(fd, chunk, (size_t)n) : -EIO;
+        if (code < 0)
+            return code;
+        at += n;
+    }
+    return 0;
+}
+
+static void free_job_log(void *data)
+{
+    struct job_log *l = data;
+
+    log_view_close(l->view);
+    free(l);
+}
+
+void api_job_logs(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    const struct job_row *job = api_job(r);
+    struct job_log *l = job ? calloc(1, sizeof(*l)) : NULL;
+
+    if (!job)
+        return;
+    struct log_select select = {
+        .run_id = job->run_id, .job_id = job->log_job_id ? job->log_job_id : job->id, .streams = LOG_OF_STEP};
+    if (!l || log_view_open(s->store, &select, &l->view, NULL) < 0) {
+        free(l);
+        api_fail(r, 500, "the log cannot be read");
+    } else {
+        l->size = log_view_size(l->view);
+        if (l->size)
+            http_reply_stream(r, l->size, "text/plain; charset=utf-8", write_job_log, l, free_job_log);
+        else
+            http_reply(r, 200, "text/plain; charset=utf-8", "", 0);
+        if (!l->size)
+            free_job_log(l);
+    }
+    job_row_unref(job);
+}
+
+/* ----------------------------------------------------------------------------------------------- artifacts
+ */
+
+static json_t *artifact_json(struct http_request *r, const struct artifact_row *a)
+{
+    return json_pack("{s:I, s:s, s:I, s:b, s:s, s:o, s:o, s:o, s:{s:I}}", "id", (json_int_t)a->id, "name",
+                     a->name, "size_in_bytes", (json_int_t)a->zip_size, "expired", 0, "digest", a->digest,
+                     "archive_download_url", api_url(r, "/actions/artifacts/%lld/zip", (long long)a->id),
+                     "created_at", api_time(a->created_at), "expires_at", api_time(a->expires_at),
+                     "workflow_run", "id", (json_int_t)a->run_id);
+}
+
+static void add_artifacts(struct http_request *r, int64_t run_id, json_t *list)
+{
+    struct server *s = http_data(r);
+    int64_t ids[64], after = 0;
+    ssize_t n;
+
+    while ((n = artifact_list(s->store, run_id, after, ids, ARRAY_LEN(ids))) > 0)
+        for (ssize_t i = 0; i < n; i++) {
+            const struct artifact_row *a = store_get_artifact(s->store, ids[i]);
+            if (a)
+                json_array_append_new(list, artifact_json(r, a));
+            artifact_row_unref(a);
+            after = ids[i];
+        }
+}
+
+static void reply_artifacts(struct http_request *r, json_t *list)
+{
+    http_reply_json(
+        r, 200, json_pack("{s:I, s:O}", "total_count", (json_int_t)json_array_size(list), "artifacts", list));
+}
+
+void api_run_artifacts(struct http_request *r)
+{
+    _json_ json_t *list = json_array();
+    const struct run_row *run = api_run(r);
+
+    if (run) {
+        add_artifacts(r, run->id, list);
+        reply_artifacts(r, list);
+    }
+    run_row_unref(run);
+}
+
+/* The newest: of as many runs as it takes to have a page of them. */
+void api_list_artifacts(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    struct api_page page = api_page(r, 30);
+    struct run_query q = {
+        .branch = "", .event = "", .actor = "", .status = "", .sha = "", .created_to = INT64_MAX};
+    _json_ json_t *list = json_array();
+    struct repository repo;
+    int64_t ids[100];
+    ssize_t n = 1;
+
+    if (!api_repository(r, &repo))
+        return;
+    q.repo_id = repo.repo_id;
+    while ((int64_t)json_array_size(list) < page.per_page && n > 0) {
+        n = store_query_runs(s->store, &q, ids, ARRAY_LEN(ids));
+        for (ssize_t i = 0; i < n && (int64_t)json_array_size(list) < page.per_page; i++)
+            add_artifacts(r, ids[i], list);
+        q.skip += n > 0 ? n : 0;
+    }
+    reply_artifacts(r, list);
+}
+
+struct packing {
+    struct store *store;
+    int64_t id;
+};
+
+static int write_artifact(void *data, int fd)
+{
+    struct packing *p = data;
+
+    return artifact_write_zip(p->store, p->id, fd, NULL);
+}
+
+/* One that is kept as it is has no zip, whose size would be known: it is packed first. */
+void api_artifact_zip(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    const char *text = http_param(r, "id");
+    struct repository repo;
+    uint64_t id = 0;
+
+    if (!api_repository(r, &repo))
+        return;
+    const struct artifact_row *a =
+        parse_u64(text, &id) == 0 && id <= INT64_MAX ? store_get_artifact(s->store, (int64_t)id) : NULL;
+    struct packing *p = a ? malloc(sizeof(*p)) : NULL;
+    if (!a) {
+        api_not_found(r);
+    } else if (!p) {
+        api_fail(r, 500, "no memory");
+    } else {
+        *p = (struct packing){s->store, a->id};
+        if (!a->raw) {
+            http_reply_stream(r, a->zip_size, "application/zip", write_artifact, p, free);
+        } else {
+            _close_ int fd = scratch(s);
+            if (fd >= 0 && write_artifact(p, fd) == 0)
+                http_reply_file(r, TAKE_FD(fd), "application/zip");
+            else
+                api_fail(r, 500, "the artifact cannot be packed");
+            free(p);
+        }
+    }
+    artifact_row_unref(a);
+}

@@ -1,0 +1,37 @@
+/* GitHub's REST API: what a client asks first, to see who it is and whom it speaks to. */
+#include "server_internal.h"
+
+/* gh looks for scopes of classic tokens, and complains about those that it misses. */
+void api_root(struct http_request *r)
+{
+    http_add_header(r, "X-OAuth-Scopes", "repo, read:org, workflow");
+    http_reply_json(r, 200, json_pack("{s:s, s:s}", "name", "runfs", "version", RUNFS_VERSION));
+}
+
+void api_meta(struct http_request *r)
+{
+    /* a version of GitHub Enterprise Server whose API is the one that is served */
+    http_reply_json(
+        r, 200,
+        json_pack("{s:b, s:s}", "verifiable_password_authentication", 0, "installed_version", "3.12.0"));
+}
+
+void api_user(struct http_request *r)
+{
+    _buf_ struct buf who = BUF_INIT;
+
+    access_who(r, &who);
+    http_add_header(r, "X-OAuth-Scopes", "repo, read:org, workflow");
+    http_reply_json(r, 200, json_pack("{s:s, s:i, s:s}", "login", buf_str(&who), "id", 1, "type", "User"));
+}
+
+void health(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    struct engine_status status;
+
+    engine_status(s->engine, &status);
+    http_reply_json(r, 200,
+                    json_pack("{s:s, s:s, s:i, s:i}", "status", "ok", "version", RUNFS_VERSION, "active_runs",
+                              status.active_runs, "queued_jobs", status.queued_jobs));
+}

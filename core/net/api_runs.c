@@ -1,0 +1,305 @@
+/* GitHub's REST API: runs and jobs. GitHub documentation, "REST API endpoints for workflow runs". */
+#include <time.h>
+
+#include "api_internal.h"
+
+static const char *query_text(struct http_request *r, const char *name)
+{
+    const char *text = http_query(r, name);
+
+    return text ? text : "";
+}
+
+/* ------------------------------------------------------------------------------------------------- listing
+ */
+
+/* A day, or a moment: its first and its last nanosecond. Returns what follows it; NULL: it is none. */
+static const char *parse_moment(const char *text, int64_t *ret_first, int64_t *ret_last)
+{
+    struct tm tm = {0};
+    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+    int64_t length = 1;
+
+    if (!end) {
+        tm = (struct tm){0};
+        end = strptime(text, "%Y-%m-%d", &tm);
+        length = 86400;
+    }
+    if (!end)
+        return NULL;
+    int64_t at = timegm(&tm);
+    end += *end == 'Z';
+    *ret_first = at * 1000000000LL;
+    *ret_last = (at + length) * 1000000000LL - 1;
+    return end;
+}
+
+/* GitHub documentation, "Understanding the search syntax": >=D, >D, <D, <=D, D..D, D..*, *..D, D. */
+static bool parse_created(const char *text, int64_t *from, int64_t *to)
+{
+    bool more = *text == '>', less = *text == '<', equal;
+    int64_t first, last;
+    const char *end;
+
+    text += more || less;
+    equal = (more || less) && *text == '=';
+    text += equal;
+    if (!more && !less && str_starts(text, "*..")) {
+        less = equal = true;
+        text += 3;
+    }
+    if (!(end = parse_moment(text, &first, &last)))
+        return false;
+    if (more || less) {
+        *(more ? from : to) = more ? (equal ? first : last + 1) : (equal ? last : first - 1);
+        return !*end;
+    }
+    *from = first;
+    *to = last;
+    if (!str_starts(end, ".."))
+        return !*end;
+    *to = INT64_MAX;
+    if (str_eq(end + 2, "*"))
+        return true;
+    end = parse_moment(end + 2, &first, to);
+    return end && !*end;
+}
+
+static void list_runs(struct http_request *r, int64_t repo_id, int64_t workflow_id)
+{
+    struct server *s = http_data(r);
+    struct api_page page = api_page(r, 30);
+    struct run_query q = {.repo_id = repo_id,
+                          .workflow_id = workflow_id,
+                          .branch = query_text(r, "branch"),
+                          .event = query_text(r, "event"),
+                          .actor = query_text(r, "actor"),
+                          .status = query_text(r, "status"),
+                          .sha = query_text(r, "head_sha"),
+                          .created_from = 0,
+                          .created_to = INT64_MAX,
+                          .skip = (page.page - 1) * page.per_page};
+    const char *created = query_text(r, "created");
+    _json_ json_t *list = json_array();
+    int64_t ids[100];
+
+    if (*created && !parse_created(created, &q.created_from, &q.created_to)) {
+        api_fail(r, 422, "created is no date, and no range of dates");
+        return;
+    }
+    int64_t total = store_count_query(s->store, &q);
+    ssize_t n = store_query_runs(s->store, &q, ids, (size_t)page.per_page);
+    for (ssize_t i = 0; i < n; i++) {
+        const struct run_row *run = store_get_run(s->store, ids[i]);
+        if (run)
+            json_array_append_new(list, api_run_json(r, run, run->attempt));
+        run_row_unref(run);
+    }
+    api_link(r, page, total);
+    http_reply_json(r, 200, json_pack("{s:I, s:O}", "total_count", (json_int_t)total, "workflow_runs", list));
+}
+
+void api_list_runs(struct http_request *r)
+{
+    struct repository repo;
+
+    if (api_repository(r, &repo))
+        list_runs(r, repo.repo_id, 0);
+}
+
+void api_list_runs_of(struct http_request *r)
+{
+    struct repository repo;
+    const struct workflow_row *w = api_workflow(r, &repo);
+
+    if (w)
+        list_runs(r, repo.repo_id, w->id);
+    workflow_row_unref(w);
+}
+
+/* The attempt that the path names, else the newest; 0: there is no such one. */
+static int attempt_of(struct http_request *r, const struct run_row *run)
+{
+    const char *text = http_param(r, "attempt");
+    uint64_t n;
+
+    if (!text)
+        return run->attempt;
+    return parse_u64(text, &n) == 0 && n >= 1 && n <= (uint64_t)run->attempt ? (int)n : 0;
+}
+
+void api_get_run(struct http_request *r)
+{
+    const struct run_row *run = api_run(r);
+    int attempt = run ? attempt_of(r, run) : 0;
+
+    if (attempt)
+        http_reply_json(r, 200, api_run_json(r, run, attempt));
+    else if (run)
+        api_not_found(r);
+    run_row_unref(run);
+}
+
+/* --------------------------------------------------------------------------------------------------- jobs */
+
+struct listing {
+    struct http_request *r;
+    json_t *list;
+    int64_t from, to, at;
+};
+
+static int add_job(void *data, const struct job_row *job)
+{
+    struct listing *l = data;
+
+    if (l->at >= l->from && l->at < l->to)
+        json_array_append_new(l->list, api_job_json(l->r, job));
+    l->at++;
+    return 0;
+}
+
+/* gh asks for no page here, and reads the first only: 100 at once. */
+void api_list_jobs(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    struct api_page page = api_page(r, 100);
+    struct listing l = {.r = r,
+                        .list = json_array(),
+                        .from = (page.page - 1) * page.per_page,
+                        .to = page.page * page.per_page};
+    const struct run_row *run = api_run(r);
+    int attempt = run ? attempt_of(r, run) : 0;
+
+    if (attempt) {
+        (void)api_each_job(s->store, run->id, attempt, add_job, &l);
+        api_link(r, page, l.at);
+        http_reply_json(r, 200, json_pack("{s:I, s:O}", "total_count", (json_int_t)l.at, "jobs", l.list));
+    } else if (run) {
+        api_not_found(r);
+    }
+    json_decref(l.list);
+    run_row_unref(run);
+}
+
+void api_get_job(struct http_request *r)
+{
+    const struct job_row *job = api_job(r);
+
+    if (job)
+        http_reply_json(r, 200, api_job_json(r, job));
+    job_row_unref(job);
+}
+
+struct annotating {
+    json_t *list;
+    int64_t job_id;
+};
+
+static int add_annotation(void *data, const struct annotation_row *a)
+{
+    struct annotating *x = data;
+
+    if (a->job_id == x->job_id)
+        json_array_append_new(x->list, json_pack("{s:s, s:i, s:i, s:s, s:s, s:s}", "path",
+                                                 *a->file ? a->file : ".github", "start_line", a->line,
+                                                 "end_line", a->line, "annotation_level",
+                                                 str_eq(a->level, "error") ? "failure" : a->level, "title",
+                                                 a->title, "message", a->message));
+    return 0;
+}
+
+void api_annotations(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    const struct job_row *job = api_job(r);
+    struct annotating x = {.list = json_array(), .job_id = job ? job->id : 0};
+
+    if (job) {
+        (void)store_each_annotation(s->store, job->run_id, job->attempt, add_annotation, &x);
+        http_reply_json(r, 200, json_incref(x.list));
+    }
+    json_decref(x.list);
+    job_row_unref(job);
+}
+
+/* --------------------------------------------------------------------------------------------------- verbs
+ */
+
+/* {} behind what was done: gh wants JSON of every answer but 204. */
+static void answer(struct http_request *r, int code, const struct err *err, unsigned status, unsigned busy)
+{
+    if (code < 0)
+        api_fail_err(r, err, busy);
+    else
+        http_reply_json(r, status, json_object());
+}
+
+void api_cancel(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    const struct run_row *run = api_run(r);
+    struct err err = {0};
+
+    if (run)
+        answer(r, engine_cancel_run(s->engine, run->id, &err), &err, 202, 409);
+    run_row_unref(run);
+}
+
+/* Debug logging is switched on for a rerun on GitHub; here by the secret or variable ACTIONS_STEP_DEBUG. */
+static bool wants_debug(struct http_request *r)
+{
+    _json_ json_t *body = api_body(r);
+
+    if (!body)
+        return true; /* a reply was made */
+    if (!json_is_true(json_object_get(body, "enable_debug_logging")))
+        return false;
+    api_fail(r, 422,
+             "debug logging of one rerun is not to be had: set the secret ACTIONS_STEP_DEBUG to true");
+    return true;
+}
+
+static void rerun(struct http_request *r, bool failed_only)
+{
+    struct server *s = http_data(r);
+    const struct run_row *run = api_run(r);
+    struct err err = {0};
+
+    if (run && !wants_debug(r))
+        answer(r, engine_rerun(s->engine, run->id, failed_only, &err), &err, 201, 403);
+    run_row_unref(run);
+}
+
+void api_rerun(struct http_request *r)
+{
+    rerun(r, false);
+}
+
+void api_rerun_failed(struct http_request *r)
+{
+    rerun(r, true);
+}
+
+void api_rerun_job(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    const struct job_row *job = api_job(r);
+    struct err err = {0};
+
+    if (job && !wants_debug(r))
+        answer(r, engine_rerun_job(s->engine, job->id, &err), &err, 201, 403);
+    job_row_unref(job);
+}
+
+void api_delete_run(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    const struct run_row *run = api_run(r);
+    struct err err = {0};
+
+    if (run && engine_delete_run(s->engine, run->id, &err) < 0)
+        api_fail_err(r, &err, 409);
+    else if (run)
+        api_no_content(r);
+    run_row_unref(run);
+}

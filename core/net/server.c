@@ -1,0 +1,190 @@
+/* The daemon's HTTP server: it listens where config/listen says, and moves when that changes. */
+#include "server_internal.h"
+
+#include "runfs/log.h"
+#include "runfs/str.h"
+
+enum { CONNECTIONS_MAX = 512, IDLE_SECONDS = 30 };
+
+/* --------------------------------------------------------------------------------------------- listening */
+
+static void listener_words(const struct listener *l, struct buf *ret)
+{
+    bool v6 = strchr(l->at.address, ':');
+
+    if (*l->at.address == '/')
+        buf_adds(ret, l->at.address);
+    else
+        buf_addf(ret, v6 ? "[%s]:%u" : "%s:%u", l->at.address, l->http ? http_port(l->http) : l->at.port);
+}
+
+static void listener_open(struct server *s, struct listener *l)
+{
+    struct http_opts opts = {.address = l->at.address,
+                             .port = l->at.port,
+                             .prefix = "/api/v3",
+                             .routes = server_routes,
+                             .data = s,
+                             .admit = access_admit,
+                             .ended = access_log,
+                             .max_connections = CONNECTIONS_MAX,
+                             .idle_seconds = IDLE_SECONDS};
+    _buf_ struct buf words = BUF_INIT;
+    struct err err = {0};
+
+    if (http_start(&opts, &l->http, &err) < 0) {
+        snprintf(l->why, sizeof(l->why), "%s", err.msg);
+        log_error("http", "%s", err.msg);
+        return;
+    }
+    listener_words(l, &words);
+    log_info("http", "listening on %s", buf_str(&words));
+}
+
+static void wanted_listeners(struct server *s, struct listener *ret, size_t *ret_n)
+{
+    _buf_ struct buf value = BUF_INIT;
+
+    *ret_n = 0;
+    (void)store_setting(s->store, SETTING_CONFIG, "listen", &value);
+    const char *text = buf_str(&value);
+    while (*ret_n < LISTEN_MAX && config_listen_next(&text, &ret[*ret_n].at, NULL) > 0)
+        ++*ret_n;
+}
+
+static bool same_place(const struct listener *a, const struct listener *b)
+{
+    return str_eq(a->at.address, b->at.address) && a->at.port == b->at.port;
+}
+
+/* Those that stay keep their connections; what is gone is closed before what is new is opened. */
+static void follow_setting(struct server *s)
+{
+    struct listener next[LISTEN_MAX] = {0}, old[LISTEN_MAX] = {0};
+    size_t n, n_old = 0;
+
+    wanted_listeners(s, next, &n);
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->n_listeners; i++) {
+        bool kept = false;
+        for (size_t k = 0; k < n && !kept; k++)
+            if (s->listeners[i].http && !next[k].http && same_place(&s->listeners[i], &next[k])) {
+                next[k].http = s->listeners[i].http;
+                kept = true;
+            }
+        if (!kept)
+            old[n_old++] = s->listeners[i];
+    }
+    s->n_listeners = 0;
+    pthread_mutex_unlock(&s->lock);
+    for (size_t i = 0; i < n_old; i++)
+        http_stop(old[i].http);
+    for (size_t i = 0; i < n; i++)
+        if (!next[i].http)
+            listener_open(s, &next[i]);
+    pthread_mutex_lock(&s->lock);
+    memcpy(s->listeners, next, sizeof(next));
+    s->n_listeners = n;
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void *keeper(void *data)
+{
+    struct server *s = data;
+
+    pthread_mutex_lock(&s->lock);
+    while (!s->ending) {
+        if (!s->changed) {
+            pthread_cond_wait(&s->woken, &s->lock);
+            continue;
+        }
+        s->changed = false;
+        pthread_mutex_unlock(&s->lock);
+        follow_setting(s);
+        pthread_mutex_lock(&s->lock);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+static void on_changed(void *data, const struct change *changes, size_t n)
+{
+    struct server *s = data;
+    bool config = false, hook = false;
+
+    for (size_t i = 0; i < n; i++) {
+        config |= changes[i].kind == CHANGE_CONFIG;
+        hook |= changes[i].kind == CHANGE_HOOK;
+    }
+    if (!config && !hook)
+        return;
+    pthread_mutex_lock(&s->lock);
+    s->changed |= config;
+    s->delivered |= hook;
+    pthread_cond_broadcast(&s->woken);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* -------------------------------------------------------------------------------------------------- life */
+
+int server_new(struct store *st, struct engine *e, struct server **ret, struct err *err)
+{
+    struct server *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return err_errno(err, -ENOMEM, "cannot start the HTTP server");
+    s->store = st;
+    s->engine = e;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->peers_lock, NULL);
+    pthread_cond_init(&s->woken, NULL);
+    s->changed = s->delivered = true;
+    int r = api_make_keys(s);
+    if (r == 0)
+        r = store_subscribe(st, on_changed, s);
+    if (r == 0)
+        r = -pthread_create(&s->keeper, NULL, keeper, s);
+    s->has_keeper = r == 0;
+    if (r == 0)
+        r = -pthread_create(&s->deliverer, NULL, webhook_deliver_loop, s);
+    s->has_deliverer = r == 0;
+    if (r < 0) {
+        server_free(s);
+        return err_errno(err, r, "cannot start the HTTP server");
+    }
+    *ret = s;
+    return 0;
+}
+
+void server_free(struct server *s)
+{
+    if (!s)
+        return;
+    store_unsubscribe(s->store, on_changed, s);
+    pthread_mutex_lock(&s->lock);
+    s->ending = true;
+    pthread_cond_broadcast(&s->woken);
+    pthread_mutex_unlock(&s->lock);
+    if (s->has_keeper)
+        pthread_join(s->keeper, NULL);
+    if (s->has_deliverer)
+        pthread_join(s->deliverer, NULL);
+    for (size_t i = 0; i < s->n_listeners; i++)
+        http_stop(s->listeners[i].http);
+    pthread_mutex_destroy(&s->lock);
+    pthread_mutex_destroy(&s->peers_lock);
+    pthread_cond_destroy(&s->woken);
+    explicit_bzero(s->box_secret, sizeof(s->box_secret));
+    free(s);
+}
+
+void server_status(struct server *s, struct buf *ret)
+{
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->n_listeners; i++) {
+        buf_adds(ret, "listen: ");
+        listener_words(&s->listeners[i], ret);
+        buf_addf(ret, "%s%s\n", *s->listeners[i].why ? ": " : "", s->listeners[i].why);
+    }
+    pthread_mutex_unlock(&s->lock);
+}

@@ -1,0 +1,189 @@
+/* Who may ask for what: tokens and their scopes, budgets of addresses, and the log of requests. */
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+
+#include "runfs/io.h"
+#include "runfs/log.h"
+#include "runfs/str.h"
+#include "server_internal.h"
+
+static const char *const scope_words[] = {
+    [SCOPE_ADMIN] = "admin", [SCOPE_RUN] = "run", [SCOPE_READ] = "read", [SCOPE_SIGNED] = "none"};
+
+/* ------------------------------------------------------------------------------------------------ tokens */
+
+static void add_hex(struct buf *ret, const unsigned char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        buf_addf(ret, "%02x", bytes[i]);
+}
+
+void token_hash(const char *token, struct buf *ret)
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+
+    SHA256((const unsigned char *)token, strlen(token), digest);
+    buf_adds(ret, "sha256:");
+    add_hex(ret, digest, sizeof(digest));
+}
+
+int token_generate(struct buf *ret)
+{
+    unsigned char bytes[32];
+
+    if (RAND_bytes(bytes, sizeof(bytes)) != 1)
+        return -EIO;
+    buf_adds(ret, "rfs_");
+    add_hex(ret, bytes, sizeof(bytes));
+    explicit_bzero(bytes, sizeof(bytes));
+    return buf_ok(ret) ? 0 : -ENOMEM;
+}
+
+/* "Authorization: token T" as gh has it, or Bearer. */
+static const char *given_token(struct http_request *r)
+{
+    const char *header = http_header(r, "Authorization");
+    size_t word = header ? strcspn(header, " ") : 0;
+
+    if (!header || !header[word] ||
+        !((word == 5 && strncasecmp(header, "token", word) == 0) ||
+          (word == 6 && strncasecmp(header, "bearer", word) == 0)))
+        return NULL;
+    return header + word + strspn(header + word, " ");
+}
+
+/* The row of a token, 0 for none; every row is looked at, whichever it is. */
+static int64_t find_token(struct store *st, const char *token, enum scope *ret_scope)
+{
+    _buf_ struct buf hash = BUF_INIT;
+    int64_t ids[64], after = 0, found = 0;
+    ssize_t n;
+
+    token_hash(token, &hash);
+    while (buf_ok(&hash) && (n = store_list_settings(st, SETTING_TOKEN, "", after, ids, 64)) > 0) {
+        for (ssize_t i = 0; i < n; i++) {
+            const struct setting_row *row = store_get_setting(st, SETTING_TOKEN, ids[i]);
+            const char *stored = row ? strchr(row->value, ' ') : NULL;
+            if (stored && strlen(stored + 1) == hash.len &&
+                CRYPTO_memcmp(stored + 1, hash.ptr, hash.len) == 0) {
+                found = ids[i];
+                *ret_scope = str_starts(row->value, "admin ") ? SCOPE_ADMIN
+                             : str_starts(row->value, "run ") ? SCOPE_RUN
+                                                              : SCOPE_READ;
+            }
+            setting_row_unref(row);
+        }
+        after = ids[n - 1];
+    }
+    return found;
+}
+
+/* ----------------------------------------------------------------------------------------------- budgets */
+
+static size_t peer_slot(const char *address)
+{
+    uint32_t h = 2166136261u;
+
+    for (const char *p = address; *p; p++)
+        h = (h ^ (unsigned char)*p) * 16777619u;
+    return h % PEERS;
+}
+
+/* Whether the address may ask once more: `rate` requests a second, and a second's worth at once. Two that
+ * share a slot take it from each other, with an empty purse. */
+static bool within_budget(struct server *s, const char *address)
+{
+    _buf_ struct buf value = BUF_INIT;
+    int64_t now = mono_ns();
+    uint64_t rate = 100;
+
+    if (store_setting(s->store, SETTING_CONFIG, "rate_limit", &value) == 0)
+        (void)parse_u64(buf_str(&value), &rate);
+    pthread_mutex_lock(&s->peers_lock);
+    struct peer_budget *p = &s->peers[peer_slot(address)];
+    if (!str_eq(p->address, address)) {
+        p->left = *p->address && now - p->at < 1000000000 ? 1 : (double)rate;
+        snprintf(p->address, sizeof(p->address), "%s", address);
+    } else {
+        p->left += (double)(now - p->at) / 1e9 * (double)rate;
+    }
+    p->at = now;
+    if (p->left > (double)rate)
+        p->left = (double)rate;
+    bool within = p->left >= 1;
+    if (within)
+        p->left -= 1;
+    pthread_mutex_unlock(&s->peers_lock);
+    return within;
+}
+
+/* ----------------------------------------------------------------------------------------------- verdict */
+
+static void refuse(struct http_request *r, unsigned status, const char *message)
+{
+    http_reply_json(r, status, json_pack("{s:s}", "message", message));
+}
+
+void access_admit(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    const struct http_route *route = http_route(r);
+    enum scope need = route ? (enum scope)route->scope : SCOPE_READ, has = SCOPE_READ;
+    struct http_peer peer = http_peer(r);
+    char words[128];
+
+    if (peer.is_unix)
+        return;
+    if (!within_budget(s, peer.text)) {
+        http_add_header(r, "Retry-After", "1");
+        refuse(r, 429, "too many requests: config/rate_limit says how many a second are answered");
+        return;
+    }
+    if (need == SCOPE_SIGNED)
+        return;
+    const char *token = given_token(r);
+    int64_t id = token ? find_token(s->store, token, &has) : 0;
+    if (id == 0) {
+        http_add_header(r, "WWW-Authenticate", "Bearer realm=\"runfs\"");
+        refuse(r, 401, "Bad credentials");
+        return;
+    }
+    http_set_caller(r, id);
+    if (has > need) {
+        snprintf(words, sizeof(words), "this needs a token of scope %s, and it has %s", scope_words[need],
+                 scope_words[has]);
+        refuse(r, 403, words);
+    }
+}
+
+void access_who(struct http_request *r, struct buf *ret)
+{
+    struct server *s = http_data(r);
+    const struct setting_row *row =
+        http_caller(r) ? store_get_setting(s->store, SETTING_TOKEN, http_caller(r)) : NULL;
+
+    buf_adds(ret, row ? row->name : http_peer(r).is_unix ? "unix" : "-");
+    setting_row_unref(row);
+}
+
+/* What a peer sends reaches the log as printable ASCII of bounded length only. */
+static void add_clean(struct buf *b, const char *text)
+{
+    for (size_t i = 0; text[i] && i < 256; i++)
+        buf_addc(b, text[i] > ' ' && text[i] < 0x7f ? text[i] : '?');
+}
+
+void access_log(struct http_request *r)
+{
+    _buf_ struct buf line = BUF_INIT, who = BUF_INIT;
+
+    access_who(r, &who);
+    buf_addf(&line, "%s ", http_peer(r).text);
+    add_clean(&line, buf_str(&who));
+    buf_addc(&line, ' ');
+    add_clean(&line, http_method(r));
+    buf_addc(&line, ' ');
+    add_clean(&line, http_path(r));
+    log_info("http", "%s: %u in %lld us", buf_str(&line), http_status(r), (long long)(http_age_ns(r) / 1000));
+}

@@ -1,0 +1,72 @@
+/* The inside of the HTTP server of the daemon. Private to core/net. */
+#ifndef RUNFS_SERVER_INTERNAL_H
+#define RUNFS_SERVER_INTERNAL_H
+
+#include <pthread.h>
+
+#include "runfs/http.h"
+#include "runfs/server.h"
+
+/* What a route asks of its caller. A route that says nothing asks for the most. */
+enum scope {
+    SCOPE_ADMIN = 0, /* settings, secrets, deletion, and all below */
+    SCOPE_RUN,       /* start, cancel, run again, and reading */
+    SCOPE_READ,
+    SCOPE_SIGNED, /* nothing: the request proves itself */
+};
+
+enum { PEERS = 1024 };
+
+/* How much an address has left of its requests. */
+struct peer_budget {
+    char address[48];
+    int64_t at; /* monotonic: when `left` was true */
+    double left;
+};
+
+struct listener {
+    struct listen_at at;
+    struct http_server *http; /* owned; NULL: it could not be */
+    char why[960];            /* then: the reason */
+};
+
+struct server {
+    struct store *store;   /* borrowed */
+    struct engine *engine; /* borrowed */
+    pthread_mutex_t lock;  /* guards what follows */
+    pthread_cond_t woken;
+    bool changed, delivered, ending, has_keeper, has_deliverer;
+    pthread_t keeper;    /* opens and closes listeners */
+    pthread_t deliverer; /* hands what webhooks brought to the engine */
+    struct listener listeners[LISTEN_MAX];
+    size_t n_listeners;
+    unsigned char box_public[32], box_secret[32]; /* of the boxes that secrets come in */
+    uint64_t box_id;
+    pthread_mutex_t peers_lock;
+    struct peer_budget peers[PEERS];
+};
+
+extern const struct http_route server_routes[];
+
+/* ----------------------------------------------------------------------------------- access
+ * (server_access.c)
+ */
+
+http_fn access_admit, access_log;
+int api_make_keys(struct server *s);
+http_fn health, api_root, api_meta, api_user, api_graphql, api_get_repository, api_contents;
+http_fn api_list_workflows, api_get_workflow, api_dispatch, api_enable, api_disable;
+http_fn api_list_runs, api_list_runs_of, api_get_run, api_list_jobs, api_get_job, api_annotations, api_cancel,
+    api_rerun, api_rerun_failed, api_rerun_job, api_delete_run;
+http_fn api_run_logs, api_job_logs, api_run_artifacts, api_list_artifacts, api_artifact_zip;
+http_fn api_public_key, api_list_secrets, api_put_secret, api_delete_secret, api_list_variables,
+    api_get_variable, api_post_variable, api_patch_variable, api_delete_variable;
+/* The name of the token that the request came with; "unix" by the socket. Appended. */
+void access_who(struct http_request *r, struct buf *ret);
+
+/* ----------------------------------------------------------------------------------------------- webhooks */
+
+http_fn webhook_begin, webhook_take;
+void *webhook_deliver_loop(void *server); /* until ending */
+
+#endif

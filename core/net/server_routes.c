@@ -1,0 +1,63 @@
+/* Everything that can be asked of the daemon by HTTP: one row a route. */
+#include "server_internal.h"
+
+enum { BODY_MAX = 128 * 1024, HOOK_MAX = 25 * 1024 * 1024 /* as GitHub's */ };
+
+#define P "/repos/:owner/:repo"
+#define A P "/actions"
+#define GET(pattern, fn, help)                                                                               \
+    {                                                                                                        \
+        "GET", (pattern), 0, NULL, (fn), (help), SCOPE_READ                                                  \
+    }
+#define ASK(method, pattern, fn, scope, help)                                                                \
+    {                                                                                                        \
+        (method), (pattern), BODY_MAX, NULL, (fn), (help), (scope)                                           \
+    }
+
+/* clang-format off */
+const struct http_route server_routes[] = {
+{"POST", "/webhook", HOOK_MAX, webhook_begin, webhook_take, "an event, as GitHub, Gitea and Forgejo send it", SCOPE_SIGNED},
+GET("/health",                                          health,             "whether it works"),
+GET("/",                                                api_root,           "who answers, and the token's scopes as GitHub names them"),
+GET("/meta",                                            api_meta,           "the version of GitHub's API"),
+GET("/user",                                            api_user,           "who asks"),
+ASK("POST",   "/graphql",                               api_graphql,        SCOPE_READ,  "what gh asks that way"),
+ASK("POST",   "/api/graphql",                           api_graphql,        SCOPE_READ,  "the same, where gh takes it for an enterprise's"),
+GET(P,                                                  api_get_repository, "a linked repository, or runfs/workflows for those that were dropped"),
+GET(P "/contents/*path",                                api_contents,       "a workflow's file"),
+GET(A "/workflows",                                     api_list_workflows, "its workflows"),
+GET(A "/workflows/:id",                                 api_get_workflow,   "one, by number or file name"),
+GET(A "/workflows/:id/runs",                            api_list_runs_of,   "its runs"),
+ASK("POST",   A "/workflows/:id/dispatches",            api_dispatch,       SCOPE_RUN,   "start it"),
+ASK("PUT",    A "/workflows/:id/enable",                api_enable,         SCOPE_ADMIN, "let it be started again"),
+ASK("PUT",    A "/workflows/:id/disable",               api_disable,        SCOPE_ADMIN, "let nothing start it"),
+GET(A "/runs",                                          api_list_runs,      "runs, newest first, by branch, event, actor, status, created, head_sha"),
+GET(A "/runs/:id",                                      api_get_run,        "one run"),
+GET(A "/runs/:id/attempts/:attempt",                    api_get_run,        "one attempt of it"),
+GET(A "/runs/:id/jobs",                                 api_list_jobs,      "its jobs, with their steps"),
+GET(A "/runs/:id/attempts/:attempt/jobs",               api_list_jobs,      "those of an attempt"),
+GET(A "/runs/:id/logs",                                 api_run_logs,       "its logs: a zip of one file a step"),
+GET(A "/runs/:id/attempts/:attempt/logs",               api_run_logs,       "those of an attempt"),
+GET(A "/runs/:id/artifacts",                            api_run_artifacts,  "what it left behind"),
+ASK("POST",   A "/runs/:id/cancel",                     api_cancel,         SCOPE_RUN,   "end it"),
+ASK("POST",   A "/runs/:id/rerun",                      api_rerun,          SCOPE_RUN,   "run it again"),
+ASK("POST",   A "/runs/:id/rerun-failed-jobs",          api_rerun_failed,   SCOPE_RUN,   "run again what did not succeed"),
+ASK("DELETE", A "/runs/:id",                            api_delete_run,     SCOPE_ADMIN, "delete it"),
+GET(A "/jobs/:id",                                      api_get_job,        "one job"),
+GET(A "/jobs/:id/logs",                                 api_job_logs,       "its log as text"),
+ASK("POST",   A "/jobs/:id/rerun",                      api_rerun_job,      SCOPE_RUN,   "run it and what depends on it again"),
+GET(P "/check-runs/:id/annotations",                    api_annotations,    "a job's annotations"),
+GET(A "/artifacts",                                     api_list_artifacts, "the newest artifacts"),
+GET(A "/artifacts/:id/zip",                             api_artifact_zip,   "one as a zip"),
+ASK("GET",    A "/secrets/public-key",                  api_public_key,     SCOPE_ADMIN, "what a secret is sealed for"),
+ASK("GET",    A "/secrets",                             api_list_secrets,   SCOPE_ADMIN, "names of secrets"),
+ASK("PUT",    A "/secrets/:name",                       api_put_secret,     SCOPE_ADMIN, "set one"),
+ASK("DELETE", A "/secrets/:name",                       api_delete_secret,  SCOPE_ADMIN, "delete one"),
+GET(A "/variables",                                     api_list_variables, "variables"),
+GET(A "/variables/:name",                               api_get_variable,   "one"),
+ASK("POST",   A "/variables",                           api_post_variable,  SCOPE_ADMIN, "make one"),
+ASK("PATCH",  A "/variables/:name",                     api_patch_variable, SCOPE_ADMIN, "change one"),
+ASK("DELETE", A "/variables/:name",                     api_delete_variable, SCOPE_ADMIN, "delete one"),
+{0},
+};
+/* clang-format on */

@@ -1,0 +1,143 @@
+/* What webhooks delivered, with payloads apart from the rows because they may be large. */
+#include "store_internal.h"
+
+#include <stddef.h>
+
+#define TEXT(field)                                                                                          \
+    {                                                                                                        \
+#field, COLUMN_TEXT, offsetof(struct hook_row, field)                                                \
+    }
+#define I64(field)                                                                                           \
+    {                                                                                                        \
+#field, COLUMN_I64, offsetof(struct hook_row, field)                                                 \
+    }
+
+static const struct column hook_columns[] = {I64(id),       TEXT(delivery), TEXT(digest),
+                                             TEXT(event),   TEXT(state),    TEXT(headers),
+                                             TEXT(verdict), TEXT(runs),     I64(changed_at)};
+
+const struct row_table hook_table = {
+    .name = "hooks",
+    .columns = hook_columns,
+    .n_columns = ARRAY_LEN(hook_columns),
+    .size = sizeof(struct hook_row),
+    .change = CHANGE_HOOK,
+    .slot = 2,
+    .get_sql = "SELECT id, delivery, digest, event, state, headers, verdict, runs, changed_at FROM hooks"
+               " WHERE id = ?1",
+    .insert_sql = "INSERT INTO hooks (delivery, digest, event, state, headers, verdict, runs, changed_at)"
+                  " VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    .update_sql = "UPDATE hooks SET delivery = ?2, digest = ?3, event = ?4, state = ?5, headers = ?6,"
+                  " verdict = ?7, runs = ?8, changed_at = ?9 WHERE id = ?1",
+};
+
+const struct hook_row *store_get_hook(struct store *st, int64_t id)
+{
+    return row_get(st, &hook_table, id);
+}
+
+void hook_row_unref(const struct hook_row *r)
+{
+    row_unref(r);
+}
+
+int64_t store_find_hook(struct store *st, const char *delivery, const char *digest)
+{
+    int64_t id = read_int(st, "SELECT id FROM hooks WHERE delivery = ?1", NULL, 0, delivery, 0);
+
+    return id ? id : read_int(st, "SELECT id FROM hooks WHERE digest = ?1", NULL, 0, digest, 0);
+}
+
+ssize_t store_list_hooks(struct store *st, int64_t after, int64_t *ids, size_t max)
+{
+    return list_ids(st, "SELECT id FROM hooks WHERE id > ?1 ORDER BY id", &after, 1, NULL, ids, max);
+}
+
+ssize_t store_list_waiting_hooks(struct store *st, int64_t after, int64_t *ids, size_t max)
+{
+    return list_ids(st, "SELECT id FROM hooks WHERE state IN ('pending', 'running') AND id > ?1 ORDER BY id",
+                    &after, 1, NULL, ids, max);
+}
+
+int store_hook_payload(struct store *st, int64_t id, struct buf *ret)
+{
+    struct conn *c = store_reader(st);
+    sqlite3_stmt *stmt = c ? conn_prepare(c, "SELECT payload FROM hook_payloads WHERE id = ?1") : NULL;
+    int r = stmt ? -ENOENT : -ENOMEM;
+
+    if (stmt) {
+        sqlite3_bind_int64(stmt, 1, id);
+        if (sqlite3_step(stmt) == SQLITE_ROW) {
+            const void *text = sqlite3_column_text(stmt, 0);
+            buf_add(ret, text ? text : "", (size_t)sqlite3_column_bytes(stmt, 0));
+            r = buf_ok(ret) ? 0 : -ENOMEM;
+        }
+        sqlite3_reset(stmt);
+    }
+    if (c)
+        store_reader_done(st, c);
+    return r;
+}
+
+static void put_payload(struct store *st, int64_t id, const char *payload, size_t len, struct err *err)
+{
+    sqlite3_stmt *stmt =
+        st->failed
+            ? NULL
+            : conn_prepare(&st->writer, "INSERT OR REPLACE INTO hook_payloads (id, payload) VALUES (?1, ?2)");
+
+    if (!stmt) {
+        store_spoil(st, -ENOMEM);
+        return;
+    }
+    sqlite3_bind_int64(stmt, 1, id);
+    sqlite3_bind_text64(stmt, 2, payload, len, SQLITE_STATIC, SQLITE_UTF8);
+    int rc = sqlite3_step(stmt);
+    if (rc != SQLITE_DONE)
+        store_spoil(st, store_sql_error(&st->writer, rc, "cannot write to the database", err));
+    sqlite3_reset(stmt);
+    sqlite3_clear_bindings(stmt);
+}
+
+/* The writer's lock is held from the look to the commit, so two of the same cannot both find nothing. */
+int store_add_hook(struct store *st, struct hook_row *row, const char *payload, size_t len, struct err *err)
+{
+    struct hook_row added = *row;
+
+    store_begin(st);
+    row->id = store_find_hook(st, row->delivery, row->digest);
+    if (row->id) {
+        store_rollback(st);
+        return -EEXIST;
+    }
+    added.id = 0;
+    if (row_put(st, &hook_table, &added, err) == 0)
+        put_payload(st, added.id, payload, len, err);
+    int r = store_commit(st, err);
+    if (r == 0)
+        row->id = added.id;
+    return r;
+}
+
+int store_put_hook(struct store *st, struct hook_row *row, struct err *err)
+{
+    return row_put(st, &hook_table, row, err);
+}
+
+int store_expire_hooks(struct store *st, int64_t before, struct err *err)
+{
+    int64_t ids[64];
+    ssize_t n = list_ids(st,
+                         "SELECT id FROM hooks WHERE changed_at < ?1 AND state NOT IN ('pending', 'running')"
+                         " ORDER BY changed_at",
+                         &before, 1, NULL, ids, ARRAY_LEN(ids));
+
+    store_begin(st);
+    for (ssize_t i = 0; i < n; i++) {
+        write_ints(st, "DELETE FROM hook_payloads WHERE id = ?1", &ids[i], 1, err);
+        write_ints(st, "DELETE FROM hooks WHERE id = ?1", &ids[i], 1, err);
+        store_changed(st, (struct change){.kind = CHANGE_HOOK, .id = ids[i], .deleted = true});
+    }
+    int r = store_commit(st, err);
+    return r < 0 ? r : (int)n;
+}

@@ -1,0 +1,107 @@
+/* runfs gh-setup: what makes GitHub's own command line, gh, speak to a runner that is mounted here. */
+#include "fs.h"
+#include "runfs/io.h"
+#include "runfs/str.h"
+
+static const char help[] =
+    "usage: runfs gh-setup [DIRECTORY]\n"
+    "\n"
+    "Prints the settings with which gh speaks to the runner that is mounted at DIRECTORY (default: the only\n"
+    "one): by the unix socket that config/listen names, else by TCP on this host, for which it makes a "
+    "token.\n"
+    "Use it in a shell of its own: eval \"$(runfs gh-setup)\"\n"
+    "\n"
+    "exit status: 0 printed, 1 nothing listens, 2 usage\n";
+
+/* What a line of `status` says it listens on, and nothing is in the way; false: no such line any more. */
+static bool next_listener(const char **status, struct buf *ret)
+{
+    const char *line;
+
+    while ((line = strstr(*status, "\nlisten: "))) {
+        const char *value = line + strlen("\nlisten: ");
+        size_t len = strcspn(value, "\n");
+        *status = value;
+        buf_reset(ret);
+        buf_add(ret, value, len);
+        if (buf_ok(ret) && !strstr(buf_str(ret), ": "))
+            return true;
+    }
+    return false;
+}
+
+static void quote(const char *text)
+{
+    putchar('\'');
+    for (; *text; text++)
+        if (*text == '\'')
+            fputs("'\\''", stdout);
+        else
+            putchar(*text);
+    putchar('\'');
+}
+
+/* gh keeps the socket's path in its configuration, where it would be used for github.com too: so a
+ * configuration of its own. */
+static void print_unix(const char *path)
+{
+    fputs("export GH_CONFIG_DIR=\"${XDG_CONFIG_HOME:-$HOME/.config}/gh-runfs\"\ngh config set "
+          "http_unix_socket ",
+          stdout);
+    quote(path);
+    fputs("\nexport GH_HOST=runfs.internal GH_ENTERPRISE_TOKEN=by-the-socket\n"
+          "export GH_REPO=runfs.internal/" REPOSITORY_DROPPED
+          "  # or runfs.internal/OWNER/NAME, a linked repository\n",
+          stdout);
+}
+
+static void print_tcp(const char *address, const char *directory)
+{
+    printf("export GH_HOST=github.localhost HTTP_PROXY=http://%s\nexport GH_TOKEN=\"$(runfs token create "
+           "--scope "
+           "admin ",
+           address);
+    quote(directory);
+    fputs(")\"\nexport GH_REPO=github.localhost/" REPOSITORY_DROPPED
+          "  # or github.localhost/OWNER/NAME, a linked repository\n",
+          stdout);
+}
+
+int cmd_gh_setup(int argc, char **argv)
+{
+    _buf_ struct buf path = BUF_INIT, status = BUF_INIT, at = BUF_INIT, tcp = BUF_INIT;
+    bool found = false;
+
+    if (argc > 1 && (str_eq(argv[1], "-h") || str_eq(argv[1], "--help"))) {
+        fputs(help, stdout);
+        return 0;
+    }
+    if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
+        fputs(help, stderr);
+        return 2;
+    }
+    _free_ char *directory = mount_directory("gh-setup", argc > 1 ? argv[1] : NULL);
+    if (!directory)
+        return 1;
+    buf_addf(&path, "%s/status", directory);
+    if (read_file(buf_str(&path), 1 << 20, &status, NULL) < 0) {
+        fprintf(stderr, "runfs gh-setup: no runner is mounted at %s\n", directory);
+        return 1;
+    }
+    for (const char *text = buf_str(&status); !found && next_listener(&text, &at);) {
+        found = *buf_str(&at) == '/';
+        if (found)
+            print_unix(buf_str(&at));
+        else if (!tcp.len)
+            buf_adds(&tcp, buf_str(&at));
+    }
+    if (!found && tcp.len)
+        print_tcp(buf_str(&tcp), directory);
+    if (found || tcp.len)
+        return 0;
+    fprintf(
+        stderr,
+        "runfs gh-setup: nothing listens: write a port, or the path of a unix socket, to %s/config/listen\n",
+        directory);
+    return 1;
+}

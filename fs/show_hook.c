@@ -1,0 +1,93 @@
+/* What webhooks delivered: names and texts of events/deliveries/. */
+#include "fs.h"
+#include "runfs/str.h"
+
+#define SHOW_HOOK(name, field)                                                                               \
+    int show_hook_##name(struct fs *fs, int64_t id, struct buf *ret)                                         \
+    {                                                                                                        \
+        const struct hook_row *row = store_get_hook(fs->store, id);                                          \
+        if (!row)                                                                                            \
+            return -ENOENT;                                                                                  \
+        buf_adds(ret, row->field);                                                                           \
+        if (*row->field && !str_ends(row->field, "\n"))                                                      \
+            buf_addc(ret, '\n');                                                                             \
+        hook_row_unref(row);                                                                                 \
+        return 0;                                                                                            \
+    }
+
+SHOW_HOOK(delivery, delivery)
+SHOW_HOOK(event, event)
+SHOW_HOOK(state, state)
+SHOW_HOOK(headers, headers)
+SHOW_HOOK(verdict, verdict)
+
+int show_hook_payload(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return store_hook_payload(fs->store, id, ret);
+}
+
+static int64_t find_hook(struct fs *fs, int64_t up, const char *name)
+{
+    const struct hook_row *row = NULL;
+    uint64_t id;
+
+    (void)up;
+    if (*name != '0' && parse_u64(name, &id) == 0 && id <= INT64_MAX)
+        row = store_get_hook(fs->store, (int64_t)id);
+    hook_row_unref(row);
+    return row ? (int64_t)id : 0;
+}
+
+static ssize_t next_hook(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max)
+{
+    (void)up;
+    return store_list_hooks(fs->store, after, ids, max);
+}
+
+static int name_number(struct fs *fs, int64_t id, struct buf *ret)
+{
+    (void)fs;
+    buf_addf(ret, "%lld", (long long)id);
+    return 0;
+}
+
+const struct name_class class_hooks = {find_hook, next_hook, name_number};
+
+/* Runs that are still there, ascending as they were started. */
+static ssize_t next_hook_run(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max)
+{
+    const struct hook_row *row = store_get_hook(fs->store, up);
+    size_t n = 0;
+
+    for (char *at = row ? (char *)(uintptr_t)row->runs : NULL, *end; at && *at && n < max; at = end) {
+        int64_t id = strtoll(at, &end, 10);
+        if (end == at)
+            break;
+        const struct run_row *run = id > after ? store_get_run(fs->store, id) : NULL;
+        if (run)
+            ids[n++] = id;
+        run_row_unref(run);
+    }
+    hook_row_unref(row);
+    return (ssize_t)n;
+}
+
+static int64_t find_hook_run(struct fs *fs, int64_t up, const char *name)
+{
+    uint64_t id;
+    int64_t found;
+
+    if (*name == '0' || parse_u64(name, &id) < 0 || id > INT64_MAX)
+        return 0;
+    return next_hook_run(fs, up, (int64_t)id - 1, &found, 1) == 1 && found == (int64_t)id ? found : 0;
+}
+
+const struct name_class class_hook_runs = {find_hook_run, next_hook_run, name_number};
+
+/* From events/deliveries/N/runs/. */
+int link_hook_run(struct fs *fs, int64_t id, struct buf *ret)
+{
+    (void)fs;
+    buf_addf(ret, "../../../../runs/%lld", (long long)id);
+    return 0;
+}
