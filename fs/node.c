@@ -6,6 +6,7 @@
 #include "runfs/cache.h"
 #include "runfs/event.h"
 #include "runfs/io.h"
+#include "runfs/knowledge_rows.h"
 #include "runfs/str.h"
 
 /* An inode is the id and the row; the root is FUSE's 1. 11 bits of row leave 52 of id. */
@@ -102,6 +103,8 @@ static int owner_time(struct fs *fs, enum owner owner, int64_t id, int64_t *ret)
         OWNER_TIME(artifact, store_get_artifact(fs->store, id), created_at)
     case OWN_CACHE:
         OWNER_TIME(cache, store_get_cache(fs->store, id), created_at)
+    case OWN_COMMAND:
+        OWNER_TIME(command, store_get_command(fs->store, id), changed_at)
     }
     return -ENOENT;
 }
@@ -112,7 +115,7 @@ static int64_t listing_time(struct fs *fs, const struct row *row)
     const struct run_row *run = NULL;
     int64_t t = fs->started_at;
 
-    if (row->owner == OWN_RUN)
+    if (row->owner == OWN_RUN || row->owner == OWN_COMMAND)
         run = store_get_run(fs->store, store_latest_run(fs->store));
     int64_t changed = !run ? 0 : row == &tree[tree_find("runs")] ? run->created_at : run->changed_at;
     if (changed > t)

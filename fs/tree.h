@@ -48,7 +48,8 @@ enum owner {
     OWN_SECRET,
     OWN_VAR,
     OWN_ARTIFACT,
-    OWN_CACHE
+    OWN_CACHE,
+    OWN_COMMAND
 };
 
 /* The names of a class, below an object `up`. Ids are positive. */

@@ -82,6 +82,30 @@ static const char *const versions[] = {
     "CREATE TABLE deliveries (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, text TEXT NOT "
     "NULL,"
     "  changed_at INTEGER NOT NULL);",
+    /* 5: the commands that steps ran, what came of them, and what followed what */
+    "CREATE TABLE commands (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"
+    "  slug TEXT NOT NULL UNIQUE, runs INTEGER NOT NULL, successes INTEGER NOT NULL, failures INTEGER NOT "
+    "NULL,"
+    "  timed INTEGER NOT NULL, total_ms INTEGER NOT NULL, variants INTEGER NOT NULL,"
+    "  in_runs INTEGER NOT NULL, last_run_id INTEGER NOT NULL,"
+    "  last_run_at INTEGER NOT NULL, changed_at INTEGER NOT NULL);"
+    "CREATE TABLE command_uses (run_id INTEGER NOT NULL, step_id INTEGER NOT NULL, position INTEGER NOT NULL,"
+    "  command_id INTEGER NOT NULL, job_id INTEGER NOT NULL, outcome INTEGER NOT NULL,"
+    "  exit_code INTEGER NOT NULL, duration_ms INTEGER NOT NULL, main INTEGER NOT NULL, at INTEGER NOT NULL,"
+    "  PRIMARY KEY (run_id, step_id, position)) WITHOUT ROWID;"
+    "CREATE TABLE command_runs (command_id INTEGER NOT NULL, slot INTEGER NOT NULL, run_id INTEGER NOT NULL,"
+    "  PRIMARY KEY (command_id, slot)) WITHOUT ROWID;"
+    "CREATE TABLE command_durations (command_id INTEGER NOT NULL, bucket INTEGER NOT NULL, count INTEGER NOT "
+    "NULL,"
+    "  PRIMARY KEY (command_id, bucket)) WITHOUT ROWID;"
+    "CREATE TABLE command_edges (from_id INTEGER NOT NULL, to_id INTEGER NOT NULL, successes INTEGER NOT "
+    "NULL,"
+    "  failures INTEGER NOT NULL, unknown INTEGER NOT NULL, PRIMARY KEY (from_id, to_id)) WITHOUT ROWID;"
+    "CREATE INDEX command_edges_to ON command_edges (to_id, from_id);"
+    "CREATE TABLE command_variants (command_id INTEGER NOT NULL, text TEXT NOT NULL, runs INTEGER NOT NULL,"
+    "  successes INTEGER NOT NULL, failures INTEGER NOT NULL, PRIMARY KEY (command_id, text)) WITHOUT ROWID;"
+    "CREATE TABLE command_workflows (command_id INTEGER NOT NULL, workflow_id INTEGER NOT NULL,"
+    "  PRIMARY KEY (command_id, workflow_id)) WITHOUT ROWID;",
 };
 
 static int user_version(sqlite3 *db)
