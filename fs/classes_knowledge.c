@@ -55,7 +55,8 @@ static ssize_t next_previous_command(struct fs *fs, int64_t up, int64_t after, i
     return store_list_neighbours(fs->store, up, COMMAND_PREVIOUS, after, ids, max);
 }
 
-const struct name_class class_previous_commands = {find_previous_command, next_previous_command, name_command};
+const struct name_class class_previous_commands = {find_previous_command, next_previous_command,
+                                                   name_command};
 
 static int name_run(struct fs *fs, int64_t id, struct buf *ret)
 {

@@ -86,8 +86,8 @@ static int add_edge(void *data, const struct command_edge *e)
     struct edges *edges = data;
     int64_t n = e->successes + e->failures + e->unknown;
 
-    buf_addf(edges->ret, "%lld %.3f %lld %lld %s\n", (long long)n, rate(n, edges->total - n), (long long)e->successes,
-             (long long)e->failures, e->slug);
+    buf_addf(edges->ret, "%lld %.3f %lld %lld %s\n", (long long)n, rate(n, edges->total - n),
+             (long long)e->successes, (long long)e->failures, e->slug);
     return 0;
 }
 
@@ -101,7 +101,8 @@ int show_command_edges(struct fs *fs, int64_t id, struct buf *ret)
 
 static int add_variant(void *data, const struct command_variant *v)
 {
-    buf_addf(data, "%lld %lld %lld %s\n", (long long)v->runs, (long long)v->successes, (long long)v->failures, v->text);
+    buf_addf(data, "%lld %lld %lld %s\n", (long long)v->runs, (long long)v->successes, (long long)v->failures,
+             v->text);
     return 0;
 }
 
@@ -118,7 +119,8 @@ int show_knowledge_stats(struct fs *fs, int64_t id, struct buf *ret)
     (void)id;
     if (r < 0)
         return r;
-    buf_addf(ret, "commands: %lld\nruns: %lld\nsuccesses: %lld\nfailures: %lld\nedges: %lld\n", (long long)s.commands,
-             (long long)s.runs, (long long)s.successes, (long long)s.failures, (long long)s.edges);
+    buf_addf(ret, "commands: %lld\nruns: %lld\nsuccesses: %lld\nfailures: %lld\nedges: %lld\n",
+             (long long)s.commands, (long long)s.runs, (long long)s.successes, (long long)s.failures,
+             (long long)s.edges);
     return 0;
 }

@@ -1,4 +1,5 @@
-/* The inside of the shell reader: a cursor, one token ahead, and where commands go. Private to core/knowledge. */
+/* The inside of the shell reader: a cursor, one token ahead, and where commands go. Private to
+ * core/knowledge. */
 #ifndef RUNFS_KNOWLEDGE_SHELL_INTERNAL_H
 #define RUNFS_KNOWLEDGE_SHELL_INTERNAL_H
 
@@ -46,8 +47,8 @@ struct shell_reader {
     } heredocs[SHELL_HEREDOCS_MAX];
     size_t n_heredocs;
     int depth;
-    size_t calls; /* of functions that were expanded */
-    int guarded;  /* > 0: what fails here does not end the script */
+    size_t calls;      /* of functions that were expanded */
+    int guarded;       /* > 0: what fails here does not end the script */
     const char *wrong; /* why reading stopped; NULL: it goes on */
     const char *wrong_at;
 };

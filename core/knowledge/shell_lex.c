@@ -1,5 +1,5 @@
-/* Shell tokens (POSIX.1-2017, XCU 2.3, and what bash adds): words with their quotes and expansions, operators,
- * here-documents. Commands within substitutions are read as they are met. */
+/* Shell tokens (POSIX.1-2017, XCU 2.3, and what bash adds): words with their quotes and expansions,
+ * operators, here-documents. Commands within substitutions are read as they are met. */
 #include "runfs/str.h"
 #include "shell_internal.h"
 
@@ -305,9 +305,9 @@ static void skip_blanks(struct shell_reader *r)
 
 static bool read_operator(struct shell_reader *r, struct shell_token *t)
 {
-    static const char *const operators[] = {"<<<", "<<-", ";;&", "&>>", "&&", "||", ";;", ";&", "|&", "<<",
-                                            ">>",  "<&",  ">&",  "<>",  ">|", "&>", ";",  "&",  "|",  "(",
-                                            ")",   "<",   ">"};
+    static const char *const operators[] = {"<<<", "<<-", ";;&", "&>>", "&&", "||", ";;", ";&",
+                                            "|&",  "<<",  ">>",  "<&",  ">&", "<>", ">|", "&>",
+                                            ";",   "&",   "|",   "(",   ")",  "<",  ">"};
 
     for (size_t i = 0; i < ARRAY_LEN(operators); i++) {
         if (!looking_at(r, operators[i]))

@@ -1,5 +1,5 @@
-/* Shell grammar (POSIX.1-2017, XCU 2.10, and what bash adds): a script to the simple commands in it, in the order
- * in which they would run. Nothing is executed or expanded. */
+/* Shell grammar (POSIX.1-2017, XCU 2.10, and what bash adds): a script to the simple commands in it, in the
+ * order in which they would run. Nothing is executed or expanded. */
 #include "runfs/str.h"
 #include "shell_internal.h"
 
@@ -299,10 +299,10 @@ static const struct {
     const char *word;
     void (*read)(struct shell_reader *r);
 } compounds[] = {
-    {"if", read_if},           {"while", read_while},   {"until", read_while},
-    {"for", read_for},         {"select", read_for},    {"case", read_case},
-    {"[[", read_test},         {"{", read_group},       {"function", read_named_function},
-    {"!", read_negated},       {"time", read_timed},    {"coproc", read_command},
+    {"if", read_if},      {"while", read_while}, {"until", read_while},
+    {"for", read_for},    {"select", read_for},  {"case", read_case},
+    {"[[", read_test},    {"{", read_group},     {"function", read_named_function},
+    {"!", read_negated},  {"time", read_timed},  {"coproc", read_command},
     {"(", read_subshell},
 };
 

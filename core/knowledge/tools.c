@@ -1,5 +1,5 @@
-/* Commands to nodes: which programs have subcommands, which only run another, which are the shell's own. The tables
- * are what the tools' manuals say. */
+/* Commands to nodes: which programs have subcommands, which only run another, which are the shell's own. The
+ * tables are what the tools' manuals say. */
 #include "runfs/knowledge.h"
 #include "runfs/str.h"
 
@@ -28,7 +28,8 @@ static const struct tool tools[] = {
     {"apk", NULL, NULL, false},
     {"apt", " -o -t -c ", NULL, false},
     {"apt-get", " -o -t -c ", NULL, false},
-    {"aws", " --region --profile --output --endpoint-url ", " s3 s3api ecr ecs ec2 lambda iam sts cloudformation ", false},
+    {"aws", " --region --profile --output --endpoint-url ",
+     " s3 s3api ecr ecs ec2 lambda iam sts cloudformation ", false},
     {"az", NULL, " acr aks account group webapp storage ", false},
     {"bash", " -c -o -O ", NULL, false},
     {"bazel", NULL, NULL, false},
@@ -41,7 +42,8 @@ static const struct tool tools[] = {
     {"conda", NULL, " env ", false},
     {"deno", NULL, " task ", false},
     {"dnf", NULL, NULL, false},
-    {"docker", " -H --host --context -c --config -l --log-level ", " compose buildx image container network volume system builder manifest ", false},
+    {"docker", " -H --host --context -c --config -l --log-level ",
+     " compose buildx image container network volume system builder manifest ", false},
     {"dotnet", NULL, " tool nuget ", false},
     {"firebase", NULL, NULL, false},
     {"flutter", NULL, " pub build ", false},
@@ -130,21 +132,25 @@ static const struct wrapper wrappers[] = {
     {"yarn", "dlx", " -p --package ", 0},
 };
 
-static const char *const other_names[][2] = {{"python3", "python"}, {"python2", "python"}, {"pip3", "pip"},
-                                             {"nodejs", "node"},    {"gmake", "make"},     {"docker-compose", "docker compose"},
+static const char *const other_names[][2] = {{"python3", "python"}, {"python2", "python"},
+                                             {"pip3", "pip"},       {"nodejs", "node"},
+                                             {"gmake", "make"},     {"docker-compose", "docker compose"},
                                              {".", "source"}};
 
 /* Short names of subcommands, by program. */
 static const char *const short_names[][3] = {
-    {"npm", "i", "install"},  {"npm", "t", "test"},     {"npm", "run-script", "run"}, {"pnpm", "i", "install"},
-    {"pnpm", "t", "test"},    {"cargo", "b", "build"},  {"cargo", "c", "check"},      {"cargo", "t", "test"},
-    {"cargo", "r", "run"},    {"bundle", "i", "install"},
+    {"npm", "i", "install"},    {"npm", "t", "test"},   {"npm", "run-script", "run"},
+    {"pnpm", "i", "install"},   {"pnpm", "t", "test"},  {"cargo", "b", "build"},
+    {"cargo", "c", "check"},    {"cargo", "t", "test"}, {"cargo", "r", "run"},
+    {"bundle", "i", "install"},
 };
 
-static const char settings[] = " set shopt export unset local declare typeset readonly : shift return break continue "
-                               "alias unalias trap [ test [[ umask ulimit hash getopts let exec wait disown ";
-static const char instant[] = " echo printf cd pushd popd mkdir rmdir rm mv ln touch chmod pwd true false exit ls cat head "
-                              "tail date which type whoami uname hostname basename dirname read source eval id nproc env ";
+static const char settings[] =
+    " set shopt export unset local declare typeset readonly : shift return break continue "
+    "alias unalias trap [ test [[ umask ulimit hash getopts let exec wait disown ";
+static const char instant[] =
+    " echo printf cd pushd popd mkdir rmdir rm mv ln touch chmod pwd true false exit ls cat head "
+    "tail date which type whoami uname hostname basename dirname read source eval id nproc env ";
 
 /* ------------------------------------------------------------------------------------------------ walking */
 
@@ -169,7 +175,9 @@ static bool is_variable(const char *word)
 {
     const char *eq = strchr(word, '=');
 
-    return eq && eq > word && strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") == (size_t)(eq - word);
+    return eq && eq > word &&
+           strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") ==
+               (size_t)(eq - word);
 }
 
 /* Up to the first word that is no option, nor the value of one. */

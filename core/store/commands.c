@@ -1,7 +1,7 @@
 /*
- * Commands that steps ran, as counts that are kept up as they come: recording touches a handful of rows of tables
- * that stop growing, and appends to command_uses, which has no index but its own order; so it costs the same however
- * much was recorded. Reading never walks what was recorded.
+ * Commands that steps ran, as counts that are kept up as they come: recording touches a handful of rows of
+ * tables that stop growing, and appends to command_uses, which has no index but its own order; so it costs
+ * the same however much was recorded. Reading never walks what was recorded.
  */
 #include <math.h>
 #include <stddef.h>
@@ -51,8 +51,8 @@ void command_row_unref(const struct command_row *r)
 
 /* --------------------------------------------------------------------------------------------- recording */
 
-/* One statement of the open group, bound by a format: 'i' int64_t, 's' text. Returns the first column of the first
- * row, or `none`. */
+/* One statement of the open group, bound by a format: 'i' int64_t, 's' text. Returns the first column of the
+ * first row, or `none`. */
 static int64_t write_values(struct store *st, const char *sql, int64_t none, const char *format, ...)
 {
     sqlite3_stmt *stmt = st->failed ? NULL : conn_prepare(&st->writer, sql);
@@ -87,7 +87,8 @@ static void unique_slug(struct store *st, const char *name, struct buf *slug)
 
     buf_add_slug(&stem, name + strspn(name, ".-/"), 60);
     buf_adds(slug, buf_str(&stem));
-    for (int n = 2; buf_ok(slug) && write_values(st, "SELECT id FROM commands WHERE slug = ?1", 0, "s", buf_str(slug));
+    for (int n = 2;
+         buf_ok(slug) && write_values(st, "SELECT id FROM commands WHERE slug = ?1", 0, "s", buf_str(slug));
          n++) {
         buf_reset(slug);
         buf_addf(slug, "%s-%d", buf_str(&stem), n);
@@ -102,10 +103,11 @@ static int64_t command_id(struct store *st, const char *name, int64_t at)
     if (id || st->failed)
         return id;
     unique_slug(st, name, &slug);
-    write_values(st,
-                 "INSERT INTO commands (name, slug, runs, successes, failures, timed, total_ms, variants,"
-                 " in_runs, last_run_id, last_run_at, changed_at) VALUES (?1, ?2, 0, 0, 0, 0, 0, 0, 0, 0, 0, ?3)",
-                 0, "ssi", name, buf_str(&slug), at);
+    write_values(
+        st,
+        "INSERT INTO commands (name, slug, runs, successes, failures, timed, total_ms, variants,"
+        " in_runs, last_run_id, last_run_at, changed_at) VALUES (?1, ?2, 0, 0, 0, 0, 0, 0, 0, 0, 0, ?3)",
+        0, "ssi", name, buf_str(&slug), at);
     return st->failed ? 0 : sqlite3_last_insert_rowid(st->writer.db);
 }
 
@@ -122,15 +124,18 @@ static int64_t bucket_ms(int64_t bucket)
     return bucket == 0 ? 0 : (int64_t)llround(pow(bucket_growth, (double)bucket - 0.5));
 }
 
-static void count_variant(struct store *st, int64_t id, const struct command_use *u, int64_t good, int64_t bad)
+static void count_variant(struct store *st, int64_t id, const struct command_use *u, int64_t good,
+                          int64_t bad)
 {
     if (write_values(st,
-                     "UPDATE command_variants SET runs = runs + 1, successes = successes + ?3, failures = failures + ?4"
+                     "UPDATE command_variants SET runs = runs + 1, successes = successes + ?3, failures = "
+                     "failures + ?4"
                      " WHERE command_id = ?1 AND text = ?2 RETURNING 1",
                      0, "isii", id, u->text, good, bad))
         return;
-    if (write_values(st, "UPDATE commands SET variants = variants + 1 WHERE id = ?1 AND variants < ?2 RETURNING 1",
-                     0, "ii", id, (int64_t)VARIANTS_MAX))
+    if (write_values(
+            st, "UPDATE commands SET variants = variants + 1 WHERE id = ?1 AND variants < ?2 RETURNING 1", 0,
+            "ii", id, (int64_t)VARIANTS_MAX))
         write_values(st,
                      "INSERT INTO command_variants (command_id, text, runs, successes, failures)"
                      " VALUES (?1, ?2, 1, ?3, ?4)",
@@ -139,15 +144,16 @@ static void count_variant(struct store *st, int64_t id, const struct command_use
 
 static void count_edge(struct store *st, int64_t from, int64_t to, int64_t good, int64_t bad)
 {
-    write_values(st,
-                 "INSERT INTO command_edges (from_id, to_id, successes, failures, unknown) VALUES (?1, ?2, ?3, ?4, ?5)"
-                 " ON CONFLICT (from_id, to_id) DO UPDATE SET successes = successes + ?3, failures = failures + ?4,"
-                 " unknown = unknown + ?5",
-                 0, "iiiii", from, to, good, bad, (int64_t)(!good && !bad));
+    write_values(
+        st,
+        "INSERT INTO command_edges (from_id, to_id, successes, failures, unknown) VALUES (?1, ?2, ?3, ?4, ?5)"
+        " ON CONFLICT (from_id, to_id) DO UPDATE SET successes = successes + ?3, failures = failures + ?4,"
+        " unknown = unknown + ?5",
+        0, "iiiii", from, to, good, bad, (int64_t)(!good && !bad));
 }
 
-static int64_t record(struct store *st, const struct command_place *p, const struct command_use *u, int64_t position,
-                      int64_t previous)
+static int64_t record(struct store *st, const struct command_place *p, const struct command_use *u,
+                      int64_t position, int64_t previous)
 {
     int64_t id = command_id(st, u->name, p->at), timed = u->duration_ms >= 0;
     int64_t good = u->outcome == COMMAND_SUCCEEDED, bad = u->outcome == COMMAND_FAILED;
@@ -161,11 +167,12 @@ static int64_t record(struct store *st, const struct command_place *p, const str
                  " timed = timed + ?4, total_ms = total_ms + ?5, last_run_at = ?6, changed_at = ?6,"
                  " in_runs = in_runs + (last_run_id <> ?7), last_run_id = ?7 WHERE id = ?1",
                  0, "iiiiiii", id, good, bad, timed, timed ? u->duration_ms : 0, p->at, p->run_id);
-    write_values(st,
-                 "INSERT OR REPLACE INTO command_uses (run_id, step_id, position, command_id, job_id, outcome,"
-                 " exit_code, duration_ms, main, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                 0, "iiiiiiiiii", p->run_id, p->step_id, position, id, p->job_id, (int64_t)u->outcome,
-                 (int64_t)u->exit_code, u->duration_ms, (int64_t)u->main, p->at);
+    write_values(
+        st,
+        "INSERT OR REPLACE INTO command_uses (run_id, step_id, position, command_id, job_id, outcome,"
+        " exit_code, duration_ms, main, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        0, "iiiiiiiiii", p->run_id, p->step_id, position, id, p->job_id, (int64_t)u->outcome,
+        (int64_t)u->exit_code, u->duration_ms, (int64_t)u->main, p->at);
     count_variant(st, id, u, good, bad);
     if (timed)
         write_values(st,
@@ -175,8 +182,8 @@ static int64_t record(struct store *st, const struct command_place *p, const str
     if (previous)
         count_edge(st, previous, id, good, bad);
     if (p->workflow_id)
-        write_values(st, "INSERT OR IGNORE INTO command_workflows (command_id, workflow_id) VALUES (?1, ?2)", 0,
-                     "ii", id, p->workflow_id);
+        write_values(st, "INSERT OR IGNORE INTO command_workflows (command_id, workflow_id) VALUES (?1, ?2)",
+                     0, "ii", id, p->workflow_id);
     store_changed(st, (struct change){.kind = CHANGE_COMMAND, .id = id});
     return id;
 }
@@ -209,8 +216,8 @@ ssize_t store_list_commands(struct store *st, int64_t after, int64_t *ids, size_
     return list_ids(st, "SELECT id FROM commands WHERE id > ?1 ORDER BY id", INTS(after), NULL, ids, max);
 }
 
-ssize_t store_list_neighbours(struct store *st, int64_t id, enum command_side side, int64_t after, int64_t *ids,
-                              size_t max)
+ssize_t store_list_neighbours(struct store *st, int64_t id, enum command_side side, int64_t after,
+                              int64_t *ids, size_t max)
 {
     static const char *const sql[] = {
         "SELECT to_id FROM command_edges WHERE from_id = ?1 AND to_id > ?2 ORDER BY to_id",
@@ -236,8 +243,8 @@ ssize_t store_list_command_runs(struct store *st, int64_t id, int64_t after, int
 
 bool store_command_ran_in(struct store *st, int64_t id, int64_t run_id)
 {
-    return read_int(st, "SELECT 1 FROM command_runs WHERE command_id = ?1 AND run_id = ?2", INTS(id, run_id), NULL,
-                    0) == 1;
+    return read_int(st, "SELECT 1 FROM command_runs WHERE command_id = ?1 AND run_id = ?2", INTS(id, run_id),
+                    NULL, 0) == 1;
 }
 
 int64_t store_command_of_step(struct store *st, int64_t run_id, int64_t step_id)
@@ -257,10 +264,11 @@ int64_t store_command_percentile(struct store *st, int64_t id, int percent)
     if (!timed)
         return -1;
     int64_t rank = (timed * percent + 99) / 100;
-    int64_t bucket = read_int(st,
-                              "SELECT bucket FROM (SELECT bucket, sum(count) OVER (ORDER BY bucket) AS below FROM"
-                              " command_durations WHERE command_id = ?1) WHERE below >= ?2 ORDER BY bucket",
-                              INTS(id, rank < 1 ? 1 : rank), NULL, -1);
+    int64_t bucket =
+        read_int(st,
+                 "SELECT bucket FROM (SELECT bucket, sum(count) OVER (ORDER BY bucket) AS below FROM"
+                 " command_durations WHERE command_id = ?1) WHERE below >= ?2 ORDER BY bucket",
+                 INTS(id, rank < 1 ? 1 : rank), NULL, -1);
     return bucket < 0 ? -1 : bucket_ms(bucket);
 }
 

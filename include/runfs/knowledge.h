@@ -21,19 +21,21 @@ enum { SHELL_WORDS_MAX = 64, SHELL_COMMANDS_MAX = 256 };
 struct shell_command {
     const char *const *words;
     size_t n_words; /* at least 1 */
-    bool guarded;   /* its failing does not end a `bash -e` script: in a condition, before || or |, with ! or & */
+    bool guarded; /* its failing does not end a `bash -e` script: in a condition, before || or |, with ! or &
+                   */
 };
 
 struct shell_script {
     struct arena arena;
-    struct shell_command *commands; /* in the arena; in the order of running, those of a function where it is called */
-    size_t n;                       /* at most SHELL_COMMANDS_MAX: what comes behind them is left out */
+    struct shell_command
+        *commands; /* in the arena; in the order of running, those of a function where it is called */
+    size_t n;      /* at most SHELL_COMMANDS_MAX: what comes behind them is left out */
 };
 
 /*
- * Splits a script by the grammar of POSIX sh and what bash adds. Executes and expands nothing. -EINVAL "line N:
- * why" where it is no script; what stands before that is in ret all the same. ret begins zeroed and is released
- * in any case.
+ * Splits a script by the grammar of POSIX sh and what bash adds. Executes and expands nothing. -EINVAL "line
+ * N: why" where it is no script; what stands before that is in ret all the same. ret begins zeroed and is
+ * released in any case.
  */
 int shell_read(const char *text, size_t len, struct shell_script *ret, struct err *err);
 void shell_script_release(struct shell_script *s);
@@ -50,9 +52,9 @@ enum command_nature {
 };
 
 /*
- * What a command is: program and subcommand ("cargo test", "npm run build", "docker compose up"), by a table of
- * tools; sudo, env, time, xargs, npx, `python -m` and such are seen through; options and other arguments are left
- * to the variant. Appends nothing to ret_name for a COMMAND_SETTING.
+ * What a command is: program and subcommand ("cargo test", "npm run build", "docker compose up"), by a table
+ * of tools; sudo, env, time, xargs, npx, `python -m` and such are seen through; options and other arguments
+ * are left to the variant. Appends nothing to ret_name for a COMMAND_SETTING.
  */
 enum command_nature command_normalise(const struct shell_command *c, struct buf *ret_name);
 /* The command as one line, cut to COMMAND_TEXT_MAX. */

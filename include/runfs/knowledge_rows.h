@@ -1,6 +1,6 @@
 /*
- * The rows of what runs taught. Counts are kept as they come, so that reading them costs the same however many
- * there are. As in store.h: rows are snapshots with references, writing is within groups.
+ * The rows of what runs taught. Counts are kept as they come, so that reading them costs the same however
+ * many there are. As in store.h: rows are snapshots with references, writing is within groups.
  */
 #ifndef RUNFS_KNOWLEDGE_ROWS_H
 #define RUNFS_KNOWLEDGE_ROWS_H
@@ -11,8 +11,9 @@ struct command_row {
     int64_t id;
     const char *name; /* "cargo test" */
     const char *slug; /* its directory, "cargo-test"; unique, and it stays */
-    int64_t runs, successes, failures; /* times it ran; a run may be neither: nobody knows what became of it */
-    int64_t timed, total_ms;           /* of how many runs the duration is known, and their sum */
+    int64_t runs, successes,
+        failures;            /* times it ran; a run may be neither: nobody knows what became of it */
+    int64_t timed, total_ms; /* of how many runs the duration is known, and their sum */
     int64_t last_run_at, changed_at;
 };
 
@@ -33,8 +34,8 @@ struct command_place {
 };
 
 /*
- * Records commands in their order, each following the one before it; previous: the command before the first, 0
- * without; set to the last.
+ * Records commands in their order, each following the one before it; previous: the command before the first,
+ * 0 without; set to the last.
  */
 int store_record_commands(struct store *st, const struct command_place *place, const struct command_use *uses,
                           size_t n, int64_t *previous, struct err *err);
@@ -46,8 +47,8 @@ ssize_t store_list_commands(struct store *st, int64_t after, int64_t *ids, size_
 
 /* Ids of the commands that follow it, or that it follows. */
 enum command_side { COMMAND_NEXT, COMMAND_PREVIOUS };
-ssize_t store_list_neighbours(struct store *st, int64_t id, enum command_side side, int64_t after, int64_t *ids,
-                              size_t max);
+ssize_t store_list_neighbours(struct store *st, int64_t id, enum command_side side, int64_t after,
+                              int64_t *ids, size_t max);
 bool store_is_neighbour(struct store *st, int64_t id, enum command_side side, int64_t other);
 
 /* The newest runs that it was part of, 64 at most. */

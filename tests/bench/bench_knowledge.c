@@ -38,7 +38,8 @@ static void one_step(struct store *st, struct learn_job *job, int64_t n)
     }
 }
 
-/* Microseconds each command: as they passed, and of the processor, which other work on the machine does not change. */
+/* Microseconds each command: as they passed, and of the processor, which other work on the machine does not
+ * change. */
 struct figure {
     double wall, cpu;
 };
@@ -51,8 +52,8 @@ static double cpu_us(void)
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
-/* In groups of one step, as a job's thread writes them; what the commit of the step itself costs is not learning's,
- * so many share one. */
+/* In groups of one step, as a job's thread writes them; what the commit of the step itself costs is not
+ * learning's, so many share one. */
 static struct figure record(struct store *st, int64_t from, int64_t steps)
 {
     struct learn_job job = {0};
@@ -78,8 +79,10 @@ static double plain(const char *state, int64_t rows)
 
     buf_addf(&path, "%s/plain.db", state);
     if (sqlite3_open(buf_str(&path), &db) ||
-        sqlite3_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; CREATE TABLE t (a, b, c, d);"
-                         "CREATE INDEX i ON t (a, b)", NULL, NULL, NULL) ||
+        sqlite3_exec(db,
+                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; CREATE TABLE t (a, b, c, d);"
+                     "CREATE INDEX i ON t (a, b)",
+                     NULL, NULL, NULL) ||
         sqlite3_prepare_v2(db, "INSERT INTO t VALUES (?1, ?2, ?3, ?4)", -1, &stmt, NULL))
         exit(1);
     int64_t start = mono_ns();
@@ -125,7 +128,8 @@ int main(int argc, char **argv)
     struct figure first = record(st, 0, steps / 10);
     struct figure middle = record(st, steps / 10, steps - steps / 10 * 2);
     struct figure last = record(st, steps - steps / 10, steps / 10);
-    printf("recording %lld commands, microseconds each (of them the processor's): first tenth %.1f (%.1f), then %.1f "
+    printf("recording %lld commands, microseconds each (of them the processor's): first tenth %.1f (%.1f), "
+           "then %.1f "
            "(%.1f), last tenth %.1f (%.1f)\n",
            (long long)commands, first.wall, first.cpu, middle.wall, middle.cpu, last.wall, last.cpu);
     printf("yardstick, a plain indexed row each: %.1f\n", plain(argv[1], commands / 10));

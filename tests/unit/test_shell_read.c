@@ -143,12 +143,9 @@ static void functions_stand_where_they_are_called(void **state)
 static void here_documents_are_no_commands(void **state)
 {
     static const struct row rows[] = {
-        {"cat <<EOF\nmake\nEOF\nb", "cat; b"},
-        {"cat <<-'E F' >x; b\n\tmake\n\tE F\nc", "cat; b; c"},
-        {"cat <<A <<B\n1\nA\n2\nB\nc", "cat; c"},
-        {"cat <<<\"a b\"; c", "cat; c"},
-        {"cat <<EOF | sh\nx\nEOF\n", "cat?; sh"},
-        {"cat <<EOF\nnever closed", "cat"},
+        {"cat <<EOF\nmake\nEOF\nb", "cat; b"},    {"cat <<-'E F' >x; b\n\tmake\n\tE F\nc", "cat; b; c"},
+        {"cat <<A <<B\n1\nA\n2\nB\nc", "cat; c"}, {"cat <<<\"a b\"; c", "cat; c"},
+        {"cat <<EOF | sh\nx\nEOF\n", "cat?; sh"}, {"cat <<EOF\nnever closed", "cat"},
     };
 
     (void)state;
