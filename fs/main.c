@@ -1,5 +1,6 @@
 /* runfs: the table of subcommands. */
 #include <signal.h>
+#include <stdlib.h>
 
 #include "fs.h"
 #include "runfs/str.h"
@@ -36,11 +37,38 @@ static void usage(FILE *to)
     fputs("\n`runfs SUBCOMMAND -h` says more. Start with: runfs mount ~/ci\n", to);
 }
 
+/* What git sets for its hooks, where `runfs run` is at home: it speaks of the repository that the hook is of,
+ * and every git that runfs starts would work on that one (git-rev-parse(1), --local-env-vars). */
+static void forget_repository(void)
+{
+    static const char *const names[] = {"GIT_ALTERNATE_OBJECT_DIRECTORIES",
+                                        "GIT_COMMON_DIR",
+                                        "GIT_CONFIG",
+                                        "GIT_CONFIG_COUNT",
+                                        "GIT_CONFIG_PARAMETERS",
+                                        "GIT_DIR",
+                                        "GIT_GRAFT_FILE",
+                                        "GIT_IMPLICIT_WORK_TREE",
+                                        "GIT_INDEX_FILE",
+                                        "GIT_NAMESPACE",
+                                        "GIT_NO_REPLACE_OBJECTS",
+                                        "GIT_OBJECT_DIRECTORY",
+                                        "GIT_PREFIX",
+                                        "GIT_REPLACE_REF_BASE",
+                                        "GIT_SHALLOW_FILE",
+                                        "GIT_WORK_TREE",
+                                        "GIT_QUARANTINE_PATH"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        unsetenv(names[i]);
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
 
     signal(SIGPIPE, SIG_IGN);
+    forget_repository();
     if (str_eq(name, "-h") || str_eq(name, "--help") || str_eq(name, "help")) {
         usage(stdout);
         return 0;

@@ -13,7 +13,8 @@
 
 enum { RECEIVE_STEP = 128 * 1024, SEND_STEP = 1024 * 1024, TYPED_STEP = 64 * 1024 };
 /* When an agent that was asked to end a command has not done so: it is stuck or hostile, and is killed. */
-static const int64_t kill_grace = 5 * SECOND, interrupt_grace = 20 * SECOND;
+static const int64_t kill_grace = 5 * SECOND, interrupt_grace = 20 * SECOND, tree_grace = 5 * SECOND,
+                     tree_silence = 300 * SECOND;
 
 void agent_client_init(struct agent_client *c)
 {
@@ -80,6 +81,22 @@ static int client_send_some(struct agent_client *c, const char **data, size_t *l
     return 0;
 }
 
+/*
+ * Whether other threads want an end of what goes on. Trees have no commands that could be signalled: after an
+ * interrupt they have some seconds more, since a tar that hangs is the machine's own and may be anybody's.
+ */
+static bool client_unwanted(struct agent_client *c)
+{
+    unsigned wants = atomic_load(&c->wants);
+
+    if (!(wants & WANT_KILL) && c->in_tree && wants & WANT_INTERRUPT) {
+        if (!c->tree_until)
+            c->tree_until = mono_ns() + tree_grace;
+        return mono_ns() >= c->tree_until;
+    }
+    return wants & WANT_KILL;
+}
+
 /* Sends all. A machine_kill() meanwhile or a minute without progress ends it. */
 static int client_send(struct agent_client *c, const void *data, size_t len, struct err *err)
 {
@@ -94,7 +111,7 @@ static int client_send(struct agent_client *c, const void *data, size_t len, str
         int n = poll(fds, 2, 60000);
         if (n == 0)
             return client_break(c, err, "its agent takes no more data");
-        if (n > 0 && fds[1].revents && atomic_load(&c->wants) & WANT_KILL)
+        if (n > 0 && fds[1].revents && client_unwanted(c))
             return client_break(c, err, "it was killed");
         if (n > 0 && fds[1].revents && !fds[0].revents)
             usleep(1000); /* an interrupt waits for its turn */
@@ -493,6 +510,39 @@ void agent_client_want(struct agent_client *c, unsigned what)
     pthread_mutex_unlock(&c->lock);
 }
 
+/* 0 once there is more to look at. */
+static int tree_wait(struct agent_client *c, struct err *err)
+{
+    int64_t until = mono_ns() + tree_silence;
+
+    for (;;) {
+        struct pollfd p[2] = {{.fd = c->fd, .events = POLLIN}, {.fd = c->wake, .events = POLLIN}};
+        if (poll(p, 2, 1000) < 0 && errno != EINTR)
+            return client_break(c, err, "poll failed");
+        if (p[0].revents) {
+            int r = client_receive(c, err);
+            return r < 0 ? r : 0;
+        }
+        if (client_unwanted(c))
+            return client_break(c, err, "it was cancelled while it packed or unpacked files");
+        if (mono_ns() >= until)
+            return client_break(c, err, "its tar program hangs");
+        if (p[1].revents)
+            usleep(10000); /* an interrupt waits for its turn */
+    }
+}
+
+/* From here on other threads can end it. */
+static void tree_enter(struct agent_client *c, bool enter)
+{
+    pthread_mutex_lock(&c->lock);
+    if (enter)
+        atomic_store(&c->wants, 0);
+    c->running = c->in_tree = enter;
+    c->tree_until = 0;
+    pthread_mutex_unlock(&c->lock);
+}
+
 /* Waits for the agent's answer to a tree; data on the way goes to to_fd. */
 static int tree_answer(struct agent_client *c, int to_fd, struct err *err)
 {
@@ -504,8 +554,7 @@ static int tree_answer(struct agent_client *c, int to_fd, struct err *err)
         if (r < 0)
             return r;
         if (r == 0) {
-            struct pollfd p = {.fd = c->fd, .events = POLLIN};
-            if (poll(&p, 1, -1) > 0 && (r = client_receive(c, err)) < 0)
+            if ((r = tree_wait(c, err)) < 0)
                 return r;
             continue;
         }
@@ -537,7 +586,7 @@ static int tree_begin(struct agent_client *c, enum frame_type type, const char *
     return buf_ok(&b) ? client_send(c, b.ptr, b.len, err) : err_errno(err, -ENOMEM, "%s", dir);
 }
 
-int agent_client_put_tree(struct agent_client *c, const char *dir, int tar_fd, struct err *err)
+static int put_tree(struct agent_client *c, const char *dir, int tar_fd, struct err *err)
 {
     _free_ char *chunk = malloc(FRAME_HEADER + FRAME_DATA_MAX);
     int r = chunk ? tree_begin(c, FRAME_PUT_TREE, dir, err) : err_errno(err, -ENOMEM, "%s", dir);
@@ -559,9 +608,20 @@ int agent_client_put_tree(struct agent_client *c, const char *dir, int tar_fd, s
     return r == 0 && read_error ? err_errno(err, read_error, "cannot read the tar stream") : r;
 }
 
+int agent_client_put_tree(struct agent_client *c, const char *dir, int tar_fd, struct err *err)
+{
+    tree_enter(c, true);
+    int r = put_tree(c, dir, tar_fd, err);
+    tree_enter(c, false);
+    return r;
+}
+
 int agent_client_get_tree(struct agent_client *c, const char *dir, int tar_fd, struct err *err)
 {
+    tree_enter(c, true);
     int r = tree_begin(c, FRAME_GET_TREE, dir, err);
-
-    return r < 0 ? r : tree_answer(c, tar_fd, err);
+    if (r == 0)
+        r = tree_answer(c, tar_fd, err);
+    tree_enter(c, false);
+    return r;
 }

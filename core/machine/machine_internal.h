@@ -16,7 +16,9 @@ struct agent_client {
     struct buf in; /* received, from in_at on not yet looked at */
     size_t in_at;
     pthread_mutex_t lock; /* guards running, and writes to fd while nothing runs */
-    bool running;         /* a command is being executed */
+    bool running;         /* a command is being executed, or a tree moved */
+    bool in_tree;         /* the latter */
+    int64_t tree_until;   /* when one that was interrupted is given up; 0: it was not */
     atomic_uint wants;    /* what other threads ask for: WANT_* */
     atomic_bool broken;   /* the machine is gone or lied; nothing more is sent */
 };

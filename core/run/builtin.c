@@ -3,6 +3,10 @@
 
 #include "runfs/str.h"
 
+/* What may be on its way to an artifact or a cache: a hole of terabytes in a file costs its owner nothing.
+ * GitHub's limit of a repository's caches. */
+#define TAR_MAX (10LL << 30)
+
 static const struct builtin_action builtins[] = {
     {"actions/checkout", "", checkout_main, NULL, NULL},
     {"actions/cache", "", cache_main, cache_post, "success()"},
@@ -11,6 +15,10 @@ static const struct builtin_action builtins[] = {
     {"actions/upload-artifact", "", upload_main, NULL, NULL},
     {"actions/upload-artifact", "merge", upload_merge_main, NULL, NULL},
     {"actions/download-artifact", "", download_main, NULL, NULL},
+    {"actions/setup-node", "", setup_main, setup_post, "success()", .replaceable = true},
+    {"actions/setup-python", "", setup_main, setup_post, "success()", .replaceable = true},
+    {"actions/setup-go", "", setup_main, setup_post, "success()", .replaceable = true},
+    {"actions/setup-java", "", setup_main, setup_post, "success()", .replaceable = true},
 };
 
 const struct builtin_action *builtin_action_find(const char *repository, const char *path)
@@ -52,6 +60,8 @@ void builtin_fail(struct running_step *s, const struct err *err)
 {
     step_fail(s, err->msg[0] ? err->msg : "out of memory");
     s->exit_code = 1;
+    if (atomic_load(s->job->spec->cancelled)) /* which is why it could not go on */
+        s->outcome = JOB_CANCELLED;
 }
 
 int builtin_scratch(struct running_step *s, int *ret_fd, struct err *err)
@@ -114,10 +124,15 @@ int builtin_tar(struct running_step *s, const char *dir, const struct buf *names
                           (char[]){"-"},
                           follow ? (char[]){"-h"} : NULL,
                           NULL};
-    int r = at && buf_ok(&list)
-                ? tool_run(s->job,
-                           &(struct tool){.argv = argv, .file = &file, .out_fd = fd, .errors = &errors}, err)
-                : err_errno(err, -ENOMEM, "tar");
+    int r =
+        at && buf_ok(&list)
+            ? tool_run(s->job,
+                       &(struct tool){
+                           .argv = argv, .file = &file, .out_fd = fd, .out_max = TAR_MAX, .errors = &errors},
+                       err)
+            : err_errno(err, -ENOMEM, "tar");
+    if (r == -EFBIG)
+        return err_set(err, r, "there are more than %lld GiB of files", TAR_MAX >> 30);
     if (r > 1) /* 1: a file changed while it was read */
         return err_set(err, -EIO, "tar: %.*s", (int)strcspn(buf_str(&errors), "\n"), buf_str(&errors));
     if (r >= 0 && lseek(fd, 0, SEEK_SET) < 0)

@@ -8,7 +8,7 @@
 typedef void builtin_fn(struct running_step *s, struct use *u);
 
 builtin_fn checkout_main, cache_main, cache_post, cache_restore_main, cache_save_main, upload_main,
-    upload_merge_main, download_main;
+    upload_merge_main, download_main, setup_main, setup_post;
 
 const char *builtin_input(const struct use *u,
                           const char *name); /* without leading blanks; "" where absent */

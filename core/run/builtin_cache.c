@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "builtin.h"
+#include "runfs/cache.h"
 #include "runfs/str.h"
 
 /* What an entry is an archive of: the paths as they were given. */
@@ -25,13 +26,16 @@ static void cache_version(const char *paths, char ret[65])
         snprintf(ret + 2 * i, 3, "%02x", digest[i]);
 }
 
+/* One more than there may be, so that too many are told and not cut off. */
+enum { KEYS_MAX = CACHE_KEYS_MAX + 1 };
+
 /* The key, then the restore keys, a line each. The list points into `text`, which is changed. */
-static size_t cache_keys(const char *key, char *text, const char *ret[10])
+static size_t cache_keys(const char *key, char *text, const char *ret[KEYS_MAX])
 {
     size_t n = 0;
 
     ret[n++] = key;
-    for (char *line = text; *line && n < 10;) {
+    for (char *line = text; *line && n < KEYS_MAX;) {
         size_t len = strcspn(line, "\r\n");
         char *next = line + len + strspn(line + len, "\r\n");
         line[len] = '\0';
@@ -51,7 +55,7 @@ static size_t cache_keys(const char *key, char *text, const char *ret[10])
 /* Unpacks an archive that lies in the host's file, in the machine's workspace. */
 static int unpack(struct running_step *s, int fd, struct err *err)
 {
-    _buf_ struct buf path = BUF_INIT, command = BUF_INIT, errors = BUF_INIT;
+    _buf_ struct buf path = BUF_INIT, errors = BUF_INIT;
     struct stat st;
     void *bytes = MAP_FAILED;
 
@@ -60,10 +64,14 @@ static int unpack(struct running_step *s, int fd, struct err *err)
     if (bytes == MAP_FAILED)
         return err_errno(err, -errno, "the cache cannot be read");
     buf_addf(&path, "%s/cache-%u.tar", machine_paths(s->job->machine)->temp, ++s->job->processes);
-    buf_addf(&command, "tar -P -xf '%s'; s=$?; rm -f '%s'; exit $s", buf_str(&path), buf_str(&path));
     struct machine_file file = {
         .path = buf_str(&path), .mode = 0600, .data = bytes, .len = (size_t)st.st_size};
-    char *const argv[] = {(char[]){"sh"}, (char[]){"-c"}, command.ptr, NULL};
+    char *const argv[] = {(char[]){"sh"},
+                          (char[]){"-c"},
+                          (char[]){"tar -P -xf \"$1\"; s=$?; rm -f -- \"$1\"; exit $s"},
+                          (char[]){"sh"},
+                          path.ptr ? path.ptr : (char[]){""},
+                          NULL};
     int r = tool_run(s->job, &(struct tool){.argv = argv, .file = &file, .errors = &errors}, err);
     munmap(bytes, (size_t)st.st_size);
     return r > 0 ? err_set(err, -EIO, "tar: %.*s", (int)strcspn(buf_str(&errors), "\n"), buf_str(&errors))
@@ -90,7 +98,7 @@ static int restore(struct running_step *s, struct use *u, const char *key, struc
 {
     const struct job_outside *outside = s->job->spec->outside;
     _free_ char *restore_keys = strdup(builtin_input(u, "restore-keys")), *matched = NULL;
-    const char *keys[10];
+    const char *keys[KEYS_MAX];
     char version[65];
     _close_ int fd = -1;
 

@@ -30,18 +30,23 @@ static int checkout_dir(const struct running_step *s, const char *path, struct b
 
 /*
  * A work tree that is no repository is emptied, one that is loses what is not its own; with `clean: false` a
- * repository keeps what is there.
+ * repository keeps what is there. Never through a link that leads out of the workspace: an earlier step may
+ * have made one.
  */
 static int make_room(struct running_step *s, const char *dir, bool clean, struct err *err)
 {
-    _buf_ struct buf command = BUF_INIT, errors = BUF_INIT;
+    static char script[] = "mkdir -p -- \"$1\" && cd -- \"$1\" && w=$(cd -- \"$3\" && pwd -P) || exit; "
+                           "case $(pwd -P)/ in \"$w\"/*) ;; "
+                           "*) echo \"Repository path '$1' is not under '$3'\" >&2; exit 1 ;; esac; "
+                           "{ [ \"$2\" = keep ] && [ -e .git ]; } || find . -mindepth 1 -delete";
+    _buf_ struct buf errors = BUF_INIT;
     char *const argv[] = {(char[]){"sh"},
                           (char[]){"-c"},
-                          (char[]){"mkdir -p -- \"$1\" && cd \"$1\" && { [ \"$2\" = keep ] && [ -e .git ] || "
-                                   "find . -mindepth 1 -delete; }"},
+                          script,
                           (char[]){"sh"},
                           (char *)(uintptr_t)dir,
                           clean ? (char[]){"clean"} : (char[]){"keep"},
+                          (char *)(uintptr_t)machine_paths(s->job->machine)->workspace,
                           NULL};
     int r = tool_run(s->job, &(struct tool){.argv = argv, .cwd = "/", .errors = &errors}, err);
 

@@ -2,7 +2,7 @@
  * Work trees for actions/checkout. The host fetches what is asked for into a repository of its own, checks it
  * out there and packs both into one tar stream: so a machine needs no way to the repository, not even git.
  */
-#include "checkout.h"
+#include "checkout_internal.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -33,7 +33,7 @@ static void tree_release(struct tree *t)
     buf_release(&t->words);
 }
 
-static bool exists(const char *dir, const char *name)
+bool checkout_exists(const char *dir, const char *name)
 {
     _buf_ struct buf path = BUF_INIT;
     struct stat st;
@@ -43,12 +43,14 @@ static bool exists(const char *dir, const char *name)
 }
 
 /* A work tree, or a bare repository. */
-static bool is_git(const char *path)
+bool checkout_is_git(const char *path)
 {
-    return exists(path, ".git") || (exists(path, "HEAD") && exists(path, "objects") && exists(path, "refs"));
+    return checkout_exists(path, ".git") ||
+           (checkout_exists(path, "HEAD") && checkout_exists(path, "objects") &&
+            checkout_exists(path, "refs"));
 }
 
-static int run(const char *const argv[], const char *cwd, const char *what, struct err *err)
+int checkout_run(const char *const argv[], const char *cwd, const char *what, struct err *err)
 {
     _proc_result_ struct proc_result out = {0};
     int r = proc_run(argv, cwd, 1 << 20, TAR_TIMEOUT_MS, &out, err);
@@ -68,7 +70,7 @@ static int pack(const char *dir, const char *scratch, int *ret_fd, struct err *e
     _close_ int made = buf_ok(&path) ? mkostemp(path.ptr, O_CLOEXEC) : -1;
     if (made < 0)
         return err_errno(err, -errno, "%s", scratch);
-    int r = run(
+    int r = checkout_run(
         (const char *const[]){"tar", "-C", dir, "--format=pax", "--sort=name", "-cf", path.ptr, ".", NULL},
         NULL, "tar", err);
     *ret_fd = r == 0 ? open(path.ptr, O_RDONLY | O_CLOEXEC) : -1;
@@ -110,6 +112,9 @@ static int resolve(struct tree *t, struct err *err)
     const struct checkout_source *from = t->from;
 
     if (!*t->what->ref && from->path && !no_commit(from->sha)) {
+        if (!git_is_sha(from->sha))
+            return err_set(err, -EINVAL, "'%s' is no commit: the event that started the run says so",
+                           from->sha);
         snprintf(t->sha, sizeof(t->sha), "%.40s", from->sha);
         if (!git_is_sha(from->ref))
             buf_adds(&t->ref, from->ref);
@@ -194,17 +199,26 @@ static int fetch(struct tree *t, struct err *err)
 static int set_sparse(struct tree *t, struct err *err)
 {
     _free_ char *patterns = strdup(t->what->sparse);
-    const char *args[60] = {"sparse-checkout", "set", t->what->cone ? "--cone" : "--no-cone"};
-    size_t n = 3;
+    char *save = NULL, *line = patterns ? strtok_r(patterns, "\r\n", &save) : NULL;
+    const char *verb = "set";
+    int r = patterns ? 0 : err_errno(err, -ENOMEM, "sparse-checkout");
 
-    for (char *save = NULL, *line = patterns ? strtok_r(patterns, "\r\n", &save) : NULL; line && n < 58;
-         line = strtok_r(NULL, "\r\n", &save)) {
-        line += strspn(line, " \t");
-        if (*line)
-            args[n++] = line;
+    while (r == 0 && line) {
+        const char *args[60] = {"sparse-checkout", verb};
+        size_t n = 2, fixed;
+        if (str_eq(verb, "set"))
+            args[n++] = t->what->cone ? "--cone" : "--no-cone";
+        for (fixed = n; line && n < ARRAY_LEN(args) - 1; line = strtok_r(NULL, "\r\n", &save)) {
+            line += strspn(line, " \t");
+            if (*line == '-')
+                return err_set(err, -EINVAL, "sparse-checkout: '%s' is no pattern", line);
+            if (*line)
+                args[n++] = line;
+        }
+        r = n > fixed ? git_run(buf_str(&t->dir), args, NULL, err) : 0;
+        verb = "add";
     }
-    args[n] = NULL;
-    return n > 3 ? git_run(buf_str(&t->dir), args, NULL, err) : 0;
+    return r;
 }
 
 static int switch_to(struct tree *t, struct err *err)
@@ -225,94 +239,18 @@ static int switch_to(struct tree *t, struct err *err)
 
 static int take_submodules(struct tree *t, struct err *err)
 {
-    _buf_ struct buf depth = BUF_INIT;
-    const char *args[10] = {"submodule", "-q", "update", "--init", "--force"};
-    size_t n = 5;
+    _buf_ struct buf mirror = BUF_INIT;
 
-    if (!t->what->submodules || !exists(buf_str(&t->dir), ".gitmodules"))
+    if (!t->what->submodules || !*t->sha)
         return 0;
-    if (t->what->nested)
-        args[n++] = "--recursive";
-    buf_addf(&depth, "--depth=%d", t->what->depth);
-    if (t->what->depth > 0)
-        args[n++] = buf_str(&depth);
-    args[n] = NULL;
-    return git_run(buf_str(&t->dir), args, NULL, err);
-}
-
-/* ------------------------------------------------------------------------------------- what is not committed
- */
-
-/* The list is NUL-separated: what the work tree has, changed or new, but not what it ignores. */
-static int copy_files(struct tree *t, const struct buf *names, struct err *err)
-{
-    _buf_ struct buf list = BUF_INIT, archive = BUF_INIT;
-
-    buf_addf(&list, "%s.list", buf_str(&t->dir));
-    buf_addf(&archive, "%s.changes", buf_str(&t->dir));
-    int r = write_file_atomic(buf_str(&list), buf_str(names), names->len, 0600, err);
-    if (r == 0)
-        r = run((const char *const[]){"tar", "-C", t->from->path, "--format=pax", "--null",
-                                      "--verbatim-files-from", "--no-recursion", "-T", buf_str(&list), "-cf",
-                                      buf_str(&archive), NULL},
-                NULL, "tar", err);
-    if (r == 0)
-        r = run((const char *const[]){"tar", "-C", buf_str(&t->dir), "-xf", buf_str(&archive), NULL}, NULL,
-                "tar", err);
-    (void)unlink(buf_str(&list));
-    (void)unlink(buf_str(&archive));
-    return r;
-}
-
-static void remove_deleted(struct tree *t, const struct buf *names)
-{
-    for (const char *name = buf_str(names); name < buf_str(names) + names->len; name += strlen(name) + 1) {
-        _buf_ struct buf path = BUF_INIT;
-        buf_addf(&path, "%s/%s", buf_str(&t->dir), name);
-        (void)unlink(buf_str(&path));
+    if (!t->from->path && *t->url == '/') { /* MIRROR/OWNER/NAME */
+        buf_adds(&mirror, t->url);
+        for (int up = 0; up < 2 && buf_ok(&mirror); up++)
+            *strrchr(mirror.ptr, '/') = '\0';
+        mirror.len = strlen(buf_str(&mirror));
     }
-}
-
-static size_t count_names(const struct buf *names)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < names->len; i++)
-        n += names->ptr[i] == '\0';
-    return n;
-}
-
-static int add_uncommitted(struct tree *t, struct err *err)
-{
-    const char *path = t->from->path;
-    _buf_ struct buf changed = BUF_INIT, deleted = BUF_INIT, names = BUF_INIT;
-    int r = 0;
-
-    if (!t->from->uncommitted || !exists(path, ".git"))
-        return 0;
-    if (*t->sha)
-        r = git_run(path,
-                    GIT("diff", "--name-only", "--no-renames", "--diff-filter=d", "--ignore-submodules", "-z",
-                        t->sha),
-                    &names, err);
-    if (r == 0 && *t->sha)
-        r = git_run(path, GIT("diff", "--name-only", "--no-renames", "--diff-filter=D", "-z", t->sha),
-                    &deleted, err);
-    if (r == 0)
-        r = git_run(path,
-                    *t->sha ? GIT("ls-files", "--others", "--exclude-standard", "-z")
-                            : GIT("ls-files", "--cached", "--others", "--exclude-standard", "-z"),
-                    &names, err);
-    if (r == 0 && names.len)
-        r = copy_files(t, &names, err);
-    if (r < 0)
-        return r;
-    remove_deleted(t, &deleted);
-    size_t n = count_names(&names) + count_names(&deleted);
-    if (n)
-        buf_addf(&t->words, "With %zu file%s that %s not committed in %s\n", n, n == 1 ? "" : "s",
-                 n == 1 ? "is" : "are", path);
-    return 0;
+    return checkout_submodules(t->what, buf_str(&t->dir), t->from->path, mirror.len ? buf_str(&mirror) : NULL,
+                               err);
 }
 
 /* --------------------------------------------------------------------------------------------- the whole */
@@ -323,7 +261,7 @@ static int make_tree(struct tree *t, struct err *err)
     int r = git_run(dir, GIT("-c", "init.defaultBranch=main", "init", "-q", "."), NULL, err);
 
     if (r == 0)
-        r = git_run(dir, GIT("remote", "add", "origin", t->url), NULL, err);
+        r = git_run(dir, GIT("remote", "add", "--", "origin", t->url), NULL, err);
     if (r == 0)
         r = resolve(t, err);
     if (r == 0 && *t->sha)
@@ -334,14 +272,16 @@ static int make_tree(struct tree *t, struct err *err)
         r = switch_to(t, err);
     if (r == 0)
         r = take_submodules(t, err);
-    return r == 0 && t->from->path ? add_uncommitted(t, err) : r;
+    return r == 0 && t->from->path ? checkout_uncommitted(t->from, dir, t->sha, &t->words, err) : r;
 }
 
 /* The remote is what it would be on GitHub: the machine does not see the host's path. */
 static int finish_tree(struct tree *t, struct err *err)
 {
-    _buf_ struct buf origin = BUF_INIT;
+    _buf_ struct buf origin = BUF_INIT, fetched = BUF_INIT;
 
+    buf_addf(&fetched, "%s/.git/FETCH_HEAD", buf_str(&t->dir));
+    (void)unlink(buf_str(&fetched));
     buf_addf(&origin, "%s/%s", t->from->server_url, t->from->repository);
     if (*t->sha)
         (void)git_run(buf_str(&t->dir), GIT("log", "-1", "--format=HEAD is now at %h %s%n%H"), &t->words,
@@ -358,7 +298,7 @@ int checkout_make(const struct checkout_source *from, const struct checkout *wha
 
     if (r < 0)
         return err_errno(err, r, "%s", from->scratch);
-    if (from->path && !is_git(from->path)) {
+    if (from->path && !checkout_is_git(from->path)) {
         r = copy_folder(from, what, &done, err);
     } else {
         buf_addf(&t.dir, "%s/tree-XXXXXX", from->scratch);

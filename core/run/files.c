@@ -114,23 +114,31 @@ static int parse_patterns(struct running_job *j, const char *text, struct patter
 
 /* ----------------------------------------------------------------------------------------------- matching */
 
-/* Segments of a pattern against those of a path. descend: a match of a directory takes all below it along. */
-static bool match_from(const struct pattern *p, size_t i, const char *const *path, size_t n, bool descend)
+/*
+ * Segments of a pattern against those of a path. descend: a match of a directory takes all below it along.
+ * When something does not match, the last `**` takes one segment more: an earlier one never has to, so this
+ * takes no longer than pattern times path.
+ */
+static bool match_segments(const struct pattern *p, const char *const *path, size_t n, bool descend)
 {
-    while (i < p->n) {
-        if (str_eq(p->segment[i], "**")) {
-            for (size_t skip = 0; skip <= n; skip++)
-                if (match_from(p, i + 1, path + skip, n - skip, descend))
-                    return true;
+    size_t i = 0, k = 0, star = SIZE_MAX, taken = 0;
+
+    for (;;) {
+        if (i < p->n && str_eq(p->segment[i], "**")) {
+            star = i++;
+            taken = k;
+        } else if (i == p->n && (k == n || descend)) {
+            return true;
+        } else if (i < p->n && k < n && fnmatch(p->segment[i], path[k], 0) == 0) {
+            i++;
+            k++;
+        } else if (star != SIZE_MAX && taken < n) {
+            i = star + 1;
+            k = ++taken;
+        } else {
             return false;
         }
-        if (n == 0 || fnmatch(p->segment[i], path[0], 0) != 0)
-            return false;
-        i++;
-        path++;
-        n--;
     }
-    return n == 0 || descend;
 }
 
 static size_t split_path(char *path, const char **segments)
@@ -154,7 +162,7 @@ static bool matches(const struct patterns *all, const char *path, bool is_dir, u
     for (size_t i = 0; copy && i < all->n; i++) {
         const struct pattern *p = &all->list[i];
         bool descend = !(flags & FILES_NO_DESCENDANTS);
-        bool hit = match_from(p, 0, segments, n, descend);
+        bool hit = match_segments(p, segments, n, descend);
         if (hit && p->dirs_only && !is_dir && !descend)
             hit = false;
         if (hit)
@@ -230,18 +238,31 @@ static bool is_hidden(const char *path, const char *root)
     return strncmp(rest, ".", 1) == 0 || strstr(rest, "/.");
 }
 
+/* "TYPE SIZE PATH" */
+static bool parse_entry(const char *entry, int64_t *ret_size, const char **ret_path)
+{
+    char *after;
+
+    if (!entry[0] || entry[1] != ' ' || entry[2] < '0' || entry[2] > '9')
+        return false;
+    *ret_size = strtoll(entry + 2, &after, 10);
+    *ret_path = after + 1;
+    return after[0] == ' ' && after[1] == '/';
+}
+
 static int take_listing(const struct buf *listing, const struct patterns *all, unsigned flags,
                         struct file_list *ret, struct err *err)
 {
     const char *at = buf_str(listing), *end = at + listing->len;
 
     while (at < end) {
-        char *after;
-        char type = at[0];
-        int64_t size = strtoll(at + 2, &after, 10);
-        const char *path = after + 1;
-        size_t len = strlen(path);
-        at = path + len + 1;
+        const char *entry = at, *path;
+        int64_t size;
+        at += strlen(at) + 1;
+        /* the machine's find may be anybody's: nothing it says is taken on trust */
+        if (!parse_entry(entry, &size, &path) || !below(path, ret->root))
+            continue;
+        char type = entry[0];
         if (!matches(all, path, type == 'd', flags) ||
             ((flags & FILES_NO_HIDDEN) && is_hidden(path, ret->root)))
             continue;
@@ -368,13 +389,15 @@ static int digest_of_digests(const char *sums, size_t len, struct value *ret, st
 
 static int hash_list(struct running_job *j, const struct buf *paths, struct value *ret, struct err *err)
 {
-    _buf_ struct buf name = BUF_INIT, command = BUF_INIT, sums = BUF_INIT, errors = BUF_INIT;
+    _buf_ struct buf name = BUF_INIT, sums = BUF_INIT, errors = BUF_INIT;
 
     buf_addf(&name, "%s/hash-files", machine_paths(j->machine)->files);
-    buf_addf(&command, "exec xargs -0 sha256sum -z -- < '%s'", buf_str(&name));
+    if (!buf_ok(&name))
+        return err_errno(err, -ENOMEM, "hashFiles");
     struct machine_file file = {
         .path = buf_str(&name), .mode = 0600, .data = buf_str(paths), .len = paths->len};
-    char *const argv[] = {(char[]){"sh"}, (char[]){"-c"}, command.ptr, NULL};
+    char *const argv[] = {(char[]){"sh"}, (char[]){"-c"}, (char[]){"exec xargs -0 sha256sum -z -- < \"$1\""},
+                          (char[]){"sh"}, name.ptr,       NULL};
     int r = tool_run(j, &(struct tool){.argv = argv, .file = &file, .out = &sums, .errors = &errors}, err);
     if (r > 0)
         return err_set(err, -EIO, "hashFiles: %.*s", (int)strcspn(buf_str(&errors), "\n"), buf_str(&errors));

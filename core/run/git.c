@@ -28,23 +28,28 @@ static void last_line(const struct buf *errors, struct buf *ret)
     buf_add(ret, found, strcspn(found, "\r\n"));
 }
 
-int git_run(const char *dir, const char *const args[], struct buf *out, struct err *err)
+static int run(const char *dir, const char *const args[], bool own, struct buf *out, struct err *err)
 {
-    const char *argv[GIT_ARGS + 16] = {"env",
+    const char *argv[GIT_ARGS + 24] = {"env",
                                        "GIT_TERMINAL_PROMPT=0",
+                                       "GIT_TEMPLATE_DIR=",
                                        "LC_ALL=C.UTF-8",
                                        "git",
                                        "-c",
-                                       "safe.directory=*",
-                                       "-c",
-                                       "protocol.file.allow=always",
-                                       "-c",
                                        "core.hooksPath=/dev/null",
+                                       "-c",
+                                       "core.fsmonitor=false",
                                        "-c",
                                        "gc.auto=0"};
     _proc_result_ struct proc_result result = {0};
-    size_t n = 12;
+    size_t n = 0;
 
+    while (argv[n])
+        n++;
+    if (own) {
+        argv[n++] = "-c";
+        argv[n++] = "safe.directory=*";
+    }
     while (*args && n < ARRAY_LEN(argv) - 1)
         argv[n++] = *args++;
     int r = proc_run(argv, dir, GIT_OUTPUT_MAX, GIT_TIMEOUT_MS, &result, err);
@@ -60,6 +65,16 @@ int git_run(const char *dir, const char *const args[], struct buf *out, struct e
     if (out)
         buf_add(out, buf_str(&result.out), result.out.len);
     return 0;
+}
+
+int git_run(const char *dir, const char *const args[], struct buf *out, struct err *err)
+{
+    return run(dir, args, true, out, err);
+}
+
+int git_run_checked(const char *dir, const char *const args[], struct buf *out, struct err *err)
+{
+    return run(dir, args, false, out, err);
 }
 
 bool git_is_sha(const char *text)

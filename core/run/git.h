@@ -1,6 +1,5 @@
 /*
- * git, as the daemon calls it: never a prompt, no hooks, repositories of other owners allowed. Private to
- * core/run.
+ * git, as the daemon calls it: never a prompt, no hooks, no templates. Private to core/run.
  */
 #ifndef RUNFS_RUN_GIT_H
 #define RUNFS_RUN_GIT_H
@@ -14,6 +13,11 @@
  * -ENOENT without git, -ETIMEDOUT after ten minutes.
  */
 int git_run(const char *dir, const char *const args[], struct buf *out, struct err *err);
+/*
+ * The same in a work tree that is not runfs's own: git refuses one whose owner is somebody else, since its
+ * configuration names programs to run.
+ */
+int git_run_checked(const char *dir, const char *const args[], struct buf *out, struct err *err);
 #define GIT(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 /* For fetch and ls-remote: what lets any commit of a local repository be asked for. */

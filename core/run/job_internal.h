@@ -43,11 +43,12 @@ struct running_job {
     struct machine *machine;
     struct mask *mask;
     const struct job_sink *sink;
-    struct scope scope;        /* of its own steps */
-    json_t *base_env;          /* owned: workflow, then job env, evaluated */
-    json_t *set_env;           /* owned: what steps wrote to GITHUB_ENV */
-    json_t *set_path;          /* owned array: GITHUB_PATH, oldest first */
-    struct use *uses;          /* owned: every use of an action */
+    struct scope scope; /* of its own steps */
+    json_t *base_env;   /* owned: workflow, then job env, evaluated */
+    json_t *set_env;    /* owned: what steps wrote to GITHUB_ENV */
+    json_t *set_path;   /* owned array: GITHUB_PATH, oldest first */
+    struct use *uses;   /* owned: every use of an action */
+    size_t n_uses;
     struct use *posts;         /* those with a post that is to run, the last first */
     struct matchers *matchers; /* owned; NULL until one is added */
     struct job_shells shells;  /* owned */
@@ -152,10 +153,12 @@ void process_judge(struct running_step *s, const struct machine_result *result, 
 /* A program of the runner's own in the machine, whose output is not shown. All borrowed. */
 struct tool {
     char *const *argv;
+    char *const *env;          /* NULL: what such programs get */
     const char *cwd;           /* NULL: the workspace */
     struct machine_file *file; /* put before it starts; NULL: none */
     struct buf *out, *errors;  /* what it prints is appended; NULL: dropped */
-    int out_fd;                /* 0: none; else standard output goes there instead */
+    int out_fd;                /* 0: none; else standard output goes there instead, */
+    int64_t out_max;           /* at most so many bytes; 0: no limit */
     size_t max;                /* of each buffer; 0: 64 MiB */
 };
 /* Returns its exit code, or -errno: -ENOENT when the machine has no such program. */
@@ -234,6 +237,7 @@ struct builtin_action {
     void (*main)(struct running_step *s, struct use *u);
     void (*post)(struct running_step *s, struct use *u); /* NULL: none */
     const char *post_if;                                 /* NULL: always() */
+    bool replaceable; /* by the real one, where config/actions_mirror has that */
 };
 const struct builtin_action *builtin_action_find(const char *repository,
                                                  const char *path); /* NULL: there is none */

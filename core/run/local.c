@@ -50,11 +50,27 @@ static int action(void *data, const char *repository, const char *ref, char ret_
     return r == 0 ? remote_tar(rs, repository, ret_sha, ret_tar_fd, err) : r;
 }
 
+/* The path of the repository that is linked, if it is the only one; "" otherwise. */
+static void only_linked(struct store *st, struct buf *ret)
+{
+    int64_t ids[2];
+    const struct repo_row *repo = store_list_repos(st, 0, ids, 2) == 1 ? store_get_repo(st, ids[0]) : NULL;
+
+    if (repo)
+        buf_adds(ret, repo->path);
+    repo_row_unref(repo);
+}
+
+static bool mirrored(void *data, const char *repository)
+{
+    return remote_mirrored(run_of(data)->e->remotes, repository);
+}
+
 static int checkout(void *data, const struct checkout *what, struct checked_out *ret, struct err *err)
 {
     const struct run *run = run_of(data);
     bool own = !*what->repository || str_eq_ascii_nocase(what->repository, run->row.repository);
-    _buf_ struct buf scratch_dir = BUF_INIT, url = BUF_INIT;
+    _buf_ struct buf scratch_dir = BUF_INIT, url = BUF_INIT, linked = BUF_INIT;
     struct checkout_source from = {.repository = own ? run->row.repository : what->repository,
                                    .ref = own ? run->row.ref : "",
                                    .sha = own ? run->row.sha : "",
@@ -67,10 +83,16 @@ static int checkout(void *data, const struct checkout *what, struct checked_out 
         from.path = run->repo_path;
         from.uncommitted = run->uncommitted && !*what->ref;
     } else if (own && str_starts(run->row.repository, "local/")) {
-        r = err_set(err, -ENOENT,
-                    "There is no repository to check out: this workflow belongs to none. Link one (`ln -s "
-                    "/path/to/checkout repos/NAME`) and run the workflow that is in it, or give `runfs run "
-                    "--workspace DIR`");
+        only_linked(run->e->store,
+                    &linked); /* a file that was dropped belongs to none: there is no doubt which */
+        from.path = buf_str(&linked);
+        from.ref = from.sha = "";
+        if (!linked.len)
+            r = err_set(
+                err, -ENOENT,
+                "There is no repository to check out: this workflow belongs to none, and not exactly one "
+                "is linked. Link one (`ln -s /path/to/checkout repos/NAME`), or give `runfs run "
+                "--workspace DIR`");
     } else {
         r = remote_url(run->e->remotes, from.repository, &url, err);
         from.url = buf_str(&url);
@@ -108,6 +130,16 @@ static int artifact_put(void *data, const struct upload *what, int tar_fd, struc
     return 0;
 }
 
+/* A repository's artifacts are for its own runs. */
+static bool is_of_repository(const struct local_outside *l, int64_t run_id)
+{
+    const struct run_row *row = store_get_run(store_of(l), run_id);
+    bool is = row && str_eq_ascii_nocase(row->repository, run_of(l)->row.repository);
+
+    run_row_unref(row);
+    return is;
+}
+
 static int artifact_ids(void *data, int64_t run_id, json_t **ret, struct err *err)
 {
     struct store *st = store_of(data);
@@ -115,6 +147,9 @@ static int artifact_ids(void *data, int64_t run_id, json_t **ret, struct err *er
     int64_t ids[64], after = 0;
     ssize_t n;
 
+    if (run_id && !is_of_repository(data, run_id))
+        return err_set(err, -ENOENT, "there is no run %lld of %s", (long long)run_id,
+                       run_of(data)->row.repository);
     run_id = run_id ? run_id : run_of(data)->row.id;
     while (list && (n = artifact_list(st, run_id, after, ids, ARRAY_LEN(ids))) > 0) {
         for (ssize_t i = 0; i < n; i++) {
@@ -264,6 +299,7 @@ struct job_outside local_outside_functions(struct local_outside *l)
 {
     return (struct job_outside){.data = l,
                                 .action = action,
+                                .mirrored = mirrored,
                                 .checkout = checkout,
                                 .artifact_put = artifact_put,
                                 .artifact_list = artifact_ids,

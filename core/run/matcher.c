@@ -221,7 +221,8 @@ static void take_groups(struct matchers *ms, const struct pattern *p, const char
         int group = p->group[i];
         if (before)
             buf_add(&now.parts[i], buf_str(&before->parts[i]), before->parts[i].len);
-        if (group < 0 || (uint32_t)group >= n || ends[2 * group] == PCRE2_UNSET)
+        if (group < 0 || (uint32_t)group >= n || ends[2 * group] == PCRE2_UNSET ||
+            ends[2 * group + 1] < ends[2 * group])
             continue;
         buf_reset(&now.parts[i]);
         buf_add(&now.parts[i], line + ends[2 * group], ends[2 * group + 1] - ends[2 * group]);

@@ -51,6 +51,8 @@ struct job_outside {
     /* The tree of an action's repository ("owner/name") at a ref, and the commit that this is. */
     int (*action)(void *data, const char *repository, const char *ref, char ret_sha[41], int *ret_tar_fd,
                   struct err *err);
+    /* Whether config/actions_mirror is set and has that repository. */
+    bool (*mirrored)(void *data, const char *repository);
     /* A work tree with its .git, as actions/checkout makes one. */
     int (*checkout)(void *data, const struct checkout *what, struct checked_out *ret, struct err *err);
 

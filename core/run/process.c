@@ -304,6 +304,7 @@ void process_judge(struct running_step *s, const struct machine_result *result, 
 struct kept {
     struct buf *streams[3];
     int out_fd;
+    int64_t out_max, written; /* of out_fd */
     size_t max;
 };
 
@@ -312,8 +313,10 @@ static int keep_output(void *data, enum machine_stream stream, const char *bytes
     struct kept *k = data;
     struct buf *b = k->streams[stream];
 
-    if (stream == MACHINE_STDOUT && k->out_fd > 0)
-        return write_all(k->out_fd, bytes, len);
+    if (stream == MACHINE_STDOUT && k->out_fd > 0) {
+        k->written += (int64_t)len;
+        return k->out_max && k->written > k->out_max ? -EFBIG : write_all(k->out_fd, bytes, len);
+    }
     if (b && b->len + len > k->max)
         return -EFBIG;
     if (b)
@@ -327,7 +330,8 @@ static int run_quietly(struct running_job *j, struct machine_exec *x, struct err
                                       "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "GIT_TERMINAL_PROMPT=0", NULL};
     struct machine_result result = {0};
 
-    x->env = env;
+    if (!x->env)
+        x->env = env;
     x->deadline_mono_ns = j->deadline;
     int r = machine_exec(j->machine, x, &result, err);
     if (r == 0 && result.start_error)
@@ -342,9 +346,12 @@ static int run_quietly(struct running_job *j, struct machine_exec *x, struct err
 
 int tool_run(struct running_job *j, const struct tool *t, struct err *err)
 {
-    struct kept kept = {
-        .streams = {NULL, t->out, t->errors}, .out_fd = t->out_fd, .max = t->max ? t->max : 64u << 20};
+    struct kept kept = {.streams = {NULL, t->out, t->errors},
+                        .out_fd = t->out_fd,
+                        .out_max = t->out_max,
+                        .max = t->max ? t->max : 64u << 20};
     struct machine_exec x = {.argv = (const char *const *)t->argv,
+                             .env = (const char *const *)t->env,
                              .cwd = t->cwd ? t->cwd : machine_paths(j->machine)->workspace,
                              .put = t->file,
                              .n_put = t->file != NULL,

@@ -82,6 +82,17 @@ int remote_url(struct remotes *rs, const char *repository, struct buf *ret, stru
     return buf_ok(ret) ? 0 : err_errno(err, -ENOMEM, "%s", repository);
 }
 
+bool remote_mirrored(struct remotes *rs, const char *repository)
+{
+    _buf_ struct buf mirror = BUF_INIT, url = BUF_INIT, ref = BUF_INIT;
+    char sha[41];
+
+    if (store_setting(rs->store, SETTING_CONFIG, "actions_mirror", &mirror) < 0 || !mirror.len ||
+        remote_url(rs, repository, &url, NULL) < 0)
+        return false;
+    return *buf_str(&url) == '/' || git_resolve(buf_str(&url), "", &ref, sha, NULL) == 0;
+}
+
 static void git_dir(const struct remotes *rs, const char *repository, struct buf *ret)
 {
     buf_addf(ret, "%s/%s.git", rs->dir, repository);

@@ -17,6 +17,9 @@ void remotes_free(struct remotes *rs);
  */
 int remote_url(struct remotes *rs, const char *repository, struct buf *ret, struct err *err);
 
+/* Whether a mirror is set, and has that repository. */
+bool remote_mirrored(struct remotes *rs, const char *repository);
+
 /*
  * Finds and fetches the commit that the ref means. A full commit that was fetched before needs no connection;
  * when there is none, a branch or tag keeps the meaning that it had last. Errors in the words of GitHub's

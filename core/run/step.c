@@ -25,7 +25,7 @@ void step_fail(struct running_step *s, const char *msg)
 
 struct expr_env step_expr_env(struct running_step *s)
 {
-    return (struct expr_env){.contexts = s->scope->contexts, .call = job_call, .data = s};
+    return (struct expr_env){.contexts = s->scope->contexts, .call = job_call, .data = s, .exact_env = true};
 }
 
 int step_eval_string(struct running_step *s, const struct token *t, char **ret, struct err *err)

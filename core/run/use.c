@@ -6,7 +6,7 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-enum { MANIFEST_MAX = 1024 * 1024, NEST_MAX = 9 /* GitHub's runner: composites ten deep */ };
+enum { MANIFEST_MAX = 1024 * 1024, NEST_MAX = 9 /* GitHub's runner: composites ten deep */, USES_MAX = 2000 };
 
 struct use *use_get(struct running_job *j, struct use *outer, const struct workflow_step *def)
 {
@@ -22,6 +22,7 @@ struct use *use_get(struct running_job *j, struct use *outer, const struct workf
     u->def = def;
     u->next = j->uses;
     j->uses = u;
+    j->n_uses++;
     return u;
 }
 
@@ -119,19 +120,88 @@ static int fetch(struct use *u, const char *dir, struct step_output *log, struct
     return r;
 }
 
-/* Where a remote action stands in the machine: beside the temporary directory, as on GitHub. */
-static int remote_dir(struct use *u, struct step_output *log, struct err *err)
+/* Toolchains can be downloaded by those who have the real action at hand. */
+static bool is_replaced(const struct use *u)
+{
+    const struct job_outside *outside = u->job->spec->outside;
+
+    return u->builtin->replaceable && outside && outside->mirrored &&
+           outside->mirrored(outside->data, u->builtin->repository);
+}
+
+/* Where actions stand in the machine: beside the temporary directory, as on GitHub. */
+static void actions_dir(const struct use *u, struct buf *ret)
 {
     const char *temp = machine_paths(u->job->machine)->temp, *slash = strrchr(temp, '/');
+
+    buf_addf(ret, "%.*s/_actions", (int)(slash ? slash - temp : 0), temp);
+}
+
+/* `$/path`: an action of the repository that the file with the step comes from, checked out or not. */
+static bool use_is_own(const struct use *u)
+{
+    return str_starts(u->def->uses, "$/");
+}
+
+static int own_tree(struct use *u, const char *dir, struct err *err)
+{
+    const struct job_outside *outside = u->job->spec->outside;
+    struct checked_out tree = {.tar_fd = -1};
+    int r = 0;
+
+    for (const struct use *o = u->job->uses; o; o = o->next)
+        if (o != u && o->dir && use_is_own(o) && !o->repository)
+            return 0;
+    if (!outside || !outside->checkout)
+        return err_set(err, -ENOTSUP, "%s: the repository cannot be had here", u->def->uses);
+    r = outside->checkout(
+        outside->data,
+        &(struct checkout){.repository = "", .ref = "", .depth = 1, .filter = "", .sparse = "", .token = ""},
+        &tree, err);
+    if (r == 0)
+        r = machine_put_tree(u->job->machine, dir, tree.tar_fd, err);
+    checked_out_release(&tree);
+    return r;
+}
+
+static int own_dir(struct use *u, struct step_output *log, struct err *err)
+{
+    const struct use *from = u->outer;
+    _buf_ struct buf root = BUF_INIT;
+    int r;
+
+    actions_dir(u, &root);
+    if (from && from->repository) {
+        u->repository = strdup(from->repository);
+        u->ref = strdup(from->ref);
+        if (!u->repository || !u->ref)
+            return err_errno(err, -ENOMEM, "%s", u->def->uses);
+        buf_addf(&root, "/%s/%s", u->repository, u->ref);
+        r = fetch(u, buf_str(&root), log, err);
+    } else {
+        buf_adds(&root, "/_own");
+        r = own_tree(u, buf_str(&root), err);
+    }
+    if (r < 0)
+        return r;
+    buf_addf(&root, "/%s", u->def->uses + 2);
+    u->dir = buf_steal(&root);
+    return u->dir ? 0 : err_errno(err, -ENOMEM, "%s", u->def->uses);
+}
+
+static int remote_dir(struct use *u, struct step_output *log, struct err *err)
+{
     _buf_ struct buf path = BUF_INIT, root = BUF_INIT;
     int r = split_uses(u, &path, err);
 
     if (r < 0)
         return r;
     u->builtin = builtin_action_find(u->repository, buf_str(&path));
-    if (u->builtin)
+    if (u->builtin && !is_replaced(u))
         return 0;
-    buf_addf(&root, "%.*s/_actions/%s/%s", (int)(slash ? slash - temp : 0), temp, u->repository, u->ref);
+    u->builtin = NULL;
+    actions_dir(u, &root);
+    buf_addf(&root, "/%s/%s", u->repository, u->ref);
     r = fetch(u, buf_str(&root), log, err);
     if (r < 0)
         return r;
@@ -204,10 +274,16 @@ int use_load(struct use *u, bool remote_only, struct step_output *log, struct er
 
     if (u->action || u->builtin || use_is_docker(u) || (remote_only && use_is_local(u)))
         return 0;
+    if (u->job->n_uses > USES_MAX)
+        return err_set(err, -E2BIG,
+                       "The actions of this job use more than %d actions: does one of them use itself?",
+                       USES_MAX);
     if (nesting(u) > NEST_MAX)
         return err_set(err, -ELOOP, "Composite action depth exceeded max depth %d", NEST_MAX);
     if (!u->dir)
-        r = use_is_local(u) ? local_dir(u, err) : remote_dir(u, log, err);
+        r = use_is_local(u) ? local_dir(u, err)
+            : use_is_own(u) ? own_dir(u, log, err)
+                            : remote_dir(u, log, err);
     return r == 0 && !u->builtin ? read_manifest(u, err) : r;
 }
 

@@ -95,6 +95,10 @@ static int job_machine(struct run_job *job, json_t *contexts, struct machine **r
         return err_set(err, -ENOTSUP,
                        "`%s:` cannot be run in this version of runfs: there are no container machines yet",
                        job->def->container ? "container" : "services");
+    if (job->def->snapshot)
+        return err_set(err, -ENOTSUP,
+                       "`snapshot:` cannot be run in this version of runfs: there are no images of machines "
+                       "to make yet");
     int r = token_eval(job->def->runs_on, job->scope->workflow->file, &env, &runs_on, err);
     if (r < 0)
         return r;

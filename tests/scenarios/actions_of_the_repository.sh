@@ -68,6 +68,12 @@ jobs:
         uses: ./js
         with: {Name: outer}
       - run: echo "${{ steps.j.outputs.out }}"
+  own:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: $/js
+        with: {name: not checked out}
+      - run: ls -A | wc -l
 END
 git_commit "$R"
 rf_mount --repo "$R"
@@ -86,5 +92,7 @@ file_is "$J"/steps/02-*/summary.md 'summary of bob'
 file_is "$J"/steps/02-*/outputs/greeting 'hello bob!'
 file_has "$J"/steps/04-*/log 'main outer | on Linux | true'
 contains output "$(step_out "$n" a 05)" 'of main'
+file_has "$M/runs/$n"/jobs/own/steps/01-*/log 'main not checked out'
+contains 'nothing in the workspace' "$(step_out "$n" own 02)" 0
 equal 'posts, the last registered first' 'post of outer,post of inner bob' "$(step_out "$n" a 06),$(step_out "$n" a 07)"
 file_has "$M/runs/$n/annotations" 'a.js:3:4: warning: careful'

@@ -55,12 +55,14 @@ until(b'/ci/ci'); type('stty size; echo o""k\n'); until(b'33 111'); until(b'ok')
 fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('HHHH', 44, 122, 0, 0))
 os.kill(pid, signal.SIGWINCH)
 type('until [ "$(stty size)" = "44 122" ]; do sleep 0.05; done; echo re""sized\n'); until(b'resized')
-type('bash -c "echo sleep""ing; exec sleep 100"\n'); until(b'sleeping'); type('\x03'); type('echo in""terrupted $?\n'); until(b'interrupted 130')
-type('bash -c "echo slum""ber; exec sleep 200"\n'); until(b'slumber'); type('\x1a'); until(b'Stopped'); type('jobs; kill -9 %1; wait; exit 7\n')
-while True:
+type('bash -c "echo sleep""ing; exec sleep 100"\n'); until(b'sleeping'); type('\x03'); until(b'/ci/ci'); type('echo in""terrupted $?\n'); until(b'interrupted 130')
+type('bash -c "echo slum""ber; exec sleep 200"\n'); until(b'slumber'); type('\x1a'); until(b'Stopped'); until(b'/ci/ci'); type('kill -9 %1; wait; echo d""one\n'); until(b'done'); until(b'/ci/ci'); type('exit 7\nexit 7\n') # a second time for the stopped job
+end = time.time() + 30
+while time.time() < end:
     try:
-        if not os.read(fd, 65536): break
+        if select.select([fd], [], [], 0.1)[0]: seen += os.read(fd, 65536)
     except OSError: break
+else: sys.exit('it did not end: %r' % seen)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 END
 exits 7 "$PYTHON" "$T/person.py" "$RUNFS" sh "$M/runs/$n"

@@ -19,13 +19,14 @@ static void expand(const char *file, const char *text, const json_t *matrices, s
 {
     _lint_ struct lint lint = {0}, again = {0};
     _buf_ struct buf second = BUF_INIT;
+    static const struct workflow_opts opts = {.background_steps = true};
     struct workflow *w = NULL, *w2 = NULL;
 
-    if (workflow_parse(file, text, strlen(text), NULL, &w, &lint) < 0)
+    if (workflow_parse(file, text, strlen(text), &opts, &w, &lint) < 0)
         fail_msg("%s", lint.n ? lint.errors[0].msg : file);
     assert_int_equal(workflow_expand(w, text, strlen(text), matrices, ret), 0);
     workflow_free(w);
-    if (workflow_parse(file, buf_str(ret), ret->len, NULL, &w2, &again) < 0)
+    if (workflow_parse(file, buf_str(ret), ret->len, &opts, &w2, &again) < 0)
         fail_msg("%s, expanded: %s\n%s", file, again.n ? again.errors[0].msg : "?", buf_str(ret));
     assert_int_equal(workflow_expand(w2, buf_str(ret), ret->len, matrices, &second), 0);
     workflow_free(w2);
