@@ -119,8 +119,78 @@ int show_knowledge_stats(struct fs *fs, int64_t id, struct buf *ret)
     (void)id;
     if (r < 0)
         return r;
-    buf_addf(ret, "commands: %lld\nruns: %lld\nsuccesses: %lld\nfailures: %lld\nedges: %lld\n",
-             (long long)s.commands, (long long)s.runs, (long long)s.successes, (long long)s.failures,
-             (long long)s.edges);
+    buf_addf(
+        ret,
+        "commands: %lld\nruns: %lld\nsuccesses: %lld\nfailures: %lld\nedges: %lld\nunique patterns: %lld\n",
+        (long long)s.commands, (long long)s.runs, (long long)s.successes, (long long)s.failures,
+        (long long)s.edges, (long long)s.patterns);
     return 0;
+}
+
+/* ---------------------------------------------------------------------------------------------- failures */
+
+#define SHOW_FAILURE(field, what)                                                                            \
+    int show_failure_##field(struct fs *fs, int64_t id, struct buf *ret)                                     \
+    {                                                                                                        \
+        const struct failure_row *f = store_get_failure(fs->store, id);                                      \
+        if (!f)                                                                                              \
+            return -ENOENT;                                                                                  \
+        what;                                                                                                \
+        failure_row_unref(f);                                                                                \
+        return ret->len || ret->failed ? 0 : -ENOENT;                                                        \
+    }
+
+static void time_line(struct buf *b, int64_t t)
+{
+    buf_add_time(b, t);
+    buf_addc(b, '\n');
+}
+
+SHOW_FAILURE(signature, buf_addf(ret, "%s\n", f->signature))
+SHOW_FAILURE(line, buf_addf(ret, "%s\n", f->line))
+SHOW_FAILURE(count, number_line(ret, f->count))
+SHOW_FAILURE(first, time_line(ret, f->first_seen))
+SHOW_FAILURE(last, time_line(ret, f->last_seen))
+SHOW_FAILURE(fix, buf_adds(ret, f->fix))
+
+int link_failure_fixed(struct fs *fs, int64_t id, struct buf *ret)
+{
+    const struct failure_row *f = store_get_failure(fs->store, id);
+    const struct run_row *run = f && f->fixed_run_id ? store_get_run(fs->store, f->fixed_run_id) : NULL;
+
+    if (run)
+        buf_addf(ret, "../../../runs/%lld", (long long)run->id);
+    run_row_unref(run);
+    failure_row_unref(f);
+    return run ? 0 : -ENOENT;
+}
+
+/* From a command's failures/. */
+int link_near_failure(struct fs *fs, int64_t id, struct buf *ret)
+{
+    buf_adds(ret, "../../../failures/");
+    return class_failures.name(fs, id, ret);
+}
+
+int link_failure_command(struct fs *fs, int64_t id, struct buf *ret)
+{
+    buf_adds(ret, "../../../commands/");
+    return class_commands.name(fs, id, ret);
+}
+
+int link_failure_run(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return link_command_run(fs, id, ret);
+}
+
+int link_step_failure(struct fs *fs, int64_t id, struct buf *ret)
+{
+    const struct step_row *step = store_get_step(fs->store, id);
+    int64_t failure = step ? store_failure_of_step(fs->store, step->run_id, id) : 0;
+
+    step_row_unref(step);
+    if (failure <= 0)
+        return -ENOENT;
+    buf_adds(ret, "../../../../../../knowledge/failures/");
+    return class_failures.name(fs, failure, ret);
 }

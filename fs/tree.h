@@ -49,7 +49,8 @@ enum owner {
     OWN_VAR,
     OWN_ARTIFACT,
     OWN_CACHE,
-    OWN_COMMAND
+    OWN_COMMAND,
+    OWN_FAILURE
 };
 
 /* The names of a class, below an object `up`. Ids are positive. */

@@ -1,5 +1,5 @@
 /* What a step that ended teaches: which commands ran, which of them failed, how long it took. */
-#include "runfs/knowledge.h"
+#include "knowledge_internal.h"
 #include "runfs/str.h"
 
 /* ---------------------------------------------------------------------------------------------- reading it
@@ -176,6 +176,8 @@ int learn_step(struct store *st, struct learn_job *job, const struct learn_step 
         judge(&l, step);
         r = store_record_commands(st, &place, l.uses, l.n, &job->last_command, err);
     }
+    if (r == 0)
+        r = learn_outcome(st, step, &place, l.n ? job->last_command : 0, err);
     arena_release(&l.arena);
     return r;
 }

@@ -5,7 +5,7 @@
 #include "engine_internal.h"
 #include "runfs/knowledge.h"
 
-enum { SINK_TEXTS = 6 };
+enum { SINK_TEXTS = 7 };
 
 struct store_sink {
     struct run_job *job;
@@ -19,7 +19,7 @@ struct store_sink {
     /* The last step's end is written with the job's, in one commit: they are less than a millisecond apart.
      */
     bool deferred;
-    char *last_texts[SINK_TEXTS]; /* owned: script, env, cwd, why, summary, shell */
+    char *last_texts[SINK_TEXTS]; /* owned: script, env, cwd, why, summary, shell, failure */
     json_t *last_outputs;         /* owned */
     struct learn_job learnt;
 };

@@ -53,7 +53,7 @@ void command_row_unref(const struct command_row *r)
 
 /* One statement of the open group, bound by a format: 'i' int64_t, 's' text. Returns the first column of the
  * first row, or `none`. */
-static int64_t write_values(struct store *st, const char *sql, int64_t none, const char *format, ...)
+int64_t write_values(struct store *st, const char *sql, int64_t none, const char *format, ...)
 {
     sqlite3_stmt *stmt = st->failed ? NULL : conn_prepare(&st->writer, sql);
     int64_t value = none;
@@ -80,18 +80,16 @@ static int64_t write_values(struct store *st, const char *sql, int64_t none, con
     return value;
 }
 
-/* A name for a directory: the command's, with a number where two would have the same. */
-static void unique_slug(struct store *st, const char *name, struct buf *slug)
+void write_unique_slug(struct store *st, const char *taken_sql, const char *text, struct buf *ret)
 {
     _buf_ struct buf stem = BUF_INIT;
 
-    buf_add_slug(&stem, name + strspn(name, ".-/"), 60);
-    buf_adds(slug, buf_str(&stem));
-    for (int n = 2;
-         buf_ok(slug) && write_values(st, "SELECT id FROM commands WHERE slug = ?1", 0, "s", buf_str(slug));
-         n++) {
-        buf_reset(slug);
-        buf_addf(slug, "%s-%d", buf_str(&stem), n);
+    /* no hidden names */
+    buf_add_slug(&stem, text + strspn(text, ".-/ "), 60);
+    buf_adds(ret, buf_str(&stem));
+    for (int n = 2; buf_ok(ret) && write_values(st, taken_sql, 0, "s", buf_str(ret)); n++) {
+        buf_reset(ret);
+        buf_addf(ret, "%s-%d", buf_str(&stem), n);
     }
 }
 
@@ -102,7 +100,7 @@ static int64_t command_id(struct store *st, const char *name, int64_t at)
 
     if (id || st->failed)
         return id;
-    unique_slug(st, name, &slug);
+    write_unique_slug(st, "SELECT id FROM commands WHERE slug = ?1", name, &slug);
     write_values(
         st,
         "INSERT INTO commands (name, slug, runs, successes, failures, timed, total_ms, variants,"
@@ -350,7 +348,8 @@ static int take_stats(void *data, sqlite3_stmt *stmt)
                                                                .runs = sqlite3_column_int64(stmt, 1),
                                                                .successes = sqlite3_column_int64(stmt, 2),
                                                                .failures = sqlite3_column_int64(stmt, 3),
-                                                               .edges = sqlite3_column_int64(stmt, 4)};
+                                                               .edges = sqlite3_column_int64(stmt, 4),
+                                                               .patterns = sqlite3_column_int64(stmt, 5)};
     return 0;
 }
 
@@ -358,6 +357,7 @@ int store_knowledge_stats(struct store *st, struct knowledge_stats *ret)
 {
     return each_row(st,
                     "SELECT count(*), coalesce(sum(runs), 0), coalesce(sum(successes), 0),"
-                    " coalesce(sum(failures), 0), (SELECT count(*) FROM command_edges) FROM commands",
+                    " coalesce(sum(failures), 0), (SELECT count(*) FROM command_edges),"
+                    " (SELECT count(*) FROM failures) FROM commands",
                     0, take_stats, ret);
 }

@@ -105,7 +105,22 @@ static const char *const versions[] = {
     "CREATE TABLE command_variants (command_id INTEGER NOT NULL, text TEXT NOT NULL, runs INTEGER NOT NULL,"
     "  successes INTEGER NOT NULL, failures INTEGER NOT NULL, PRIMARY KEY (command_id, text)) WITHOUT ROWID;"
     "CREATE TABLE command_workflows (command_id INTEGER NOT NULL, workflow_id INTEGER NOT NULL,"
-    "  PRIMARY KEY (command_id, workflow_id)) WITHOUT ROWID;",
+    "  PRIMARY KEY (command_id, workflow_id)) WITHOUT ROWID;"
+    "CREATE TABLE failures (id INTEGER PRIMARY KEY AUTOINCREMENT, signature TEXT NOT NULL UNIQUE,"
+    "  slug TEXT NOT NULL UNIQUE, line TEXT NOT NULL, count INTEGER NOT NULL, first_seen INTEGER NOT NULL,"
+    "  last_seen INTEGER NOT NULL, fixed_run_id INTEGER NOT NULL, fix TEXT NOT NULL, changed_at INTEGER NOT "
+    "NULL);"
+    "CREATE TABLE failure_uses (run_id INTEGER NOT NULL, step_id INTEGER NOT NULL, failure_id INTEGER NOT "
+    "NULL,"
+    "  at INTEGER NOT NULL, PRIMARY KEY (run_id, step_id)) WITHOUT ROWID;"
+    "CREATE INDEX failure_uses_of ON failure_uses (failure_id, run_id);"
+    "CREATE TABLE command_failures (command_id INTEGER NOT NULL, failure_id INTEGER NOT NULL,"
+    "  count INTEGER NOT NULL, PRIMARY KEY (command_id, failure_id)) WITHOUT ROWID;"
+    "CREATE INDEX command_failures_of ON command_failures (failure_id, command_id);"
+    "CREATE TABLE open_failures (workflow_id INTEGER NOT NULL, job_key TEXT NOT NULL, number INTEGER NOT "
+    "NULL,"
+    "  failure_id INTEGER NOT NULL, run_id INTEGER NOT NULL, step_id INTEGER NOT NULL,"
+    "  PRIMARY KEY (workflow_id, job_key, number)) WITHOUT ROWID;",
 };
 
 static int user_version(sqlite3 *db)

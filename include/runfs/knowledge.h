@@ -60,15 +60,37 @@ enum command_nature command_normalise(const struct shell_command *c, struct buf 
 /* The command as one line, cut to COMMAND_TEXT_MAX. */
 void command_text(const struct shell_command *c, struct buf *ret);
 
+/* -------------------------------------------------------------------------------------------- failures */
+
+enum { SIGNATURE_MAX = 300 };
+
+/*
+ * The line of a failed step's output that says what went wrong: the first that has a shape in which some tool
+ * prints an error, else the first of a consequence ("make: *** ..."), else of a word that sounds like it,
+ * else the last one. Appends it without colours; nothing for an empty output.
+ */
+void failure_line(const char *output, size_t len, struct buf *ret);
+/* What of a line stays the same over times, hashes, directories, numbers and lines: its signature. Appended.
+ */
+void failure_normalise(const char *line, struct buf *ret);
+
 /* -------------------------------------------------------------------------------------------- learning */
+
+/* Reads a failed step's output and appends its line; the exit code where it printed nothing. Outside of
+ * groups. */
+void learn_failure_line(struct store *st, int64_t run_id, int64_t step_id, int exit_code, struct buf *ret);
 
 /* A step that ended. Strings borrowed, masked; "" where there is none. */
 struct learn_step {
     int64_t run_id, job_id, step_id, workflow_id;
+    const char *job_key; /* with number: the place in the workflow, in all its runs */
+    int number;
+    const char *failure; /* the line that it failed with: learn_failure_line() */
     const char *outcome; /* success and failure teach, others do not */
     int exit_code;       /* -1: no process */
     int64_t started_at, completed_at;
     const char *script, *shell; /* of `run`; shell as written, "" for the default */
+    const char *env;            /* NAME=value lines */
     const char *uses;           /* of `uses` */
 };
 

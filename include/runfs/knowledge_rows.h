@@ -76,8 +76,50 @@ struct command_variant {
 typedef int command_variant_fn(void *data, const struct command_variant *variant);
 int store_each_variant(struct store *st, int64_t id, command_variant_fn *fn, void *data);
 
+/* A failure: every one with the same signature. */
+struct failure_row {
+    int64_t id;
+    const char *signature, *slug; /* unique both */
+    const char *line;             /* as it was printed last */
+    int64_t count, first_seen, last_seen;
+    int64_t fixed_run_id; /* the newest run in which what had failed so succeeded; 0: none yet */
+    const char *fix;      /* what had changed since: lines; "" without */
+    int64_t changed_at;
+};
+
+/* Where a step stands in its workflow, the same in all runs. */
+struct failure_place {
+    int64_t workflow_id;
+    const char *job_key;
+    int number;
+};
+
+/* Within a group, behind store_record_commands(). command: what failed, 0 unknown. */
+int store_record_failure(struct store *st, const struct command_place *place,
+                         const struct failure_place *step, const char *signature, const char *line,
+                         int64_t command, struct err *err);
+/* What failed last in that place and has not succeeded since: false, or the failure, its run and its step. */
+struct open_failure {
+    int64_t failure_id, run_id, step_id;
+};
+bool store_open_failure(struct store *st, const struct failure_place *step, struct open_failure *ret);
+/* It has succeeded in that run. */
+int store_record_fix(struct store *st, const struct failure_place *step, int64_t failure_id, int64_t run_id,
+                     const char *what, struct err *err);
+
+const struct failure_row *store_get_failure(struct store *st, int64_t id);
+void failure_row_unref(const struct failure_row *r);
+int64_t store_find_failure(struct store *st, const char *slug); /* 0: none */
+ssize_t store_list_failures(struct store *st, int64_t after, int64_t *ids, size_t max);
+int64_t store_failure_of_step(struct store *st, int64_t run_id, int64_t step_id); /* 0: none */
+/* What is linked with what; find: whether `other` is. */
+enum failure_link { FAILURE_RUNS, FAILURE_COMMANDS, COMMAND_FAILURES };
+ssize_t store_list_failure_links(struct store *st, enum failure_link link, int64_t id, int64_t after,
+                                 int64_t *ids, size_t max);
+bool store_is_failure_link(struct store *st, enum failure_link link, int64_t id, int64_t other);
+
 struct knowledge_stats {
-    int64_t commands, runs, successes, failures, edges;
+    int64_t commands, runs, successes, failures, edges, patterns;
 };
 int store_knowledge_stats(struct store *st, struct knowledge_stats *ret);
 

@@ -23,12 +23,16 @@ static void one_step(struct store *st, struct learn_job *job, int64_t n)
                               .job_id = 1 + n / STEPS_IN_JOB,
                               .step_id = 1 + n,
                               .workflow_id = 1 + n % 7,
+                              .job_key = "build",
+                              .number = 1 + (int)(n % STEPS_IN_JOB),
+                              .failure = "src/main.c:12:5: error: expected ';' before 'return'",
                               .outcome = n % 11 ? "success" : "failure",
                               .exit_code = n % 11 ? 0 : 2,
                               .started_at = 1000000000LL * n + 1,
                               .completed_at = 1000000000LL * n + 1 + 1000000LL * (n % 3000),
                               .script = script,
                               .shell = "",
+                              .env = "",
                               .uses = ""};
     if (n % STEPS_IN_JOB == 0)
         *job = (struct learn_job){0};

@@ -74,7 +74,8 @@ equal 'in all' 'commands: 4
 runs: 8
 successes: 7
 failures: 1
-edges: 3' "$(cat "$K/stats")"
+edges: 3
+unique patterns: 1' "$(cat "$K/stats")"
 
 # what is deleted is no longer linked; what it taught stays, also over a remount
 rmdir "$M/runs/$n"
