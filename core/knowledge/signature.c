@@ -1,6 +1,6 @@
 /*
- * What a step failed with: the first meaningful line of its output, by the shapes in which compilers, test runners,
- * package managers and shells print errors, and what of it stays the same from run to run.
+ * What a step failed with: the first meaningful line of its output, by the shapes in which compilers, test
+ * runners, package managers and shells print errors, and what of it stays the same from run to run.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <ctype.h>
@@ -20,41 +20,46 @@ static struct shape {
     const char *pattern;
     pcre2_code *code;
 } shapes[] = {
-    {CAUSE, "^\\S[^:]*:\\d+:(\\d+:)? (fatal )?error: ", NULL},                       /* gcc, clang, swiftc, javac */
-    {CAUSE, "^error(\\[E\\d+\\])?: (?!could not compile|aborting|process )", NULL},    /* rustc, cargo, uv */
-    {CAUSE, "^\\S.*\\(\\d+,\\d+\\): error [A-Z]+\\d+: ", NULL},                        /* tsc, csc, msbuild */
-    {CAUSE, "^\\S+\\.(ts|tsx|mts):\\d+:\\d+ - error TS\\d+: ", NULL},                  /* tsc --pretty */
-    {CAUSE, "^\\S+\\.go:\\d+:\\d+: ", NULL},                                          /* go build, vet */
-    {CAUSE, ": undefined reference to ", NULL},                                      /* ld */
-    {CAUSE, "^thread '.*' panicked at ", NULL},                                      /* rust */
-    {CAUSE, "^panic: ", NULL},                                                       /* go */
-    {CAUSE, "^([a-z_]\\w*\\.)*[A-Z]\\w*(Error|Exception|Interrupt): ", NULL},          /* python, node, java */
+    {CAUSE, "^\\S[^:]*:\\d+:(\\d+:)? (fatal )?error: ", NULL}, /* gcc, clang, swiftc, javac */
+    {CAUSE, "^error(\\[E\\d+\\])?: (?!could not compile|aborting|process )", NULL}, /* rustc, cargo, uv */
+    {CAUSE, "^\\S.*\\(\\d+,\\d+\\): error [A-Z]+\\d+: ", NULL},                     /* tsc, csc, msbuild */
+    {CAUSE, "^\\S+\\.(ts|tsx|mts):\\d+:\\d+ - error TS\\d+: ", NULL},               /* tsc --pretty */
+    {CAUSE, "^\\S+\\.go:\\d+:\\d+: ", NULL},                                        /* go build, vet */
+    {CAUSE, ": undefined reference to ", NULL},                                     /* ld */
+    {CAUSE, "^thread '.*' panicked at ", NULL},                                     /* rust */
+    {CAUSE, "^panic: ", NULL},                                                      /* go */
+    {CAUSE, "^([a-z_]\\w*\\.)*[A-Z]\\w*(Error|Exception|Interrupt): ", NULL},       /* python, node, java */
     {CAUSE, "^([a-z_]\\w*\\.)*[A-Z]\\w*(Error|Exception)$", NULL},
-    {CAUSE, "^Exception in thread ", NULL},                                          /* java */
-    {CAUSE, "^E   \\S", NULL},                                                       /* pytest */
-    {CAUSE, "^--- FAIL: ", NULL},                                                    /* go test */
-    {CAUSE, "^not ok \\d+", NULL},                                                   /* TAP */
-    {CAUSE, "^\\[  FAILED  \\] \\w+\\.\\w+", NULL},                                     /* googletest */
-    {CAUSE, "^test .* \\.\\.\\. FAILED$", NULL},                                        /* cargo test */
-    {CAUSE, "^\\s*\u25cf .* \u203a ", NULL},                                            /* jest */
-    {CAUSE, "^(FAIL|ERROR): \\w", NULL},                                             /* unittest, pip */
+    {CAUSE, "^Exception in thread ", NULL},         /* java */
+    {CAUSE, "^E   \\S", NULL},                      /* pytest */
+    {CAUSE, "^--- FAIL: ", NULL},                   /* go test */
+    {CAUSE, "^not ok \\d+", NULL},                  /* TAP */
+    {CAUSE, "^\\[  FAILED  \\] \\w+\\.\\w+", NULL}, /* googletest */
+    {CAUSE, "^test .* \\.\\.\\. FAILED$", NULL},    /* cargo test */
+    {CAUSE, "^\\s*\u25cf .* \u203a ", NULL},        /* jest */
+    {CAUSE, "^(FAIL|ERROR): \\w", NULL},            /* unittest, pip */
     {CAUSE, "^npm (ERR!|error) (?!code |errno |A complete log|Lifecycle|path |command |errno)\\S", NULL},
-    {CAUSE, "^\u27a4 YN(?!0000)\\d+: .*(can't|fail|error|conflict)", NULL},            /* yarn */
-    {CAUSE, "^error (?!Command failed|An unexpected)\\S", NULL},                      /* yarn 1 */
+    {CAUSE, "^\u27a4 YN(?!0000)\\d+: .*(can't|fail|error|conflict)", NULL}, /* yarn */
+    {CAUSE, "^error (?!Command failed|An unexpected)\\S", NULL},            /* yarn 1 */
     {CAUSE, "^ ?ERR_PNPM_", NULL},
-    {CAUSE, "^E: ", NULL},                                                           /* apt */
-    {CAUSE, "^fatal: ", NULL},                                                       /* git */
-    {CAUSE, "^Error response from daemon: ", NULL},                                  /* docker */
-    {CAUSE, "^ERROR: failed to ", NULL},                                             /* buildkit */
-    {CAUSE, "^\\[ERROR\\] (?!\\[Help|->|Re-run|To see|For more)\\S", NULL},               /* maven */
+    {CAUSE, "^E: ", NULL},                                                                   /* apt */
+    {CAUSE, "^fatal: ", NULL},                                                               /* git */
+    {CAUSE, "^Error response from daemon: ", NULL},                                          /* docker */
+    {CAUSE, "^ERROR: failed to ", NULL},                                                     /* buildkit */
+    {CAUSE, "^\\[ERROR\\] (?!\\[Help|->|Re-run|To see|For more)\\S", NULL},                  /* maven */
     {CAUSE, "^> (Could not|Compilation failed|Task .* not found|There were failing)", NULL}, /* gradle */
     {CAUSE, "^CMake Error", NULL},
-    {CAUSE, "^(.+: )?line \\d+: .*: (command not found|No such file or directory|Permission denied|unbound variable|"
-            "syntax error|cannot execute)", NULL},                                   /* bash */
+    {CAUSE,
+     "^(.+: )?line \\d+: .*: (command not found|No such file or directory|Permission denied|unbound variable|"
+     "syntax error|cannot execute)",
+     NULL}, /* bash */
     {CAUSE, "^(.+: )?line \\d+: (syntax error|unexpected EOF)", NULL},
     {CAUSE, "^\\S+: \\d+: .*: (not found|parameter not set|Permission denied|cannot open)", NULL}, /* dash */
-    {CAUSE, "^\\w[\\w.+-]*: (cannot |can't |error: |unrecognized option|invalid option|.*: No such file or directory|"
-            ".*: Permission denied|.*: not found)", NULL},                           /* coreutils and their like */
+    {CAUSE,
+     "^\\w[\\w.+-]*: (cannot |can't |error: |unrecognized option|invalid option|.*: No such file or "
+     "directory|"
+     ".*: Permission denied|.*: not found)",
+     NULL}, /* coreutils and their like */
     {CAUSE, "^Error: ", NULL},
     {CONSEQUENCE, "^g?make(\\[\\d+\\])?: \\*\\*\\* ", NULL},
     {CONSEQUENCE, "^npm (ERR!|error) ", NULL},
@@ -72,19 +77,19 @@ static pcre2_code *compile(const char *pattern)
 {
     PCRE2_SIZE at;
     int error;
-    pcre2_code *code =
-        pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_MATCH_INVALID_UTF, &error, &at, NULL);
+    pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
+                                     PCRE2_UTF | PCRE2_MATCH_INVALID_UTF, &error, &at, NULL);
 
-    if (code)
-        (void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
     return code;
 }
 
 /* Once for the process: patterns live as long as it does. */
 static void compile_shapes(void)
 {
-    likely = compile("(?i)err|fail|fatal|panic|exception|interrupt|not (found|ok)|denied|cannot|can't|no such|undefined|"
-                     "not set|unbound|option|unexpected|conflict|could not|killed|abort|fault|\\*\\*\\*|time|^E|\\.go:|there were");
+    likely = compile(
+        "(?i)err|fail|fatal|panic|exception|interrupt|not (found|ok)|denied|cannot|can't|no such|undefined|"
+        "not set|unbound|option|unexpected|conflict|could "
+        "not|killed|abort|fault|\\*\\*\\*|time|^E|\\.go:|there were");
     for (size_t i = 0; i < ARRAY_LEN(shapes); i++)
         shapes[i].code = compile(shapes[i].pattern);
 }
@@ -164,8 +169,8 @@ void failure_normalise(const char *line, struct buf *ret)
     for (size_t i = 0; i < ARRAY_LEN(varying); i++) {
         PCRE2_SIZE size = sizeof(texts[1]);
         int r = varying[i].code ? pcre2_substitute(varying[i].code, (PCRE2_SPTR)texts[0], len, 0,
-                                                   PCRE2_SUBSTITUTE_GLOBAL | PCRE2_SUBSTITUTE_LITERAL, NULL, NULL,
-                                                   (PCRE2_SPTR)varying[i].with, PCRE2_ZERO_TERMINATED,
+                                                   PCRE2_SUBSTITUTE_GLOBAL | PCRE2_SUBSTITUTE_LITERAL, NULL,
+                                                   NULL, (PCRE2_SPTR)varying[i].with, PCRE2_ZERO_TERMINATED,
                                                    (PCRE2_UCHAR *)texts[1], &size)
                                 : -1;
         if (r <= 0)
