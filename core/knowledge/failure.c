@@ -120,10 +120,11 @@ static void describe_fix(struct store *st, const struct learn_step *step, const 
     step_row_unref(before);
 }
 
-int learn_outcome(struct store *st, const struct learn_step *step, const struct command_place *place, int64_t command,
-                  struct err *err)
+int learn_outcome(struct store *st, const struct learn_step *step, const struct command_place *place,
+                  int64_t command, struct err *err)
 {
-    struct failure_place where = {.workflow_id = step->workflow_id, .job_key = step->job_key, .number = step->number};
+    struct failure_place where = {
+        .workflow_id = step->workflow_id, .job_key = step->job_key, .number = step->number};
     _buf_ struct buf text = BUF_INIT;
     struct open_failure open;
 

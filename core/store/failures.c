@@ -42,40 +42,44 @@ void failure_row_unref(const struct failure_row *r)
 
 static int64_t failure_id(struct store *st, const char *signature, const char *line, int64_t at)
 {
-    int64_t id = write_values(st,
-                              "UPDATE failures SET count = count + 1, line = ?2, last_seen = ?3, changed_at = ?3"
-                              " WHERE signature = ?1 RETURNING id",
-                              0, "ssi", signature, line, at);
+    int64_t id =
+        write_values(st,
+                     "UPDATE failures SET count = count + 1, line = ?2, last_seen = ?3, changed_at = ?3"
+                     " WHERE signature = ?1 RETURNING id",
+                     0, "ssi", signature, line, at);
     _buf_ struct buf slug = BUF_INIT;
 
     if (id || st->failed)
         return id;
     write_unique_slug(st, "SELECT id FROM failures WHERE slug = ?1", signature, &slug);
-    write_values(st,
-                 "INSERT INTO failures (signature, slug, line, count, first_seen, last_seen, fixed_run_id, fix,"
-                 " changed_at) VALUES (?1, ?2, ?3, 1, ?4, ?4, 0, '', ?4)",
-                 0, "sssi", signature, buf_str(&slug), line, at);
+    write_values(
+        st,
+        "INSERT INTO failures (signature, slug, line, count, first_seen, last_seen, fixed_run_id, fix,"
+        " changed_at) VALUES (?1, ?2, ?3, 1, ?4, ?4, 0, '', ?4)",
+        0, "sssi", signature, buf_str(&slug), line, at);
     return st->failed ? 0 : sqlite3_last_insert_rowid(st->writer.db);
 }
 
-int store_record_failure(struct store *st, const struct command_place *place, const struct failure_place *step,
-                         const char *signature, const char *line, int64_t command, struct err *err)
+int store_record_failure(struct store *st, const struct command_place *place,
+                         const struct failure_place *step, const char *signature, const char *line,
+                         int64_t command, struct err *err)
 {
     store_begin(st);
     int64_t id = failure_id(st, signature, line, place->at);
-    write_values(st,
-                 "INSERT OR REPLACE INTO failure_uses (run_id, step_id, failure_id, at) VALUES (?1, ?2, ?3, ?4)", 0,
-                 "iiii", place->run_id, place->step_id, id, place->at);
+    write_values(
+        st, "INSERT OR REPLACE INTO failure_uses (run_id, step_id, failure_id, at) VALUES (?1, ?2, ?3, ?4)",
+        0, "iiii", place->run_id, place->step_id, id, place->at);
     if (command)
         write_values(st,
                      "INSERT INTO command_failures (command_id, failure_id, count) VALUES (?1, ?2, 1)"
                      " ON CONFLICT (command_id, failure_id) DO UPDATE SET count = count + 1",
                      0, "ii", command, id);
-    write_values(st,
-                 "INSERT OR REPLACE INTO open_failures (workflow_id, job_key, number, failure_id, run_id, step_id)"
-                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                 0, "isiiii", step->workflow_id, step->job_key, (int64_t)step->number, id, place->run_id,
-                 place->step_id);
+    write_values(
+        st,
+        "INSERT OR REPLACE INTO open_failures (workflow_id, job_key, number, failure_id, run_id, step_id)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        0, "isiiii", step->workflow_id, step->job_key, (int64_t)step->number, id, place->run_id,
+        place->step_id);
     store_changed(st, (struct change){.kind = CHANGE_FAILURE, .id = id});
     return store_commit(st, err);
 }
@@ -86,10 +90,10 @@ bool store_open_failure(struct store *st, const struct failure_place *step, stru
     bool found = false;
 
     store_begin(st);
-    sqlite3_stmt *stmt = st->failed ? NULL
-                                    : conn_prepare(&st->writer,
-                                                   "SELECT failure_id, run_id, step_id FROM open_failures WHERE"
-                                                   " workflow_id = ?1 AND job_key = ?2 AND number = ?3");
+    sqlite3_stmt *stmt =
+        st->failed ? NULL
+                   : conn_prepare(&st->writer, "SELECT failure_id, run_id, step_id FROM open_failures WHERE"
+                                               " workflow_id = ?1 AND job_key = ?2 AND number = ?3");
     if (stmt) {
         sqlite3_bind_int64(stmt, 1, step->workflow_id);
         sqlite3_bind_text(stmt, 2, step->job_key, -1, SQLITE_STATIC);
@@ -108,10 +112,10 @@ int store_record_fix(struct store *st, const struct failure_place *step, int64_t
                      const char *what, struct err *err)
 {
     store_begin(st);
-    write_values(st, "UPDATE failures SET fixed_run_id = ?2, fix = ?3 WHERE id = ?1", 0, "iis", failure_id_, run_id,
-                 what);
-    write_values(st, "DELETE FROM open_failures WHERE workflow_id = ?1 AND job_key = ?2 AND number = ?3", 0, "isi",
-                 step->workflow_id, step->job_key, (int64_t)step->number);
+    write_values(st, "UPDATE failures SET fixed_run_id = ?2, fix = ?3 WHERE id = ?1", 0, "iis", failure_id_,
+                 run_id, what);
+    write_values(st, "DELETE FROM open_failures WHERE workflow_id = ?1 AND job_key = ?2 AND number = ?3", 0,
+                 "isi", step->workflow_id, step->job_key, (int64_t)step->number);
     store_changed(st, (struct change){.kind = CHANGE_FAILURE, .id = failure_id_});
     return store_commit(st, err);
 }
@@ -136,16 +140,18 @@ int64_t store_failure_of_step(struct store *st, int64_t run_id, int64_t step_id)
                     INTS(run_id, step_id), NULL, 0);
 }
 
-ssize_t store_list_failure_links(struct store *st, enum failure_link link, int64_t id, int64_t after, int64_t *ids,
-                                 size_t max)
+ssize_t store_list_failure_links(struct store *st, enum failure_link link, int64_t id, int64_t after,
+                                 int64_t *ids, size_t max)
 {
     static const char *const sql[] = {
         [FAILURE_RUNS] = "SELECT DISTINCT run_id FROM failure_uses WHERE failure_id = ?1 AND run_id > ?2"
                          " ORDER BY run_id",
-        [FAILURE_COMMANDS] = "SELECT command_id FROM command_failures WHERE failure_id = ?1 AND command_id > ?2"
-                             " ORDER BY command_id",
-        [COMMAND_FAILURES] = "SELECT failure_id FROM command_failures WHERE command_id = ?1 AND failure_id > ?2"
-                             " ORDER BY failure_id"};
+        [FAILURE_COMMANDS] =
+            "SELECT command_id FROM command_failures WHERE failure_id = ?1 AND command_id > ?2"
+            " ORDER BY command_id",
+        [COMMAND_FAILURES] =
+            "SELECT failure_id FROM command_failures WHERE command_id = ?1 AND failure_id > ?2"
+            " ORDER BY failure_id"};
 
     return list_ids(st, sql[link], INTS(id, after), NULL, ids, max);
 }

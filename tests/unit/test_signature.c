@@ -35,18 +35,22 @@ static void the_cause_is_found_among_what_follows_from_it(void **state)
     static const struct row rows[] = {
         {"", ""},
         {"all is well\n", "all is well"},
-        {"cc -c a.c\na.c: In function 'main':\na.c:3:5: error: expected ';'\nmake: *** [Makefile:2: a.o] Error 1\n",
+        {"cc -c a.c\na.c: In function 'main':\na.c:3:5: error: expected ';'\nmake: *** [Makefile:2: a.o] "
+         "Error 1\n",
          "a.c:3:5: error: expected ';'"},
-        {"   Compiling x\nerror[E0308]: mismatched types\n --> src/main.rs:2:18\nerror: could not compile `x`\n",
+        {"   Compiling x\nerror[E0308]: mismatched types\n --> src/main.rs:2:18\nerror: could not compile "
+         "`x`\n",
          "error[E0308]: mismatched types"},
         {"npm ERR! code E404\nnpm ERR! 404 Not Found - GET https://registry\nnpm ERR! A complete log\n",
          "npm ERR! 404 Not Found - GET https://registry"},
-        {"Traceback (most recent call last):\n  File \"a.py\", line 1\nModuleNotFoundError: No module named 'x'\n",
+        {"Traceback (most recent call last):\n  File \"a.py\", line 1\nModuleNotFoundError: No module named "
+         "'x'\n",
          "ModuleNotFoundError: No module named 'x'"},
         {"=== RUN TestA\n--- FAIL: TestA (0.00s)\n    a_test.go:5: no\nFAIL\n", "--- FAIL: TestA (0.00s)"},
         {"Reading lists\nE: Unable to locate package nope\n", "E: Unable to locate package nope"},
         {"fatal: not a git repository\n", "fatal: not a git repository"},
-        {"/home/r/step-1.sh: line 2: nope: command not found\n", "/home/r/step-1.sh: line 2: nope: command not found"},
+        {"/home/r/step-1.sh: line 2: nope: command not found\n",
+         "/home/r/step-1.sh: line 2: nope: command not found"},
         {"step.sh: 1: nope: not found\n", "step.sh: 1: nope: not found"},
         {"cat: nope: No such file or directory\n", "cat: nope: No such file or directory"},
         {"ok 1 - a\nnot ok 2 - b\nok 3\n", "not ok 2 - b"},
