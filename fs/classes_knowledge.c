@@ -5,30 +5,30 @@
 static int64_t find_command(struct fs *fs, int64_t up, const char *name)
 {
     (void)up;
-    return store_find_command(fs->store, name);
+    return store_find_known_command(fs->store, name);
 }
 
 static ssize_t next_command(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max)
 {
     (void)up;
-    return store_list_commands(fs->store, after, ids, max);
+    return store_list_known_commands(fs->store, after, ids, max);
 }
 
 static int name_command(struct fs *fs, int64_t id, struct buf *ret)
 {
-    const struct command_row *row = store_get_command(fs->store, id);
+    const struct known_command_row *row = store_get_known_command(fs->store, id);
 
     if (row)
         buf_adds(ret, row->slug);
-    command_row_unref(row);
+    known_command_row_unref(row);
     return row ? 0 : -ENOENT;
 }
 
-const struct name_class class_commands = {find_command, next_command, name_command};
+const struct name_class class_known_commands = {find_command, next_command, name_command};
 
 static int64_t find_neighbour(struct fs *fs, int64_t up, enum command_side side, const char *name)
 {
-    int64_t id = store_find_command(fs->store, name);
+    int64_t id = store_find_known_command(fs->store, name);
 
     return id > 0 && store_is_neighbour(fs->store, up, side, id) ? id : 0;
 }

@@ -144,7 +144,7 @@ show_fn show_config, show_var, show_label, show_run_artifacts, show_caches;
 extern const struct name_class class_events, class_workflows, class_drafts, class_repos, class_repo_workflows,
     class_errors, class_runs, class_active_runs, class_failed_runs, class_run_workflows, class_runs_of,
     class_jobs, class_needs, class_steps, class_job_outputs, class_step_outputs, class_config, class_labels,
-    class_secrets, class_vars, class_artifacts, class_caches, class_commands, class_next_commands,
+    class_secrets, class_vars, class_artifacts, class_caches, class_known_commands, class_next_commands,
     class_previous_commands, class_command_runs, class_command_failures, class_failures,
     class_failure_commands, class_failure_runs;
 

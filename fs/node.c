@@ -105,8 +105,8 @@ static int owner_time(struct fs *fs, enum owner owner, int64_t id, int64_t *ret)
         OWNER_TIME(cache, store_get_cache(fs->store, id), created_at)
     case OWN_FAILURE:
         OWNER_TIME(failure, store_get_failure(fs->store, id), changed_at)
-    case OWN_COMMAND:
-        OWNER_TIME(command, store_get_command(fs->store, id), changed_at)
+    case OWN_KNOWN_COMMAND:
+        OWNER_TIME(command, store_get_known_command(fs->store, id), changed_at)
     }
     return -ENOENT;
 }
@@ -117,7 +117,7 @@ static int64_t listing_time(struct fs *fs, const struct row *row)
     const struct run_row *run = NULL;
     int64_t t = fs->started_at;
 
-    if (row->owner == OWN_RUN || row->owner == OWN_COMMAND || row->owner == OWN_FAILURE)
+    if (row->owner == OWN_RUN || row->owner == OWN_KNOWN_COMMAND || row->owner == OWN_FAILURE)
         run = store_get_run(fs->store, store_latest_run(fs->store));
     int64_t changed = !run ? 0 : row == &tree[tree_find("runs")] ? run->created_at : run->changed_at;
     if (changed > t)

@@ -23,11 +23,11 @@ static void rate_line(struct buf *b, int64_t successes, int64_t failures)
 #define SHOW_COMMAND(field, what)                                                                            \
     int show_command_##field(struct fs *fs, int64_t id, struct buf *ret)                                     \
     {                                                                                                        \
-        const struct command_row *c = store_get_command(fs->store, id);                                      \
+        const struct known_command_row *c = store_get_known_command(fs->store, id);                                      \
         if (!c)                                                                                              \
             return -ENOENT;                                                                                  \
         what;                                                                                                \
-        command_row_unref(c);                                                                                \
+        known_command_row_unref(c);                                                                                \
         return 0;                                                                                            \
     }
 
@@ -48,7 +48,7 @@ SHOW_COMMAND(last, {
 int link_near_command(struct fs *fs, int64_t id, struct buf *ret)
 {
     buf_adds(ret, "../../");
-    return class_commands.name(fs, id, ret);
+    return class_known_commands.name(fs, id, ret);
 }
 
 int link_command_run(struct fs *fs, int64_t id, struct buf *ret)
@@ -67,7 +67,7 @@ int link_step_command(struct fs *fs, int64_t id, struct buf *ret)
     if (command <= 0)
         return -ENOENT;
     buf_adds(ret, "../../../../../../knowledge/commands/");
-    return class_commands.name(fs, command, ret);
+    return class_known_commands.name(fs, command, ret);
 }
 
 struct edges {
@@ -175,7 +175,7 @@ int link_near_failure(struct fs *fs, int64_t id, struct buf *ret)
 int link_failure_command(struct fs *fs, int64_t id, struct buf *ret)
 {
     buf_adds(ret, "../../../commands/");
-    return class_commands.name(fs, id, ret);
+    return class_known_commands.name(fs, id, ret);
 }
 
 int link_failure_run(struct fs *fs, int64_t id, struct buf *ret)

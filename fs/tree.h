@@ -49,7 +49,7 @@ enum owner {
     OWN_VAR,
     OWN_ARTIFACT,
     OWN_CACHE,
-    OWN_COMMAND,
+    OWN_KNOWN_COMMAND,
     OWN_FAILURE
 };
 

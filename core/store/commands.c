@@ -16,35 +16,35 @@ enum {
 };
 
 static const struct column columns[] = {
-    {"id", COLUMN_I64, offsetof(struct command_row, id)},
-    {"name", COLUMN_TEXT, offsetof(struct command_row, name)},
-    {"slug", COLUMN_TEXT, offsetof(struct command_row, slug)},
-    {"runs", COLUMN_I64, offsetof(struct command_row, runs)},
-    {"successes", COLUMN_I64, offsetof(struct command_row, successes)},
-    {"failures", COLUMN_I64, offsetof(struct command_row, failures)},
-    {"timed", COLUMN_I64, offsetof(struct command_row, timed)},
-    {"total_ms", COLUMN_I64, offsetof(struct command_row, total_ms)},
-    {"last_run_at", COLUMN_I64, offsetof(struct command_row, last_run_at)},
-    {"changed_at", COLUMN_I64, offsetof(struct command_row, changed_at)},
+    {"id", COLUMN_I64, offsetof(struct known_command_row, id)},
+    {"name", COLUMN_TEXT, offsetof(struct known_command_row, name)},
+    {"slug", COLUMN_TEXT, offsetof(struct known_command_row, slug)},
+    {"runs", COLUMN_I64, offsetof(struct known_command_row, runs)},
+    {"successes", COLUMN_I64, offsetof(struct known_command_row, successes)},
+    {"failures", COLUMN_I64, offsetof(struct known_command_row, failures)},
+    {"timed", COLUMN_I64, offsetof(struct known_command_row, timed)},
+    {"total_ms", COLUMN_I64, offsetof(struct known_command_row, total_ms)},
+    {"last_run_at", COLUMN_I64, offsetof(struct known_command_row, last_run_at)},
+    {"changed_at", COLUMN_I64, offsetof(struct known_command_row, changed_at)},
 };
 
 static const struct row_table command_table = {
     .name = "commands",
     .columns = columns,
     .n_columns = ARRAY_LEN(columns),
-    .size = sizeof(struct command_row),
-    .change = CHANGE_COMMAND,
+    .size = sizeof(struct known_command_row),
+    .change = CHANGE_KNOWN_COMMAND,
     .slot = 1,
     .get_sql = "SELECT id, name, slug, runs, successes, failures, timed, total_ms, last_run_at, changed_at"
-               " FROM commands WHERE id = ?1",
+               " FROM known_commands WHERE id = ?1",
 };
 
-const struct command_row *store_get_command(struct store *st, int64_t id)
+const struct known_command_row *store_get_known_command(struct store *st, int64_t id)
 {
     return row_get(st, &command_table, id);
 }
 
-void command_row_unref(const struct command_row *r)
+void known_command_row_unref(const struct known_command_row *r)
 {
     row_unref(r);
 }
@@ -95,15 +95,15 @@ void write_unique_slug(struct store *st, const char *taken_sql, const char *text
 
 static int64_t command_id(struct store *st, const char *name, int64_t at)
 {
-    int64_t id = write_values(st, "SELECT id FROM commands WHERE name = ?1", 0, "s", name);
+    int64_t id = write_values(st, "SELECT id FROM known_commands WHERE name = ?1", 0, "s", name);
     _buf_ struct buf slug = BUF_INIT;
 
     if (id || st->failed)
         return id;
-    write_unique_slug(st, "SELECT id FROM commands WHERE slug = ?1", name, &slug);
+    write_unique_slug(st, "SELECT id FROM known_commands WHERE slug = ?1", name, &slug);
     write_values(
         st,
-        "INSERT INTO commands (name, slug, runs, successes, failures, timed, total_ms, variants,"
+        "INSERT INTO known_commands (name, slug, runs, successes, failures, timed, total_ms, variants,"
         " in_runs, last_run_id, last_run_at, changed_at) VALUES (?1, ?2, 0, 0, 0, 0, 0, 0, 0, 0, 0, ?3)",
         0, "ssi", name, buf_str(&slug), at);
     return st->failed ? 0 : sqlite3_last_insert_rowid(st->writer.db);
@@ -132,7 +132,7 @@ static void count_variant(struct store *st, int64_t id, const struct command_use
                      0, "isii", id, u->text, good, bad))
         return;
     if (write_values(
-            st, "UPDATE commands SET variants = variants + 1 WHERE id = ?1 AND variants < ?2 RETURNING 1", 0,
+            st, "UPDATE known_commands SET variants = variants + 1 WHERE id = ?1 AND variants < ?2 RETURNING 1", 0,
             "ii", id, (int64_t)VARIANTS_MAX))
         write_values(st,
                      "INSERT INTO command_variants (command_id, text, runs, successes, failures)"
@@ -158,10 +158,10 @@ static int64_t record(struct store *st, const struct command_place *p, const str
 
     write_values(st,
                  "INSERT OR REPLACE INTO command_runs (command_id, slot, run_id)"
-                 " SELECT id, in_runs % ?3, ?2 FROM commands WHERE id = ?1 AND last_run_id <> ?2",
+                 " SELECT id, in_runs % ?3, ?2 FROM known_commands WHERE id = ?1 AND last_run_id <> ?2",
                  0, "iii", id, p->run_id, (int64_t)RUNS_KEPT);
     write_values(st,
-                 "UPDATE commands SET runs = runs + 1, successes = successes + ?2, failures = failures + ?3,"
+                 "UPDATE known_commands SET runs = runs + 1, successes = successes + ?2, failures = failures + ?3,"
                  " timed = timed + ?4, total_ms = total_ms + ?5, last_run_at = ?6, changed_at = ?6,"
                  " in_runs = in_runs + (last_run_id <> ?7), last_run_id = ?7 WHERE id = ?1",
                  0, "iiiiiii", id, good, bad, timed, timed ? u->duration_ms : 0, p->at, p->run_id);
@@ -182,7 +182,7 @@ static int64_t record(struct store *st, const struct command_place *p, const str
     if (p->workflow_id)
         write_values(st, "INSERT OR IGNORE INTO command_workflows (command_id, workflow_id) VALUES (?1, ?2)",
                      0, "ii", id, p->workflow_id);
-    store_changed(st, (struct change){.kind = CHANGE_COMMAND, .id = id});
+    store_changed(st, (struct change){.kind = CHANGE_KNOWN_COMMAND, .id = id});
     return id;
 }
 
@@ -204,14 +204,14 @@ int store_record_commands(struct store *st, const struct command_place *place, c
 
 #define INTS(...) (const int64_t[]){__VA_ARGS__}, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)
 
-int64_t store_find_command(struct store *st, const char *slug)
+int64_t store_find_known_command(struct store *st, const char *slug)
 {
-    return read_int(st, "SELECT id FROM commands WHERE slug = ?1", NULL, 0, slug, 0);
+    return read_int(st, "SELECT id FROM known_commands WHERE slug = ?1", NULL, 0, slug, 0);
 }
 
-ssize_t store_list_commands(struct store *st, int64_t after, int64_t *ids, size_t max)
+ssize_t store_list_known_commands(struct store *st, int64_t after, int64_t *ids, size_t max)
 {
-    return list_ids(st, "SELECT id FROM commands WHERE id > ?1 ORDER BY id", INTS(after), NULL, ids, max);
+    return list_ids(st, "SELECT id FROM known_commands WHERE id > ?1 ORDER BY id", INTS(after), NULL, ids, max);
 }
 
 ssize_t store_list_neighbours(struct store *st, int64_t id, enum command_side side, int64_t after,
@@ -255,10 +255,10 @@ int64_t store_command_of_step(struct store *st, int64_t run_id, int64_t step_id)
 
 int64_t store_command_percentile(struct store *st, int64_t id, int percent)
 {
-    const struct command_row *row = store_get_command(st, id);
+    const struct known_command_row *row = store_get_known_command(st, id);
     int64_t timed = row ? row->timed : 0;
 
-    command_row_unref(row);
+    known_command_row_unref(row);
     if (!timed)
         return -1;
     int64_t rank = (timed * percent + 99) / 100;
@@ -314,7 +314,7 @@ static int give_edge(void *data, sqlite3_stmt *stmt)
 int store_each_edge(struct store *st, int64_t id, command_edge_fn *fn, void *data)
 {
     return each_row(st,
-                    "SELECT slug, e.successes, e.failures, unknown FROM command_edges e JOIN commands c ON"
+                    "SELECT slug, e.successes, e.failures, unknown FROM command_edges e JOIN known_commands c ON"
                     " c.id = to_id WHERE from_id = ?1 ORDER BY e.successes + e.failures + unknown DESC, slug",
                     id, give_edge, &(struct edge_call){fn, data});
 }
@@ -358,6 +358,6 @@ int store_knowledge_stats(struct store *st, struct knowledge_stats *ret)
     return each_row(st,
                     "SELECT count(*), coalesce(sum(runs), 0), coalesce(sum(successes), 0),"
                     " coalesce(sum(failures), 0), (SELECT count(*) FROM command_edges),"
-                    " (SELECT count(*) FROM failures) FROM commands",
+                    " (SELECT count(*) FROM failures) FROM known_commands",
                     0, take_stats, ret);
 }

@@ -83,7 +83,7 @@ static const char *const versions[] = {
     "NULL,"
     "  changed_at INTEGER NOT NULL);",
     /* 5: the commands that steps ran, what came of them, and what followed what */
-    "CREATE TABLE commands (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"
+    "CREATE TABLE known_commands (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"
     "  slug TEXT NOT NULL UNIQUE, runs INTEGER NOT NULL, successes INTEGER NOT NULL, failures INTEGER NOT "
     "NULL,"
     "  timed INTEGER NOT NULL, total_ms INTEGER NOT NULL, variants INTEGER NOT NULL,"

@@ -7,7 +7,7 @@
 
 #include "runfs/store.h"
 
-struct command_row {
+struct known_command_row {
     int64_t id;
     const char *name; /* "cargo test" */
     const char *slug; /* its directory, "cargo-test"; unique, and it stays */
@@ -40,10 +40,10 @@ struct command_place {
 int store_record_commands(struct store *st, const struct command_place *place, const struct command_use *uses,
                           size_t n, int64_t *previous, struct err *err);
 
-const struct command_row *store_get_command(struct store *st, int64_t id);
-void command_row_unref(const struct command_row *r);
-int64_t store_find_command(struct store *st, const char *slug); /* 0: none */
-ssize_t store_list_commands(struct store *st, int64_t after, int64_t *ids, size_t max);
+const struct known_command_row *store_get_known_command(struct store *st, int64_t id);
+void known_command_row_unref(const struct known_command_row *r);
+int64_t store_find_known_command(struct store *st, const char *slug); /* 0: none */
+ssize_t store_list_known_commands(struct store *st, int64_t after, int64_t *ids, size_t max);
 
 /* Ids of the commands that follow it, or that it follows. */
 enum command_side { COMMAND_NEXT, COMMAND_PREVIOUS };

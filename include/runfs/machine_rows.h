@@ -41,7 +41,7 @@ struct layer_row {
 };
 
 /* A command of a machine made by hand: vms/NAME/history/N. */
-struct command_row {
+struct known_command_row {
     int64_t id, machine_id;
     int number;
     const char *command;
@@ -52,25 +52,25 @@ struct command_row {
 
 const struct machine_row *store_get_machine(struct store *st, int64_t id);
 const struct snapshot_row *store_get_snapshot(struct store *st, int64_t id);
-const struct command_row *store_get_command(struct store *st, int64_t id);
+const struct known_command_row *store_get_known_command(struct store *st, int64_t id);
 void machine_row_unref(const struct machine_row *r);
 void snapshot_row_unref(const struct snapshot_row *r);
-void command_row_unref(const struct command_row *r);
+void known_command_row_unref(const struct known_command_row *r);
 
 int64_t store_find_machine(struct store *st, const char *title);  /* that lives */
 int64_t store_find_job_machine(struct store *st, int64_t job_id); /* the newest of a job, alive or not */
 int64_t store_find_snapshot(struct store *st, int64_t machine_id, const char *name);
 int64_t store_find_step_snapshot(struct store *st, int64_t step_id);
-int64_t store_find_command(struct store *st, int64_t machine_id, int number);
+int64_t store_find_known_command(struct store *st, int64_t machine_id, int number);
 int64_t store_last_command(struct store *st, int64_t machine_id);
 ssize_t store_list_machines(struct store *st, int64_t after, int64_t *ids, size_t max); /* that live */
 ssize_t store_list_snapshots(struct store *st, int64_t machine_id, int64_t after, int64_t *ids,
                              size_t max); /* that have a name */
-ssize_t store_list_commands(struct store *st, int64_t machine_id, int64_t after, int64_t *ids, size_t max);
+ssize_t store_list_known_commands(struct store *st, int64_t machine_id, int64_t after, int64_t *ids, size_t max);
 
 int store_put_machine(struct store *st, struct machine_row *row, struct err *err);
 int store_put_snapshot(struct store *st, struct snapshot_row *row, struct err *err);
-int store_put_command(struct store *st, struct command_row *row, struct err *err);
+int store_put_known_command(struct store *st, struct known_command_row *row, struct err *err);
 int store_delete_machine(struct store *st, int64_t id,
                          struct err *err); /* with its transitions, commands and named snapshots */
 int store_delete_snapshot(struct store *st, int64_t id, struct err *err);

@@ -47,7 +47,7 @@ enum change_kind {
     CHANGE_ARTIFACT,
     CHANGE_CACHE,
     CHANGE_DELIVERY, /* what came of an event's last delivery; id: delivery row */
-    CHANGE_COMMAND,  /* a command that steps ran; id: command row */
+    CHANGE_KNOWN_COMMAND,  /* a command that steps ran; id: command row */
     CHANGE_FAILURE,  /* id: failure row */
 };
 
