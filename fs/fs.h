@@ -141,6 +141,13 @@ show_fn show_job_status, show_job_conclusion, show_job_exit_code, show_job_name,
 show_fn show_step_status, show_step_outcome, show_step_conclusion, show_step_exit_code, show_step_name,
     show_step_script, show_step_env, show_step_cwd, show_step_why, show_step_summary, show_step_duration,
     show_output;
+show_fn show_failure_signature, show_failure_line, show_failure_count, show_failure_first, show_failure_last,
+    show_failure_fix, link_failure_fixed, link_near_failure, link_failure_command, link_failure_run,
+    link_step_failure;
+show_fn show_knowledge_stats, show_command_name, show_command_runs, show_command_successes,
+    show_command_failures, show_command_rate, show_command_mean, show_command_p50, show_command_p95,
+    show_command_last, show_command_variants, show_command_edges, link_near_command, link_command_run,
+    link_step_command;
 show_fn show_config, show_token, show_var, show_label, show_run_artifacts, show_caches;
 show_fn show_vm_status, show_vm_why, show_vm_backend, show_vm_image, show_vm_label, show_vm_cpus,
     show_vm_memory, show_vm_address, show_vm_boot, show_vm_uptime, show_vm_console, show_vm_limits,
@@ -152,7 +159,9 @@ extern const struct name_class class_hooks, class_hook_runs, class_events, class
     class_run_workflows, class_runs_of, class_jobs, class_needs, class_steps, class_job_outputs,
     class_step_outputs, class_config, class_labels, class_disabled, class_webhook, class_tokens,
     class_secrets, class_vars, class_artifacts, class_caches, class_pool, class_vm_labels, class_vms,
-    class_images, class_commands, class_snapshots;
+    class_images, class_commands, class_snapshots, class_known_commands, class_next_commands,
+    class_previous_commands, class_command_runs, class_command_failures, class_failures,
+    class_failure_commands, class_failure_runs;
 
 extern const struct verb run_verbs[], job_verbs[], step_verbs[], vm_verbs[];
 

@@ -6,12 +6,13 @@
 #include "runfs/cache.h"
 #include "runfs/event.h"
 #include "runfs/io.h"
+#include "runfs/knowledge_rows.h"
 #include "runfs/machine_rows.h"
 #include "runfs/str.h"
 #include "runfs/vms.h"
 
 /* An inode is the id and the row; the root is FUSE's 1. 11 bits of row leave 52 of id. */
-enum { ROW_BITS = 8 };
+enum { ROW_BITS = 9 };
 
 uint64_t node_ino(struct node n)
 {
@@ -114,6 +115,10 @@ static int owner_time(struct fs *fs, enum owner owner, int64_t id, int64_t *ret)
         OWNER_TIME(command, store_get_command(fs->store, id), changed_at)
     case OWN_SNAPSHOT:
         OWNER_TIME(snapshot, store_get_snapshot(fs->store, id), created_at)
+    case OWN_FAILURE:
+        OWNER_TIME(failure, store_get_failure(fs->store, id), changed_at)
+    case OWN_KNOWN_COMMAND:
+        OWNER_TIME(known_command, store_get_known_command(fs->store, id), changed_at)
     }
     return -ENOENT;
 }
@@ -124,7 +129,7 @@ static int64_t listing_time(struct fs *fs, const struct row *row)
     const struct run_row *run = NULL;
     int64_t t = fs->started_at;
 
-    if (row->owner == OWN_RUN)
+    if (row->owner == OWN_RUN || row->owner == OWN_KNOWN_COMMAND || row->owner == OWN_FAILURE)
         run = store_get_run(fs->store, store_latest_run(fs->store));
     int64_t changed = !run ? 0 : row == &tree[tree_find("runs")] ? run->created_at : run->changed_at;
     if (changed > t)

@@ -56,7 +56,9 @@ enum owner {
     OWN_CACHE,
     OWN_MACHINE,
     OWN_SNAPSHOT,
-    OWN_COMMAND
+    OWN_COMMAND,
+    OWN_KNOWN_COMMAND,
+    OWN_FAILURE
 };
 
 /* The names of a class, below an object `up`. Ids are positive. */

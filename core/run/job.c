@@ -40,6 +40,7 @@ static void setup_end(struct running_job *j, size_t row, enum job_status status)
                                                   .env = "",
                                                   .cwd = "",
                                                   .why = "",
+                                                  .shell = "",
                                                   .summary = ""});
     if (status == JOB_SUCCESS)
         return;

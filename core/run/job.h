@@ -45,6 +45,7 @@ struct step_result {
     const char *outcome, *conclusion;
     int exit_code;                                  /* -1: no process */
     const char *script, *env, *cwd, *why, *summary; /* masked; "" where there is none */
+    const char *shell;                              /* as it was asked for; "" for the default */
     json_t *outputs; /* object of strings, masked copies are the sink's business: values hold no secret that
                         was known */
 };

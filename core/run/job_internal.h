@@ -106,6 +106,7 @@ struct running_step {
     json_t *env;        /* owned: the step's own, over those of the steps around it */
     json_t *outputs;    /* owned */
     char *script, *cwd; /* owned */
+    char *shell;        /* owned: as it was asked for */
     struct buf why, env_shown, summary;
     bool continue_on_error;
     double timeout_minutes; /* 0: none */

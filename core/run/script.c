@@ -105,16 +105,15 @@ static int run_somehow(struct running_step *s, const char *wanted, struct machin
 void script_run(struct running_step *s)
 {
     struct machine_result result = {0};
-    _free_ char *shell = NULL;
     struct err err = {0};
 
     int r = step_eval_string(s, s->def->run, &s->script, &err);
     if (r == 0)
-        r = step_setting(s, s->def->shell, "shell", &shell, &err);
+        r = step_setting(s, s->def->shell, "shell", &s->shell, &err);
     if (r == 0)
         r = step_directory(s, &err);
     if (r == 0)
-        r = run_somehow(s, shell, &result, &err);
+        r = run_somehow(s, s->shell, &result, &err);
     if (r < 0) {
         step_fail(s, err.msg[0] ? err.msg : "The step could not be run");
         s->exit_code = -1;

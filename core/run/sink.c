@@ -100,7 +100,36 @@ static void put_outputs(struct store_sink *s, int64_t step_id, json_t *outputs)
     }
 }
 
-static void put_completed(struct store_sink *s, size_t i, const char *const texts[5], json_t *outputs)
+/* What the step teaches is written with its end: whoever sees the one sees the other. */
+static void sink_learn(struct store_sink *s, size_t i, const char *shell, const char *failure)
+{
+    const struct run_job *job = s->job;
+    const struct step_row *row = &s->steps[i].row;
+    const struct workflow_step *def = i < job->def->n_steps ? &job->def->steps[i] : NULL;
+    struct learn_step step = {.run_id = row->run_id,
+                              .job_id = row->job_id,
+                              .step_id = row->id,
+                              .workflow_id = job->run->row.workflow_id,
+                              .job_key = job->row.key,
+                              .number = row->number,
+                              .failure = failure,
+                              .outcome = row->outcome,
+                              .exit_code = row->exit_code,
+                              .started_at = row->started_at,
+                              .completed_at = row->completed_at,
+                              .script = row->script,
+                              .shell = shell,
+                              .env = row->env,
+                              .uses = def && def->uses ? def->uses : ""};
+    struct err err = {0};
+
+    if (learn_step(job->run->e->store, &s->learnt, &step, &err) < 0)
+        log_error("run", "%lld: what step %d of %s teaches: %s", (long long)row->run_id, row->number,
+                  job->row.key, err.msg);
+}
+
+static void put_completed(struct store_sink *s, size_t i, const char *const texts[SINK_TEXTS],
+                          json_t *outputs)
 {
     struct run_job *job = s->job;
     struct step_row *row = &s->steps[i].row;
@@ -119,13 +148,14 @@ static void put_completed(struct store_sink *s, size_t i, const char *const text
     store_begin(job->run->e->store);
     put_outputs(s, row->id, outputs);
     sink_put(s, i);
+    sink_learn(s, i, texts[5], texts[6]);
     (void)store_commit(job->run->e->store, NULL);
     row->script = row->env = row->cwd = row->why = row->summary = "";
 }
 
 void sink_finish(struct store_sink *s)
 {
-    const char *texts[5];
+    const char *texts[SINK_TEXTS];
 
     if (!s->deferred)
         return;
@@ -202,8 +232,8 @@ static void step_annotation(void *data, size_t i, const struct job_annotation *a
 
 static void step_completed(void *data, size_t i, const struct step_result *r)
 {
-    const char *const texts[5] = {r->script, r->env, r->cwd, r->why, r->summary};
     struct store_sink *s = data;
+    _buf_ struct buf failure = BUF_INIT;
 
     if (i >= s->n)
         return;
@@ -215,6 +245,10 @@ static void step_completed(void *data, size_t i, const struct step_result *r)
     row->conclusion = r->conclusion;
     row->exit_code = r->exit_code;
     row->completed_at = now_ns();
+    if (str_eq(r->outcome, "failure"))
+        learn_failure_line(s->job->run->e->store, row->run_id, row->id, r->exit_code, &failure);
+    const char *const texts[SINK_TEXTS] = {r->script,  r->env,   r->cwd,           r->why,
+                                           r->summary, r->shell, buf_str(&failure)};
     if (i + 1 < s->n) {
         put_completed(s, i, texts, r->outputs);
         return;
@@ -367,7 +401,8 @@ void sink_refuse(struct store_sink *s, const char *msg)
                                          .env = "",
                                          .cwd = "",
                                          .why = "",
-                                         .summary = ""});
+                                         .summary = "",
+                                         .shell = ""});
 }
 
 void sink_job_outputs(struct store_sink *s, json_t *outputs)

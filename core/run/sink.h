@@ -3,6 +3,9 @@
 #define RUNFS_RUN_SINK_H
 
 #include "engine_internal.h"
+#include "runfs/knowledge.h"
+
+enum { SINK_TEXTS = 7 };
 
 struct store_sink {
     struct run_job *job;
@@ -16,8 +19,9 @@ struct store_sink {
     /* The last step's end is written with the job's, in one commit: they are less than a millisecond apart.
      */
     bool deferred;
-    char *last_texts[5];  /* owned: script, env, cwd, why, summary */
-    json_t *last_outputs; /* owned */
+    char *last_texts[SINK_TEXTS]; /* owned: script, env, cwd, why, summary, shell, failure */
+    json_t *last_outputs;         /* owned */
+    struct learn_job learnt;
 };
 
 /* Rows for all steps of the job, so that what will run is seen before it does. Within a group of the store.

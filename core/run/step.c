@@ -8,6 +8,7 @@ static void step_release(struct running_step *s)
     output_release(&s->output);
     free(s->name);
     free(s->script);
+    free(s->shell);
     free(s->cwd);
     json_decref(s->env);
     json_decref(s->outputs);
@@ -198,6 +199,7 @@ static void step_report(struct running_step *s, bool skipped)
                                                   .cwd = s->cwd ? s->cwd : "",
                                                   .why = buf_str(&s->why),
                                                   .summary = buf_str(&s->summary),
+                                                  .shell = s->shell ? s->shell : "",
                                                   .outputs = s->outputs});
 }
 

@@ -146,6 +146,12 @@ int write_params(struct store *st, const char *sql, const struct param *p, size_
                  sizeof((const struct param[]){__VA_ARGS__}) / sizeof(struct param), (err))
 /* Runs a writing statement whose parameters are 64-bit integers. Only within a group. Returns 0 or -errno. */
 int write_ints(struct store *st, const char *sql, const int64_t *params, size_t n, struct err *err);
+/* The same with any: format has 'i' for an int64_t and 's' for a text. Returns the first column of the first
+ * row, or `none`. */
+int64_t write_values(struct store *st, const char *sql, int64_t none, const char *format, ...);
+/* A name for a directory out of a text, with a number where one that is there has the same. taken_sql: SELECT
+ * ... WHERE slug = ?1. */
+void write_unique_slug(struct store *st, const char *taken_sql, const char *text, struct buf *ret);
 /* The first column of the first row as an integer; `none` when there is no row or an error. */
 int64_t read_int(struct store *st, const char *sql, const int64_t *ints, size_t n, const char *text,
                  int64_t none);

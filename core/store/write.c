@@ -167,6 +167,10 @@ int store_delete_repo(struct store *st, int64_t id, struct err *err)
 
 /* What a run's deletion takes along, leaves first. */
 static const char *const delete_run_sql[] = {
+    "DELETE FROM failure_uses WHERE run_id = ?1",
+    "DELETE FROM command_runs WHERE run_id = ?1 AND command_id IN"
+    " (SELECT command_id FROM command_uses WHERE run_id = ?1)",
+    "DELETE FROM command_uses WHERE run_id = ?1",
     "DELETE FROM artifacts WHERE run_id = ?1",
     "DELETE FROM snapshots WHERE run_id = ?1",
     "DELETE FROM transitions WHERE machine_id IN (SELECT id FROM machines WHERE run_id = ?1 AND NOT (lives "

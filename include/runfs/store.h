@@ -53,6 +53,8 @@ enum change_kind {
     CHANGE_SNAPSHOT,
     CHANGE_LAYER,
     CHANGE_COMMAND,
+    CHANGE_KNOWN_COMMAND, /* a command that steps ran; id: command row */
+    CHANGE_FAILURE,       /* id: failure row */
 };
 
 struct change {

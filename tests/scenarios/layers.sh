@@ -14,6 +14,7 @@ only base 'store|workflow|plan|token|expr|machine|run'
 only store 'workflow|plan|token|expr|machine|run'
 only lang 'store|machine|run'
 only machine 'store|workflow|plan|token|expr|run'
+only knowledge 'run|machine|http|results|server'
 only run 'http|results|server'
 bad=$(grep -nE '#include "core/' -r core fs include | grep -vE '^core/([a-z]+)/[^:]*:[0-9]+:#include "core/(\1|agent)/' || true)
 equal 'private headers stay private' '' "$bad"

@@ -36,12 +36,16 @@ cp "$T/w.yml" "$T/repo/.github/workflows/"
 ln -s "$T/repo" "$M/repos/repo"
 workflow "$T/f.yml" 'exit 1'
 rf_drop "$T/f.yml" >/dev/null
+workflow "$T/g.yml" "[ -e $T/flag ] || { touch $T/flag; exit 1; }; make --version" # fails, and is fixed
+sed -i 's/ubuntu-latest/h/' "$T/g.yml"
+rf_drop "$T/g.yml" >/dev/null
+rf_drop "$T/g.yml" >/dev/null
 cp "$T/w.yml" "$M/workflows/"
-rf_wait 10 grep -q failure "$M/runs/2/jobs/b/conclusion"
+rf_wait 10 grep -q failure "$M/runs/4/jobs/b/conclusion"
 cp "$T/called.yml" "$T/call.yml" "$M/workflows/"
-rf_wait 10 grep -q in_progress "$M/runs/3/jobs/call.in/status"
+rf_wait 10 grep -q in_progress "$M/runs/5/jobs/call.in/status"
 cp "$T/call.yml" "$M/workflows/"
-ended 3
+ended 5
 refused sh -c "echo bad > '$M/config/slots'"
 echo x >"$M/workflows/scratch.tmp"
 echo v >"$M/vars/V"
@@ -95,5 +99,5 @@ missing = [r for r in rows if r not in seen and r[-1] not in ('wait', 'result.js
            and not ('snapshots' in r and 'host' in open(root + '/vms/box.label').read())] # not listed; not for host
 assert not missing, missing
 P
-echo cancel >"$M/runs/2/ctl"
-cat "$M/runs/2/wait" >/dev/null
+echo cancel >"$M/runs/4/ctl"
+cat "$M/runs/4/wait" >/dev/null

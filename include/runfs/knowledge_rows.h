@@ -1,0 +1,126 @@
+/*
+ * The rows of what runs taught. Counts are kept as they come, so that reading them costs the same however
+ * many there are. As in store.h: rows are snapshots with references, writing is within groups.
+ */
+#ifndef RUNFS_KNOWLEDGE_ROWS_H
+#define RUNFS_KNOWLEDGE_ROWS_H
+
+#include "runfs/store.h"
+
+struct known_command_row {
+    int64_t id;
+    const char *name; /* "cargo test" */
+    const char *slug; /* its directory, "cargo-test"; unique, and it stays */
+    int64_t runs, successes,
+        failures;            /* times it ran; a run may be neither: nobody knows what became of it */
+    int64_t timed, total_ms; /* of how many runs the duration is known, and their sum */
+    int64_t last_run_at, changed_at;
+};
+
+/* As recorded. */
+enum command_outcome { COMMAND_UNKNOWN, COMMAND_SUCCEEDED, COMMAND_FAILED };
+
+struct command_use {
+    const char *name, *text; /* of the node; the command as written */
+    enum command_outcome outcome;
+    int exit_code;       /* -1: not known */
+    int64_t duration_ms; /* -1: not known */
+    bool main;           /* the one that its step is about: the step's link leads to it */
+};
+
+/* Where they ran. */
+struct command_place {
+    int64_t run_id, job_id, step_id, workflow_id, at;
+};
+
+/*
+ * Records commands in their order, each following the one before it; previous: the command before the first,
+ * 0 without; set to the last.
+ */
+int store_record_commands(struct store *st, const struct command_place *place, const struct command_use *uses,
+                          size_t n, int64_t *previous, struct err *err);
+
+const struct known_command_row *store_get_known_command(struct store *st, int64_t id);
+void known_command_row_unref(const struct known_command_row *r);
+int64_t store_find_known_command(struct store *st, const char *slug); /* 0: none */
+ssize_t store_list_known_commands(struct store *st, int64_t after, int64_t *ids, size_t max);
+
+/* Ids of the commands that follow it, or that it follows. */
+enum command_side { COMMAND_NEXT, COMMAND_PREVIOUS };
+ssize_t store_list_neighbours(struct store *st, int64_t id, enum command_side side, int64_t after,
+                              int64_t *ids, size_t max);
+bool store_is_neighbour(struct store *st, int64_t id, enum command_side side, int64_t other);
+
+/* The newest runs that it was part of, 64 at most. */
+ssize_t store_list_command_runs(struct store *st, int64_t id, int64_t after, int64_t *ids, size_t max);
+bool store_command_ran_in(struct store *st, int64_t id, int64_t run_id);
+/* The command that a step is about; 0: none. */
+int64_t store_command_of_step(struct store *st, int64_t run_id, int64_t step_id);
+
+/* Milliseconds, at most 2.5% beside the truth; -1: no duration is known. percent: 0-100. */
+int64_t store_command_percentile(struct store *st, int64_t id, int percent);
+
+/* What follows a command, the most frequent first. */
+struct command_edge {
+    const char *slug;
+    int64_t successes, failures, unknown; /* of the one that follows */
+};
+typedef int command_edge_fn(void *data, const struct command_edge *edge);
+int store_each_edge(struct store *st, int64_t id, command_edge_fn *fn, void *data);
+
+/* How it was written, the most frequent first. */
+struct command_variant {
+    const char *text;
+    int64_t runs, successes, failures;
+};
+typedef int command_variant_fn(void *data, const struct command_variant *variant);
+int store_each_variant(struct store *st, int64_t id, command_variant_fn *fn, void *data);
+
+/* A failure: every one with the same signature. */
+struct failure_row {
+    int64_t id;
+    const char *signature, *slug; /* unique both */
+    const char *line;             /* as it was printed last */
+    int64_t count, first_seen, last_seen;
+    int64_t fixed_run_id; /* the newest run in which what had failed so succeeded; 0: none yet */
+    const char *fix;      /* what had changed since: lines; "" without */
+    int64_t changed_at;
+};
+
+/* Where a step stands in its workflow, the same in all runs. */
+struct failure_place {
+    int64_t workflow_id;
+    const char *job_key;
+    int number;
+};
+
+/* Within a group, behind store_record_commands(). command: what failed, 0 unknown. */
+int store_record_failure(struct store *st, const struct command_place *place,
+                         const struct failure_place *step, const char *signature, const char *line,
+                         int64_t command, struct err *err);
+/* What failed last in that place and has not succeeded since: false, or the failure, its run and its step. */
+struct open_failure {
+    int64_t failure_id, run_id, step_id;
+};
+bool store_open_failure(struct store *st, const struct failure_place *step, struct open_failure *ret);
+/* It has succeeded in that run. */
+int store_record_fix(struct store *st, const struct failure_place *step, int64_t failure_id, int64_t run_id,
+                     const char *what, struct err *err);
+
+const struct failure_row *store_get_failure(struct store *st, int64_t id);
+void failure_row_unref(const struct failure_row *r);
+int64_t store_find_failure(struct store *st, const char *slug); /* 0: none */
+ssize_t store_list_failures(struct store *st, int64_t after, int64_t *ids, size_t max);
+int64_t store_failure_of_step(struct store *st, int64_t run_id, int64_t step_id); /* 0: none */
+/* What is linked with what; find: whether `other` is. */
+enum failure_link { FAILURE_RUNS, FAILURE_COMMANDS, COMMAND_FAILURES };
+ssize_t store_list_failure_links(struct store *st, enum failure_link link, int64_t id, int64_t after,
+                                 int64_t *ids, size_t max);
+bool store_is_failure_link(struct store *st, enum failure_link link, int64_t id, int64_t other);
+
+struct knowledge_stats {
+    int64_t commands, runs, successes, failures, edges, patterns;
+};
+int store_knowledge_stats(struct store *st, struct knowledge_stats *ret);
+
+#endif
