@@ -53,6 +53,7 @@ PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
 PKG_LIBS = $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lm
 
 .DELETE_ON_ERROR:
+.SECONDARY:
 .PHONY: all help deps test unit scenarios demo install uninstall fmt fmt-check bench fuzz valgrind clean
 
 all: $(BUILD)/runfs $(BUILD)/runfs-agent ## build runfs and its agent into build/
