@@ -968,15 +968,15 @@ static int teardown_backend(void **state)
 static int run_backend(const char *name)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exit_codes),      cmocka_unit_test(start_errors),  cmocka_unit_test(environment),
-        cmocka_unit_test(paths_are_there), cmocka_unit_test(files),         cmocka_unit_test(big_output),
-        cmocka_unit_test(streams),         cmocka_unit_test(background),    cmocka_unit_test(interrupted),
-        cmocka_unit_test(deadline),        cmocka_unit_test(terminal), cmocka_unit_test(killed_tree),   cmocka_unit_test(killed_crowd),
-        cmocka_unit_test(agent_killed),    cmocka_unit_test(owner_killed),  cmocka_unit_test(isolation),
-        cmocka_unit_test(denied_calls),    cmocka_unit_test(root_installs), cmocka_unit_test(no_network),
-        cmocka_unit_test(limits_are_told), cmocka_unit_test(many_at_once),  cmocka_unit_test(escalated),
-        cmocka_unit_test(spawner_dies),    cmocka_unit_test(hides_later),   cmocka_unit_test(trees),
-        cmocka_unit_test(leftovers),
+        cmocka_unit_test(exit_codes),      cmocka_unit_test(start_errors),    cmocka_unit_test(environment),
+        cmocka_unit_test(paths_are_there), cmocka_unit_test(files),           cmocka_unit_test(big_output),
+        cmocka_unit_test(streams),         cmocka_unit_test(background),      cmocka_unit_test(interrupted),
+        cmocka_unit_test(deadline),        cmocka_unit_test(terminal),        cmocka_unit_test(killed_tree),
+        cmocka_unit_test(killed_crowd),    cmocka_unit_test(agent_killed),    cmocka_unit_test(owner_killed),
+        cmocka_unit_test(isolation),       cmocka_unit_test(denied_calls),    cmocka_unit_test(root_installs),
+        cmocka_unit_test(no_network),      cmocka_unit_test(limits_are_told), cmocka_unit_test(many_at_once),
+        cmocka_unit_test(escalated),       cmocka_unit_test(spawner_dies),    cmocka_unit_test(hides_later),
+        cmocka_unit_test(trees),           cmocka_unit_test(leftovers),
     };
     char title[64];
 

@@ -274,7 +274,8 @@ static void forks(void **state)
 /* The layers of a squashed chain show what the chain showed, byte for byte and attribute for attribute. */
 static void squashed(void **state)
 {
-    static const char *const look = "cd /home/runner && find . -name _runner_file_commands -prune -o -printf '%p %y %m %s %l %T@\\n' | sort | "
+    static const char *const look = "cd /home/runner && find . -name _runner_file_commands -prune -o -printf "
+                                    "'%p %y %m %s %l %T@\\n' | sort | "
                                     "sha256sum; find . -type f | sort | xargs cat | "
                                     "sha256sum; ls /usr/local/bin | sha256sum";
     struct machine *m = acquire(&plain);
