@@ -195,8 +195,10 @@ static void run_on_machine(struct run_job *job, json_t *contexts, struct store_s
     job_run(&spec, machine, store_sink->mask, &sink, result);
     set_machine(job, NULL);
     local_outside_release(&local);
-    if (!hold_wanted(job, result->status) || !hold_machine(job, machine, &result->shells))
-        machine_release(machine);
+    if (hold_wanted(job, result->status) && hold_machine(job, machine, &result->shells))
+        return;
+    machine_conclude(machine, result->status == JOB_SUCCESS, "");
+    machine_release(machine);
 }
 
 static void start_rows(struct run_job *job, struct store_sink *sink, json_t *contexts, struct mask *mask)
