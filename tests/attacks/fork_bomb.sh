@@ -4,4 +4,4 @@
 # conclusion: failure
 bomb() { bomb | bomb & }
 bomb
-while :; do sleep 1; done 2>/dev/null
+while :; do :; done # a shell that cannot fork would end before it is told why

@@ -3,4 +3,5 @@
 # must: started too many processes
 # conclusion: failure
 trap '' HUP INT TERM
-while :; do setsid sh -c 'trap "" HUP INT TERM; while :; do sleep 5; done' & done 2>/dev/null
+(while :; do setsid sh -c 'trap "" HUP INT TERM; while :; do sleep 5; done' & done) 2>/dev/null &
+while :; do :; done # a shell that cannot fork would end before it is told why
