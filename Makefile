@@ -17,7 +17,9 @@ PACKAGES := gcc make pkg-config libfuse3-dev fuse3 libsqlite3-dev libyaml-dev li
             git bash ca-certificates slirp4netns nftables
 TEST_PACKAGES := curl gh libcmocka-dev python3-minimal rsync vim-tiny sqlite3 bubblewrap jq
 CHECK_PACKAGES := valgrind clang clang-format
-LIBS := fuse3 sqlite3 yaml-0.1 jansson libcrypto glib-2.0 libpcre2-8 libarchive libmicrohttpd libjwt libsodium
+LIBS := fuse3 sqlite3 yaml-0.1 jansson glib-2.0 libpcre2-8 libsodium
+# Loaded when first used, for what they bring with them: include/runfs/late.h.
+LATE_LIBS := libarchive libcrypto libjwt libmicrohttpd
 
 BUILD := build
 SANFLAGS :=
@@ -49,7 +51,7 @@ FS_OBJ := $(FS_SRC:%.c=$(BUILD)/%.o)
 AGENT_OBJ := $(AGENT_SRC:%.c=$(BUILD)/agent/%.o)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 
-PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
+PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS) $(LATE_LIBS) 2>/dev/null)
 PKG_LIBS = $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lm
 
 .DELETE_ON_ERROR:
@@ -86,6 +88,10 @@ $(BUILD)/%.o: %.c
 	@echo "  CC    $<"
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+# libfoo: -DLATE_FOO_SO="libfoo.so.N"
+late_so = -DLATE_$(shell echo $(1:lib%=%) | tr a-z A-Z)_SO='"$(shell readelf -d $$(pkg-config --variable=libdir $1)/$1.so | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')"'
+$(BUILD)/core/base/late.o build-fuzz/core/base/late.o: CPPFLAGS_ALL += $(foreach lib,$(LATE_LIBS),$(call late_so,$(lib)))
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/librunfs.a | $(BUILD)/runfs-agent
 	@mkdir -p $(@D)

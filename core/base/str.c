@@ -1,7 +1,6 @@
 /* Strings and small texts. */
 #include "runfs/str.h"
-
-#include <openssl/evp.h>
+#include "runfs/late_crypto.h"
 
 bool str_eq_ascii_nocase(const char *a, const char *b)
 {

@@ -4,14 +4,13 @@
  * (2.23) look for the '/' that a job's name has, so gh gets such a job both ways. It is made in a file, so
  * that it costs no memory, whatever the log's size.
  */
-#include <archive.h>
-#include <archive_entry.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "api_internal.h"
 #include "runfs/artifact.h"
 #include "runfs/io.h"
+#include "runfs/late_archive.h"
 
 enum { CHUNK = 64 * 1024, LINE_MAX_BYTES = 60000 /* gh drops the rest of a step behind a line of 64 KiB */ };
 

@@ -2,9 +2,8 @@
 #ifndef RUNFS_HTTP_INTERNAL_H
 #define RUNFS_HTTP_INTERNAL_H
 
-#include <microhttpd.h>
-
 #include "runfs/http.h"
+#include "runfs/late_microhttpd.h"
 
 enum { HTTP_PARAMS = 6, HTTP_HEADERS = 8 };
 

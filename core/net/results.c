@@ -1,8 +1,7 @@
 /* The services for actions: the server's life, the jobs that may use it, and the table of what can be asked.
  */
 #include "runfs/results.h"
-
-#include <openssl/rand.h>
+#include "runfs/late_crypto.h"
 
 #include "results_internal.h"
 #include "runfs/io.h"

@@ -1,10 +1,9 @@
 /* Tokens of jobs (JWT, by libjwt) and addresses that are signed, for a while, for one purpose. */
-#include <jwt.h>
-#include <openssl/crypto.h>
-#include <openssl/hmac.h>
 #include <time.h>
 
 #include "results_internal.h"
+#include "runfs/late_crypto.h"
+#include "runfs/late_jwt.h"
 #include "runfs/str.h"
 
 int64_t wall_seconds(void)

@@ -1,9 +1,9 @@
 /* Uploads of a job: reserved, filled by blocks or parts, and then made an artifact or a cache. */
-#include <openssl/evp.h>
 #include <sys/stat.h>
 
 #include "results_internal.h"
 #include "runfs/io.h"
+#include "runfs/late_crypto.h"
 #include "runfs/str.h"
 
 #define CACHE_UPLOAD_MAX (64LL << 30) /* what may be kept is decided at the end, by config/cache_size_mib */

@@ -1,9 +1,7 @@
 /* Who may ask for what: tokens and their scopes, budgets of addresses, and the log of requests. */
-#include <openssl/crypto.h>
-#include <openssl/rand.h>
-#include <openssl/sha.h>
 
 #include "runfs/io.h"
+#include "runfs/late_crypto.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
 #include "server_internal.h"

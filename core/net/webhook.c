@@ -3,12 +3,10 @@
  * the sender's name of it and by its content, so that nothing runs twice, whoever sends it again. GitHub
  * documentation, "Validating webhook deliveries"; Gitea documentation, "Webhooks".
  */
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include "runfs/event.h"
 #include "runfs/io.h"
+#include "runfs/late_crypto.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
 #include "server_internal.h"

@@ -1,10 +1,10 @@
 /* actions/cache, with restore and save alone: their inputs, outputs and words, over the host's caches. */
-#include <openssl/evp.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "builtin.h"
 #include "runfs/cache.h"
+#include "runfs/late_crypto.h"
 #include "runfs/str.h"
 
 /* What an entry is an archive of: the paths as they were given. */

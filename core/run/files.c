@@ -3,9 +3,9 @@
  * hashFiles() on top of it. The walk is find(1)'s, in the machine; what matches is decided here.
  */
 #include <fnmatch.h>
-#include <openssl/evp.h>
 
 #include "job_internal.h"
+#include "runfs/late_crypto.h"
 #include "runfs/str.h"
 
 enum { PATTERNS_MAX = 1024, SEGMENTS_MAX = 128 };

@@ -8,11 +8,10 @@
 #ifndef RUNFS_ARTIFACT_INTERNAL_H
 #define RUNFS_ARTIFACT_INTERNAL_H
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <locale.h>
 
 #include "runfs/artifact.h"
+#include "runfs/late_archive.h"
 
 enum { ARTIFACT_PATH_MAX = 3500 }; /* so that it fits PATH_MAX below any place where it may be put */
 

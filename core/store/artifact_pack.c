@@ -3,11 +3,11 @@
  * owners, so that its digest depends on nothing but names, modes and content.
  */
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 
 #include "artifact_internal.h"
 #include "runfs/io.h"
+#include "runfs/late_crypto.h"
 #include "runfs/str.h"
 
 enum { CHUNK = 256 * 1024 };

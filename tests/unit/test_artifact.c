@@ -5,11 +5,8 @@
 /* clang-format off */
 #include <cmocka.h>
 /* clang-format on */
-#include <archive.h>
-#include <archive_entry.h>
 #include <fcntl.h>
 #include <locale.h>
-#include <openssl/evp.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -17,6 +14,8 @@
 
 #include "runfs/artifact.h"
 #include "runfs/io.h"
+#include "runfs/late_archive.h"
+#include "runfs/late_crypto.h"
 #include "runfs/str.h"
 
 static char dir[] = "/tmp/runfs-test-artifact-XXXXXX";
