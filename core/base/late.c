@@ -23,19 +23,19 @@ static void load(const char *library, const char *const *names, size_t n, void *
 }
 
 #define NAME(name) #name,
-#define LATE(library, list, soname)                                                                           \
-    static struct late_##library library;                                                                     \
-    static pthread_once_t library##_once = PTHREAD_ONCE_INIT;                                                 \
-    static void load_##library(void)                                                                          \
-    {                                                                                                         \
-        static const char *const names[] = {list(NAME)};                                                      \
-        _Static_assert(sizeof(library) == sizeof(void *) * ARRAY_LEN(names), "a pointer for each name");      \
-        load(soname, names, ARRAY_LEN(names), (void **)&library);                                             \
-    }                                                                                                         \
-    const struct late_##library *late_##library(void)                                                         \
-    {                                                                                                         \
-        pthread_once(&library##_once, load_##library);                                                        \
-        return &library;                                                                                      \
+#define LATE(library, list, soname)                                                                          \
+    static struct late_##library library;                                                                    \
+    static pthread_once_t library##_once = PTHREAD_ONCE_INIT;                                                \
+    static void load_##library(void)                                                                         \
+    {                                                                                                        \
+        static const char *const names[] = {list(NAME)};                                                     \
+        _Static_assert(sizeof(library) == sizeof(void *) * ARRAY_LEN(names), "a pointer for each name");     \
+        load(soname, names, ARRAY_LEN(names), (void **)&library);                                            \
+    }                                                                                                        \
+    const struct late_##library *late_##library(void)                                                        \
+    {                                                                                                        \
+        pthread_once(&library##_once, load_##library);                                                       \
+        return &library;                                                                                     \
     }
 
 LATE(archive, LATE_ARCHIVE, LATE_ARCHIVE_SO)

@@ -7,21 +7,25 @@
 
 #include "runfs/late.h"
 
+/* clang-format off */
 #define LATE_ARCHIVE(X) \
     X(archive_entry_clear) X(archive_entry_filetype) X(archive_entry_free) X(archive_entry_hardlink) \
     X(archive_entry_mtime) X(archive_entry_mtime_is_set) X(archive_entry_mtime_nsec) \
-    X(archive_entry_new) X(archive_entry_pathname) X(archive_entry_perm) X(archive_entry_set_filetype) \
-    X(archive_entry_set_hardlink) X(archive_entry_set_mode) X(archive_entry_set_mtime) \
-    X(archive_entry_set_pathname) X(archive_entry_set_perm) X(archive_entry_set_size) \
-    X(archive_entry_set_symlink) X(archive_entry_size) X(archive_entry_size_is_set) \
-    X(archive_entry_symlink) X(archive_errno) X(archive_error_string) X(archive_read_data_block) \
-    X(archive_read_free) X(archive_read_new) X(archive_read_next_header) X(archive_read_open_fd) \
-    X(archive_read_support_format_tar) X(archive_read_support_format_zip_seekable) X(archive_set_error) \
-    X(archive_write_close) X(archive_write_data) X(archive_write_fail) X(archive_write_free) \
-    X(archive_write_header) X(archive_write_new) X(archive_write_open) X(archive_write_open_fd) \
+    X(archive_entry_new) X(archive_entry_pathname) X(archive_entry_perm) \
+    X(archive_entry_set_filetype) X(archive_entry_set_hardlink) X(archive_entry_set_mode) \
+    X(archive_entry_set_mtime) X(archive_entry_set_pathname) X(archive_entry_set_perm) \
+    X(archive_entry_set_size) X(archive_entry_set_symlink) X(archive_entry_size) \
+    X(archive_entry_size_is_set) X(archive_entry_symlink) X(archive_errno) X(archive_error_string) \
+    X(archive_read_data_block) X(archive_read_free) X(archive_read_new) X(archive_read_next_header) \
+    X(archive_read_open_fd) X(archive_read_support_format_tar) \
+    X(archive_read_support_format_zip_seekable) X(archive_set_error) X(archive_write_close) \
+    X(archive_write_data) X(archive_write_fail) X(archive_write_free) X(archive_write_header) \
+    X(archive_write_new) X(archive_write_open) X(archive_write_open_fd) \
     X(archive_write_set_bytes_in_last_block) X(archive_write_set_bytes_per_block) \
-    X(archive_write_set_format_gnutar) X(archive_write_set_format_pax) X(archive_write_set_format_raw) \
-    X(archive_write_set_format_zip) X(archive_write_zip_set_compression_store)
+    X(archive_write_set_format_gnutar) X(archive_write_set_format_pax) \
+    X(archive_write_set_format_raw) X(archive_write_set_format_zip) \
+    X(archive_write_zip_set_compression_store)
+/* clang-format on */
 
 struct late_archive {
     LATE_ARCHIVE(LATE_FIELD)

@@ -10,10 +10,12 @@
 
 #include "runfs/late.h"
 
+/* clang-format off */
 #define LATE_CRYPTO(X) \
     X(CRYPTO_memcmp) X(EVP_Digest) X(EVP_DigestFinal_ex) X(EVP_DigestInit_ex) X(EVP_DigestUpdate) \
     X(EVP_EncodeBlock) X(EVP_MD_CTX_free) X(EVP_MD_CTX_new) X(EVP_sha256) X(HMAC) X(RAND_bytes) \
     X(SHA256)
+/* clang-format on */
 
 struct late_crypto {
     LATE_CRYPTO(LATE_FIELD)

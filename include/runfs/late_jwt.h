@@ -6,9 +6,11 @@
 
 #include "runfs/late.h"
 
+/* clang-format off */
 #define LATE_JWT(X) \
     X(jwt_add_grant) X(jwt_add_grant_int) X(jwt_decode) X(jwt_encode_str) X(jwt_free) X(jwt_get_alg) \
     X(jwt_get_grant_int) X(jwt_new) X(jwt_set_alg)
+/* clang-format on */
 
 struct late_jwt {
     LATE_JWT(LATE_FIELD)

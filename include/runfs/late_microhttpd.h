@@ -6,11 +6,13 @@
 
 #include "runfs/late.h"
 
+/* clang-format off */
 #define LATE_MICROHTTPD(X) \
-    X(MHD_add_response_header) X(MHD_create_response_from_buffer) X(MHD_create_response_from_callback) \
-    X(MHD_create_response_from_fd_at_offset64) X(MHD_destroy_response) X(MHD_get_connection_info) \
-    X(MHD_get_connection_values) X(MHD_lookup_connection_value) X(MHD_queue_response) \
-    X(MHD_start_daemon) X(MHD_stop_daemon)
+    X(MHD_add_response_header) X(MHD_create_response_from_buffer) \
+    X(MHD_create_response_from_callback) X(MHD_create_response_from_fd_at_offset64) \
+    X(MHD_destroy_response) X(MHD_get_connection_info) X(MHD_get_connection_values) \
+    X(MHD_lookup_connection_value) X(MHD_queue_response) X(MHD_start_daemon) X(MHD_stop_daemon)
+/* clang-format on */
 
 struct late_microhttpd {
     LATE_MICROHTTPD(LATE_FIELD)
