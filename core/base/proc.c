@@ -16,8 +16,41 @@ void proc_result_release(struct proc_result *r)
     buf_release(&r->err);
 }
 
-static int proc_spawn(const char *const argv[], const char *cwd, int out, int err_fd, pid_t *ret)
+static bool sets(const char *const set[], const char *entry)
 {
+    size_t name = strcspn(entry, "=") + 1;
+
+    for (; *set; set++)
+        if (strncmp(*set, entry, name) == 0)
+            return true;
+    return false;
+}
+
+/* This process's environment with `set` in it; to be freed, the strings are borrowed. NULL: no memory. */
+static const char **environment(const char *const set[])
+{
+    size_t n = 0, more = 0, at = 0;
+
+    while (environ[n])
+        n++;
+    while (set[more])
+        more++;
+    const char **env = malloc((n + more + 1) * sizeof(*env));
+    for (size_t i = 0; env && i < n; i++)
+        if (!sets(set, environ[i]))
+            env[at++] = environ[i];
+    for (size_t i = 0; env && i <= more; i++)
+        env[at++] = set[i];
+    return env;
+}
+
+static int proc_spawn(const char *const argv[], const char *const set[], const char *cwd, int out, int err_fd,
+                      pid_t *ret)
+{
+    _free_ const char **env = environment(set);
+
+    if (!env)
+        return -ENOMEM;
     posix_spawn_file_actions_t fa;
     posix_spawnattr_t attr;
     sigset_t none, all;
@@ -35,7 +68,7 @@ static int proc_spawn(const char *const argv[], const char *cwd, int out, int er
     posix_spawnattr_setsigdefault(&attr, &all);
     posix_spawnattr_setpgroup(&attr, 0);
     posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    int r = posix_spawnp(ret, argv[0], &fa, &attr, (char *const *)argv, environ);
+    int r = posix_spawnp(ret, argv[0], &fa, &attr, (char *const *)argv, (char *const *)env);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&fa);
     return -r;
@@ -61,6 +94,14 @@ static void proc_drain(struct pollfd *p, struct buf *to, size_t max)
 int proc_run(const char *const argv[], const char *cwd, size_t max_output, int timeout_ms,
              struct proc_result *ret, struct err *err)
 {
+    static const char *const none[] = {NULL};
+
+    return proc_run_set(argv, none, cwd, max_output, timeout_ms, ret, err);
+}
+
+int proc_run_set(const char *const argv[], const char *const set[], const char *cwd, size_t max_output,
+                 int timeout_ms, struct proc_result *ret, struct err *err)
+{
     int64_t deadline = timeout_ms ? mono_ns() + timeout_ms * 1000000LL : 0;
     bool timed_out = false;
     int out[2], errs[2], status;
@@ -75,7 +116,7 @@ int proc_run(const char *const argv[], const char *cwd, size_t max_output, int t
         close(out[1]);
         return err_errno(err, r, "cannot start %s", argv[0]);
     }
-    int r = proc_spawn(argv, cwd, out[1], errs[1], &pid);
+    int r = proc_spawn(argv, set, cwd, out[1], errs[1], &pid);
     close(out[1]);
     close(errs[1]);
     if (r < 0) {

@@ -159,8 +159,7 @@ static bool is_of(const struct delivery *d, const struct repo_row *repo, struct 
 
     if (!*said)
         return true;
-    if (worktree_read(repo->path, &a, &git) < 0)
-        return false;
+    worktree_read_remote(repo->path, &a, &git);
     if (repository_is(repo, git.full_name, said))
         return true;
     buf_addf(why, "the payload is of %s, and this is %s", said, *git.full_name ? git.full_name : repo->name);

@@ -30,17 +30,9 @@ static void last_line(const struct buf *errors, struct buf *ret)
 
 static int run(const char *dir, const char *const args[], bool own, struct buf *out, struct err *err)
 {
-    const char *argv[GIT_ARGS + 24] = {"env",
-                                       "GIT_TERMINAL_PROMPT=0",
-                                       "GIT_TEMPLATE_DIR=",
-                                       "LC_ALL=C.UTF-8",
-                                       "git",
-                                       "-c",
-                                       "core.hooksPath=/dev/null",
-                                       "-c",
-                                       "core.fsmonitor=false",
-                                       "-c",
-                                       "gc.auto=0"};
+    static const char *const set[] = {"GIT_TERMINAL_PROMPT=0", "GIT_TEMPLATE_DIR=", "LC_ALL=C.UTF-8", NULL};
+    const char *argv[GIT_ARGS + 24] = {
+        "git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0"};
     _proc_result_ struct proc_result result = {0};
     size_t n = 0;
 
@@ -52,11 +44,11 @@ static int run(const char *dir, const char *const args[], bool own, struct buf *
     }
     while (*args && n < ARRAY_LEN(argv) - 1)
         argv[n++] = *args++;
-    int r = proc_run(argv, dir, GIT_OUTPUT_MAX, GIT_TIMEOUT_MS, &result, err);
+    int r = proc_run_set(argv, set, dir, GIT_OUTPUT_MAX, GIT_TIMEOUT_MS, &result, err);
+    if (r == -ENOENT && !proc_in_path("git"))
+        return err_set(err, r, "git is not installed");
     if (r < 0)
         return r;
-    if (result.exit_code == 127)
-        return err_set(err, -ENOENT, "git is not installed");
     if (result.exit_code != 0) {
         _buf_ struct buf why = BUF_INIT;
         last_line(&result.err, &why);

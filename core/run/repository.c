@@ -8,8 +8,12 @@ static bool matches(struct engine *e, int64_t id, const char *full_name, struct 
     const struct repo_row *row = store_get_repo(e->store, id);
     _arena_ struct arena a = {0};
     struct worktree git;
-    bool is = row && worktree_read(row->path, &a, &git) == 0 && repository_is(row, git.full_name, full_name);
+    bool is = false;
 
+    if (row) {
+        worktree_read_remote(row->path, &a, &git);
+        is = repository_is(row, git.full_name, full_name) && worktree_read(row->path, &a, &git) == 0;
+    }
     if (is) {
         ret->repo_id = id;
         snprintf(ret->default_branch, sizeof(ret->default_branch), "%s", git.default_branch);

@@ -157,46 +157,56 @@ static const char *behind(const char *s, const char *prefix)
     return str_starts(s, prefix) ? s + strlen(prefix) : "";
 }
 
+/* Refs that are there, a line each: its name, a blank, what it points to if it is a symbolic one. */
 static const char *default_branch(const struct worktree *c, struct arena *a)
 {
-    static const char *const usual[] = {"main", "master"};
-    const char *name =
-        behind(LINE_OF(c->path, a, "symbolic-ref", "-q", "refs/remotes/origin/HEAD"), "refs/remotes/origin/");
-    _buf_ struct buf heads = BUF_INIT;
+    static const char *const usual[] = {"refs/heads/main ", "refs/heads/master "};
+    static const char of_origin[] = "refs/remotes/origin/HEAD refs/remotes/origin/";
+    _buf_ struct buf refs = BUF_INIT;
 
-    if (*name)
-        return name;
     (void)ask(c->path,
-              GIT("for-each-ref", "--format=%(refname:short) ", "refs/heads/main", "refs/heads/master"),
-              &heads);
-    for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
-        const char *found = strstr(buf_str(&heads), usual[i]);
-        if (found && found[strlen(usual[i])] == ' ')
-            return usual[i];
+              GIT("for-each-ref", "--format=%(refname) %(symref)", "refs/remotes/origin/HEAD",
+                  "refs/heads/main", "refs/heads/master"),
+              &refs);
+    const char *found = strstr(buf_str(&refs), of_origin);
+    if (found) {
+        const char *name = found + strlen(of_origin);
+        return arena_strndup(a, name, strcspn(name, "\n"));
     }
-    name = behind(c->ref, "refs/heads/");
+    for (size_t i = 0; i < ARRAY_LEN(usual); i++)
+        if (strstr(buf_str(&refs), usual[i]))
+            return arena_strndup(a, usual[i] + strlen("refs/heads/"),
+                                 strlen(usual[i]) - strlen("refs/heads/ "));
+    const char *name = behind(c->ref, "refs/heads/");
     return *name ? name : "main";
+}
+
+void worktree_read_remote(const char *path, struct arena *a, struct worktree *ret)
+{
+    *ret = (struct worktree){.path = path,
+                             .remote = "",
+                             .full_name = "",
+                             .server = "https://github.com",
+                             .ref = "",
+                             .default_branch = "main"};
+    ret->remote = LINE_OF(path, a, "config", "--get", "remote.origin.url");
+    (void)remote_parse(ret->remote, a, &ret->full_name, &ret->server);
 }
 
 int worktree_read(const char *path, struct arena *a, struct worktree *ret)
 {
-    struct worktree c = {.path = path,
-                         .remote = "",
-                         .full_name = "",
-                         .server = "https://github.com",
-                         .ref = "",
-                         .default_branch = "main"};
-    int r = worktree_commit(path, "HEAD", a, &c.head);
+    struct worktree c;
 
+    worktree_read_remote(path, a, &c);
+    int r = worktree_commit(path, "HEAD", a, &c.head);
     if (r < 0)
         return r;
-    if (*path) {
+    if (*path)
         c.ref = LINE_OF(path, a, "symbolic-ref", "-q", "HEAD");
-        c.remote = LINE_OF(path, a, "config", "--get", "remote.origin.url");
-        (void)remote_parse(c.remote, a, &c.full_name, &c.server);
-        if (*c.ref || *c.head.id)
-            c.default_branch = default_branch(&c, a);
-    }
+    if (*c.ref || *c.head.id)
+        c.default_branch = default_branch(&c, a);
+    if (!c.default_branch)
+        return -ENOMEM;
     *ret = c;
     return 0;
 }

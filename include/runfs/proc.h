@@ -25,6 +25,9 @@ void proc_result_release(struct proc_result *r);
  */
 int proc_run(const char *const argv[], const char *cwd, size_t max_output, int timeout_ms,
              struct proc_result *ret, struct err *err);
+/* The same with `set`, NULL-terminated "NAME=value", added to the environment in place of what it has. */
+int proc_run_set(const char *const argv[], const char *const set[], const char *cwd, size_t max_output,
+                 int timeout_ms, struct proc_result *ret, struct err *err);
 
 /* Whether PATH holds such a program. */
 bool proc_in_path(const char *program);
