@@ -48,6 +48,15 @@ void api_no_content(struct http_request *r)
 
 /* -------------------------------------------------------------------------------------------- addresses */
 
+/* gh speaks TLS to an enterprise's host, but for a unix socket, and refuses other addresses from it. In front
+ * of TCP may be a proxy that does. */
+static bool speaks_tls(struct http_request *r)
+{
+    const char *said = http_header(r, "X-Forwarded-Proto");
+
+    return http_peer(r).is_unix ? http_prefixed(r) : said && str_eq_ascii_nocase(said, "https");
+}
+
 void api_base(struct http_request *r, struct buf *ret)
 {
     const char *host = http_header(r, "Host");
@@ -55,7 +64,7 @@ void api_base(struct http_request *r, struct buf *ret)
 
     for (const char *p = host; good && *p; p++)
         good = strchr(".-:[]", *p) || (*p >= '0' && *p <= '9') || ((*p | 32) >= 'a' && (*p | 32) <= 'z');
-    buf_addf(ret, "%s://%s%s", http_prefixed(r) ? "https" : "http", good ? host : "localhost",
+    buf_addf(ret, "%s://%s%s", speaks_tls(r) ? "https" : "http", good ? host : "localhost",
              http_prefixed(r) ? "/api/v3" : "");
 }
 

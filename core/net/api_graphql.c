@@ -7,6 +7,7 @@ static json_t *repository_info(struct http_request *r, const json_t *variables)
     const char *owner = api_text(variables, "owner"), *name = api_text(variables, "name");
     _buf_ struct buf full = BUF_INIT;
     struct repository repo;
+    _buf_ struct buf branch = BUF_INIT;
     char id[32];
 
     buf_addf(&full, "%s/%s", owner, name);
@@ -14,8 +15,9 @@ static json_t *repository_info(struct http_request *r, const json_t *variables)
         return json_pack("{s:{s:n}, s:[{s:s, s:s}]}", "data", "repository", "errors", "type", "NOT_FOUND",
                          "message", "Could not resolve to a Repository with that name.");
     snprintf(id, sizeof(id), "R_%lld", (long long)repo.repo_id);
+    engine_default_branch(s->engine, &repo, &branch);
     return json_pack("{s:{s:{s:s, s:s, s:{s:s}, s:{s:s}, s:b, s:b, s:s}}}", "data", "repository", "id", id,
-                     "name", name, "owner", "login", owner, "defaultBranchRef", "name", repo.default_branch,
+                     "name", name, "owner", "login", owner, "defaultBranchRef", "name", buf_str(&branch),
                      "hasIssuesEnabled", 0, "hasWikiEnabled", 0, "viewerPermission", "ADMIN");
 }
 

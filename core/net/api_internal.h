@@ -14,7 +14,8 @@ void api_fail_err(struct http_request *r, const struct err *err, unsigned status
 void api_no_content(struct http_request *r);
 void api_not_found(struct http_request *r);
 
-/* Where the caller finds this API: "https://HOST/api/v3" below the prefix, else "http://HOST"; appended. */
+/* Where the caller finds this API: "http://HOST", with "/api/v3" below the prefix; https where the caller
+ * speaks TLS, or believes so (gh, by a unix socket); appended. */
 void api_base(struct http_request *r, struct buf *ret);
 /* "BASE/repos/OWNER/REPO" and the rest; a new string value. */
 json_t *api_url(struct http_request *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

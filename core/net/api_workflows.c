@@ -64,6 +64,7 @@ void api_dispatch(struct http_request *r)
 {
     struct server *s = http_data(r);
     _json_ json_t *body = api_body(r);
+    _buf_ struct buf branch = BUF_INIT;
     struct repository repo;
     struct err err = {0};
     int64_t run = 0;
@@ -76,14 +77,15 @@ void api_dispatch(struct http_request *r)
     _free_ char *text = inputs ? json_dumps(inputs, JSON_COMPACT) : strdup("{}");
     if (str_starts(ref, "refs/heads/"))
         ref += 11;
+    engine_default_branch(s->engine, &repo, &branch);
     if (!*ref)
         api_fail(r, 422, "Invalid request.\n\n\"ref\" wasn't supplied.");
     else if (inputs && !json_is_object(inputs))
         api_fail(r, 422, "inputs is not an object");
     else if (!text)
         api_fail(r, 500, "no memory");
-    else if (engine_dispatch(s->engine, w->id, str_eq(ref, repo.default_branch) ? NULL : ref, text,
-                             strlen(text), &run, &err) < 0)
+    else if (engine_dispatch(s->engine, w->id, str_eq(ref, buf_str(&branch)) ? NULL : ref, text, strlen(text),
+                             &run, &err) < 0)
         api_fail_err(r, &err, 0);
     else if (json_is_true(json_object_get(body, "return_run_details")))
         http_reply_json(r, 200,
@@ -153,14 +155,16 @@ void api_contents(struct http_request *r)
 
 void api_get_repository(struct http_request *r)
 {
-    _buf_ struct buf full = BUF_INIT;
+    _buf_ struct buf full = BUF_INIT, branch = BUF_INIT;
+    struct server *s = http_data(r);
     struct repository repo;
 
     if (!api_repository(r, &repo))
         return;
+    engine_default_branch(s->engine, &repo, &branch);
     buf_addf(&full, "%s/%s", http_param(r, "owner"), http_param(r, "repo"));
     http_reply_json(r, 200,
                     json_pack("{s:I, s:s, s:s, s:{s:s}, s:s, s:b}", "id", (json_int_t)repo.repo_id, "name",
                               http_param(r, "repo"), "full_name", buf_str(&full), "owner", "login",
-                              http_param(r, "owner"), "default_branch", repo.default_branch, "private", 1));
+                              http_param(r, "owner"), "default_branch", buf_str(&branch), "private", 1));
 }

@@ -8,7 +8,6 @@
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
-#include "worktree.h"
 
 enum { PAYLOAD_MAX = 25 * 1024 * 1024 /* as GitHub's */ };
 
@@ -151,18 +150,17 @@ bool repository_is(const struct repo_row *repo, const char *full_name, const cha
 }
 
 /* Whether the payload is of that repository; else why the workflows of it do not hear of it. */
-static bool is_of(const struct delivery *d, const struct repo_row *repo, struct buf *why)
+static bool is_of(struct engine *e, const struct delivery *d, const struct repo_row *repo, struct buf *why)
 {
     const char *said = text_at(json_object_get(d->payload, "repository"), "full_name");
     _arena_ struct arena a = {0};
-    struct worktree git;
 
     if (!*said)
         return true;
-    worktree_read_remote(repo->path, &a, &git);
-    if (repository_is(repo, git.full_name, said))
+    const char *name = repository_name(e, repo, &a);
+    if (repository_is(repo, name, said))
         return true;
-    buf_addf(why, "the payload is of %s, and this is %s", said, *git.full_name ? git.full_name : repo->name);
+    buf_addf(why, "the payload is of %s, and this is %s", said, *name ? name : repo->name);
     return false;
 }
 
@@ -200,7 +198,7 @@ static int find_repo(void *data, const struct repo_row *repo)
     _buf_ struct buf ignored = BUF_INIT;
     bool named = *text_at(json_object_get(f->d->payload, "repository"), "full_name");
 
-    if (named ? is_of(f->d, repo, &ignored) : !f->d->payload) {
+    if (named ? is_of(f->e, f->d, repo, &ignored) : !f->d->payload) {
         f->id = repo->id;
         f->n++;
     }
@@ -238,7 +236,7 @@ static int deliver_to_repo(void *data, const struct repo_row *repo)
     (void)engine_refresh_repo(s->e, repo->id, NULL);
     buf_addf(&prefix, "%s/", repo->name);
     t.prefix = buf_str(&prefix);
-    if (s->d->to_repo == DELIVER_TO_ALL && !is_of(s->d, repo, &why))
+    if (s->d->to_repo == DELIVER_TO_ALL && !is_of(s->e, s->d, repo, &why))
         t.refusal = buf_str(&why);
     deliver_to_target(&t, repo->id);
     s->started += t.started;

@@ -22,7 +22,9 @@ struct delivery {
  */
 int deliver(struct engine *e, const struct delivery *d, struct buf *report);
 
-/* Whether a linked repository is the one that a payload is of. git: what git says of it. */
+/* What a linked repository is called by its origin, "" without one; in the arena, or static. */
+const char *repository_name(struct engine *e, const struct repo_row *repo, struct arena *a);
+/* Whether a linked repository, of that name, is the one that a payload is of. */
 bool repository_is(const struct repo_row *repo, const char *full_name, const char *said);
 
 #endif

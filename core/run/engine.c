@@ -132,7 +132,9 @@ int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *
     pthread_condattr_destroy(&monotonic);
     name_self(e);
     e->services = opts->services;
-    int r = remotes_new(e->store, &e->remotes, err);
+    e->origins = origins_new();
+    int r = e->origins ? remotes_new(e->store, &e->remotes, err)
+                       : err_errno(err, -ENOMEM, "cannot start the engine");
     if (r == 0 && opts->defaults)
         r = config_defaults(e->store, err);
     if (r < 0) {
@@ -200,6 +202,7 @@ void engine_free(struct engine *e)
         e->runs = next;
     }
     remotes_free(e->remotes);
+    origins_free(e->origins);
     pthread_mutex_destroy(&e->lock);
     pthread_cond_destroy(&e->work);
     pthread_cond_destroy(&e->done);

@@ -14,6 +14,7 @@
 #include "runfs/run.h"
 #include "runfs/workflow.h"
 
+struct origins;
 struct remotes;
 struct resume;
 
@@ -117,6 +118,7 @@ struct engine {
     struct machines *machines;
     const struct job_services *services; /* may be NULL */
     struct remotes *remotes;             /* owned */
+    struct origins *origins;             /* owned */
     pthread_mutex_t lock;
     pthread_cond_t work; /* a job became ready, slots changed, stopping */
     pthread_cond_t done; /* a run completed */
@@ -133,6 +135,11 @@ struct engine {
     struct triggers *triggers; /* owned; NULL: nothing starts by itself */
     char actor[64], runner_name[64];
 };
+
+/* repository.c: what linked repositories are by their origins, as long as their configuration stays as it is.
+ */
+struct origins *origins_new(void);
+void origins_free(struct origins *o);
 
 /* ---------------------------------------------------------------------------------------- runs (submit.c) */
 

@@ -89,9 +89,10 @@ int engine_dispatch(struct engine *e, int64_t workflow_id, const char *ref, cons
 #define REPOSITORY_DROPPED "runfs/workflows"
 struct repository {
     int64_t repo_id; /* 0: the dropped ones */
-    char default_branch[256];
 };
 int engine_find_repository(struct engine *e, const char *full_name, struct repository *ret);
+/* "main", as far as git knows no better; asks git each time. */
+void engine_default_branch(struct engine *e, const struct repository *repo, struct buf *ret);
 
 /*
  * events/NAME: delivers a payload (a JSON object; empty for a made one) to every registered workflow that it

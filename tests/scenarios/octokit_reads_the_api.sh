@@ -1,0 +1,68 @@
+# GitHub's own client library, @octokit/rest from npm, lists, pages, reads logs and artifacts, dispatches, and sets secrets, variables
+# and caches, as a dashboard or a bot would.
+# limit: 300
+. "$(dirname "$0")/lib.sh"
+need node
+need npm
+need git
+MODULES=$("$here/tests/toolkit/install" @octokit/rest@21.1.1 libsodium-wrappers@0.7.15 2>"$T/why") || skip "$(tail -n 1 "$T/why")"
+export MODULES
+rf_mount
+echo host >"$M/config/labels/h"
+R=$T/repo
+mkdir -p "$R/.github/workflows"
+cat >"$R/.github/workflows/ci.yml" <<'Y'
+name: CI
+on:
+  push:
+  workflow_dispatch: {inputs: {word: {default: none}}}
+jobs:
+  build:
+    runs-on: h
+    steps:
+      - {name: Talk, run: 'echo "hello from a step"; mkdir d; echo x >d/x'}
+      - {uses: actions/upload-artifact@v4, with: {name: things, path: d}}
+      - {uses: actions/cache/save@v4, with: {key: 'deps-${{ github.run_number }}', path: d}}
+  check: {needs: build, runs-on: h, steps: [{run: 'test "$REF" != refs/heads/bad', env: {REF: '${{ github.ref }}'}}]}
+Y
+git_commit "$R"
+git -C "$R" branch bad
+git -C "$R" remote add origin https://git.example.com/o/r.git
+ln -s "$R" "$M/repos/r"
+for branch in main bad main; do
+    echo "{\"ref\": \"refs/heads/$branch\", \"after\": \"$(git -C "$R" rev-parse HEAD)\"}" >"$M/events/push"
+    ended "$(readlink "$M/runs/latest")"
+done
+echo 0 >"$M/config/listen"
+rf_wait 10 grep -q '^listen: 127' "$M/status"
+token=$("$RUNFS" token create --scope admin --name octokit "$M")
+node "$here/tests/toolkit/octokit.mjs" "http://$(awk '/^listen: 127/ {print $2}' "$M/status")/api/v3" "$token" o r >"$T/said" 2>"$T/err" || {
+    cat "$T/err" >&2
+    fail "it ended early, having said: $(cat "$T/said")"
+}
+equal 'what it read and did' 'user: octokit
+workflows: ["CI active"]
+runs by pages of two: ["success","failure","success"]
+failed ones: 1
+jobs: ["build: 1 Set up job success, 2 Talk success, 3 Run actions/upload-artifact@v4 success, 4 Run actions/cache/save@v4 success","check: 1 Run test \"$REF\" != refs/heads/bad success"]
+log: true
+logs are a zip: PK
+artifacts: ["things false"]
+artifact is a zip: PK
+dispatched: success
+cancel what has ended: 409 run 4 is already completed
+secret: 201
+secrets: ["DEPLOY"]
+the same variable: 409 Already exists - Variable already exists
+variable: 5
+caches: ["deps-1","deps-2","deps-3","deps-4"]
+of a key: 1
+usage: 4
+delete by key: 1
+delete by id: 204
+once more: 404 Not Found
+no such run: 404 Not Found
+no such repository: 404 Not Found
+a stranger: 401 Bad credentials' "$(cat "$T/said")"
+equal 'the secret is there' DEPLOY "$(ls "$M/secrets")"
+equal 'and the variable' 5 "$(cat "$M/vars/LEVEL")"

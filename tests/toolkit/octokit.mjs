@@ -1,0 +1,61 @@
+// What a program does that reads a runner through GitHub's own client library. Usage: octokit.mjs URL TOKEN OWNER REPO
+import {createRequire} from 'node:module';
+const require = createRequire(`${process.env.MODULES}/x.js`);
+const {Octokit} = await import(require.resolve('@octokit/rest'));
+const sodium = require('libsodium-wrappers');
+
+const [baseUrl, auth, owner, repo] = process.argv.slice(2);
+const octokit = new Octokit({baseUrl, auth, log: {debug() {}, info() {}, warn: console.log, error() {}}});
+const at = {owner, repo};
+const say = (what, value) => console.log(`${what}: ${typeof value === 'string' ? value : JSON.stringify(value)}`);
+const status = async promise => promise.then(a => a.status, e => `${e.status} ${e.response?.data?.message}`);
+
+say('user', (await octokit.rest.users.getAuthenticated()).data.login);
+const workflows = await octokit.paginate(octokit.rest.actions.listRepoWorkflows, at);
+say('workflows', workflows.map(w => `${w.name} ${w.state}`));
+const runs = await octokit.paginate(octokit.rest.actions.listWorkflowRunsForRepo, {...at, per_page: 2});
+say('runs by pages of two', runs.map(r => r.conclusion));
+say('failed ones', (await octokit.rest.actions.listWorkflowRunsForRepo({...at, status: 'failure'})).data.total_count);
+
+const run_id = runs.at(-1).id;
+const jobs = await octokit.paginate(octokit.rest.actions.listJobsForWorkflowRun, {...at, run_id});
+say('jobs', jobs.map(j => `${j.name}: ${j.steps.map(s => `${s.number} ${s.name} ${s.conclusion}`).join(', ')}`));
+say('log', (await octokit.rest.actions.downloadJobLogsForWorkflowRun({...at, job_id: jobs[0].id})).data.includes('hello from a step'));
+const zip = (await octokit.rest.actions.downloadWorkflowRunLogs({...at, run_id})).data;
+say('logs are a zip', Buffer.from(zip).subarray(0, 2).toString());
+const artifacts = await octokit.paginate(octokit.rest.actions.listWorkflowRunArtifacts, {...at, run_id});
+say('artifacts', artifacts.map(a => `${a.name} ${a.expired}`));
+const artifact = await octokit.rest.actions.downloadArtifact({...at, artifact_id: artifacts[0].id, archive_format: 'zip'});
+say('artifact is a zip', Buffer.from(artifact.data).subarray(0, 2).toString());
+
+await octokit.rest.actions.createWorkflowDispatch({...at, workflow_id: 'ci.yml', ref: 'main', inputs: {word: 'again'}});
+let latest;
+do {
+  await new Promise(done => setTimeout(done, 50));
+  latest = (await octokit.rest.actions.listWorkflowRuns({...at, workflow_id: 'ci.yml', per_page: 1})).data.workflow_runs[0];
+} while (latest.event !== 'workflow_dispatch' || latest.status !== 'completed');
+say('dispatched', latest.conclusion);
+say('cancel what has ended', await status(octokit.rest.actions.cancelWorkflowRun({...at, run_id: latest.id})));
+
+await sodium.ready;
+const {key, key_id} = (await octokit.rest.actions.getRepoPublicKey(at)).data;
+const sealed = sodium.crypto_box_seal(sodium.from_string('shh'), sodium.from_base64(key, sodium.base64_variants.ORIGINAL));
+const encrypted_value = sodium.to_base64(sealed, sodium.base64_variants.ORIGINAL);
+say('secret', await status(octokit.rest.actions.createOrUpdateRepoSecret({...at, secret_name: 'DEPLOY', encrypted_value, key_id})));
+say('secrets', (await octokit.rest.actions.listRepoSecrets(at)).data.secrets.map(s => s.name));
+await octokit.rest.actions.createRepoVariable({...at, name: 'LEVEL', value: '3'});
+say('the same variable', await status(octokit.rest.actions.createRepoVariable({...at, name: 'LEVEL', value: '4'})));
+await octokit.rest.actions.updateRepoVariable({...at, name: 'LEVEL', value: '5'});
+say('variable', (await octokit.rest.actions.getRepoVariable({...at, name: 'LEVEL'})).data.value);
+
+const caches = (await octokit.rest.actions.getActionsCacheList({...at, sort: 'created_at', direction: 'asc'})).data.actions_caches;
+say('caches', caches.map(c => c.key));
+say('of a key', (await octokit.rest.actions.getActionsCacheList({...at, key: 'deps-2'})).data.total_count);
+say('usage', (await octokit.rest.actions.getActionsCacheUsage(at)).data.active_caches_count);
+say('delete by key', (await octokit.rest.actions.deleteActionsCacheByKey({...at, key: 'deps-1'})).data.total_count);
+say('delete by id', await status(octokit.rest.actions.deleteActionsCacheById({...at, cache_id: caches[1].id})));
+say('once more', await status(octokit.rest.actions.deleteActionsCacheById({...at, cache_id: caches[1].id})));
+say('no such run', await status(octokit.rest.actions.getWorkflowRun({...at, run_id: 987654})));
+say('no such repository', await status(octokit.rest.actions.listRepoWorkflows({owner, repo: 'other'})));
+const stranger = new Octokit({baseUrl, auth: 'wrong', log: {debug() {}, info() {}, warn() {}, error() {}}});
+say('a stranger', await status(stranger.rest.actions.listRepoWorkflows(at)));
