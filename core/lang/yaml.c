@@ -1,7 +1,6 @@
 /* YAML: libyaml's events become a tree of tokens. Nothing recurses here, so depth costs no stack. */
 #include "yaml.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <yaml.h> /* libyaml */
 
@@ -249,7 +248,7 @@ static void place_of(const char *text, size_t offset, int *line, int *col)
     }
 }
 
-/* libyaml's complaint as a sentence: "While parsing a block mapping, did not find expected key." */
+/* What libyaml complains of. */
 static int syntax_error(const yaml_parser_t *parser, const char *text, size_t len, struct yaml_error *error)
 {
     const char *problem = parser->problem ? parser->problem : "could not read it";
@@ -263,11 +262,9 @@ static int syntax_error(const yaml_parser_t *parser, const char *text, size_t le
         error->line = (int)parser->problem_mark.line + 1;
         error->col = (int)parser->problem_mark.column + 1;
     }
-    if (parser->context)
-        err_set(&error->err, -EINVAL, "%s, %s.", parser->context, problem);
-    else
-        err_set(&error->err, -EINVAL, "%s.", problem);
-    error->err.msg[0] = (char)toupper((unsigned char)error->err.msg[0]);
+    /* GitHub's page for a workflow that is no YAML says the first half */
+    err_set(&error->err, -EINVAL, "You have an error in your yaml syntax on line %d: %s%s%s", error->line,
+            parser->context ? parser->context : "", parser->context ? ", " : "", problem);
     return -EINVAL;
 }
 

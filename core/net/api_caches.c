@@ -177,8 +177,7 @@ void api_list_caches(struct http_request *r)
     for (size_t i = from; i < f.n && i < from + (size_t)page.per_page; i++)
         json_array_append_new(list, cache_json(f.rows[i]));
     api_link(r, page, (int64_t)f.n);
-    http_reply_json(r, 200,
-                    json_pack("{s:I, s:O}", "total_count", (json_int_t)f.n, "actions_caches", list));
+    http_reply_json(r, 200, json_pack("{s:I, s:O}", "total_count", (json_int_t)f.n, "actions_caches", list));
 }
 
 void api_cache_usage(struct http_request *r)
@@ -217,9 +216,8 @@ void api_delete_cache(struct http_request *r)
 
     if (!api_repository(r, &repo))
         return;
-    const struct cache_row *row = text && parse_u64(text, &id) == 0 && id <= INT64_MAX
-                                      ? store_get_cache(s->store, (int64_t)id)
-                                      : NULL;
+    const struct cache_row *row =
+        text && parse_u64(text, &id) == 0 && id <= INT64_MAX ? store_get_cache(s->store, (int64_t)id) : NULL;
     if (!row || !fits(&w, row))
         api_not_found(r);
     else if (cache_delete(s->store, row->id, &err) < 0)

@@ -99,10 +99,13 @@ static void test_yaml(void **state)
         {ON "name: \"\\0\"\n" JOB, " (Line: 2, Col: 7): The file must not hold NUL characters"},
         {ON JOB "---\n" ON,
          " (Line: 7, Col: 1): The file must hold one document, and a second one starts here"},
-        {"on: [push\njobs: x",
-         " (Line: 2, Col: 5): While parsing a flow sequence, did not find expected ',' or ']'."},
+        {"on: [push\njobs: x", " (Line: 2, Col: 5): You have an error in your yaml syntax on line 2: while "
+                               "parsing a flow sequence, did "
+                               "not find expected ',' or ']'"},
         {"on: pusch\njobs:\n  a:\n    runs-on: [x\n    steps: y\n", /* what is no YAML says nothing else */
-         " (Line: 5, Col: 10): While parsing a flow sequence, did not find expected ',' or ']'."},
+         " (Line: 5, Col: 10): You have an error in your yaml syntax on line 5: while parsing a flow "
+         "sequence, did "
+         "not find expected ',' or ']'"},
         /* what is YAML and refused is told after what is wrong before it */
         {ON "foo: bar\njobs:\n  a:\n    runs-on: x\n    if: !cancelled()\n    name: [b]\n",
          " (Line: 2, Col: 1): Unexpected value 'foo'\n: Unexpected tag '!cancelled()'"},
