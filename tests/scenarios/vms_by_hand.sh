@@ -86,6 +86,7 @@ refused cat "$work/p"
 cmp mine/rootfs/usr/bin/env /usr/bin/env
 cp -r "$work" "$T/copy" 2>/dev/null || :
 file_is "$T/copy/d/g" in
+chmod -R u+w "$T/copy"
 
 say 'pause, resume, stop'
 echo pause >mine/ctl

@@ -106,8 +106,10 @@ delivered 106
 # what was accepted is delivered after a restart
 push main dave >"$T/last"
 equal 'the last' 202 "$(signed the-next-secret last push z1)"
-kill -KILL "$(daemon_pid)"
+pid=$(daemon_pid)
+kill -KILL "$pid"
 rf_umount 2>/dev/null || umount -l "$M"
+rf_wait 10 gone "$pid"
 rf_mount
 rf_wait 20 grep -qxE 'done|interrupted' "$M/events/deliveries/107/state"
 if grep -qx interrupted "$M/events/deliveries/107/state"; then
