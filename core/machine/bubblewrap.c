@@ -162,6 +162,14 @@ static int bubblewrap_acquire(struct machines *ms, const struct machine_spec *sp
     return spawner_request(&ms->processes, &request, &m->limits.procs, NULL, &m->client, err);
 }
 
+static int bubblewrap_check_label(const struct machine_label *l, struct err *err)
+{
+    if (l->network == MACHINE_NET_NAT)
+        return err_set(err, -EINVAL,
+                       "the backend bubblewrap has no such network: it takes network=host or network=none");
+    return 0;
+}
+
 static void bubblewrap_explain(const struct machines *ms, const struct err *why, char *words, size_t size)
 {
     (void)ms;
@@ -179,5 +187,8 @@ static void bubblewrap_explain(const struct machines *ms, const struct err *why,
         snprintf(words, size, "%s", why->msg);
 }
 
-const struct machine_ops machine_bubblewrap = {
-    .name = "bubblewrap", .isolates = true, .acquire = bubblewrap_acquire, .explain = bubblewrap_explain};
+const struct machine_ops machine_bubblewrap = {.name = "bubblewrap",
+                                               .isolates = true,
+                                               .acquire = bubblewrap_acquire,
+                                               .check_label = bubblewrap_check_label,
+                                               .explain = bubblewrap_explain};

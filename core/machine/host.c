@@ -35,6 +35,13 @@ static int host_acquire(struct machines *ms, const struct machine_spec *spec, st
     return spawner_request(&ms->processes, &request, &m->limits.procs, NULL, &m->client, err);
 }
 
+static int host_check_label(const struct machine_label *l, struct err *err)
+{
+    if (l->network == MACHINE_NET_NAT || l->network == MACHINE_NET_NONE)
+        return err_set(err, -EINVAL, "the backend host has no such network: it takes network=host");
+    return 0;
+}
+
 static void host_explain(const struct machines *ms, const struct err *why, char *words, size_t size)
 {
     (void)ms;
@@ -42,4 +49,4 @@ static void host_explain(const struct machines *ms, const struct err *why, char 
 }
 
 const struct machine_ops machine_host = {
-    .name = "host", .isolates = false, .acquire = host_acquire, .explain = host_explain};
+    .name = "host", .acquire = host_acquire, .check_label = host_check_label, .explain = host_explain};

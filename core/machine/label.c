@@ -1,6 +1,4 @@
 /* What a label means: `BACKEND[:IMAGE] [KEY=VALUE ...]`, and the table of the keys. */
-#include <sys/stat.h>
-
 #include "core/machine/machine_internal.h"
 #include "runfs/cleanup.h"
 #include "runfs/str.h"
@@ -172,41 +170,31 @@ static int take_word(char *word, struct machine_label *l, struct err *err)
 
 static int take_backend(char *word, struct machine_label *l, struct err *err)
 {
-    static const char *const backends[] = {"sandbox", "bubblewrap", "host"};
     char *image = strchr(word, ':');
-    struct stat st;
+    const struct machine_ops *ops = backend_find(word, image ? (size_t)(image - word) : strlen(word));
+    _buf_ struct buf names = BUF_INIT;
 
+    if (!ops) {
+        backend_names(&names, " or ");
+        return err_set(err, -EINVAL,
+                       "a label maps to %s, as in `sandbox`, `sandbox:/srv/debian` or `sandbox network=none "
+                       "memory=2G`, not to '%s'",
+                       buf_str(&names), word);
+    }
     if (image)
         *image++ = '\0';
-    for (size_t i = 0; i < ARRAY_LEN(backends); i++) {
-        if (!str_eq(backends[i], word))
-            continue;
-        l->backend = backends[i];
-        l->image = image;
-        if (!image || (*image == '/' && stat(image, &st) == 0 && S_ISDIR(st.st_mode)))
-            return 0;
-        return err_set(err, -EINVAL, "'%s' is not a directory that could be a root file system", image);
-    }
-    return err_set(err, -EINVAL,
-                   "a label maps to sandbox, bubblewrap or host, as in `sandbox`, `sandbox:/srv/debian` or "
-                   "`sandbox network=none memory=2G`, not to '%s'",
-                   word);
+    l->backend = ops->name;
+    l->image = image;
+    if (image && !ops->images)
+        return err_set(err, -EINVAL, "the backend %s runs on the host's own root, without images", ops->name);
+    return 0;
 }
 
-/* What only the sandbox can do. */
 static int check_backend(const struct machine_label *l, struct err *err)
 {
-    bool host = str_eq(l->backend, "host");
+    const struct machine_ops *ops = backend_find(l->backend, strlen(l->backend));
 
-    if (str_eq(l->backend, "sandbox"))
-        return 0;
-    if (l->image)
-        return err_set(err, -EINVAL, "the backend %s runs on the host's own root, without images",
-                       l->backend);
-    if (l->network == MACHINE_NET_NAT || (host && l->network == MACHINE_NET_NONE))
-        return err_set(err, -EINVAL, "the backend %s has no such network: it takes network=host%s",
-                       l->backend, host ? "" : " or network=none");
-    return 0;
+    return ops->check_label ? ops->check_label(l, err) : 0;
 }
 
 int machine_label_parse(const char *text, struct machine_label *ret, struct err *err)

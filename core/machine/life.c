@@ -114,7 +114,8 @@ int machine_start(struct machine *m, const struct machine_spec *spec, struct err
     if (s.network == MACHINE_NET_DEFAULT)
         s.network = default_network(m);
     m->network = s.network;
-    int r = limits_prepare(&m->limits, &m->ms->groups, m->id, &s.limits, m->ops->isolates, err);
+    int r = limits_prepare(&m->limits, m->ops->elsewhere ? NULL : &m->ms->groups, m->id, &s.limits,
+                           m->ops->isolates, err);
     if (r == 0)
         r = m->ops->acquire(m->ms, &s, m, err);
     fds_release(&m->limits.procs);
@@ -209,6 +210,9 @@ void machine_release(struct machine *m)
     int pidfd = TAKE_FD(m->client.pidfd);
     pthread_mutex_unlock(&m->client.lock);
     agent_client_close(&m->client);
+    if (m->own)
+        m->ops->end(m);
+    m->own = NULL;
     machine_delist(m);
     pthread_mutex_lock(&m->state_lock);
     m->lives = false;

@@ -74,7 +74,7 @@ int limits_prepare(struct limits *l, struct groups *groups, const char *name,
 
     l->want = or_default(want, isolates);
     l->pids_asked = want->pids != 0;
-    return group_make(groups, name, values, &l->group, &l->procs, err);
+    return groups ? group_make(groups, name, values, &l->group, &l->procs, err) : 0;
 }
 
 void limits_request(const struct limits *l, struct spawn_request *r)

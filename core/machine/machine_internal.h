@@ -149,19 +149,9 @@ int scratch_dirs(struct machines *ms, int at, const char *path, uid_t owner); /*
 /* remove_tree() that keeps the directories as spares. Its machine must be dead. */
 int scratch_remove(struct machines *ms, const char *path);
 
-struct machine_ops {
-    const char *name;
-    bool isolates;
-    bool layered;  /* its machines stand on m->chain, so they can have snapshots */
-    bool one_kill; /* its process is process 1 in it: with that the kernel ends all others */
-    /* Fills paths, dir, client. On failure the caller removes `dir` and closes the client. */
-    int (*acquire)(struct machines *ms, const struct machine_spec *spec, struct machine *m, struct err *err);
-    /* After a machine of it worked or failed with why: words for a person. */
-    void (*explain)(const struct machines *ms, const struct err *why, char *words, size_t size);
-};
-extern const struct machine_ops machine_sandbox, machine_bubblewrap, machine_host;
+#include "core/machine/backend.h"
 
-enum { BACKENDS = 3, LANDLOCK_SCOPES = 6 /* its first version that has them */ };
+enum { LANDLOCK_SCOPES = 6 /* its first version that has them */ };
 struct backend {
     const struct machine_ops *ops;
     bool probed;
@@ -178,8 +168,8 @@ struct machines {
     bool split;                /* sandboxes have no overlay over the whole root */
     bool no_masks;             /* this kernel's tmpfs cannot hold one: each machine's own layer has to */
     struct timespec copied[2]; /* times of the host's files as the mask has them */
-    struct backend backends[BACKENDS];
-    struct machine_probe probes[BACKENDS];
+    struct backend backends[BACKENDS_MAX]; /* as many as machine_backends has */
+    struct machine_probe probes[BACKENDS_MAX];
     struct spawner sandboxes, processes;
     struct groups groups;
     int landlock; /* the kernel's version of it */
@@ -205,6 +195,7 @@ struct chain {
 struct machine {
     struct machines *ms;
     const struct machine_ops *ops;
+    void *own; /* the backend's, from acquire to end */
     struct agent_client client;
     char id[32];        /* of this start: the name of its scratch directory */
     char *dir;          /* owned: STATE/machines/ID, NULL until made */
@@ -231,9 +222,11 @@ struct machine {
     struct freezer *freezer;
 };
 
-/* machines.c */
+/* backends.c */
 /* The backend by that name, or what stands in for it. */
 int choose_backend(struct machines *ms, const char *name, struct machine *m, struct err *err);
+const struct machine_ops *backend_find(const char *name, size_t len); /* NULL: there is none */
+void backend_names(struct buf *ret, const char *last);                /* "sandbox, bubblewrap LAST host" */
 
 /* life.c */
 void machine_init(struct machine *m, struct machines *ms, const struct machine_ops *ops);

@@ -102,8 +102,6 @@ static int start_threads(struct machines *ms)
 
 int machines_new(const struct machines_opts *opts, struct machines **ret, struct err *err)
 {
-    static const struct machine_ops *const all[BACKENDS] = {&machine_sandbox, &machine_bubblewrap,
-                                                            &machine_host};
     struct machines *ms = calloc(1, sizeof(*ms));
 
     if (!ms)
@@ -112,8 +110,8 @@ int machines_new(const struct machines_opts *opts, struct machines **ret, struct
     ms->spares.fd = -1;
     spawner_init(&ms->sandboxes, "sandbox", NULL, NULL);
     spawner_init(&ms->processes, "plain", NULL, NULL);
-    for (size_t i = 0; i < BACKENDS; i++)
-        ms->backends[i].ops = all[i];
+    for (size_t i = 0; machine_backends[i]; i++)
+        ms->backends[i].ops = machine_backends[i];
     ms->store = opts->store;
     pthread_mutex_init(&ms->living_lock, NULL);
     int r = find_agent(opts->agent, &ms->agent, err);
@@ -194,46 +192,6 @@ int machines_hide(struct machines *ms, const char *path)
     ms->mask_stale = true;
     pthread_mutex_unlock(&ms->lock);
     return copy ? 0 : -ENOMEM;
-}
-
-size_t machines_probe(const struct machines *ms, const struct machine_probe **ret)
-{
-    for (size_t i = 0; i < BACKENDS; i++)
-        (void)probe_backend((struct machines *)ms, i); /* remembered under the lock; const to its user */
-    *ret = ms->probes;
-    return BACKENDS;
-}
-
-const char *machines_default_backend(const struct machines *ms)
-{
-    for (size_t i = 0; i < BACKENDS; i++)
-        if (ms->backends[i].ops->isolates && probe_backend((struct machines *)ms, i)->works)
-            return ms->backends[i].ops->name;
-    return machine_host.name;
-}
-
-/* A sandbox that does not work here falls back to what isolates too, never silently to the host. */
-int choose_backend(struct machines *ms, const char *name, struct machine *m, struct err *err)
-{
-    for (size_t i = 0; i < BACKENDS; i++) {
-        if (!str_eq(ms->backends[i].ops->name, name))
-            continue;
-        const struct machine_probe *p = i + 1 < BACKENDS ? probe_backend(ms, i) : NULL;
-        m->ops = ms->backends[i].ops;
-        if (!p || p->works)
-            return 0;
-        if (m->ops != &machine_sandbox)
-            return err_set(err, -ENOTSUP, "the backend %s does not work here: %s", name, p->words);
-        const char *other = machines_default_backend(ms);
-        m->ops = str_eq(other, machine_bubblewrap.name) ? &machine_bubblewrap : &machine_host;
-        snprintf(m->note, sizeof(m->note),
-                 "The backend sandbox does not work here, so this machine is of backend %s. "
-                 "Why: %.150s",
-                 m->ops->name, p->words);
-        m->note[utf8_valid_prefix(m->note, strlen(m->note))] = '\0';
-        return 0;
-    }
-    return err_set(err, -EINVAL, "there is no backend '%s' (there are sandbox, bubblewrap and host)", name);
 }
 
 int64_t machine_id(const struct machine *m)

@@ -37,7 +37,7 @@ const struct machine_probe *probe_backend(struct machines *ms, size_t i)
     pthread_mutex_lock(&one_at_a_time);
     if (!ms->backends[i].probed) {
         struct err err = {0};
-        int r = try_backend(ms, ops, &err);
+        int r = ops->probe ? ops->probe(ms, &err) : try_backend(ms, ops, &err);
         p->backend = ops->name;
         p->works = r == 0;
         ops->explain(ms, r < 0 ? &err : NULL, p->words, sizeof(p->words));

@@ -180,6 +180,15 @@ static const char *advice(const struct err *why)
     return "";
 }
 
+static int sandbox_check_label(const struct machine_label *l, struct err *err)
+{
+    struct stat st;
+
+    if (!l->image || (*l->image == '/' && stat(l->image, &st) == 0 && S_ISDIR(st.st_mode)))
+        return 0;
+    return err_set(err, -EINVAL, "'%s' is not a directory that could be a root file system", l->image);
+}
+
 static void sandbox_explain(const struct machines *ms, const struct err *why, char *words, size_t size)
 {
     if (why)
@@ -198,5 +207,7 @@ const struct machine_ops machine_sandbox = {.name = "sandbox",
                                             .isolates = true,
                                             .one_kill = true,
                                             .layered = true,
+                                            .images = true,
                                             .acquire = sandbox_acquire,
+                                            .check_label = sandbox_check_label,
                                             .explain = sandbox_explain};

@@ -1,0 +1,45 @@
+/*
+ * What a backend is: how machines of one kind are made, and what is different about them. All else is common
+ * (life.c, machines.c). To add one: its machine_ops in a file of its own, and a place in machine_backends.
+ *
+ * A backend's part is to give a machine an agent_client whose socket an agent is at the other end of, however
+ * far away. Where the way there is more than a socket (an SSH channel, a virtual machine's monitor), what it
+ * needs is m->own, made by acquire and released by end.
+ */
+#ifndef RUNFS_MACHINE_BACKEND_H
+#define RUNFS_MACHINE_BACKEND_H
+
+#include "runfs/machine.h"
+
+struct machine_ops {
+    const char *name;
+    bool isolates;  /* its steps cannot reach this host's files and processes */
+    bool elsewhere; /* its processes are not of this host's kernel: no control groups, pidfds, networks of it
+                     */
+    bool layered;   /* its machines stand on m->chain, so they can have snapshots */
+    bool one_kill;  /* its process is process 1 in it: with that the kernel ends all others */
+    bool images;    /* a label may name one, as `NAME:IMAGE` */
+
+    /*
+     * Fills paths, client and, if it has use for it, own. m->dir is a name only: what a backend wants there
+     * it makes, and it is removed behind when the machine is gone. On failure the caller removes it, closes
+     * the client, and calls end if own is set.
+     */
+    int (*acquire)(struct machines *ms, const struct machine_spec *spec, struct machine *m, struct err *err);
+    /* Ends what own stands for and frees it. The client is closed by then. May be NULL. */
+    void (*end)(struct machine *m);
+    /* Checks what a label says of it beyond the syntax: image, network, limits. May be NULL. */
+    int (*check_label)(const struct machine_label *l, struct err *err);
+    /* Whether it works here, in less than a second, with words on what is missing. NULL: a machine is made
+     * and a command run in it. */
+    int (*probe)(struct machines *ms, struct err *err);
+    /* After a machine of it worked (why is NULL) or failed: words for a person. */
+    void (*explain)(const struct machines *ms, const struct err *why, char *words, size_t size);
+};
+extern const struct machine_ops machine_sandbox, machine_bubblewrap, machine_host;
+
+/* All of them, best first; NULL at the end. */
+enum { BACKENDS_MAX = 12 };
+extern const struct machine_ops *const machine_backends[];
+
+#endif
