@@ -50,7 +50,6 @@ struct daemon {
     struct mounted *mounted;
     struct shells *shells;
     struct fs fs;
-    int log_fd;
 };
 
 char *state_directory(const char *opt)
@@ -132,6 +131,8 @@ static int check_fuse(struct err *err)
     return 0;
 }
 
+enum { LOG_MAX = 16 << 20 };
+
 static int open_log(struct daemon *d, struct err *err)
 {
     _buf_ struct buf path = BUF_INIT;
@@ -140,11 +141,7 @@ static int open_log(struct daemon *d, struct err *err)
     d->fs.log_path = buf_steal(&path);
     if (!d->fs.log_path)
         return err_errno(err, -ENOMEM, "log");
-    d->log_fd = open(d->fs.log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (d->log_fd < 0)
-        return err_errno(err, -errno, "cannot open %s", d->fs.log_path);
-    log_to(d->log_fd);
-    return 0;
+    return log_open(d->fs.log_path, LOG_MAX, err);
 }
 
 static int link_repos(struct daemon *d, const struct options *o, struct err *err)
@@ -201,7 +198,6 @@ static int daemon_start(struct daemon *d, const struct options *o, struct err *e
     _free_ char *state = state_directory(o->state);
     char path[PATH_MAX];
 
-    d->log_fd = -1;
     clear_dead_mounts(o->directory);
     int r = check_fuse(err);
     if (r < 0)
@@ -249,9 +245,7 @@ static void daemon_stop(struct daemon *d)
             break;
         draft_drop(&d->fs, id);
     }
-    log_to(2);
-    if (d->log_fd >= 0)
-        close(d->log_fd);
+    log_close();
     free(d->fs.mount_point);
     free(d->fs.log_path);
 }

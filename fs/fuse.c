@@ -353,6 +353,8 @@ static void read_log(fuse_req_t req, struct handle *h, size_t size, off_t off)
     ssize_t n = -ENOMEM;
 
     pthread_mutex_lock(&h->lock);
+    if (off == 0 && tree[h->node.row].kind == ROW_LOG)
+        handle_log_anew(h);
     if (to && h->view)
         n = log_view_read(h->view, to, size, off);
     else if (to && (n = pread(h->log_fd, to, size, off)) < 0)

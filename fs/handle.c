@@ -65,6 +65,20 @@ bool handle_is_opener(const struct handle *h, pid_t tid)
     return access(path, F_OK) < 0;
 }
 
+void handle_log_anew(struct handle *h)
+{
+    const char *path = h->mounted->fs->log_path;
+    struct stat mine, named;
+
+    if (h->log_fd < 0 || fstat(h->log_fd, &mine) < 0 || stat(path, &named) < 0 || mine.st_ino == named.st_ino)
+        return;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    close(h->log_fd);
+    h->log_fd = fd;
+}
+
 int handle_put(struct handle *h, const char *bytes, size_t size, off_t off)
 {
     size_t max = tree[h->node.row].kind == ROW_EVENT ? PAYLOAD_SIZE_MAX : DRAFT_SIZE_MAX;

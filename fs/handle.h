@@ -31,6 +31,9 @@ void handle_unref(struct handle *h);                         /* NULL allowed */
 /* Whether a thread is of the process that opened the file, or there is nobody left who could close it better.
  */
 bool handle_is_opener(const struct handle *h, pid_t tid);
+/* With the lock held: who reads the daemon's log from its start reads the one that is written now. (Who
+ * follows it sees it shorter when a new one has begun, and does that.) */
+void handle_log_anew(struct handle *h);
 /* -EFBIG, -ENOMEM. With the lock held, as all below. */
 int handle_put(struct handle *h, const char *bytes, size_t size, off_t off);
 /* Makes what was written true. */

@@ -5,10 +5,20 @@
 #ifndef RUNFS_LOG_H
 #define RUNFS_LOG_H
 
+#include <stdint.h>
+
+#include "runfs/err.h"
+
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
-/* Where lines go (borrowed; 2 at first) and the least important level that is written (INFO at first). */
-void log_to(int fd);
+/*
+ * Lines go to standard error, until a file is open: they are appended to it, and when it has max bytes it
+ * becomes PATH.1 (which is lost, if there is one) and a new one begins. log_close() goes back to standard
+ * error; no other thread may log meanwhile. -errno with words; nothing has changed then.
+ */
+int log_open(const char *path, uint64_t max, struct err *err);
+void log_close(void);
+/* The least important level that is written (INFO at first). */
 void log_threshold(enum log_level level);
 
 void log_line(enum log_level level, const char *module, const char *fmt, ...)
