@@ -142,8 +142,9 @@ int sandbox_image(struct sandbox *s, const char *path, struct err *err);
  * is there for r's mask; only for machines on layers.
  */
 int sandbox_base(const struct sandbox *s, const struct spawn_request *r, struct err *err);
-/* Mounts an empty file system for a mask; its root as a descriptor, or -errno. */
-int sandbox_mask(const char *name, struct err *err);
+/* Mounts an empty file system for a mask; its root as a descriptor, or -errno. `forget` ("": none) is a mask
+ * that goes with the machines that stand on it. */
+int sandbox_mask(const char *name, const char *forget, struct err *err);
 /* A file system that is mounted nowhere yet, and its place in a new machine: over its scratch directory. */
 int sandbox_disk(uint64_t size, struct err *err);
 int sandbox_attach_disk(const char *scratch, int fd, struct err *err);

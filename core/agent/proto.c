@@ -284,6 +284,7 @@ void spawn_request_encode(struct buf *b, const struct spawn_request *x)
     wire_add_u32(b, x->what);
     wire_add_str(b, x->scratch);
     wire_add_str(b, x->mask);
+    wire_add_str(b, x->forget);
     wire_add_str(b, x->image);
     wire_add_str(b, x->files);
     add_strings(b, x->layers);
@@ -319,6 +320,7 @@ int spawn_request_decode(const void *payload, size_t len, struct spawn_request *
         w.bad = true;
     x.scratch = wire_str(&w);
     x.mask = wire_str(&w);
+    x.forget = wire_str(&w);
     x.image = wire_str(&w);
     x.files = wire_str(&w);
     x.layers = take_strings(&w);

@@ -128,6 +128,7 @@ struct spawn_request {
     enum spawn_what what;
     const char *scratch;  /* name below the spawner's scratch directory */
     const char *mask;     /* a layer over the lower one; "" for none */
+    const char *forget;   /* SPAWN_MASK: a mask that no machine will start over any more; "" for none */
     const char *image;    /* host path; "" for the host's own root */
     const char **layers;  /* decode: owned array; names below scratch/layers, newest first, between the
                              mask and what is written */

@@ -284,12 +284,22 @@ int sandbox_base(const struct sandbox *s, const struct spawn_request *r, struct 
     return e < 0 ? err_errno(err, e, "cannot mount the host's root for snapshots") : 0;
 }
 
-int sandbox_mask(const char *name, struct err *err)
+static int mask_path(const char *name, char *ret, size_t size, struct err *err)
+{
+    if (!*name || strchr(name, '/') || snprintf(ret, size, "/masks/%s", name) >= (int)size)
+        return err_set(err, -EINVAL, "not a name for a mask: %s", name);
+    return 0;
+}
+
+int sandbox_mask(const char *name, const char *forget, struct err *err)
 {
     char at[128];
 
-    if (strchr(name, '/') || snprintf(at, sizeof(at), "/masks/%s", name) >= (int)sizeof(at))
-        return err_set(err, -EINVAL, "not a name for a mask: %s", name);
+    /* An overlay has its layers' file systems for itself: only new ones cannot be made over it any more. */
+    if (*forget && mask_path(forget, at, sizeof(at), err) == 0 && umount2(at, MNT_DETACH) == 0)
+        (void)rmdir(at);
+    if (mask_path(name, at, sizeof(at), err) < 0)
+        return -EINVAL;
     if (mkdir(at, 0755) < 0 || mount("mask", at, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=16m") < 0)
         return err_errno(err, -errno, "cannot mount a file system for the layer that hides the host's files");
     int fd = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

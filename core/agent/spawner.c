@@ -255,7 +255,7 @@ static int spawner_do(struct spawner *sp, const struct spawn_request *r, const s
         return spawn_plain(sp, r, fds, ret, ret_fds, err);
     if (r->what == SPAWN_MACHINE)
         return spawn_sandbox(sp, r, fds, ret, ret_fds, err);
-    int fd = r->what == SPAWN_MASK ? sandbox_mask(r->mask, err) : sandbox_disk(r->disk, err);
+    int fd = r->what == SPAWN_MASK ? sandbox_mask(r->mask, r->forget, err) : sandbox_disk(r->disk, err);
     fds_add(ret_fds, fd);
     return fd < 0 ? fd : 0;
 }

@@ -162,6 +162,7 @@ struct machines {
     pthread_mutex_t lock;      /* guards hidden, mask, probes */
     char **hidden;             /* owned, NULL-terminated */
     unsigned masks;            /* how many masks were made */
+    unsigned former[3];        /* those before the one in use, which a machine may be about to start over */
     unsigned mask, image_mask; /* those in use; 0: to be made */
     unsigned mask_start;       /* by which start of the spawner: they go with it */
     bool mask_stale;           /* something was hidden since */

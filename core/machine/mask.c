@@ -339,9 +339,28 @@ int mask_fill(struct machines *ms, int dir_fd, bool image, const char *hostname)
     return r;
 }
 
-static int mask_make(struct machines *ms, bool image, const char *name, struct err *err)
+/* The mask that was in use is a former one from now on; the name of one that has been that for long, or "".
+ */
+static void mask_retire(struct machines *ms, unsigned was, char *ret_name, size_t size)
 {
-    const struct spawn_request request = {.what = SPAWN_MASK, .mask = name};
+    const size_t last = ARRAY_LEN(ms->former) - 1;
+    unsigned forget = was ? ms->former[last] : 0;
+
+    ret_name[0] = '\0';
+    if (forget)
+        snprintf(ret_name, size, "%u", forget);
+    if (was) {
+        memmove(ms->former + 1, ms->former, last * sizeof(*ms->former));
+        ms->former[0] = was;
+    }
+}
+
+static int mask_make(struct machines *ms, bool image, unsigned was, const char *name, struct err *err)
+{
+    char forget[16];
+
+    mask_retire(ms, was, forget, sizeof(forget));
+    const struct spawn_request request = {.what = SPAWN_MASK, .mask = name, .forget = forget};
     _close_ int at = spawner_mount(&ms->sandboxes, &request, err);
 
     if (at < 0)
@@ -366,13 +385,14 @@ int mask_ensure(struct machines *ms, bool image, char *ret_name, size_t size, st
     pthread_mutex_lock(&ms->lock);
     if (ms->mask_start != atomic_load(&ms->sandboxes.starts)) { /* a new spawner has none yet */
         ms->mask = ms->image_mask = 0;
+        memset(ms->former, 0, sizeof(ms->former));
         ms->mask_start = atomic_load(&ms->sandboxes.starts);
     }
     if (!times_same(ms))
         ms->mask_stale = true;
     if (!ms->no_masks && (!*number || (!image && ms->mask_stale))) {
         snprintf(ret_name, size, "%u", ++ms->masks);
-        r = mask_make(ms, image, ret_name, err);
+        r = mask_make(ms, image, *number, ret_name, err);
         *number = r == 0 ? ms->masks : 0;
         ms->mask_start = atomic_load(&ms->sandboxes.starts);
         if (!image)
