@@ -314,16 +314,57 @@ static int complain(const struct run_job *job, const char *key, int r, const str
                  : 0;
 }
 
+/* What an expression in the place of a whole environment has yielded: a name, or a mapping as it could be
+ * written. */
+static int environment_of(struct run_job *job, json_t *json, struct err *err)
+{
+    const struct token *t = job->def->environment;
+    const char *name = json_string_value(json_object_get(json, "name")), *key;
+    _buf_ struct buf text = BUF_INIT;
+    json_t *value;
+
+    json_object_foreach(
+        json, key,
+        value) if (!(str_eq(key, "deployment")
+                         ? json_is_boolean(value)
+                         : (str_eq(key, "name") || str_eq(key, "url")) &&
+                               json_is_string(
+                                   value))) return err_set(err, -EINVAL,
+                                                           "%s (Line: %d, Col: %d): Unexpected value '%s'",
+                                                           job->scope->workflow->file, t->line, t->col, key);
+    if (json_is_object(json) && !name)
+        return err_set(err, -EINVAL, "%s (Line: %d, Col: %d): Required property is missing: name",
+                       job->scope->workflow->file, t->line, t->col);
+    if (!name) {
+        _value_ struct value v = value_from_json(json);
+        value_to_string(&v, &text);
+        name = buf_str(&text);
+    }
+    job->row.environment = run_keep(job->run, name);
+    const char *url = json_string_value(json_object_get(json, "url"));
+    if (url)
+        job->row.environment_url = run_keep(job->run, url);
+    return 0;
+}
+
 static int set_environment(struct run_job *job, const struct expr_env *env, struct err *err)
 {
     const struct token *t = job->def->environment;
-    const struct token *name = t && t->kind == TOKEN_MAPPING ? token_get(t, "name") : t;
-    _free_ char *text = NULL;
+    const char *file = job->scope->workflow->file;
+    _free_ char *name = NULL;
+    _json_ json_t *json = NULL;
     struct err own = {0};
+    int r;
 
-    int r = token_eval_string(name, job->scope->workflow->file, env, &text, &own);
-    if (r == 0)
-        job->row.environment = run_keep(job->run, text);
+    if (t && t->kind == TOKEN_MAPPING) { /* its url is evaluated once the steps have ended */
+        r = token_eval_string(token_get(t, "name"), file, env, &name, &own);
+        if (r == 0)
+            job->row.environment = run_keep(job->run, name);
+    } else {
+        r = token_eval(t, file, env, &json, &own);
+        if (r == 0)
+            r = environment_of(job, json, &own);
+    }
     return complain(job, "environment", r, &own, err);
 }
 

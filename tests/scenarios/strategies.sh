@@ -108,3 +108,32 @@ lacks 'not x' "$(cat "$T/out")" b-x1-
 contains 'what it needs' "$(cat "$T/out")" '==> a / '
 lacks 'not c' "$(cat "$T/out")" '==> c / '
 exits 1 "$RUNFS" run --state "$T/s4" --label h=host --job b --matrix os:z "$T/some.yml"
+
+# an environment that is an expression as a whole: a name, or a mapping
+cat >"$T/environments.yml" <<'Y'
+on: push
+jobs:
+  whole:
+    runs-on: h
+    environment: ${{ fromJSON('{"name":"prod","url":"https://prod.example/"}') }}
+    steps: [{run: 'true'}]
+  name:
+    runs-on: h
+    environment: ${{ format('env-{0}', 1) }}
+    steps: [{run: 'true'}]
+  unknown:
+    runs-on: h
+    environment: ${{ fromJSON('{"name":"prod","uri":"x"}') }}
+    steps: [{run: 'true'}]
+  nameless:
+    runs-on: h
+    environment: ${{ fromJSON('{"url":"x"}') }}
+    steps: [{run: 'true'}]
+Y
+J=$M/runs/$(rf_drop "$T/environments.yml")/jobs
+file_is "$J/whole/environment" prod
+file_is "$J/whole/environment_url" https://prod.example/
+file_is "$J/name/environment" env-1
+file_is "$J/unknown/conclusion" failure
+file_has "$J/unknown/why" "environments.yml (Line: 13, Col: 18): Unexpected value 'uri'"
+file_has "$J/nameless/why" "environments.yml (Line: 17, Col: 18): Required property is missing: name"
