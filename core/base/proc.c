@@ -91,6 +91,24 @@ static void proc_drain(struct pollfd *p, struct buf *to, size_t max)
     buf_add(to, chunk, (size_t)n < room ? (size_t)n : room);
 }
 
+static _Thread_local struct {
+    proc_unwanted_fn *fn;
+    void *data;
+} until;
+
+enum { LOOK_MS = 100 };
+
+void proc_until(proc_unwanted_fn *fn, void *data)
+{
+    until.fn = fn;
+    until.data = data;
+}
+
+bool proc_unwanted(void)
+{
+    return until.fn && until.fn(until.data);
+}
+
 int proc_run(const char *const argv[], const char *cwd, size_t max_output, int timeout_ms,
              struct proc_result *ret, struct err *err)
 {
@@ -103,11 +121,13 @@ int proc_run_set(const char *const argv[], const char *const set[], const char *
                  int timeout_ms, struct proc_result *ret, struct err *err)
 {
     int64_t deadline = timeout_ms ? mono_ns() + timeout_ms * 1000000LL : 0;
-    bool timed_out = false;
+    bool timed_out = false, unwanted = proc_unwanted();
     int out[2], errs[2], status;
     pid_t pid;
 
     *ret = (struct proc_result){0};
+    if (unwanted)
+        return err_set(err, -ECANCELED, "The operation was canceled.");
     if (pipe2(out, O_CLOEXEC) < 0)
         return err_errno(err, -errno, "cannot start %s", argv[0]);
     if (pipe2(errs, O_CLOEXEC) < 0) {
@@ -127,11 +147,14 @@ int proc_run_set(const char *const argv[], const char *const set[], const char *
     struct pollfd p[2] = {{.fd = out[0], .events = POLLIN}, {.fd = errs[0], .events = POLLIN}};
     while (p[0].fd >= 0 || p[1].fd >= 0) {
         int wait_ms = deadline ? (int)((deadline - mono_ns()) / 1000000LL) : -1;
-        if (deadline && wait_ms <= 0) {
-            timed_out = true;
+        timed_out = deadline && wait_ms <= 0;
+        unwanted = proc_unwanted();
+        if (timed_out || unwanted) {
             kill(-pid, SIGKILL);
             break;
         }
+        if (until.fn && (wait_ms < 0 || wait_ms > LOOK_MS))
+            wait_ms = LOOK_MS;
         if (poll(p, 2, wait_ms) <= 0)
             continue;
         if (p[0].revents)
@@ -144,6 +167,8 @@ int proc_run_set(const char *const argv[], const char *const set[], const char *
             close(p[i].fd);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
+    if (unwanted)
+        return err_set(err, -ECANCELED, "The operation was canceled.");
     if (timed_out)
         return err_set(err, -ETIMEDOUT, "%s did not end within %d ms and was killed", argv[0], timeout_ms);
     ret->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

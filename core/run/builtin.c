@@ -58,10 +58,8 @@ void builtin_output(struct running_step *s, const char *name, const char *value)
 
 void builtin_fail(struct running_step *s, const struct err *err)
 {
-    step_fail(s, err->msg[0] ? err->msg : "out of memory");
     s->exit_code = 1;
-    if (atomic_load(s->job->spec->cancelled)) /* which is why it could not go on */
-        s->outcome = JOB_CANCELLED;
+    step_fail_why(s, err);
 }
 
 int builtin_scratch(struct running_step *s, int *ret_fd, struct err *err)

@@ -26,6 +26,7 @@ static int scope_init(struct scope *scope, struct running_step *s, struct use *u
                             .use = u,
                             .row = s->output.step,
                             .file = u->action->file,
+                            .deadline = step_own_deadline(s),
                             .contexts = json_copy(s->scope->contexts),
                             .steps = json_object(),
                             .overrides = json_incref(s->env),
@@ -81,6 +82,8 @@ void composite_run(struct running_step *s, struct use *u)
         err_errno(&err, r, "%s", u->def->uses);
     s->outcome = scope.status;
     s->exit_code = scope.status == JOB_SUCCESS ? 0 : scope.exit_code;
+    if (scope.status != JOB_SUCCESS && s->deadline && mono_ns() >= s->deadline)
+        step_timed_out(s);
     if (r < 0)
         step_fail(s, err.msg);
     if (scope.failed < 0)

@@ -2,6 +2,7 @@
 #include "job_internal.h"
 
 #include "runfs/io.h"
+#include "runfs/proc.h"
 #include "runfs/str.h"
 
 const char *job_status_name(enum job_status s)
@@ -93,7 +94,7 @@ static int job_set_up(struct running_job *j)
     if (r < 0)
         output_error(&log, err.msg);
     output_release(&log);
-    setup_end(j, log.step, r < 0 ? JOB_FAILURE : JOB_SUCCESS);
+    setup_end(j, log.step, r == -ECANCELED ? JOB_CANCELLED : r < 0 ? JOB_FAILURE : JOB_SUCCESS);
     return r;
 }
 
@@ -222,17 +223,28 @@ static void run_steps(struct running_job *j)
     }
 }
 
+/* Whether what the runner itself does for the job is in vain: of it, what still runs after a cancel is
+ * wanted. */
+static bool job_unwanted(void *data)
+{
+    const struct running_job *j = data;
+
+    return (!j->ending && atomic_load(j->spec->cancelled)) || (j->until && mono_ns() >= j->until);
+}
+
 void job_run(const struct job_spec *spec, struct machine *machine, struct mask *mask,
              const struct job_sink *sink, struct job_result *ret)
 {
     struct running_job j = {.spec = spec, .machine = machine, .mask = mask, .sink = sink};
     struct scope *scope = &j.scope;
 
+    proc_until(job_unwanted, &j);
     if (job_set_up(&j) == 0) {
         run_pres(&j);
         run_steps(&j);
         run_posts(&j);
     }
+    proc_until(NULL, NULL);
     if (atomic_load(spec->cancelled) && scope->status == JOB_SUCCESS)
         scope->status = JOB_CANCELLED;
     ret->outputs = scope->contexts ? job_outputs(&j) : json_object();

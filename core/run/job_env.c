@@ -118,7 +118,7 @@ static int set_deadline(struct running_job *j, const struct expr_env *env, struc
         return r;
     if (!(minutes > 0) || minutes > 1e6)
         return err_set(err, -EINVAL, "The value of timeout-minutes must be greater than 0");
-    j->deadline = mono_ns() + (int64_t)(minutes * 60e9);
+    j->deadline = j->until = mono_ns() + (int64_t)(minutes * 60e9);
     return 0;
 }
 

@@ -31,6 +31,7 @@ struct scope {
     json_t *contexts;    /* owned */
     json_t *steps;       /* the `steps` context; borrowed from contexts */
     json_t *overrides;   /* owned: env of the steps around these, which goes over GITHUB_ENV */
+    int64_t deadline;    /* when the steps around these must have ended, by their own limits; 0: never */
     json_t *process_env; /* owned: what only these steps' processes get (GITHUB_ACTION_PATH); may be NULL */
     struct buf summary;  /* of a composite's steps */
     enum job_status status;
@@ -54,6 +55,7 @@ struct running_job {
     struct job_shells shells;  /* owned */
     unsigned processes;        /* how many were started: names their files */
     int64_t deadline;          /* monotonic; 0: none */
+    int64_t until;             /* that of the step that runs, or the job's */
     bool debug;                /* ACTIONS_STEP_DEBUG */
     bool timed_out;
     bool ending;        /* cancelled or out of time: the deadline is that of what runs all the same */
@@ -123,10 +125,14 @@ void step_run_stage(struct use *use, enum stage stage, size_t row);
 
 /* The step has failed, for a reason that stands in its log. */
 void step_fail(struct running_step *s, const char *msg);
+/* The same; what was given up has been cancelled, or took too long. */
+void step_fail_why(struct running_step *s, const struct err *err);
 /* Evaluates against what the step sees; NULL gives "". */
 int step_eval_string(struct running_step *s, const struct token *t, char **ret, struct err *err);
 /* When it must have ended: its own limit, or the job's. 0: never. */
 int64_t step_deadline(const struct running_step *s);
+/* Of these only its own, and that of the steps whose composite it is in. */
+int64_t step_own_deadline(const struct running_step *s);
 struct expr_env step_expr_env(struct running_step *s);
 
 /* Ways to do a step's work; what came of it is in outcome and exit_code. */
@@ -149,6 +155,8 @@ struct process {
 int process_run(struct running_step *s, const struct process *p, struct machine_result *ret, struct err *err);
 /* Outcome and exit code from how a process ended. say: whether an exit code gets a line of its own. */
 void process_judge(struct running_step *s, const struct machine_result *result, bool say);
+/* It ran longer than it, the step around it or its job may: says which, and that it failed. */
+void step_timed_out(struct running_step *s);
 
 /* A program of the runner's own in the machine, whose output is not shown. All borrowed. */
 struct tool {

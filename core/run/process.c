@@ -255,11 +255,18 @@ static void add_duration(double minutes, struct buf *ret)
     buf_addf(ret, "%gs", (minutes - (double)whole) * 60);
 }
 
-static void judge_timeout(struct running_step *s)
+void step_timed_out(struct running_step *s)
 {
     struct running_job *j = s->job;
     _buf_ struct buf msg = BUF_INIT, minutes = BUF_INIT;
-    bool whole_job = !s->deadline || mono_ns() < s->deadline;
+    int64_t now = mono_ns();
+    bool own = s->deadline && now >= s->deadline, around = s->scope->deadline && now >= s->scope->deadline;
+    bool whole_job = !own && !around;
+
+    if (around && !own) { /* the step around it says why */
+        s->outcome = JOB_FAILURE;
+        return;
+    }
 
     if (whole_job) {
         struct expr_env env = {.contexts = j->scope.contexts};
@@ -287,7 +294,7 @@ void process_judge(struct running_step *s, const struct machine_result *result, 
         buf_addf(&msg, "The step %s.", result->limit);
         step_fail(s, buf_str(&msg));
     } else if (result->timed_out) {
-        judge_timeout(s);
+        step_timed_out(s);
     } else if (result->cancelled) {
         s->outcome = JOB_CANCELLED;
         output_error(&s->output, "The operation was canceled.");
@@ -335,7 +342,7 @@ static int run_quietly(struct running_job *j, struct machine_exec *x, struct err
 
     if (!x->env)
         x->env = env;
-    x->deadline_mono_ns = j->deadline;
+    x->deadline_mono_ns = j->until;
     int r = machine_exec(j->machine, x, &result, err);
     if (r == 0 && result.start_error)
         r = err_set(err, result.exit_code == 127 ? -ENOENT : -EIO, "%s", result.start_error);

@@ -8,12 +8,15 @@
 #include "git.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
+#include "runfs/proc.h"
 #include "runfs/str.h"
+
+enum { LOCKS = 64 };
 
 struct remotes {
     struct store *store;
-    char *dir;            /* owned: STATE/actions */
-    pthread_mutex_t lock; /* one fetch at a time: two jobs often want the same */
+    char *dir;                    /* owned: STATE/actions */
+    pthread_mutex_t locks[LOCKS]; /* by repository: one fetch at a time, as two jobs often want the same */
 };
 
 int remotes_new(struct store *st, struct remotes **ret, struct err *err)
@@ -27,7 +30,8 @@ int remotes_new(struct store *st, struct remotes **ret, struct err *err)
         return err_errno(err, -ENOMEM, "cannot start");
     }
     rs->store = st;
-    pthread_mutex_init(&rs->lock, NULL);
+    for (size_t i = 0; i < LOCKS; i++)
+        pthread_mutex_init(&rs->locks[i], NULL);
     *ret = rs;
     return 0;
 }
@@ -36,7 +40,8 @@ void remotes_free(struct remotes *rs)
 {
     if (!rs)
         return;
-    pthread_mutex_destroy(&rs->lock);
+    for (size_t i = 0; i < LOCKS; i++)
+        pthread_mutex_destroy(&rs->locks[i]);
     free(rs->dir);
     free(rs);
 }
@@ -178,6 +183,8 @@ static int resolve_remembered(const char *dir, const char *repository, const cha
 {
     _buf_ struct buf kept = BUF_INIT, sha = BUF_INIT;
 
+    if (why->code == -ECANCELED)
+        return err_set(err, why->code, "%s", why->msg);
     remembered_ref(ref, &kept);
     if (!is_dir(dir) || git_run(dir, GIT("rev-parse", "--verify", "-q", buf_str(&kept)), &sha, NULL) < 0 ||
         sha.len < 40)
@@ -218,25 +225,51 @@ static int resolve_locked(struct remotes *rs, const char *repository, const char
     return 0;
 }
 
+/* A fetch by another job may take long, and this one be cancelled meanwhile. */
+static int lock_repository(struct remotes *rs, const char *repository, pthread_mutex_t **ret, struct err *err)
+{
+    size_t hash = 5381;
+    struct timespec at;
+
+    for (const char *p = repository; *p; p++)
+        hash = hash * 33 + (unsigned char)*p;
+    *ret = &rs->locks[hash % LOCKS];
+    do {
+        if (proc_unwanted())
+            return err_set(err, -ECANCELED, "The operation was canceled.");
+        int64_t until = mono_ns() + 100 * 1000000LL;
+        at = (struct timespec){until / 1000000000LL, until % 1000000000LL};
+    } while (pthread_mutex_clocklock(*ret, CLOCK_MONOTONIC, &at) != 0);
+    return 0;
+}
+
 int remote_resolve(struct remotes *rs, const char *repository, const char *ref, char ret_sha[41],
                    struct err *err)
 {
-    pthread_mutex_lock(&rs->lock);
-    int r = !*ref || *ref == '-' ? err_set(err, -EINVAL, "'%s' is no ref", ref)
-                                 : resolve_locked(rs, repository, ref, ret_sha, err);
-    pthread_mutex_unlock(&rs->lock);
+    pthread_mutex_t *lock;
+
+    if (!*ref || *ref == '-')
+        return err_set(err, -EINVAL, "'%s' is no ref", ref);
+    int r = lock_repository(rs, repository, &lock, err);
+    if (r < 0)
+        return r;
+    r = resolve_locked(rs, repository, ref, ret_sha, err);
+    pthread_mutex_unlock(lock);
     return r;
 }
 
 int remote_tar(struct remotes *rs, const char *repository, const char *sha, int *ret_fd, struct err *err)
 {
     _buf_ struct buf dir = BUF_INIT, part = BUF_INIT, path = BUF_INIT;
-    int r = 0;
+    pthread_mutex_t *lock;
+    int r = lock_repository(rs, repository, &lock, err);
+
+    if (r < 0)
+        return r;
 
     git_dir(rs, repository, &dir);
     buf_addf(&path, "%s/%s.tar", buf_str(&dir), sha);
     buf_addf(&part, "%s.part", buf_str(&path));
-    pthread_mutex_lock(&rs->lock);
     *ret_fd = open(buf_str(&path), O_RDONLY | O_CLOEXEC);
     if (*ret_fd < 0) {
         r = git_run(buf_str(&dir), GIT("archive", "--format=tar", "-o", buf_str(&part), sha), NULL, err);
@@ -247,7 +280,7 @@ int remote_tar(struct remotes *rs, const char *repository, const char *sha, int 
         if (r == 0 && *ret_fd < 0)
             r = err_errno(err, -errno, "%s", buf_str(&path));
     }
-    pthread_mutex_unlock(&rs->lock);
+    pthread_mutex_unlock(lock);
     return r;
 }
 

@@ -23,6 +23,20 @@ void step_fail(struct running_step *s, const char *msg)
     s->outcome = JOB_FAILURE;
 }
 
+void step_fail_why(struct running_step *s, const struct err *err)
+{
+    int64_t deadline = step_deadline(s);
+    bool cancelled = atomic_load(s->job->spec->cancelled);
+
+    if (err->code == -ECANCELED && !cancelled && deadline && mono_ns() >= deadline) {
+        step_timed_out(s);
+        return;
+    }
+    step_fail(s, err->msg[0] ? err->msg : "out of memory");
+    if (cancelled) /* which is why it could not go on */
+        s->outcome = JOB_CANCELLED;
+}
+
 struct expr_env step_expr_env(struct running_step *s)
 {
     return (struct expr_env){.contexts = s->scope->contexts, .call = job_call, .data = s, .exact_env = true};
@@ -35,11 +49,19 @@ int step_eval_string(struct running_step *s, const struct token *t, char **ret, 
     return token_eval_string(t, s->scope->file, &env, ret, err);
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a && (!b || a < b) ? a : b;
+}
+
+int64_t step_own_deadline(const struct running_step *s)
+{
+    return earlier(s->deadline, s->scope->deadline);
+}
+
 int64_t step_deadline(const struct running_step *s)
 {
-    int64_t job = s->job->deadline;
-
-    return s->deadline && (!job || s->deadline < job) ? s->deadline : job;
+    return earlier(step_own_deadline(s), s->job->deadline);
 }
 
 /* ------------------------------------------------------------------------------------------ before its work
@@ -123,20 +145,34 @@ static int step_evaluate(struct running_step *s, struct err *err)
 
 /* ---------------------------------------------------------------------------------------------- its work */
 
+static void step_do(struct running_step *s)
+{
+    _buf_ struct buf msg = BUF_INIT;
+
+    switch (s->def->kind) {
+    case STEP_RUN:
+        script_run(s);
+        return;
+    case STEP_USES:
+        use_run(s);
+        return;
+    default:
+        buf_addf(&msg, "`%s` cannot be run: steps in the background are not supported", s->def->id);
+        step_fail(s, buf_str(&msg));
+    }
+}
+
 static void step_work(struct running_step *s)
 {
+    int64_t around = s->job->until;
     struct err err = {0};
 
     if (step_evaluate(s, &err) < 0) {
         step_fail(s, err.msg);
-    } else if (s->def->kind == STEP_RUN) {
-        script_run(s);
-    } else if (s->def->kind == STEP_USES) {
-        use_run(s);
     } else {
-        _buf_ struct buf msg = BUF_INIT;
-        buf_addf(&msg, "`%s` cannot be run: steps in the background are not supported", s->def->id);
-        step_fail(s, buf_str(&msg));
+        s->job->until = step_deadline(s);
+        step_do(s);
+        s->job->until = around;
     }
     output_finish(&s->output);
     if (s->output.errored)
@@ -220,6 +256,7 @@ static void notice_cancel(struct running_job *j)
 
     if (late || atomic_load(j->spec->cancelled))
         job_set_cancel_deadline(j);
+    j->until = j->deadline;
     if (j->scope.status == JOB_SUCCESS && (late || atomic_load(j->spec->cancelled)))
         j->scope.status = JOB_CANCELLED;
 }

@@ -597,7 +597,7 @@ void use_run(struct running_step *s)
         output_warning(&s->output, buf_str(&msg));
     }
     if (r < 0)
-        step_fail(s, err.msg[0] ? err.msg : "The action could not be read");
+        step_fail_why(s, &err);
     else if (use_is_docker(u))
         use_refuse_docker(s, u);
     else

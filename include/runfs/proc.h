@@ -5,6 +5,7 @@
 #ifndef RUNFS_PROC_H
 #define RUNFS_PROC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "runfs/buf.h"
@@ -28,6 +29,14 @@ int proc_run(const char *const argv[], const char *cwd, size_t max_output, int t
 /* The same with `set`, NULL-terminated "NAME=value", added to the environment in place of what it has. */
 int proc_run_set(const char *const argv[], const char *const set[], const char *cwd, size_t max_output,
                  int timeout_ms, struct proc_result *ret, struct err *err);
+
+/*
+ * Who asks for a thread's work may want no end of it any more: while `fn` says so (it is asked ten times a
+ * second), what this thread runs is killed, with -ECANCELED. NULL: it waits as long as it takes.
+ */
+typedef bool proc_unwanted_fn(void *data);
+void proc_until(proc_unwanted_fn *fn, void *data);
+bool proc_unwanted(void);
 
 /* Whether PATH holds such a program. */
 bool proc_in_path(const char *program);
