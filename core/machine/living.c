@@ -251,6 +251,7 @@ void machine_unref(struct machine *m)
     machine_free_paths(m);
     chain_release(&m->chain);
     spec_release(&m->spec);
+    spec_release(&m->warm_spec);
     pthread_mutex_destroy(&m->state_lock);
     free(m->dir);
     free(m);
@@ -317,14 +318,13 @@ void machine_adopt_spec(struct machine *m, struct machine_spec *spec_take)
 {
     pthread_mutex_lock(&m->ms->living_lock);
     pthread_mutex_lock(&m->state_lock);
-    struct machine_spec old = m->spec;
+    m->warm_spec = m->spec; /* what waits to be recorded may still point into it */
     m->spec = *spec_take;
     (void)choose_title(m); /* without memory it has the title that was asked for */
     m->kept = m->spec.keep;
     record(m, false, "");
     pthread_mutex_unlock(&m->state_lock);
     pthread_mutex_unlock(&m->ms->living_lock);
-    spec_release(&old);
 }
 
 void machine_delist(struct machine *m)

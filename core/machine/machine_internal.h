@@ -214,8 +214,9 @@ struct machine {
     atomic_int refs;          /* of those who look at it from outside, and of what waits to be recorded */
     struct machine *next;     /* in ms->living */
     struct machine_spec spec; /* strings owned */
-    int64_t row;              /* its id in the store */
-    _Atomic int64_t parent;   /* the layer that the next one stands on: the chain's first, or its equal */
+    struct machine_spec warm_spec; /* what it was while it waited in the pool; strings owned */
+    int64_t row;                   /* its id in the store */
+    _Atomic int64_t parent; /* the layer that the next one stands on: the chain's first, or its equal */
     int64_t boot_ns, created_at, cost_ns;
     pthread_mutex_t state_lock; /* guards state, paused, freezer */
     enum machine_state state;
@@ -260,7 +261,7 @@ void machine_delist(struct machine *m);
 void machine_become(struct machine *m, enum machine_state state, const char *why);
 /* Records the state as it is, with a word on why; with state_lock held. */
 void machine_tell(struct machine *m, const char *why);
-/* The machine is from now on what spec says; takes it. */
+/* A machine of the pool is from now on what spec says; takes it. Once. */
 void machine_adopt_spec(struct machine *m, struct machine_spec *spec_take);
 /* Has the row written again: something but the state has changed. */
 void machine_changed(struct machine *m);

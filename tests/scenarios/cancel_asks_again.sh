@@ -33,7 +33,7 @@ start() { # FILE
 start "$T/c.yml"
 rf_wait 10 test -e "$T/on" -a -e "$T/off"
 echo cancel >"$R/ctl"
-rf_wait 10 grep -q . "$R/jobs/clean/conclusion"
+rf_wait 30 grep -q . "$R/jobs/clean/conclusion" # bash that is interrupted while it waits for touch goes on
 file_is "$R/jobs/on/status" in_progress
 touch "$T/go"
 ended "$n"
