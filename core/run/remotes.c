@@ -237,9 +237,9 @@ static int lock_repository(struct remotes *rs, const char *repository, pthread_m
     do {
         if (proc_unwanted())
             return err_set(err, -ECANCELED, "The operation was canceled.");
-        int64_t until = mono_ns() + 100 * 1000000LL;
+        int64_t until = now_ns() + 100 * 1000000LL;
         at = (struct timespec){until / 1000000000LL, until % 1000000000LL};
-    } while (pthread_mutex_clocklock(*ret, CLOCK_MONOTONIC, &at) != 0);
+    } while (pthread_mutex_timedlock(*ret, &at) != 0);
     return 0;
 }
 

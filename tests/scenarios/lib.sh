@@ -52,8 +52,8 @@ cleanup() {
     cd /
     for pid in "${children[@]}"; do kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
     for m in "${mounts[@]}"; do unmount "$m" || status=1; done
-    if compgen -G "$T/sanitizer*" >/dev/null; then
-        head -n 60 "$T"/sanitizer* >&2
+    if compgen -G "$T/sanitizer*" >/dev/null || compgen -G "$T/user/sanitizer*" >/dev/null; then
+        head -n 60 "$T"/sanitizer* "$T"/user/sanitizer* >&2
         status=1
     fi
     rm -rf --one-file-system "$T" || status=1
@@ -157,10 +157,16 @@ as_user() {
     if [ ! -d "$T/user" ]; then
         mkdir -p "$T/user/home" "$T/user/bin"
         cp "$BUILD/runfs" "$BUILD/runfs-agent" "$T/user/bin/"
+        cp "$here/tests/tsan.supp" "$T/user/"
         chown -R 31337:31337 "$T/user"
         chmod 711 "$T"
     fi
-    (cd "$T/user/home" && env -i HOME="$T/user/home" TMPDIR="$T/user" PATH="$T/user/bin:/usr/bin:/bin:/usr/sbin:/sbin" \
+    local sanitizers=() name
+    for name in ASAN UBSAN TSAN; do
+        sanitizers+=("${name}_OPTIONS=$(printenv "${name}_OPTIONS"):log_path=$T/user/sanitizer")
+    done
+    sanitizers[2]+=:suppressions=$T/user/tsan.supp
+    (cd "$T/user/home" && env -i "${sanitizers[@]}" HOME="$T/user/home" TMPDIR="$T/user" PATH="$T/user/bin:/usr/bin:/bin:/usr/sbin:/sbin" \
         LC_ALL=C.UTF-8 setpriv --reuid=31337 --regid=31337 --clear-groups -- "$@")
 }
 
