@@ -129,12 +129,15 @@ bool is_workflow_name(const char *name);
 show_fn show_readme, show_status;
 show_fn show_hook_event, show_hook_delivery, show_hook_state, show_hook_headers, show_hook_payload,
     show_hook_verdict, link_hook_run;
-show_fn show_event, show_workflow_source, link_latest_run, link_run, show_error, link_repo, show_dispatch;
+show_fn show_event, show_workflow_source, link_latest_run, link_run, link_run_of, show_error, link_repo,
+    show_dispatch;
 show_fn show_run_status, show_run_conclusion, show_run_exit_code, show_run_name, show_run_event, show_run_ref,
     show_run_sha, show_run_actor, show_run_title, show_run_created, show_run_started, show_run_completed,
     show_run_duration, show_run_attempt, show_run_inputs, show_run_event_json, show_run_source,
     show_run_expanded, show_run_plan, show_run_result, show_run_concurrency, show_run_why, show_run_summary,
     show_run_annotations, link_run_workflow;
+show_fn show_attempt_conclusion, show_attempt_exit_code, show_attempt_why, show_attempt_started,
+    show_attempt_completed, show_attempt_duration, show_attempt_source, show_attempt_annotations;
 show_fn show_job_status, show_job_conclusion, show_job_exit_code, show_job_name, show_job_why,
     show_job_matrix, show_job_runs_on, show_job_backend, show_job_duration, link_need, show_job_uses,
     show_job_environment, show_job_environment_url, show_job_permissions, show_job_concurrency, link_caller;
@@ -154,13 +157,16 @@ show_fn show_vm_status, show_vm_why, show_vm_backend, show_vm_image, show_vm_lab
     show_vm_exec, link_vm_job, link_vm_last, link_job_vm, show_image, show_command, show_command_exit_code,
     show_command_duration, show_snapshot_created, show_snapshot_cost;
 
+/* The annotations of an attempt of a run. (show_run.c) */
+int annotations_text(struct fs *fs, int64_t run_id, int attempt, struct buf *ret);
+
 extern const struct name_class class_hooks, class_hook_runs, class_events, class_workflows, class_drafts,
     class_repos, class_repo_workflows, class_errors, class_runs, class_active_runs, class_failed_runs,
-    class_run_workflows, class_runs_of, class_jobs, class_needs, class_steps, class_job_outputs,
-    class_step_outputs, class_config, class_labels, class_disabled, class_webhook, class_tokens,
-    class_secrets, class_vars, class_artifacts, class_caches, class_pool, class_vm_labels, class_vms,
-    class_images, class_commands, class_snapshots, class_known_commands, class_next_commands,
-    class_previous_commands, class_command_runs, class_command_failures, class_failures,
+    class_run_workflows, class_runs_of, class_attempts, class_attempt_jobs, class_jobs, class_needs,
+    class_steps, class_job_outputs, class_step_outputs, class_config, class_labels, class_disabled,
+    class_webhook, class_tokens, class_secrets, class_vars, class_artifacts, class_caches, class_pool,
+    class_vm_labels, class_vms, class_images, class_commands, class_snapshots, class_known_commands,
+    class_next_commands, class_previous_commands, class_command_runs, class_command_failures, class_failures,
     class_failure_commands, class_failure_runs;
 
 extern const struct verb run_verbs[], job_verbs[], step_verbs[], vm_verbs[];

@@ -30,7 +30,7 @@ struct node node_of(uint64_t ino)
 
 bool owner_completed(struct fs *fs, enum owner owner, int64_t id)
 {
-    bool completed = false;
+    bool completed = owner == OWN_ATTEMPT;
 
     if (owner == OWN_RUN) {
         const struct run_row *row = store_get_run(fs->store, id);
@@ -91,6 +91,8 @@ static int owner_time(struct fs *fs, enum owner owner, int64_t id, int64_t *ret)
         OWNER_TIME(hook, store_get_hook(fs->store, id), changed_at)
     case OWN_RUN:
         OWNER_TIME(run, store_get_run(fs->store, id), changed_at)
+    case OWN_ATTEMPT:
+        OWNER_TIME(attempt, store_get_attempt(fs->store, id), completed_at)
     case OWN_JOB:
         OWNER_TIME(job, store_get_job(fs->store, id), changed_at)
     case OWN_STEP:
@@ -146,7 +148,11 @@ int64_t node_run(struct fs *fs, struct node n)
         return 0;
     if (tree[n.row].owner == OWN_RUN)
         return n.id;
-    if (tree[n.row].owner == OWN_JOB) {
+    if (tree[n.row].owner == OWN_ATTEMPT) {
+        const struct attempt_row *row = store_get_attempt(fs->store, n.id);
+        run_id = row ? row->run_id : 0;
+        attempt_row_unref(row);
+    } else if (tree[n.row].owner == OWN_JOB) {
         const struct job_row *row = store_get_job(fs->store, n.id);
         run_id = row ? row->run_id : 0;
         job_row_unref(row);
@@ -170,7 +176,8 @@ bool node_final(struct fs *fs, struct node n)
         return false;
     if (row->show == link_run_workflow) /* comes and goes with the workflow */
         return false;
-    return (row->owner == OWN_RUN || row->owner == OWN_JOB || row->owner == OWN_STEP) &&
+    return (row->owner == OWN_RUN || row->owner == OWN_ATTEMPT || row->owner == OWN_JOB ||
+            row->owner == OWN_STEP) &&
                    owner_completed(fs, row->owner, n.id) && !row->class
                ? true
                : row->class && row->kind == ROW_DIR && owner_completed(fs, row->owner, n.id);
@@ -192,6 +199,14 @@ int node_log(struct fs *fs, struct node n, struct log_select *ret)
             r = 0;
         }
         run_row_unref(run);
+    } else if (row->owner == OWN_ATTEMPT) {
+        const struct attempt_row *attempt = store_get_attempt(fs->store, n.id);
+        if (attempt) {
+            ret->run_id = attempt->run_id;
+            ret->attempt = attempt->attempt;
+            r = 0;
+        }
+        attempt_row_unref(attempt);
     } else if (row->owner == OWN_JOB) {
         const struct job_row *job = store_get_job(fs->store, n.id);
         if (job) {
@@ -230,6 +245,10 @@ static int64_t log_row_size(struct fs *fs, struct node n)
         const struct job_row *job = store_get_job(fs->store, n.id);
         size = job ? job->log_size : -1;
         job_row_unref(job);
+    } else if (row->owner == OWN_ATTEMPT) {
+        const struct attempt_row *attempt = store_get_attempt(fs->store, n.id);
+        size = attempt ? attempt->log_size : -1;
+        attempt_row_unref(attempt);
     } else if (row->owner == OWN_RUN) {
         const struct run_row *run = store_get_run(fs->store, n.id);
         size = run ? run->log_size : -1;
@@ -238,6 +257,23 @@ static int64_t log_row_size(struct fs *fs, struct node n)
     if (size < 0 && node_log(fs, n, &select) == 0)
         size = log_size(fs->store, &select);
     return size < 0 ? 0 : size;
+}
+
+/* A link is written for where its row stands first: from further down, what leads out has as much further to
+ * go. */
+static int link_text(struct fs *fs, const struct row *row, int64_t id, struct buf *ret)
+{
+    _buf_ struct buf target = BUF_INIT;
+    int r = row->show(fs, id, &target), ups = 0;
+
+    if (r < 0)
+        return r;
+    for (const char *p = buf_str(&target); str_starts(p, "../"); p += 3)
+        ups++;
+    for (int i = 0; i < row->deeper && ups > row->depth - row->deeper - 1 - row->top; i++)
+        buf_adds(ret, "../");
+    buf_adds(ret, buf_str(&target));
+    return buf_ok(&target) && buf_ok(ret) ? 0 : -ENOMEM;
 }
 
 int node_text(struct fs *fs, struct node n, struct buf *ret)
@@ -251,9 +287,7 @@ int node_text(struct fs *fs, struct node n, struct buf *ret)
     case ROW_WAIT:
         return owner_completed(fs, row->owner, n.id) ? row->show(fs, n.id, ret) : -EAGAIN;
     case ROW_LINK:
-        if (row->class && row->depth == 4)
-            buf_adds(ret, "../");
-        break;
+        return link_text(fs, row, n.id, ret);
     case ROW_DROP:
         if (!row->show)
             return draft_get(fs, n.id, ret);

@@ -11,6 +11,8 @@ int show_readme(struct fs *fs, int64_t id, struct buf *ret)
     (void)id;
     for (size_t i = 0; i < tree_rows; i++) {
         const struct row *row = &tree[i];
+        if (row->copied)
+            continue;
         size_t start = ret->len;
         buf_addf(ret, "%*s%s%s", row->depth * 2, "", row->name, row->kind == ROW_DIR && i > 0 ? "/" : "");
         size_t width = ret->len - start;
@@ -114,6 +116,13 @@ int link_repo(struct fs *fs, int64_t id, struct buf *ret)
 }
 
 /* From runs/{active,failed}/N and runs/by-workflow/W/N; the latter is one deeper, which node_text adds. */
+int link_run_of(struct fs *fs, int64_t id, struct buf *ret)
+{
+    (void)fs;
+    buf_addf(ret, "../../%lld", (long long)id);
+    return 0;
+}
+
 int link_run(struct fs *fs, int64_t id, struct buf *ret)
 {
     (void)fs;

@@ -174,10 +174,15 @@ static int add_annotation(void *data, const struct annotation_row *a)
     return 0;
 }
 
+int annotations_text(struct fs *fs, int64_t run_id, int attempt, struct buf *ret)
+{
+    return store_each_annotation(fs->store, run_id, attempt, add_annotation, ret);
+}
+
 int show_run_annotations(struct fs *fs, int64_t id, struct buf *ret)
 {
     const struct run_row *run = store_get_run(fs->store, id);
-    int r = run ? store_each_annotation(fs->store, id, run->attempt, add_annotation, ret) : -ENOENT;
+    int r = run ? annotations_text(fs, id, run->attempt, ret) : -ENOENT;
 
     run_row_unref(run);
     return r;

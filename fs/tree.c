@@ -10,6 +10,10 @@
     {                                                                                                        \
         .depth = (d), .kind = ROW_DIR, .name = (n), .class = &(c), .owner = (o), .help = (h)                 \
     }
+#define LIKE(d, n, c, l, o, h)                                                                               \
+    {                                                                                                        \
+        .depth = (d), .kind = ROW_DIR, .name = (n), .class = &(c), .like = &(l), .owner = (o), .help = (h)   \
+    }
 #define TEXT(d, n, s, o, h)                                                                                  \
     {                                                                                                        \
         .depth = (d), .kind = ROW_TEXT, .name = (n), .show = (s), .owner = (o), .help = (h)                  \
@@ -52,7 +56,7 @@
     }
 
 /* clang-format off */
-const struct row tree[] = {
+static const struct row written[] = {
 DIR_ (0, "/",                                                                   OWN_NONE, "a CI runner driven by cp and cat"),
 TEXT (1,   "README",         show_readme,                                       OWN_NONE, "this table, printed"),
 TEXT (1,   "status",         show_status,                                       OWN_RUN,  "what the daemon is doing, what works here, and when schedules fire next"),
@@ -90,7 +94,7 @@ DIR_ (2,     "failed",                                                          
 LINKS(3,       "N",          class_failed_runs, link_run,                       OWN_RUN,  "-> runs/N"),
 DIR_ (2,     "by-workflow",                                                     OWN_RUN,  "runs by the workflow they are of"),
 EACH (3,       "W",          class_run_workflows,                               OWN_WORKFLOW, "one workflow's runs"),
-LINKS(4,         "N",        class_runs_of, link_run,                           OWN_RUN,  "-> runs/N"),
+LINKS(4,         "N",        class_runs_of, link_run_of,                        OWN_RUN,  "-> runs/N"),
 EACH (2,     "N",            class_runs,                                        OWN_RUN,  "one run; rmdir deletes it"),
 TEXT (3,       "status",     show_run_status,                                   OWN_RUN,  "queued | pending (on its concurrency group) | in_progress | completed"),
 TEXT (3,       "conclusion", show_run_conclusion,                               OWN_RUN,  "success | failure | cancelled | skipped | interrupted; empty until completed"),
@@ -170,6 +174,19 @@ LINK (7,               "command", link_step_command,                            
 CTL  (7,               "ctl",  step_verbs,                                      OWN_STEP, "write resume | hold | release; read: the last reply"),
 DIR_ (7,               "outputs",                                               OWN_STEP, "its outputs"),
 FILE_(8,                 "NAME", class_step_outputs, ROW_TEXT, show_output,     OWN_OUTPUT, "one output's value"),
+DIR_ (3,       "attempts",                                                      OWN_RUN,  "attempts that a later one followed; the newest is the run itself"),
+EACH (4,         "K",        class_attempts,                                    OWN_ATTEMPT, "one of them"),
+TEXT (5,           "conclusion", show_attempt_conclusion,                       OWN_ATTEMPT, "what it came to"),
+TEXT (5,           "exit_code", show_attempt_exit_code,                         OWN_ATTEMPT, "0, or the first failing step's"),
+TEXT (5,           "why",    show_attempt_why,                                  OWN_ATTEMPT, "what cancelled it; only if anything did"),
+TEXT (5,           "started_at", show_attempt_started,                          OWN_ATTEMPT, "when its first job started"),
+TEXT (5,           "completed_at", show_attempt_completed,                      OWN_ATTEMPT, "when its last job ended"),
+TEXT (5,           "duration_ms", show_attempt_duration,                        OWN_ATTEMPT, "from start to end"),
+TEXT (5,           "workflow.yml", show_attempt_source,                         OWN_ATTEMPT, "the workflow as it was then"),
+TEXT (5,           "annotations", show_attempt_annotations,                     OWN_ATTEMPT, "FILE:LINE:COL: level: text"),
+LOG  (5,           "log",    LOG_OF_RUN,                                        OWN_ATTEMPT, "all its jobs' output, as it came"),
+DIR_ (5,           "jobs",                                                      OWN_ATTEMPT, "its jobs"),
+LIKE (6,             "JOB",  class_attempt_jobs, class_jobs,                    OWN_JOB,  "one job: all that runs/N/jobs/JOB has but ctl and wait"),
 DIR_ (1,   "vms",                                                               OWN_MACHINE, "machines: mkdir boots one to keep, rmdir destroys it; jobs' machines while they live"),
 DIR_ (2,     "images",                                                          OWN_CONFIG, "what machines boot from"),
 FILE_(3,       "NAME",       class_images, ROW_TEXT, show_image,                OWN_NONE, "the directory, by the label that names it; host: the host's own root"),
@@ -262,7 +279,42 @@ FILE_(2,     "NAME",         class_vars, ROW_SETTING, show_var,                 
 };
 /* clang-format on */
 
-const size_t tree_rows = ARRAY_LEN(tree);
+struct row tree[TREE_MAX];
+size_t tree_rows;
+
+static bool acts(const struct row *row)
+{
+    return row->kind == ROW_CTL || row->kind == ROW_WAIT;
+}
+
+/* The rows below the one that `row` is like. */
+static void copy_like(const struct row *row)
+{
+    const struct row *from = written, *end = written + ARRAY_LEN(written);
+
+    while (from->class != row->like || from->like)
+        from++;
+    int depth = from->depth;
+    for (from++; from < end && from->depth > depth; from++) {
+        if (acts(from))
+            continue;
+        struct row *copy = &tree[tree_rows++];
+        *copy = *from;
+        copy->copied = true;
+        copy->deeper = row->depth - depth;
+        copy->top = depth - 1;
+        copy->depth += copy->deeper;
+    }
+}
+
+__attribute__((constructor)) static void tree_make(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(written); i++) {
+        tree[tree_rows++] = written[i];
+        if (written[i].like)
+            copy_like(&written[i]);
+    }
+}
 
 int tree_parent(int row)
 {

@@ -45,6 +45,7 @@ enum owner {
     OWN_EVENT, /* id: its index, from 1 */
     OWN_HOOK,
     OWN_RUN,
+    OWN_ATTEMPT, /* one that a later one followed: final */
     OWN_JOB,
     OWN_STEP,
     OWN_OUTPUT,
@@ -88,10 +89,19 @@ struct row {
     const struct verb *verbs;
     unsigned streams; /* ROW_LOG: of enum log_stream */
     const char *help;
+    /*
+     * A class whose directory this one is like: the rows below that stand below this one, too, but for those
+     * that act. They are not printed. Their links are written for the place of the original, and this is
+     * `deeper` directories further down; those that lead out of `top` need as many steps up more.
+     */
+    const struct name_class *like;
+    bool copied;
+    int deeper, top;
 };
 
-extern const struct row tree[];
-extern const size_t tree_rows;
+enum { TREE_MAX = 448 };
+extern struct row tree[TREE_MAX]; /* constant once main() has begun */
+extern size_t tree_rows;
 
 enum { ROW_ROOT = 0 };
 

@@ -77,26 +77,14 @@ static json_t *branch_of(const char *ref)
                                                        : ref);
 }
 
-static int worst_of(void *data, const struct job_row *job)
-{
-    const char **worst = data;
-
-    if (str_eq(job->conclusion, "cancelled") && !str_eq(*worst, "failure"))
-        *worst = "cancelled";
-    if (str_eq(job->conclusion, "failure") || str_eq(job->conclusion, "interrupted"))
-        *worst = "failure";
-    return 0;
-}
-
-/* Of an attempt that a later one followed only its jobs are known. */
 static json_t *conclusion_of(struct server *s, const struct run_row *run, int attempt)
 {
-    const char *worst = "success";
-
     if (attempt == run->attempt)
         return api_conclusion(run->conclusion);
-    (void)api_each_job(s->store, run->id, attempt, worst_of, &worst);
-    return json_string(worst);
+    const struct attempt_row *a = store_get_attempt(s->store, store_find_attempt(s->store, run->id, attempt));
+    json_t *conclusion = a ? api_conclusion(a->conclusion) : json_null(); /* before runfs kept them */
+    attempt_row_unref(a);
+    return conclusion;
 }
 
 /* ".github/workflows/ci.yml" of "REPO:ci.yml". */

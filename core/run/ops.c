@@ -67,12 +67,14 @@ static int put_attempt(struct run *run, enum rerun what, const char *key, struct
     struct err commit_err = {0};
     char attempt[16];
 
+    store_begin(st);
+    int r = store_keep_attempt(st, run->row.id, err);
     run->row.attempt++;
     run->row.changed_at = now_ns();
     snprintf(attempt, sizeof(attempt), "%d", run->row.attempt);
     json_object_set_new(json_object_get(run->contexts, "github"), "run_attempt", json_string(attempt));
-    store_begin(st);
-    int r = store_put_run(st, &run->row, err);
+    if (r == 0)
+        r = store_put_run(st, &run->row, err);
     if (r == 0)
         r = run_carry(run, what, key, err);
     if (r == 0)

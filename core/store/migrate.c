@@ -159,6 +159,12 @@ static const char *const versions[] = {
     "NULL,"
     "  failure_id INTEGER NOT NULL, run_id INTEGER NOT NULL, step_id INTEGER NOT NULL,"
     "  PRIMARY KEY (workflow_id, job_key, number)) WITHOUT ROWID;",
+    /* 9: attempts that a later one followed */
+    "CREATE TABLE attempts (id INTEGER PRIMARY KEY AUTOINCREMENT, run_id INTEGER NOT NULL, attempt INTEGER "
+    "NOT "
+    "NULL,"
+    "  conclusion TEXT NOT NULL, exit_code INTEGER NOT NULL, why TEXT NOT NULL, started_at INTEGER NOT NULL,"
+    "  completed_at INTEGER NOT NULL, log_size INTEGER NOT NULL, source TEXT, UNIQUE (run_id, attempt));",
 };
 
 static int user_version(sqlite3 *db)

@@ -182,6 +182,7 @@ static const char *const delete_run_sql[] = {
     "DELETE FROM steps WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?1)",
     "DELETE FROM jobs WHERE run_id = ?1",
     "DELETE FROM run_texts WHERE run_id = ?1",
+    "DELETE FROM attempts WHERE run_id = ?1",
     "DELETE FROM step_states WHERE run_id = ?1",
     "DELETE FROM runs WHERE id = ?1",
 };

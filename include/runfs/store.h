@@ -150,6 +150,17 @@ struct run_row {
     int64_t log_size; /* bytes of runs/N/log once completed; -1 before */
 };
 
+/* An attempt that a later one followed, as its run's row was. */
+struct attempt_row {
+    int64_t id, run_id;
+    int attempt;
+    const char *conclusion;
+    int exit_code;
+    const char *why;
+    int64_t started_at, completed_at;
+    int64_t log_size;
+};
+
 /* What of a run never changes after its creation, or is written once; read apart because it may be large. */
 enum run_text {
     RUN_SOURCE,  /* workflow.yml as it was */
@@ -266,6 +277,13 @@ ssize_t store_list_runs(struct store *st, enum run_filter filter, int64_t after,
 ssize_t store_list_runs_of(struct store *st, int64_t workflow_id, int64_t after, int64_t *ids, size_t max);
 ssize_t store_list_jobs(struct store *st, int64_t run_id, int attempt, int64_t after, int64_t *ids,
                         size_t max);
+/* Former attempts of a run; the newest is the run itself. Before a new one: the run as it is becomes one. */
+const struct attempt_row *store_get_attempt(struct store *st, int64_t id);
+void attempt_row_unref(const struct attempt_row *r);
+int64_t store_find_attempt(struct store *st, int64_t run_id, int attempt); /* 0: none */
+ssize_t store_list_attempts(struct store *st, int64_t run_id, int64_t after, int64_t *ids, size_t max);
+int store_attempt_source(struct store *st, int64_t id, struct buf *ret); /* its workflow.yml */
+int store_keep_attempt(struct store *st, int64_t run_id, struct err *err);
 ssize_t store_list_steps(struct store *st, int64_t job_id, int64_t after, int64_t *ids, size_t max);
 /* Those that are shown with that number: one, or for 0 all that stand before the first step. */
 ssize_t store_find_steps(struct store *st, int64_t job_id, int number, int64_t *ids, size_t max);

@@ -46,6 +46,10 @@ cp "$T/called.yml" "$T/call.yml" "$M/workflows/"
 rf_wait 10 grep -q in_progress "$M/runs/5/jobs/call.in/status"
 cp "$T/call.yml" "$M/workflows/"
 ended 5
+ended_by=$(cat "$M/runs/5/why")
+[ -n "$ended_by" ] || fail 'run 5 does not say what cancelled it'
+echo rerun >"$M/runs/5/ctl"
+rf_wait 10 grep -q in_progress "$M/runs/5/jobs/call.in/status"
 refused sh -c "echo bad > '$M/config/slots'"
 echo x >"$M/workflows/scratch.tmp"
 echo v >"$M/vars/V"
@@ -80,7 +84,10 @@ for r in rows:
 seen = set([()])
 def is_class(name):
     return name.rstrip('/').split('.')[0].isupper() or name.startswith(('NN-', 'NAME'))
+former = ('runs/', 'N/', 'attempts/', 'K/')
 def match(parent, name, path):
+    if parent[:4] == former and len(parent) > 5: # as in runs/N/jobs, which is where the table tells of it
+        parent = ('runs/', 'N/') + parent[4:]
     if parent and parent[-1] == '...' or '...' in fixed.get(parent, []): # whatever is below an artifact
         return [parent if parent[-1] == '...' else parent + ('...',)]
     exact = [n for n in fixed.get(parent, []) if n.rstrip('/') == name and not is_class(n) or n == name == 'README']
