@@ -44,16 +44,27 @@ static int verb_cancel_run(struct fs *fs, int64_t id, const char *rest, struct e
     return engine_cancel_run(fs->engine, id, err);
 }
 
+/* `rerun --debug`, as gh has it. */
+static int take_debug(const char *rest, bool *ret, struct err *err)
+{
+    *ret = str_eq(rest, "--debug");
+    return *ret || !*rest ? 0 : err_set(err, -EINVAL, "it takes --debug or nothing, not '%s'", rest);
+}
+
 static int verb_rerun(struct fs *fs, int64_t id, const char *rest, struct err *err)
 {
-    (void)rest;
-    return engine_rerun(fs->engine, id, false, err);
+    bool debug;
+    int r = take_debug(rest, &debug, err);
+
+    return r < 0 ? r : engine_rerun(fs->engine, id, false, debug, err);
 }
 
 static int verb_rerun_failed(struct fs *fs, int64_t id, const char *rest, struct err *err)
 {
-    (void)rest;
-    return engine_rerun(fs->engine, id, true, err);
+    bool debug;
+    int r = take_debug(rest, &debug, err);
+
+    return r < 0 ? r : engine_rerun(fs->engine, id, true, debug, err);
 }
 
 static int verb_cancel_job(struct fs *fs, int64_t id, const char *rest, struct err *err)
@@ -64,8 +75,10 @@ static int verb_cancel_job(struct fs *fs, int64_t id, const char *rest, struct e
 
 static int verb_rerun_job(struct fs *fs, int64_t id, const char *rest, struct err *err)
 {
-    (void)rest;
-    return engine_rerun_job(fs->engine, id, err);
+    bool debug;
+    int r = take_debug(rest, &debug, err);
+
+    return r < 0 ? r : engine_rerun_job(fs->engine, id, debug, err);
 }
 
 static int verb_hold(struct fs *fs, int64_t id, const char *rest, struct err *err)
@@ -101,7 +114,7 @@ static int verb_release_step(struct fs *fs, int64_t id, const char *rest, struct
 
 const struct verb run_verbs[] = {
     {"cancel", verb_cancel_run, "end it as a person would"},
-    {"rerun", verb_rerun, "run all of it again, as a new attempt"},
+    {"rerun", verb_rerun, "run all of it again, as a new attempt; --debug: with debug logging"},
     {"rerun-failed", verb_rerun_failed, "run again what did not succeed"},
     {0},
 };

@@ -245,18 +245,13 @@ void api_cancel(struct http_request *r)
     run_row_unref(run);
 }
 
-/* Debug logging is switched on for a rerun on GitHub; here by the secret or variable ACTIONS_STEP_DEBUG. */
-static bool wants_debug(struct http_request *r)
+/* Whether debug logging is asked for. False: a reply was made. */
+static bool read_debug(struct http_request *r, bool *ret)
 {
     _json_ json_t *body = api_body(r);
 
-    if (!body)
-        return true; /* a reply was made */
-    if (!json_is_true(json_object_get(body, "enable_debug_logging")))
-        return false;
-    api_fail(r, 422,
-             "debug logging of one rerun is not to be had: set the secret ACTIONS_STEP_DEBUG to true");
-    return true;
+    *ret = json_is_true(json_object_get(body, "enable_debug_logging"));
+    return body != NULL;
 }
 
 static void rerun(struct http_request *r, bool failed_only)
@@ -264,9 +259,10 @@ static void rerun(struct http_request *r, bool failed_only)
     struct server *s = http_data(r);
     const struct run_row *run = api_run(r);
     struct err err = {0};
+    bool debug;
 
-    if (run && !wants_debug(r))
-        answer(r, engine_rerun(s->engine, run->id, failed_only, &err), &err, 201, 403);
+    if (run && read_debug(r, &debug))
+        answer(r, engine_rerun(s->engine, run->id, failed_only, debug, &err), &err, 201, 403);
     run_row_unref(run);
 }
 
@@ -285,9 +281,10 @@ void api_rerun_job(struct http_request *r)
     struct server *s = http_data(r);
     const struct job_row *job = api_job(r);
     struct err err = {0};
+    bool debug;
 
-    if (job && !wants_debug(r))
-        answer(r, engine_rerun_job(s->engine, job->id, &err), &err, 201, 403);
+    if (job && read_debug(r, &debug))
+        answer(r, engine_rerun_job(s->engine, job->id, debug, &err), &err, 201, 403);
     job_row_unref(job);
 }
 

@@ -91,6 +91,7 @@ struct run {
     struct run_scope *top;     /* owned, as all that are linked from it: its own workflow, the last */
     struct run_scope *scopes;  /* newest first; the last is top */
     struct resume *resume;     /* owned: where one of its jobs goes on; NULL: from the beginning */
+    bool debug;                /* debug logging was asked for this attempt */
     const char *repo_path;     /* of the repository that it belongs to, on this host; "" without */
     bool uncommitted;          /* checkout takes along what is not committed there (`runfs run`) */
     struct run_job **jobs;     /* owned, and what they point to */

@@ -30,6 +30,7 @@ struct job_spec {
     json_t *contexts;
     json_t *env;             /* object of strings under all other env, may be NULL (`runfs run --env`) */
     const char *runner_name; /* RUNNER_NAME */
+    bool debug;              /* debug logging, also if neither secret nor variable asks for it */
     const struct job_resume *resume;   /* NULL: from its beginning */
     const struct job_outside *outside; /* whose functions may be NULL */
     const atomic_bool *cancelled;      /* becomes true when someone asks to end it */

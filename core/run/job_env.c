@@ -26,12 +26,14 @@ static const char *runner_arch(void)
     return str_eq(u.machine, "aarch64") ? "ARM64" : str_starts(u.machine, "arm") ? "ARM" : "X64";
 }
 
-/* A secret or a variable of that name says whether a step's `::debug::` lines are shown (GitHub
- * documentation, "Enabling debug logging"). */
+/* A rerun may ask for it. Else a secret or a variable of that name says whether a step's `::debug::` lines
+ * are shown (GitHub documentation, "Enabling debug logging"). */
 static bool wants_debug(const struct job_spec *spec)
 {
     static const char *const places[] = {"secrets", "vars"};
 
+    if (spec->debug)
+        return true;
     for (size_t i = 0; i < ARRAY_LEN(places); i++) {
         json_t *place = json_object_get(spec->contexts, places[i]);
         const char *text = json_string_value(json_object_get(place, "ACTIONS_STEP_DEBUG"));

@@ -87,7 +87,7 @@ static int put_attempt(struct run *run, enum rerun what, const char *key, struct
 }
 
 /* resume_take: where the job of that key goes on; NULL: from its beginning. */
-static int rerun_from(struct engine *e, int64_t run_id, enum rerun what, const char *key,
+static int rerun_from(struct engine *e, int64_t run_id, enum rerun what, const char *key, bool debug,
                       struct resume *resume_take, struct err *err)
 {
     const struct run_row *row = store_get_run(e->store, run_id);
@@ -107,6 +107,7 @@ static int rerun_from(struct engine *e, int64_t run_id, enum rerun what, const c
         r = run_restore(e, row, &run, err);
     if (r == 0) {
         run->resume = TAKE(resume_take);
+        run->debug = debug;
         r = put_attempt(run, what, key, err);
         if (r == 0)
             run_activate(e, run);
@@ -119,11 +120,6 @@ static int rerun_from(struct engine *e, int64_t run_id, enum rerun what, const c
     return r;
 }
 
-static int rerun(struct engine *e, int64_t run_id, enum rerun what, const char *key, struct err *err)
-{
-    return rerun_from(e, run_id, what, key, NULL, err);
-}
-
 int engine_resume(struct engine *e, int64_t step_id, struct err *err)
 {
     const struct step_row *step = store_get_step(e->store, step_id);
@@ -134,22 +130,22 @@ int engine_resume(struct engine *e, int64_t step_id, struct err *err)
     if (r == 0 && step->number > 1)
         r = resume_find(e->store, step, job->key, &resume, err);
     if (r == 0)
-        r = rerun_from(e, step->run_id, RERUN_JOB, job->key, resume, err);
+        r = rerun_from(e, step->run_id, RERUN_JOB, job->key, false, resume, err);
     step_row_unref(step);
     job_row_unref(job);
     return r;
 }
 
-int engine_rerun(struct engine *e, int64_t run_id, bool failed_only, struct err *err)
+int engine_rerun(struct engine *e, int64_t run_id, bool failed_only, bool debug, struct err *err)
 {
-    return rerun(e, run_id, failed_only ? RERUN_FAILED : RERUN_ALL, NULL, err);
+    return rerun_from(e, run_id, failed_only ? RERUN_FAILED : RERUN_ALL, NULL, debug, NULL, err);
 }
 
-int engine_rerun_job(struct engine *e, int64_t job_id, struct err *err)
+int engine_rerun_job(struct engine *e, int64_t job_id, bool debug, struct err *err)
 {
     const struct job_row *job = store_get_job(e->store, job_id);
-    int r =
-        job ? rerun(e, job->run_id, RERUN_JOB, job->key, err) : err_set(err, -ENOENT, "there is no such job");
+    int r = job ? rerun_from(e, job->run_id, RERUN_JOB, job->key, debug, NULL, err)
+                : err_set(err, -ENOENT, "there is no such job");
 
     job_row_unref(job);
     return r;

@@ -172,6 +172,7 @@ static void run_on_machine(struct run_job *job, json_t *contexts, struct store_s
                             .contexts = contexts,
                             .env = json_object_get(job->run->request, "env"),
                             .runner_name = job->run->e->runner_name,
+                            .debug = job->run->debug,
                             .outside = &outside,
                             .cancelled = &job->cancelled,
                             .killed = &job->killed};

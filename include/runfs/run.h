@@ -114,9 +114,10 @@ int engine_deliver_start(struct engine *e, const char *event, const char *text, 
 int engine_cancel_run(struct engine *e, int64_t run_id,
                       struct err *err); /* asked again: what still runs is killed at once */
 int engine_cancel_job(struct engine *e, int64_t job_id, struct err *err);
-int engine_rerun(struct engine *e, int64_t run_id, bool failed_only,
-                 struct err *err);                                       /* a new attempt of the same run */
-int engine_rerun_job(struct engine *e, int64_t job_id, struct err *err); /* and what depends on it */
+/* A new attempt of the same run. debug: with debug logging, whatever ACTIONS_STEP_DEBUG says. */
+int engine_rerun(struct engine *e, int64_t run_id, bool failed_only, bool debug, struct err *err);
+int engine_rerun_job(struct engine *e, int64_t job_id, bool debug,
+                     struct err *err); /* and what depends on it */
 /* A new attempt in which the step's job goes on from the snapshot before this step, without running those
  * before it again. -EINVAL: there is no such snapshot, or the run is not completed. */
 int engine_resume(struct engine *e, int64_t step_id, struct err *err);

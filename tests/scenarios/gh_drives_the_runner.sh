@@ -93,6 +93,9 @@ everything() { # HOST: all that gh does there
     gh run rerun --job "$(gh run view "$id" --json jobs --jq '.jobs[] | select(.name == "b").databaseId')" || fail 'a job cannot be rerun'
     ended "$id"
     equal 'attempts' 3 "$(cat "$M/runs/$id/attempt")"
+    gh run rerun "$id" --debug || fail 'cannot be rerun with debug logging'
+    ended "$id"
+    equal 'attempts' 4 "$(cat "$M/runs/$id/attempt")"
 
     gh workflow run slow.yml || fail 'cannot be started'
     old=$(readlink "$M/runs/latest")
