@@ -170,7 +170,7 @@ bool node_final(struct fs *fs, struct node n)
 
     if (row->kind == ROW_TREE || row->class == &class_artifacts)
         return true;
-    if (row->kind == ROW_CTL || n.id == 0 || row->show == link_job_vm)
+    if (row->kind == ROW_CTL || n.id == 0 || row->show == link_job_vm || row->show == link_step_snapshot)
         return false;
     if (row->show == show_run_artifacts) /* they are deleted, and expire */
         return false;

@@ -339,6 +339,20 @@ int link_job_vm(struct fs *fs, int64_t id, struct buf *ret)
     return there ? 0 : -ENOENT;
 }
 
+int link_step_snapshot(struct fs *fs, int64_t id, struct buf *ret)
+{
+    const struct snapshot_row *snapshot =
+        store_get_snapshot(fs->store, store_find_step_snapshot(fs->store, id));
+    const struct machine_row *row = snapshot ? store_get_machine(fs->store, snapshot->machine_id) : NULL;
+    bool there = row && (row->lives || row->kept) && *snapshot->name;
+
+    if (there)
+        buf_addf(ret, "../../../../../../vms/%s/snapshots/%s", row->title, snapshot->name);
+    machine_row_unref(row);
+    snapshot_row_unref(snapshot);
+    return there ? 0 : -ENOENT;
+}
+
 #define SHOW_COMMAND(name, ...) SHOW(name, command, store_get_command, __VA_ARGS__)
 
 SHOW_COMMAND(show_command, buf_addf(ret, "%s%s", row->command, str_ends(row->command, "\n") ? "" : "\n"))

@@ -29,6 +29,34 @@ bool token_is(const struct token *t, const char *text)
     return t && t->kind == TOKEN_STRING && t->str[0] == text[0] && str_eq(t->str, text);
 }
 
+bool token_same(const struct token *a, const struct token *b)
+{
+    if (!a || !b || a->kind != b->kind)
+        return a == b;
+    switch (a->kind) {
+    case TOKEN_SEQUENCE:
+        for (size_t i = 0; i < a->seq.n && a->seq.n == b->seq.n; i++)
+            if (!token_same(a->seq.items[i], b->seq.items[i]))
+                return false;
+        return a->seq.n == b->seq.n;
+    case TOKEN_MAPPING:
+        for (size_t i = 0; i < a->map.n && a->map.n == b->map.n; i++)
+            if (!token_same(a->map.pairs[i].key, b->map.pairs[i].key) ||
+                !token_same(a->map.pairs[i].value, b->map.pairs[i].value))
+                return false;
+        return a->map.n == b->map.n;
+    case TOKEN_BOOLEAN:
+        return a->boolean == b->boolean;
+    case TOKEN_NUMBER:
+        return a->number == b->number;
+    case TOKEN_STRING:
+    case TOKEN_EXPRESSION:
+        return a->len == b->len && memcmp(a->str, b->str, a->len) == 0;
+    default: /* null, insert: there is only one of each */
+        return true;
+    }
+}
+
 /* Whether an expression in t is chosen; a NULL context chooses every one, and `insert` too. */
 static bool any_expr(const struct token *t, const char *context)
 {

@@ -77,7 +77,7 @@ static void take_up_queued(struct engine *e)
             struct run *run = NULL;
             struct err err = {0};
             int64_t jobs[64];
-            if (row && run_restore(e, row, &run, &err) == 0) {
+            if (row && run_restore(e, row, NULL, &run, &err) == 0) {
                 /* its job rows are there from before: they are made again under a new attempt, but those
                  * that are done */
                 bool before = store_list_jobs(e->store, row->id, row->attempt, 0, jobs, 1) > 0;

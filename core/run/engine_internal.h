@@ -171,7 +171,8 @@ int run_submit(struct engine *e, const struct run_source *source, struct workflo
 void source_registered(const struct workflow_row *row, const struct repo_row *repo, struct buf *label,
                        struct run_source *ret);
 /* Takes up a run of the store again: a new attempt of it, or one that was still queued. */
-int run_restore(struct engine *e, const struct run_row *row, struct run **ret, struct err *err);
+int run_restore(struct engine *e, const struct run_row *row, const struct buf *edited, struct run **ret,
+                struct err *err);
 void run_free(struct run *run);
 /* Which event a file that is dropped or started by hand stands for; NULL: none. */
 const char *default_event(const struct workflow *w);

@@ -75,6 +75,9 @@ static int put_attempt(struct run *run, enum rerun what, const char *key, struct
     json_object_set_new(json_object_get(run->contexts, "github"), "run_attempt", json_string(attempt));
     if (r == 0)
         r = store_put_run(st, &run->row, err);
+    if (r == 0 && run->resume && run->resume->edited.len)
+        r = store_put_run_text(st, run->row.id, RUN_SOURCE, buf_str(&run->resume->edited),
+                               run->resume->edited.len, err);
     if (r == 0)
         r = run_carry(run, what, key, err);
     if (r == 0)
@@ -104,7 +107,8 @@ static int rerun_from(struct engine *e, int64_t run_id, enum rerun what, const c
     if (r == 0 && what == RERUN_FAILED && str_eq(row->conclusion, "success"))
         r = err_set(err, -EINVAL, "run %lld has no failed jobs", (long long)run_id);
     if (r == 0)
-        r = run_restore(e, row, &run, err);
+        r = run_restore(e, row, resume_take && resume_take->edited.len ? &resume_take->edited : NULL, &run,
+                        err);
     if (r == 0) {
         run->resume = TAKE(resume_take);
         run->debug = debug;
@@ -124,15 +128,21 @@ int engine_resume(struct engine *e, int64_t step_id, struct err *err)
 {
     const struct step_row *step = store_get_step(e->store, step_id);
     const struct job_row *job = step ? store_get_job(e->store, step->job_id) : NULL;
+    const struct run_row *run = job ? store_get_run(e->store, job->run_id) : NULL;
     struct resume *resume = NULL;
-    int r = job ? 0 : err_set(err, -ENOENT, "there is no such step");
+    int r = run ? 0 : err_set(err, -ENOENT, "there is no such step");
 
     if (r == 0 && step->number > 1)
         r = resume_find(e->store, step, job->key, &resume, err);
-    if (r == 0)
+    if (r == 0 && resume)
+        r = resume_edited(e, run, job, resume->first, &resume->edited, err);
+    if (r < 0)
+        resume_free(resume);
+    else
         r = rerun_from(e, step->run_id, RERUN_JOB, job->key, false, resume, err);
     step_row_unref(step);
     job_row_unref(job);
+    run_row_unref(run);
     return r;
 }
 

@@ -17,6 +17,7 @@ void resume_free(struct resume *r)
     if (!r)
         return;
     json_decref(r->state);
+    buf_release(&r->edited);
     free(r->key);
     free(r);
 }
@@ -44,13 +45,15 @@ int64_t step_snapshot(struct machine *m, struct store *st, const struct step_row
                       json_t *state)
 {
     _free_ char *text = NULL;
+    char name[256];
     struct err err = {0};
     int64_t id = 0;
 
     if (!wanted(m, st, step_ns) || !machine_can_snapshot(m, NULL))
         return 0;
     text = json_dumps(state, JSON_COMPACT);
-    int r = text ? machine_snapshot(m, &(struct snapshot_spec){.step_id = step->id}, &id, &err)
+    snprintf(name, sizeof(name), "after-%02d-%.200s", step->number > 0 ? step->number : 0, step->slug);
+    int r = text ? machine_snapshot(m, &(struct snapshot_spec){.name = name, .step_id = step->id}, &id, &err)
                  : err_errno(&err, -ENOMEM, "snapshot");
     if (r == 0)
         r = store_put_step_state(st, step->run_id, step->id, text, &err);

@@ -293,7 +293,8 @@ static void restore_repo(struct run *run)
     repo_row_unref(repo);
 }
 
-int run_restore(struct engine *e, const struct run_row *row, struct run **ret, struct err *err)
+int run_restore(struct engine *e, const struct run_row *row, const struct buf *edited, struct run **ret,
+                struct err *err)
 {
     _json_ json_t *payload = load_text(e->store, row->id, RUN_EVENT),
                   *inputs = load_text(e->store, row->id, RUN_INPUTS);
@@ -322,7 +323,11 @@ int run_restore(struct engine *e, const struct run_row *row, struct run **ret, s
     if (!run->request)
         run->request = json_object();
     restore_repo(run);
-    int r = store_run_text(e->store, row->id, RUN_SOURCE, &source);
+    int r = 0;
+    if (edited)
+        buf_add(&source, buf_str(edited), edited->len);
+    else
+        r = store_run_text(e->store, row->id, RUN_SOURCE, &source);
     const char *colon = strchr(row->workflow_name, ':'), *file = colon ? colon + 1 : row->workflow_name;
     if (r == 0)
         r = workflow_parse(file, buf_str(&source), source.len, NULL, &run->workflow, &lint);

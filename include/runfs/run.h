@@ -119,7 +119,8 @@ int engine_rerun(struct engine *e, int64_t run_id, bool failed_only, bool debug,
 int engine_rerun_job(struct engine *e, int64_t job_id, bool debug,
                      struct err *err); /* and what depends on it */
 /* A new attempt in which the step's job goes on from the snapshot before this step, without running those
- * before it again. -EINVAL: there is no such snapshot, or the run is not completed. */
+ * before it again; with the workflow as it is by now. -EINVAL: there is no such snapshot, what came before is
+ * not as it was, or the run is not completed. */
 int engine_resume(struct engine *e, int64_t step_id, struct err *err);
 int engine_delete_run(struct engine *e, int64_t run_id,
                       struct err *err); /* -EBUSY while it is not completed */

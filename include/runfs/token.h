@@ -50,6 +50,9 @@ struct token {
 /* The value of a mapping's literal key (exact), or NULL; t may be NULL. */
 struct token *token_get(const struct token *t, const char *key);
 
+/* Whether both say the same, wherever they stand; NULL is the same as NULL only. */
+bool token_same(const struct token *a, const struct token *b);
+
 /* Whether an expression stands anywhere in it. NULL has none. */
 bool token_has_expr(const struct token *t);
 
