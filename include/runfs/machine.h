@@ -255,7 +255,8 @@ void machines_flush(struct machines *ms);
  * snapshot, another layer or a living machine needs it; long chains are squashed behind the scenes.
  *
  * One thing differs on top of a layer: rename(2) of a directory that lies in it fails with EXDEV, as between
- * file systems (mv(1) then copies).
+ * file systems (mv(1) then copies). The kernel can follow such directories (redirect_dir), but refuses that
+ * to overlays that are mounted in a user namespace.
  */
 struct snapshot_spec {
     const char *name; /* unique in its machine; NULL or "": none */
