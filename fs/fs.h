@@ -134,8 +134,8 @@ show_fn show_event, show_workflow_source, link_latest_run, link_run, link_run_of
 show_fn show_run_status, show_run_conclusion, show_run_exit_code, show_run_name, show_run_event, show_run_ref,
     show_run_sha, show_run_actor, show_run_title, show_run_created, show_run_started, show_run_completed,
     show_run_duration, show_run_attempt, show_run_inputs, show_run_event_json, show_run_source,
-    show_run_expanded, show_run_plan, show_run_result, show_run_concurrency, show_run_why, show_run_summary,
-    show_run_annotations, link_run_workflow;
+    show_run_expanded, show_run_timeline, show_run_graph, show_run_plan, show_run_result,
+    show_run_concurrency, show_run_why, show_run_summary, show_run_annotations, link_run_workflow;
 show_fn show_attempt_conclusion, show_attempt_exit_code, show_attempt_why, show_attempt_started,
     show_attempt_completed, show_attempt_duration, show_attempt_source, show_attempt_annotations;
 show_fn show_job_status, show_job_conclusion, show_job_exit_code, show_job_name, show_job_why,

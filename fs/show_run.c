@@ -1,6 +1,7 @@
 /* What the files of a run show. */
 #include "fs.h"
 #include "runfs/io.h"
+#include "runfs/picture.h"
 #include "runfs/str.h"
 
 static void line(struct buf *b, const char *s)
@@ -92,6 +93,16 @@ SHOW_TEXT(plan, RUN_PLAN)
 int show_run_expanded(struct fs *fs, int64_t id, struct buf *ret)
 {
     return run_expanded(fs->store, id, ret);
+}
+
+int show_run_timeline(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return picture_timeline(fs->store, id, ret);
+}
+
+int show_run_graph(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return picture_graph(fs->store, id, ret);
 }
 
 int show_run_result(struct fs *fs, int64_t id, struct buf *ret)

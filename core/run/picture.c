@@ -1,0 +1,183 @@
+/* What the pictures of a run share: its jobs, and SVG. */
+#include "picture.h"
+
+#include "runfs/io.h"
+#include "runfs/str.h"
+
+/* ------------------------------------------------------------------------------------------------ the run */
+
+void pictured_run_release(struct pictured_run *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        job_row_unref(p->jobs[i].row);
+        json_decref(p->jobs[i].needs);
+    }
+    free(p->jobs);
+    run_row_unref(p->row);
+    *p = (struct pictured_run){0};
+}
+
+static int add_job(struct pictured_run *p, const struct job_row *row_take)
+{
+    if (p->n == p->cap) {
+        size_t cap = p->cap ? p->cap * 2 : 16;
+        struct pictured *more = reallocarray(p->jobs, cap, sizeof(*more));
+        if (!more) {
+            job_row_unref(row_take);
+            return -ENOMEM;
+        }
+        p->jobs = more;
+        p->cap = cap;
+    }
+    bool ran = row_take->started_at != 0;
+    p->jobs[p->n++] = (struct pictured){.row = row_take,
+                                        .needs = json_loads(row_take->needs, JSON_DECODE_ANY, NULL),
+                                        .from = row_take->started_at,
+                                        .to = !ran                     ? 0
+                                              : row_take->completed_at ? row_take->completed_at
+                                                                       : p->now};
+    return 0;
+}
+
+bool pictured_needs(const struct pictured *job, const struct pictured *other)
+{
+    json_t *id;
+    size_t i;
+
+    if (*job->row->caller && str_eq(job->row->caller, other->row->key))
+        return json_array_size(job->needs) == 0;
+    if (!str_eq(job->row->caller, other->row->caller))
+        return false;
+    json_array_foreach(job->needs, i, id) if (str_eq(json_string_value(id), other->row->job_id)) return true;
+    return false;
+}
+
+/* Back from the job that ended last, always over the one that was waited for longest. */
+static void mark_critical(struct pictured_run *p)
+{
+    struct pictured *at = NULL;
+
+    for (size_t i = 0; i < p->n; i++)
+        if (p->jobs[i].to && !*p->jobs[i].row->uses && (!at || p->jobs[i].to > at->to))
+            at = &p->jobs[i];
+    while (at && !at->critical) {
+        struct pictured *before = NULL;
+        at->critical = true;
+        for (size_t i = 0; i < p->n; i++)
+            if (pictured_needs(at, &p->jobs[i]) && p->jobs[i].to && (!before || p->jobs[i].to > before->to))
+                before = &p->jobs[i];
+        at = before;
+    }
+}
+
+int pictured_run_read(struct store *st, int64_t run_id, struct pictured_run *ret)
+{
+    int64_t ids[64], after = 0;
+    ssize_t n;
+    int r = 0;
+
+    *ret = (struct pictured_run){.row = store_get_run(st, run_id), .now = now_ns()};
+    if (!ret->row)
+        return -ENOENT;
+    while (r == 0 && (n = store_list_jobs(st, run_id, ret->row->attempt, after, ids, ARRAY_LEN(ids))) > 0) {
+        for (ssize_t i = 0; r == 0 && i < n; i++) {
+            const struct job_row *row = store_get_job(st, ids[i]);
+            r = row ? add_job(ret, row) : 0;
+        }
+        after = ids[n - 1];
+    }
+    if (r < 0)
+        pictured_run_release(ret);
+    else
+        mark_critical(ret);
+    return r;
+}
+
+/* ---------------------------------------------------------------------------------------------------- SVG */
+
+static const char style[] =
+    "<style>"
+    "svg{--ink:#1f2328;--faint:#656d76;--line:#d0d7de;--box:#ffffff;--paper:#f6f8fa}"
+    "@media(prefers-color-scheme:dark){svg{--ink:#e6edf3;--faint:#8d96a0;--line:#3d444d;--box:#1c2128;--"
+    "paper:#0d1117}}"
+    "text{font:12px system-ui,sans-serif;fill:var(--ink)}"
+    ".faint{fill:var(--faint)}.head{font-weight:600;font-size:14px}"
+    ".paper{fill:var(--paper)}.box{fill:var(--box);stroke:var(--line)}"
+    ".line{stroke:var(--line);fill:none}.edge{stroke:var(--faint);fill:none}"
+    ".success{fill:#2da44e}.failure{fill:#cf222e}.cancelled,.skipped{fill:#8c959f}.interrupted{fill:#bc4c00}"
+    ".in_progress{fill:#bf8700}.queued{fill:#b6bec7}"
+    ".critical{stroke:#8250df;stroke-width:2;fill:none}"
+    "</style>";
+
+void svg_begin(struct buf *b, double width, double height, const char *title)
+{
+    buf_addf(
+        b,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" "
+        "role=\"img\">\n<title>",
+        width, height, width, height);
+    svg_text(b, title);
+    buf_addf(b, "</title>\n%s\n<rect class=\"paper\" width=\"100%%\" height=\"100%%\" rx=\"6\"/>\n", style);
+}
+
+void svg_text(struct buf *b, const char *text)
+{
+    for (; *text; text++) {
+        switch (*text) {
+        case '&':
+            buf_adds(b, "&amp;");
+            break;
+        case '<':
+            buf_adds(b, "&lt;");
+            break;
+        case '>':
+            buf_adds(b, "&gt;");
+            break;
+        case '"':
+            buf_adds(b, "&quot;");
+            break;
+        default:
+            buf_addc(b, (unsigned char)*text < ' ' || *text == 0x7f ? ' ' : *text);
+        }
+    }
+}
+
+void svg_clipped(struct buf *b, const char *text, size_t most)
+{
+    _buf_ struct buf part = BUF_INIT;
+    const char *p = text;
+    size_t n = 0;
+
+    for (; *p && n < most; p++)
+        n += ((unsigned char)p[1] & 0xc0) != 0x80;
+    while (((unsigned char)*p & 0xc0) == 0x80)
+        p++;
+    buf_add(&part, text, (size_t)(p - text));
+    svg_text(b, buf_str(&part));
+    if (*p)
+        buf_adds(b, "\xe2\x80\xa6");
+}
+
+const char *svg_class(const char *status, const char *conclusion)
+{
+    static const char *const known[] = {"success", "failure", "cancelled", "skipped", "interrupted"};
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (str_eq(conclusion, known[i]))
+            return known[i];
+    return str_eq(status, "in_progress") ? "in_progress" : str_eq(status, "completed") ? "failure" : "queued";
+}
+
+void svg_duration(struct buf *b, int64_t ns)
+{
+    int64_t ms = ns / 1000000, s = ms / 1000;
+
+    if (ms < 1000)
+        buf_addf(b, "%lld ms", (long long)ms);
+    else if (s < 60)
+        buf_addf(b, "%.1f s", (double)ms / 1000);
+    else if (s < 3600)
+        buf_addf(b, "%lld m %02lld s", (long long)(s / 60), (long long)(s % 60));
+    else
+        buf_addf(b, "%lld h %02lld m", (long long)(s / 3600), (long long)(s / 60 % 60));
+}
