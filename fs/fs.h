@@ -126,7 +126,7 @@ bool is_workflow_name(const char *name);
 /* -------------------------------------------------------------------------------- what the rows show
  * (show_*.c) */
 
-show_fn show_readme, show_status;
+show_fn show_readme, show_status, show_metrics;
 show_fn show_hook_event, show_hook_delivery, show_hook_state, show_hook_headers, show_hook_payload,
     show_hook_verdict, link_hook_run;
 show_fn show_event, show_workflow_source, link_latest_run, link_run, link_run_of, show_error, link_repo,

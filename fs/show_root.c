@@ -59,6 +59,13 @@ int show_status(struct fs *fs, int64_t id, struct buf *ret)
     return 0;
 }
 
+int show_metrics(struct fs *fs, int64_t id, struct buf *ret)
+{
+    (void)id;
+    engine_metrics(fs->engine, ret);
+    return 0;
+}
+
 int show_workflow_source(struct fs *fs, int64_t id, struct buf *ret)
 {
     const struct workflow_row *row = store_get_workflow(fs->store, id);

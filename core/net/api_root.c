@@ -25,6 +25,15 @@ void api_user(struct http_request *r)
     http_reply_json(r, 200, json_pack("{s:s, s:i, s:s}", "login", buf_str(&who), "id", 1, "type", "User"));
 }
 
+void metrics(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    _buf_ struct buf text = BUF_INIT;
+
+    engine_metrics(s->engine, &text);
+    http_reply(r, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&text), text.len);
+}
+
 void health(struct http_request *r)
 {
     struct server *s = http_data(r);

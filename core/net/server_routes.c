@@ -18,6 +18,7 @@ enum { BODY_MAX = 128 * 1024, HOOK_MAX = 25 * 1024 * 1024 /* as GitHub's */ };
 const struct http_route server_routes[] = {
 {"POST", "/webhook", HOOK_MAX, webhook_begin, webhook_take, "an event, as GitHub, Gitea and Forgejo send it", SCOPE_SIGNED},
 GET("/health",                                          health,             "whether it works"),
+GET("/metrics",                                         metrics,            "counts, durations and queues for Prometheus"),
 GET("/",                                                api_root,           "who answers, and the token's scopes as GitHub names them"),
 GET("/meta",                                            api_meta,           "the version of GitHub's API"),
 GET("/user",                                            api_user,           "who asks"),

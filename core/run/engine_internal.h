@@ -10,6 +10,7 @@
 
 #include "job.h"
 #include "runfs/arena.h"
+#include "runfs/metric.h"
 #include "runfs/plan.h"
 #include "runfs/run.h"
 #include "runfs/workflow.h"
@@ -321,5 +322,9 @@ void engine_retain(struct engine *e);
 void config_fill_pools(struct engine *e); /* as config/pool says */
 int config_defaults(struct store *st, struct err *err);
 int64_t config_number(struct store *st, const char *name, int64_t fallback);
+
+/* metrics.c */
+extern struct counter metric_runs, metric_jobs;
+extern struct histogram metric_run_time, metric_job_time, metric_queue_time;
 
 #endif

@@ -77,6 +77,11 @@ static void job_done(struct run_job *job, enum job_status status, int exit_code)
     job->row.conclusion = job_status_name(status);
     job->row.exit_code = exit_code;
     job->row.completed_at = now_ns();
+    metric_count(&metric_jobs, job->row.conclusion);
+    if (job->row.started_at) {
+        metric_time(&metric_job_time, job->row.completed_at - job->row.started_at);
+        metric_time(&metric_queue_time, job->row.started_at - job->row.created_at);
+    }
     if (status == JOB_FAILURE && !spared && !job->run->first_exit_code)
         job->run->first_exit_code = exit_code ? exit_code : 1;
     if (job->row.log_size < 0)
@@ -367,6 +372,8 @@ static void complete(struct run *run)
         &(struct log_select){.run_id = run->row.id, .attempt = run->row.attempt, .streams = LOG_OF_RUN});
     (void)run_write_result(run);
     run_put(run);
+    metric_count(&metric_runs, run->row.conclusion);
+    metric_time(&metric_run_time, run->row.completed_at - run->row.started_at);
     permit_release(TAKE(run->permit));
 }
 

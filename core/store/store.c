@@ -329,10 +329,20 @@ void store_rollback(struct store *st)
     (void)store_commit(st, NULL);
 }
 
+struct histogram metric_commit_time = {
+    "runfs_store_commit_seconds",
+    "How long the database took to commit.",
+    {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5},
+    {0},
+    0};
+
 static int finish_group(struct store *st, struct err *err)
 {
     sqlite3_stmt *stmt = st->failed ? NULL : conn_prepare(&st->writer, "COMMIT");
+    int64_t start = mono_ns();
     int rc = stmt ? sqlite3_step(stmt) : SQLITE_OK;
+
+    metric_time(&metric_commit_time, mono_ns() - start);
 
     if (stmt && rc == SQLITE_DONE) {
         sqlite3_reset(stmt);

@@ -110,6 +110,9 @@ int engine_deliver(struct engine *e, const char *event, const char *text, size_t
                    struct delivery_result *ret, struct err *err);
 int engine_deliver_start(struct engine *e, const char *event, const char *text, size_t len, struct err *err);
 
+/* Counts, histograms and what is so now, in Prometheus' text format; appended. Any thread. */
+void engine_metrics(struct engine *e, struct buf *ret);
+
 /* Verbs of ctl. -EINVAL with a sentence when the state does not allow it ("run 7 is already completed"). */
 int engine_cancel_run(struct engine *e, int64_t run_id,
                       struct err *err); /* asked again: what still runs is killed at once */

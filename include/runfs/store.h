@@ -18,6 +18,7 @@
 
 #include "runfs/buf.h"
 #include "runfs/err.h"
+#include "runfs/metric.h"
 
 struct store;
 
@@ -76,7 +77,9 @@ void store_unsubscribe(struct store *st, store_changed_fn *fn, void *data);
  * I/O. */
 void store_begin(struct store *st);
 int store_commit(struct store *st,
-                 struct err *err);     /* the outermost one commits; -ENOSPC, -EIO, ...: all rolled back */
+                 struct err *err); /* the outermost one commits; -ENOSPC, -EIO, ...: all rolled back */
+/* How long commits took, of all stores of this process. */
+extern struct histogram metric_commit_time;
 void store_rollback(struct store *st); /* the whole group is undone at the outermost end */
 
 /* --------------------------------------------------------------------------------------------------- rows */
