@@ -10,6 +10,7 @@
 #include "runfs/event.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
+#include "runfs/markdown.h"
 #include "runfs/results.h"
 #include "runfs/str.h"
 #include "runfs/workflow.h"
@@ -625,7 +626,7 @@ int cmd_run(int argc, char **argv)
     s.json = o.json;
     s.terminal = s.terminal && !o.json;
     log_threshold(LOG_LEVEL_WARNING);
-    if (read_file(o.file, TEXT_MAX + 1, &o.text, &err) < 0) {
+    if (workflow_read_file(o.file, TEXT_MAX + 1, &o.text, &err) < 0) {
         fprintf(stderr, "runfs run: %s\n", err.msg);
         code = 2;
     } else {
