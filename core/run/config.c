@@ -137,9 +137,19 @@ static int check_vm(const char *value, struct err *err)
                : err_set(err, -EINVAL, "a machine's label is the name of a label, or `BACKEND[:IMAGE] ...`");
 }
 
+static int check_threshold(const char *value, struct err *err)
+{
+    uint64_t n;
+
+    if (parse_u64(value, &n) == 0 && n >= 1 && n <= 1000)
+        return 0;
+    return err_set(err, -EINVAL, "lesson_threshold is a whole number from 1 to 1000, not '%s'", value);
+}
+
 const struct config_key config_keys[] = {
     {"slots", "", check_slots, "how many jobs run at once (1 to 256)"},
     {"retention_days", "90", check_days, "completed runs are deleted after so many days"},
+    {"lesson_threshold", "3", check_threshold, "how often a failure has to come to be a lesson (1 to 1000)"},
     {"cache_size_mib", "10240", check_cache_size,
      "all caches together; those that were not used for longest are evicted"},
     {"actions_mirror", "https://github.com", check_mirror,

@@ -118,6 +118,21 @@ ssize_t store_list_failure_links(struct store *st, enum failure_link link, int64
                                  int64_t *ids, size_t max);
 bool store_is_failure_link(struct store *st, enum failure_link link, int64_t id, int64_t other);
 
+/* Failures that were met at least so often, and since then, ascending. */
+ssize_t store_list_lessons(struct store *st, int64_t threshold, int64_t seen_since, int64_t after,
+                           int64_t *ids, size_t max);
+/* Where it was met, the most frequent first; 8 at most. */
+struct failure_site {
+    const char *workflow, *job, *step;
+    int number; /* of the step */
+    int64_t count, last_run;
+};
+typedef int failure_site_fn(void *data, const struct failure_site *site);
+int store_each_failure_site(struct store *st, int64_t failure_id, failure_site_fn *fn, void *data);
+/* Of one that was mended: runs of that workflow that succeeded since, the mended one among them, and runs in
+ * which it was met again. */
+void store_since_fix(struct store *st, const struct failure_row *f, int64_t *ret_good, int64_t *ret_bad);
+
 struct knowledge_stats {
     int64_t commands, runs, successes, failures, edges, patterns;
 };

@@ -6,6 +6,7 @@ if grep -q 'backend sandbox: works' "$M/status"; then box=sandbox; else box=host
 echo $box >"$M/config/labels/box"
 echo on >"$M/config/snapshots"
 echo 8 >"$M/config/slots"
+echo 1 >"$M/config/lesson_threshold"
 mkdir -p "$T/repo/.github/workflows"
 cat >"$T/w.yml" <<'Y'
 on: {push: , workflow_dispatch: }
