@@ -156,6 +156,14 @@ static int run_verb(struct fs *fs, struct node n, const char *line, size_t len)
     char *rest = buf_ok(&word) && word.len ? strpbrk(word.ptr, " \t") : NULL;
     if (rest)
         *rest++ = '\0';
+    if (!*verbs->name) { /* whatever is written; it replies itself unless it fails */
+        _buf_ struct buf whole = BUF_INIT;
+        buf_add(&whole, line, len);
+        int r = buf_ok(&whole) ? verbs->run(fs, n.id, buf_str(&whole), &err) : -ENOMEM;
+        if (r < 0)
+            fs_reply(fs, n, "%s", err.msg);
+        return r;
+    }
     for (const struct verb *v = verbs; v->name; v++) {
         if (str_eq(v->name, buf_str(&word))) {
             int r = v->run(fs, n.id, rest ? rest : "", &err);

@@ -114,4 +114,30 @@ int lesson_text(struct store *st, int64_t failure_id, struct buf *ret);
  * beside those that failed so again. */
 double lesson_confidence(int64_t good, int64_t bad);
 
+/* ----------------------------------------------------------------------------------------- expectations */
+
+enum { OUTCOMES_MAX = 200 };
+
+/* Probability that the next one succeeds: newer outcomes count more, and few of them less than what is usual
+ * (0 to 1). */
+double predict_success(const struct outcome *newest_first, size_t n, double usual);
+
+/* How long the next success takes: 9 of 10 are to lie between low and high. False: no success is known. */
+struct expected {
+    double low, middle, high; /* milliseconds */
+    size_t n;                 /* of how many */
+};
+bool predict_duration(const struct outcome *outcomes, size_t n, struct expected *ret);
+
+/* Whether it departs from those before it, by outcome or by duration (robustly: medians); appends how, a line
+ * each. */
+bool outcome_is_odd(const struct outcome *it, const struct outcome *before, size_t n, struct buf *ret);
+
+/* Notes a run that has just completed as an anomaly, if it is one. */
+void learn_run(struct store *st, const struct run_row *run);
+
+/* What is to be expected of a workflow (NAME.yml or REPO:NAME.yml) or else of the commands in a line of
+ * shell; appends lines. -ENOENT with words: nothing is known of it. */
+int predict_text(struct store *st, const char *what, struct buf *ret, struct err *err);
+
 #endif

@@ -57,6 +57,16 @@ ended_by=$(cat "$M/runs/5/why")
 [ -n "$ended_by" ] || fail 'run 5 does not say what cancelled it'
 echo rerun >"$M/runs/5/ctl"
 rf_wait 10 grep -q in_progress "$M/runs/5/jobs/call.in/status"
+printf 'on: {workflow_dispatch: {inputs: {do: {default: "true"}}}}\njobs: {a: {runs-on: h, steps: [{run: "${{ inputs.do }}"}]}}\n' >"$T/usual.yml"
+rf_drop "$T/usual.yml" >/dev/null
+usual() { # INPUT
+    echo "$1" >"$M/dispatch/usual.yml"
+    cat "$M/dispatch/usual.yml"
+}
+for i in 1 2 3 4 5 6 7 8 9 10; do ended "$(usual '')"; done
+ended "$(usual do=false)"
+odd=$(usual 'do=exec sleep 30')
+rf_wait 10 grep -qx in_progress "$M/runs/$odd/jobs/a/status"
 refused sh -c "echo bad > '$M/config/slots'"
 echo x >"$M/workflows/scratch.tmp"
 echo v >"$M/vars/V"

@@ -1,4 +1,4 @@
-/* knowledge/lessons: the failures that came often enough, and links to what they teach. */
+/* What is made of what was counted, when it is read: lessons, expectations, anomalies. */
 #include "fs.h"
 #include "runfs/io.h"
 #include "runfs/knowledge.h"
@@ -100,4 +100,97 @@ int link_command_lesson(struct fs *fs, int64_t id, struct buf *ret)
 {
     buf_adds(ret, "../../../lessons/");
     return name_lesson(fs, id, ret);
+}
+
+/* ------------------------------------------------------------------------------------------ expectations */
+
+static int verb_predict(struct fs *fs, int64_t id, const char *what, struct err *err)
+{
+    _buf_ struct buf answer = BUF_INIT;
+    int r = predict_text(fs->store, what, &answer, err);
+
+    if (answer.len) /* a reply ends its line itself */
+        answer.ptr[--answer.len] = '\0';
+    if (r == 0)
+        fs_reply(fs, (struct node){tree_find("knowledge/predict"), id}, "%s", buf_str(&answer));
+    return r;
+}
+
+const struct verb predict_verbs[] = {{"", verb_predict, "a workflow's name, or a line of commands"}, {0}};
+
+/* When what began at `from` should end. */
+static int eta_line(const struct outcome *outcomes, size_t n, int64_t from, struct buf *ret)
+{
+    struct expected e;
+
+    if (!from || !predict_duration(outcomes, n, &e))
+        return -ENOENT;
+    buf_add_time(ret, from + (int64_t)(e.middle * 1e6));
+    buf_addc(ret, '\n');
+    return 0;
+}
+
+int show_run_eta(struct fs *fs, int64_t id, struct buf *ret)
+{
+    const struct run_row *run = store_get_run(fs->store, id);
+    struct outcome outcomes[50];
+    int r = -ENOENT;
+
+    if (run && run->workflow_id && str_eq(run->status, "in_progress"))
+        r = eta_line(outcomes,
+                     store_run_history(fs->store, run->workflow_id, id, outcomes, ARRAY_LEN(outcomes)),
+                     run->started_at, ret);
+    run_row_unref(run);
+    return r;
+}
+
+int show_job_eta(struct fs *fs, int64_t id, struct buf *ret)
+{
+    const struct job_row *job = store_get_job(fs->store, id);
+    const struct run_row *run = job ? store_get_run(fs->store, job->run_id) : NULL;
+    struct outcome outcomes[50];
+    int r = -ENOENT;
+
+    if (run && run->workflow_id && str_eq(job->status, "in_progress"))
+        r = eta_line(
+            outcomes,
+            store_job_history(fs->store, run->workflow_id, run->id, job->key, outcomes, ARRAY_LEN(outcomes)),
+            job->started_at, ret);
+    run_row_unref(run);
+    job_row_unref(job);
+    return r;
+}
+
+/* --------------------------------------------------------------------------------------------- anomalies */
+
+static int64_t find_anomaly(struct fs *fs, int64_t up, const char *name)
+{
+    int64_t id = class_runs.find(fs, up, name), one = 0;
+
+    return id && store_list_anomalies(fs->store, id - 1, &one, 1) == 1 && one == id ? id : 0;
+}
+
+static ssize_t next_anomaly(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max)
+{
+    (void)up;
+    return store_list_anomalies(fs->store, after, ids, max);
+}
+
+static int name_anomaly(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return class_runs.name(fs, id, ret);
+}
+
+const struct name_class class_anomalies = {find_anomaly, next_anomaly, name_anomaly};
+
+int link_anomaly(struct fs *fs, int64_t id, struct buf *ret)
+{
+    (void)fs;
+    buf_addf(ret, "../../runs/%lld", (long long)id);
+    return 0;
+}
+
+int show_run_anomaly(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return store_anomaly(fs->store, id, ret);
 }
