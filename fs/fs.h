@@ -150,7 +150,7 @@ show_fn show_step_status, show_step_outcome, show_step_conclusion, show_step_exi
 show_fn show_failure_signature, show_failure_line, show_failure_count, show_failure_first, show_failure_last,
     show_failure_fix, link_failure_fixed, link_near_failure, link_failure_command, link_failure_run,
     link_step_failure;
-show_fn show_run_eta, show_job_eta, show_run_anomaly, link_anomaly;
+show_fn show_suggestion, show_run_eta, show_job_eta, show_run_anomaly, link_anomaly;
 show_fn show_lesson, link_failure_lesson, link_command_lesson;
 show_fn show_knowledge_stats, show_command_name, show_command_runs, show_command_successes,
     show_command_failures, show_command_rate, show_command_mean, show_command_p50, show_command_p95,
@@ -172,7 +172,8 @@ extern const struct name_class class_hooks, class_hook_runs, class_events, class
     class_webhook, class_tokens, class_secrets, class_vars, class_artifacts, class_caches, class_pool,
     class_vm_labels, class_vms, class_images, class_commands, class_snapshots, class_known_commands,
     class_next_commands, class_previous_commands, class_command_runs, class_command_failures, class_failures,
-    class_failure_commands, class_failure_runs, class_lessons, class_command_lessons, class_anomalies;
+    class_failure_commands, class_failure_runs, class_lessons, class_command_lessons, class_anomalies,
+    class_suggestions;
 
 extern const struct verb predict_verbs[], run_verbs[], job_verbs[], step_verbs[], vm_verbs[];
 

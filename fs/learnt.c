@@ -194,3 +194,39 @@ int show_run_anomaly(struct fs *fs, int64_t id, struct buf *ret)
 {
     return store_anomaly(fs->store, id, ret);
 }
+
+/* ------------------------------------------------------------------------------------------- suggestions */
+
+static ssize_t next_suggestion(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max)
+{
+    (void)up;
+    return suggestion_list(fs->store, after, ids, max);
+}
+
+static int name_suggestion(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return suggestion_name(fs->store, id, ret);
+}
+
+static int64_t find_suggestion(struct fs *fs, int64_t up, const char *name)
+{
+    int64_t ids[64], after = 0;
+    ssize_t n;
+
+    while ((n = next_suggestion(fs, up, after, ids, ARRAY_LEN(ids))) > 0) {
+        for (ssize_t i = 0; i < n; i++) {
+            _buf_ struct buf own = BUF_INIT;
+            if (name_suggestion(fs, ids[i], &own) == 0 && str_eq(buf_str(&own), name))
+                return ids[i];
+        }
+        after = ids[n - 1];
+    }
+    return 0;
+}
+
+const struct name_class class_suggestions = {find_suggestion, next_suggestion, name_suggestion};
+
+int show_suggestion(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return suggestion_text(fs->store, id, ret);
+}

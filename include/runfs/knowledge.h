@@ -140,4 +140,12 @@ void learn_run(struct store *st, const struct run_row *run);
  * shell; appends lines. -ENOENT with words: nothing is known of it. */
 int predict_text(struct store *st, const char *what, struct buf *ret, struct err *err);
 
+/* ------------------------------------------------------------------------------------------- suggestions */
+
+/* Those that the evidence is there for, by ids that stay the same; ascending. */
+ssize_t suggestion_list(struct store *st, int64_t after, int64_t *ids, size_t max);
+int suggestion_name(struct store *st, int64_t id, struct buf *ret); /* "cache-npm-ci.md"; -ENOENT */
+int suggestion_text(struct store *st, int64_t id,
+                    struct buf *ret); /* a page of Markdown; -ENOENT: no evidence for it */
+
 #endif

@@ -150,6 +150,19 @@ int store_put_anomaly(struct store *st, int64_t run_id, const char *why, struct 
 ssize_t store_list_anomalies(struct store *st, int64_t after, int64_t *ids, size_t max);
 int store_anomaly(struct store *st, int64_t run_id, struct buf *ret); /* -ENOENT */
 
+/* Registered workflows with that command that use no action which caches. */
+int64_t store_uncached_workflows(struct store *st, int64_t command);
+
+/* How `to` went where it came right behind `from`. */
+struct command_pair {
+    int64_t from, to, successes, failures;
+};
+bool store_get_pair(struct store *st,
+                    struct command_pair *p); /* from and to are given; false: there is none */
+/* Those that failed at least three times and half of the times, the worst first; 64 at most. */
+typedef int command_pair_fn(void *data, const struct command_pair *p);
+int store_each_bad_pair(struct store *st, command_pair_fn *fn, void *data);
+
 struct knowledge_stats {
     int64_t commands, runs, successes, failures, edges, patterns;
 };
