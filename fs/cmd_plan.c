@@ -6,6 +6,7 @@
 #include "fs.h"
 #include "runfs/event.h"
 #include "runfs/io.h"
+#include "runfs/markdown.h"
 #include "runfs/plan.h"
 #include "runfs/str.h"
 
@@ -299,7 +300,7 @@ int cmd_plan(int argc, char **argv)
         return fputs(usage, stderr), 2;
     if (args.help)
         return fputs(usage, stdout), 0;
-    if (read_file(args.file, file_max, &text, &err) < 0) {
+    if (workflow_read_file(args.file, file_max, &text, &err) < 0) {
         fprintf(stderr, "runfs plan: %s\n", err.msg);
         return 2;
     }

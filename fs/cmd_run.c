@@ -10,6 +10,7 @@
 #include "runfs/event.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
+#include "runfs/markdown.h"
 #include "runfs/results.h"
 #include "runfs/str.h"
 #include "runfs/workflow.h"
@@ -30,7 +31,8 @@ static const char help[] =
     "for many\n"
     "      --job ID              only this job and those that it needs\n"
     "      --matrix K:V          only combinations with this value\n"
-    "      --label LABEL=BACKEND what a label means: sandbox, bubblewrap, host; '*=sandbox' maps all;\n"
+    "      --label LABEL=BACKEND what a label means: sandbox, bubblewrap, fcctl, host; '*=sandbox' maps "
+    "all;\n"
     "                            limits follow: '*=sandbox network=none memory=2G pids=500' (README: "
     "labels)\n"
     "      --workspace DIR       the repository that the workflow belongs to (default: the one that FILE is "
@@ -625,7 +627,7 @@ int cmd_run(int argc, char **argv)
     s.json = o.json;
     s.terminal = s.terminal && !o.json;
     log_threshold(LOG_LEVEL_WARNING);
-    if (read_file(o.file, TEXT_MAX + 1, &o.text, &err) < 0) {
+    if (workflow_read_file(o.file, TEXT_MAX + 1, &o.text, &err) < 0) {
         fprintf(stderr, "runfs run: %s\n", err.msg);
         code = 2;
     } else {

@@ -41,6 +41,11 @@ bool is_workflow_name(const char *name)
     return name[0] != '.' && (str_ends(name, ".yml") || str_ends(name, ".yaml"));
 }
 
+bool is_markdown_name(const char *name)
+{
+    return name[0] != '.' && str_ends(name, ".md") && strlen(name) > strlen(".md");
+}
+
 int64_t draft_find(struct fs *fs, const char *name)
 {
     pthread_mutex_lock(&fs->lock);

@@ -122,6 +122,9 @@ void draft_drop(struct fs *fs, int64_t id);
 ssize_t draft_next(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max);
 int draft_stat(struct fs *fs, int64_t id, struct stat *st);
 bool is_workflow_name(const char *name);
+bool is_markdown_name(const char *name);
+/* A page of Markdown in workflows/ becomes a workflow. (write.c) */
+int drop_page(struct fs *fs, const char *name, const char *text, size_t len);
 
 /* -------------------------------------------------------------------------------- what the rows show
  * (show_*.c) */
@@ -147,6 +150,8 @@ show_fn show_step_status, show_step_outcome, show_step_conclusion, show_step_exi
 show_fn show_failure_signature, show_failure_line, show_failure_count, show_failure_first, show_failure_last,
     show_failure_fix, link_failure_fixed, link_near_failure, link_failure_command, link_failure_run,
     link_step_failure;
+show_fn show_suggestion, show_run_eta, show_job_eta, show_run_anomaly, link_anomaly;
+show_fn show_lesson, link_failure_lesson, link_command_lesson;
 show_fn show_knowledge_stats, show_command_name, show_command_runs, show_command_successes,
     show_command_failures, show_command_rate, show_command_mean, show_command_p50, show_command_p95,
     show_command_last, show_command_variants, show_command_edges, link_near_command, link_command_run,
@@ -164,12 +169,13 @@ extern const struct name_class class_hooks, class_hook_runs, class_events, class
     class_repos, class_repo_workflows, class_errors, class_runs, class_active_runs, class_failed_runs,
     class_run_workflows, class_runs_of, class_attempts, class_attempt_jobs, class_jobs, class_needs,
     class_steps, class_job_outputs, class_step_outputs, class_config, class_labels, class_disabled,
-    class_webhook, class_tokens, class_secrets, class_vars, class_artifacts, class_caches, class_pool,
-    class_vm_labels, class_vms, class_images, class_commands, class_snapshots, class_known_commands,
-    class_next_commands, class_previous_commands, class_command_runs, class_command_failures, class_failures,
-    class_failure_commands, class_failure_runs;
+    class_webhook, class_fcctl, class_tokens, class_secrets, class_vars, class_artifacts, class_caches,
+    class_pool, class_vm_labels, class_vms, class_images, class_commands, class_snapshots,
+    class_known_commands, class_next_commands, class_previous_commands, class_command_runs,
+    class_command_failures, class_failures, class_failure_commands, class_failure_runs, class_lessons,
+    class_command_lessons, class_anomalies, class_suggestions;
 
-extern const struct verb run_verbs[], job_verbs[], step_verbs[], vm_verbs[];
+extern const struct verb predict_verbs[], run_verbs[], job_verbs[], step_verbs[], vm_verbs[];
 
 /* ---------------------------------------------------------------------------------------------- rootfs.c */
 
@@ -208,6 +214,7 @@ void mounted_free(struct mounted *m);
 int cmd_mount(int argc, char **argv);
 int cmd_umount(int argc, char **argv);
 int cmd_token(int argc, char **argv);
+int cmd_fcctl_serve(int argc, char **argv);
 int cmd_gh_setup(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_sh(int argc, char **argv);

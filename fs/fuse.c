@@ -622,11 +622,13 @@ static int rename_workflow(struct fs *fs, struct node from, const char *old, con
 
     if (r < 0)
         return r;
-    if (was_draft && !is_workflow_name(new))
-        return draft_rename(fs, from.id, new);
     r = node_text(fs, from, &text);
     if (r < 0)
         return r;
+    if (was_draft && !is_workflow_name(new)) {
+        r = draft_rename(fs, from.id, new);
+        return r == 0 && is_markdown_name(new) ? drop_page(fs, new, buf_str(&text), text.len) : r;
+    }
     if (is_workflow_name(new)) {
         r = node_write(fs, (struct node){tree_find("workflows/NAME.yml"), 0}, new, buf_str(&text), text.len);
     } else {

@@ -156,6 +156,14 @@ static int run_verb(struct fs *fs, struct node n, const char *line, size_t len)
     char *rest = buf_ok(&word) && word.len ? strpbrk(word.ptr, " \t") : NULL;
     if (rest)
         *rest++ = '\0';
+    if (!*verbs->name) { /* whatever is written; it replies itself unless it fails */
+        _buf_ struct buf whole = BUF_INIT;
+        buf_add(&whole, line, len);
+        int r = buf_ok(&whole) ? verbs->run(fs, n.id, buf_str(&whole), &err) : -ENOMEM;
+        if (r < 0)
+            fs_reply(fs, n, "%s", err.msg);
+        return r;
+    }
     for (const struct verb *v = verbs; v->name; v++) {
         if (str_eq(v->name, buf_str(&word))) {
             int r = v->run(fs, n.id, rest ? rest : "", &err);
@@ -219,6 +227,7 @@ static int row_setting(int row, enum setting_kind *ret_kind, const char **ret_ke
                : tree[row].class == &class_vm_labels ? "vms/"
                : tree[row].class == &class_disabled  ? "disabled/"
                : tree[row].class == &class_webhook   ? "webhook/"
+               : tree[row].class == &class_fcctl     ? "fcctl/"
                                                      : "";
     if (tree[row].owner == OWN_CONFIG)
         *ret_kind = SETTING_CONFIG;
@@ -325,6 +334,17 @@ static int remove_vm_node(struct fs *fs, struct node n, const char *name)
 
 /* -------------------------------------------------------------------------------------------- the whole */
 
+int drop_page(struct fs *fs, const char *name, const char *text, size_t len)
+{
+    struct err err = {0};
+    int64_t run = 0;
+    int r = engine_drop_markdown(fs->engine, name, text, len, &run, &err);
+
+    if (r < 0)
+        log_info("drop", "%s: refused: %s", name, err.msg);
+    return r;
+}
+
 int node_write(struct fs *fs, struct node n, const char *name, const char *text, size_t len)
 {
     struct err err = {0};
@@ -335,8 +355,10 @@ int node_write(struct fs *fs, struct node n, const char *name, const char *text,
     case ROW_CTL:
         return write_ctl(fs, n, text, len);
     case ROW_DROP:
-        if (!is_workflow_name(name))
-            return draft_put(fs, n.id, text, len);
+        if (!is_workflow_name(name)) {
+            r = draft_put(fs, n.id, text, len);
+            return r == 0 && is_markdown_name(name) ? drop_page(fs, name, text, len) : r;
+        }
         r = engine_drop(fs->engine, name, text, len, &run, &err);
         if (r < 0)
             log_info("drop", "%s: refused: %s", name, err.msg);

@@ -103,6 +103,14 @@ static int check_nothing(const char *value, struct err *err)
     return 0;
 }
 
+static int check_server(const char *value, struct err *err)
+{
+    return !*value || str_starts(value, "http://") || str_starts(value, "https://")
+               ? 0
+               : err_set(err, -EINVAL,
+                         "it is the address of a server, as in http://127.0.0.1:8080, not '%.200s'", value);
+}
+
 static int check_minutes(const char *value, struct err *err)
 {
     uint64_t n;
@@ -137,9 +145,19 @@ static int check_vm(const char *value, struct err *err)
                : err_set(err, -EINVAL, "a machine's label is the name of a label, or `BACKEND[:IMAGE] ...`");
 }
 
+static int check_threshold(const char *value, struct err *err)
+{
+    uint64_t n;
+
+    if (parse_u64(value, &n) == 0 && n >= 1 && n <= 1000)
+        return 0;
+    return err_set(err, -EINVAL, "lesson_threshold is a whole number from 1 to 1000, not '%s'", value);
+}
+
 const struct config_key config_keys[] = {
     {"slots", "", check_slots, "how many jobs run at once (1 to 256)"},
     {"retention_days", "90", check_days, "completed runs are deleted after so many days"},
+    {"lesson_threshold", "3", check_threshold, "how often a failure has to come to be a lesson (1 to 1000)"},
     {"cache_size_mib", "10240", check_cache_size,
      "all caches together; those that were not used for longest are evicted"},
     {"actions_mirror", "https://github.com", check_mirror,
@@ -154,6 +172,8 @@ const struct config_key config_keys[] = {
      "where the HTTP server listens: [ADDRESS:]PORT, the path of a unix socket, or several of them; or off"},
     {"rate_limit", "100", check_rate, "requests a second from one address that the HTTP server answers"},
     {"webhook/secret", NULL, check_hook_secrets, "what POST /webhook is signed with; several, one a line"},
+    {"fcctl/url", NULL, check_server, "the server that machines of the backend fcctl are made on"},
+    {"fcctl/token", NULL, check_nothing, "the token (a JWT) that it is shown"},
     {"disabled/", NULL, check_nothing, "workflows that nothing starts but a drop: NAME.yml, REPO:NAME.yml"},
     {"labels/", NULL, check_label,
      "what `runs-on: LABEL` means: sandbox, bubblewrap or host, with :DIRECTORY for another root, and what "

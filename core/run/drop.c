@@ -4,6 +4,7 @@
 
 #include "engine_internal.h"
 #include "runfs/io.h"
+#include "runfs/markdown.h"
 #include "runfs/str.h"
 #include "worktree.h"
 
@@ -116,6 +117,39 @@ int engine_drop(struct engine *e, const char *name, const char *text, size_t len
     if (r == 0)
         r = drop_checked(e, name, copy, len, w, ret_run, err);
     return r < 0 ? refuse(e, name, r, &complaints, err) : 0;
+}
+
+/* The workflow that a page of Markdown becomes has its name but for the ending. */
+static int drop_made(struct engine *e, const char *name, const char *page, const struct buf *yaml,
+                     int64_t *ret_run, struct err *err)
+{
+    int64_t id = store_find_workflow(e->store, 0, name, false);
+    const struct workflow_row *old = id ? store_get_workflow(e->store, id) : NULL;
+    bool taken = old && !markdown_made(old->source, page);
+
+    workflow_row_unref(old);
+    if (taken)
+        return err_set(err, -EEXIST,
+                       "workflows/%s is there already, and was not made from it: give it another name", name);
+    return engine_drop(e, name, buf_str(yaml), yaml->len, ret_run, err);
+}
+
+int engine_drop_markdown(struct engine *e, const char *page, const char *text, size_t len, int64_t *ret_run,
+                         struct err *err)
+{
+    _buf_ struct buf yaml = BUF_INIT, name = BUF_INIT, none = BUF_INIT;
+    struct err own = {0};
+
+    if (!err)
+        err = &own;
+    buf_addf(&name, "%.*s.yml", (int)(strlen(page) - strlen(".md")), page);
+    int r = markdown_to_workflow(page, text, len, &yaml, err);
+    if (r == 0)
+        r = drop_made(e, buf_str(&name), page, &yaml, ret_run, err);
+    if (r < 0)
+        return refuse(e, page, r, &none, err);
+    (void)store_put_error(e->store, page, NULL, NULL);
+    return 0;
 }
 
 int engine_unregister(struct engine *e, int64_t workflow_id, struct err *err)

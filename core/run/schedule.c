@@ -4,6 +4,7 @@
  */
 #include "engine_internal.h"
 #include "runfs/io.h"
+#include "runfs/knowledge.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
 
@@ -372,6 +373,7 @@ static void complete(struct run *run)
         &(struct log_select){.run_id = run->row.id, .attempt = run->row.attempt, .streams = LOG_OF_RUN});
     (void)run_write_result(run);
     run_put(run);
+    learn_run(run->e->store, &run->row);
     metric_count(&metric_runs, run->row.conclusion);
     metric_time(&metric_run_time, run->row.completed_at - run->row.started_at);
     permit_release(TAKE(run->permit));

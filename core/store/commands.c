@@ -211,6 +211,11 @@ int64_t store_find_known_command(struct store *st, const char *slug)
     return read_int(st, "SELECT id FROM known_commands WHERE slug = ?1", NULL, 0, slug, 0);
 }
 
+int64_t store_find_command_name(struct store *st, const char *name)
+{
+    return read_int(st, "SELECT id FROM known_commands WHERE name = ?1", NULL, 0, name, 0);
+}
+
 ssize_t store_list_known_commands(struct store *st, int64_t after, int64_t *ids, size_t max)
 {
     return list_ids(st, "SELECT id FROM known_commands WHERE id > ?1 ORDER BY id", INTS(after), NULL, ids,

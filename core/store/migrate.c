@@ -165,6 +165,8 @@ static const char *const versions[] = {
     "NULL,"
     "  conclusion TEXT NOT NULL, exit_code INTEGER NOT NULL, why TEXT NOT NULL, started_at INTEGER NOT NULL,"
     "  completed_at INTEGER NOT NULL, log_size INTEGER NOT NULL, source TEXT, UNIQUE (run_id, attempt));",
+    /* 10: runs that departed from their history */
+    "CREATE TABLE anomalies (run_id INTEGER PRIMARY KEY, why TEXT NOT NULL);",
 };
 
 static int user_version(sqlite3 *db)

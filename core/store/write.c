@@ -183,6 +183,7 @@ static const char *const delete_run_sql[] = {
     "DELETE FROM jobs WHERE run_id = ?1",
     "DELETE FROM run_texts WHERE run_id = ?1",
     "DELETE FROM attempts WHERE run_id = ?1",
+    "DELETE FROM anomalies WHERE run_id = ?1",
     "DELETE FROM step_states WHERE run_id = ?1",
     "DELETE FROM runs WHERE id = ?1",
 };

@@ -105,4 +105,47 @@ struct learn_job {
  */
 int learn_step(struct store *st, struct learn_job *job, const struct learn_step *step, struct err *err);
 
+/* --------------------------------------------------------------------------------------------- lessons */
+
+/* What a failure that came often teaches, as a page of Markdown whose links are those of knowledge/lessons/.
+ * -ENOENT */
+int lesson_text(struct store *st, int64_t failure_id, struct buf *ret);
+/* How far to trust what a lesson recommends, 0 to 1: runs of the workflow that succeeded since it was mended,
+ * beside those that failed so again. */
+double lesson_confidence(int64_t good, int64_t bad);
+
+/* ----------------------------------------------------------------------------------------- expectations */
+
+enum { OUTCOMES_MAX = 200 };
+
+/* Probability that the next one succeeds: newer outcomes count more, and few of them less than what is usual
+ * (0 to 1). */
+double predict_success(const struct outcome *newest_first, size_t n, double usual);
+
+/* How long the next success takes: 9 of 10 are to lie between low and high. False: no success is known. */
+struct expected {
+    double low, middle, high; /* milliseconds */
+    size_t n;                 /* of how many */
+};
+bool predict_duration(const struct outcome *outcomes, size_t n, struct expected *ret);
+
+/* Whether it departs from those before it, by outcome or by duration (robustly: medians); appends how, a line
+ * each. */
+bool outcome_is_odd(const struct outcome *it, const struct outcome *before, size_t n, struct buf *ret);
+
+/* Notes a run that has just completed as an anomaly, if it is one. */
+void learn_run(struct store *st, const struct run_row *run);
+
+/* What is to be expected of a workflow (NAME.yml or REPO:NAME.yml) or else of the commands in a line of
+ * shell; appends lines. -ENOENT with words: nothing is known of it. */
+int predict_text(struct store *st, const char *what, struct buf *ret, struct err *err);
+
+/* ------------------------------------------------------------------------------------------- suggestions */
+
+/* Those that the evidence is there for, by ids that stay the same; ascending. */
+ssize_t suggestion_list(struct store *st, int64_t after, int64_t *ids, size_t max);
+int suggestion_name(struct store *st, int64_t id, struct buf *ret); /* "cache-npm-ci.md"; -ENOENT */
+int suggestion_text(struct store *st, int64_t id,
+                    struct buf *ret); /* a page of Markdown; -ENOENT: no evidence for it */
+
 #endif

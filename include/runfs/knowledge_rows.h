@@ -43,6 +43,7 @@ int store_record_commands(struct store *st, const struct command_place *place, c
 const struct known_command_row *store_get_known_command(struct store *st, int64_t id);
 void known_command_row_unref(const struct known_command_row *r);
 int64_t store_find_known_command(struct store *st, const char *slug); /* 0: none */
+int64_t store_find_command_name(struct store *st, const char *name);  /* "cargo test"; 0: none */
 ssize_t store_list_known_commands(struct store *st, int64_t after, int64_t *ids, size_t max);
 
 /* Ids of the commands that follow it, or that it follows. */
@@ -117,6 +118,50 @@ enum failure_link { FAILURE_RUNS, FAILURE_COMMANDS, COMMAND_FAILURES };
 ssize_t store_list_failure_links(struct store *st, enum failure_link link, int64_t id, int64_t after,
                                  int64_t *ids, size_t max);
 bool store_is_failure_link(struct store *st, enum failure_link link, int64_t id, int64_t other);
+
+/* Failures that were met at least so often, and since then, ascending. */
+ssize_t store_list_lessons(struct store *st, int64_t threshold, int64_t seen_since, int64_t after,
+                           int64_t *ids, size_t max);
+/* Where it was met, the most frequent first; 8 at most. */
+struct failure_site {
+    const char *workflow, *job, *step;
+    int number; /* of the step */
+    int64_t count, last_run;
+};
+typedef int failure_site_fn(void *data, const struct failure_site *site);
+int store_each_failure_site(struct store *st, int64_t failure_id, failure_site_fn *fn, void *data);
+/* Of one that was mended: runs of that workflow that succeeded since, the mended one among them, and runs in
+ * which it was met again. */
+void store_since_fix(struct store *st, const struct failure_row *f, int64_t *ret_good, int64_t *ret_bad);
+
+/* How a run or a job went: success or failure (others teach nothing), and how long it took. */
+struct outcome {
+    bool success;
+    int64_t ms;
+};
+/* Of a workflow's runs with a smaller number, the newest first; and of its job of that key in them. */
+size_t store_run_history(struct store *st, int64_t workflow_id, int64_t before, struct outcome *ret,
+                         size_t max);
+size_t store_job_history(struct store *st, int64_t workflow_id, int64_t before, const char *key,
+                         struct outcome *ret, size_t max);
+
+/* Runs that departed from their history, and how. */
+int store_put_anomaly(struct store *st, int64_t run_id, const char *why, struct err *err);
+ssize_t store_list_anomalies(struct store *st, int64_t after, int64_t *ids, size_t max);
+int store_anomaly(struct store *st, int64_t run_id, struct buf *ret); /* -ENOENT */
+
+/* Registered workflows with that command that use no action which caches. */
+int64_t store_uncached_workflows(struct store *st, int64_t command);
+
+/* How `to` went where it came right behind `from`. */
+struct command_pair {
+    int64_t from, to, successes, failures;
+};
+bool store_get_pair(struct store *st,
+                    struct command_pair *p); /* from and to are given; false: there is none */
+/* Those that failed at least three times and half of the times, the worst first; 64 at most. */
+typedef int command_pair_fn(void *data, const struct command_pair *p);
+int store_each_bad_pair(struct store *st, command_pair_fn *fn, void *data);
 
 struct knowledge_stats {
     int64_t commands, runs, successes, failures, edges, patterns;

@@ -71,6 +71,10 @@ void engine_free(struct engine *e);
  */
 int engine_drop(struct engine *e, const char *name, const char *text, size_t len, int64_t *ret_run,
                 struct err *err);
+/* A page of Markdown (runfs/markdown.h), PAGE.md: dropped as the workflow that it makes, PAGE.yml.
+ * errors/PAGE.md says what is wrong with it. -EEXIST: there is a PAGE.yml that was not made from it. */
+int engine_drop_markdown(struct engine *e, const char *page, const char *text, size_t len, int64_t *ret_run,
+                         struct err *err);
 int engine_unregister(struct engine *e, int64_t workflow_id, struct err *err);
 
 /* repos/NAME: links the checkout at path, registers its .github/workflows; runs nothing. */

@@ -1,0 +1,138 @@
+/*
+ * Lessons: a failure that came often enough, told in words, with its evidence. They are made when they are
+ * read, from what was counted as it came; so they are never out of date.
+ */
+#include "knowledge_internal.h"
+#include "runfs/io.h"
+#include "runfs/knowledge.h"
+#include "runfs/str.h"
+
+enum { RUNS_SHOWN = 5 };
+
+double lesson_confidence(int64_t good, int64_t bad)
+{
+    return (double)(good + 1) / (double)(good + bad + 2); /* Laplace: nothing known is one half */
+}
+
+/* As a block of code: nothing in it is Markdown. */
+static void add_block(struct buf *b, const char *text)
+{
+    for (const char *line = text; *line;) {
+        size_t len = strcspn(line, "\n");
+        buf_addf(b, "    %.*s\n", (int)len, line);
+        line += len + (line[len] == '\n');
+    }
+}
+
+/* A word or more within a line. */
+static void add_code(struct buf *b, const char *text)
+{
+    const char *fence = strchr(text, '`') ? "``" : "`";
+
+    buf_addf(b, "%s%s%.*s%s%s", fence, fence[1] ? " " : "", (int)strcspn(text, "\n"), text,
+             fence[1] ? " " : "", fence);
+}
+
+static int add_site(void *data, const struct failure_site *site)
+{
+    struct buf *b = data;
+
+    buf_adds(b, "- ");
+    add_code(b, site->workflow);
+    buf_adds(b, ", job ");
+    add_code(b, site->job);
+    buf_addf(b, ", step %d ", site->number);
+    add_code(b, site->step);
+    buf_addf(b, ": %lld time%s, last in [run %lld](../../runs/%lld)\n", (long long)site->count,
+             site->count == 1 ? "" : "s", (long long)site->last_run, (long long)site->last_run);
+    return 0;
+}
+
+static void add_commands(struct store *st, const struct failure_row *f, struct buf *b)
+{
+    int64_t ids[RUNS_SHOWN];
+    ssize_t n = store_list_failure_links(st, FAILURE_COMMANDS, f->id, 0, ids, ARRAY_LEN(ids));
+
+    for (ssize_t i = 0; i < n; i++) {
+        const struct known_command_row *c = store_get_known_command(st, ids[i]);
+        if (c) {
+            buf_adds(b, "- in ");
+            add_code(b, c->name);
+            buf_addf(b, ", which fails %lld of %lld times ([its page](../commands/%s))\n",
+                     (long long)c->failures, (long long)(c->successes + c->failures), c->slug);
+        }
+        known_command_row_unref(c);
+    }
+}
+
+static void recommend(struct store *st, const struct failure_row *f, struct buf *b)
+{
+    const struct run_row *run = f->fixed_run_id ? store_get_run(st, f->fixed_run_id) : NULL;
+    int64_t good, bad;
+
+    buf_adds(b, "\n## What to do\n\n");
+    if (!f->fixed_run_id) {
+        buf_adds(b, "It was never mended so far: no run succeeded where it had failed.\n");
+        return;
+    }
+    store_since_fix(st, f, &good, &bad);
+    if (*f->fix) {
+        buf_adds(b, "It went away when this was different");
+    } else {
+        buf_adds(b, "Nothing that is known was different when it went away: it comes and goes by itself, or "
+                    "by what lies "
+                    "outside of the workflow. Run it again, and let the step try more than once");
+    }
+    if (run)
+        buf_addf(b, " ([run %lld](../../runs/%lld))", (long long)run->id, (long long)run->id);
+    buf_adds(b, *f->fix ? ":\n\n" : ".\n");
+    add_block(b, f->fix);
+    buf_addf(b, "\nconfidence: %.2f (since then %lld run%s succeeded, and it came %s)\n",
+             lesson_confidence(good, bad), (long long)good, good == 1 ? "" : "s",
+             bad ? "again" : "never again");
+    run_row_unref(run);
+}
+
+static void add_evidence(struct store *st, const struct failure_row *f, struct buf *b)
+{
+    int64_t ids[64], newest[RUNS_SHOWN] = {0}, after = 0;
+    ssize_t n;
+    size_t all = 0;
+
+    while ((n = store_list_failure_links(st, FAILURE_RUNS, f->id, after, ids, ARRAY_LEN(ids))) > 0) {
+        for (ssize_t i = 0; i < n; i++)
+            newest[all++ % RUNS_SHOWN] = ids[i];
+        after = ids[n - 1];
+    }
+    buf_addf(b, "\n## Evidence\n\n- [the failure](../failures/%s), met %lld times from ", f->slug,
+             (long long)f->count);
+    buf_add_time(b, f->first_seen);
+    buf_adds(b, " to ");
+    buf_add_time(b, f->last_seen);
+    buf_adds(b, "\n- the newest runs that it hit:");
+    for (size_t i = 0; i < RUNS_SHOWN && i < all; i++) {
+        int64_t run = newest[(all - 1 - i) % RUNS_SHOWN];
+        buf_addf(b, " [%lld](../../runs/%lld)", (long long)run, (long long)run);
+    }
+    buf_adds(b, all ? "\n" : " none is kept\n");
+}
+
+int lesson_text(struct store *st, int64_t failure_id, struct buf *ret)
+{
+    const struct failure_row *f = store_get_failure(st, failure_id);
+
+    if (!f)
+        return -ENOENT;
+    buf_adds(ret, "# ");
+    add_code(ret, f->signature);
+    buf_addf(ret, "\n\n## What happens\n\n%lld steps failed with it. As it was printed last:\n\n",
+             (long long)f->count);
+    add_block(ret, f->line);
+    buf_adds(ret, "\n## Where\n\n");
+    int r = store_each_failure_site(st, f->id, add_site, ret);
+    add_commands(st, f, ret);
+    recommend(st, f, ret);
+    add_evidence(st, f, ret);
+    failure_row_unref(f);
+    return r < 0 ? r : buf_ok(ret) ? 0 : -ENOMEM;
+}
