@@ -465,6 +465,7 @@ const struct name_class class_config = {find_config, next_config, name_config};
 SETTING_FAMILY(labels, "labels/")
 SETTING_FAMILY(disabled, "disabled/")
 SETTING_FAMILY(webhook, "webhook/")
+SETTING_FAMILY(fcctl, "fcctl/")
 
 static int64_t find_secret(struct fs *fs, int64_t up, const char *name)
 {

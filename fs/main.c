@@ -21,6 +21,7 @@ static const struct {
     {"mount", cmd_mount, "mount the runner at a directory"},
     {"umount", cmd_umount, "unmount it and wait until its daemon has ended"},
     {"token", cmd_token, "make, list and revoke tokens for the HTTP server"},
+    {"fcctl-serve", cmd_fcctl_serve, "offer fcctl-web's API over machines of runfs"},
     {"gh-setup", cmd_gh_setup, "print what makes gh speak to a mounted runner"},
     {"run", cmd_run, "run one workflow, with a live log and its exit code"},
     {"sh", cmd_sh, "a shell in a machine that is held after its job"},
@@ -35,7 +36,7 @@ static void usage(FILE *to)
 {
     fputs("usage: runfs SUBCOMMAND [ARGUMENT...]\n\n", to);
     for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
-        fprintf(to, "  %-8s %s\n", subcommands[i].name, subcommands[i].help);
+        fprintf(to, "  %-11s %s\n", subcommands[i].name, subcommands[i].help);
     fputs("\n`runfs SUBCOMMAND -h` says more. Start with: runfs mount ~/ci\n", to);
 }
 

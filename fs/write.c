@@ -227,6 +227,7 @@ static int row_setting(int row, enum setting_kind *ret_kind, const char **ret_ke
                : tree[row].class == &class_vm_labels ? "vms/"
                : tree[row].class == &class_disabled  ? "disabled/"
                : tree[row].class == &class_webhook   ? "webhook/"
+               : tree[row].class == &class_fcctl     ? "fcctl/"
                                                      : "";
     if (tree[row].owner == OWN_CONFIG)
         *ret_kind = SETTING_CONFIG;

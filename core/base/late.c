@@ -7,6 +7,7 @@
 #include "runfs/late_archive.h"
 #include "runfs/late_cmark.h"
 #include "runfs/late_crypto.h"
+#include "runfs/late_curl.h"
 #include "runfs/late_jwt.h"
 #include "runfs/late_microhttpd.h"
 #include "runfs/str.h"
@@ -42,5 +43,6 @@ static void load(const char *library, const char *const *names, size_t n, void *
 LATE(archive, LATE_ARCHIVE, LATE_ARCHIVE_SO)
 LATE(cmark, LATE_CMARK, LATE_CMARK_SO)
 LATE(crypto, LATE_CRYPTO, LATE_CRYPTO_SO)
+LATE(curl, LATE_CURL, LATE_CURL_SO)
 LATE(jwt, LATE_JWT, LATE_JWT_SO)
 LATE(microhttpd, LATE_MICROHTTPD, LATE_MICROHTTPD_SO)

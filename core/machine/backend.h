@@ -16,9 +16,10 @@ struct machine_ops {
     bool isolates;  /* its steps cannot reach this host's files and processes */
     bool elsewhere; /* its processes are not of this host's kernel: no control groups, pidfds, networks of it
                      */
-    bool layered;   /* its machines stand on m->chain, so they can have snapshots */
-    bool one_kill;  /* its process is process 1 in it: with that the kernel ends all others */
-    bool images;    /* a label may name one, as `NAME:IMAGE` */
+    bool remote; /* of another host: whether it works may change at any time, so acquire says what does not */
+    bool layered;  /* its machines stand on m->chain, so they can have snapshots */
+    bool one_kill; /* its process is process 1 in it: with that the kernel ends all others */
+    bool images;   /* a label may name one, as `NAME:IMAGE` */
 
     /*
      * Fills paths, client and, if it has use for it, own. m->dir is a name only: what a backend wants there
@@ -36,7 +37,7 @@ struct machine_ops {
     /* After a machine of it worked (why is NULL) or failed: words for a person. */
     void (*explain)(const struct machines *ms, const struct err *why, char *words, size_t size);
 };
-extern const struct machine_ops machine_sandbox, machine_bubblewrap, machine_host;
+extern const struct machine_ops machine_sandbox, machine_bubblewrap, machine_fcctl, machine_host;
 
 /* All of them, best first; NULL at the end. */
 enum { BACKENDS_MAX = 12 };

@@ -2,8 +2,8 @@
 #include "core/machine/machine_internal.h"
 #include "runfs/str.h"
 
-const struct machine_ops *const machine_backends[] = {&machine_sandbox, &machine_bubblewrap, &machine_host,
-                                                      NULL};
+const struct machine_ops *const machine_backends[] = {&machine_sandbox, &machine_bubblewrap, &machine_fcctl,
+                                                      &machine_host, NULL};
 
 const struct machine_ops *backend_find(const char *name, size_t len)
 {
@@ -62,7 +62,8 @@ int choose_backend(struct machines *ms, const char *name, struct machine *m, str
         return err_set(err, -EINVAL, "there is no backend '%s' (there are %s)", name, buf_str(&names));
     }
     m->ops = machine_backends[i];
-    if (m->ops == &machine_host) /* what cannot isolate always works, or says itself what does not */
+    /* What cannot isolate always works, or says itself what does not. */
+    if (m->ops == &machine_host || m->ops->remote)
         return 0;
     const struct machine_probe *p = probe_backend(ms, i);
     if (!p->works && m->ops == &machine_sandbox)

@@ -3,6 +3,7 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "http_internal.h"
@@ -25,6 +26,7 @@ struct http_server {
     char *socket_path; /* owned; NULL: TCP */
     void *data;
     uint16_t port;
+    unsigned idle_seconds;
 };
 
 /* ------------------------------------------------------------------------------------------------ routes */
@@ -208,6 +210,15 @@ struct http_peer http_peer(const struct http_request *r)
     return peer;
 }
 
+bool http_gone(const struct http_request *r)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct pollfd p = {.fd = info ? info->connect_fd : -1, .events = POLLRDHUP};
+
+    return poll(&p, 1, 0) > 0;
+}
+
 int64_t http_length(struct http_request *r)
 {
     const char *text = http_header(r, "Content-Length");
@@ -365,7 +376,10 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *c, const ch
         *len = 0;
         return more ? MHD_YES : MHD_NO;
     }
+    /* Its time in a handler is no silence of a peer: the count of that begins anew. */
+    (void)MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
     finish(r);
+    (void)MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, r->server->idle_seconds);
     if (!r->response)
         return MHD_NO; /* no memory for any reply */
     enum MHD_Result queued = MHD_queue_response(c, r->status, r->response);
@@ -426,14 +440,14 @@ int http_start(const struct http_opts *opts, struct http_server **ret, struct er
     }
     s->prefix = opts->prefix ? strdup(opts->prefix) : NULL;
     s->socket_path = *opts->address == '/' ? strdup(opts->address) : NULL;
+    s->idle_seconds = opts->idle_seconds ? opts->idle_seconds : 120u;
     s->port = s->socket_path ? 0 : port_of(fd);
     s->daemon = MHD_start_daemon(
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ERROR_LOG,
         s->port, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_NOTIFY_COMPLETED, on_ended, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-        opts->max_connections ? opts->max_connections : 128u, MHD_OPTION_CONNECTION_TIMEOUT,
-        opts->idle_seconds ? opts->idle_seconds : 120u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)HEADER_MAX, MHD_OPTION_END);
+        opts->max_connections ? opts->max_connections : 128u, MHD_OPTION_CONNECTION_TIMEOUT, s->idle_seconds,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MAX, MHD_OPTION_END);
     if (!s->daemon) {
         int code = errno ? -errno : -EIO;
         http_stop(s);

@@ -103,6 +103,14 @@ static int check_nothing(const char *value, struct err *err)
     return 0;
 }
 
+static int check_server(const char *value, struct err *err)
+{
+    return !*value || str_starts(value, "http://") || str_starts(value, "https://")
+               ? 0
+               : err_set(err, -EINVAL,
+                         "it is the address of a server, as in http://127.0.0.1:8080, not '%.200s'", value);
+}
+
 static int check_minutes(const char *value, struct err *err)
 {
     uint64_t n;
@@ -164,6 +172,8 @@ const struct config_key config_keys[] = {
      "where the HTTP server listens: [ADDRESS:]PORT, the path of a unix socket, or several of them; or off"},
     {"rate_limit", "100", check_rate, "requests a second from one address that the HTTP server answers"},
     {"webhook/secret", NULL, check_hook_secrets, "what POST /webhook is signed with; several, one a line"},
+    {"fcctl/url", NULL, check_server, "the server that machines of the backend fcctl are made on"},
+    {"fcctl/token", NULL, check_nothing, "the token (a JWT) that it is shown"},
     {"disabled/", NULL, check_nothing, "workflows that nothing starts but a drop: NAME.yml, REPO:NAME.yml"},
     {"labels/", NULL, check_label,
      "what `runs-on: LABEL` means: sandbox, bubblewrap or host, with :DIRECTORY for another root, and what "

@@ -73,6 +73,8 @@ struct http_peer {
     bool is_unix;
 };
 struct http_peer http_peer(const struct http_request *r);
+bool http_gone(
+    const struct http_request *r); /* who asks has closed its end. Any thread, while a handler runs */
 unsigned http_status(const struct http_request *r); /* of the reply */
 int64_t http_age_ns(const struct http_request *r);
 /* Who it is by the rules of `admit`; 0 at first. */

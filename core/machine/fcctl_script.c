@@ -1,0 +1,165 @@
+/* What is done in a machine of fcctl-web's: scripts, and what is carried in them and in what they print. */
+#include <sodium.h>
+
+#include "core/machine/fcctl.h"
+#include "runfs/io.h"
+#include "runfs/str.h"
+
+enum { STEP_S = 120 };
+
+/* What is no UTF-8, which JSON has to be. */
+static void add_escaped(struct buf *b, const char *s)
+{
+    buf_adds(b, "$'");
+    for (; *s; s++)
+        buf_addf(b, "\\%03o", (unsigned char)*s);
+    buf_addc(b, '\'');
+}
+
+void buf_add_quoted(struct buf *b, const char *s)
+{
+    if (!utf8_valid(s, strlen(s))) {
+        add_escaped(b, s);
+        return;
+    }
+    buf_addc(b, '\'');
+    for (const char *quote; (quote = strchr(s, '\'')); s = quote + 1) {
+        buf_add(b, s, (size_t)(quote - s));
+        buf_adds(b, "'\\''");
+    }
+    buf_adds(b, s);
+    buf_addc(b, '\'');
+}
+
+int buf_add_unbase64(struct buf *b, const char *text, size_t len)
+{
+    size_t max = len / 4 * 3 + 3, got = 0;
+    char *to = buf_reserve(b, max);
+
+    if (!to)
+        return -ENOMEM;
+    if (sodium_base642bin((unsigned char *)to, max, text, len, "\r\n", &got, NULL,
+                          sodium_base64_VARIANT_ORIGINAL) != 0)
+        return -EPROTO;
+    b->len += got;
+    b->ptr[b->len] = '\0';
+    return 0;
+}
+
+void fcctl_result_release(struct fcctl_result *r)
+{
+    json_decref(r->answer);
+    *r = (struct fcctl_result){0};
+}
+
+static const char *text_of(const json_t *answer, const char *name, size_t *ret_len)
+{
+    json_t *text = json_object_get(answer, name);
+
+    *ret_len = json_string_length(text);
+    return json_is_string(text) ? json_string_value(text) : "";
+}
+
+int fcctl_script(struct fcctl_vm *t, const char *script, int64_t seconds, struct fcctl_result *ret,
+                 struct err *err)
+{
+    json_t *body =
+        json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "agent_id", t->session, "language", "bash", "code",
+                  script, "vm_id", t->id, "timeout_seconds", (json_int_t)seconds, "working_dir", "/");
+    _json_ json_t *answer = NULL;
+    int r = body ? fcctl_call(t->ms, t, "POST", "/api/llm/execute", body, (int)(seconds + 30) * 1000, &answer,
+                              NULL, err)
+                 : err_set(err, -EINVAL, "a script for fcctl-web's API has to be UTF-8");
+
+    if (r < 0)
+        return r;
+    if (!json_is_integer(json_object_get(answer, "exit_code")))
+        return err_set(err, -EREMOTEIO, "POST /api/llm/execute: the server's answer has no `exit_code`");
+    struct fcctl_result result = {.exit_code = (int)json_integer_value(json_object_get(answer, "exit_code")),
+                                  .why = json_string_value(json_object_get(answer, "error"))};
+    result.out = text_of(answer, "stdout", &result.out_len);
+    result.errors = text_of(answer, "stderr", &result.errors_len);
+    result.answer = TAKE(answer);
+    *ret = result;
+    return 0;
+}
+
+int fcctl_step(struct fcctl_vm *t, const char *script, struct fcctl_result *ret, struct err *err)
+{
+    struct fcctl_result result = {0};
+    int r = fcctl_script(t, script, STEP_S, &result, err);
+
+    if (r < 0)
+        return r;
+    if (result.exit_code != 0) {
+        const char *words = result.errors_len || !result.why ? result.errors : result.why;
+        r = err_set(err, -EIO, "%.*s", (int)strcspn(words, "\n"), *words ? words : "a command failed there");
+        fcctl_result_release(&result);
+        return r;
+    }
+    *ret = result;
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------- trees */
+
+#define TREE "/tmp/.runfs-tree"
+
+int fcctl_put_part(struct fcctl_vm *t, const struct buf *part, bool first, struct err *err)
+{
+    _buf_ struct buf script = BUF_INIT;
+    struct fcctl_result result = {0};
+
+    buf_addf(&script, "umask 077; base64 -d %s" TREE " <<'END'\n", first ? ">" : ">>");
+    buf_add_base64(&script, part->ptr, part->len);
+    buf_adds(&script, "\nEND\n");
+    int r = buf_ok(&script) ? fcctl_step(t, script.ptr, &result, err) : err_errno(err, -ENOMEM, "tree");
+    fcctl_result_release(&result);
+    return r;
+}
+
+int fcctl_put_end(struct fcctl_vm *t, const char *dir, struct err *err)
+{
+    _buf_ struct buf script = BUF_INIT;
+    struct fcctl_result result = {0};
+
+    buf_adds(&script, "set -e; d=");
+    buf_add_quoted(&script, dir);
+    buf_adds(&script, "; mkdir -p -- \"$d\"; tar -x -p --no-same-owner -C \"$d\" -f " TREE "; rm -f " TREE);
+    int r = buf_ok(&script) ? fcctl_step(t, script.ptr, &result, err) : err_errno(err, -ENOMEM, "tree");
+    fcctl_result_release(&result);
+    return r;
+}
+
+int fcctl_get_begin(struct fcctl_vm *t, const char *dir, uint64_t *ret_size, struct err *err)
+{
+    _buf_ struct buf script = BUF_INIT;
+    struct fcctl_result result = {0};
+    char digits[24] = "";
+
+    buf_adds(&script, "set -e; umask 077; tar -c -C ");
+    buf_add_quoted(&script, dir);
+    buf_adds(&script, " -f " TREE " .; stat -c %s " TREE);
+    int r = buf_ok(&script) ? fcctl_step(t, script.ptr, &result, err) : err_errno(err, -ENOMEM, "tree");
+    if (r == 0) {
+        snprintf(digits, sizeof(digits), "%.*s", (int)strcspn(result.out, "\n"), result.out);
+        if (parse_u64(digits, ret_size) < 0)
+            r = err_set(err, -EPROTO, "the size of %s is no number", dir);
+    }
+    fcctl_result_release(&result);
+    return r;
+}
+
+int fcctl_get_part(struct fcctl_vm *t, uint64_t at, struct buf *ret, struct err *err)
+{
+    _buf_ struct buf script = BUF_INIT;
+    struct fcctl_result result = {0};
+
+    buf_addf(&script, "tail -c +%llu " TREE " | head -c %d | base64 -w0", (unsigned long long)at + 1,
+             FCCTL_PART);
+    int r = buf_ok(&script) ? fcctl_step(t, script.ptr, &result, err) : err_errno(err, -ENOMEM, "tree");
+    if (r == 0 && (r = buf_add_unbase64(ret, result.out, result.out_len)) < 0)
+        err_errno(err, r, "what came of a tree is broken");
+    fcctl_result_release(&result);
+    return r;
+}

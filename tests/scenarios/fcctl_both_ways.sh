@@ -1,0 +1,149 @@
+# fcctl-web's API from both sides: `runfs fcctl-serve` offers it, and jobs of a label `fcctl` run on such a server. As the
+# original's client would, curl makes a machine, runs scripts in it, goes back to a snapshot and removes it.
+. "$(dirname "$0")/lib.sh"
+need curl
+need jq
+rf_mount
+need_sandbox
+
+serve() { # [OPTION...]: sets server, url
+    "$RUNFS" fcctl-serve --listen 127.0.0.1:0 --key "$T/key" "$@" >"$T/serving" 2>"$T/serve.err" &
+    server=$!
+    children+=("$server")
+    rf_wait 20 grep -q listening "$T/serving"
+    url=$(sed -n 's/^listening on //p' "$T/serving")
+}
+stop_server() { kill "$server" && wait "$server" || fail "the server ended with $?"; }
+token() { "$RUNFS" fcctl-serve --token --key "$T/key" --seconds "${1:-600}"; }
+ask() { # METHOD PATH [BODY]: prints the status; what was said is in $T/body
+    curl -s -o "$T/body" -w '%{http_code}' -X "$1" -H "Authorization: Bearer $token" -H 'Content-Type: application/json' \
+        ${3+-d "$3"} "$url$2"
+}
+said() { jq -r "$1" "$T/body"; }
+execute() { ask POST /api/llm/execute "$(jq -n --arg id "$id" --arg code "$1" --argjson seconds "${2:-20}" \
+    '{agent_id: "workflow-executor-1", language: "bash", code: $code, vm_id: $id, timeout_seconds: $seconds}')"; }
+running() { [ "$(ask GET "/api/vms/$id")" = 200 ] && [ "$(said .status)" = running ]; }
+
+# what it is told at the start
+exits 2 "$RUNFS" fcctl-serve --machines 0
+exits 1 "$RUNFS" fcctl-serve --key "$T/key" --label nonsense
+contains 'a label that is none' "$(cat "$T/err")" "not to 'nonsense'"
+equal 'the mode of its key' 600 "$(stat -c %a "$T/key")"
+chmod 644 "$T/key"
+exits 1 "$RUNFS" fcctl-serve --key "$T/key" --token
+chmod 600 "$T/key"
+
+# the API
+serve --machines 2
+token=$(token)
+equal health 200 "$(curl -s -o "$T/body" -w '%{http_code}' "$url/health")"
+equal 'no token' 401 "$(curl -s -o "$T/body" -w '%{http_code}' "$url/api/vms")"
+good=$token token=${token%?????}AAAAA
+equal 'a forged one' 401 "$(ask GET /api/vms)"
+token=$(printf '{"alg":"none"}' | base64 -w0 | tr -d =).$(printf '{"exp":9999999999}' | base64 -w0 | tr -d =).
+equal 'one that nobody signed' 401 "$(ask GET /api/vms)"
+token=$good
+equal 'no JSON' 400 "$(ask POST /api/vms '{')"
+equal 'made' 201 "$(ask POST /api/vms '{"vm_type": "bionic-test"}')"
+id=$(said .id)
+rf_wait 20 running
+equal 'a script' 200 "$(execute 'echo out; echo err >&2; pwd >f; exit 3')"
+equal 'what came of it' '3 out err' "$(said '"\(.exit_code) \(.stdout)\(.stderr)"' | xargs)"
+equal 'a snapshot' 201 "$(ask POST "/api/vms/$id/snapshots" '{"name": "before", "description": "of a step"}')"
+snapshot=$(said .snapshot_id)
+execute 'rm f' >/dev/null
+equal 'back to it' 200 "$(ask POST "/api/vms/$id/rollback/$snapshot")"
+execute 'cat f' >/dev/null
+equal 'its file' 0 "$(said .exit_code)"
+equal 'no such snapshot' 404 "$(ask POST "/api/vms/$id/rollback/snap-99")"
+execute 'sleep 100' 1 >/dev/null
+contains 'its time' "$(said .error)" timeout_seconds
+equal 'bytes that are no UTF-8' 'a�b' "$(execute "printf 'a\\377b'" >/dev/null; said .stdout)"
+equal 'a time that is none' 400 "$(execute true 0)"
+ask POST /api/vms '{}' >/dev/null
+equal 'more than it may have' 503 "$(ask POST /api/vms '{}')"
+# who goes away leaves nothing running
+curl -s -m 1 -H "Authorization: Bearer $token" "$url/api/llm/execute" \
+    -d "{\"vm_id\":\"$id\",\"code\":\"sleep 1234567\"}" >/dev/null || :
+execute true >/dev/null
+equal 'the next command runs' 0 "$(said .exit_code)"
+refused pgrep -f 'sleep 1234567'
+equal 'removed' 200 "$(ask DELETE "/api/vms/$id")"
+equal 'removed twice' 404 "$(ask DELETE "/api/vms/$id")"
+equal 'a script for nobody' 404 "$(execute true)"
+stop_server
+if compgen -G "$T/runfs-fcctl-*" >/dev/null; then fail 'its state is left'; fi
+
+# its machines as ours
+serve
+echo "$url" >"$M/config/fcctl/url"
+token >"$M/config/fcctl/token"
+refused cat "$M/config/fcctl/token"
+refused sh -c "echo nowhere >'$M/config/fcctl/url'"
+echo fcctl:bionic-test >"$M/config/labels/far"
+refused sh -c "echo 'fcctl memory=1G' >'$M/config/labels/other'"
+cat >"$T/far.yml" <<'END'
+on: push
+jobs:
+  a:
+    runs-on: far
+    env: { WORD: "it's here" }
+    steps:
+      - id: one
+        run: |
+          echo "$WORD"; echo oops >&2
+          echo "K=v 1" >>"$GITHUB_ENV"; echo o=out >>"$GITHUB_OUTPUT"; echo '# done' >>"$GITHUB_STEP_SUMMARY"
+      - run: echo "$K ${{ steps.one.outputs.o }}"; head -c 100000 /dev/zero | tr '\0' x
+      - run: kill -9 $$
+      - if: always()
+        shell: sh
+        run: echo after
+END
+n=$(rf_drop "$T/far.yml")
+job=$M/runs/$n/jobs/a
+file_is "$job/conclusion" failure
+equal 'of the first' "it's here" "$(step_out "$n" a 01)"
+equal 'its errors' oops "$(cat "$job"/steps/01-*/stderr)"
+equal 'its summary' '# done' "$(cat "$job"/steps/01-*/summary.md)"
+equal 'of the second' 'v 1 out' "$(step_out "$n" a 02 | sed -n 1p)"
+equal 'all of it' 100008 "$(step_out "$n" a 02 | wc -c)"
+equal 'of a killed one' 137 "$(cat "$job"/steps/03-*/exit_code)"
+equal 'of the last' after "$(step_out "$n" a 04)"
+vms() { curl -s -H "Authorization: Bearer $(token)" "$url/api/vms" | jq -r '.vms | length'; }
+none_left() { [ "$(vms)" = 0 ]; }
+rf_wait 20 none_left
+
+# cancelled, and late
+printf 'on: push\njobs: {a: {runs-on: far, steps: [{run: sleep 7654321}, {if: always(), run: echo still}]}}\n' >"$T/long.yml"
+n=$(rf_start "$T/long.yml")
+rf_wait 20 pgrep -f 'sleep 7654321'
+file_is "$M/runs/$n/jobs/a/vm/backend" fcctl
+echo cancel >"$M/runs/$n/ctl"
+ended "$n"
+file_is "$M/runs/$n/conclusion" cancelled
+equal 'what always runs' still "$(step_out "$n" a 02)"
+refused pgrep -f 'sleep 7654321'
+rf_wait 20 none_left
+
+# the server dies in the middle of a step
+n=$(rf_start "$T/long.yml")
+rf_wait 20 pgrep -f 'sleep 7654321'
+kill -KILL "$server"
+ended "$n"
+file_is "$M/runs/$n/conclusion" failure
+contains 'why' "$(cat "$M/runs/$n/log")" 'POST '
+n=$(rf_drop "$T/far.yml")
+file_is "$M/runs/$n/conclusion" failure
+contains 'nobody there' "$(cat "$M/runs/$n/log")" "connect to"
+
+# tokens: one that has expired is told before anything is asked; one that the server does not take by its own words
+serve
+echo "$url" >"$M/config/fcctl/url"
+token 1 >"$M/config/fcctl/token"
+pause 1.1
+n=$(rf_drop "$T/far.yml")
+contains 'expired' "$(cat "$M/runs/$n/log")" 'the token expired at 20'
+"$RUNFS" fcctl-serve --token --key "$T/another-key" >"$M/config/fcctl/token"
+n=$(rf_drop "$T/far.yml")
+contains 'of another key' "$(cat "$M/runs/$n/log")" '401: the token is none of this server'
+stop_server
