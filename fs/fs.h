@@ -150,6 +150,7 @@ show_fn show_step_status, show_step_outcome, show_step_conclusion, show_step_exi
 show_fn show_failure_signature, show_failure_line, show_failure_count, show_failure_first, show_failure_last,
     show_failure_fix, link_failure_fixed, link_near_failure, link_failure_command, link_failure_run,
     link_step_failure;
+show_fn show_knowledge_dot, show_knowledge_json, show_knowledge_svg, show_command_dot;
 show_fn show_suggestion, show_run_eta, show_job_eta, show_run_anomaly, link_anomaly;
 show_fn show_lesson, link_failure_lesson, link_command_lesson;
 show_fn show_knowledge_stats, show_command_name, show_command_runs, show_command_successes,

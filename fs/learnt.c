@@ -230,3 +230,28 @@ int show_suggestion(struct fs *fs, int64_t id, struct buf *ret)
 {
     return suggestion_text(fs->store, id, ret);
 }
+
+/* ------------------------------------------------------------------------------------------------- graph */
+
+int show_knowledge_dot(struct fs *fs, int64_t id, struct buf *ret)
+{
+    (void)id;
+    return knowledge_graph_dot(fs->store, 0, ret);
+}
+
+int show_knowledge_json(struct fs *fs, int64_t id, struct buf *ret)
+{
+    (void)id;
+    return knowledge_graph_json(fs->store, 0, ret);
+}
+
+int show_knowledge_svg(struct fs *fs, int64_t id, struct buf *ret)
+{
+    (void)id;
+    return knowledge_graph_svg(fs->store, ret);
+}
+
+int show_command_dot(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return knowledge_graph_dot(fs->store, id, ret);
+}

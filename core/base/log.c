@@ -64,9 +64,9 @@ static void exchange_when_full(void)
     int fd = atomic_load(&log_fd);
     struct stat st;
 
-    if (fd == 2 || fstat(fd, &st) < 0 || pthread_mutex_trylock(&file.lock) != 0)
+    if (fd == 2 || pthread_mutex_trylock(&file.lock) != 0)
         return;
-    if (file.path && st.st_size >= file.max && rename(file.path, file.former) == 0) {
+    if (file.path && fstat(fd, &st) == 0 && st.st_size >= file.max && rename(file.path, file.former) == 0) {
         _close_ int fresh = open_file(file.path);
         if (fresh < 0) /* the old one goes on growing: better than lines lost */
             (void)!rename(file.former, file.path);

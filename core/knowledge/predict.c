@@ -52,9 +52,9 @@ static void by_logarithms(const double *ms, size_t n, struct expected *ret)
         mean += log(ms[i]) / (double)n;
     for (size_t i = 0; i < n; i++)
         square += (log(ms[i]) - mean) * (log(ms[i]) - mean);
-    /* one duration says nothing of how they spread: between a third and three times of it */
-    double reach =
-        n == 1 ? log(3) : student(n - 1) * sqrt(square / (double)(n - 1)) * sqrt(1 + 1 / (double)n);
+    /* one or two durations say little of how they spread: from a third to three times of them */
+    double reach = n < 3 ? log(3) + sqrt(square / 2)
+                         : student(n - 1) * sqrt(square / (double)(n - 1)) * sqrt(1 + 1 / (double)n);
     *ret = (struct expected){exp(mean - reach), exp(mean), exp(mean + reach), n};
 }
 

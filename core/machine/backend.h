@@ -29,6 +29,13 @@ struct machine_ops {
     int (*acquire)(struct machines *ms, const struct machine_spec *spec, struct machine *m, struct err *err);
     /* Ends what own stands for and frees it. The client is closed by then. May be NULL. */
     void (*end)(struct machine *m);
+    /*
+     * Snapshots that the backend takes itself, not as layers, of a machine in which nothing runs. What is
+     * written to ret_handle is kept with the snapshot and given to rollback, which is of the same machine. A
+     * machine that is lost on the way is said by -ECONNRESET. Both or neither.
+     */
+    int (*snapshot)(struct machine *m, const char *name, struct buf *ret_handle, struct err *err);
+    int (*rollback)(struct machine *m, const char *handle, struct err *err);
     /* Checks what a label says of it beyond the syntax: image, network, limits. May be NULL. */
     int (*check_label)(const struct machine_label *l, struct err *err);
     /* Whether it works here, in less than a second, with words on what is missing. NULL: a machine is made

@@ -17,7 +17,8 @@
 static const char default_url[] = "http://127.0.0.1:8080";
 
 enum {
-    ANSWER_MS = 30000,  /* of requests that run nothing */
+    ANSWER_MS = 30000, /* of requests that run nothing */
+    SNAPSHOT_MS = 120000,
     READY_S = 120,      /* until a machine runs */
     POLL_FIRST_MS = 20, /* how often it is looked at: each time */
     POLL_MAX_MS = 2000, /* half as long again, up to this */
@@ -313,6 +314,36 @@ static void fcctl_end(struct machine *m)
     free(t);
 }
 
+/* --------------------------------------------------------------------------------------------- snapshots */
+
+static int fcctl_snapshot(struct machine *m, const char *name, struct buf *ret_handle, struct err *err)
+{
+    struct fcctl_vm *t = m->own;
+    _json_ json_t *answer = NULL;
+    char path[FCCTL_ID_MAX + 32];
+
+    snprintf(path, sizeof(path), "/api/vms/%s/snapshots", t->id);
+    int r = fcctl_call(t->ms, NULL, "POST", path,
+                       json_pack("{s:s, s:s}", "name", name, "description", "taken by runfs"), SNAPSHOT_MS,
+                       &answer, NULL, err);
+    const char *id = json_string_value(json_object_get(answer, "snapshot_id"));
+    if (r == 0 && !good_id(id))
+        return err_set(err, -EREMOTEIO, "POST %s: the answer has no `snapshot_id` that could be one", path);
+    if (r == 0)
+        buf_adds(ret_handle, id);
+    return r;
+}
+
+static int fcctl_rollback(struct machine *m, const char *handle, struct err *err)
+{
+    struct fcctl_vm *t = m->own;
+    char path[2 * FCCTL_ID_MAX + 32];
+
+    snprintf(path, sizeof(path), "/api/vms/%s/rollback/%s", t->id, handle);
+    int r = fcctl_call(t->ms, NULL, "POST", path, json_object(), SNAPSHOT_MS, NULL, NULL, err);
+    return r == 0 ? wait_until_ready(t, err) : r;
+}
+
 /* ---------------------------------------------------------------------------------------------- the kind */
 
 static int fcctl_check_label(const struct machine_label *l, struct err *err)
@@ -352,6 +383,8 @@ const struct machine_ops machine_fcctl = {.name = "fcctl",
                                           .images = true,
                                           .acquire = fcctl_acquire,
                                           .end = fcctl_end,
+                                          .snapshot = fcctl_snapshot,
+                                          .rollback = fcctl_rollback,
                                           .check_label = fcctl_check_label,
                                           .probe = fcctl_probe,
                                           .explain = fcctl_explain};

@@ -10,14 +10,14 @@
 
 bool machine_can_snapshot(const struct machine *m, struct err *err)
 {
-    if (!m->ops->layered)
+    if (!m->ops->layered && !m->ops->snapshot)
         err_set(err, -ENOTSUP,
                 "a machine of backend %s has no snapshots: what its commands write is not kept apart (the "
                 "backend sandbox has them)",
                 m->ops->name);
     else if (!m->ms->store)
         err_set(err, -ENOTSUP, "there are no snapshots here, as nothing is recorded");
-    else if (m->spec.limits.disk)
+    else if (m->spec.limits.disk && m->ops->layered)
         err_set(err, -ENOTSUP,
                 "a machine whose label bounds its disk has no snapshots: what it writes is in memory, and "
                 "gone with "
@@ -80,6 +80,9 @@ int snapshot_chain(struct machine *m, int64_t snapshot, struct err *err)
 
     if (!machine_can_snapshot(m, err))
         return -ENOTSUP;
+    if (m->ops->snapshot)
+        return err_set(err, -ENOTSUP, "a snapshot of a machine of %s is gone with that machine",
+                       m->ops->name);
     pthread_mutex_lock(&ms->living_lock);
     const struct snapshot_row *row = store_get_snapshot(ms->store, snapshot);
     int r = row ? check_shape(m, row, err)
@@ -220,14 +223,70 @@ static int shorten(struct machine *m, struct err *err)
     return m->chain.n < LAYERS_MAX ? 0 : layers_squash(m->ms, m->parent, err);
 }
 
+static struct snapshot_row row_of(struct machine *m, const struct snapshot_spec *spec)
+{
+    return (struct snapshot_row){.machine_id = m->row,
+                                 .run_id = m->spec.run_id,
+                                 .job_id = m->spec.job_id,
+                                 .step_id = spec->step_id,
+                                 .name = spec->name ? spec->name : "",
+                                 .backend = m->ops->name,
+                                 .image = m->spec.image ? m->spec.image : "",
+                                 .cost_ns = m->cost_ns,
+                                 .created_at = now_ns()};
+}
+
+/* One that its backend takes. */
+static int own_snapshot(struct machine *m, const struct snapshot_spec *spec, int64_t *ret_snapshot,
+                        struct err *err)
+{
+    _buf_ struct buf handle = BUF_INIT;
+    int64_t begin = mono_ns();
+    int r = m->ops->snapshot(m, spec->name ? spec->name : "", &handle, err);
+
+    if (r == -ECONNRESET)
+        return lose(m, err);
+    m->cost_ns = mono_ns() - begin;
+    struct snapshot_row row = row_of(m, spec);
+    row.handle = buf_str(&handle);
+    if (r == 0)
+        r = buf_ok(&handle) ? store_put_snapshot(m->ms->store, &row, err)
+                            : err_errno(err, -ENOMEM, "snapshot");
+    if (r == 0)
+        *ret_snapshot = row.id;
+    return r;
+}
+
+static int own_rollback(struct machine *m, int64_t snapshot, struct err *err)
+{
+    const struct snapshot_row *row = store_get_snapshot(m->ms->store, snapshot);
+    int64_t begin = mono_ns();
+    int r = !row ? err_set(err, -ENOENT, "there is no snapshot %lld", (long long)snapshot)
+            : row->machine_id != m->row || !row->handle || !*row->handle
+                ? err_set(err, -EINVAL, "the snapshot was taken of another machine")
+                : m->ops->rollback(m, row->handle, err);
+
+    snapshot_row_unref(row);
+    if (r == 0)
+        r = agent_client_make_dirs(&m->client, m->paths.workspace, err);
+    if (r == -ECONNRESET)
+        return lose(m, err);
+    if (r == 0) {
+        m->cost_ns = mono_ns() - begin;
+        machine_become(m, MACHINE_ROLLED_BACK, "");
+    }
+    return r;
+}
+
 int machine_snapshot(struct machine *m, const struct snapshot_spec *spec, int64_t *ret_snapshot,
                      struct err *err)
 {
-    const char *name = spec->name ? spec->name : "";
     struct chain chain = {0};
     int64_t begin = mono_ns(), layer = 0;
-    int r = check_snapshot(m, name, err);
+    int r = check_snapshot(m, spec->name ? spec->name : "", err);
 
+    if (r == 0 && m->ops->snapshot)
+        return own_snapshot(m, spec, ret_snapshot, err);
     if (r == 0)
         r = shorten(m, err);
     if (r < 0)
@@ -242,16 +301,8 @@ int machine_snapshot(struct machine *m, const struct snapshot_spec *spec, int64_
     if (r < 0)
         return lose(m, err);
     m->cost_ns = mono_ns() - begin;
-    struct snapshot_row row = {.machine_id = m->row,
-                               .run_id = m->spec.run_id,
-                               .job_id = m->spec.job_id,
-                               .step_id = spec->step_id,
-                               .name = name,
-                               .backend = m->ops->name,
-                               .image = m->spec.image ? m->spec.image : "",
-                               .layer = layer,
-                               .cost_ns = m->cost_ns,
-                               .created_at = now_ns()};
+    struct snapshot_row row = row_of(m, spec);
+    row.layer = layer;
     r = record(m, layer, &row, err);
     machine_changed(m);
     if (m->chain.n > LAYERS_SQUASH && m->chain.n % 8 == LAYERS_SQUASH % 8)
@@ -267,6 +318,8 @@ int machine_rollback(struct machine *m, int64_t snapshot, struct err *err)
     struct machine wanted = {.ms = m->ms, .ops = m->ops, .spec = m->spec};
     int r = machine_can_snapshot(m, err) ? check_idle(m, "a rollback", err) : -ENOTSUP;
 
+    if (r == 0 && m->ops->rollback)
+        return own_rollback(m, snapshot, err);
     if (r < 0)
         return r;
     /* Both chains are pinned from here on: the new one by `wanted`, which is listed for as long. */

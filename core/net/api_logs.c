@@ -338,8 +338,8 @@ static int write_artifact(void *data, int fd)
     return artifact_write_zip(p->store, p->id, fd, NULL);
 }
 
-/* One that is kept as it is has no zip, whose size would be known: it is packed first. */
-void api_artifact_zip(struct http_request *r)
+/* The one that :id names. NULL: a reply was made. */
+static const struct artifact_row *named_artifact(struct http_request *r)
 {
     struct server *s = http_data(r);
     const char *text = http_param(r, "id");
@@ -347,13 +347,46 @@ void api_artifact_zip(struct http_request *r)
     uint64_t id = 0;
 
     if (!api_repository(r, &repo))
-        return;
+        return NULL;
     const struct artifact_row *a =
         parse_u64(text, &id) == 0 && id <= INT64_MAX ? store_get_artifact(s->store, (int64_t)id) : NULL;
-    struct packing *p = a ? malloc(sizeof(*p)) : NULL;
-    if (!a) {
+    if (!a)
         api_not_found(r);
-    } else if (!p) {
+    return a;
+}
+
+void api_get_artifact(struct http_request *r)
+{
+    const struct artifact_row *a = named_artifact(r);
+
+    if (a)
+        http_reply_json(r, 200, artifact_json(r, a));
+    artifact_row_unref(a);
+}
+
+void api_delete_artifact(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    const struct artifact_row *a = named_artifact(r);
+    struct err err = {0};
+
+    if (a && artifact_delete(s->store, a->id, &err) < 0)
+        api_fail_err(r, &err, 0);
+    else if (a)
+        api_no_content(r);
+    artifact_row_unref(a);
+}
+
+/* One that is kept as it is has no zip, whose size would be known: it is packed first. */
+void api_artifact_zip(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    const struct artifact_row *a = named_artifact(r);
+    struct packing *p = a ? malloc(sizeof(*p)) : NULL;
+
+    if (!a)
+        return;
+    if (!p) {
         api_fail(r, 500, "no memory");
     } else {
         *p = (struct packing){s->store, a->id};

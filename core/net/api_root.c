@@ -1,4 +1,5 @@
 /* GitHub's REST API: what a client asks first, to see who it is and whom it speaks to. */
+#include "runfs/io.h"
 #include "server_internal.h"
 
 /* gh looks for scopes of classic tokens, and complains about those that it misses. */
@@ -14,6 +15,16 @@ void api_meta(struct http_request *r)
     http_reply_json(
         r, 200,
         json_pack("{s:b, s:s}", "verifiable_password_authentication", 0, "installed_version", "3.12.0"));
+}
+
+/* Of GitHub's limits there are none: what a client asks of before it slows itself down. */
+void api_rate_limit(struct http_request *r)
+{
+    int64_t reset = now_ns() / 1000000000 + 3600;
+    json_t *core = json_pack("{s:i, s:i, s:i, s:I}", "limit", 15000, "used", 0, "remaining", 15000, "reset",
+                             (json_int_t)reset);
+
+    http_reply_json(r, 200, json_pack("{s:{s:O}, s:o}", "resources", "core", core, "rate", core));
 }
 
 void api_user(struct http_request *r)

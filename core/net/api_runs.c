@@ -254,6 +254,34 @@ static bool read_debug(struct http_request *r, bool *ret)
     return body != NULL;
 }
 
+/* What asks to be let alone is ended, too. */
+void api_force_cancel(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    const struct run_row *run = api_run(r);
+    struct err err = {0};
+    int code = run ? engine_cancel_run(s->engine, run->id, &err) : 0;
+
+    if (run && code == 0)
+        (void)engine_cancel_run(s->engine, run->id, NULL); /* asked again: at once */
+    if (run)
+        answer(r, code, &err, 202, 409);
+    run_row_unref(run);
+}
+
+/* Minutes are never charged for here. */
+void api_run_timing(struct http_request *r)
+{
+    const struct run_row *run = api_run(r);
+
+    if (run)
+        http_reply_json(
+            r, 200,
+            json_pack("{s:{}, s:I}", "billable", "run_duration_ms",
+                      (json_int_t)(run->completed_at ? (run->completed_at - run->started_at) / 1000000 : 0)));
+    run_row_unref(run);
+}
+
 static void rerun(struct http_request *r, bool failed_only)
 {
     struct server *s = http_data(r);

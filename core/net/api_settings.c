@@ -73,6 +73,25 @@ void api_list_secrets(struct http_request *r)
     list(r, SETTING_SECRET, "secrets");
 }
 
+void api_get_secret(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    const char *name = http_param(r, "name");
+    struct repository repo;
+
+    if (!api_repository(r, &repo))
+        return;
+    int64_t id = store_find_setting(s->store, SETTING_SECRET, name);
+    const struct setting_row *row = id > 0 ? store_get_setting(s->store, SETTING_SECRET, id) : NULL;
+    if (!row)
+        api_not_found(r);
+    else
+        http_reply_json(r, 200,
+                        json_pack("{s:s, s:o, s:o}", "name", row->name, "created_at",
+                                  api_time(row->changed_at), "updated_at", api_time(row->changed_at)));
+    setting_row_unref(row);
+}
+
 void api_list_variables(struct http_request *r)
 {
     list(r, SETTING_VAR, "variables");

@@ -97,6 +97,32 @@ void api_dispatch(struct http_request *r)
     workflow_row_unref(w);
 }
 
+/* repository_dispatch, as an event from outside would bring it. */
+void api_dispatch_event(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    _json_ json_t *body = api_body(r);
+    _buf_ struct buf full = BUF_INIT;
+    struct repository repo;
+    struct err err = {0};
+
+    if (!body || !api_repository(r, &repo))
+        return;
+    if (repo.repo_id) {
+        buf_addf(&full, "%s/%s", http_param(r, "owner"), http_param(r, "repo"));
+        json_object_set_new(body, "repository", json_pack("{s:s}", "full_name", buf_str(&full)));
+    }
+    _free_ char *text = json_dumps(body, JSON_COMPACT);
+    if (!text)
+        api_fail(r, 500, "no memory");
+    else if (!*api_text(body, "event_type"))
+        api_fail(r, 422, "Invalid request.\n\n\"event_type\" wasn't supplied.");
+    else if (engine_deliver(s->engine, "repository_dispatch", text, strlen(text), NULL, &err) < 0)
+        api_fail_err(r, &err, 0);
+    else
+        api_no_content(r);
+}
+
 static void set_disabled(struct http_request *r, bool disabled)
 {
     struct server *s = http_data(r);

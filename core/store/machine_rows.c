@@ -59,6 +59,7 @@ static const struct column snapshot_columns[] = {
     {"layer", COLUMN_I64, offsetof(struct snapshot_row, layer)},
     {"cost_ns", COLUMN_I64, offsetof(struct snapshot_row, cost_ns)},
     {"created_at", COLUMN_I64, offsetof(struct snapshot_row, created_at)},
+    {"handle", COLUMN_TEXT, offsetof(struct snapshot_row, handle)},
 };
 
 static const struct row_table snapshot_table = {
@@ -71,13 +72,13 @@ static const struct row_table snapshot_table = {
     .run_offset = offsetof(struct snapshot_row, run_id),
     .job_offset = offsetof(struct snapshot_row, job_id),
     .get_sql = "SELECT id, machine_id, run_id, job_id, step_id, name, backend, image, layer, "
-               "cost_ns, created_at FROM snapshots WHERE id = ?1",
+               "cost_ns, created_at, handle FROM snapshots WHERE id = ?1",
     .insert_sql = "INSERT INTO snapshots (machine_id, run_id, job_id, step_id, name, backend, "
-                  "image, layer, cost_ns, created_at) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-                  "?10, ?11)",
+                  "image, layer, cost_ns, created_at, handle) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+                  "?10, ?11, ?12)",
     .update_sql = "UPDATE snapshots SET machine_id = ?2, run_id = ?3, job_id = ?4, step_id = ?5, "
                   "name = ?6, backend = ?7, image = ?8, layer = ?9, cost_ns = ?10, created_at = "
-                  "?11 WHERE id = ?1",
+                  "?11, handle = ?12 WHERE id = ?1",
 };
 
 static const struct column layer_columns[] = {

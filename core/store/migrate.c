@@ -167,6 +167,8 @@ static const char *const versions[] = {
     "  completed_at INTEGER NOT NULL, log_size INTEGER NOT NULL, source TEXT, UNIQUE (run_id, attempt));",
     /* 10: runs that departed from their history */
     "CREATE TABLE anomalies (run_id INTEGER PRIMARY KEY, why TEXT NOT NULL);",
+    /* 11: what a backend that takes snapshots itself finds them by */
+    "ALTER TABLE snapshots ADD COLUMN handle TEXT NOT NULL DEFAULT '';",
 };
 
 static int user_version(sqlite3 *db)

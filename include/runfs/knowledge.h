@@ -148,4 +148,12 @@ int suggestion_name(struct store *st, int64_t id, struct buf *ret); /* "cache-np
 int suggestion_text(struct store *st, int64_t id,
                     struct buf *ret); /* a page of Markdown; -ENOENT: no evidence for it */
 
+/* ------------------------------------------------------------------------------------------------- graph */
+
+/* What follows what, for graphviz, as JSON, and drawn (-ENOENT without the program dot). around: a command,
+ * with its neighbours; 0: all, or the 60 that ran most. Appended. */
+int knowledge_graph_dot(struct store *st, int64_t around, struct buf *ret);
+int knowledge_graph_json(struct store *st, int64_t around, struct buf *ret);
+int knowledge_graph_svg(struct store *st, struct buf *ret);
+
 #endif

@@ -163,6 +163,16 @@ bool store_get_pair(struct store *st,
 typedef int command_pair_fn(void *data, const struct command_pair *p);
 int store_each_bad_pair(struct store *st, command_pair_fn *fn, void *data);
 
+/* A part of the graph: those that ran most, or (around not 0) a command and its neighbours; and what follows
+ * what among them. Returns how many. */
+struct known_command {
+    int64_t id, runs, successes, failures;
+    char name[96], slug[96];
+};
+size_t store_graph_nodes(struct store *st, int64_t around, struct known_command *ret, size_t max);
+size_t store_graph_edges(struct store *st, const struct known_command *nodes, size_t n_nodes,
+                         struct command_pair *ret, size_t max);
+
 struct knowledge_stats {
     int64_t commands, runs, successes, failures, edges, patterns;
 };

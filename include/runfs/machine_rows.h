@@ -25,8 +25,9 @@ struct snapshot_row {
     int64_t id, machine_id, run_id, job_id, step_id;
     const char *name; /* unique in its machine, "" without */
     const char *backend, *image;
-    int64_t layer;   /* 0: nothing was ever written */
-    int64_t cost_ns; /* what taking it cost */
+    int64_t layer;      /* 0: nothing was ever written */
+    int64_t cost_ns;    /* what taking it cost */
+    const char *handle; /* what its backend finds it by, where that is not the layer; NULL or "": nothing */
     int64_t created_at;
 };
 

@@ -113,6 +113,28 @@ vms() { curl -s -H "Authorization: Bearer $(token)" "$url/api/vms" | jq -r '.vms
 none_left() { [ "$(vms)" = 0 ]; }
 rf_wait 20 none_left
 
+# snapshots, by hand and of a job
+echo far >"$M/vms/remote.label"
+mkdir "$M/vms/remote"
+run() { printf '%s\n' "$1" >"$M/vms/remote/exec" && cat "$M/vms/remote/last/stdout"; }
+equal 'before' '' "$(run 'echo one >f')"
+mkdir "$M/vms/remote/snapshots/s1"
+equal 'changed' two "$(run 'echo two >f; cat f')"
+echo 'rollback s1' >"$M/vms/remote/ctl"
+file_is "$M/vms/remote/status" rolled_back
+equal 'as it was' one "$(run 'cat f')"
+refused mkdir "$M/vms/remote/snapshots/s1"
+rmdir "$M/vms/remote"
+echo on >"$M/config/snapshots"
+echo on >"$M/config/auto_rollback"
+printf 'on: push\njobs: {a: {runs-on: far, steps: [{run: echo 1 >f}, {run: echo 2 >f; exit 1}, {if: always(), run: cat f}]}}\n' >"$T/back.yml"
+n=$(rf_drop "$T/back.yml")
+echo off >"$M/config/snapshots"
+echo off >"$M/config/auto_rollback"
+contains "a failed step is undone" "$(cat "$M/runs/$n/log")" "The machine is as it was before this step"
+equal "by what always runs" 1 "$(step_out "$n" a 03)"
+rf_wait 20 none_left
+
 # cancelled, and late
 printf 'on: push\njobs: {a: {runs-on: far, steps: [{run: sleep 7654321}, {if: always(), run: echo still}]}}\n' >"$T/long.yml"
 n=$(rf_start "$T/long.yml")

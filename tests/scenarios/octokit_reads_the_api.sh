@@ -16,6 +16,7 @@ name: CI
 on:
   push:
   workflow_dispatch: {inputs: {word: {default: none}}}
+  repository_dispatch: {types: [deploy]}
 jobs:
   build:
     runs-on: h
@@ -61,6 +62,14 @@ usage: 4
 delete by key: 1
 delete by id: 204
 once more: 404 Not Found
+an event: 204
+an event without a name: 422
+what it started: repository_dispatch success
+deleted artifact: 204, then 404
+a secret: DEPLOY
+how long: true
+nothing to end at once: 409
+no limit: true
 no such run: 404 Not Found
 no such repository: 404 Not Found
 a stranger: 401 Bad credentials' "$(cat "$T/said")"

@@ -7,9 +7,9 @@ for f in hello matrix failure outputs; do
 done
 echo v >"$M/vars/V"
 # A directory that belongs to no run or workflow has the time of the mount; everything else keeps its own.
-snapshot() { (cd "$M" && find . -mindepth 1 ! -path ./log ! -path ./status -printf '%p %y %m %s %l\n' | sort &&
+snapshot() { (cd "$M" && find . -mindepth 1 ! -path ./log ! -path ./status ! -path ./metrics -printf '%p %y %m %s %l\n' | sort &&
     find runs/[0-9]* workflows/* vars/* -printf '%p %T@\n' | sort &&
-    find . -type f ! -path ./log ! -path ./status ! -path './secrets/*' -exec cksum {} + | sort -k3); }
+    find . -type f ! -path ./log ! -path ./status ! -path ./metrics ! -path './secrets/*' -exec cksum {} + | sort -k3); }
 snapshot >"$T/before"
 rf_umount
 rf_mount

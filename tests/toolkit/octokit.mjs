@@ -55,6 +55,21 @@ say('usage', (await octokit.rest.actions.getActionsCacheUsage(at)).data.active_c
 say('delete by key', (await octokit.rest.actions.deleteActionsCacheByKey({...at, key: 'deps-1'})).data.total_count);
 say('delete by id', await status(octokit.rest.actions.deleteActionsCacheById({...at, cache_id: caches[1].id})));
 say('once more', await status(octokit.rest.actions.deleteActionsCacheById({...at, cache_id: caches[1].id})));
+const event = {...at, event_type: 'deploy', client_payload: {where: 'here'}};
+say('an event', await status(octokit.rest.repos.createDispatchEvent(event)));
+say('an event without a name', (await status(octokit.rest.repos.createDispatchEvent({...event, event_type: ''}))).slice(0, 3));
+do {
+  await new Promise(done => setTimeout(done, 50));
+  latest = (await octokit.rest.actions.listWorkflowRunsForRepo({...at, per_page: 1})).data.workflow_runs[0];
+} while (latest.event !== 'repository_dispatch' || latest.status !== 'completed');
+say('what it started', `${latest.event} ${latest.conclusion}`);
+const artifact_id = artifacts[0].id;
+say('deleted artifact', `${await status(octokit.rest.actions.deleteArtifact({...at, artifact_id}))}, then ` +
+    (await status(octokit.rest.actions.getArtifact({...at, artifact_id}))).slice(0, 3));
+say('a secret', (await octokit.rest.actions.getRepoSecret({...at, secret_name: 'DEPLOY'})).data.name);
+say('how long', (await octokit.rest.actions.getWorkflowRunUsage({...at, run_id: latest.id})).data.run_duration_ms > 0);
+say('nothing to end at once', (await status(octokit.rest.actions.forceCancelWorkflowRun({...at, run_id: latest.id}))).slice(0, 3));
+say('no limit', (await octokit.rest.rateLimit.get()).data.resources.core.remaining > 1000);
 say('no such run', await status(octokit.rest.actions.getWorkflowRun({...at, run_id: 987654})));
 say('no such repository', await status(octokit.rest.actions.listRepoWorkflows({owner, repo: 'other'})));
 const stranger = new Octokit({baseUrl, auth: 'wrong', log: {debug() {}, info() {}, warn() {}, error() {}}});

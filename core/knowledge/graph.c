@@ -1,0 +1,179 @@
+/*
+ * The command graph as a picture and as data: what follows what, how often, and how it goes. Up to so many
+ * commands all of it; beyond, those that run most and what they are linked with.
+ */
+#include <jansson.h>
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include "knowledge_internal.h"
+#include "runfs/io.h"
+#include "runfs/knowledge.h"
+#include "runfs/proc.h"
+#include "runfs/str.h"
+
+enum { NODES_MAX = 60, EDGES_MAX = 240, SVG_MAX = 8 * 1024 * 1024, DOT_MS = 20000 };
+
+struct graph {
+    struct known_command *nodes; /* owned */
+    struct command_pair *edges;  /* owned */
+    size_t n_nodes, n_edges;
+};
+
+static void graph_release(struct graph *g)
+{
+    free(g->nodes);
+    free(g->edges);
+}
+
+static int graph_read(struct store *st, int64_t around, struct graph *ret)
+{
+    *ret = (struct graph){.nodes = calloc(NODES_MAX, sizeof(*ret->nodes)),
+                          .edges = calloc(EDGES_MAX, sizeof(*ret->edges))};
+    if (!ret->nodes || !ret->edges)
+        return -ENOMEM;
+    ret->n_nodes = store_graph_nodes(st, around, ret->nodes, NODES_MAX);
+    ret->n_edges = store_graph_edges(st, ret->nodes, ret->n_nodes, ret->edges, EDGES_MAX);
+    return 0;
+}
+
+/* ---------------------------------------------------------------------------------------------------- DOT */
+
+static void add_dot_string(struct buf *b, const char *text)
+{
+    buf_addc(b, '"');
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            buf_addc(b, '\\');
+        buf_addc(b, (unsigned char)*text < ' ' ? ' ' : *text);
+    }
+    buf_addc(b, '"');
+}
+
+/* From red to green. */
+static const char *colour(int64_t successes, int64_t failures)
+{
+    static const char *const steps[] = {"#cf222e", "#d4622b", "#bf8700", "#7d9c2f", "#2da44e"};
+    double rate = successes + failures ? (double)successes / (double)(successes + failures) : -1;
+
+    return rate < 0 ? "#8c959f"
+                    : steps[rate >= 0.98  ? 4
+                            : rate >= 0.9 ? 3
+                            : rate >= 0.7 ? 2
+                            : rate >= 0.4 ? 1
+                                          : 0];
+}
+
+static void write_dot(const struct graph *g, struct buf *ret)
+{
+    int64_t most = 1;
+
+    for (size_t i = 0; i < g->n_edges; i++)
+        if (g->edges[i].successes + g->edges[i].failures > most)
+            most = g->edges[i].successes + g->edges[i].failures;
+    buf_adds(ret, "digraph commands {\n  rankdir=LR; bgcolor=\"transparent\"; nodesep=0.25; ranksep=0.5;\n"
+                  "  node [shape=box, style=\"rounded,filled\", fillcolor=\"#ffffff\", "
+                  "fontname=\"sans-serif\", fontsize=11,"
+                  " penwidth=1.6, margin=\"0.12,0.06\"];\n"
+                  "  edge [fontname=\"sans-serif\", fontsize=9, fontcolor=\"#656d76\", arrowsize=0.7];\n");
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const struct known_command *c = &g->nodes[i];
+        _buf_ struct buf label = BUF_INIT;
+        buf_addf(ret, "  n%lld [label=", (long long)c->id);
+        add_dot_string(&label, c->name);
+        if (label.len > 1)
+            label.ptr[--label.len] = '\0';
+        buf_addf(ret, "%s\\n%lld runs", buf_str(&label), (long long)c->runs);
+        if (c->failures)
+            buf_addf(ret, ", %lld failed", (long long)c->failures);
+        buf_addf(ret, "\", color=\"%s\"];\n", colour(c->successes, c->failures));
+    }
+    for (size_t i = 0; i < g->n_edges; i++) {
+        const struct command_pair *e = &g->edges[i];
+        int64_t n = e->successes + e->failures;
+        buf_addf(ret, "  n%lld -> n%lld [label=\"%lld\", color=\"%s\", penwidth=%.1f];\n", (long long)e->from,
+                 (long long)e->to, (long long)n, colour(e->successes, e->failures),
+                 1 + 3.0 * (double)n / (double)most);
+    }
+    buf_adds(ret, "}\n");
+}
+
+int knowledge_graph_dot(struct store *st, int64_t around, struct buf *ret)
+{
+    _cleanup_(graph_release) struct graph g = {0};
+    int r = graph_read(st, around, &g);
+
+    if (r < 0)
+        return r;
+    write_dot(&g, ret);
+    return buf_ok(ret) ? 0 : -ENOMEM;
+}
+
+/* By graphviz, which reads it from a file in memory. */
+static int draw(const struct buf *dot, struct buf *ret)
+{
+    _close_ int fd = memfd_create("graph.dot", MFD_CLOEXEC);
+    _proc_result_ struct proc_result result = {0};
+    char path[64];
+    int r = fd < 0 ? -errno : write_all(fd, buf_str(dot), dot->len);
+
+    snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), fd);
+    if (r == 0)
+        r = proc_run((const char *const[]){"dot", "-Tsvg", path, NULL}, "/", SVG_MAX, DOT_MS, &result, NULL);
+    if (r == 0 && (result.exit_code != 0 || result.out.len >= SVG_MAX))
+        r = -EIO;
+    if (r == 0)
+        buf_add(ret, buf_str(&result.out), result.out.len);
+    return r;
+}
+
+/* It is drawn again only when something has changed: whoever lists the directory asks for its size. */
+int knowledge_graph_svg(struct store *st, struct buf *ret)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static struct buf drawn_of, drawn;
+    _buf_ struct buf dot = BUF_INIT;
+    int r = proc_in_path("dot") ? knowledge_graph_dot(st, 0, &dot) : -ENOENT;
+
+    if (r < 0)
+        return r;
+    pthread_mutex_lock(&lock);
+    if (!drawn.len || !str_eq(buf_str(&drawn_of), buf_str(&dot))) {
+        buf_reset(&drawn_of);
+        buf_reset(&drawn);
+        r = draw(&dot, &drawn);
+        buf_adds(&drawn_of, buf_str(&dot));
+    }
+    if (r == 0)
+        buf_add(ret, buf_str(&drawn), drawn.len);
+    pthread_mutex_unlock(&lock);
+    return r == 0 && !buf_ok(ret) ? -ENOMEM : r;
+}
+
+/* --------------------------------------------------------------------------------------------------- JSON */
+
+int knowledge_graph_json(struct store *st, int64_t around, struct buf *ret)
+{
+    _cleanup_(graph_release) struct graph g = {0};
+    _json_ json_t *nodes = json_array(), *edges = json_array();
+    int r = graph_read(st, around, &g);
+
+    for (size_t i = 0; r == 0 && i < g.n_nodes; i++)
+        json_array_append_new(nodes, json_pack("{s:I, s:s, s:s, s:I, s:I, s:I}", "id",
+                                               (json_int_t)g.nodes[i].id, "name", g.nodes[i].name, "slug",
+                                               g.nodes[i].slug, "runs", (json_int_t)g.nodes[i].runs,
+                                               "successes", (json_int_t)g.nodes[i].successes, "failures",
+                                               (json_int_t)g.nodes[i].failures));
+    for (size_t i = 0; r == 0 && i < g.n_edges; i++)
+        json_array_append_new(edges, json_pack("{s:I, s:I, s:I, s:I}", "from", (json_int_t)g.edges[i].from,
+                                               "to", (json_int_t)g.edges[i].to, "successes",
+                                               (json_int_t)g.edges[i].successes, "failures",
+                                               (json_int_t)g.edges[i].failures));
+    _json_ json_t *all = r == 0 ? json_pack("{s:O, s:O}", "nodes", nodes, "edges", edges) : NULL;
+    _free_ char *text = all ? json_dumps(all, JSON_INDENT(2)) : NULL;
+    if (r == 0 && !text)
+        return -ENOMEM;
+    if (r == 0)
+        buf_addf(ret, "%s\n", text);
+    return r;
+}

@@ -1,0 +1,50 @@
+# What runs taught is read with sort, ls, cat and sed, as examples/knowledge.sh does; the graph of commands is a picture and data.
+. "$(dirname "$0")/lib.sh"
+rf_mount
+echo host >"$M/config/labels/h"
+mkdir "$T/bin"
+printf '#!/bin/sh\ncase $1 in test) [ ! -e %s/broken ] || { echo "FAIL src/app.test.js:12: expected 200, got 500" >&2; exit 1; };; esac\n' "$T" >"$T/bin/npm"
+chmod +x "$T/bin/npm"
+cat >"$T/ci.yml" <<Y
+on: workflow_dispatch
+jobs:
+  test:
+    runs-on: h
+    env: {PATH: "$T/bin:/usr/bin:/bin"}
+    steps:
+      - run: npm ci
+      - run: npm test
+      - run: npm run build && tar -cf /dev/null /etc/hostname
+Y
+rf_drop "$T/ci.yml" >/dev/null
+touch "$T/broken"
+for i in 2 3 4; do
+    echo >"$M/dispatch/ci.yml"
+    ended "$(cat "$M/dispatch/ci.yml")"
+done
+rm "$T/broken"
+echo >"$M/dispatch/ci.yml"
+ended "$(cat "$M/dispatch/ci.yml")"
+
+"$here/examples/knowledge.sh" "$M" >"$T/told" || fail "$(cat "$T/told")"
+file_has "$T/told" '3 0.400 npm test'
+file_has "$T/told" '5 1.000 2 3 npm-test'
+file_has "$T/told" 'app.test.js:N: expected N, got N: runs 2 3 4'
+file_has "$T/told" 'it may come and go by itself'
+file_has "$T/told" 'success: 0.'
+
+jq -e '[.nodes[].slug] | index("npm-ci") != null' "$M/knowledge/graph.json" >/dev/null || fail 'a node is missing'
+equal 'an edge' 3 "$(jq '. as $g | .edges[] | select(.from == ($g.nodes[] | select(.slug == "npm-ci").id) and .to == ($g.nodes[] | select(.slug == "npm-test").id)) | .failures' "$M/knowledge/graph.json")"
+file_has "$M/knowledge/graph.dot" 'digraph commands {'
+file_has "$M/knowledge/commands/npm-ci/graph.dot" 'npm test'
+file_lacks "$M/knowledge/commands/npm-ci/graph.dot" 'tar'
+if command -v dot >/dev/null; then
+    dot -Tsvg "$M/knowledge/graph.dot" >/dev/null || fail 'graphviz does not take it'
+    "$PYTHON" - "$M/knowledge/graph.svg" <<'P'
+import sys, xml.etree.ElementTree as tree
+text = ' '.join(t for e in tree.parse(sys.argv[1]).getroot().iter() for t in e.itertext())
+assert 'npm test' in text and '5 runs, 3 failed' in text, text
+P
+    equal 'its size' "$(stat -c %s "$M/knowledge/graph.svg")" "$(wc -c <"$M/knowledge/graph.svg")"
+    cp "$M/knowledge/graph.svg" "${GRAPH:-/dev/null}"
+fi
