@@ -148,6 +148,13 @@ int sandbox_mask(const char *name, const char *forget, struct err *err);
 /* A file system that is mounted nowhere yet, and its place in a new machine: over its scratch directory. */
 int sandbox_disk(uint64_t size, struct err *err);
 int sandbox_attach_disk(const char *scratch, int fd, struct err *err);
+/*
+ * An overlay follows renamed directories by attributes that the host's root alone may set, so it has to be
+ * made by that: this makes the root of r's machine, which wants redirects, before its process; -1: it makes
+ * its own. Nobody in the machine can forge these attributes.
+ */
+int sandbox_root(const struct sandbox *s, const struct spawn_request *r, int image, int *ret,
+                 struct err *err);
 /* In the new process: builds the root file system and enters it. */
 int sandbox_enter(const struct sandbox *s, const struct spawn_request *r, int image, struct err *err);
 
@@ -157,11 +164,14 @@ struct overlay {
     struct buf names; /* of the lower directories, each with a NUL; `lower` says where they begin */
     size_t lower[OVERLAY_LOWERS_MAX], n;
     const char *upper, *work;
+    bool redirects; /* renamed directories are followed; for the host's root only */
     int failed;
 };
 #define _overlay_ _cleanup_(overlay_release)
 /* Adds a lower directory below those that are there already. */
 void overlay_add(struct overlay *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A descriptor of the mount, which stands nowhere yet, or -errno; `at`: where it may stand meanwhile. */
+int overlay_make(const struct overlay *o, const char *at);
 int overlay_mount(const struct overlay *o, const char *at); /* 0 or -errno */
 void overlay_release(struct overlay *o);
 

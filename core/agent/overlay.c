@@ -42,7 +42,7 @@ static int set(int fs, const char *key, const char *value)
 }
 
 /* -EOPNOTSUPP: not by this kernel, in this way. */
-static int mount_by_parts(const struct overlay *o, const char *at, bool is_volatile)
+static int make_by_parts(const struct overlay *o, bool is_volatile)
 {
     _close_ int fs = fsopen("overlay", FSOPEN_CLOEXEC);
     int r = fs < 0 ? -EOPNOTSUPP : 0;
@@ -51,7 +51,7 @@ static int mount_by_parts(const struct overlay *o, const char *at, bool is_volat
         if (set(fs, "lowerdir+", o->names.ptr + o->lower[i]) < 0)
             r = i == 0 && errno == EINVAL ? -EOPNOTSUPP : -errno;
     if (r == 0)
-        r = set(fs, "userxattr", NULL);
+        r = o->redirects ? set(fs, "redirect_dir", "on") : set(fs, "userxattr", NULL);
     if (r == 0 && is_volatile)
         r = set(fs, "volatile", NULL);
     if (r == 0 && o->upper)
@@ -62,17 +62,16 @@ static int mount_by_parts(const struct overlay *o, const char *at, bool is_volat
         r = set(fs, "source", "runfs");
     if (r == 0 && fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
         r = -errno;
-    _close_ int mnt = r == 0 ? fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID) : -1;
-    if (r == 0 && (mnt < 0 || move_mount(mnt, "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH) < 0))
-        r = -errno;
-    return r;
+    int fd = r == 0 ? fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID) : r;
+    return r == 0 && fd < 0 ? -errno : fd;
 }
 
 static int mount_by_string(const struct overlay *o, const char *at, bool is_volatile)
 {
     _buf_ struct buf options = BUF_INIT;
 
-    buf_addf(&options, "userxattr%s", is_volatile ? ",volatile" : "");
+    buf_addf(&options, "%s%s", o->redirects ? "redirect_dir=on" : "userxattr",
+             is_volatile ? ",volatile" : "");
     if (o->upper)
         buf_addf(&options, ",upperdir=%s,workdir=%s", o->upper, o->work);
     buf_adds(&options, ",lowerdir=");
@@ -83,17 +82,39 @@ static int mount_by_string(const struct overlay *o, const char *at, bool is_vola
     return mount("runfs", at, "overlay", MS_NODEV | MS_NOSUID, options.ptr) < 0 ? -errno : 0;
 }
 
-int overlay_mount(const struct overlay *o, const char *at)
+/* The mount as a descriptor, which stands nowhere yet. */
+static int make_by_string(const struct overlay *o, const char *at, bool is_volatile)
+{
+    int r = mount_by_string(o, at, is_volatile);
+    int fd = r < 0 ? -1 : open_tree(AT_FDCWD, at, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+    if (r == 0 && fd < 0)
+        r = -errno;
+    if (r == 0 && umount2(at, MNT_DETACH) < 0) {
+        r = -errno;
+        close(fd);
+    }
+    return r < 0 ? r : fd;
+}
+
+int overlay_make(const struct overlay *o, const char *at)
 {
     int r = o->failed;
 
     /* Without `volatile` an unmount writes back all that a job left, for nothing. */
     for (int is_volatile = o->upper != NULL; o->failed == 0 && is_volatile >= 0; is_volatile--) {
-        r = o->n > 1 ? mount_by_parts(o, at, is_volatile) : -EOPNOTSUPP;
+        r = o->n > 1 ? make_by_parts(o, is_volatile) : -EOPNOTSUPP;
         if (r == -EOPNOTSUPP)
-            r = mount_by_string(o, at, is_volatile);
+            r = make_by_string(o, at, is_volatile);
         if (r != -EINVAL) /* a kernel that does not know it says so before it looks at anything else */
             break;
     }
     return r;
+}
+
+int overlay_mount(const struct overlay *o, const char *at)
+{
+    _close_ int fd = overlay_make(o, at);
+
+    return fd < 0 ? fd : move_mount(fd, "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
 }

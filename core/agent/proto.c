@@ -292,6 +292,7 @@ void spawn_request_encode(struct buf *b, const struct spawn_request *x)
     wire_add_u32(b, x->no_network);
     wire_add_u32(b, x->filtered);
     wire_add_u32(b, x->namespaces);
+    wire_add_u32(b, x->redirects);
     wire_add_u64(b, x->disk);
     wire_add_u64(b, x->data);
     wire_add_u64(b, x->shm);
@@ -328,6 +329,7 @@ int spawn_request_decode(const void *payload, size_t len, struct spawn_request *
     x.no_network = wire_u32(&w) != 0;
     x.filtered = wire_u32(&w) != 0;
     x.namespaces = wire_u32(&w) != 0;
+    x.redirects = wire_u32(&w) != 0;
     x.disk = wire_u64(&w);
     x.data = wire_u64(&w);
     x.shm = wire_u64(&w);

@@ -137,9 +137,10 @@ struct spawn_request {
     bool no_network;      /* a network of its own, of a loopback interface only */
     bool filtered;        /* and its network's filter is not its root's to change */
     bool namespaces;      /* its commands may make namespaces and mounts */
-    uint64_t disk;        /* its size; for a machine: one comes after the control socket */
-    uint64_t data;        /* RLIMIT_DATA; 0: as it is, here and below */
-    uint64_t shm;         /* bytes of /dev/shm */
+    bool redirects; /* directories of frozen layers and of the host can be renamed: see sandbox_root() */
+    uint64_t disk;  /* its size; for a machine: one comes after the control socket */
+    uint64_t data;  /* RLIMIT_DATA; 0: as it is, here and below */
+    uint64_t shm;   /* bytes of /dev/shm */
     uint32_t open_files, processes; /* RLIMIT_NOFILE, RLIMIT_NPROC */
     uint32_t uid;                   /* for argv: become this user and group first; 0: stay */
     const char **argv;              /* decode: owned array of borrowed strings */

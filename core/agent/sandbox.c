@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -338,9 +339,9 @@ int sandbox_attach_disk(const char *scratch, int fd, struct err *err)
     return 0;
 }
 
-int mount_overlay(const struct spawn_request *r, const char *lower, struct err *err)
+static int make_overlay(const struct spawn_request *r, const char *lower, struct err *err)
 {
-    _overlay_ struct overlay o = {0};
+    _overlay_ struct overlay o = {.redirects = r->redirects};
     char upper[256], work[256];
 
     if (snprintf(upper, sizeof(upper), "/scratch/%s/upper", r->scratch) >= (int)sizeof(upper))
@@ -354,8 +355,17 @@ int mount_overlay(const struct spawn_request *r, const char *lower, struct err *
         overlay_add(&o, "/masks/%s", r->mask);
     if (lower[0])
         overlay_add(&o, "%s", lower);
-    int e = overlay_mount(&o, "/new");
-    return e < 0 ? err_errno(err, e, "cannot mount an overlay of %zu layers", o.n) : 0;
+    int fd = overlay_make(&o, "/new");
+    return fd < 0 ? err_errno(err, fd, "cannot mount an overlay of %zu layers", o.n) : fd;
+}
+
+int mount_overlay(const struct spawn_request *r, const char *lower, struct err *err)
+{
+    _close_ int fd = make_overlay(r, lower, err);
+
+    if (fd >= 0 && move_mount(fd, "", AT_FDCWD, "/new", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        return err_errno(err, -errno, "cannot mount the machine's root");
+    return fd < 0 ? fd : 0;
 }
 
 int hide_in_sys(struct err *err)
@@ -426,23 +436,67 @@ static int raise_loopback(struct err *err)
     return 0;
 }
 
+static int find_lower(const struct sandbox *s, const struct spawn_request *r, int image, char *ret,
+                      size_t size, struct err *err)
+{
+    if (strpbrk(r->image, ":,\\"))
+        return err_set(err, -EINVAL, "an image's path may not have ':', ',' or a backslash: %s", r->image);
+    if (!s->ranged)
+        snprintf(ret, size, "/host%s", r->image);
+    else if (image >= 0)
+        snprintf(ret, size, "/images/%d", image);
+    else if (r->layers[0] && s->same_files)
+        base_path(r, ret, size);
+    else
+        snprintf(ret, size, "/lower");
+    return 0;
+}
+
 static int mount_root(const struct sandbox *s, const struct spawn_request *r, int image, struct err *err)
 {
     char lower[2048];
 
+    if (r->redirects) /* it came with the process */
+        return 0;
     if (s->split && !r->image[0])
         return mount_single(s, r, err);
-    if (strpbrk(r->image, ":,\\"))
-        return err_set(err, -EINVAL, "an image's path may not have ':', ',' or a backslash: %s", r->image);
-    if (!s->ranged)
-        snprintf(lower, sizeof(lower), "/host%s", r->image);
-    else if (image >= 0)
-        snprintf(lower, sizeof(lower), "/images/%d", image);
-    else if (r->layers[0] && s->same_files)
-        base_path(r, lower, sizeof(lower));
-    else
-        snprintf(lower, sizeof(lower), "/lower");
-    return mount_overlay(r, lower, err);
+    int e = find_lower(s, r, image, lower, sizeof(lower), err);
+    return e < 0 ? e : mount_overlay(r, lower, err);
+}
+
+/* What is written through the overlay is written by who mounted it: not beyond quotas, not into the blocks
+ * that a file system keeps for root. */
+static int set_resource(bool on)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {0};
+    uint32_t bit = CAP_TO_MASK(CAP_SYS_RESOURCE);
+
+    if (syscall(SYS_capget, &header, data) < 0)
+        return -errno;
+    data[0].effective = on ? data[0].effective | (data[0].permitted & bit) : data[0].effective & ~bit;
+    return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+int sandbox_root(const struct sandbox *s, const struct spawn_request *r, int image, int *ret, struct err *err)
+{
+    char lower[2048];
+
+    *ret = -1;
+    if (!r->redirects)
+        return 0;
+    if (!s->ranged || (s->split && !r->image[0]) || r->disk)
+        return err_set(err, -EOPNOTSUPP, "directories of this machine cannot be followed");
+    int e = find_lower(s, r, image, lower, sizeof(lower), err);
+    if (e < 0)
+        return e;
+    if (set_resource(false) < 0)
+        return err_errno(err, -errno, "cannot drop a capability");
+    int fd = make_overlay(r, lower, err);
+    if (set_resource(true) < 0)
+        _exit(70); /* machines' limits need it */
+    *ret = fd < 0 ? -1 : fd;
+    return fd < 0 ? fd : 0;
 }
 
 /* The files through which steps speak to the runner, few and small, are in memory: a disk's inodes cost more

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -89,8 +90,9 @@ static void keep_only(int control)
     (void)fcntl(3, F_SETFD, FD_CLOEXEC);
 }
 
-/* The first descriptor is the control socket, then perhaps a disk; the others are cgroup.procs files. */
-static void take_descriptors(const struct spawn_request *r, const struct fds *fds)
+/* root: a mount, or -1. The first descriptor is the control socket, then perhaps a disk; the others are
+ * cgroup.procs files. */
+static void take_descriptors(const struct spawn_request *r, int root, const struct fds *fds)
 {
     struct err err = {0};
     size_t i = 1;
@@ -99,6 +101,8 @@ static void take_descriptors(const struct spawn_request *r, const struct fds *fd
     if (r->disk)
         e = i < fds->n ? sandbox_attach_disk(r->scratch, fds->list[i++], &err)
                        : err_set(&err, -EBADF, "no disk came with the request");
+    if (e == 0 && root >= 0 && move_mount(root, "", AT_FDCWD, "/new", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        e = err_errno(&err, -errno, "cannot mount the machine's root");
     for (; e == 0 && i < fds->n; i++)
         if (write(fds->list[i], "0", 1) != 1)
             e = err_errno(&err, -errno, "cannot enter a control group");
@@ -108,9 +112,9 @@ static void take_descriptors(const struct spawn_request *r, const struct fds *fd
     }
 }
 
-static void in_sandbox(const struct spawner *sp, const struct spawn_request *r, int image,
+static void in_sandbox(const struct spawner *sp, const struct spawn_request *r, int image, int root,
                        const struct fds *fds, int go) __attribute__((noreturn));
-static void in_sandbox(const struct spawner *sp, const struct spawn_request *r, int image,
+static void in_sandbox(const struct spawner *sp, const struct spawn_request *r, int image, int root,
                        const struct fds *fds, int go)
 {
     struct err err = {0};
@@ -118,7 +122,7 @@ static void in_sandbox(const struct spawner *sp, const struct spawn_request *r, 
 
     if (read(go, &c, 1) != 1) /* the spawner maps the ids first */
         _exit(72);
-    take_descriptors(r, fds);
+    take_descriptors(r, root, fds);
     keep_only(fds->list[0]);
     harden_limits(r);
     if (sandbox_enter(&sp->sandbox, r, image, &err) < 0) {
@@ -179,13 +183,17 @@ static int spawn_sandbox(struct spawner *sp, const struct spawn_request *r, cons
     int base = sandbox_base(&sp->sandbox, r, err);
     if (base < 0)
         return base;
+    _close_ int root = -1;
+    int made = sandbox_root(&sp->sandbox, r, image, &root, err);
+    if (made < 0)
+        return made;
     if (pipe2(go, O_CLOEXEC) < 0)
         return err_errno(err, -errno, "cannot make a pipe");
     args.pidfd = (uint64_t)(uintptr_t)&pidfd;
     pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
     if (pid == 0) {
         close(go[1]);
-        in_sandbox(sp, r, image, fds, go[0]);
+        in_sandbox(sp, r, image, root, fds, go[0]);
     }
     fds_add(ret_fds, pidfd);
     int e = pid < 0 ? err_errno(err, -errno, "cannot make namespaces") : map_ids(sp, pid, err);
@@ -206,7 +214,7 @@ static void in_plain(const struct spawn_request *r, const struct fds *fds)
     struct err err = {0};
     sigset_t none;
 
-    take_descriptors(r, fds);
+    take_descriptors(r, -1, fds);
     keep_only(fds->list[0]);
     setsid();
     harden_limits(r);

@@ -19,7 +19,8 @@ static void squash(struct machines *ms, int64_t layer)
 {
     struct err err = {0};
 
-    if (layers_squash(ms, layer, &err) < 0)
+    int r = layers_squash(ms, layer, &err);
+    if (r < 0 && r != -EXDEV)
         log_warning("machine", "layer %lld: %s", (long long)layer, err.msg);
 }
 

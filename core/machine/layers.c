@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "core/machine/machine_internal.h"
 #include "runfs/io.h"
@@ -26,6 +27,18 @@ void chain_release(struct chain *c)
 bool layers_split(const struct machines *ms, const char *image)
 {
     return ms->split && str_empty(image);
+}
+
+#define REDIRECTS "trusted.runfs.redirects"
+
+bool layer_redirects(int upper)
+{
+    return fgetxattr(upper, REDIRECTS, NULL, 0) >= 0;
+}
+
+bool layer_set_redirects(int upper)
+{
+    return fsetxattr(upper, REDIRECTS, "y", 1, 0) == 0;
 }
 
 static int chain_push(struct chain *c, int64_t id)

@@ -167,6 +167,8 @@ struct machines {
     unsigned mask_start;       /* by which start of the spawner: they go with it */
     bool mask_stale;           /* something was hidden since */
     bool split;                /* sandboxes have no overlay over the whole root */
+    atomic_bool redirects; /* sandboxes have been made whose directories can be renamed, of whatever layer */
+    atomic_bool no_redirects;  /* the kernel refused one */
     bool no_masks;             /* this kernel's tmpfs cannot hold one: each machine's own layer has to */
     struct timespec copied[2]; /* times of the host's files as the mask has them */
     struct backend backends[BACKENDS_MAX]; /* as many as machine_backends has */
@@ -202,7 +204,8 @@ struct machine {
     char *dir;          /* owned: STATE/machines/ID, NULL until made */
     struct chain chain; /* what this start stands on: kept as long as it lives */
     unsigned starts;
-    unsigned mask; /* which; 0: none */
+    unsigned mask;  /* which; 0: none */
+    bool redirects; /* its directories can be renamed, of whatever layer they are */
     struct machine_paths paths;
     char *path_strings[5]; /* owned: what paths points to */
     char note[256];
@@ -288,9 +291,14 @@ int layers_record(struct machines *ms, int64_t id, int64_t parent, struct err *e
 void layers_collect(struct machines *ms);
 void layers_sync(struct machines *ms); /* has them on disk for good */
 bool layers_split(const struct machines *ms, const char *image);
+/* Whether what lies in upper was written through an overlay with redirects: it is read through such ones
+ * only, as what it hides and what was renamed stands in other attributes. */
+bool layer_redirects(int upper);
+bool layer_set_redirects(int upper); /* false: not here */
 void layer_path(const struct machines *ms, int64_t id, struct buf *ret);
 
-/* squash.c: makes one layer of the chain that ends in `layer`, and puts it in its place. */
+/* squash.c: makes one layer of the chain that ends in `layer`, and puts it in its place. -EXDEV: directories
+ * were renamed from layer to layer, which only the kernel follows. */
 int layers_squash(struct machines *ms, int64_t layer, struct err *err);
 enum { LAYERS_SQUASH = 50, LAYERS_MAX = 400 };
 

@@ -51,7 +51,12 @@ static int make_opaque(int at, const char *path)
 {
     _close_ int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-    return fd < 0 || fsetxattr(fd, "user.overlay.opaque", "y", 1, 0) < 0 ? -errno : 0;
+    if (fd < 0 || fsetxattr(fd, "user.overlay.opaque", "y", 1, 0) < 0)
+        return -errno;
+    /* overlays with redirects read this one; where it cannot be set, there are none */
+    return fsetxattr(fd, "trusted.overlay.opaque", "y", 1, 0) < 0 && errno != EPERM && errno != EOPNOTSUPP
+               ? -errno
+               : 0;
 }
 
 /* Makes a directory that merges with the host's: same mode and owner. */
@@ -373,6 +378,9 @@ static int mask_make(struct machines *ms, bool image, unsigned was, const char *
         return ms->no_masks ? 0 : err_errno(err, -errno, "cannot make the layer that hides the host's files");
     }
     (void)fremovexattr(at, "user.overlay.opaque");
+    if (fsetxattr(at, "trusted.overlay.opaque", "n", 1, 0) < 0 ||
+        fremovexattr(at, "trusted.overlay.opaque") < 0)
+        atomic_store(&ms->no_redirects, true); /* it would hide nothing from an overlay with redirects */
     int r = mask_build(ms, at, image, usual_hostname);
     return r < 0 ? err_errno(err, r, "cannot make the layer that hides the host's files") : 0;
 }

@@ -23,6 +23,30 @@ static int put_resolver(int upper)
     return write_all(fd, text, sizeof(text) - 1);
 }
 
+/* Its overlay follows renamed directories if its layers were written so; and what is written first is, where
+ * the host's root can mount such a one. The mask has to be there by now. */
+static int set_redirects(struct machine *m, const struct machine_spec *spec, int upper)
+{
+    bool possible = geteuid() == 0 && !layers_split(m->ms, spec->image) && !spec->limits.disk &&
+                    !atomic_load(&m->ms->no_redirects);
+    _buf_ struct buf below = BUF_INIT;
+
+    m->redirects = false;
+    if (m->chain.n) {
+        layer_path(m->ms, m->chain.ids[0], &below);
+        buf_adds(&below, "/upper");
+        _close_ int fd = open(buf_str(&below), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+            return -errno;
+        if (!layer_redirects(fd))
+            return 0;
+        if (!possible || !layer_set_redirects(upper))
+            return -EOPNOTSUPP;
+    }
+    m->redirects = possible && layer_set_redirects(upper);
+    return 0;
+}
+
 /* A disk of limited size takes the place of the scratch directory. Without one there is no such limit. */
 static void make_disk(struct machine *m)
 {
@@ -78,6 +102,8 @@ static int make_layers(struct machine *m, const struct machine_spec *spec, bool 
     _close_ int upper = r < 0 ? -1 : openat(dir, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (r == 0 && upper < 0)
         r = -errno;
+    if (r == 0)
+        r = set_redirects(m, spec, upper);
     return r == 0 && first ? make_first(m, spec, upper, with_mask) : r;
 }
 
@@ -120,6 +146,7 @@ static int sandbox_try(struct machines *ms, const struct machine_spec *spec, str
                                     .no_network = spec->network != MACHINE_NET_HOST,
                                     .filtered = nat,
                                     .namespaces = spec->namespaces,
+                                    .redirects = m->redirects,
                                     .disk = m->limits.disk >= 0 ? m->limits.want.disk : 0};
     limits_request(&m->limits, &request);
     struct fds with = {0};
@@ -141,11 +168,16 @@ static int sandbox_acquire(struct machines *ms, const struct machine_spec *spec,
     if (r < 0)
         return r;
     r = sandbox_try(ms, spec, m, err);
+    if (r == 0 && m->redirects)
+        atomic_store(&ms->redirects, true);
+    bool refused = r == -EINVAL && m->redirects && !m->chain.n && !atomic_load(&ms->redirects);
+    if (refused)
+        atomic_store(&ms->no_redirects, true);
     /* A spawner that had died took the mask with it. */
     pthread_mutex_lock(&ms->lock);
     bool lost = ms->mask_start && ms->mask_start != atomic_load(&ms->sandboxes.starts);
     pthread_mutex_unlock(&ms->lock);
-    if (r < 0 && lost) {
+    if (r < 0 && (lost || refused)) {
         agent_client_release(&m->client);
         agent_client_init(&m->client);
         (void)scratch_remove(ms, m->dir);

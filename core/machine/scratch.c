@@ -62,7 +62,7 @@ static bool strip(const struct spares *s, int fd)
     if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && flags != s->flags)
         return false;
     for (const char *p = names; n > 0 && p < names + n; p += strlen(p) + 1)
-        if (!str_starts(p, "user.") || fremovexattr(fd, p) < 0)
+        if ((!str_starts(p, "user.") && !str_starts(p, "trusted.")) || fremovexattr(fd, p) < 0)
             return false;
     return true;
 }

@@ -27,6 +27,11 @@ bool machine_can_snapshot(const struct machine *m, struct err *err)
     return false;
 }
 
+bool machines_rename(struct machines *ms)
+{
+    return atomic_load(&ms->redirects);
+}
+
 int64_t machine_snapshot_cost(const struct machine *m)
 {
     return m->cost_ns;

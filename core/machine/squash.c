@@ -17,13 +17,24 @@
 
 enum { DEPTH_MAX = 200 };
 
-#define OPAQUE "user.overlay.opaque"
+/* Of layers that were written with redirects, only the kernel's own attributes count: the others may be
+ * forged. */
+static const char *opaque_name(bool redirects)
+{
+    return redirects ? "trusted.overlay.opaque" : "user.overlay.opaque";
+}
 
-static bool is_opaque(int fd)
+static bool is_opaque(int fd, bool redirects)
 {
     char value[4];
 
-    return fgetxattr(fd, OPAQUE, value, sizeof(value)) == 1 && value[0] == 'y';
+    return fgetxattr(fd, opaque_name(redirects), value, sizeof(value)) == 1 && value[0] == 'y';
+}
+
+/* What is below it lies elsewhere in the layers below. */
+static bool is_redirect(int fd)
+{
+    return fgetxattr(fd, "trusted.overlay.redirect", NULL, 0) >= 0;
 }
 
 /* A directory whose owner may not read it is made readable for as long as it is read. */
@@ -115,7 +126,7 @@ static int take_file(int at, const char *name, int to, const struct stat *st)
     return errno == EMLINK && S_ISREG(st->st_mode) ? copy_file(at, name, to, st) : -errno;
 }
 
-static int add_below(int to, int from, int depth);
+static int add_below(int to, int from, bool redirects, int depth);
 
 /* A directory that is being merged: writable meanwhile, and in the end of the mode and times that it had. */
 struct target {
@@ -147,29 +158,31 @@ static void close_target(struct target *t)
     cleanup_close(&t->fd);
 }
 
-static int make_directory(int from, mode_t mode, int at, const char *name, int depth)
+static int make_directory(int from, mode_t mode, int at, const char *name, bool redirects, int depth)
 {
     if (mkdirat(at, name, 0700) < 0)
         return -errno;
     _close_ int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    int r = fd < 0 ? -errno : add_below(fd, from, depth + 1);
+    int r = fd < 0 ? -errno : add_below(fd, from, redirects, depth + 1);
     return r == 0 ? copy_directory(from, mode, fd) : r;
 }
 
-static int merge_directory(int from, int at, const char *name, int depth)
+static int merge_directory(int from, int at, const char *name, bool redirects, int depth)
 {
     _cleanup_(close_target) struct target to;
     int r = open_target(at, name, &to);
 
     if (r == -ENOTDIR || r == -ELOOP) /* hidden by what is no directory */
         return 0;
-    if (r < 0 || is_opaque(to.fd))
+    if (r < 0 || is_opaque(to.fd, redirects))
         return r;
-    r = add_below(to.fd, from, depth + 1);
-    return r == 0 && is_opaque(from) && fsetxattr(to.fd, OPAQUE, "y", 1, 0) < 0 ? -errno : r;
+    r = add_below(to.fd, from, redirects, depth + 1);
+    if (r == 0 && is_opaque(from, redirects) && fsetxattr(to.fd, opaque_name(redirects), "y", 1, 0) < 0)
+        r = -errno;
+    return r;
 }
 
-static int take_directory(int at, const char *name, int to, int depth)
+static int take_directory(int at, const char *name, int to, bool redirects, int depth)
 {
     _cleanup_(close_source) struct opened from;
     struct stat st;
@@ -177,13 +190,15 @@ static int take_directory(int at, const char *name, int to, int depth)
 
     if (r < 0)
         return r;
+    if (redirects && is_redirect(from.fd))
+        return -EXDEV;
     if (fstatat(to, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno == ENOENT ? make_directory(from.fd, from.restore, to, name, depth) : -errno;
-    return S_ISDIR(st.st_mode) ? merge_directory(from.fd, to, name, depth) : 0;
+        return errno == ENOENT ? make_directory(from.fd, from.restore, to, name, redirects, depth) : -errno;
+    return S_ISDIR(st.st_mode) ? merge_directory(from.fd, to, name, redirects, depth) : 0;
 }
 
 /* Adds what `from` has and `to` does not hide. */
-static int add_below(int to, int from, int depth)
+static int add_below(int to, int from, bool redirects, int depth)
 {
     int copy = depth > DEPTH_MAX ? -1 : openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     _closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
@@ -199,7 +214,7 @@ static int add_below(int to, int from, int depth)
         if (fstatat(from, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
             r = -errno;
         else if (S_ISDIR(st.st_mode))
-            r = take_directory(from, e->d_name, to, depth);
+            r = take_directory(from, e->d_name, to, redirects, depth);
         else
             r = take_file(from, e->d_name, to, &st);
     }
@@ -220,10 +235,11 @@ static int open_part(const struct machines *ms, int64_t layer, const char *part)
 static int add_layer(const struct machines *ms, int64_t layer, int to)
 {
     _close_ int upper = open_part(ms, layer, "upper");
-    int r = upper < 0 ? upper : add_below(to, upper, 0);
+    bool redirects = upper >= 0 && layer_redirects(upper);
+    int r = upper < 0 ? upper : add_below(to, upper, redirects, 0);
     _close_ int tops = r < 0 ? -1 : open_part(ms, layer, "tops");
 
-    return r < 0 || tops == -ENOENT ? r : tops < 0 ? tops : add_below(to, tops, 0);
+    return r < 0 || tops == -ENOENT ? r : tops < 0 ? tops : add_below(to, tops, redirects, 0);
 }
 
 static int build(struct machines *ms, const struct chain *chain, const char *dir)
@@ -286,7 +302,9 @@ int layers_squash(struct machines *ms, int64_t layer, struct err *err)
     r = buf_ok(&incoming) && buf_ok(&path) ? build(ms, &chain, incoming.ptr) : -ENOMEM;
     if (r == 0 && rename(incoming.ptr, path.ptr) < 0)
         r = -errno;
-    if (r < 0)
+    if (r == -EXDEV)
+        err_set(err, r, "layers in which a directory of another one was renamed cannot be squashed");
+    else if (r < 0)
         err_errno(err, r, "cannot squash the layers of a snapshot");
     else
         r = replace(ms, layer, id, err);

@@ -254,9 +254,9 @@ void machines_flush(struct machines *ms);
  * afterwards, and what is mounted in memory (/dev/shm) is empty. A layer is kept on disk as long as a
  * snapshot, another layer or a living machine needs it; long chains are squashed behind the scenes.
  *
- * One thing differs on top of a layer: rename(2) of a directory that lies in it fails with EXDEV, as between
- * file systems (mv(1) then copies). The kernel can follow such directories (redirect_dir), but refuses that
- * to overlays that are mounted in a user namespace.
+ * Directories of a layer can be renamed like others where the host's root mounts the overlay (redirect_dir).
+ * The kernel refuses that to overlays of ordinary users: on top of a layer, rename(2) of a directory that
+ * lies in it then fails with EXDEV, as between file systems (mv(1) then copies).
  */
 struct snapshot_spec {
     const char *name; /* unique in its machine; NULL or "": none */
@@ -284,6 +284,10 @@ int machines_drop_snapshot(struct machines *ms, int64_t snapshot, struct err *er
 
 /* Whether machines of it can have snapshots; words for why not. */
 bool machine_can_snapshot(const struct machine *m, struct err *err);
+
+/* Whether sandboxes here rename directories of frozen layers: then a snapshot is not noticed by what runs on.
+ */
+bool machines_rename(struct machines *ms);
 
 /* What the last snapshot or rollback of it cost, ns; 0: none yet. */
 int64_t machine_snapshot_cost(const struct machine *m);

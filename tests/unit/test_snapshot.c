@@ -182,6 +182,109 @@ static void everything_is_kept(void **state)
     machine_release(m);
 }
 
+#define RENAME(from, to)                                                                                     \
+    "perl -e 'rename(\"" from "\", \"" to "\") or print $!{EXDEV} ? \"EXDEV\\n\" : \"$!\\n\"'; "
+
+/* A directory of a frozen layer, and one of the host, is renamed as any other; ordinary users have to copy.
+ */
+static void directories_are_renamed(void **state)
+{
+    struct machine *m = acquire(&plain);
+    int64_t id[3];
+
+    (void)state;
+    expect(m, "mkdir -p dir/sub other && echo one > dir/sub/f", "");
+    id[0] = snapshot(m, "one");
+    assert_int_equal(m->redirects, geteuid() == 0 && !all->split);
+    assert_int_equal(machines_rename(all), m->redirects);
+    if (!m->redirects) {
+        expect(m, RENAME("dir", "moved") "mv dir moved; cat moved/sub/f", "EXDEV\none\n");
+        machine_release(m);
+        return;
+    }
+    expect(m, RENAME("dir", "moved") "echo two >> moved/sub/f; mkdir dir; touch dir/new", "");
+    id[1] = snapshot(m, "two");
+    expect(m,
+           RENAME("moved/sub", "other/deeper")
+               RENAME("other", "third") "find . -type f | sort; cat third/deeper/f",
+           "./dir/new\n./third/deeper/f\none\ntwo\n");
+    id[2] = snapshot(m, "three");
+    expect(m, "rm -r third; ls", "dir\nmoved\n");
+    rollback(m, id[2]);
+    expect(m, "find . | sort; cat third/deeper/f",
+           ".\n./dir\n./dir/new\n./moved\n./third\n./third/deeper\n./third/deeper/f\none\ntwo\n");
+    const struct snapshot_row *row = store_get_snapshot(store, id[2]);
+    assert_int_equal(layers_squash(all, row->layer, NULL), -EXDEV);
+    snapshot_row_unref(row);
+    rollback(m, id[1]);
+    expect(m, "find . -type f | sort; cat moved/sub/f; ls other", "./dir/new\n./moved/sub/f\none\ntwo\n");
+    rollback(m, id[0]);
+    expect(m, "find . | sort; cat dir/sub/f", ".\n./dir\n./dir/sub\n./dir/sub/f\n./other\none\n");
+    expect(m,
+           RENAME("/usr/share/doc",
+                  "/usr/share/moved") "[ ! -e /usr/share/doc ] && [ -e /usr/share/moved/bash ] && echo there",
+           "there\n");
+    assert_int_equal(access("/usr/share/doc", F_OK), 0);
+    machine_release(m);
+}
+
+/* Layers from where no redirects were are stood on as they were written. */
+static void layers_without_redirects(void **state)
+{
+    int64_t id[2];
+
+    (void)state;
+    atomic_store(&all->no_redirects, true);
+    struct machine *m = acquire(&plain);
+    atomic_store(&all->no_redirects, false);
+    assert_false(m->redirects);
+    expect(m, "mkdir dir && touch dir/old", "");
+    id[0] = snapshot(m, "one");
+    expect(m, "rm -r dir && mkdir dir && touch dir/new", "");
+    id[1] = snapshot(m, "two");
+    expect(m, RENAME("dir", "moved") "ls dir", "EXDEV\nnew\n");
+    assert_false(m->redirects);
+    rollback(m, id[0]);
+    expect(m, "ls dir", "old\n");
+    const struct snapshot_row *row = store_get_snapshot(store, id[1]);
+    assert_int_equal(layers_squash(all, row->layer, NULL), 0);
+    snapshot_row_unref(row);
+    rollback(m, id[1]);
+    expect(m, "ls dir", "new\n");
+    machine_release(m);
+}
+
+/* Where a renamed directory is looked for is told by attributes that nobody in a machine can set, nor can its
+ * root mount anything otherwise than it is. */
+static void redirects_are_not_forged(void **state)
+{
+    struct machine *m = acquire(&plain);
+
+    (void)state;
+    expect(m, "mkdir -p dir/sub && touch dir/sub/f", "");
+    (void)snapshot(m, "one");
+    expect(m,
+           "python3 -c '\n"
+           "import os\n"
+           "for name in \"trusted.overlay.redirect\", \"trusted.overlay.opaque\", "
+           "\"trusted.overlay.overlay.redirect\":\n"
+           "    try: os.setxattr(\"dir\", name, b\"/etc\"); print(name)\n"
+           "    except OSError: pass\n"
+           "for name in \"user.overlay.redirect\", \"user.overlay.opaque\":\n"
+           "    try: os.setxattr(\"dir\", name, b\"/etc\" if name[-1] == \"t\" else b\"y\")\n"
+           "    except OSError: pass\n'\n"
+           "mount -o remount,bind,dev,suid / 2>/dev/null && echo remounted\n"
+           "mknod disk b 8 0 2>/dev/null && echo disk\n:",
+           "");
+    int64_t id = snapshot(m, "two");
+    const struct snapshot_row *row = store_get_snapshot(store, id);
+    assert_int_equal(layers_squash(all, row->layer, NULL), 0);
+    snapshot_row_unref(row);
+    rollback(m, id);
+    expect(m, "find . | sort", ".\n./dir\n./dir/sub\n./dir/sub/f\n");
+    machine_release(m);
+}
+
 static void refused_while_something_runs(void **state)
 {
     struct machine *m = acquire(&plain);
@@ -724,6 +827,9 @@ static int run_all(void)
         cmocka_unit_test(files_come_back),
         cmocka_unit_test(system_comes_back),
         cmocka_unit_test(everything_is_kept),
+        cmocka_unit_test(directories_are_renamed),
+        cmocka_unit_test(redirects_are_not_forged),
+        cmocka_unit_test(layers_without_redirects),
         cmocka_unit_test(refused_while_something_runs),
         cmocka_unit_test(hosts_have_none),
         cmocka_unit_test(wrong_snapshots),
