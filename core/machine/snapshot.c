@@ -2,6 +2,8 @@
  * Snapshots and rollbacks: both start a machine again, the one over what it wrote, frozen, the other over
  * what a snapshot has.
  */
+#include <fcntl.h>
+
 #include "core/machine/machine_internal.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
@@ -30,6 +32,22 @@ bool machine_can_snapshot(const struct machine *m, struct err *err)
 bool machines_rename(struct machines *ms)
 {
     return atomic_load(&ms->redirects);
+}
+
+bool machine_uses_memory(struct machine *m)
+{
+    pthread_mutex_lock(&m->client.lock);
+    int fd = m->client.root < 0
+                 ? -1
+                 : openat(m->client.root, "dev/shm", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    pthread_mutex_unlock(&m->client.lock);
+    _closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *e;
+    bool found = false;
+
+    while (dir && !found && (e = readdir(dir)))
+        found = !str_eq(e->d_name, ".") && !str_eq(e->d_name, "..");
+    return found;
 }
 
 int64_t machine_snapshot_cost(const struct machine *m)

@@ -23,7 +23,7 @@ static int check_days(const char *value, struct err *err)
 
     if (parse_u64(value, &n) == 0 && n >= 1 && n <= 36500)
         return 0;
-    return err_set(err, -EINVAL, "retention_days is a whole number from 1 to 36500, not '%s'", value);
+    return err_set(err, -EINVAL, "days are a whole number from 1 to 36500, not '%s'", value);
 }
 
 static int check_mirror(const char *value, struct err *err)
@@ -163,7 +163,9 @@ const struct config_key config_keys[] = {
     {"actions_mirror", "https://github.com", check_mirror,
      "where `uses: owner/name@ref` is fetched from: a URL, or a directory of repositories"},
     {"snapshots", "off", check_snapshots,
-     "one after every step: on, off, or auto, where that takes less than 5 % of the step"},
+     "one after every step: on, off, or auto, where that takes less than 5 % of the step, and for jobs that "
+     "do not succeed"},
+    {"snapshot_days", "7", check_days, "snapshots after steps are deleted after so many days"},
     {"auto_rollback", "off", check_switch,
      "whether a failed step's machine goes back to the last snapshot before its posts run"},
     {"hold_on_failure", "off", check_switch, "whether a failed job's machine is kept, for `runfs sh`"},
@@ -187,25 +189,28 @@ const struct config_key config_keys[] = {
 static const char *const default_labels[] = {"ubuntu-latest", "ubuntu-24.04", "ubuntu-22.04",
                                              "ubuntu-20.04",  "ubuntu-slim",  "self-hosted"};
 
-static void default_value(const struct config_key *key, struct buf *ret)
+static void default_value(const struct engine *e, const struct config_key *key, struct buf *ret)
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
     if (str_eq(key->name, "slots"))
         buf_addf(ret, "%ld", cpus < 2 ? 2 : cpus > SLOTS_MAX ? SLOTS_MAX : cpus);
+    else if (str_eq(key->name, "snapshots") && e->machines && machines_rename(e->machines))
+        buf_adds(ret, "auto");
     else
         buf_adds(ret, key->fallback);
 }
 
-int config_defaults(struct store *st, struct err *err)
+int config_defaults(struct engine *e, struct err *err)
 {
+    struct store *st = e->store;
     int r = 0;
 
     for (const struct config_key *key = config_keys; r == 0 && key->name; key++) {
         _buf_ struct buf value = BUF_INIT;
         if (!key->fallback || store_find_setting(st, SETTING_CONFIG, key->name))
             continue;
-        default_value(key, &value);
+        default_value(e, key, &value);
         r = store_put_setting(st, SETTING_CONFIG, key->name, buf_str(&value), err);
     }
     int64_t any;
@@ -283,7 +288,7 @@ static int set_config(struct engine *e, const char *name, const char *value, str
             return gone;
         }
         if (!value) {
-            default_value(&config_keys[i], &fallback);
+            default_value(e, &config_keys[i], &fallback);
             value = buf_str(&fallback);
         }
         int r = config_keys[i].check(value, err);

@@ -136,7 +136,7 @@ int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *
     int r = e->origins ? remotes_new(e->store, &e->remotes, err)
                        : err_errno(err, -ENOMEM, "cannot start the engine");
     if (r == 0 && opts->defaults)
-        r = config_defaults(e->store, err);
+        r = config_defaults(e, err);
     if (r < 0) {
         engine_free(e);
         return r;

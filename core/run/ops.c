@@ -199,6 +199,7 @@ void engine_retain(struct engine *e)
     ssize_t n;
 
     expire_artifacts(e);
+    snapshots_expire(e);
     while (store_expire_hooks(e->store, before, NULL) > 0)
         ;
     while ((n = store_runs_before(e->store, before, ids, ARRAY_LEN(ids))) > 0)

@@ -9,7 +9,8 @@
 #include "runfs/machine_rows.h"
 #include "runfs/str.h"
 
-/* Snapshots that are wanted where they cost little (config/snapshots: auto): under 5 % of the step. */
+/* Snapshots that nobody notices (config/snapshots: auto): they cost under 5 % of the step, and nothing is
+ * lost with the machine's memory. */
 enum { AUTO_SHARE = 20, AUTO_GUESS_NS = 5000000 };
 
 void resume_free(struct resume *r)
@@ -32,13 +33,14 @@ static bool is_set(struct store *st, const char *key, const char *value)
 /* --------------------------------------------------------------------------------------------- taking them
  */
 
-static bool wanted(const struct machine *m, struct store *st, int64_t step_ns)
+static bool wanted(struct machine *m, struct store *st, int64_t step_ns)
 {
     int64_t cost = machine_snapshot_cost(m);
 
-    if (is_set(st, "snapshots", "off"))
-        return false;
-    return is_set(st, "snapshots", "on") || step_ns / AUTO_SHARE > (cost ? cost : AUTO_GUESS_NS);
+    if (is_set(st, "snapshots", "on"))
+        return true;
+    return is_set(st, "snapshots", "auto") && step_ns / AUTO_SHARE > (cost ? cost : AUTO_GUESS_NS) &&
+           !machine_uses_memory(m);
 }
 
 int64_t step_snapshot(struct machine *m, struct store *st, const struct step_row *step, int64_t step_ns,
@@ -61,6 +63,30 @@ int64_t step_snapshot(struct machine *m, struct store *st, const struct step_row
         log_warning("run", "%lld: no snapshot after step %d: %s", (long long)step->run_id, step->number,
                     err.msg);
     return r < 0 ? 0 : id;
+}
+
+static void drop(struct engine *e, int64_t job_id, int64_t before)
+{
+    int64_t ids[64], after = 0;
+    ssize_t n;
+
+    while ((n = store_list_step_snapshots(e->store, job_id, before, after, ids, ARRAY_LEN(ids))) > 0) {
+        for (ssize_t i = 0; i < n; i++)
+            (void)machines_drop_snapshot(e->machines, ids[i], NULL);
+        after = ids[n - 1];
+    }
+}
+
+void snapshots_of_success(struct engine *e, int64_t job_id)
+{
+    if (is_set(e->store, "snapshots", "auto"))
+        drop(e, job_id, INT64_MAX);
+}
+
+void snapshots_expire(struct engine *e)
+{
+    if (e->machines)
+        drop(e, 0, now_ns() - config_number(e->store, "snapshot_days", 7) * 86400 * 1000000000LL);
 }
 
 /* ------------------------------------------------------------------------------------------ taking them up

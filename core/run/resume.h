@@ -26,6 +26,10 @@ int resume_find(struct store *st, const struct step_row *step, const char *key, 
 int resume_edited(struct engine *e, const struct run_row *run, const struct job_row *job, size_t first,
                   struct buf *ret, struct err *err);
 
+/* What `auto` took of a job that succeeded, nobody resumes; and what is older than config/snapshot_days. */
+void snapshots_of_success(struct engine *e, int64_t job_id);
+void snapshots_expire(struct engine *e);
+
 /* Takes a snapshot behind a step, if config/snapshots wants one and the machine can, with what the job knows.
  * Its id; 0: none was taken. */
 int64_t step_snapshot(struct machine *m, struct store *st, const struct step_row *step, int64_t step_ns,

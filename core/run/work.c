@@ -195,6 +195,8 @@ static void run_on_machine(struct run_job *job, json_t *contexts, struct store_s
     set_machine(job, machine);
     job_run(&spec, machine, store_sink->mask, &sink, result);
     set_machine(job, NULL);
+    if (result->status == JOB_SUCCESS && local.last_snapshot)
+        snapshots_of_success(job->run->e, job->row.id);
     local_outside_release(&local);
     if (hold_wanted(job, result->status) && hold_machine(job, machine, &result->shells))
         return;

@@ -201,6 +201,16 @@ ssize_t store_list_snapshots(struct store *st, int64_t machine_id, int64_t after
                     INTS(machine_id, after), NULL, ids, max);
 }
 
+ssize_t store_list_step_snapshots(struct store *st, int64_t job_id, int64_t before, int64_t after,
+                                  int64_t *ids, size_t max)
+{
+    return list_ids(
+        st,
+        "SELECT id FROM snapshots WHERE step_id <> 0 AND (?1 = 0 OR job_id = ?1) AND created_at < ?2"
+        " AND id > ?3 ORDER BY id",
+        INTS(job_id, before, after), NULL, ids, max);
+}
+
 ssize_t store_list_commands(struct store *st, int64_t machine_id, int64_t after, int64_t *ids, size_t max)
 {
     return list_ids(st, "SELECT id FROM commands WHERE machine_id = ?1 AND id > ?2 ORDER BY id",

@@ -289,6 +289,9 @@ bool machine_can_snapshot(const struct machine *m, struct err *err);
  */
 bool machines_rename(struct machines *ms);
 
+/* Whether files lie in its /dev/shm, which a snapshot would lose. */
+bool machine_uses_memory(struct machine *m);
+
 /* What the last snapshot or rollback of it cost, ns; 0: none yet. */
 int64_t machine_snapshot_cost(const struct machine *m);
 

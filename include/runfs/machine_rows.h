@@ -68,6 +68,9 @@ int64_t store_last_command(struct store *st, int64_t machine_id);
 ssize_t store_list_machines(struct store *st, int64_t after, int64_t *ids, size_t max); /* the same */
 ssize_t store_list_snapshots(struct store *st, int64_t machine_id, int64_t after, int64_t *ids,
                              size_t max); /* that have a name */
+/* Taken behind the steps of that job (0: any) before then. */
+ssize_t store_list_step_snapshots(struct store *st, int64_t job_id, int64_t before, int64_t after,
+                                  int64_t *ids, size_t max);
 ssize_t store_list_commands(struct store *st, int64_t machine_id, int64_t after, int64_t *ids, size_t max);
 
 /* Machines and layers are numbered by who makes them, so these insert or update; the numbers that were ever
