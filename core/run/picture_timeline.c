@@ -4,12 +4,23 @@
 #include "picture.h"
 #include "runfs/str.h"
 
-enum { NAMES = 220, PLOT = 680, RIGHT = 110, TOP = 64, ROW = 26, BAR = 14, BOTTOM = 36, NAME_LETTERS = 32 };
+enum {
+    NAMES = 220,
+    PLOT = 680,
+    RIGHT = 110,
+    TOP = 64,
+    ROW = 26,
+    BAR = 14,
+    BOTTOM = 36,
+    NAME_LETTERS = 32,
+    STEPS_MAX = 4000
+};
 
 struct timeline {
     struct store *st;
     struct buf *out;
     int64_t from, span; /* what the width of the plot stands for */
+    size_t steps; /* that were drawn: at most STEPS_MAX, so that a run of thousands is still a picture */
 };
 
 static double x_of(const struct timeline *t, int64_t at)
@@ -48,13 +59,13 @@ static void bar(const struct timeline *t, double y, int64_t from, int64_t to, co
     buf_adds(t->out, "</title></rect>\n");
 }
 
-static void step_bars(const struct timeline *t, const struct pictured_run *run, const struct pictured *job,
+static void step_bars(struct timeline *t, const struct pictured_run *run, const struct pictured *job,
                       double y)
 {
     int64_t ids[64], after = 0, id = job->row->log_job_id ? job->row->log_job_id : job->row->id;
     ssize_t n;
 
-    while ((n = store_list_steps(t->st, id, after, ids, ARRAY_LEN(ids))) > 0) {
+    while (t->steps < STEPS_MAX && (n = store_list_steps(t->st, id, after, ids, ARRAY_LEN(ids))) > 0) {
         for (ssize_t i = 0; i < n; i++) {
             const struct step_row *step = store_get_step(t->st, ids[i]);
             if (step && step->started_at && !str_eq(step->conclusion, "skipped"))
@@ -62,12 +73,12 @@ static void step_bars(const struct timeline *t, const struct pictured_run *run, 
                     svg_class(step->status, step->conclusion), step->name);
             step_row_unref(step);
         }
+        t->steps += (size_t)n;
         after = ids[n - 1];
     }
 }
 
-static void job_row(const struct timeline *t, const struct pictured_run *run, const struct pictured *job,
-                    double y)
+static void job_row(struct timeline *t, const struct pictured_run *run, const struct pictured *job, double y)
 {
     const struct job_row *row = job->row;
     const char *class = svg_class(row->status, row->conclusion);

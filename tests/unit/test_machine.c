@@ -882,12 +882,15 @@ static void probes(void **state)
 {
     const struct machine_probe *p;
     size_t n = machines_probe(all, &p);
+    bool host = false;
 
     (void)state;
-    assert_int_equal(n, 3);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         print_message("%s: %s: %s\n", p[i].backend, p[i].works ? "works" : "does not work", p[i].words);
-    assert_true(p[2].works);
+        assert_true(*p[i].words);
+        host |= str_eq(p[i].backend, "host") && p[i].works;
+    }
+    assert_true(host); /* what needs nothing always works */
 }
 
 static void wrong_specs(void **state)
