@@ -140,7 +140,8 @@ show_fn show_run_status, show_run_conclusion, show_run_exit_code, show_run_name,
     show_run_expanded, show_run_timeline, show_run_graph, show_run_plan, show_run_result,
     show_run_concurrency, show_run_why, show_run_summary, show_run_annotations, link_run_workflow;
 show_fn show_attempt_conclusion, show_attempt_exit_code, show_attempt_why, show_attempt_started,
-    show_attempt_completed, show_attempt_duration, show_attempt_source, show_attempt_annotations;
+    show_attempt_completed, show_attempt_duration, show_attempt_source, show_attempt_annotations,
+    show_attempt_status, show_attempt_result, show_attempt_summary;
 show_fn show_job_status, show_job_conclusion, show_job_exit_code, show_job_name, show_job_why,
     show_job_matrix, show_job_runs_on, show_job_backend, show_job_duration, link_need, show_job_uses,
     show_job_environment, show_job_environment_url, show_job_permissions, show_job_concurrency, link_caller;
@@ -163,8 +164,9 @@ show_fn show_vm_status, show_vm_why, show_vm_backend, show_vm_image, show_vm_lab
     show_vm_exec, link_vm_job, link_vm_last, link_step_snapshot, link_job_vm, show_image, show_command,
     show_command_exit_code, show_command_duration, show_snapshot_created, show_snapshot_cost;
 
-/* The annotations of an attempt of a run. (show_run.c) */
+/* The annotations and the summary of an attempt of a run. (show_run.c) */
 int annotations_text(struct fs *fs, int64_t run_id, int attempt, struct buf *ret);
+int summary_text(struct fs *fs, int64_t run_id, int attempt, struct buf *ret); /* -ENOENT: there is none */
 
 extern const struct name_class class_hooks, class_hook_runs, class_events, class_workflows, class_drafts,
     class_repos, class_repo_workflows, class_errors, class_runs, class_active_runs, class_failed_runs,

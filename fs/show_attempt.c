@@ -23,6 +23,7 @@ static void time_line(struct buf *b, int64_t t)
     }
 }
 
+SHOW_ATTEMPT(status, buf_adds(ret, "completed\n"))
 SHOW_ATTEMPT(conclusion, buf_addf(ret, "%s\n", a->conclusion))
 SHOW_ATTEMPT(exit_code, buf_addf(ret, "%d\n", a->exit_code))
 SHOW_ATTEMPT(started, time_line(ret, a->started_at))
@@ -43,6 +44,20 @@ int show_attempt_why(struct fs *fs, int64_t id, struct buf *ret)
 int show_attempt_source(struct fs *fs, int64_t id, struct buf *ret)
 {
     return store_attempt_source(fs->store, id, ret);
+}
+
+int show_attempt_result(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return store_attempt_result(fs->store, id, ret);
+}
+
+int show_attempt_summary(struct fs *fs, int64_t id, struct buf *ret)
+{
+    const struct attempt_row *a = store_get_attempt(fs->store, id);
+    int r = a ? summary_text(fs, a->run_id, a->attempt, ret) : -ENOENT;
+
+    attempt_row_unref(a);
+    return r;
 }
 
 int show_attempt_annotations(struct fs *fs, int64_t id, struct buf *ret)

@@ -142,15 +142,12 @@ static void add_summary(const struct job_row *job, const struct step_row *step, 
         buf_addc(ret, '\n');
 }
 
-int show_run_summary(struct fs *fs, int64_t id, struct buf *ret)
+int summary_text(struct fs *fs, int64_t run_id, int attempt, struct buf *ret)
 {
-    const struct run_row *run = store_get_run(fs->store, id);
     int64_t ids[64], after = 0;
     ssize_t n;
 
-    if (!run)
-        return -ENOENT;
-    while ((n = store_list_jobs(fs->store, id, run->attempt, after, ids, ARRAY_LEN(ids))) > 0) {
+    while ((n = store_list_jobs(fs->store, run_id, attempt, after, ids, ARRAY_LEN(ids))) > 0) {
         for (ssize_t i = 0; i < n; i++) {
             const struct job_row *job = store_get_job(fs->store, ids[i]);
             if (job)
@@ -159,8 +156,16 @@ int show_run_summary(struct fs *fs, int64_t id, struct buf *ret)
         }
         after = ids[n - 1];
     }
-    run_row_unref(run);
     return ret->len ? 0 : -ENOENT;
+}
+
+int show_run_summary(struct fs *fs, int64_t id, struct buf *ret)
+{
+    const struct run_row *run = store_get_run(fs->store, id);
+    int r = run ? summary_text(fs, id, run->attempt, ret) : -ENOENT;
+
+    run_row_unref(run);
+    return r;
 }
 
 static int add_annotation(void *data, const struct annotation_row *a)

@@ -77,14 +77,18 @@ static json_t *branch_of(const char *ref)
                                                        : ref);
 }
 
-static json_t *conclusion_of(struct server *s, const struct run_row *run, int attempt)
+/* What differs in a former attempt, over what the run is now. */
+static void be_attempt(struct server *s, const struct run_row *run, int attempt, json_t *json)
 {
-    if (attempt == run->attempt)
-        return api_conclusion(run->conclusion);
     const struct attempt_row *a = store_get_attempt(s->store, store_find_attempt(s->store, run->id, attempt));
-    json_t *conclusion = a ? api_conclusion(a->conclusion) : json_null(); /* before runfs kept them */
+
+    json_object_set_new(json, "status", json_string("completed"));
+    json_object_set_new(json, "conclusion", a ? api_conclusion(a->conclusion) : json_null());
+    if (a) { /* not before runfs kept them */
+        json_object_set_new(json, "run_started_at", api_time(a->started_at));
+        json_object_set_new(json, "updated_at", api_time(a->completed_at));
+    }
     attempt_row_unref(a);
-    return conclusion;
 }
 
 /* ".github/workflows/ci.yml" of "REPO:ci.yml". */
@@ -114,9 +118,9 @@ json_t *api_run_json(struct http_request *r, const struct run_row *run, int atte
     json_t *json =
         json_pack("{s:I, s:I, s:s, s:s, s:s, s:o, s:I, s:i, s:s, s:o, s:s, s:o}", "id", (json_int_t)run->id,
                   "workflow_id", (json_int_t)run->workflow_id, "name", run->name, "display_title", run->title,
-                  "status", newest ? run->status : "completed", "conclusion", conclusion_of(s, run, attempt),
-                  "run_number", (json_int_t)run->id, "run_attempt", attempt, "event", run->event,
-                  "head_branch", branch_of(run->ref), "head_sha", run->sha, "path", path_of(run));
+                  "status", run->status, "conclusion", api_conclusion(run->conclusion), "run_number",
+                  (json_int_t)run->id, "run_attempt", attempt, "event", run->event, "head_branch",
+                  branch_of(run->ref), "head_sha", run->sha, "path", path_of(run));
 
     if (!json)
         return NULL;
@@ -131,12 +135,16 @@ json_t *api_run_json(struct http_request *r, const struct run_row *run, int atte
     json_object_set_new(json, "run_started_at",
                         api_time(run->started_at ? run->started_at : run->created_at));
     json_object_set_new(json, "updated_at", api_time(run->changed_at));
+    if (!newest)
+        be_attempt(s, run, attempt, json);
     json_object_set_new(json, "url", api_url(r, "/actions/runs/%lld", id));
     json_object_set_new(json, "html_url", api_url(r, "/actions/runs/%lld", id));
     json_object_set_new(json, "jobs_url",
                         newest ? api_url(r, "/actions/runs/%lld/jobs", id)
                                : api_url(r, "/actions/runs/%lld/attempts/%d/jobs", id, attempt));
-    json_object_set_new(json, "logs_url", api_url(r, "/actions/runs/%lld/logs", id));
+    json_object_set_new(json, "logs_url",
+                        newest ? api_url(r, "/actions/runs/%lld/logs", id)
+                               : api_url(r, "/actions/runs/%lld/attempts/%d/logs", id, attempt));
     json_object_set_new(json, "artifacts_url", api_url(r, "/actions/runs/%lld/artifacts", id));
     json_object_set_new(json, "workflow_url",
                         api_url(r, "/actions/workflows/%lld", (long long)run->workflow_id));

@@ -66,6 +66,81 @@ static void *janitor(void *engine)
     return NULL;
 }
 
+/* What becomes of an attempt that ended with the daemon: it is kept as one that did not come to its end. */
+static int interrupt(struct store *st, const struct run_row *row, struct err *err)
+{
+    struct run_row was = *row;
+
+    was.status = "completed";
+    was.conclusion = "interrupted";
+    was.exit_code = 1;
+    was.completed_at = was.changed_at = now_ns();
+    was.started_at = row->started_at ? row->started_at : was.completed_at;
+    was.log_size =
+        log_size(st, &(struct log_select){.run_id = row->id, .attempt = row->attempt, .streams = LOG_OF_RUN});
+    return store_put_run(st, &was, err);
+}
+
+/* Its jobs that had not come to their end never will, under that number. */
+static int end_jobs(struct store *st, const struct run_row *run, struct err *err)
+{
+    int64_t ids[64], after = 0;
+    int r = 0;
+    ssize_t n;
+
+    while (r == 0 && (n = store_list_jobs(st, run->id, run->attempt, after, ids, ARRAY_LEN(ids))) > 0) {
+        for (ssize_t i = 0; r == 0 && i < n; i++) {
+            const struct job_row *row = store_get_job(st, ids[i]);
+            if (row && !str_eq(row->status, "completed")) {
+                struct job_row was = *row;
+                was.status = "completed";
+                was.conclusion = str_eq(row->status, "in_progress") ? "interrupted" : "cancelled";
+                was.exit_code = 1;
+                was.completed_at = was.changed_at = now_ns();
+                was.log_size = 0;
+                r = store_put_job(st, &was, err);
+            }
+            job_row_unref(row);
+        }
+        after = ids[n - 1];
+    }
+    return r;
+}
+
+/* Its job rows are there from before: they are made again under a new attempt, but those that are done. */
+static int put_again(struct engine *e, const struct run_row *row, struct run *run, struct err *err)
+{
+    int64_t job;
+    bool before = store_list_jobs(e->store, row->id, row->attempt, 0, &job, 1) > 0;
+    int r = before ? interrupt(e->store, row, err) : 0;
+
+    if (r == 0)
+        r = before ? run_next_attempt(run, err) : store_put_run(e->store, &run->row, err);
+    if (r == 0 && before)
+        r = run_carry(run, RERUN_UNFINISHED, NULL, err);
+    if (r == 0 && before)
+        r = end_jobs(e->store, row, err);
+    return r == 0 ? run_add_jobs(run, err) : r;
+}
+
+static void take_up(struct engine *e, const struct run_row *row)
+{
+    struct run *run = NULL;
+    struct err err = {0};
+
+    if (run_restore(e, row, NULL, &run, &err) == 0) {
+        store_begin(e->store);
+        int r = put_again(e, row, run, &err);
+        int c = store_commit(e->store, &err);
+        if (r == 0 && c == 0)
+            run_activate(e, run);
+        else
+            run_free(run);
+    }
+    if (err.code)
+        log_error("run", "%lld: cannot be taken up again: %s", (long long)row->id, err.msg);
+}
+
 static void take_up_queued(struct engine *e)
 {
     int64_t ids[64], after = 0;
@@ -74,27 +149,8 @@ static void take_up_queued(struct engine *e)
     while ((n = store_list_runs(e->store, RUNS_ACTIVE, after, ids, ARRAY_LEN(ids))) > 0) {
         for (ssize_t i = 0; i < n; i++) {
             const struct run_row *row = store_get_run(e->store, ids[i]);
-            struct run *run = NULL;
-            struct err err = {0};
-            int64_t jobs[64];
-            if (row && run_restore(e, row, NULL, &run, &err) == 0) {
-                /* its job rows are there from before: they are made again under a new attempt, but those
-                 * that are done */
-                bool before = store_list_jobs(e->store, row->id, row->attempt, 0, jobs, 1) > 0;
-                run->row.attempt += before;
-                store_begin(e->store);
-                (void)store_put_run(e->store, &run->row, NULL);
-                int r = before ? run_carry(run, RERUN_UNFINISHED, NULL, &err) : 0;
-                if (r == 0)
-                    r = run_add_jobs(run, &err);
-                int c = store_commit(e->store, &err);
-                if (r == 0 && c == 0)
-                    run_activate(e, run);
-                else
-                    run_free(run);
-            }
-            if (err.code)
-                log_error("run", "%lld: cannot be taken up again: %s", (long long)ids[i], err.msg);
+            if (row)
+                take_up(e, row);
             run_row_unref(row);
         }
         after = ids[n - 1];

@@ -312,6 +312,8 @@ void triggers_each_schedule(struct triggers *t, schedule_fn *fn, void *data);
 
 /* ------------------------------------------------------------------------------------- the rest (results) */
 
+/* The run as it is in the store becomes a former attempt, and a new one begins. In an open group. */
+int run_next_attempt(struct run *run, struct err *err);
 /* result.json, summary.md's raw material; with the run's final row. */
 int run_write_result(struct run *run);
 

@@ -60,21 +60,27 @@ int engine_cancel_job(struct engine *e, int64_t job_id, struct err *err)
 
 /* ------------------------------------------------------------------------------------------------- again */
 
+int run_next_attempt(struct run *run, struct err *err)
+{
+    struct store *st = run->e->store;
+    char attempt[16];
+    int r = store_keep_attempt(st, run->row.id, err);
+
+    run->row.attempt++;
+    run->row.changed_at = now_ns();
+    snprintf(attempt, sizeof(attempt), "%d", run->row.attempt);
+    json_object_set_new(json_object_get(run->contexts, "github"), "run_attempt", json_string(attempt));
+    return r == 0 ? store_put_run(st, &run->row, err) : r;
+}
+
 /* A new attempt of a restored run, in the store. */
 static int put_attempt(struct run *run, enum rerun what, const char *key, struct err *err)
 {
     struct store *st = run->e->store;
     struct err commit_err = {0};
-    char attempt[16];
 
     store_begin(st);
-    int r = store_keep_attempt(st, run->row.id, err);
-    run->row.attempt++;
-    run->row.changed_at = now_ns();
-    snprintf(attempt, sizeof(attempt), "%d", run->row.attempt);
-    json_object_set_new(json_object_get(run->contexts, "github"), "run_attempt", json_string(attempt));
-    if (r == 0)
-        r = store_put_run(st, &run->row, err);
+    int r = run_next_attempt(run, err);
     if (r == 0 && run->resume && run->resume->edited.len)
         r = store_put_run_text(st, run->row.id, RUN_SOURCE, buf_str(&run->resume->edited),
                                run->resume->edited.len, err);

@@ -55,8 +55,11 @@ int store_keep_attempt(struct store *st, int64_t run_id, struct err *err)
     write_ints(
         st,
         "INSERT INTO attempts (run_id, attempt, conclusion, exit_code, why, started_at, completed_at, "
-        "log_size, source) SELECT id, attempt, conclusion, exit_code, why, started_at, completed_at, "
-        "log_size, (SELECT text FROM run_texts WHERE run_id = ?1 AND which = ?2) FROM runs WHERE id = ?1",
-        (const int64_t[]){run_id, RUN_SOURCE}, 2, err);
+        "log_size, source, result) SELECT id, attempt, conclusion, exit_code, why, started_at, completed_at, "
+        "log_size, (SELECT text FROM run_texts WHERE run_id = ?1 AND which = ?2),"
+        " (SELECT text FROM run_texts WHERE run_id = ?1 AND which = ?3) FROM runs WHERE id = ?1",
+        (const int64_t[]){run_id, RUN_SOURCE, RUN_RESULT}, 3, err);
+    write_ints(st, "DELETE FROM run_texts WHERE run_id = ?1 AND which = ?2",
+               (const int64_t[]){run_id, RUN_RESULT}, 2, err);
     return store_commit(st, err);
 }

@@ -243,6 +243,11 @@ int store_attempt_source(struct store *st, int64_t id, struct buf *ret)
     return read_text(st, "SELECT source FROM attempts WHERE id = ?1", INTS(id), ret);
 }
 
+int store_attempt_result(struct store *st, int64_t id, struct buf *ret)
+{
+    return read_text(st, "SELECT result FROM attempts WHERE id = ?1 AND result IS NOT NULL", INTS(id), ret);
+}
+
 int64_t store_run_text_size(struct store *st, int64_t run_id, enum run_text which)
 {
     return read_int(st, "SELECT length(CAST(text AS BLOB)) FROM run_texts WHERE run_id = ?1 AND which = ?2",

@@ -169,6 +169,8 @@ static const char *const versions[] = {
     "CREATE TABLE anomalies (run_id INTEGER PRIMARY KEY, why TEXT NOT NULL);",
     /* 11: what a backend that takes snapshots itself finds them by */
     "ALTER TABLE snapshots ADD COLUMN handle TEXT NOT NULL DEFAULT '';",
+    /* 12: what came of a former attempt */
+    "ALTER TABLE attempts ADD COLUMN result TEXT;",
 };
 
 static int user_version(sqlite3 *db)

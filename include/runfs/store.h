@@ -286,6 +286,7 @@ void attempt_row_unref(const struct attempt_row *r);
 int64_t store_find_attempt(struct store *st, int64_t run_id, int attempt); /* 0: none */
 ssize_t store_list_attempts(struct store *st, int64_t run_id, int64_t after, int64_t *ids, size_t max);
 int store_attempt_source(struct store *st, int64_t id, struct buf *ret); /* its workflow.yml */
+int store_attempt_result(struct store *st, int64_t id, struct buf *ret); /* its result.json; -ENOENT */
 int store_keep_attempt(struct store *st, int64_t run_id, struct err *err);
 ssize_t store_list_steps(struct store *st, int64_t job_id, int64_t after, int64_t *ids, size_t max);
 /* Those that are shown with that number: one, or for 0 all that stand before the first step. */

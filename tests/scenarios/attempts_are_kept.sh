@@ -13,7 +13,7 @@ jobs:
     runs-on: h
     outputs: {o: '\${{ steps.s.outputs.o }}'}
     steps:
-      - {id: s, run: 'echo attempt \$GITHUB_RUN_ATTEMPT; echo "o=\$GITHUB_RUN_ATTEMPT" >> \$GITHUB_OUTPUT; echo "::warning::try \$GITHUB_RUN_ATTEMPT"'}
+      - {id: s, run: 'echo attempt \$GITHUB_RUN_ATTEMPT; echo "o=\$GITHUB_RUN_ATTEMPT" >> \$GITHUB_OUTPUT; echo "::warning::try \$GITHUB_RUN_ATTEMPT"; echo "in \$GITHUB_RUN_ATTEMPT" > \$GITHUB_STEP_SUMMARY'}
       - run: ls $T/flag
 Y
 n=$(rf_drop "$T/w.yml")
@@ -22,6 +22,7 @@ file_is "$R/conclusion" failure
 equal 'no former attempts' '' "$(ls "$R/attempts")"
 refused cat "$R/attempts/1/conclusion"
 cp -r "$R/jobs/flaky" "$T/before"
+cp "$R/result.json" "$R/summary.md" "$T/"
 touch "$T/flag"
 echo rerun-failed >"$R/ctl"
 ended "$n"
@@ -31,6 +32,11 @@ equal 'the former attempts' 1 "$(ls "$R/attempts")"
 A=$R/attempts/1
 file_is "$A/conclusion" failure
 file_is "$A/exit_code" 2
+file_is "$A/status" completed
+equal 'what came of it' "$(cat "$T/result.json")" "$(cat "$A/result.json")"
+equal 'what comes of it now' 2 "$(jq .attempt "$R/result.json")"
+equal 'its summary' "$(cat "$T/summary.md")" "$(cat "$A/summary.md")"
+contains 'the summary now' "$(cat "$R/summary.md")" 'in 2'
 equal 'its workflow' "$(cat "$T/w.yml")" "$(cat "$A/workflow.yml")"
 file_has "$A/log" 'attempt 1'
 file_lacks "$A/log" 'attempt 2'

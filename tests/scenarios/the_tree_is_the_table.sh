@@ -31,7 +31,7 @@ jobs:
     permissions: {contents: read}
     environment: {name: e, url: "https://e"}
     concurrency: job
-    steps: [{run: exec sleep 30}]
+    steps: [{run: 'echo hi >> $GITHUB_STEP_SUMMARY'}, {run: exec sleep 30}]
 Y
 cat >"$T/call.yml" <<'Y'
 on: push
@@ -50,7 +50,7 @@ cp "$T/w.yml" "$M/workflows/"
 rf_wait 10 grep -q failure "$M/runs/4/jobs/b/conclusion"
 rf_wait 10 grep -qsx in_progress "$M"/runs/4/jobs/d/steps/02-*/status
 cp "$T/called.yml" "$T/call.yml" "$M/workflows/"
-rf_wait 10 grep -q in_progress "$M/runs/5/jobs/call.in/status"
+rf_wait 10 grep -qsx in_progress "$M"/runs/5/jobs/call.in/steps/02-*/status
 cp "$T/call.yml" "$M/workflows/"
 ended 5
 ended_by=$(cat "$M/runs/5/why")
