@@ -33,9 +33,11 @@ enum {
 
 /* A machine's own. */
 struct fc {
-    int root;       /* where it has its files: sockets, console, snapshots */
-    int tether;     /* it ends when this is closed; -1: it does not run */
-    pid_t pid;      /* of the tether */
+    int root;     /* where it has its files: sockets, console, snapshots */
+    int tether;   /* it ends when this is closed; -1: it does not run */
+    pid_t pid;    /* of the tether */
+    char *jailed; /* owned: the program, for the jailer; NULL: there is no jailer */
+    char console[4096];
     unsigned taken; /* snapshots */
 };
 
@@ -132,7 +134,7 @@ static bool has_ended(struct fc *f)
 /* The last line of what it printed: why it ended. */
 static int say_ended(const struct fc *f, struct err *err)
 {
-    _close_ int fd = openat(f->root, "console", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    _close_ int fd = open(f->console, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     _buf_ struct buf text = BUF_INIT;
 
     if (fd < 0 || read_fd(fd, 1 << 20, &text) < 0)
@@ -183,18 +185,94 @@ static int reach_again(struct machine *m, struct err *err)
     return r < 0 ? -ECONNRESET : 0;
 }
 
+/* ------------------------------------------------------------------------------------------------ the jail
+ */
+
+/* Where firecracker is, links resolved: the jailer names a directory after the last part. */
+static char *find_program(void)
+{
+    const char *path = getenv("PATH");
+
+    for (size_t len; path && *path; path += len + (path[len] == ':')) {
+        _buf_ struct buf b = BUF_INIT;
+        len = strcspn(path, ":");
+        buf_addf(&b, "%.*s/firecracker", (int)len, path);
+        if (buf_ok(&b) && access(b.ptr, X_OK) == 0)
+            return realpath(b.ptr, NULL);
+    }
+    return NULL;
+}
+
+static int copy_file(const char *from, int at, const char *name)
+{
+    _close_ int in = open(from, O_RDONLY | O_CLOEXEC);
+    _close_ int out = in < 0 ? -1 : openat(at, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+    ssize_t n = 1;
+
+    while (out >= 0 && n > 0)
+        n = copy_file_range(in, NULL, out, NULL, 1 << 30, 0);
+    return out < 0 || n < 0 ? -errno : 0;
+}
+
+/* The image's files, in the jail. A link where that can be: they are only read. */
+static int fill_jail(const struct fc *f, const char *image, struct err *err)
+{
+    static const char *const names[] = {"kernel", "rootfs.ext4", "initrd"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        _buf_ struct buf from = BUF_INIT;
+        buf_addf(&from, "%s/%s", image, names[i]);
+        if (!buf_ok(&from))
+            return err_errno(err, -ENOMEM, "firecracker");
+        if (access(from.ptr, F_OK) < 0 ||
+            linkat(AT_FDCWD, from.ptr, f->root, names[i], AT_SYMLINK_FOLLOW) == 0)
+            continue;
+        int r = copy_file(from.ptr, f->root, names[i]);
+        if (r < 0)
+            return err_errno(err, r, "cannot bring %s into the machine's jail", from.ptr);
+    }
+    return 0;
+}
+
+/* Makes and opens the directory where it works: the machine's, or a jail below that. */
+static int make_root(struct machine *m, const struct machine_spec *spec, struct err *err)
+{
+    struct fc *f = m->own;
+    _buf_ struct buf path = BUF_INIT;
+    uid_t user = machine_root_id();
+
+    f->jailed = geteuid() == 0 && proc_in_path("jailer") ? find_program() : NULL;
+    buf_adds(&path, m->dir);
+    if (f->jailed)
+        buf_addf(&path, "/%s/%s/root", strrchr(f->jailed, '/') + 1, m->id);
+    int r = buf_ok(&path) ? make_dirs(path.ptr, 0755) : -ENOMEM;
+    if (r == 0) {
+        f->root = open(path.ptr, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        r = f->root < 0 || (f->jailed && fchown(f->root, user, user) < 0) ? -errno : 0;
+    }
+    if (r < 0)
+        return err_errno(err, r, "cannot make %s", buf_str(&path));
+    return f->jailed ? fill_jail(f, spec->image, err) : 0;
+}
+
 /* ---------------------------------------------------------------------------------------------- the process
  */
 
 static int spawn(struct machine *m, int socket_fd, const char *console, struct err *err)
 {
     struct fc *f = m->own;
-    const char *argv[] = {"runfs-agent", "tether", m->dir, "firecracker", "--api-sock",
-                          "api.sock",    "--id",   m->id,  NULL};
+    char user[24];
+    const char *plain[] = {"runfs-agent", "tether", m->dir, "firecracker", "--api-sock",
+                           "api.sock",    "--id",   m->id,  NULL};
+    const char *jailed[] = {"runfs-agent",       "tether",  m->dir,  "jailer",     "--id",     m->id,
+                            "--exec-file",       f->jailed, "--uid", user,         "--gid",    user,
+                            "--chroot-base-dir", m->dir,    "--",    "--api-sock", "api.sock", NULL};
+    const char **argv = f->jailed ? jailed : plain;
     posix_spawn_file_actions_t fa;
     posix_spawnattr_t attr;
     sigset_t none, all;
 
+    snprintf(user, sizeof(user), "%u", (unsigned)machine_root_id());
     posix_spawn_file_actions_init(&fa);
     posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&fa, 1, console, O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -228,13 +306,11 @@ static int start(struct machine *m, struct err *err)
 {
     struct fc *f = m->own;
     int64_t until = mono_ns() + API_S * 1000000000LL;
-    _buf_ struct buf console = BUF_INIT;
     int pair[2], fd;
 
-    buf_addf(&console, "%s/console", m->dir);
-    if (!buf_ok(&console) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-        return err_errno(err, buf_ok(&console) ? -errno : -ENOMEM, "firecracker");
-    int r = spawn(m, pair[1], console.ptr, err);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return err_errno(err, -errno, "firecracker");
+    int r = spawn(m, pair[1], f->console, err);
     close(pair[1]);
     if (r < 0) {
         close(pair[0]);
@@ -263,13 +339,15 @@ static int configure(struct fc *f, const struct machine_spec *spec, struct err *
     int64_t mib = l->memory ? (int64_t)(l->memory >> 20) : MEMORY_MIB,
             cpus = l->cpu ? (l->cpu + 999) / 1000 : CPUS;
 
-    buf_addf(&kernel, "%s/kernel", spec->image);
-    buf_addf(&initrd, "%s/initrd", spec->image);
-    buf_addf(&rootfs, "%s/rootfs.ext4", spec->image);
+    const char *image = f->jailed ? "" : spec->image,
+               *slash = f->jailed ? "" : "/"; /* it works in its jail */
+    buf_addf(&kernel, "%s%skernel", image, slash);
+    buf_addf(&initrd, "%s%sinitrd", image, slash);
+    buf_addf(&rootfs, "%s%srootfs.ext4", image, slash);
     if (!buf_ok(&kernel) || !buf_ok(&initrd) || !buf_ok(&rootfs))
         return err_errno(err, -ENOMEM, "firecracker");
     json_t *boot = json_pack("{s:s, s:s}", "kernel_image_path", kernel.ptr, "boot_args", args);
-    if (boot && access(initrd.ptr, F_OK) == 0)
+    if (boot && faccessat(f->root, initrd.ptr, F_OK, 0) == 0)
         json_object_set_new(boot, "initrd_path", json_string(initrd.ptr));
     int r = api(f, "PUT", "/machine-config",
                 json_pack("{s:I, s:I, s:b}", "vcpu_count", (json_int_t)cpus, "mem_size_mib", (json_int_t)mib,
@@ -307,8 +385,11 @@ static int firecracker_acquire(struct machines *ms, const struct machine_spec *s
         return err_errno(err, -ENOMEM, "firecracker");
     m->own = f;
     f->tether = -1;
-    f->root = open(m->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    r = f->root < 0 ? err_errno(err, -errno, "cannot open %s", m->dir) : start(m, err);
+    f->root = -1;
+    snprintf(f->console, sizeof(f->console), "%.4000s/console", m->dir);
+    r = make_root(m, spec, err);
+    if (r == 0)
+        r = start(m, err);
     if (r == 0)
         r = configure(f, spec, err);
     if (r == 0)
@@ -322,6 +403,7 @@ static void firecracker_end(struct machine *m)
 
     stop(f);
     cleanup_close(&f->root);
+    free(f->jailed);
     free(f);
 }
 

@@ -29,6 +29,18 @@ equal 'what was asked' "204 PUT /machine-config {\"vcpu_count\":1,\"mem_size_mib
 none_left() { ! pgrep -f "^/usr/bin/python3 $T/bin/firecracker|api.sock --id" >/dev/null; }
 rf_wait 10 none_left
 
+# the same in a jail, where there is a jailer: it knows its files by other names
+ln -s "$here/tests/jailer" "$T/bin/jailer"
+rm "$T/requests"
+n=$(rf_drop "$T/w.yml")
+equal 'its end in a jail' 4 "$(cat "$M/runs/$n/exit_code")"
+equal 'what was asked' 'jailed
+204 PUT /machine-config
+204 PUT /boot-source
+204 PUT /drives/rootfs' "$(sed 's/ {.*//' "$T/requests" | head -n 4)"
+contains 'its kernel' "$(cat "$T/requests")" '"kernel_image_path":"kernel"'
+rm "$T/bin/jailer"
+
 # a machine by hand: pause, snapshot, rollback
 rm "$T/requests"
 echo vm >"$M/vms/box.label"
