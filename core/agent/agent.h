@@ -110,6 +110,8 @@ void tree_get(struct agent *a, const void *payload, size_t len);
 
 /* spawner.c: the process that makes machines. */
 int spawner_main(int argc, char **argv);
+int tether_main(int argc, char **argv);
+int vsock_main(unsigned port);
 
 /* filter.c: the system call filter. */
 struct filter {

@@ -11,6 +11,11 @@ int main(int argc, char **argv)
         return agent_serve_sandboxed(3);
     if (argc >= 3 && str_eq(argv[1], "spawner"))
         return spawner_main(argc - 2, argv + 2);
+    if (argc >= 4 && str_eq(argv[1], "tether"))
+        return tether_main(argc - 2, argv + 2);
+    uint64_t port;
+    if (argc == 3 && str_eq(argv[1], "vsock") && parse_u64(argv[2], &port) == 0 && port < UINT32_MAX)
+        return vsock_main((unsigned)port);
     fputs("runfs-agent is started by runfs: `runfs-agent serve` speaks its protocol on descriptor 3\n",
           stderr);
     return 64;

@@ -36,6 +36,8 @@ struct machine_ops {
      */
     int (*snapshot)(struct machine *m, const char *name, struct buf *ret_handle, struct err *err);
     int (*rollback)(struct machine *m, const char *handle, struct err *err);
+    /* Nothing in it gets the processor, or does again. NULL: its processes are frozen, if they are here. */
+    int (*pause)(struct machine *m, bool pause, struct err *err);
     /* Checks what a label says of it beyond the syntax: image, network, limits. May be NULL. */
     int (*check_label)(const struct machine_label *l, struct err *err);
     /* Whether it works here, in less than a second, with words on what is missing. NULL: a machine is made
@@ -44,7 +46,8 @@ struct machine_ops {
     /* After a machine of it worked (why is NULL) or failed: words for a person. */
     void (*explain)(const struct machines *ms, const struct err *why, char *words, size_t size);
 };
-extern const struct machine_ops machine_sandbox, machine_bubblewrap, machine_fcctl, machine_host;
+extern const struct machine_ops machine_sandbox, machine_bubblewrap, machine_fcctl, machine_firecracker,
+    machine_host;
 
 /* All of them, best first; NULL at the end. */
 enum { BACKENDS_MAX = 12 };

@@ -2,8 +2,8 @@
 #include "core/machine/machine_internal.h"
 #include "runfs/str.h"
 
-const struct machine_ops *const machine_backends[] = {&machine_sandbox, &machine_bubblewrap, &machine_fcctl,
-                                                      &machine_host, NULL};
+const struct machine_ops *const machine_backends[] = {
+    &machine_sandbox, &machine_bubblewrap, &machine_firecracker, &machine_fcctl, &machine_host, NULL};
 
 const struct machine_ops *backend_find(const char *name, size_t len)
 {

@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -377,6 +378,10 @@ static int pause_by(struct machine *m, struct freezer *f, pid_t root)
 
 static int pause_machine(struct machine *m, struct err *err)
 {
+    if (m->ops->pause)
+        return m->ops->pause(m, true, err);
+    if (m->ops->elsewhere)
+        return err_set(err, -ENOTSUP, "a machine of backend %s cannot be paused", m->ops->name);
     pthread_mutex_lock(&m->client.lock);
     pid_t root = pid_of(m->client.pidfd);
     pthread_mutex_unlock(&m->client.lock);
@@ -410,7 +415,7 @@ int machines_pause(struct machines *ms, int64_t id, struct err *err)
         r = pause_machine(m, err);
     if (r == 0) {
         m->paused = true;
-        machine_tell(m, words[m->freezer->kind]);
+        machine_tell(m, m->freezer ? words[m->freezer->kind] : "as a whole");
     }
     pthread_mutex_unlock(&m->state_lock);
     machine_unref(m);
@@ -419,9 +424,13 @@ int machines_pause(struct machines *ms, int64_t id, struct err *err)
 
 static void thaw(struct machine *m)
 {
-    thaw_all(m->freezer);
-    freezer_free(TAKE(m->freezer));
-    forget_frozen(m);
+    if (m->freezer) {
+        thaw_all(m->freezer);
+        freezer_free(TAKE(m->freezer));
+        forget_frozen(m);
+    } else {
+        (void)m->ops->pause(m, false, NULL); /* one that fails is gone, and its connection says so */
+    }
     m->paused = false;
 }
 
@@ -461,6 +470,8 @@ int machines_stop(struct machines *ms, int64_t id, struct err *err)
     pthread_mutex_lock(&m->client.lock);
     if (m->client.pidfd >= 0)
         (void)syscall(SYS_pidfd_send_signal, m->client.pidfd, SIGKILL, NULL, 0);
+    else if (m->client.fd >= 0)
+        (void)shutdown(m->client.fd, SHUT_RDWR);
     pthread_mutex_unlock(&m->client.lock);
     machine_thaw(m);
     machine_become(m, MACHINE_FAILED, "it was stopped");
