@@ -1,5 +1,7 @@
 /* `runfs-agent tether DIRECTORY PROGRAM ARGUMENT...`: runs a program until it ends or descriptor 3 does, so
- * that what has no control socket of its own does not outlive who started it. */
+ * that what has no control socket of its own does not outlive who started it. Of what it prints the first
+ * MiB is passed on: a guest decides how much comes out of its console. */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/pidfd.h>
@@ -8,32 +10,66 @@
 #include "core/agent/agent.h"
 #include "runfs/io.h"
 
+enum { PRINTED_MAX = 1024 * 1024 };
+
+static pid_t start(char **argv, int out)
+{
+    pid_t pid = fork();
+
+    if (pid != 0)
+        return pid;
+    if (dup2(out, 1) < 0 || dup2(out, 2) < 0)
+        _exit(126);
+    close(3);
+    execvp(argv[0], argv);
+    perror(argv[0]);
+    _exit(127);
+}
+
+/* False: there will be no more. */
+static bool pass_on(int from, size_t *printed)
+{
+    char bytes[16384];
+    ssize_t n = read(from, bytes, sizeof(bytes));
+
+    if (n < 0)
+        return errno == EINTR || errno == EAGAIN;
+    size_t room = PRINTED_MAX - *printed, len = (size_t)n < room ? (size_t)n : room;
+    *printed += len;
+    (void)write_all(1, bytes, len);
+    return n > 0;
+}
+
 int tether_main(int argc, char **argv)
 {
+    int out[2];
+    size_t printed = 0;
+
     (void)argc;
-    if (chdir(argv[0]) < 0) {
+    if (chdir(argv[0]) < 0 || pipe2(out, O_CLOEXEC) < 0) {
         perror(argv[0]);
         return 126;
     }
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(3);
-        execvp(argv[1], argv + 1);
-        perror(argv[1]);
-        _exit(127);
-    }
-    _close_ int pidfd = pid > 0 ? pidfd_open(pid, 0) : -1;
+    pid_t pid = start(argv + 1, out[1]);
+    close(out[1]);
+    int pidfd = pid > 0 ? pidfd_open(pid, 0) : -1;
     if (pidfd < 0) {
         perror("runfs-agent tether");
         if (pid > 0)
             (void)kill(pid, SIGKILL);
         return 126;
     }
-    struct pollfd p[2] = {{.fd = 3, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}};
-    while (poll(p, 2, -1) < 0 && errno == EINTR)
-        ;
+    struct pollfd p[3] = {
+        {.fd = 3, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}, {.fd = out[0], .events = POLLIN}};
+    while (!p[0].revents && !p[1].revents) {
+        if (poll(p, 3, -1) > 0 && p[2].revents && !pass_on(out[0], &printed))
+            p[2].fd = -1;
+    }
     (void)kill(pid, SIGKILL); /* it is not reaped, so it is still that process */
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    (void)fcntl(out[0], F_SETFL, O_NONBLOCK);
+    while (printed < PRINTED_MAX && p[2].fd >= 0 && poll(&p[2], 1, 0) > 0 && pass_on(out[0], &printed))
         ;
     return 0;
 }

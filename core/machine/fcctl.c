@@ -139,9 +139,9 @@ int fcctl_call(struct machines *ms, struct fcctl_vm *t, const char *method, cons
                                       .len = text ? strlen(text) : 0,
                                       .max = FCCTL_ANSWER_MAX,
                                       .timeout_ms = timeout_ms,
-                                      .unwanted = t ? fcctl_unwanted : NULL,
+                                      .unwanted = t && !t->deaf ? fcctl_unwanted : NULL,
                                       .data = t,
-                                      .wake = t ? &t->fd : NULL},
+                                      .wake = t && !t->deaf ? &t->fd : NULL},
                   &answer, err);
     explicit_bzero(header.ptr, header.len);
     if (r < 0)

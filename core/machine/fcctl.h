@@ -18,6 +18,7 @@ struct fcctl_vm {
     struct buf in; /* from the daemon, from in_at on not yet looked at */
     size_t in_at;
     bool over;             /* the daemon has closed its end, or what it said makes no sense */
+    bool deaf;             /* a request ends by itself only */
     enum frame_type stop;  /* FRAME_INTERRUPT or FRAME_KILL, since the command began; 0: neither */
     struct buf puts, file; /* a script that puts files; what the last one holds so far */
     char *path;            /* owned: of the last one; NULL: none */
@@ -52,8 +53,9 @@ struct fcctl_result {
     const char *why; /* NULL, or what the server says of it */
 };
 void fcctl_result_release(struct fcctl_result *r);
-/* Runs a script there. */
-int fcctl_script(struct fcctl_vm *t, const char *script, int64_t seconds, struct fcctl_result *ret,
+/* Runs a script there. The server is told to end it after ms, and believed to have for a moment longer: then
+ * -ETIMEDOUT. */
+int fcctl_script(struct fcctl_vm *t, const char *script, int64_t ms, struct fcctl_result *ret,
                  struct err *err);
 /* The same of one that is not to fail: what it says on stderr is the error. */
 int fcctl_step(struct fcctl_vm *t, const char *script, struct fcctl_result *ret, struct err *err);

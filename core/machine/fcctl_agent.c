@@ -16,7 +16,7 @@
 enum {
     RECEIVE_STEP = 256 * 1024,
     PUTS_MAX = 48 * 1024 * 1024, /* a request's script */
-    NO_DEADLINE_S = 86400,
+    NO_DEADLINE_MS = 86400 * 1000,
     MARK_SIZE = 48,
     SEND_STEP = 32 * 1024,
 };
@@ -247,13 +247,12 @@ static const char *find_mark(const struct fcctl_result *r, const char *mark)
 static void kill_there(struct fcctl_vm *t)
 {
     static const char script[] = "p=$(cat " PID_FILE " 2>/dev/null) && kill -KILL -- -$p; rm -f " PID_FILE;
-    enum frame_type stop = t->stop;
     struct fcctl_result result = {0};
 
-    t->stop = 0;
-    if (!t->over && fcctl_script(t, script, 20, &result, NULL) == 0)
+    t->deaf = true; /* what the daemon says meanwhile is of the next command */
+    if (!t->over && fcctl_script(t, script, 5000, &result, NULL) == 0)
         fcctl_result_release(&result);
-    t->stop = stop;
+    t->deaf = false;
 }
 
 /* The machine's last words, on the step's stderr; then its agent has ended. */
@@ -295,7 +294,7 @@ static void on_ended(struct fcctl_vm *t, const struct exec_request *x, struct fc
     if (!found && x->n_get) { /* it was cut, or killed before it came to them */
         _buf_ struct buf script = BUF_INIT;
         add_gets(&script, x, mark);
-        if (buf_ok(&script) && fcctl_script(t, script.ptr, 60, &again, NULL) == 0)
+        if (buf_ok(&script) && fcctl_script(t, script.ptr, 10000, &again, NULL) == 0)
             files = again.out - 1;
     }
     report_files(t, files ? files + 1 : NULL, strlen(mark), x->n_get);
@@ -312,9 +311,9 @@ static void on_given_up(struct fcctl_vm *t, const struct exec_request *x, int64_
                             .duration_ns = (uint64_t)(mono_ns() - begin),
                             .start_error = ""};
 
-    kill_there(t);
-    report(t, &r);
+    report(t, &r); /* at once: who gives up does not wait long */
     report_files(t, NULL, 0, x->n_get);
+    kill_there(t);
 }
 
 static void run(struct fcctl_vm *t, const struct exec_request *x)
@@ -323,14 +322,13 @@ static void run(struct fcctl_vm *t, const struct exec_request *x)
     struct fcctl_result result = {0};
     struct err err = {0};
     char mark[MARK_SIZE] = "";
-    int64_t begin = mono_ns(),
-            seconds = x->deadline_ms ? (int64_t)(x->deadline_ms + 999) / 1000 : NO_DEADLINE_S;
+    int64_t begin = mono_ns(), ms = x->deadline_ms ? (int64_t)x->deadline_ms : NO_DEADLINE_MS;
 
     t->stop = 0;
     add_script(t, &script, x, make_mark(mark) ? mark : "runfs-mark");
-    int r = buf_ok(&script) ? fcctl_script(t, script.ptr, seconds < NO_DEADLINE_S ? seconds : NO_DEADLINE_S,
-                                           &result, &err)
-                            : err_errno(&err, -ENOMEM, "command");
+    int r = buf_ok(&script)
+                ? fcctl_script(t, script.ptr, ms < NO_DEADLINE_MS ? ms : NO_DEADLINE_MS, &result, &err)
+                : err_errno(&err, -ENOMEM, "command");
     if (r == 0)
         on_ended(t, x, &result, mark, begin);
     else if (r == -ECANCELED || (r == -ETIMEDOUT && x->deadline_ms))

@@ -5,7 +5,7 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-enum { STEP_S = 120 };
+enum { STEP_MS = 120000, LATE_MS = 5000 };
 
 /* What is no UTF-8, which JSON has to be. */
 static void add_escaped(struct buf *b, const char *s)
@@ -60,16 +60,16 @@ static const char *text_of(const json_t *answer, const char *name, size_t *ret_l
     return json_is_string(text) ? json_string_value(text) : "";
 }
 
-int fcctl_script(struct fcctl_vm *t, const char *script, int64_t seconds, struct fcctl_result *ret,
+int fcctl_script(struct fcctl_vm *t, const char *script, int64_t ms, struct fcctl_result *ret,
                  struct err *err)
 {
-    json_t *body =
-        json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "agent_id", t->session, "language", "bash", "code",
-                  script, "vm_id", t->id, "timeout_seconds", (json_int_t)seconds, "working_dir", "/");
+    json_t *body = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "agent_id", t->session, "language", "bash",
+                             "code", script, "vm_id", t->id, "timeout_seconds", (json_int_t)(ms + 999) / 1000,
+                             "working_dir", "/");
     _json_ json_t *answer = NULL;
-    int r = body ? fcctl_call(t->ms, t, "POST", "/api/llm/execute", body, (int)(seconds + 30) * 1000, &answer,
-                              NULL, err)
-                 : err_set(err, -EINVAL, "a script for fcctl-web's API has to be UTF-8");
+    int r =
+        body ? fcctl_call(t->ms, t, "POST", "/api/llm/execute", body, (int)ms + LATE_MS, &answer, NULL, err)
+             : err_set(err, -EINVAL, "a script for fcctl-web's API has to be UTF-8");
 
     if (r < 0)
         return r;
@@ -87,7 +87,7 @@ int fcctl_script(struct fcctl_vm *t, const char *script, int64_t seconds, struct
 int fcctl_step(struct fcctl_vm *t, const char *script, struct fcctl_result *ret, struct err *err)
 {
     struct fcctl_result result = {0};
-    int r = fcctl_script(t, script, STEP_S, &result, err);
+    int r = fcctl_script(t, script, STEP_MS, &result, err);
 
     if (r < 0)
         return r;

@@ -75,3 +75,10 @@ n=$(rf_start "$T/long.yml")
 rf_wait 20 pgrep -f 'sleep 7654322'
 kill -KILL "$(daemon_pid)"
 rf_wait 10 none_left
+
+# what comes out of a console is bounded
+mkfifo "$T/held"
+exec 3<>"$T/held"
+"$BUILD/runfs-agent" tether "$T" sh -c 'yes | head -c 3000000' >"$T/printed"
+exec 3>&-
+equal 'what is kept of it' 1048576 "$(stat -c %s "$T/printed")"
