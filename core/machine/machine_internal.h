@@ -168,9 +168,10 @@ struct machines {
     bool mask_stale;           /* something was hidden since */
     bool split;                /* sandboxes have no overlay over the whole root */
     atomic_bool redirects; /* sandboxes have been made whose directories can be renamed, of whatever layer */
-    atomic_bool no_redirects;  /* the kernel refused one */
-    bool no_masks;             /* this kernel's tmpfs cannot hold one: each machine's own layer has to */
-    struct timespec copied[2]; /* times of the host's files as the mask has them */
+    atomic_bool no_redirects;      /* masks would hide nothing from them */
+    atomic_bool redirects_refused; /* by the kernel */
+    bool no_masks;                 /* this kernel's tmpfs cannot hold one: each machine's own layer has to */
+    struct timespec copied[2];     /* times of the host's files as the mask has them */
     struct backend backends[BACKENDS_MAX]; /* as many as machine_backends has */
     struct machine_probe probes[BACKENDS_MAX];
     struct spawner sandboxes, processes;

@@ -28,7 +28,7 @@ static int put_resolver(int upper)
 static int set_redirects(struct machine *m, const struct machine_spec *spec, int upper)
 {
     bool possible = geteuid() == 0 && !layers_split(m->ms, spec->image) && !spec->limits.disk &&
-                    !atomic_load(&m->ms->no_redirects);
+                    !atomic_load(&m->ms->no_redirects) && !atomic_load(&m->ms->redirects_refused);
     _buf_ struct buf below = BUF_INIT;
 
     m->redirects = false;
@@ -168,11 +168,10 @@ static int sandbox_acquire(struct machines *ms, const struct machine_spec *spec,
     if (r < 0)
         return r;
     r = sandbox_try(ms, spec, m, err);
-    if (r == 0 && m->redirects)
-        atomic_store(&ms->redirects, true);
-    bool refused = r == -EINVAL && m->redirects && !m->chain.n && !atomic_load(&ms->redirects);
+    /* The kernel may refuse overlays with redirects: if none was made yet, it is asked for one without. */
+    bool refused = r < 0 && m->redirects && !m->chain.n && !atomic_load(&ms->redirects);
     if (refused)
-        atomic_store(&ms->no_redirects, true);
+        atomic_store(&ms->redirects_refused, true);
     /* A spawner that had died took the mask with it. */
     pthread_mutex_lock(&ms->lock);
     bool lost = ms->mask_start && ms->mask_start != atomic_load(&ms->sandboxes.starts);
@@ -184,6 +183,10 @@ static int sandbox_acquire(struct machines *ms, const struct machine_spec *spec,
         cleanup_close(&m->limits.disk);
         r = sandbox_try(ms, spec, m, err);
     }
+    if (r < 0 && refused) /* it was something else */
+        atomic_store(&ms->redirects_refused, false);
+    if (r == 0 && m->redirects)
+        atomic_store(&ms->redirects, true);
     return r;
 }
 

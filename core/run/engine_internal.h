@@ -175,6 +175,8 @@ void source_registered(const struct workflow_row *row, const struct repo_row *re
 int run_restore(struct engine *e, const struct run_row *row, const struct buf *edited, struct run **ret,
                 struct err *err);
 void run_free(struct run *run);
+/* The run's workflow was edited: its source and plan are others from now on. In an open group. */
+int run_put_edited(struct run *run, const struct buf *source, struct err *err);
 /* Which event a file that is dropped or started by hand stands for; NULL: none. */
 const char *default_event(const struct workflow *w);
 

@@ -82,8 +82,7 @@ static int put_attempt(struct run *run, enum rerun what, const char *key, struct
     store_begin(st);
     int r = run_next_attempt(run, err);
     if (r == 0 && run->resume && run->resume->edited.len)
-        r = store_put_run_text(st, run->row.id, RUN_SOURCE, buf_str(&run->resume->edited),
-                               run->resume->edited.len, err);
+        r = run_put_edited(run, &run->resume->edited, err);
     if (r == 0)
         r = run_carry(run, what, key, err);
     if (r == 0)

@@ -122,6 +122,17 @@ static json_t *plan_of(const struct run *run, const struct event *event)
     return plan ? plan : json_object();
 }
 
+int run_put_edited(struct run *run, const struct buf *source, struct err *err)
+{
+    const json_t *github = json_object_get(run->contexts, "github");
+    const struct event event = {
+        .name = run->row.event, .ref = run->row.ref, .payload = json_object_get(github, "event")};
+    _json_ json_t *plan = plan_of(run, &event);
+    int r = store_put_run_text(run->e->store, run->row.id, RUN_SOURCE, buf_str(source), source->len, err);
+
+    return r == 0 ? put_json(run->e->store, run->row.id, RUN_PLAN, plan, err) : r;
+}
+
 static int put_texts(struct run *run, const struct run_source *source, json_t *payload, struct err *err)
 {
     struct store *st = run->e->store;

@@ -42,12 +42,15 @@ file_has "$J/steps/02-test/ctl" "has no job 'a'"
 file_is "$M/runs/$n/attempt" 1
 
 sed 's/cat built; false/cat built; echo mended/' "$T/first.yml" >"$w"
-printf '      - run: echo and a new step\n' >>"$w"
+printf '      - run: echo and a new step\n  late: {needs: a, runs-on: ubuntu-latest, steps: [{run: echo late}]}\n' >>"$w"
+file_lacks "$M/runs/$n/plan.json" '"late"'
 echo resume >"$J/steps/02-test/ctl"
 ended "$n"
 file_is "$M/runs/$n/conclusion" success
 equal 'the edited step' "$(printf 'built by me in attempt 1\nmended')" "$(cat "$J/steps/02-test/stdout")"
 contains 'the new one' "$(step_out "$n" a 03)" 'and a new step'
+contains 'the new job' "$(step_out "$n" late 01)" late
+file_has "$M/runs/$n/plan.json" '"late"'
 equal 'the workflow now' "$(cat "$w")" "$(cat "$M/runs/$n/workflow.yml")"
 equal 'and then' "$(cat "$T/first.yml")" "$(cat "$M/runs/$n/attempts/1/workflow.yml")"
 equal 'the step then' 'cat built; false' "$(cat "$M/runs/$n/attempts/1/jobs/a/steps/02-test/script")"
