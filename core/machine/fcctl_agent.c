@@ -106,15 +106,28 @@ static void answer_state(struct fcctl_vm *t, enum frame_type type, int error, co
 
 /* -------------------------------------------------------------------------------------------------- files */
 
+/* The shell's own means where they do: a process costs more there than all else. */
 static void put_done(struct fcctl_vm *t)
 {
+    const char *data = buf_str(&t->file);
+    bool text = utf8_valid(data, t->file.len) && !memchr(data, '\0', t->file.len);
+    _buf_ struct buf path = BUF_INIT;
+
     if (!t->path)
         return;
-    buf_adds(&t->puts, "put ");
-    buf_add_quoted(&t->puts, t->path);
-    buf_addf(&t->puts, " %o <<'END' || exit 125\n", t->mode & 07777);
-    buf_add_base64(&t->puts, t->file.ptr, t->file.len);
-    buf_adds(&t->puts, "\nEND\n");
+    buf_add_quoted(&path, t->path);
+    buf_addf(&t->puts, "umask %03o; dir %s && %s", 0777 & ~t->mode, buf_str(&path),
+             text ? "printf %s " : "base64 -d ");
+    if (text)
+        buf_add_quoted(&t->puts, data);
+    buf_addf(&t->puts, " >%s%s || exit 125\n", buf_str(&path), text ? "" : " <<'END'");
+    if (!text) {
+        buf_add_base64(&t->puts, data, t->file.len);
+        buf_adds(&t->puts, "\nEND\n");
+    }
+    if (t->mode & 0111)
+        buf_addf(&t->puts, "chmod %o %s || exit 125\n", t->mode & 0777, buf_str(&path));
+    t->crowded |= !buf_ok(&path);
     buf_reset(&t->file);
     free(TAKE(t->path));
 }
@@ -140,11 +153,11 @@ static void on_put_data(struct fcctl_vm *t, const struct frame *f)
 
 static void add_gets(struct buf *b, const struct exec_request *x, const char *mark)
 {
-    buf_addf(
-        b,
-        "get() { if [ ! -f \"$1\" ]; then echo '%s none'; elif [ \"$(stat -Lc %%s -- \"$1\")\" -gt \"$2\" ]; "
-        "then echo '%s large'; else echo \"%s $(base64 -w0 -- \"$1\").\"; fi; }\n",
-        mark, mark, mark);
+    buf_addf(b,
+             "get() { if [ ! -f \"$1\" ]; then echo '%s none'; elif [ ! -s \"$1\" ]; then echo '%s .'; elif "
+             "[ \"$(stat -Lc %%s -- \"$1\")\" -gt \"$2\" ]; "
+             "then echo '%s large'; else echo \"%s $(base64 -w0 -- \"$1\").\"; fi; }\n",
+             mark, mark, mark, mark);
     for (uint32_t i = 0; i < x->n_get; i++) {
         buf_adds(b, "get ");
         buf_add_quoted(b, x->get[i]);
@@ -169,9 +182,9 @@ static void add_command(struct buf *b, const struct exec_request *x)
 static void add_script(struct fcctl_vm *t, struct buf *b, const struct exec_request *x, const char *mark)
 {
     put_done(t);
-    buf_adds(
-        b, "umask 022\nput() { mkdir -p -- \"${1%/*}\" && base64 -d >\"$1\" && chmod \"$2\" -- \"$1\"; }\n");
+    buf_adds(b, "dir() { [ -d \"${1%/*}\" ] || (umask 022; mkdir -p -- \"${1%/*}\"); }\n");
     buf_add(b, buf_str(&t->puts), t->puts.len);
+    buf_adds(b, "umask 022\n");
     buf_adds(b, "cd -- ");
     buf_add_quoted(b, x->cwd);
     buf_addf(b, " || { printf '\\n%s exit -\\n'; exit 126; }\n", mark);

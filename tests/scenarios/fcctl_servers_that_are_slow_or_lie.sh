@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 rf_mount
 cat >"$T/server.py" <<'END'
-import base64, http.server, json, re, time
+import http.server, json, time
 looks = 0
 
 
@@ -20,13 +20,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == '/api/vms':
             return self.reply(200, {'id': {'lies': '../../etc'}.get(body['vm_type'], body['vm_type'])})
         assert self.path == '/api/llm/execute' and body['agent_id'].startswith('workflow-executor-'), self.path
-        code = ''.join(base64.b64decode(f).decode() for f in re.findall(r"<<'END'[^\n]*\n(.*)\nEND", body['code']))
-        if 'slow-step' in code:
+        if 'slow-step' in body['code']:
             open('slow', 'w').close()
             time.sleep(100)
-        if 'no-answer' in code:
+        if 'no-answer' in body['code']:
             return self.reply(200, {'stdout': 'that is all'})
-        if 'error-page' in code:
+        if 'error-page' in body['code']:
             return self.reply(502, b'<h1>the gateway is tired</h1>')
         self.reply(200, {'exit_code': 0, 'stdout': '', 'stderr': ''})
 
