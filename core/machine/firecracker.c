@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#include "core/machine/machine_internal.h"
+#include "core/machine/firecracker.h"
 #include "runfs/http_client.h"
 #include "runfs/io.h"
 #include "runfs/proc.h"
@@ -39,6 +39,7 @@ struct fc {
     char *jailed; /* owned: the program, for the jailer; NULL: there is no jailer */
     char console[4096];
     unsigned taken; /* snapshots */
+    unsigned base;  /* the one that what has changed in the memory is counted from; 0: none */
 };
 
 /* ------------------------------------------------------------------------------------------------ the API */
@@ -351,7 +352,7 @@ static int configure(struct fc *f, const struct machine_spec *spec, struct err *
         json_object_set_new(boot, "initrd_path", json_string(initrd.ptr));
     int r = api(f, "PUT", "/machine-config",
                 json_pack("{s:I, s:I, s:b}", "vcpu_count", (json_int_t)cpus, "mem_size_mib", (json_int_t)mib,
-                          "track_dirty_pages", 0),
+                          "track_dirty_pages", 1),
                 err);
     if (r == 0)
         r = api(f, "PUT", "/boot-source", TAKE(boot), err);
@@ -415,28 +416,47 @@ static int firecracker_pause(struct machine *m, bool pause, struct err *err)
     return set_state(m->own, pause ? "Paused" : "Resumed", err);
 }
 
+/* The memory as a whole, or what has changed in it since the last one, laid over that. */
+static int keep_memory(struct fc *f, unsigned base, unsigned n, struct err *err)
+{
+    char below[32], changed[32], memory[32];
+
+    snprintf(below, sizeof(below), "%u.memory", base);
+    snprintf(changed, sizeof(changed), "%u.changed", n);
+    snprintf(memory, sizeof(memory), "%u.memory", n);
+    int r = base ? memory_lay_over(f->root, below, changed, memory) : 0;
+    if (base)
+        (void)unlinkat(f->root, changed, 0);
+    return r < 0 ? err_errno(err, r, "cannot keep the machine's memory") : 0;
+}
+
 static int firecracker_snapshot(struct machine *m, const char *name, struct buf *ret_handle, struct err *err)
 {
     struct fc *f = m->own;
+    unsigned base = f->base, n = ++f->taken;
     char state[32], memory[32];
 
     (void)name; /* its row has that */
-    snprintf(state, sizeof(state), "%u.state", f->taken + 1);
-    snprintf(memory, sizeof(memory), "%u.memory", f->taken + 1);
+    snprintf(state, sizeof(state), "%u.state", n);
+    snprintf(memory, sizeof(memory), base ? "%u.changed" : "%u.memory", n);
     int r = set_state(f, "Paused", err);
     if (r < 0)
         return r;
+    f->base = 0; /* what has changed is counted from here, if all goes well */
     r = api(f, "PUT", "/snapshot/create",
-            json_pack("{s:s, s:s, s:s}", "snapshot_type", "Full", "snapshot_path", state, "mem_file_path",
-                      memory),
+            json_pack("{s:s, s:s, s:s}", "snapshot_type", base ? "Diff" : "Full", "snapshot_path", state,
+                      "mem_file_path", memory),
             err);
     struct err why = {0};
     if (set_state(f, "Resumed", &why) < 0)
         return err_set(err, -ECONNRESET, "%s", why.msg);
     int again = reach_again(m, r < 0 ? &why : err); /* connections do not outlive a snapshot */
+    if (again == 0 && r == 0)
+        r = keep_memory(f, base, n, err);
     if (r < 0 || again < 0)
         return again < 0 ? again : r;
-    buf_addf(ret_handle, "%u", ++f->taken);
+    f->base = n;
+    buf_addf(ret_handle, "%u", n);
     return 0;
 }
 
@@ -453,9 +473,11 @@ static int firecracker_rollback(struct machine *m, const char *handle, struct er
     int r = start(m, err);
     if (r == 0)
         r = api(f, "PUT", "/snapshot/load",
-                json_pack("{s:s, s:{s:s, s:s}, s:b}", "snapshot_path", state, "mem_backend", "backend_type",
-                          "File", "backend_path", memory, "resume_vm", 1),
+                json_pack("{s:s, s:{s:s, s:s}, s:b, s:b}", "snapshot_path", state, "mem_backend",
+                          "backend_type", "File", "backend_path", memory, "track_dirty_pages", 1, "resume_vm",
+                          1),
                 err);
+    f->base = (unsigned)strtoul(handle, NULL, 10);
     return r < 0 ? -ECONNRESET : reach_again(m, err);
 }
 

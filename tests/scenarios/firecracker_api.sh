@@ -20,7 +20,7 @@ n=$(rf_drop "$T/w.yml")
 equal 'its output' hi "$(step_out "$n" a 01)"
 equal 'from step to step' v "$(step_out "$n" a 02)"
 equal 'its end' 4 "$(cat "$M/runs/$n/exit_code")"
-equal 'what was asked' "204 PUT /machine-config {\"vcpu_count\":1,\"mem_size_mib\":256,\"track_dirty_pages\":false}
+equal 'what was asked' "204 PUT /machine-config {\"vcpu_count\":1,\"mem_size_mib\":256,\"track_dirty_pages\":true}
 204 PUT /boot-source {\"kernel_image_path\":\"$T/image/kernel\",\"boot_args\":\"console=ttyS0 reboot=k panic=1 pci=off quiet root=/dev/vda ro\"}
 204 PUT /drives/rootfs {\"drive_id\":\"rootfs\",\"path_on_host\":\"$T/image/rootfs.ext4\",\"is_root_device\":true,\"is_read_only\":true}
 204 PUT /entropy {}
@@ -51,6 +51,10 @@ echo resume >"$M/vms/box/ctl"
 mkdir "$M/vms/box/snapshots/s1"
 echo 'echo after' >"$M/vms/box/exec"
 file_is "$M/vms/box/last/stdout" after
+mkdir "$M/vms/box/snapshots/s2" # of what has changed, laid over the first
+memory=$(find "$STATE/machines" -name 2.memory)
+equal 'the memory of the second' 'FDFF' "$(fold -w 65536 "$memory" | cut -c1 | tr -d '\n')"
+equal 'what it was made of' '' "$(find "$STATE/machines" -name '*.changed')"
 echo 'rollback s1' >"$M/vms/box/ctl"
 file_is "$M/vms/box/status" rolled_back
 echo 'echo again' >"$M/vms/box/exec"
@@ -60,7 +64,10 @@ equal 'what was asked' '204 PATCH /vm {"state":"Paused"}
 204 PATCH /vm {"state":"Paused"}
 204 PUT /snapshot/create {"snapshot_type":"Full","snapshot_path":"1.state","mem_file_path":"1.memory"}
 204 PATCH /vm {"state":"Resumed"}
-204 PUT /snapshot/load {"snapshot_path":"1.state","mem_backend":{"backend_type":"File","backend_path":"1.memory"},"resume_vm":true}' \
+204 PATCH /vm {"state":"Paused"}
+204 PUT /snapshot/create {"snapshot_type":"Diff","snapshot_path":"2.state","mem_file_path":"2.changed"}
+204 PATCH /vm {"state":"Resumed"}
+204 PUT /snapshot/load {"snapshot_path":"1.state","mem_backend":{"backend_type":"File","backend_path":"1.memory"},"track_dirty_pages":true,"resume_vm":true}' \
     "$(sed 1,6d "$T/requests")"
 
 # it dies in the middle of a step
