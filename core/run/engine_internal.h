@@ -77,6 +77,7 @@ struct run_job {
     atomic_bool hold;                    /* its machine is kept when it ends */
     atomic_bool cancelled, killed;
     struct run_job *next_ready;
+    double expected_ms; /* how long it should take, by the runs before; 0: not known */
 };
 
 struct run {

@@ -121,14 +121,42 @@ void job_refuse(struct run_job *job, const char *msg)
 
 /* -------------------------------------------------------------------------------------------- deciding */
 
+/* By the runs before. What is alone in its run waits for nobody of it. */
+static double expected_ms(const struct run_job *job)
+{
+    struct outcome outcomes[20];
+    struct expected expected;
+    const struct run *run = job->run;
+
+    if (run->n_jobs < 2 || !run->row.workflow_id)
+        return 0;
+    size_t n = store_job_history(run->e->store, run->row.workflow_id, run->row.id, job->row.key, outcomes,
+                                 ARRAY_LEN(outcomes));
+    return predict_duration(outcomes, n, &expected) ? expected.middle : 0;
+}
+
+/* Runs come in turn; of a run's jobs that are ready, those that take longest come first, so that it ends
+ * sooner. */
+static struct run_job **place_of(struct engine *e, const struct run_job *job)
+{
+    if (job->expected_ms > 0)
+        for (struct run_job **at = &e->ready; *at; at = &(*at)->next_ready)
+            if ((*at)->run == job->run && (*at)->expected_ms < job->expected_ms)
+                return at;
+    return e->ready_end;
+}
+
 static void make_ready(struct run_job *job)
 {
     struct engine *e = job->run->e;
 
     job->state = JOB_STATE_READY;
-    job->next_ready = NULL;
-    *e->ready_end = job;
-    e->ready_end = &job->next_ready;
+    job->expected_ms = expected_ms(job);
+    struct run_job **at = place_of(e, job);
+    job->next_ready = *at;
+    *at = job;
+    if (at == e->ready_end)
+        e->ready_end = &job->next_ready;
     e->queued++;
     pthread_cond_signal(&e->work);
 }

@@ -132,6 +132,34 @@ void store_reader_done(struct store *st, struct conn *c)
 
 /* --------------------------------------------------------------------------------------- open and close */
 
+/* A process that was killed keeps its lock until the last of its threads is gone. */
+static bool is_ending(const char *pid)
+{
+    _buf_ struct buf path = BUF_INIT, text = BUF_INIT;
+
+    buf_addf(&path, "/proc/%.20s/stat", pid);
+    if (read_file(buf_str(&path), 4096, &text, NULL) < 0)
+        return true;
+    const char *state = strrchr(buf_str(&text), ')');
+    return state && state[1] && strchr("ZXx", state[2]);
+}
+
+/* Whoever holds it is in ret_holder when that is not us. */
+static int try_lock(int fd, struct buf *ret_holder)
+{
+    for (int tries = 0;; tries++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        if (errno != EWOULDBLOCK)
+            return -errno;
+        buf_reset(ret_holder);
+        if (lseek(fd, 0, SEEK_SET) < 0 || read_fd(fd, 64, ret_holder) < 0 || !ret_holder->len ||
+            tries == 150 || !is_ending(ret_holder->ptr))
+            return -EBUSY;
+        usleep(20000);
+    }
+}
+
 static int store_lock(struct store *st, struct err *err)
 {
     _buf_ struct buf path = BUF_INIT, holder = BUF_INIT;
@@ -141,8 +169,10 @@ static int store_lock(struct store *st, struct err *err)
     st->lock_fd = buf_ok(&path) ? open(path.ptr, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
     if (st->lock_fd < 0)
         return err_errno(err, -errno, "cannot open %s/lock", st->dir);
-    if (flock(st->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-        (void)read_fd(st->lock_fd, 64, &holder);
+    int locked = try_lock(st->lock_fd, &holder);
+    if (locked < 0 && locked != -EBUSY)
+        return err_errno(err, locked, "cannot lock %s/lock", st->dir);
+    if (locked < 0) {
         return err_set(err, -EBUSY, "the state directory %s is in use by process %s", st->dir,
                        holder.len ? holder.ptr : "(unknown)");
     }

@@ -1,0 +1,21 @@
+# Of jobs that could all start, those that took longest before start first, so that the run ends sooner; without a history they
+# start as they stand.
+. "$(dirname "$0")/lib.sh"
+rf_mount
+echo host >"$M/config/labels/h"
+echo 1 >"$M/config/slots"
+cat >"$T/w.yml" <<Y
+on: workflow_dispatch
+jobs:
+  short: {runs-on: h, steps: [{run: 'echo short >>$T/order'}]}
+  middle: {runs-on: h, steps: [{run: 'echo middle >>$T/order; sleep 0.4'}]}
+  unheard: {if: github.run_number > 1, runs-on: h, steps: [{run: 'echo unheard >>$T/order'}]}
+  long: {runs-on: h, steps: [{run: 'echo long >>$T/order; sleep 0.9'}]}
+  after: {needs: short, runs-on: h, steps: [{run: 'echo after >>$T/order'}]}
+Y
+rf_drop "$T/w.yml" >/dev/null
+equal 'as they stand' 'short middle long after' "$(xargs <"$T/order")"
+rm "$T/order"
+echo >"$M/dispatch/w.yml"
+ended "$(cat "$M/dispatch/w.yml")"
+equal 'long ones first' 'long middle short after unheard' "$(xargs <"$T/order")"
