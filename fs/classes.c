@@ -466,6 +466,7 @@ SETTING_FAMILY(labels, "labels/")
 SETTING_FAMILY(disabled, "disabled/")
 SETTING_FAMILY(webhook, "webhook/")
 SETTING_FAMILY(fcctl, "fcctl/")
+SETTING_FAMILY(tls, "tls/")
 
 static int64_t find_secret(struct fs *fs, int64_t up, const char *name)
 {

@@ -228,6 +228,7 @@ static int row_setting(int row, enum setting_kind *ret_kind, const char **ret_ke
                : tree[row].class == &class_disabled  ? "disabled/"
                : tree[row].class == &class_webhook   ? "webhook/"
                : tree[row].class == &class_fcctl     ? "fcctl/"
+               : tree[row].class == &class_tls       ? "tls/"
                                                      : "";
     if (tree[row].owner == OWN_CONFIG)
         *ret_kind = SETTING_CONFIG;

@@ -54,6 +54,8 @@ static bool speaks_tls(struct http_request *r)
 {
     const char *said = http_header(r, "X-Forwarded-Proto");
 
+    if (http_over_tls(r))
+        return true;
     return http_peer(r).is_unix ? http_prefixed(r) : said && str_eq_ascii_nocase(said, "https");
 }
 

@@ -22,8 +22,9 @@ struct http_server {
     struct MHD_Daemon *daemon;
     const struct http_route *routes;
     http_fn *admit, *ended;
-    char *prefix;      /* owned; NULL: none */
-    char *socket_path; /* owned; NULL: TCP */
+    char *prefix;            /* owned; NULL: none */
+    char *socket_path;       /* owned; NULL: TCP */
+    char *certificate, *key; /* owned; NULL: no TLS */
     void *data;
     uint16_t port;
     unsigned idle_seconds;
@@ -169,6 +170,11 @@ const char *http_method(const struct http_request *r)
 const struct http_route *http_route(const struct http_request *r)
 {
     return r->route;
+}
+
+bool http_over_tls(const struct http_request *r)
+{
+    return r->server->key != NULL;
 }
 
 bool http_prefixed(const struct http_request *r)
@@ -423,6 +429,18 @@ static uint16_t port_of(int fd)
                                          : ((struct sockaddr_in *)&a)->sin_port);
 }
 
+/* Older versions than TLS 1.2 are not spoken. */
+static const char tls_versions[] = "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1";
+
+static int keep_pair(struct http_server *s, const struct http_opts *opts)
+{
+    if (!opts->key)
+        return 0;
+    s->certificate = strdup(opts->certificate);
+    s->key = strdup(opts->key);
+    return s->certificate && s->key ? 0 : -ENOMEM;
+}
+
 int http_start(const struct http_opts *opts, struct http_server **ret, struct err *err)
 {
     struct http_server *s = calloc(1, sizeof(*s));
@@ -442,15 +460,31 @@ int http_start(const struct http_opts *opts, struct http_server **ret, struct er
     s->socket_path = *opts->address == '/' ? strdup(opts->address) : NULL;
     s->idle_seconds = opts->idle_seconds ? opts->idle_seconds : 120u;
     s->port = s->socket_path ? 0 : port_of(fd);
-    s->daemon = MHD_start_daemon(
-        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ERROR_LOG,
-        s->port, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_NOTIFY_COMPLETED, on_ended, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-        opts->max_connections ? opts->max_connections : 128u, MHD_OPTION_CONNECTION_TIMEOUT, s->idle_seconds,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MAX, MHD_OPTION_END);
+    if (keep_pair(s, opts) < 0) {
+        http_stop(s);
+        return err_errno(err, -ENOMEM, "cannot start the HTTP server");
+    }
+    const struct MHD_OptionItem pair[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, s->certificate},
+                                          {MHD_OPTION_HTTPS_MEM_KEY, 0, s->key},
+                                          {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)tls_versions},
+                                          {MHD_OPTION_END, 0, NULL}};
+    s->daemon =
+        MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL |
+                             MHD_USE_ERROR_LOG | (s->key ? MHD_USE_TLS : 0u),
+                         s->port, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+                         MHD_OPTION_NOTIFY_COMPLETED, on_ended, s, MHD_OPTION_LISTEN_SOCKET, fd,
+                         MHD_OPTION_CONNECTION_LIMIT, opts->max_connections ? opts->max_connections : 128u,
+                         MHD_OPTION_CONNECTION_TIMEOUT, s->idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                         (size_t)HEADER_MAX, MHD_OPTION_ARRAY, s->key ? pair : pair + 3, MHD_OPTION_END);
     if (!s->daemon) {
         int code = errno ? -errno : -EIO;
+        bool tls = s->key;
         http_stop(s);
+        if (tls)
+            return err_set(err, -EINVAL,
+                           "cannot listen on %s:%u: the certificate and the key of config/tls are no pair "
+                           "of PEM files",
+                           opts->address, opts->port);
         return err_errno(err, code, "cannot listen on %s:%u", opts->address, opts->port);
     }
     (void)TAKE_FD(fd); /* the daemon closes it */
@@ -471,6 +505,10 @@ void http_stop(struct http_server *s)
         MHD_stop_daemon(s->daemon);
     if (s->socket_path)
         (void)unlink(s->socket_path);
+    if (s->key)
+        explicit_bzero(s->key, strlen(s->key));
+    free(s->key);
+    free(s->certificate);
     free(s->socket_path);
     free(s->prefix);
     free(s);

@@ -12,14 +12,35 @@ static void listener_words(const struct listener *l, struct buf *ret)
 {
     bool v6 = strchr(l->at.address, ':');
 
+    if (l->at.tls)
+        buf_adds(ret, "tls:");
     if (*l->at.address == '/')
         buf_adds(ret, l->at.address);
     else
         buf_addf(ret, v6 ? "[%s]:%u" : "%s:%u", l->at.address, l->http ? http_port(l->http) : l->at.port);
 }
 
+/* When the setting was written; 0: it is not there. */
+static int64_t setting_at(struct store *st, const char *key)
+{
+    int64_t id = store_find_setting(st, SETTING_CONFIG, key);
+    const struct setting_row *row = id > 0 ? store_get_setting(st, SETTING_CONFIG, id) : NULL;
+    int64_t at = row ? row->changed_at : 0;
+
+    setting_row_unref(row);
+    return at;
+}
+
+static int64_t pair_at(struct store *st)
+{
+    int64_t certificate = setting_at(st, "tls/certificate"), key = setting_at(st, "tls/key");
+
+    return certificate && key ? (certificate > key ? certificate : key) : 0;
+}
+
 static void listener_open(struct server *s, struct listener *l)
 {
+    _buf_ struct buf certificate = BUF_INIT, key = BUF_INIT;
     struct http_opts opts = {.address = l->at.address,
                              .port = l->at.port,
                              .prefix = "/api/v3",
@@ -32,7 +53,21 @@ static void listener_open(struct server *s, struct listener *l)
     _buf_ struct buf words = BUF_INIT;
     struct err err = {0};
 
-    if (http_start(&opts, &l->http, &err) < 0) {
+    int r = 0;
+    if (l->at.tls) {
+        l->pair_at = pair_at(s->store);
+        if (store_setting(s->store, SETTING_CONFIG, "tls/certificate", &certificate) < 0 ||
+            store_setting(s->store, SETTING_CONFIG, "tls/key", &key) < 0)
+            r = err_set(&err, -ENOENT,
+                        "cannot listen with tls: write config/tls/certificate and config/tls/key first");
+        opts.certificate = buf_str(&certificate);
+        opts.key = buf_str(&key);
+    }
+    if (r == 0)
+        r = http_start(&opts, &l->http, &err);
+    if (key.ptr)
+        explicit_bzero(key.ptr, key.len);
+    if (r < 0) {
         snprintf(l->why, sizeof(l->why), "%s", err.msg);
         log_error("http", "%s", err.msg);
         return;
@@ -54,7 +89,7 @@ static void wanted_listeners(struct server *s, struct listener *ret, size_t *ret
 
 static bool same_place(const struct listener *a, const struct listener *b)
 {
-    return str_eq(a->at.address, b->at.address) && a->at.port == b->at.port;
+    return str_eq(a->at.address, b->at.address) && a->at.port == b->at.port && a->at.tls == b->at.tls;
 }
 
 /* Those that stay keep their connections; what is gone is closed before what is new is opened. */
@@ -68,8 +103,10 @@ static void follow_setting(struct server *s)
     for (size_t i = 0; i < s->n_listeners; i++) {
         bool kept = false;
         for (size_t k = 0; k < n && !kept; k++)
-            if (s->listeners[i].http && !next[k].http && same_place(&s->listeners[i], &next[k])) {
+            if (s->listeners[i].http && !next[k].http && same_place(&s->listeners[i], &next[k]) &&
+                (!next[k].at.tls || s->listeners[i].pair_at == pair_at(s->store))) {
                 next[k].http = s->listeners[i].http;
+                next[k].pair_at = s->listeners[i].pair_at;
                 kept = true;
             }
         if (!kept)

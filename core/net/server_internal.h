@@ -27,6 +27,7 @@ struct peer_budget {
 struct listener {
     struct listen_at at;
     struct http_server *http; /* owned; NULL: it could not be */
+    int64_t pair_at;          /* of TLS: when certificate or key was written last */
     char why[960];            /* then: the reason */
 };
 

@@ -154,6 +154,21 @@ static int check_threshold(const char *value, struct err *err)
     return err_set(err, -EINVAL, "lesson_threshold is a whole number from 1 to 1000, not '%s'", value);
 }
 
+static int check_certificate(const char *value, struct err *err)
+{
+    return strstr(value, "-----BEGIN CERTIFICATE-----") && strstr(value, "-----END CERTIFICATE-----")
+               ? 0
+               : err_set(err, -EINVAL, "that is no certificate: it begins with -----BEGIN CERTIFICATE-----");
+}
+
+static int check_key(const char *value, struct err *err)
+{
+    if (strstr(value, "ENCRYPTED"))
+        return err_set(err, -EINVAL,
+                       "the key has a passphrase, and nobody to ask for it: write it without one");
+    return strstr(value, "PRIVATE KEY-----") ? 0 : err_set(err, -EINVAL, "that is no private key in PEM");
+}
+
 const struct config_key config_keys[] = {
     {"slots", "", check_slots, "how many jobs run at once (1 to 256)"},
     {"retention_days", "90", check_days, "completed runs are deleted after so many days"},
@@ -174,6 +189,9 @@ const struct config_key config_keys[] = {
      "where the HTTP server listens: [ADDRESS:]PORT, the path of a unix socket, or several of them; or off"},
     {"rate_limit", "100", check_rate, "requests a second from one address that the HTTP server answers"},
     {"webhook/secret", NULL, check_hook_secrets, "what POST /webhook is signed with; several, one a line"},
+    {"tls/certificate", NULL, check_certificate,
+     "what listeners with tls: show: PEM, their own certificate first, then the chain"},
+    {"tls/key", NULL, check_key, "the certificate's key: PEM, without a passphrase"},
     {"fcctl/url", NULL, check_server, "the server that machines of the backend fcctl are made on"},
     {"fcctl/token", NULL, check_nothing, "the token (a JWT) that it is shown"},
     {"disabled/", NULL, check_nothing, "workflows that nothing starts but a drop: NAME.yml, REPO:NAME.yml"},

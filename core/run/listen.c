@@ -8,7 +8,7 @@ static int wrong(const char *word, struct err *err)
 {
     return err_set(err, -EINVAL,
                    "'%s' is nothing to listen on: it is a port (8080), ADDRESS:PORT (127.0.0.1:8080, "
-                   "[::1]:8080), the absolute path of a unix socket, or off",
+                   "[::1]:8080), either with tls: before it, the absolute path of a unix socket, or off",
                    word);
 }
 
@@ -21,17 +21,21 @@ static bool is_address(const char *text)
 
 static int parse_word(char *word, struct listen_at *ret, struct err *err)
 {
+    char *whole = word;
+
+    ret->tls = str_starts(word, "tls:");
+    word += ret->tls ? strlen("tls:") : 0;
     char *colon = strrchr(word, ':'), *address = word;
     const char *port = colon ? colon + 1 : word;
     uint64_t n;
 
-    if (*word == '/') {
+    if (*word == '/' && !ret->tls) {
         snprintf(ret->address, sizeof(ret->address), "%s", word);
         ret->port = 0;
         return 1;
     }
     if (parse_u64(port, &n) < 0 || n > UINT16_MAX)
-        return wrong(word, err);
+        return wrong(whole, err);
     size_t len = colon ? (size_t)(colon - word) : 0;
     if (len > 2 && word[0] == '[' && word[len - 1] == ']') {
         address++;
@@ -41,12 +45,12 @@ static int parse_word(char *word, struct listen_at *ret, struct err *err)
     if (!colon) /* nobody but this host */
         snprintf(ret->address, sizeof(ret->address), "127.0.0.1");
     ret->port = (uint16_t)n;
-    return is_address(ret->address) ? 1 : wrong(word, err);
+    return is_address(ret->address) ? 1 : wrong(whole, err);
 }
 
 int config_listen_next(const char **text, struct listen_at *ret, struct err *err)
 {
-    char word[sizeof(ret->address)];
+    char word[sizeof(ret->address) + sizeof("tls:")];
     const char *start = *text + strspn(*text, " ,\t\n");
     size_t len = strcspn(start, " ,\t\n");
 

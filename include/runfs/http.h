@@ -42,6 +42,7 @@ struct http_opts {
     http_fn *admit; /* before anything else, of every request, whatever its path: may refuse; NULL: none */
     http_fn *ended; /* when the reply is on its way, for a log; NULL: none */
     unsigned max_connections, idle_seconds; /* 0: 128; 120 */
+    const char *certificate, *key;          /* PEM, the chain with the server's own first: TLS; NULL: none */
 };
 
 int http_start(const struct http_opts *opts, struct http_server **ret, struct err *err);
@@ -65,7 +66,8 @@ void http_each_query(struct http_request *r, http_header_fn *fn, void *data); /*
 const char *http_path(const struct http_request *r);
 const char *http_method(const struct http_request *r);
 const struct http_route *
-http_route(const struct http_request *r);         /* NULL: the path or its method is unknown */
+http_route(const struct http_request *r); /* NULL: the path or its method is unknown */
+bool http_over_tls(const struct http_request *r);
 bool http_prefixed(const struct http_request *r); /* the path began with opts.prefix */
 /* Who asks: "127.0.0.1"; "unix" by a socket. */
 struct http_peer {

@@ -184,6 +184,7 @@ enum { LISTEN_MAX = 4 };
 struct listen_at {
     char address[108]; /* "127.0.0.1", "::1"; the absolute path of a unix socket */
     uint16_t port;     /* 0: the kernel chooses */
+    bool tls;          /* with the certificate and key of config/tls */
 };
 int config_listen_next(const char **text, struct listen_at *ret, struct err *err);
 

@@ -78,6 +78,7 @@ mkdir "$M/vms/box/snapshots/s" || echo "no snapshots here" >&2
 echo s >"$M/secrets/S"
 echo a-long-secret >"$M/config/webhook/secret"
 echo http://127.0.0.1:9 >"$M/config/fcctl/url"
+printf -- '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n' >"$M/config/tls/certificate"
 echo "$T/api.sock" >"$M/config/listen"
 printf '{"ref": "refs/heads/main"}' >"$T/push"
 signature=$(openssl dgst -sha256 -hmac a-long-secret "$T/push" | awk '{print $NF}')
