@@ -56,7 +56,8 @@ http_fn access_admit, access_log;
 int api_make_keys(struct server *s);
 http_fn api_rate_limit, api_dispatch_event, api_force_cancel, api_run_timing, api_get_artifact,
     api_delete_artifact, api_get_secret;
-http_fn health, metrics, api_root, api_meta, api_user, api_graphql, api_get_repository, api_contents;
+http_fn health, metrics, run_timeline, run_graph;
+http_fn api_root, api_meta, api_user, api_graphql, api_get_repository, api_contents;
 http_fn api_list_workflows, api_get_workflow, api_dispatch, api_enable, api_disable;
 http_fn api_list_runs, api_list_runs_of, api_get_run, api_list_jobs, api_get_job, api_annotations, api_cancel,
     api_rerun, api_rerun_failed, api_rerun_job, api_delete_run;

@@ -89,5 +89,10 @@ else:
     assert '3 of 3, 0 failed' in text, text
     assert len([e for e in root.iter(ns + 'path')]) == 4 # test needs two, skipped one; call calls
 P
+    curl -sf --unix-socket "$T/api.sock" -D "$T/head" "http://ci/runs/$n/$picture.svg" | cmp - "$svg" || fail "another $picture.svg by HTTP"
+    file_has "$T/head" "default-src 'none'"
+    for none in 0 999 -1 x 18446744073709551615; do
+        equal "a picture of run $none" 404 "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$T/api.sock" "http://ci/runs/$none/$picture.svg")"
+    done
     [ "$(stat -c %s "$svg")" = "$(wc -c <"$svg")" ] || fail "the size of $picture.svg is wrong"
 done
