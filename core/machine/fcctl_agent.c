@@ -398,6 +398,7 @@ static void on_put_tree(struct fcctl_vm *t, const struct frame *first)
     int r = 0;
 
     t->stop = 0;
+    t->deaf = true; /* what the daemon says meanwhile is the next part */
     while (!ended && next(t, &f)) {
         ended = f.type == FRAME_TREE_END;
         if (f.type == FRAME_TREE_DATA && r == 0)
@@ -410,6 +411,7 @@ static void on_put_tree(struct fcctl_vm *t, const struct frame *first)
     }
     if (r == 0 && !t->over)
         r = fcctl_put_end(t, dir, &err);
+    t->deaf = false;
     answer_state(t, FRAME_TREE_END, r, &err);
 }
 
