@@ -154,11 +154,14 @@ static int check_threshold(const char *value, struct err *err)
     return err_set(err, -EINVAL, "lesson_threshold is a whole number from 1 to 1000, not '%s'", value);
 }
 
+/* By how it begins: a program may write it in parts, and each is a value. The listener reads the whole. */
 static int check_certificate(const char *value, struct err *err)
 {
-    return strstr(value, "-----BEGIN CERTIFICATE-----") && strstr(value, "-----END CERTIFICATE-----")
+    static const char begin[] = "-----BEGIN CERTIFICATE-----";
+
+    return str_starts(value, begin)
                ? 0
-               : err_set(err, -EINVAL, "that is no certificate: it begins with -----BEGIN CERTIFICATE-----");
+               : err_set(err, -EINVAL, "that is no certificate: it begins with %s", begin);
 }
 
 static int check_key(const char *value, struct err *err)
@@ -166,7 +169,9 @@ static int check_key(const char *value, struct err *err)
     if (strstr(value, "ENCRYPTED"))
         return err_set(err, -EINVAL,
                        "the key has a passphrase, and nobody to ask for it: write it without one");
-    return strstr(value, "PRIVATE KEY-----") ? 0 : err_set(err, -EINVAL, "that is no private key in PEM");
+    return str_starts(value, "-----BEGIN ") && !str_starts(value, "-----BEGIN CERTIFICATE")
+               ? 0
+               : err_set(err, -EINVAL, "that is no private key in PEM");
 }
 
 const struct config_key config_keys[] = {

@@ -113,6 +113,34 @@ vms() { curl -s -H "Authorization: Bearer $(token)" "$url/api/vms" | jq -r '.vms
 none_left() { [ "$(vms)" = 0 ]; }
 rf_wait 20 none_left
 
+# files of any bytes, there and back
+cat >"$T/files.yml" <<'END'
+on: push
+jobs:
+  make:
+    runs-on: far
+    outputs: { sum: "${{ steps.sum.outputs.sum }}" }
+    steps:
+      - run: mkdir -p out/sub; head -c 9000000 /dev/urandom >out/sub/big; printf 'a\377\000b' >out/odd; printf 'c\377\000d'
+      - id: sum
+        run: echo "sum=$(cat out/sub/big out/odd | sha256sum)" >>"$GITHUB_OUTPUT"
+      - uses: actions/upload-artifact@v4
+        with: {name: tree, path: out}
+  take:
+    needs: make
+    runs-on: far
+    steps:
+      - uses: actions/download-artifact@v4
+        with: {name: tree}
+      - run: '[ "$(cat sub/big odd | sha256sum)" = "${{ needs.make.outputs.sum }}" ]'
+END
+n=$(rf_drop "$T/files.yml")
+file_is "$M/runs/$n/conclusion" success
+equal 'bytes of a step' 'c377\0d' "$(step_out "$n" make 01 | od -An -c | tr -d ' ')"
+equal 'of an artifact' "$(cat "$M/runs/$n/jobs/make/outputs/sum")" \
+    "$(cat "$M/runs/$n/artifacts/tree/sub/big" "$M/runs/$n/artifacts/tree/odd" | sha256sum)"
+rf_wait 20 none_left
+
 # snapshots, by hand and of a job
 echo far >"$M/vms/remote.label"
 mkdir "$M/vms/remote"

@@ -75,7 +75,8 @@ file_has "$M/runs/$n/jobs/a/ctl" 'no machine of this job is held'
 say 'a job that goes well is held when somebody asked for it'
 workflow "$T/slow.yml" 'until [ -e go ]; do sleep 0.05; done'
 n=$(rf_start "$T/slow.yml")
-rf_wait 10 grep -q in_progress "$M/runs/$n/jobs/a/steps"/01-*/status
+going() { grep -qsx in_progress "$M/runs/$n/jobs/a/steps"/01-*/status; } # the names, each time anew
+rf_wait 10 going
 echo hold >"$(echo "$M/runs/$n/jobs/a/steps"/01-*/ctl)"
 exits 1 "$RUNFS" sh "$M/runs/$n/jobs/a"
 contains 'not yet' "$(cat "$T/err")" 'the job is not completed'

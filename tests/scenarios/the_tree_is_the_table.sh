@@ -48,9 +48,11 @@ rf_drop "$T/g.yml" >/dev/null
 rf_drop "$T/g.yml" >/dev/null
 cp "$T/w.yml" "$M/workflows/"
 rf_wait 10 grep -q failure "$M/runs/4/jobs/b/conclusion"
-rf_wait 10 grep -qsx in_progress "$M"/runs/4/jobs/d/steps/02-*/status
+step_waits() { grep -qsx in_progress "$M"/runs/4/jobs/d/steps/02-*/status; }
+rf_wait 10 step_waits
 cp "$T/called.yml" "$T/call.yml" "$M/workflows/"
-rf_wait 10 grep -qsx in_progress "$M"/runs/5/jobs/call.in/steps/02-*/status
+called_waits() { grep -qsx in_progress "$M"/runs/5/jobs/call.in/steps/02-*/status; }
+rf_wait 10 called_waits
 cp "$T/call.yml" "$M/workflows/"
 ended 5
 ended_by=$(cat "$M/runs/5/why")
