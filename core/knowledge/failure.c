@@ -116,7 +116,7 @@ static void describe_fix(struct store *st, const struct learn_step *step, const 
     if (open->run_id != step->run_id)
         compare_runs(st, open->run_id, step->run_id, ret);
     if (!ret->len)
-        buf_adds(ret, "the same step with the same inputs succeeded: it may come and go by itself\n");
+        buf_adds(ret, FIX_UNKNOWN);
     step_row_unref(before);
 }
 

@@ -68,6 +68,7 @@ static void add_commands(struct store *st, const struct failure_row *f, struct b
 static void recommend(struct store *st, const struct failure_row *f, struct buf *b)
 {
     const struct run_row *run = f->fixed_run_id ? store_get_run(st, f->fixed_run_id) : NULL;
+    bool known = *f->fix && !str_eq(f->fix, FIX_UNKNOWN);
     int64_t good, bad;
 
     buf_adds(b, "\n## What to do\n\n");
@@ -76,17 +77,18 @@ static void recommend(struct store *st, const struct failure_row *f, struct buf 
         return;
     }
     store_since_fix(st, f, &good, &bad);
-    if (*f->fix) {
+    if (known) {
         buf_adds(b, "It went away when this was different");
     } else {
-        buf_adds(b, "Nothing that is known was different when it went away: it comes and goes by itself, or "
-                    "by what lies "
-                    "outside of the workflow. Run it again, and let the step try more than once");
+        buf_adds(b,
+                 "Nothing that is known was different when it went away: it comes and goes by itself, or "
+                 "by what lies outside of the workflow. Run it again, and let the step try more than once");
     }
     if (run)
         buf_addf(b, " ([run %lld](../../runs/%lld))", (long long)run->id, (long long)run->id);
-    buf_adds(b, *f->fix ? ":\n\n" : ".\n");
-    add_block(b, f->fix);
+    buf_adds(b, known ? ":\n\n" : ".\n");
+    if (known)
+        add_block(b, f->fix);
     buf_addf(b, "\nconfidence: %.2f (since then %lld run%s succeeded, and it came %s)\n",
              lesson_confidence(good, bad), (long long)good, good == 1 ? "" : "s",
              bad ? "again" : "never again");

@@ -22,19 +22,20 @@ double predict_success(const struct outcome *newest_first, size_t n, double usua
     return good / all;
 }
 
-/* Student's t, 95 %, by degrees of freedom. */
+/* Student's t, 95 % on one side, by degrees of freedom; between two, that of fewer. */
 static double student(size_t freedom)
 {
     static const struct {
         size_t freedom;
         double t;
-    } table[] = {{1, 6.314}, {2, 2.920},  {3, 2.353},  {4, 2.132},  {5, 2.015}, {7, 1.895},
-                 {9, 1.833}, {14, 1.761}, {19, 1.729}, {29, 1.699}, {60, 1.671}};
+    } table[] = {{1, 6.314},  {2, 2.920},  {3, 2.353},  {4, 2.132},  {5, 2.015},  {6, 1.943},
+                 {7, 1.895},  {8, 1.860},  {9, 1.833},  {10, 1.812}, {12, 1.782}, {15, 1.753},
+                 {20, 1.725}, {30, 1.697}, {60, 1.671}, {120, 1.658}};
+    double t = table[0].t;
 
-    for (size_t i = 0; i < ARRAY_LEN(table); i++)
-        if (freedom <= table[i].freedom)
-            return table[i].t;
-    return 1.645;
+    for (size_t i = 0; i < ARRAY_LEN(table) && table[i].freedom <= freedom; i++)
+        t = table[i].t;
+    return t;
 }
 
 static int by_size(const void *a, const void *b)

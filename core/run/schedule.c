@@ -135,15 +135,31 @@ static double expected_ms(const struct run_job *job)
     return predict_duration(outcomes, n, &expected) ? expected.middle : 0;
 }
 
-/* Runs come in turn; of a run's jobs that are ready, those that take longest come first, so that it ends
- * sooner. */
-static struct run_job **place_of(struct engine *e, const struct run_job *job)
+static struct run_job *take_place(struct engine *e, struct run_job **at, struct run_job *job)
 {
+    struct run_job *was = *at;
+
+    job->next_ready = was->next_ready;
+    *at = job;
+    if (e->ready_end == &was->next_ready)
+        e->ready_end = &job->next_ready;
+    return was;
+}
+
+/* Runs come in turn, and each keeps the places it has. Of a run's jobs that are ready, those that take
+ * longest come first, so that it ends sooner: a longer one takes the place of a shorter, which takes the
+ * next. */
+static void enqueue(struct engine *e, struct run_job *job)
+{
+    struct run_job *last = job;
+
     if (job->expected_ms > 0)
         for (struct run_job **at = &e->ready; *at; at = &(*at)->next_ready)
-            if ((*at)->run == job->run && (*at)->expected_ms < job->expected_ms)
-                return at;
-    return e->ready_end;
+            if ((*at)->run == job->run && (last != job || (*at)->expected_ms < job->expected_ms))
+                last = take_place(e, at, last);
+    last->next_ready = NULL;
+    *e->ready_end = last;
+    e->ready_end = &last->next_ready;
 }
 
 static void make_ready(struct run_job *job)
@@ -152,11 +168,7 @@ static void make_ready(struct run_job *job)
 
     job->state = JOB_STATE_READY;
     job->expected_ms = expected_ms(job);
-    struct run_job **at = place_of(e, job);
-    job->next_ready = *at;
-    *at = job;
-    if (at == e->ready_end)
-        e->ready_end = &job->next_ready;
+    enqueue(e, job);
     e->queued++;
     pthread_cond_signal(&e->work);
 }

@@ -72,6 +72,8 @@ enum { SIGNATURE_MAX = 300 };
 void failure_line(const char *output, size_t len, struct buf *ret);
 /* What of a line stays the same over times, hashes, directories, numbers and lines: its signature. Appended.
  */
+/* What a failure's `fix` says when nothing that is kept of the two steps and runs differs. */
+#define FIX_UNKNOWN "the same step with the same inputs succeeded: it may come and go by itself\n"
 void failure_normalise(const char *line, struct buf *ret);
 
 /* -------------------------------------------------------------------------------------------- learning */

@@ -30,7 +30,7 @@ ended "$(cat "$M/dispatch/ci.yml")"
 file_has "$T/told" '3 0.400 npm test'
 file_has "$T/told" '5 1.000 2 3 npm-test'
 file_has "$T/told" 'app.test.js:N: expected N, got N: runs 2 3 4'
-file_has "$T/told" 'it may come and go by itself'
+file_has "$T/told" 'it comes and goes by itself'
 file_has "$T/told" 'success: 0.'
 
 jq -e '[.nodes[].slug] | index("npm-ci") != null' "$M/knowledge/graph.json" >/dev/null || fail 'a node is missing'

@@ -52,3 +52,18 @@ refused test -e "$F/lesson"
 refused sh -c "echo never >'$M/config/lesson_threshold'"
 rm "$M/config/lesson_threshold"
 [ -e "$lesson" ] || fail 'the default is not three'
+
+# what comes and goes by itself is told so
+cat >"$T/flaky.yml" <<Y
+on: workflow_dispatch
+jobs: {a: {runs-on: h, steps: [{run: 'if [ -e $T/good ]; then echo fine; else echo the moon is full >&2; exit 3; fi'}]}}
+Y
+rf_drop "$T/flaky.yml" >/dev/null
+for good in '' '' x; do
+    [ -z "$good" ] || touch "$T/good"
+    echo >"$M/dispatch/flaky.yml"
+    ended "$(cat "$M/dispatch/flaky.yml")"
+done
+lesson=$(grep -l 'the moon is full' "$L"/*.md)
+file_has "$lesson" 'Nothing that is known was different when it went away'
+if grep -q 'when this was different' "$lesson"; then fail 'it says that something was different'; fi
