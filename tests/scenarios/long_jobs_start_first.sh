@@ -24,7 +24,7 @@ equal 'long ones first' 'long middle short after unheard' "$(xargs <"$T/order")"
 cat >"$T/two.yml" <<Y
 on: workflow_dispatch
 jobs:
-  first: {runs-on: h, steps: [{run: 'until [ -e $T/go ]; do sleep 0.02; done'}]}
+  first: {runs-on: h, steps: [{run: 'sleep 0.3; until [ -e $T/go ]; do sleep 0.02; done'}]}
   short: {runs-on: h, steps: [{run: 'echo short >>$T/order'}]}
   long: {needs: first, runs-on: h, steps: [{run: 'echo long >>$T/order; sleep 0.5'}]}
 Y
