@@ -44,34 +44,40 @@ static const char **environment(const char *const set[])
     return env;
 }
 
-static int proc_spawn(const char *const argv[], const char *const set[], const char *cwd, int out, int err_fd,
-                      pid_t *ret)
+int proc_spawn(pid_t *ret, const char *program, const posix_spawn_file_actions_t *fa,
+               const char *const argv[], const char *const env[])
 {
-    _free_ const char **env = environment(set);
-
-    if (!env)
-        return -ENOMEM;
-    posix_spawn_file_actions_t fa;
     posix_spawnattr_t attr;
     sigset_t none, all;
 
+    posix_spawnattr_init(&attr);
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(&attr, &none);
+    posix_spawnattr_setsigdefault(&attr, &all);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+    int r = posix_spawnp(ret, program, fa, &attr, (char *const *)argv, (char *const *)env);
+    posix_spawnattr_destroy(&attr);
+    return -r;
+}
+
+static int start(const char *const argv[], const char *const set[], const char *cwd, int out, int err_fd,
+                 pid_t *ret)
+{
+    _free_ const char **env = environment(set);
+    posix_spawn_file_actions_t fa;
+
+    if (!env)
+        return -ENOMEM;
     posix_spawn_file_actions_init(&fa);
     posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&fa, out, 1);
     posix_spawn_file_actions_adddup2(&fa, err_fd, 2);
     if (cwd)
         posix_spawn_file_actions_addchdir_np(&fa, cwd);
-    posix_spawnattr_init(&attr);
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    posix_spawnattr_setpgroup(&attr, 0);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    int r = posix_spawnp(ret, argv[0], &fa, &attr, (char *const *)argv, (char *const *)env);
-    posix_spawnattr_destroy(&attr);
+    int r = proc_spawn(ret, argv[0], &fa, argv, env);
     posix_spawn_file_actions_destroy(&fa);
-    return -r;
+    return r;
 }
 
 /* Reads what a stream has now; closes it at its end. Bytes beyond max are read and dropped. */
@@ -136,7 +142,7 @@ int proc_run_set(const char *const argv[], const char *const set[], const char *
         close(out[1]);
         return err_errno(err, r, "cannot start %s", argv[0]);
     }
-    int r = proc_spawn(argv, set, cwd, out[1], errs[1], &pid);
+    int r = start(argv, set, cwd, out[1], errs[1], &pid);
     close(out[1]);
     close(errs[1]);
     if (r < 0) {

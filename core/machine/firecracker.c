@@ -5,7 +5,6 @@
  */
 #include <fcntl.h>
 #include <linux/kvm.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -270,8 +269,6 @@ static int spawn(struct machine *m, int socket_fd, const char *console, struct e
                             "--chroot-base-dir", m->dir,    "--",    "--api-sock", "api.sock", NULL};
     const char **argv = f->jailed ? jailed : plain;
     posix_spawn_file_actions_t fa;
-    posix_spawnattr_t attr;
-    sigset_t none, all;
 
     snprintf(user, sizeof(user), "%u", (unsigned)machine_root_id());
     posix_spawn_file_actions_init(&fa);
@@ -280,14 +277,7 @@ static int spawn(struct machine *m, int socket_fd, const char *console, struct e
     posix_spawn_file_actions_adddup2(&fa, 1, 2);
     posix_spawn_file_actions_adddup2(&fa, socket_fd, 3);
     posix_spawn_file_actions_addclosefrom_np(&fa, 4);
-    posix_spawnattr_init(&attr);
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-    int r = -posix_spawn(&f->pid, m->ms->agent, &fa, &attr, (char *const *)argv, environ);
-    posix_spawnattr_destroy(&attr);
+    int r = proc_spawn(&f->pid, m->ms->agent, &fa, argv, (const char *const *)environ);
     posix_spawn_file_actions_destroy(&fa);
     return r < 0 ? err_errno(err, r, "cannot start firecracker") : 0;
 }

@@ -82,8 +82,6 @@ static int rules(struct buf *b)
 static int start(const char *const argv[], const int fds[4], pid_t *ret)
 {
     posix_spawn_file_actions_t fa;
-    posix_spawnattr_t attr;
-    sigset_t none, all;
     int high[4], r = 0;
 
     for (int i = 0; i < 4; i++) { /* out of the way of the numbers that they get */
@@ -99,15 +97,8 @@ static int start(const char *const argv[], const int fds[4], pid_t *ret)
         if (high[i] >= 0)
             posix_spawn_file_actions_adddup2(&fa, high[i], AT_NET + i);
     posix_spawn_file_actions_addclosefrom_np(&fa, AT_EXIT + 1);
-    posix_spawnattr_init(&attr);
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
     if (r == 0)
-        r = -posix_spawnp(ret, argv[0], &fa, &attr, (char *const *)argv, environ);
-    posix_spawnattr_destroy(&attr);
+        r = proc_spawn(ret, argv[0], &fa, argv, (const char *const *)environ);
     posix_spawn_file_actions_destroy(&fa);
     for (int i = 0; i < 4; i++)
         cleanup_close(&high[i]);

@@ -9,6 +9,7 @@
 #include "core/machine/machine_internal.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
+#include "runfs/proc.h"
 
 enum { ANSWER_MS = 20000, HELLO_MS = 20000 };
 
@@ -38,10 +39,8 @@ void spawner_release(struct spawner *s)
 static int spawner_exec(struct spawner *s, int socket_fd)
 {
     const char *argv[5 + GROUP_DIRS] = {"runfs-agent", "spawner", s->mode, s->scratch};
-    char *env[] = {(char *)"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+    const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
     posix_spawn_file_actions_t fa;
-    posix_spawnattr_t attr;
-    sigset_t none, all;
 
     for (size_t i = 0; i < GROUP_DIRS && s->groups && s->groups[i]; i++)
         argv[4 + i] = s->groups[i];
@@ -51,16 +50,9 @@ static int spawner_exec(struct spawner *s, int socket_fd)
     posix_spawn_file_actions_adddup2(&fa, 0, 2);
     posix_spawn_file_actions_adddup2(&fa, socket_fd, 3);
     posix_spawn_file_actions_addclosefrom_np(&fa, 4);
-    posix_spawnattr_init(&attr);
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-    int r = posix_spawn(&s->pid, s->program, &fa, &attr, (char *const *)argv, env);
-    posix_spawnattr_destroy(&attr);
+    int r = proc_spawn(&s->pid, s->program, &fa, argv, env);
     posix_spawn_file_actions_destroy(&fa);
-    return -r;
+    return r;
 }
 
 /* One answer and the descriptors with it. */

@@ -1,10 +1,10 @@
 /* The server of fcctl-web's API: its routes, who may use them, and how it refuses. */
 #include "fcctl_internal.h"
 
-#include <time.h>
+#include <strings.h>
 
+#include "jwt.h"
 #include "runfs/io.h"
-#include "runfs/late_jwt.h"
 #include "runfs/str.h"
 
 enum { SMALL_MAX = 64 * 1024, CODE_MAX = 64 * 1024 * 1024, CONNECTIONS_MAX = 64, IDLE_SECONDS = 30 };
@@ -63,19 +63,12 @@ int fcctl_token(const void *key, size_t key_len, int64_t seconds, struct buf *re
 
     if (jwt_new(&jwt) != 0)
         return -ENOMEM;
-    int code = jwt_add_grant(jwt, "iss", "runfs");
-    if (code == 0)
-        code = jwt_add_grant_int(jwt, "iat", (long)now);
-    if (code == 0)
-        code = jwt_add_grant_int(jwt, "exp", (long)(now + seconds));
-    if (code == 0)
-        code = jwt_set_alg(jwt, JWT_ALG_HS256, key, (int)key_len);
-    char *token = code == 0 ? jwt_encode_str(jwt) : NULL;
-    if (token)
-        buf_adds(ret, token);
-    free(token);
-    jwt_free(jwt);
-    return token && buf_ok(ret) ? 0 : -ENOMEM;
+    if (jwt_add_grant(jwt, "iss", "runfs") != 0 || jwt_add_grant_int(jwt, "iat", (long)now) != 0 ||
+        jwt_add_grant_int(jwt, "exp", (long)(now + seconds)) != 0) {
+        jwt_free(jwt);
+        return -ENOMEM;
+    }
+    return jwt_sign(jwt, key, key_len, ret);
 }
 
 static void refuse_token(struct http_request *r, const char *words)
@@ -89,7 +82,6 @@ static void admit(struct http_request *r)
     const struct fcctl *f = http_data(r);
     const char *given = http_header(r, "Authorization");
     int64_t now = now_ns() / 1000000000LL;
-    jwt_t *jwt = NULL;
 
     if (str_eq(http_path(r), "/health"))
         return;
@@ -98,9 +90,8 @@ static void admit(struct http_request *r)
                         "one)");
         return;
     }
-    const char *token = given + 7 + strspn(given + 7, " ");
-    if (strlen(token) > 16384 || jwt_decode(&jwt, token, f->key, (int)f->key_len) != 0 || !jwt ||
-        jwt_get_alg(jwt) != JWT_ALG_HS256)
+    jwt_t *jwt = jwt_of_bearer(given, f->key, f->key_len);
+    if (!jwt)
         refuse_token(r, "the token is none of this server: it is a JWT, signed with HS256 and this server's "
                         "key");
     else if (jwt_get_grant_int(jwt, "exp") <= now)

@@ -5,8 +5,10 @@
 #ifndef RUNFS_PROC_H
 #define RUNFS_PROC_H
 
+#include <spawn.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "runfs/buf.h"
 #include "runfs/err.h"
@@ -37,6 +39,13 @@ int proc_run_set(const char *const argv[], const char *const set[], const char *
 typedef bool proc_unwanted_fn(void *data);
 void proc_until(proc_unwanted_fn *fn, void *data);
 bool proc_unwanted(void);
+
+/*
+ * Starts program (looked up in PATH unless it has a slash) with the descriptors that fa gives it: no signal
+ * is blocked or ignored in it, and it has a session of its own. The caller waits for *ret. 0 or -errno.
+ */
+int proc_spawn(pid_t *ret, const char *program, const posix_spawn_file_actions_t *fa,
+               const char *const argv[], const char *const env[]);
 
 /* Whether PATH holds such a program. */
 bool proc_in_path(const char *program);
