@@ -65,7 +65,9 @@ int buf_add_unbase64(struct buf *b, const char *text, size_t len);
 int fcctl_put_part(struct fcctl_vm *t, const struct buf *part, bool first, struct err *err);
 int fcctl_put_end(struct fcctl_vm *t, const char *dir, struct err *err);
 int fcctl_get_begin(struct fcctl_vm *t, const char *dir, uint64_t *ret_size, struct err *err);
-int fcctl_get_part(struct fcctl_vm *t, uint64_t at, struct buf *ret, struct err *err);
+/* At most FCCTL_PART bytes of a file there: of FCCTL_TREE once fcctl_get_begin has put the tree into it. */
+int fcctl_get_part(struct fcctl_vm *t, const char *path, uint64_t at, struct buf *ret, struct err *err);
+#define FCCTL_TREE "/tmp/.runfs-tree"
 enum { FCCTL_PART = 4 * 1024 * 1024 };
 
 #endif

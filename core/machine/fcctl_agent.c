@@ -1,13 +1,13 @@
 /*
  * Speaks for the agent that a machine of fcctl-web's does not have: takes the daemon's frames, makes scripts
  * of them, and answers with what these printed. A command is one script: it puts files, starts the command
- * in a session of its own, and prints, behind what that printed, a line of a mark with its exit code and then
- * the files that are to be got. What a command prints comes when it has ended, stdout before stderr.
+ * in a session of its own with its output into files, and prints a line each of its exit code, of how its
+ * output begins, and of the files that are to be got. What a command prints comes when it has ended, stdout
+ * before stderr; what is long in parts, since servers cut what they are to carry in one.
  */
 #include "core/machine/fcctl.h"
 
 #include <poll.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "runfs/io.h"
@@ -17,10 +17,12 @@ enum {
     RECEIVE_STEP = 256 * 1024,
     PUTS_MAX = 48 * 1024 * 1024, /* a request's script */
     NO_DEADLINE_MS = 86400 * 1000,
-    MARK_SIZE = 48,
+    OUTPUT_FIRST = 1024 * 1024, /* of each stream, with the script's own answer */
     SEND_STEP = 32 * 1024,
 };
 #define PID_FILE "/tmp/.runfs-command"
+#define OUT_FILE "/tmp/.runfs-stdout"
+#define ERR_FILE "/tmp/.runfs-stderr"
 
 /* ----------------------------------------------------------------------------------------------- frames */
 
@@ -151,13 +153,22 @@ static void on_put_data(struct fcctl_vm *t, const struct frame *f)
 
 /* ---------------------------------------------------------------------------------------------- commands */
 
-static void add_gets(struct buf *b, const struct exec_request *x, const char *mark)
+/* A line: `.` where there is nothing, else its size, how it begins in base64, and a dot. */
+static void add_outputs(struct buf *b)
 {
     buf_addf(b,
-             "get() { if [ ! -f \"$1\" ]; then echo '%s none'; elif [ ! -s \"$1\" ]; then echo '%s .'; elif "
-             "[ \"$(stat -Lc %%s -- \"$1\")\" -gt \"$2\" ]; "
-             "then echo '%s large'; else echo \"%s $(base64 -w0 -- \"$1\").\"; fi; }\n",
-             mark, mark, mark, mark);
+             "out() { if [ -s \"$1\" ]; then echo \"$(stat -Lc %%s -- \"$1\") $(head -c %d -- \"$1\" | "
+             "base64 -w0).\"; else echo .; fi; }\n"
+             "out " OUT_FILE "\nout " ERR_FILE "\n",
+             OUTPUT_FIRST);
+}
+
+/* A line: `none`, `large`, or what it holds in base64 and a dot. */
+static void add_gets(struct buf *b, const struct exec_request *x)
+{
+    buf_adds(b, "get() { if [ ! -f \"$1\" ]; then echo none; elif [ ! -s \"$1\" ]; then echo .; elif "
+                "[ \"$(stat -Lc %s -- \"$1\")\" -gt \"$2\" ]; "
+                "then echo large; else echo \"$(base64 -w0 -- \"$1\").\"; fi; }\n");
     for (uint32_t i = 0; i < x->n_get; i++) {
         buf_adds(b, "get ");
         buf_add_quoted(b, x->get[i]);
@@ -165,11 +176,9 @@ static void add_gets(struct buf *b, const struct exec_request *x, const char *ma
     }
 }
 
-/* Its standard output comes as base64, since the answer is JSON and it may be anything. What it leaves behind
- * with that open holds nobody up for more than ten seconds. */
 static void add_command(struct buf *b, const struct exec_request *x)
 {
-    buf_adds(b, "exec 3> >(exec base64 -w0)\nb=$!\nsetsid env -i");
+    buf_adds(b, "setsid env -i");
     for (size_t i = 0; x->env[i]; i++) {
         buf_addc(b, ' ');
         buf_add_quoted(b, x->env[i]);
@@ -178,38 +187,26 @@ static void add_command(struct buf *b, const struct exec_request *x)
         buf_addc(b, ' ');
         buf_add_quoted(b, x->argv[i]);
     }
-    buf_adds(b, " </dev/null >&3 3>&- &\necho $! >" PID_FILE "\nexec 3>&-\n"
-                "{ wait $!; } 2>/dev/null\nrc=$?\n"
-                "for i in {1..100}; do\n"
-                "    kill -0 $b 2>/dev/null || break\n"
-                "    if [ $i -gt 20 ]; then sleep 0.125; else sleep 0.01; fi\n"
-                "done\nkill $b 2>/dev/null\n");
+    buf_adds(b, " </dev/null >" OUT_FILE " 2>" ERR_FILE " &\necho $! >" PID_FILE
+                "\n{ wait $!; } 2>/dev/null\nrc=$?\n");
 }
 
-static void add_script(struct fcctl_vm *t, struct buf *b, const struct exec_request *x, const char *mark)
+/* The files of the command before go first: what that left running goes on writing to them, and not to these.
+ */
+static void add_script(struct fcctl_vm *t, struct buf *b, const struct exec_request *x)
 {
     put_done(t);
-    buf_adds(b, "dir() { [ -d \"${1%/*}\" ] || (umask 022; mkdir -p -- \"${1%/*}\"); }\n");
+    buf_adds(b, "rm -f " OUT_FILE " " ERR_FILE "\n"
+                "dir() { [ -d \"${1%/*}\" ] || (umask 022; mkdir -p -- \"${1%/*}\"); }\n");
     buf_add(b, buf_str(&t->puts), t->puts.len);
-    buf_adds(b, "umask 022\n");
-    buf_adds(b, "cd -- ");
+    buf_adds(b, "umask 022\ncd -- ");
     buf_add_quoted(b, x->cwd);
-    buf_addf(b, " || { printf '\\n%s exit -\\n'; exit 126; }\n", mark);
+    buf_adds(b, " || { echo exit -; exit 126; }\n");
     add_command(b, x);
-    buf_addf(b, "printf '\\n%s exit %%d\\n' $rc\n", mark);
-    add_gets(b, x, mark);
+    buf_adds(b, "echo exit $rc\n");
+    add_outputs(b);
+    add_gets(b, x);
     buf_adds(b, "exit $rc\n");
-}
-
-static bool make_mark(char ret[MARK_SIZE])
-{
-    uint64_t random[2];
-
-    if (getrandom(random, sizeof(random), 0) != sizeof(random))
-        return false;
-    snprintf(ret, MARK_SIZE, "runfs-%016llx%016llx", (unsigned long long)random[0],
-             (unsigned long long)random[1]);
-    return true;
 }
 
 static void report(struct fcctl_vm *t, const struct exec_report *r)
@@ -231,12 +228,20 @@ static void report_file(struct fcctl_vm *t, uint32_t index, int error)
     answer_frames(t, &b);
 }
 
-/* One line behind the mark for each. at: NULL when there are none. */
-static void report_files(struct fcctl_vm *t, const char *at, size_t mark_len, uint32_t n)
+/* The next line of *at, which goes on behind it. NULL: there is none that is whole. */
+static const char *take_line(const char **at)
+{
+    const char *line = *at, *end = line ? strchr(line, '\n') : NULL;
+
+    *at = end ? end + 1 : NULL;
+    return end ? line : NULL;
+}
+
+static void report_files(struct fcctl_vm *t, const char **at, uint32_t n)
 {
     for (uint32_t i = 0; i < n && !t->over; i++) {
         _buf_ struct buf data = BUF_INIT;
-        const char *line = at && strlen(at) > mark_len ? at + mark_len + 1 : NULL;
+        const char *line = take_line(at);
         size_t len = line ? strcspn(line, ".\n") : 0;
         int error = !line                         ? -EIO
                     : str_starts(line, "none\n")  ? -ENOENT
@@ -246,21 +251,48 @@ static void report_files(struct fcctl_vm *t, const char *at, size_t mark_len, ui
         if (error == 0)
             answer_bytes(t, FRAME_GOT_DATA, data.ptr, data.len);
         report_file(t, i, error);
-        at = at ? strchr(at, '\n') : NULL;
-        at = at ? at + 1 : NULL;
     }
 }
 
-/* The command's own output ends before the last line of a mark and an exit code, which this points to. */
-static const char *find_mark(const struct fcctl_result *r, const char *mark)
+/* What lies behind the beginning that came with the script's answer. */
+static int answer_rest(struct fcctl_vm *t, enum frame_type type, const char *path, uint64_t at, uint64_t size,
+                       struct err *err)
 {
-    const char *end = r->out + r->out_len, *found = NULL;
-    char line[MARK_SIZE + 8];
-    size_t n = (size_t)snprintf(line, sizeof(line), "\n%s exit ", mark);
+    int r = 0;
 
-    for (const char *p = r->out; (p = memmem(p, (size_t)(end - p), line, n)); p += n)
-        found = p;
-    return found ? found + n : NULL;
+    while (r == 0 && at < size && !t->over) {
+        _buf_ struct buf part = BUF_INIT;
+        r = fcctl_get_part(t, path, at, &part, err);
+        if (r == 0 && part.len == 0)
+            r = err_set(err, -EIO, "it is shorter than it was");
+        if (r == 0)
+            answer_bytes(t, type, part.ptr, part.len);
+        at += part.len;
+    }
+    return r;
+}
+
+static void answer_output(struct fcctl_vm *t, enum frame_type type, const char *path, const char *line)
+{
+    _buf_ struct buf first = BUF_INIT, words = BUF_INIT;
+    struct err err = {0};
+    char *text = NULL;
+
+    if (!line || *line == '.')
+        return;
+    uint64_t size = strtoull(line, &text, 10);
+    text += *text == ' ';
+    size_t len = strcspn(text, ".\n");
+    int r = text[len] == '.' ? buf_add_unbase64(&first, text, len) : -EPROTO;
+    if (r < 0)
+        err_errno(&err, r, "what came is broken");
+    answer_bytes(t, type, buf_str(&first), first.len);
+    if (r == 0)
+        r = answer_rest(t, type, path, first.len, size, &err);
+    if (r < 0) {
+        buf_addf(&words, "the rest of its output cannot be got: %s\n", err.msg);
+        answer_bytes(t, FRAME_STDERR, buf_str(&words), words.len);
+    }
 }
 
 /* What was started there ends too: servers do not end what nobody waits for any more. */
@@ -285,56 +317,51 @@ static void die(struct fcctl_vm *t, const struct err *err)
     t->over = true;
 }
 
-/* Of what was cut, as far as it goes. */
-static void answer_output(struct fcctl_vm *t, const char *text, size_t len)
+/* What the script would have printed, had it not been cut, or killed before it came to that. */
+static int ask_again(struct fcctl_vm *t, const struct exec_request *x, struct fcctl_result *ret)
 {
-    _buf_ struct buf plain = BUF_INIT;
+    _buf_ struct buf script = BUF_INIT;
 
-    if (buf_add_unbase64(&plain, text, len / 4 * 4) == 0)
-        answer_bytes(t, FRAME_STDOUT, buf_str(&plain), plain.len);
-    else
-        answer_bytes(t, FRAME_STDOUT, text, len); /* what the server says in its place */
+    add_outputs(&script);
+    add_gets(&script, x);
+    return buf_ok(&script) ? fcctl_script(t, script.ptr, 10000, ret, NULL) : -ENOMEM;
 }
 
-static void on_ended(struct fcctl_vm *t, const struct exec_request *x, struct fcctl_result *r,
-                     const char *mark, int64_t begin)
+static void on_ended(struct fcctl_vm *t, const struct exec_request *x, struct fcctl_result *r, int64_t begin)
 {
-    const char *found = find_mark(r, mark);
-    size_t len = found ? (size_t)(found - r->out) - strlen(mark) - strlen("\n exit ") : r->out_len;
+    const char *at = r->out, *end = take_line(&at);
+    bool ended = end && str_starts(end, "exit ");
     bool late = x->deadline_ms && mono_ns() - begin >= (int64_t)x->deadline_ms * 1000000;
     struct exec_report report_ = {.exit_code = (uint32_t)r->exit_code & 255,
-                                  .timed_out = !found && late,
+                                  .timed_out = !ended && late,
                                   .duration_ns = (uint64_t)(mono_ns() - begin),
                                   .start_error = ""};
+    struct fcctl_result again = {0};
 
-    answer_output(t, r->out, len);
+    if (ended && end[5] == '-')
+        report_.start_error = "its working directory cannot be entered";
+    else if (ended)
+        report_.exit_code = (uint32_t)strtoul(end + 5, NULL, 10) & 255;
+    if (report_.exit_code > 128)
+        report_.signal = report_.exit_code - 128;
+    if (!ended)
+        at = ask_again(t, x, &again) == 0 ? again.out : NULL;
+    answer_output(t, FRAME_STDOUT, OUT_FILE, take_line(&at));
+    answer_output(t, FRAME_STDERR, ERR_FILE, take_line(&at));
     answer_bytes(t, FRAME_STDERR, r->errors, r->errors_len);
-    if (!found && r->why) {
+    if (!ended && r->why) {
         answer_bytes(t, FRAME_STDERR, r->why, strlen(r->why));
         answer_bytes(t, FRAME_STDERR, "\n", 1);
     }
-    if (found && *found == '-')
-        report_.start_error = "its working directory cannot be entered";
-    else if (found)
-        report_.exit_code = (uint32_t)strtoul(found, NULL, 10) & 255;
-    if (report_.exit_code > 128)
-        report_.signal = report_.exit_code - 128;
     report(t, &report_);
-    const char *files = found ? strchr(found, '\n') : NULL;
-    struct fcctl_result again = {0};
-    if (!found && x->n_get) { /* it was cut, or killed before it came to them */
-        _buf_ struct buf script = BUF_INIT;
-        add_gets(&script, x, mark);
-        if (buf_ok(&script) && fcctl_script(t, script.ptr, 10000, &again, NULL) == 0)
-            files = again.out - 1;
-    }
-    report_files(t, files ? files + 1 : NULL, strlen(mark), x->n_get);
+    report_files(t, &at, x->n_get);
     fcctl_result_release(&again);
 }
 
 /* It was given up, here: because of a signal, or because of its time. */
 static void on_given_up(struct fcctl_vm *t, const struct exec_request *x, int64_t begin)
 {
+    const char *nothing = NULL;
     struct exec_report r = {.exit_code = t->stop ? 130 : 137,
                             .signal = t->stop ? 2 : 9,
                             .cancelled = t->stop != 0,
@@ -343,7 +370,7 @@ static void on_given_up(struct fcctl_vm *t, const struct exec_request *x, int64_
                             .start_error = ""};
 
     report(t, &r); /* at once: who gives up does not wait long */
-    report_files(t, NULL, 0, x->n_get);
+    report_files(t, &nothing, x->n_get);
     kill_there(t);
 }
 
@@ -352,16 +379,15 @@ static void run(struct fcctl_vm *t, const struct exec_request *x)
     _buf_ struct buf script = BUF_INIT;
     struct fcctl_result result = {0};
     struct err err = {0};
-    char mark[MARK_SIZE] = "";
     int64_t begin = mono_ns(), ms = x->deadline_ms ? (int64_t)x->deadline_ms : NO_DEADLINE_MS;
 
     t->stop = 0;
-    add_script(t, &script, x, make_mark(mark) ? mark : "runfs-mark");
+    add_script(t, &script, x);
     int r = buf_ok(&script)
                 ? fcctl_script(t, script.ptr, ms < NO_DEADLINE_MS ? ms : NO_DEADLINE_MS, &result, &err)
                 : err_errno(&err, -ENOMEM, "command");
     if (r == 0)
-        on_ended(t, x, &result, mark, begin);
+        on_ended(t, x, &result, begin);
     else if (r == -ECANCELED || (r == -ETIMEDOUT && x->deadline_ms))
         on_given_up(t, x, begin);
     else
@@ -372,6 +398,7 @@ static void run(struct fcctl_vm *t, const struct exec_request *x)
 static void on_exec(struct fcctl_vm *t, const struct frame *f)
 {
     _free_ char *copy = malloc(f->len + 1); /* the frame is overwritten while the command runs */
+    const char *nothing = NULL;
     struct exec_report refused = {.exit_code = 126, .start_error = ""};
     struct exec_request x = {0};
 
@@ -385,7 +412,7 @@ static void on_exec(struct fcctl_vm *t, const struct frame *f)
         refused.start_error = "the files that go with it are larger than 24 MiB, which fcctl-web's API takes";
     if (*refused.start_error) {
         report(t, &refused);
-        report_files(t, NULL, 0, x.n_get);
+        report_files(t, &nothing, x.n_get);
     } else {
         run(t, &x);
     }
@@ -443,7 +470,7 @@ static void on_get_tree(struct fcctl_vm *t, const struct frame *f)
     int r = dir ? fcctl_get_begin(t, dir, &size, &err) : -EPROTO;
     for (uint64_t at = 0; r == 0 && at < size && !t->over; at += FCCTL_PART) {
         _buf_ struct buf part = BUF_INIT;
-        r = fcctl_get_part(t, at, &part, &err);
+        r = fcctl_get_part(t, FCCTL_TREE, at, &part, &err);
         if (r == 0)
             answer_bytes(t, FRAME_TREE_DATA, part.ptr, part.len);
     }

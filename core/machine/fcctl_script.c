@@ -103,14 +103,12 @@ int fcctl_step(struct fcctl_vm *t, const char *script, struct fcctl_result *ret,
 
 /* ------------------------------------------------------------------------------------------------- trees */
 
-#define TREE "/tmp/.runfs-tree"
-
 int fcctl_put_part(struct fcctl_vm *t, const struct buf *part, bool first, struct err *err)
 {
     _buf_ struct buf script = BUF_INIT;
     struct fcctl_result result = {0};
 
-    buf_addf(&script, "umask 077; base64 -d %s" TREE " <<'END'\n", first ? ">" : ">>");
+    buf_addf(&script, "umask 077; base64 -d %s" FCCTL_TREE " <<'END'\n", first ? ">" : ">>");
     buf_add_base64(&script, part->ptr, part->len);
     buf_adds(&script, "\nEND\n");
     int r = buf_ok(&script) ? fcctl_step(t, script.ptr, &result, err) : err_errno(err, -ENOMEM, "tree");
@@ -125,7 +123,8 @@ int fcctl_put_end(struct fcctl_vm *t, const char *dir, struct err *err)
 
     buf_adds(&script, "set -e; d=");
     buf_add_quoted(&script, dir);
-    buf_adds(&script, "; mkdir -p -- \"$d\"; tar -x -p --no-same-owner -C \"$d\" -f " TREE "; rm -f " TREE);
+    buf_adds(&script, "; mkdir -p -- \"$d\"; tar -x -p --no-same-owner -C \"$d\" -f " FCCTL_TREE
+                      "; rm -f " FCCTL_TREE);
     int r = buf_ok(&script) ? fcctl_step(t, script.ptr, &result, err) : err_errno(err, -ENOMEM, "tree");
     fcctl_result_release(&result);
     return r;
@@ -139,7 +138,7 @@ int fcctl_get_begin(struct fcctl_vm *t, const char *dir, uint64_t *ret_size, str
 
     buf_adds(&script, "set -e; umask 077; tar -c -C ");
     buf_add_quoted(&script, dir);
-    buf_adds(&script, " -f " TREE " .; stat -c %s " TREE);
+    buf_adds(&script, " -f " FCCTL_TREE " .; stat -c %s " FCCTL_TREE);
     int r = buf_ok(&script) ? fcctl_step(t, script.ptr, &result, err) : err_errno(err, -ENOMEM, "tree");
     if (r == 0) {
         snprintf(digits, sizeof(digits), "%.*s", (int)strcspn(result.out, "\n"), result.out);
@@ -150,16 +149,16 @@ int fcctl_get_begin(struct fcctl_vm *t, const char *dir, uint64_t *ret_size, str
     return r;
 }
 
-int fcctl_get_part(struct fcctl_vm *t, uint64_t at, struct buf *ret, struct err *err)
+int fcctl_get_part(struct fcctl_vm *t, const char *path, uint64_t at, struct buf *ret, struct err *err)
 {
     _buf_ struct buf script = BUF_INIT;
     struct fcctl_result result = {0};
 
-    buf_addf(&script, "tail -c +%llu " TREE " | head -c %d | base64 -w0", (unsigned long long)at + 1,
+    buf_addf(&script, "tail -c +%llu %s | head -c %d | base64 -w0", (unsigned long long)at + 1, path,
              FCCTL_PART);
     int r = buf_ok(&script) ? fcctl_step(t, script.ptr, &result, err) : err_errno(err, -ENOMEM, "tree");
     if (r == 0 && (r = buf_add_unbase64(ret, result.out, result.out_len)) < 0)
-        err_errno(err, r, "what came of a tree is broken");
+        err_errno(err, r, "what came of %s is broken", path);
     fcctl_result_release(&result);
     return r;
 }

@@ -38,7 +38,11 @@ serve --machines 2
 token=$(token)
 equal health 200 "$(curl -s -o "$T/body" -w '%{http_code}' "$url/health")"
 equal 'no token' 401 "$(curl -s -o "$T/body" -w '%{http_code}' "$url/api/vms")"
-good=$token token=${token%?????}AAAAA
+good=$token token=$(token 1)
+pause 1.1
+equal 'one whose time has gone' 401 "$(ask GET /api/vms)"
+contains 'is told so' "$(said .error)" 'has expired'
+token=${good%?????}AAAAA
 equal 'a forged one' 401 "$(ask GET /api/vms)"
 token=$(printf '{"alg":"none"}' | base64 -w0 | tr -d =).$(printf '{"exp":9999999999}' | base64 -w0 | tr -d =).
 equal 'one that nobody signed' 401 "$(ask GET /api/vms)"
@@ -121,11 +125,14 @@ jobs:
     runs-on: far
     outputs: { sum: "${{ steps.sum.outputs.sum }}" }
     steps:
-      - run: mkdir -p out/sub; head -c 9000000 /dev/urandom >out/sub/big; printf 'a\377\000b' >out/odd; printf 'c\377\000d'
+      - run: mkdir -p out/sub; head -c 20000000 /dev/urandom >out/sub/big; printf 'a\377\000b' >out/odd; printf 'c\377\000d'
       - id: sum
         run: echo "sum=$(cat out/sub/big out/odd | sha256sum)" >>"$GITHUB_OUTPUT"
       - uses: actions/upload-artifact@v4
         with: {name: tree, path: out}
+      - id: loud
+        run: (sleep 0.5; echo late) & echo o=k >>"$GITHUB_OUTPUT"; head -c 20000000 /dev/zero | tr '\0' x; head -c 2000000 /dev/zero | tr '\0' y >&2
+      - run: sleep 1; echo "${{ steps.loud.outputs.o }}"
   take:
     needs: make
     runs-on: far
@@ -137,6 +144,9 @@ END
 n=$(rf_drop "$T/files.yml")
 file_is "$M/runs/$n/conclusion" success
 equal 'bytes of a step' 'c377\0d' "$(step_out "$n" make 01 | od -An -c | tr -d ' ')"
+equal 'all of a loud one' 20000000 "$(step_out "$n" make 04 | tr -cd x | wc -c)"
+equal 'and of its errors' 2000000 "$(tr -cd y <"$(echo "$M/runs/$n"/jobs/make/steps/04-*/stderr)" | wc -c)"
+equal 'its output, and nothing that was late' k "$(step_out "$n" make 05)"
 equal 'of an artifact' "$(cat "$M/runs/$n/jobs/make/outputs/sum")" \
     "$(cat "$M/runs/$n/artifacts/tree/sub/big" "$M/runs/$n/artifacts/tree/odd" | sha256sum)"
 rf_wait 20 none_left
@@ -164,6 +174,12 @@ equal "by what always runs" 1 "$(step_out "$n" a 03)"
 rf_wait 20 none_left
 
 # cancelled, and late
+printf 'on: push\njobs: {a: {runs-on: far, steps: [{run: echo begun; sleep 5432109, timeout-minutes: 0.02}]}}\n' >"$T/late.yml"
+n=$(rf_drop "$T/late.yml")
+file_is "$M/runs/$n/conclusion" failure
+equal 'what it had said' begun "$(step_out "$n" a 01)"
+contains 'why it ended' "$(cat "$M/runs/$n/log")" 'has timed out'
+refused pgrep -f 'sleep 5432109'
 printf 'on: push\njobs: {a: {runs-on: far, steps: [{run: sleep 7654321}, {if: always(), run: echo still}]}}\n' >"$T/long.yml"
 n=$(rf_start "$T/long.yml")
 rf_wait 20 pgrep -f 'sleep 7654321'
