@@ -441,6 +441,17 @@ static int keep_pair(struct http_server *s, const struct http_opts *opts)
     return s->certificate && s->key ? 0 : -ENOMEM;
 }
 
+int http_check_pair(const char *certificate, const char *key, struct err *err)
+{
+    struct MHD_Daemon *d = MHD_start_daemon(
+        MHD_USE_TLS | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, NULL, MHD_OPTION_EXTERNAL_LOGGER,
+        on_log, NULL, MHD_OPTION_HTTPS_MEM_CERT, certificate, MHD_OPTION_HTTPS_MEM_KEY, key, MHD_OPTION_END);
+
+    if (d)
+        MHD_stop_daemon(d);
+    return d ? 0 : err_set(err, -EINVAL, "the certificate and the key are no pair of PEM files");
+}
+
 int http_start(const struct http_opts *opts, struct http_server **ret, struct err *err)
 {
     struct http_server *s = calloc(1, sizeof(*s));
@@ -478,13 +489,7 @@ int http_start(const struct http_opts *opts, struct http_server **ret, struct er
                          (size_t)HEADER_MAX, MHD_OPTION_ARRAY, s->key ? pair : pair + 3, MHD_OPTION_END);
     if (!s->daemon) {
         int code = errno ? -errno : -EIO;
-        bool tls = s->key;
         http_stop(s);
-        if (tls)
-            return err_set(err, -EINVAL,
-                           "cannot listen on %s:%u: the certificate and the key of config/tls are no pair "
-                           "of PEM files",
-                           opts->address, opts->port);
         return err_errno(err, code, "cannot listen on %s:%u", opts->address, opts->port);
     }
     (void)TAKE_FD(fd); /* the daemon closes it */

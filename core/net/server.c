@@ -31,16 +31,36 @@ static int64_t setting_at(struct store *st, const char *key)
     return at;
 }
 
-static int64_t pair_at(struct store *st)
+/* The certificate and key of config/tls. */
+struct pair {
+    struct buf certificate, key;
+    int64_t at;     /* when one of them was written last; 0: they are not both there */
+    struct err err; /* why they cannot be used; code 0: they can */
+};
+
+static void pair_release(struct pair *p)
+{
+    if (p->key.ptr)
+        explicit_bzero(p->key.ptr, p->key.len);
+    buf_release(&p->key);
+    buf_release(&p->certificate);
+}
+
+static void pair_read(struct store *st, struct pair *p)
 {
     int64_t certificate = setting_at(st, "tls/certificate"), key = setting_at(st, "tls/key");
 
-    return certificate && key ? (certificate > key ? certificate : key) : 0;
+    if (store_setting(st, SETTING_CONFIG, "tls/certificate", &p->certificate) < 0 ||
+        store_setting(st, SETTING_CONFIG, "tls/key", &p->key) < 0) {
+        err_set(&p->err, -ENOENT, "write config/tls/certificate and config/tls/key first");
+        return;
+    }
+    p->at = certificate > key ? certificate : key;
+    (void)http_check_pair(buf_str(&p->certificate), buf_str(&p->key), &p->err);
 }
 
-static void listener_open(struct server *s, struct listener *l)
+static void listener_open(struct server *s, struct listener *l, const struct pair *pair)
 {
-    _buf_ struct buf certificate = BUF_INIT, key = BUF_INIT;
     struct http_opts opts = {.address = l->at.address,
                              .port = l->at.port,
                              .prefix = "/api/v3",
@@ -49,24 +69,16 @@ static void listener_open(struct server *s, struct listener *l)
                              .admit = access_admit,
                              .ended = access_log,
                              .max_connections = CONNECTIONS_MAX,
-                             .idle_seconds = IDLE_SECONDS};
+                             .idle_seconds = IDLE_SECONDS,
+                             .certificate = l->at.tls ? buf_str(&pair->certificate) : NULL,
+                             .key = l->at.tls ? buf_str(&pair->key) : NULL};
     _buf_ struct buf words = BUF_INIT;
     struct err err = {0};
 
-    int r = 0;
-    if (l->at.tls) {
-        l->pair_at = pair_at(s->store);
-        if (store_setting(s->store, SETTING_CONFIG, "tls/certificate", &certificate) < 0 ||
-            store_setting(s->store, SETTING_CONFIG, "tls/key", &key) < 0)
-            r = err_set(&err, -ENOENT,
-                        "cannot listen with tls: write config/tls/certificate and config/tls/key first");
-        opts.certificate = buf_str(&certificate);
-        opts.key = buf_str(&key);
-    }
-    if (r == 0)
-        r = http_start(&opts, &l->http, &err);
-    if (key.ptr)
-        explicit_bzero(key.ptr, key.len);
+    l->pair_at = pair->at;
+    int r = l->at.tls && pair->err.code
+                ? err_set(&err, pair->err.code, "cannot listen with tls: %s", pair->err.msg)
+                : http_start(&opts, &l->http, &err);
     if (r < 0) {
         snprintf(l->why, sizeof(l->why), "%s", err.msg);
         log_error("http", "%s", err.msg);
@@ -92,23 +104,39 @@ static bool same_place(const struct listener *a, const struct listener *b)
     return str_eq(a->at.address, b->at.address) && a->at.port == b->at.port && a->at.tls == b->at.tls;
 }
 
-/* Those that stay keep their connections; what is gone is closed before what is new is opened. */
+/* Takes over a listener that is there, with its connections. While a new certificate and key are no pair (one
+ * of them is yet to be written) it goes on with the old ones. */
+static bool keep(struct listener *to, const struct listener *from, const struct pair *pair)
+{
+    bool renewed = to->at.tls && from->pair_at != pair->at;
+
+    if (!from->http || to->http || !same_place(from, to) || (renewed && (!pair->at || !pair->err.code)))
+        return false;
+    to->http = from->http;
+    to->pair_at = from->pair_at;
+    if (renewed)
+        snprintf(to->why, sizeof(to->why), "goes on with the pair before: %.900s", pair->err.msg);
+    return true;
+}
+
+/* What is gone is closed before what is new is opened. */
 static void follow_setting(struct server *s)
 {
     struct listener next[LISTEN_MAX] = {0}, old[LISTEN_MAX] = {0};
+    _cleanup_(pair_release) struct pair pair = {0};
     size_t n, n_old = 0;
+    bool tls = false;
 
     wanted_listeners(s, next, &n);
+    for (size_t i = 0; i < n; i++)
+        tls |= next[i].at.tls;
+    if (tls)
+        pair_read(s->store, &pair);
     pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < s->n_listeners; i++) {
         bool kept = false;
         for (size_t k = 0; k < n && !kept; k++)
-            if (s->listeners[i].http && !next[k].http && same_place(&s->listeners[i], &next[k]) &&
-                (!next[k].at.tls || s->listeners[i].pair_at == pair_at(s->store))) {
-                next[k].http = s->listeners[i].http;
-                next[k].pair_at = s->listeners[i].pair_at;
-                kept = true;
-            }
+            kept = keep(&next[k], &s->listeners[i], &pair);
         if (!kept)
             old[n_old++] = s->listeners[i];
     }
@@ -118,7 +146,7 @@ static void follow_setting(struct server *s)
         http_stop(old[i].http);
     for (size_t i = 0; i < n; i++)
         if (!next[i].http)
-            listener_open(s, &next[i]);
+            listener_open(s, &next[i], &pair);
     pthread_mutex_lock(&s->lock);
     memcpy(s->listeners, next, sizeof(next));
     s->n_listeners = n;

@@ -304,7 +304,7 @@ static int set_config(struct engine *e, const char *name, const char *value, str
                    : !str_eq(name, config_keys[i].name))
             continue;
         _buf_ struct buf fallback = BUF_INIT;
-        if (!value && family) {
+        if (!value && (family || !config_keys[i].fallback)) { /* it has no default: it is gone */
             int gone = store_delete_setting(e->store, SETTING_CONFIG, name, err);
             if (gone == 0)
                 (void)apply_config(e, name, NULL);

@@ -45,6 +45,8 @@ struct http_opts {
     const char *certificate, *key;          /* PEM, the chain with the server's own first: TLS; NULL: none */
 };
 
+/* Whether TLS can be spoken with them: 0, or -EINVAL with the reason. */
+int http_check_pair(const char *certificate, const char *key, struct err *err);
 int http_start(const struct http_opts *opts, struct http_server **ret, struct err *err);
 uint16_t http_port(const struct http_server *s);
 void http_stop(struct http_server *s); /* closes every connection and waits for its thread; NULL allowed */

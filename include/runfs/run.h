@@ -170,7 +170,7 @@ int engine_set(struct engine *e, enum setting_kind kind, const char *name, const
 /* The table of settings, for the tree and for help. */
 struct config_key {
     const char *name;                                 /* "slots"; "labels/" stands for any name below it */
-    const char *fallback;                             /* its default */
+    const char *fallback;                             /* its default; NULL: it may not be there */
     int (*check)(const char *value, struct err *err); /* 0, or -EINVAL with a sentence */
     const char *help;
 };

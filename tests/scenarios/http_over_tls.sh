@@ -20,7 +20,7 @@ cat "$T/one.key" >"$M/config/tls/key"
 refused cat "$M/config/tls/key"
 if grep -rs 'PRIVATE KEY' "$M"; then fail 'the key can be read'; fi
 rf_wait 10 grep -q '^listen: tls:127.0.0.1:[1-9]' "$M/status"
-at() { awk -F: '/^listen: tls:/ {print "127.0.0.1:" $NF}' "$M/status"; }
+at() { sed -n 's/^listen: tls:\(127.0.0.1:[0-9]*\).*/\1/p' "$M/status"; }
 token=$("$RUNFS" token create --scope read --name reader "$M")
 ask() { # CA URL...: the code
     curl -s -o "$T/body" -w '%{http_code}' --cacert "$T/$1.pem" -H "Authorization: token $token" "${@:2}" || :
@@ -39,11 +39,17 @@ equal 'is whole' PK "$(head -c 2 "$T/body")"
 
 cat "$T/two.key" >"$M/config/tls/key"
 rf_wait 10 grep -q 'are no pair' "$M/status"
+equal 'until the other is written, too' 200 "$(ask one "https://$(at)/user")"
 cat "$T/two.pem" >"$M/config/tls/certificate"
-rf_wait 10 grep -q '^listen: tls:127.0.0.1:[1-9]' "$M/status"
+rf_wait 10 grep -q '^listen: tls:127.0.0.1:[1-9][0-9]*$' "$M/status"
 equal 'the new one' 200 "$(ask two "https://$(at)/user")"
 equal 'no longer the old one' 000 "$(ask one "https://$(at)/user")"
 rf_umount
 rf_mount
 rf_wait 10 grep -q '^listen: tls:127.0.0.1:[1-9]' "$M/status"
 equal 'after a restart' 200 "$(ask two "https://$(at)/user")"
+
+port=$(at | cut -d: -f2)
+rm "$M/config/tls/key"
+rf_wait 10 grep -q 'write config/tls/certificate and config/tls/key first' "$M/status"
+equal 'without a key' 000 "$(ask two "https://127.0.0.1:$port/user")"

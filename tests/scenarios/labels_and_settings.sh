@@ -20,6 +20,12 @@ equal slots 5 "$(cat "$M/config/slots")"
 contains 'takes effect' "$(cat "$M/status")" 'slots: 5'
 rm "$M/config/slots"
 [ "$(cat "$M/config/slots")" -ge 2 ]
+for key in webhook/secret fcctl/url fcctl/token; do # which have no default
+    echo http://a-long-enough-value >"$M/config/$key"
+    [ -e "$M/config/$key" ] || fail "$key is not there"
+    rm "$M/config/$key"
+    refused test -e "$M/config/$key"
+done
 refused sh -c "echo x > '$M/vars/1bad'"
 refused sh -c "echo x > '$M/secrets/GITHUB_X'"
 refused sh -c "echo x > '$M/config/nonsense'"
