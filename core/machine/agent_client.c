@@ -355,6 +355,8 @@ static int exchange_run(struct exchange *e)
     e->look = e->sent + LIMITS_MS * 1000000LL;
     if (e->x->deadline_mono_ns)
         exchange_give_up_at(e, e->x->deadline_mono_ns + interrupt_grace);
+    if (r >= 0 && atomic_load(&e->c->wants))
+        r = exchange_wants(e);
     while (r >= 0 && (!e->reported || e->n_got < e->x->n_get)) {
         r = exchange_frames(e);
         if (r >= 0 && (!e->reported || e->n_got < e->x->n_get))
@@ -376,7 +378,8 @@ int agent_client_exec(struct agent_client *c, struct machine_exec *x, struct mac
     if (c->broken)
         return client_break(c, err, client_ended);
     pthread_mutex_lock(&c->lock);
-    atomic_store(&c->wants, 0);
+    /* whoever interrupts sets the flag and then takes this lock: one of the two sees the other */
+    atomic_store(&c->wants, x->cancelled && atomic_load(x->cancelled) ? WANT_INTERRUPT : 0);
     c->running = true;
     pthread_mutex_unlock(&c->lock);
     int r = exchange_run(&e);

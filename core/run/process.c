@@ -230,7 +230,9 @@ int process_run(struct running_step *s, const struct process *p, struct machine_
                              .n_get = FILES,
                              .output = output_chunk,
                              .data = &s->output,
-                             .deadline_mono_ns = step_deadline(s)};
+                             .deadline_mono_ns = step_deadline(s),
+                             /* what runs after a cancel that was noticed runs because it is wanted */
+                             .cancelled = j->ending ? NULL : j->spec->cancelled};
     r = machine_exec(j->machine, &x, ret, err);
     keep_shell(s, env, x.cwd);
     output_finish(&s->output);

@@ -10,6 +10,7 @@
 #ifndef RUNFS_MACHINE_H
 #define RUNFS_MACHINE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -180,6 +181,8 @@ struct machine_exec {
     void *data;
     const struct machine_terminal *terminal; /* NULL: no input, and pipes for the output */
     int64_t deadline_mono_ns; /* 0: none. Then: interrupted, terminated, killed as machine_interrupt() does */
+    const atomic_bool *cancelled; /* NULL, or what is set before machine_interrupt(): where it came between
+                                     the decision to run the command and its start, it is interrupted too */
 };
 
 struct machine_result {
@@ -205,7 +208,7 @@ int machine_exec(struct machine *m, struct machine_exec *x, struct machine_resul
 /*
  * Asks the running command to end, as GitHub's runner does on cancel: SIGINT to its tree, after 7.5 s
  * SIGTERM, after 2.5 s more SIGKILL to everything in the machine but the agent. Returns at once; any thread.
- * Without a running command the next one is not affected.
+ * Without a running command the next one is not affected, unless it says so by `cancelled`.
  */
 void machine_interrupt(struct machine *m);
 /* SIGKILL to everything in it but the agent, now. Any thread. */
