@@ -467,6 +467,7 @@ SETTING_FAMILY(disabled, "disabled/")
 SETTING_FAMILY(webhook, "webhook/")
 SETTING_FAMILY(fcctl, "fcctl/")
 SETTING_FAMILY(tls, "tls/")
+SETTING_FAMILY(roles, "roles/")
 
 static int64_t find_secret(struct fs *fs, int64_t up, const char *name)
 {

@@ -236,6 +236,7 @@ static void daemon_stop(struct daemon *d)
     engine_free(d->engine);
     results_free(d->results);
     contents_release(&d->fs);
+    queries_release(&d->fs);
     if (d->machines)
         machines_free(d->machines);
     store_close(d->store);

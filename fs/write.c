@@ -215,7 +215,10 @@ static int set_setting(struct fs *fs, enum setting_kind kind, const char *name, 
     struct err err = {0};
     int r = engine_set(fs->engine, kind, name, value, &err);
 
-    put_reason(fs, dirs[kind], name, r < 0 ? err.msg : NULL);
+    if (str_starts(name, "roles/"))
+        put_reason(fs, "roles", name + strlen("roles/"), r < 0 ? err.msg : NULL);
+    else
+        put_reason(fs, dirs[kind], name, r < 0 ? err.msg : NULL);
     return r;
 }
 
@@ -229,6 +232,7 @@ static int row_setting(int row, enum setting_kind *ret_kind, const char **ret_ke
                : tree[row].class == &class_webhook   ? "webhook/"
                : tree[row].class == &class_fcctl     ? "fcctl/"
                : tree[row].class == &class_tls       ? "tls/"
+               : tree[row].class == &class_roles     ? "roles/"
                                                      : "";
     if (tree[row].owner == OWN_CONFIG)
         *ret_kind = SETTING_CONFIG;

@@ -5,6 +5,7 @@
 #include "engine_internal.h"
 #include "runfs/cache.h"
 #include "runfs/log.h"
+#include "runfs/roles.h"
 #include "runfs/str.h"
 #include "runfs/vms.h"
 
@@ -94,6 +95,20 @@ static int check_hook_secrets(const char *value, struct err *err)
         value += len + (value[len] == '\n');
     }
     return 0;
+}
+
+static int check_role(const char *value, struct err *err)
+{
+    _role_file_ struct role_file file = {0};
+
+    return role_file_read("role", value, strlen(value), &file, err);
+}
+
+static int check_selected(const char *value, struct err *err)
+{
+    return *value && strlen(value) <= 80 && !strchr(value, '\n')
+               ? 0
+               : err_set(err, -EINVAL, "it is the name of a role, on one line of at most 80 bytes");
 }
 
 static int check_nothing(const char *value, struct err *err)
@@ -200,6 +215,8 @@ const struct config_key config_keys[] = {
     {"fcctl/url", NULL, check_server, "the server that machines of the backend fcctl are made on"},
     {"fcctl/token", NULL, check_nothing, "the token (a JWT) that it is shown"},
     {"disabled/", NULL, check_nothing, "workflows that nothing starts but a drop: NAME.yml, REPO:NAME.yml"},
+    {"roles/selected", NULL, check_selected, "the name of the role that knowledge/search searches as"},
+    {"roles/", NULL, check_role, "a role, or a configuration of several"},
     {"labels/", NULL, check_label,
      "what `runs-on: LABEL` means: sandbox, bubblewrap or host, with :DIRECTORY for another root, and what "
      "its machines may use: KEY=VALUE"},

@@ -171,6 +171,10 @@ static const char *const versions[] = {
     "ALTER TABLE snapshots ADD COLUMN handle TEXT NOT NULL DEFAULT '';",
     /* 12: what came of a former attempt */
     "ALTER TABLE attempts ADD COLUMN result TEXT;",
+    /* 13: what roles search */
+    "CREATE TABLE documents (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, changed_at INTEGER NOT NULL,"
+    "  size INTEGER NOT NULL);"
+    "CREATE VIRTUAL TABLE document_texts USING fts5 (title, body);",
 };
 
 static int user_version(sqlite3 *db)

@@ -1,0 +1,176 @@
+/* Searching as a role: from its haystacks through the index to ranked hits. */
+#include <jansson.h>
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include "runfs/knowledge_rows.h"
+#include "runfs/search.h"
+#include "runfs/str.h"
+
+struct search {
+    struct store *st;
+    const struct role *role;
+    const struct haystack *haystack; /* that is looked at now */
+    const char *path;                /* that is looked for in it; NULL: it is read */
+    bool found;
+    struct search_hits *ret;
+    struct buf gone; /* paths, each with its NUL */
+    struct err *err;
+};
+
+/* -------------------------------------------------------------------------------------------- the role */
+
+static const struct role *role_of(const struct role_file *f, const char *name)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (str_eq(f->roles[i].name, name) || str_eq(f->roles[i].shortname, name))
+            return &f->roles[i];
+    return NULL;
+}
+
+/* The role to search as, in *ret_file; NULL: there is none. */
+static const struct role *find_role(struct store *st, struct role_file *ret_file)
+{
+    _buf_ struct buf wanted = BUF_INIT;
+    bool named = store_setting(st, SETTING_CONFIG, "roles/selected", &wanted) == 0 && wanted.len;
+    int64_t id = 0;
+
+    while (store_list_settings(st, SETTING_CONFIG, "roles/", id, &id, 1) == 1) {
+        const struct setting_row *row = store_get_setting(st, SETTING_CONFIG, id);
+        _buf_ struct buf text = BUF_INIT;
+        struct err ignored = {0};
+        bool is_file = row && str_ends(row->name, ".json") &&
+                       store_setting(st, SETTING_CONFIG, row->name, &text) == 0 &&
+                       role_file_read(row->name, buf_str(&text), text.len, ret_file, &ignored) == 0;
+        setting_row_unref(row);
+        const char *name = named ? buf_str(&wanted) : is_file ? ret_file->selected : NULL;
+        const struct role *role = !is_file ? NULL : name ? role_of(ret_file, name) : &ret_file->roles[0];
+        if (role)
+            return role;
+        role_file_release(ret_file);
+    }
+    return NULL;
+}
+
+static int each_root(void *data, const char *root)
+{
+    struct search *s = data;
+
+    if (!s->path)
+        return haystack_read(s->st, s->haystack, root, s->err);
+    s->found |= haystack_has(s->haystack, root, s->path);
+    return 0;
+}
+
+static int each_haystack(struct search *s, const char *path)
+{
+    int r = 0;
+
+    s->path = path;
+    for (size_t i = 0; r == 0 && i < s->role->n_haystacks; i++) {
+        s->haystack = &s->role->haystacks[i];
+        r = haystack_each_root(s->st, s->haystack, each_root, s);
+    }
+    return r;
+}
+
+/* ------------------------------------------------------------------------------------------- the search */
+
+/* Each word as a string of FTS5, so that none is an operator. */
+static void quote_words(const char *query, struct buf *ret)
+{
+    static const char blanks[] = " \t\r\n";
+
+    while (*(query += strspn(query, blanks))) {
+        size_t len = strcspn(query, blanks);
+        buf_adds(ret, ret->len ? " \"" : "\"");
+        for (size_t i = 0; i < len; i++)
+            buf_adds(ret, query[i] == '"' ? "\"\"" : (char[]){query[i], '\0'});
+        buf_adds(ret, "\"");
+        query += len;
+    }
+}
+
+static int take_hit(void *data, int64_t id, const struct document *d, double rank)
+{
+    struct search *s = data;
+    struct search_hits *ret = s->ret;
+    struct stat file;
+
+    if (!d->path || !d->title || !d->body)
+        return -ENOMEM;
+    if (lstat(d->path, &file) < 0) {
+        buf_add(&s->gone, d->path, strlen(d->path) + 1);
+        return 0;
+    }
+    s->found = false;
+    int r = each_haystack(s, d->path);
+    if (r < 0 || !s->found || !S_ISREG(file.st_mode))
+        return r;
+    struct search_hit hit = {id, arena_strdup(&ret->arena, d->path), arena_strdup(&ret->arena, d->title),
+                             arena_strdup(&ret->arena, d->body), rank};
+    if (!hit.path || !hit.title || !hit.excerpt)
+        return -ENOMEM;
+    ret->hits[ret->n++] = hit;
+    return ret->n == SEARCH_HITS_MAX;
+}
+
+static void drop_gone(struct search *s)
+{
+    const char *end = buf_str(&s->gone) + s->gone.len;
+
+    for (const char *path = buf_str(&s->gone); buf_ok(&s->gone) && path < end; path += strlen(path) + 1)
+        (void)store_drop_document(s->st, path, NULL);
+}
+
+int search_documents(struct store *st, const char *query, struct search_hits *ret, struct err *err)
+{
+    static pthread_mutex_t reading = PTHREAD_MUTEX_INITIALIZER; /* two need not read the same files */
+    _role_file_ struct role_file file = {0};
+    _buf_ struct buf match = BUF_INIT;
+    const struct role *role = find_role(st, &file);
+    struct search s = {.st = st, .role = role, .ret = ret, .err = err};
+
+    ret->role = arena_strdup(&ret->arena, role ? role->name : "");
+    quote_words(query, &match);
+    if (!ret->role || !buf_ok(&match))
+        return err_errno(err, -ENOMEM, "search");
+    if (!role || !match.len)
+        return 0;
+    pthread_mutex_lock(&reading);
+    int r = each_haystack(&s, NULL);
+    pthread_mutex_unlock(&reading);
+    if (r == 0)
+        r = store_each_document(st, buf_str(&match), role->relevance == RELEVANCE_TITLE ? 100.0 : 2.0,
+                                take_hit, &s);
+    drop_gone(&s);
+    buf_release(&s.gone);
+    return r;
+}
+
+void search_hits_release(struct search_hits *h)
+{
+    arena_release(&h->arena);
+    *h = (struct search_hits){0};
+}
+
+int search_json(const char *query, const struct search_hits *h, struct buf *ret)
+{
+    _json_ json_t *results = json_array();
+
+    for (size_t i = 0; i < h->n; i++) {
+        const struct search_hit *hit = &h->hits[i];
+        _buf_ struct buf url = BUF_INIT;
+        buf_addf(&url, "file://%s", hit->path);
+        json_array_append_new(results, json_pack("{s:I, s:s, s:s, s:s, s:f, s:[]}", "id", (json_int_t)hit->id,
+                                                 "url", buf_str(&url), "title", hit->title, "body",
+                                                 hit->excerpt, "rank", hit->rank, "tags"));
+    }
+    _json_ json_t *all = json_pack("{s:s, s:s, s:i, s:O}", "query", query, "role", h->role, "total",
+                                   (int)h->n, "results", results);
+    _free_ char *text = all ? json_dumps(all, JSON_INDENT(2)) : NULL;
+    if (!text)
+        return utf8_valid(query, strlen(query)) ? -ENOMEM : -EILSEQ;
+    buf_addf(ret, "%s\n", text);
+    return buf_ok(ret) ? 0 : -ENOMEM;
+}

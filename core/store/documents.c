@@ -1,0 +1,67 @@
+/* The files that roles search: what was read of them, in a full-text index. */
+#include "runfs/knowledge_rows.h"
+#include "store_internal.h"
+
+bool store_knows_document(struct store *st, const char *path, int64_t changed_at, int64_t size)
+{
+    const int64_t ints[] = {changed_at, size};
+
+    return read_int(st, "SELECT id FROM documents WHERE changed_at = ?1 AND size = ?2 AND path = ?3", ints,
+                    ARRAY_LEN(ints), path, 0) > 0;
+}
+
+int store_put_document(struct store *st, const struct document *d, struct err *err)
+{
+    store_begin(st);
+    WRITE(st, err, "DELETE FROM document_texts WHERE rowid IN (SELECT id FROM documents WHERE path = ?1)",
+          P_TEXT(d->path));
+    WRITE(st, err,
+          "INSERT INTO documents (path, changed_at, size) VALUES (?1, ?2, ?3) ON CONFLICT (path) DO UPDATE"
+          " SET changed_at = ?2, size = ?3",
+          P_TEXT(d->path), P_INT(d->changed_at), P_INT(d->size));
+    WRITE(st, err,
+          "INSERT INTO document_texts (rowid, title, body) SELECT id, ?2, ?3 FROM documents WHERE path = ?1",
+          P_TEXT(d->path), P_TEXT(d->title), P_TEXT(d->body));
+    return store_commit(st, err);
+}
+
+int store_drop_document(struct store *st, const char *path, struct err *err)
+{
+    store_begin(st);
+    WRITE(st, err, "DELETE FROM document_texts WHERE rowid IN (SELECT id FROM documents WHERE path = ?1)",
+          P_TEXT(path));
+    WRITE(st, err, "DELETE FROM documents WHERE path = ?1", P_TEXT(path));
+    return store_commit(st, err);
+}
+
+int store_each_document(struct store *st, const char *match, double title_weight, document_fn *fn, void *data)
+{
+    struct conn *c = store_reader(st);
+    sqlite3_stmt *stmt =
+        !c ? NULL
+           : conn_prepare(c, "SELECT d.id, d.path, t.title, snippet(document_texts, 1, '', '', '...', 32),"
+                             " d.changed_at, d.size, -bm25(document_texts, ?2, 1.0) FROM document_texts t"
+                             " JOIN documents d ON d.id = t.rowid WHERE document_texts MATCH ?1"
+                             " ORDER BY 7 DESC, d.path");
+    int r = stmt ? 0 : -ENOMEM;
+
+    if (stmt) {
+        sqlite3_bind_text(stmt, 1, match, -1, SQLITE_STATIC);
+        sqlite3_bind_double(stmt, 2, title_weight);
+    }
+    while (r == 0 && sqlite3_step(stmt) == SQLITE_ROW)
+        r = fn(data, sqlite3_column_int64(stmt, 0),
+               &(struct document){.path = (const char *)sqlite3_column_text(stmt, 1),
+                                  .title = (const char *)sqlite3_column_text(stmt, 2),
+                                  .body = (const char *)sqlite3_column_text(stmt, 3),
+                                  .changed_at = sqlite3_column_int64(stmt, 4),
+                                  .size = sqlite3_column_int64(stmt, 5)},
+               sqlite3_column_double(stmt, 6));
+    if (stmt) {
+        sqlite3_reset(stmt);
+        sqlite3_clear_bindings(stmt);
+    }
+    if (c)
+        store_reader_done(st, c);
+    return r < 0 ? r : 0;
+}

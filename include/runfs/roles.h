@@ -1,0 +1,56 @@
+/*
+ * Roles as they are written: a JSON object in the format of terraphim's configurations, or a whole
+ * configuration of several. Pure functions over texts.
+ */
+#ifndef RUNFS_ROLES_H
+#define RUNFS_ROLES_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "runfs/arena.h"
+#include "runfs/err.h"
+
+enum relevance { RELEVANCE_TITLE, RELEVANCE_BM25, RELEVANCE_GRAPH };
+
+enum {
+    ROLES_MAX = 60,
+    HAYSTACKS_MAX = 64, /* of one role */
+    PATTERNS_MAX = 32,  /* of one haystack */
+    ROLE_TEXT_MAX = 4096
+};
+
+struct haystack {
+    const char *location;        /* as written: absolute, or relative to each linked repository */
+    const char *const *patterns; /* of file names: "*.yml" */
+    size_t n_patterns;           /* 0: every file */
+};
+
+struct role {
+    const char *name, *shortname, *theme;
+    enum relevance relevance;
+    const char *kg; /* where its concepts are, as written; NULL: none */
+    const struct haystack *haystacks;
+    size_t n_haystacks;
+    const char *system_prompt; /* "" without */
+    json_t *json;              /* borrowed: the role's object, whole */
+};
+
+struct role_file {
+    struct arena arena;
+    json_t *json; /* owned; the strings of the roles are in it */
+    struct role *roles;
+    size_t n;
+    const char *selected; /* the role that it would have selected; NULL: it says none */
+};
+
+/*
+ * Reads one role, or a whole configuration ({"roles": {NAME: role, ...}}). -EINVAL with
+ * "FILE (Line: L, Col: C): what" where it is no JSON, else "FILE: where: what". ret begins zeroed and is
+ * released in any case.
+ */
+int role_file_read(const char *file, const char *text, size_t len, struct role_file *ret, struct err *err);
+void role_file_release(struct role_file *f);
+#define _role_file_ _cleanup_(role_file_release)
+
+#endif
