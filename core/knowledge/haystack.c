@@ -63,47 +63,54 @@ static void title_of(const char *path, const char *text, struct buf *ret)
         buf_adds(ret, slash ? slash + 1 : path);
 }
 
-/* What is no text is known, and empty: it is not read again either. */
-static int read_document(struct store *st, const char *path, struct err *err)
+int haystack_text(const char *path, size_t max, struct buf *ret, struct stat *ret_file)
 {
-    _buf_ struct buf text = BUF_INIT, title = BUF_INIT;
     _close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    struct stat file;
 
-    if (fd < 0 || fstat(fd, &file) < 0 || !S_ISREG(file.st_mode))
-        return 0; /* it went, or is not for us to read */
-    if (file.st_size <= HAYSTACK_FILE_MAX && read_fd(fd, HAYSTACK_FILE_MAX, &text) < 0)
+    if (fd < 0 || fstat(fd, ret_file) < 0 || !S_ISREG(ret_file->st_mode))
+        return -ENOENT;
+    if ((uint64_t)ret_file->st_size <= max && read_fd(fd, max, ret) < 0)
+        return -ENOENT;
+    if (ret->len && (memchr(ret->ptr, '\0', ret->len) || !utf8_valid(ret->ptr, ret->len)))
+        buf_reset(ret);
+    return 0;
+}
+
+static int64_t changed_at(const struct stat *file)
+{
+    return file->st_mtim.tv_sec * 1000000000LL + file->st_mtim.tv_nsec;
+}
+
+struct reading {
+    struct store *st;
+    struct err *err;
+};
+
+/* What is no text is known, and empty: it is not read again either. */
+static int read_changed(void *data, const char *path, const struct stat *file)
+{
+    const struct reading *r = data;
+    _buf_ struct buf text = BUF_INIT, title = BUF_INIT;
+    struct stat now;
+
+    if (!utf8_valid(path, strlen(path)) ||
+        store_knows_document(r->st, path, changed_at(file), file->st_size) ||
+        haystack_text(path, HAYSTACK_FILE_MAX, &text, &now) < 0)
         return 0;
-    if (text.len && (memchr(text.ptr, '\0', text.len) || !utf8_valid(text.ptr, text.len)))
-        buf_reset(&text);
     if (text.len)
         title_of(path, buf_str(&text), &title);
     if (!buf_ok(&text) || !buf_ok(&title))
-        return err_errno(err, -ENOMEM, "%s", path);
-    return store_put_document(st,
-                              &(struct document){path, buf_str(&title), buf_str(&text),
-                                                 file.st_mtim.tv_sec * 1000000000LL + file.st_mtim.tv_nsec,
-                                                 file.st_size},
-                              err);
+        return err_errno(r->err, -ENOMEM, "%s", path);
+    return store_put_document(
+        r->st, &(struct document){path, buf_str(&title), buf_str(&text), changed_at(&now), now.st_size},
+        r->err);
 }
 
-static int visit(struct store *st, const struct haystack *h, const char *root, const FTSENT *e,
-                 struct err *err)
-{
-    const struct stat *file = e->fts_statp;
-
-    if (!haystack_has(h, root, e->fts_path) || !utf8_valid(e->fts_path, strlen(e->fts_path)) ||
-        store_knows_document(st, e->fts_path, file->st_mtim.tv_sec * 1000000000LL + file->st_mtim.tv_nsec,
-                             file->st_size))
-        return 0;
-    return read_document(st, e->fts_path, err);
-}
-
-int haystack_read(struct store *st, const struct haystack *h, const char *root, struct err *err)
+int haystack_each_file(const struct haystack *h, const char *root, haystack_file_fn *fn, void *data)
 {
     char *const paths[] = {(char *)root, NULL};
     FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-    int r = walk ? 0 : err_errno(err, -errno, "%s", root), files = 0;
+    int r = walk ? 0 : -errno, files = 0;
     FTSENT *e;
 
     while (r == 0 && files < HAYSTACK_FILES_MAX && (e = fts_read(walk))) {
@@ -112,9 +119,15 @@ int haystack_read(struct store *st, const struct haystack *h, const char *root, 
         if (e->fts_info != FTS_F)
             continue;
         files++;
-        r = visit(st, h, root, e, err);
+        if (haystack_has(h, root, e->fts_path))
+            r = fn(data, e->fts_path, e->fts_statp);
     }
     if (walk)
         fts_close(walk);
     return r;
+}
+
+int haystack_read(struct store *st, const struct haystack *h, const char *root, struct err *err)
+{
+    return haystack_each_file(h, root, read_changed, &(struct reading){st, err});
 }

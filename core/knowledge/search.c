@@ -1,5 +1,6 @@
 /* Searching as a role: from its haystacks through the index to ranked hits. */
 #include <jansson.h>
+#include <math.h>
 #include <pthread.h>
 #include <sys/stat.h>
 
@@ -11,9 +12,14 @@ struct search {
     struct store *st;
     const struct role *role;
     const struct haystack *haystack; /* that is looked at now */
-    const char *path;                /* that is looked for in it; NULL: it is read */
-    bool found;
     struct search_hits *ret;
+    struct concept_graph *graph; /* owned; NULL: it ranks otherwise */
+    struct root {
+        const struct haystack *haystack;
+        const char *path;
+        struct root *next;
+    } * roots; /* in arena */
+    struct arena arena;
     struct buf gone; /* paths, each with its NUL */
     struct err *err;
 };
@@ -52,67 +58,97 @@ static const struct role *find_role(struct store *st, struct role_file *ret_file
     return NULL;
 }
 
-static int each_root(void *data, const char *root)
+static int read_root(void *data, const char *path)
 {
     struct search *s = data;
+    struct root *root = arena_new(&s->arena, struct root);
 
-    if (!s->path)
-        return haystack_read(s->st, s->haystack, root, s->err);
-    s->found |= haystack_has(s->haystack, root, s->path);
-    return 0;
+    if (!root || !(root->path = arena_strdup(&s->arena, path)))
+        return -ENOMEM;
+    root->haystack = s->haystack;
+    root->next = s->roots;
+    s->roots = root;
+    return haystack_read(s->st, s->haystack, path, s->err);
 }
 
-static int each_haystack(struct search *s, const char *path)
+static int read_haystacks(struct search *s)
 {
     int r = 0;
 
-    s->path = path;
     for (size_t i = 0; r == 0 && i < s->role->n_haystacks; i++) {
         s->haystack = &s->role->haystacks[i];
-        r = haystack_each_root(s->st, s->haystack, each_root, s);
+        r = haystack_each_root(s->st, s->haystack, read_root, s);
     }
     return r;
 }
 
+static bool has_file(const struct search *s, const char *path)
+{
+    for (const struct root *root = s->roots; root; root = root->next)
+        if (haystack_has(root->haystack, root->path, path))
+            return true;
+    return false;
+}
+
 /* ------------------------------------------------------------------------------------------- the search */
 
-/* Each word as a string of FTS5, so that none is an operator. */
+/* Each word as a string of FTS5, so that none is an operator; all in parentheses. */
 static void quote_words(const char *query, struct buf *ret)
 {
     static const char blanks[] = " \t\r\n";
 
     while (*(query += strspn(query, blanks))) {
         size_t len = strcspn(query, blanks);
-        buf_adds(ret, ret->len ? " \"" : "\"");
+        buf_adds(ret, ret->len ? " \"" : "(\"");
         for (size_t i = 0; i < len; i++)
             buf_adds(ret, query[i] == '"' ? "\"\"" : (char[]){query[i], '\0'});
         buf_adds(ret, "\"");
         query += len;
     }
+    if (ret->len)
+        buf_adds(ret, ")");
 }
 
-static int take_hit(void *data, int64_t id, const struct document *d, double rank)
+static int take_hit(void *data, int64_t id, const struct document_found *f)
 {
     struct search *s = data;
     struct search_hits *ret = s->ret;
     struct stat file;
 
-    if (!d->path || !d->title || !d->body)
+    if (!f->d.path || !f->d.title || !f->d.body || !f->excerpt)
         return -ENOMEM;
-    if (lstat(d->path, &file) < 0) {
-        buf_add(&s->gone, d->path, strlen(d->path) + 1);
+    if (!has_file(s, f->d.path))
+        return 0;
+    if (lstat(f->d.path, &file) < 0) {
+        buf_add(&s->gone, f->d.path, strlen(f->d.path) + 1);
         return 0;
     }
-    s->found = false;
-    int r = each_haystack(s, d->path);
-    if (r < 0 || !s->found || !S_ISREG(file.st_mode))
-        return r;
-    struct search_hit hit = {id, arena_strdup(&ret->arena, d->path), arena_strdup(&ret->arena, d->title),
-                             arena_strdup(&ret->arena, d->body), rank};
-    if (!hit.path || !hit.title || !hit.excerpt)
+    struct search_hit hit = {id, arena_strdup(&ret->arena, f->d.path), arena_strdup(&ret->arena, f->d.title),
+                             arena_strdup(&ret->arena, f->excerpt), f->rank};
+    if (!hit.path || !hit.title || !hit.excerpt || (s->graph && concept_graph_add(s->graph, f) < 0))
         return -ENOMEM;
     ret->hits[ret->n++] = hit;
-    return ret->n == SEARCH_HITS_MAX;
+    return ret->n == (s->graph ? SEARCH_CANDIDATES_MAX : SEARCH_HITS_MAX);
+}
+
+static int by_rank(const void *a, const void *b)
+{
+    const struct search_hit *x = a, *y = b;
+
+    return x->rank != y->rank ? (x->rank < y->rank) - (x->rank > y->rank) : strcmp(x->path, y->path);
+}
+
+/* BM25 decides where concepts do not: it counts for less than 1. */
+static void rank_by_concepts(struct search *s)
+{
+    struct search_hits *ret = s->ret;
+
+    for (size_t i = 0; i < ret->n; i++)
+        ret->hits[i].rank =
+            concept_graph_rank(s->graph, i) + ret->hits[i].rank / (1 + fabs(ret->hits[i].rank));
+    qsort(ret->hits, ret->n, sizeof(ret->hits[0]), by_rank);
+    if (ret->n > SEARCH_HITS_MAX)
+        ret->n = SEARCH_HITS_MAX;
 }
 
 static void drop_gone(struct search *s)
@@ -138,12 +174,22 @@ int search_documents(struct store *st, const char *query, struct search_hits *re
     if (!role || !match.len)
         return 0;
     pthread_mutex_lock(&reading);
-    int r = each_haystack(&s, NULL);
+    int r = read_haystacks(&s);
     pthread_mutex_unlock(&reading);
+    if (r == 0 && role->relevance == RELEVANCE_GRAPH)
+        r = concept_graph_new(st, role->kg, query, &s.graph);
+    if (r == 0 && s.graph)
+        concept_graph_expand(s.graph, &match);
     if (r == 0)
-        r = store_each_document(st, buf_str(&match), role->relevance == RELEVANCE_TITLE ? 100.0 : 2.0,
-                                take_hit, &s);
+        r = !buf_ok(&match)
+                ? -ENOMEM
+                : store_each_document(st, buf_str(&match), role->relevance == RELEVANCE_TITLE ? 100.0 : 2.0,
+                                      take_hit, &s);
+    if (r == 0 && s.graph)
+        rank_by_concepts(&s);
     drop_gone(&s);
+    concept_graph_free(s.graph);
+    arena_release(&s.arena);
     buf_release(&s.gone);
     return r;
 }

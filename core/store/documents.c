@@ -34,29 +34,33 @@ int store_drop_document(struct store *st, const char *path, struct err *err)
     return store_commit(st, err);
 }
 
+/* The index sorts, and only what is asked for is read: a JOIN that may go the other way would read all. */
 int store_each_document(struct store *st, const char *match, double title_weight, document_fn *fn, void *data)
 {
     struct conn *c = store_reader(st);
     sqlite3_stmt *stmt =
         !c ? NULL
            : conn_prepare(c, "SELECT d.id, d.path, t.title, snippet(document_texts, 1, '', '', '...', 32),"
-                             " d.changed_at, d.size, -bm25(document_texts, ?2, 1.0) FROM document_texts t"
-                             " JOIN documents d ON d.id = t.rowid WHERE document_texts MATCH ?1"
-                             " ORDER BY 7 DESC, d.path");
+                             " t.body, d.changed_at, d.size, -t.rank FROM document_texts t CROSS JOIN"
+                             " documents d ON d.id = t.rowid WHERE document_texts MATCH ?1 AND"
+                             " t.rank MATCH ?2 ORDER BY t.rank");
     int r = stmt ? 0 : -ENOMEM;
+    char ranking[64];
 
+    snprintf(ranking, sizeof(ranking), "bm25(%.1f, 1.0)", title_weight);
     if (stmt) {
         sqlite3_bind_text(stmt, 1, match, -1, SQLITE_STATIC);
-        sqlite3_bind_double(stmt, 2, title_weight);
+        sqlite3_bind_text(stmt, 2, ranking, -1, SQLITE_STATIC);
     }
     while (r == 0 && sqlite3_step(stmt) == SQLITE_ROW)
         r = fn(data, sqlite3_column_int64(stmt, 0),
-               &(struct document){.path = (const char *)sqlite3_column_text(stmt, 1),
-                                  .title = (const char *)sqlite3_column_text(stmt, 2),
-                                  .body = (const char *)sqlite3_column_text(stmt, 3),
-                                  .changed_at = sqlite3_column_int64(stmt, 4),
-                                  .size = sqlite3_column_int64(stmt, 5)},
-               sqlite3_column_double(stmt, 6));
+               &(struct document_found){.d = {.path = (const char *)sqlite3_column_text(stmt, 1),
+                                              .title = (const char *)sqlite3_column_text(stmt, 2),
+                                              .body = (const char *)sqlite3_column_text(stmt, 4),
+                                              .changed_at = sqlite3_column_int64(stmt, 5),
+                                              .size = sqlite3_column_int64(stmt, 6)},
+                                        .excerpt = (const char *)sqlite3_column_text(stmt, 3),
+                                        .rank = sqlite3_column_double(stmt, 7)});
     if (stmt) {
         sqlite3_reset(stmt);
         sqlite3_clear_bindings(stmt);

@@ -184,9 +184,14 @@ int store_put_document(struct store *st, const struct document *d, struct err *e
 int store_drop_document(struct store *st, const char *path, struct err *err);
 /*
  * Those that an FTS5 expression matches, the best first by BM25 with so much weight for a title. fn: below 0
- * is an error, above 0 ends it. d is valid during the call, and its body is an excerpt. rank: more is better.
+ * is an error, above 0 ends it. f is valid during the call.
  */
-typedef int document_fn(void *data, int64_t id, const struct document *d, double rank);
+struct document_found {
+    struct document d;
+    const char *excerpt;
+    double rank; /* more is better */
+};
+typedef int document_fn(void *data, int64_t id, const struct document_found *f);
 int store_each_document(struct store *st, const char *match, double title_weight, document_fn *fn,
                         void *data);
 

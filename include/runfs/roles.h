@@ -53,4 +53,23 @@ int role_file_read(const char *file, const char *text, size_t len, struct role_f
 void role_file_release(struct role_file *f);
 #define _role_file_ _cleanup_(role_file_release)
 
+/* ---------------------------------------------------------------------------------------------- concepts */
+
+enum { CONCEPT_SYNONYMS_MAX = 256, CONCEPT_SIZE_MAX = 256 * 1024 };
+
+struct concept_page {
+    struct arena arena;
+    const char *name;            /* its first heading, or the file's name without its suffix */
+    const char *const *synonyms; /* its name, its file's name, and those of `synonyms::` */
+    size_t n_synonyms;
+};
+
+/*
+ * A page of Markdown with a line `synonyms:: a, b` is a concept. What stands in a fenced block is not read.
+ * -ENOENT: it is none. ret begins zeroed and is released in any case.
+ */
+int concept_read(const char *file, const char *text, size_t len, struct concept_page *ret);
+void concept_page_release(struct concept_page *c);
+#define _concept_page_ _cleanup_(concept_page_release)
+
 #endif

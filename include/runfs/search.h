@@ -4,14 +4,18 @@
 #ifndef RUNFS_SEARCH_H
 #define RUNFS_SEARCH_H
 
+#include <sys/stat.h>
+
 #include "runfs/arena.h"
 #include "runfs/err.h"
+#include "runfs/knowledge_rows.h"
 #include "runfs/roles.h"
 #include "runfs/store.h"
 
 enum {
     SEARCH_HITS_MAX = 50,
-    HAYSTACK_FILES_MAX = 20000, /* of one haystack; the rest is not read */
+    SEARCH_CANDIDATES_MAX = 200, /* the best by BM25, among which concepts rank */
+    HAYSTACK_FILES_MAX = 20000,  /* of one haystack; the rest is not read */
     HAYSTACK_FILE_MAX = 1024 * 1024,
     HAYSTACK_DEPTH_MAX = 24
 };
@@ -24,8 +28,8 @@ struct search_hit {
 
 struct search_hits {
     struct arena arena;
-    const char *role; /* "" without one */
-    struct search_hit hits[SEARCH_HITS_MAX];
+    const char *role;                              /* "" without one */
+    struct search_hit hits[SEARCH_CANDIDATES_MAX]; /* room to rank in; SEARCH_HITS_MAX are left */
     size_t n;
 };
 
@@ -50,5 +54,27 @@ int haystack_each_root(struct store *st, const struct haystack *h, haystack_root
 int haystack_read(struct store *st, const struct haystack *h, const char *root, struct err *err);
 /* Whether a file below a root is one of its files. */
 bool haystack_has(const struct haystack *h, const char *root, const char *path);
+
+/* Its files, without following links. fn: not 0 ends it, and is returned. */
+typedef int haystack_file_fn(void *data, const char *path, const struct stat *file);
+int haystack_each_file(const struct haystack *h, const char *root, haystack_file_fn *fn, void *data);
+/* Appends a file's text, nothing where it is longer than max or no text. -ENOENT: it is no regular file. */
+int haystack_text(const char *path, size_t max, struct buf *ret, struct stat *ret_file);
+
+/*
+ * The graph of a role's concepts over the documents that a search found: a concept is a node, two in one
+ * document are an edge. (concept_graph.c)
+ */
+enum { CONCEPTS_MAX = 2000 };
+struct concept_graph;
+/* Reads the pages at that place (as a haystack's) and finds which of them the query names. */
+int concept_graph_new(struct store *st, const char *kg, const char *query, struct concept_graph **ret);
+void concept_graph_free(struct concept_graph *g); /* NULL allowed */
+/* Appends what else the concepts of the query are called, each as " OR " and a string of FTS5. */
+void concept_graph_expand(const struct concept_graph *g, struct buf *ret);
+/* Documents are added in order, then ranked by node rank, edge rank and document rank; 0 where none of the
+ * query's concepts is in it. */
+int concept_graph_add(struct concept_graph *g, const struct document_found *f);
+double concept_graph_rank(struct concept_graph *g, size_t document);
 
 #endif

@@ -25,7 +25,8 @@ static void read_whole_configuration(void **state)
     assert_string_equal(file.roles[0].name, "DevOps Engineer");
     assert_string_equal(file.roles[0].haystacks[0].location, ".github/workflows");
     assert_string_equal(file.roles[0].haystacks[0].patterns[1], "*.yaml");
-    assert_int_equal(file.roles[1].relevance, RELEVANCE_TITLE);
+    assert_int_equal(file.roles[1].relevance, RELEVANCE_GRAPH);
+    assert_string_equal(file.roles[1].kg, "examples/roles/concepts");
 }
 
 static void read_one_role(void **state)
@@ -87,12 +88,29 @@ static void say_what_is_wrong(void **state)
     }
 }
 
+static void read_concepts(void **state)
+{
+    static const char text[] = "text\n\n# Virtual Machine\n\n```\nsynonyms:: not, these\n```\n"
+                               "- synonyms:: VM, [[micro VM]],, VM , \nother:: [[x]]\n";
+    static const char *const expected[] = {"a machine", "VM", "micro VM", "Virtual Machine"};
+    _concept_page_ struct concept_page page = {0}, none = {0};
+
+    (void)state;
+    assert_int_equal(concept_read("a_machine.md", text, strlen(text), &page), 0);
+    assert_string_equal(page.name, "Virtual Machine");
+    assert_int_equal(page.n_synonyms, ARRAY_LEN(expected));
+    for (size_t i = 0; i < ARRAY_LEN(expected); i++)
+        assert_string_equal(page.synonyms[i], expected[i]);
+    assert_int_equal(concept_read("b.md", "# Only a page\n", 14, &none), -ENOENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(read_whole_configuration),
         cmocka_unit_test(read_one_role),
         cmocka_unit_test(say_what_is_wrong),
+        cmocka_unit_test(read_concepts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
