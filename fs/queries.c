@@ -98,7 +98,7 @@ static int refresh(struct fs *fs, int64_t id, int64_t since)
     pthread_mutex_unlock(&fs->lock);
     if (!q || fresh)
         return q ? 0 : -ENOENT;
-    int r = search_documents(fs->store, buf_str(&text), &hits, &err);
+    int r = search_documents(fs->store, NULL, buf_str(&text), &hits, &err);
     if (r < 0) {
         log_warning("search", "%s", err.msg);
         return r;

@@ -34,11 +34,11 @@ static const struct role *role_of(const struct role_file *f, const char *name)
     return NULL;
 }
 
-/* The role to search as, in *ret_file; NULL: there is none. */
-static const struct role *find_role(struct store *st, struct role_file *ret_file)
+/* The role of that name (NULL: that is selected), in *ret_file; NULL: there is none. */
+static const struct role *find_role(struct store *st, const char *asked, struct role_file *ret_file)
 {
     _buf_ struct buf wanted = BUF_INIT;
-    bool named = store_setting(st, SETTING_CONFIG, "roles/selected", &wanted) == 0 && wanted.len;
+    bool named = asked || (store_setting(st, SETTING_CONFIG, "roles/selected", &wanted) == 0 && wanted.len);
     int64_t id = 0;
 
     while (store_list_settings(st, SETTING_CONFIG, "roles/", id, &id, 1) == 1) {
@@ -49,7 +49,7 @@ static const struct role *find_role(struct store *st, struct role_file *ret_file
                        store_setting(st, SETTING_CONFIG, row->name, &text) == 0 &&
                        role_file_read(row->name, buf_str(&text), text.len, ret_file, &ignored) == 0;
         setting_row_unref(row);
-        const char *name = named ? buf_str(&wanted) : is_file ? ret_file->selected : NULL;
+        const char *name = asked ? asked : named ? buf_str(&wanted) : is_file ? ret_file->selected : NULL;
         const struct role *role = !is_file ? NULL : name ? role_of(ret_file, name) : &ret_file->roles[0];
         if (role)
             return role;
@@ -146,9 +146,6 @@ static void rank_by_concepts(struct search *s)
     for (size_t i = 0; i < ret->n; i++)
         ret->hits[i].rank =
             concept_graph_rank(s->graph, i) + ret->hits[i].rank / (1 + fabs(ret->hits[i].rank));
-    qsort(ret->hits, ret->n, sizeof(ret->hits[0]), by_rank);
-    if (ret->n > SEARCH_HITS_MAX)
-        ret->n = SEARCH_HITS_MAX;
 }
 
 static void drop_gone(struct search *s)
@@ -159,18 +156,21 @@ static void drop_gone(struct search *s)
         (void)store_drop_document(s->st, path, NULL);
 }
 
-int search_documents(struct store *st, const char *query, struct search_hits *ret, struct err *err)
+int search_documents(struct store *st, const char *asked, const char *query, struct search_hits *ret,
+                     struct err *err)
 {
     static pthread_mutex_t reading = PTHREAD_MUTEX_INITIALIZER; /* two need not read the same files */
     _role_file_ struct role_file file = {0};
     _buf_ struct buf match = BUF_INIT;
-    const struct role *role = find_role(st, &file);
+    const struct role *role = find_role(st, asked, &file);
     struct search s = {.st = st, .role = role, .ret = ret, .err = err};
 
     ret->role = arena_strdup(&ret->arena, role ? role->name : "");
     quote_words(query, &match);
     if (!ret->role || !buf_ok(&match))
         return err_errno(err, -ENOMEM, "search");
+    if (asked && !role)
+        return err_set(err, -ENOENT, "there is no role '%s'", asked);
     if (!role || !match.len)
         return 0;
     pthread_mutex_lock(&reading);
@@ -187,6 +187,9 @@ int search_documents(struct store *st, const char *query, struct search_hits *re
                                       take_hit, &s);
     if (r == 0 && s.graph)
         rank_by_concepts(&s);
+    qsort(ret->hits, ret->n, sizeof(ret->hits[0]), by_rank);
+    if (ret->n > SEARCH_HITS_MAX)
+        ret->n = SEARCH_HITS_MAX;
     drop_gone(&s);
     concept_graph_free(s.graph);
     arena_release(&s.arena);
@@ -200,18 +203,25 @@ void search_hits_release(struct search_hits *h)
     *h = (struct search_hits){0};
 }
 
-int search_json(const char *query, const struct search_hits *h, struct buf *ret)
+json_t *search_results(const struct search_hits *h, size_t from, size_t n)
 {
-    _json_ json_t *results = json_array();
+    json_t *results = json_array();
 
-    for (size_t i = 0; i < h->n; i++) {
+    for (size_t i = from; i < h->n && i - from < n; i++) {
         const struct search_hit *hit = &h->hits[i];
         _buf_ struct buf url = BUF_INIT;
         buf_addf(&url, "file://%s", hit->path);
-        json_array_append_new(results, json_pack("{s:I, s:s, s:s, s:s, s:f, s:[]}", "id", (json_int_t)hit->id,
-                                                 "url", buf_str(&url), "title", hit->title, "body",
-                                                 hit->excerpt, "rank", hit->rank, "tags"));
+        json_array_append_new(results,
+                              json_pack("{s:I, s:s, s:s, s:s, s:n, s:f, s:[]}", "id", (json_int_t)hit->id,
+                                        "url", buf_str(&url), "title", hit->title, "body", hit->excerpt,
+                                        "description", "rank", hit->rank, "tags"));
     }
+    return results;
+}
+
+int search_json(const char *query, const struct search_hits *h, struct buf *ret)
+{
+    _json_ json_t *results = search_results(h, 0, h->n);
     _json_ json_t *all = json_pack("{s:s, s:s, s:i, s:O}", "query", query, "role", h->role, "total",
                                    (int)h->n, "results", results);
     _free_ char *text = all ? json_dumps(all, JSON_INDENT(2)) : NULL;

@@ -19,6 +19,8 @@ const struct http_route server_routes[] = {
 {"POST", "/webhook", HOOK_MAX, webhook_begin, webhook_take, "an event, as GitHub, Gitea and Forgejo send it", SCOPE_SIGNED},
 GET("/health",                                          health,             "whether it works"),
 GET("/metrics",                                         metrics,            "counts, durations and queues for Prometheus"),
+GET("/documents/search",                                search_by_query,    "what a role finds: query, role, limit, skip"),
+ASK("POST",   "/documents/search",                      search_by_body,     SCOPE_READ,  "the same, asked in JSON"),
 GET("/runs/:id/timeline.svg",                           run_timeline,       "a run's jobs and steps over time"),
 GET("/runs/:id/graph.svg",                              run_graph,          "its jobs and what needs what"),
 GET("/",                                                api_root,           "who answers, and the token's scopes as GitHub names them"),

@@ -34,16 +34,18 @@ struct search_hits {
 };
 
 /*
- * Files that have all words of the query, the best first, for the role that roles/selected names, else the
- * first of the first file in roles/. Looks first which files changed and reads those. Without a role there is
- * nothing to find. A query is words, whatever they are made of. ret begins zeroed and is released in any
- * case.
+ * Files that have all words of the query, the best first. role NULL: the one that roles/selected names, else
+ * the first of the first file in roles/, and without any there is nothing to find; -ENOENT: no such role.
+ * Looks first which files changed and reads those. A query is words, whatever they are made of. ret begins
+ * zeroed and is released in any case.
  */
-int search_documents(struct store *st, const char *query, struct search_hits *ret, struct err *err);
+int search_documents(struct store *st, const char *role, const char *query, struct search_hits *ret,
+                     struct err *err);
 void search_hits_release(struct search_hits *h);
 #define _search_hits_ _cleanup_(search_hits_release)
 
 /* The hits as JSON: query, role, total, results with id, url, title, body, rank, tags. */
+json_t *search_results(const struct search_hits *h, size_t from, size_t n); /* only those; may be NULL */
 int search_json(const char *query, const struct search_hits *h, struct buf *ret);
 
 /* The directories (or the file) that a haystack is, absolute and without links. A relative one is in each
