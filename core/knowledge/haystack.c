@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <fts.h>
+#include <glib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -81,8 +82,62 @@ static int64_t changed_at(const struct stat *file)
     return file->st_mtim.tv_sec * 1000000000LL + file->st_mtim.tv_nsec;
 }
 
+/* One query for all is much faster than one for each file. */
+struct known_files {
+    GHashTable *by_path; /* owned: struct known_file */
+};
+
+struct known_file {
+    int64_t changed_at, size;
+};
+
+static int know(void *data, const char *path, int64_t changed, int64_t size)
+{
+    struct known_files *k = data;
+    struct known_file *file = malloc(sizeof(*file));
+    char *name = path ? strdup(path) : NULL;
+
+    if (!file || !name) {
+        free(file);
+        free(name);
+        return -ENOMEM;
+    }
+    *file = (struct known_file){changed, size};
+    g_hash_table_insert(k->by_path, name, file);
+    return 0;
+}
+
+struct known_files *known_files_new(struct store *st)
+{
+    struct known_files *k = calloc(1, sizeof(*k));
+
+    if (!k)
+        return NULL;
+    k->by_path = g_hash_table_new_full(g_str_hash, g_str_equal, free, free);
+    if (store_each_known_document(st, know, k) == 0)
+        return k;
+    known_files_free(k);
+    return NULL;
+}
+
+void known_files_free(struct known_files *k)
+{
+    if (!k)
+        return;
+    g_hash_table_destroy(k->by_path);
+    free(k);
+}
+
+static bool is_known(const struct known_files *k, const char *path, const struct stat *file)
+{
+    const struct known_file *known = g_hash_table_lookup(k->by_path, path);
+
+    return known && known->changed_at == changed_at(file) && known->size == file->st_size;
+}
+
 struct reading {
     struct store *st;
+    const struct known_files *known;
     struct err *err;
 };
 
@@ -93,8 +148,7 @@ static int read_changed(void *data, const char *path, const struct stat *file)
     _buf_ struct buf text = BUF_INIT, title = BUF_INIT;
     struct stat now;
 
-    if (!utf8_valid(path, strlen(path)) ||
-        store_knows_document(r->st, path, changed_at(file), file->st_size) ||
+    if (!utf8_valid(path, strlen(path)) || is_known(r->known, path, file) ||
         haystack_text(path, HAYSTACK_FILE_MAX, &text, &now) < 0)
         return 0;
     if (text.len)
@@ -127,7 +181,8 @@ int haystack_each_file(const struct haystack *h, const char *root, haystack_file
     return r;
 }
 
-int haystack_read(struct store *st, const struct haystack *h, const char *root, struct err *err)
+int haystack_read(struct store *st, const struct known_files *known, const struct haystack *h,
+                  const char *root, struct err *err)
 {
-    return haystack_each_file(h, root, read_changed, &(struct reading){st, err});
+    return haystack_each_file(h, root, read_changed, &(struct reading){st, known, err});
 }

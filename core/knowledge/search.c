@@ -14,6 +14,7 @@ struct search {
     const struct haystack *haystack; /* that is looked at now */
     struct search_hits *ret;
     struct concept_graph *graph; /* owned; NULL: it ranks otherwise */
+    struct known_files *known;   /* owned */
     struct root {
         const struct haystack *haystack;
         const char *path;
@@ -68,12 +69,12 @@ static int read_root(void *data, const char *path)
     root->haystack = s->haystack;
     root->next = s->roots;
     s->roots = root;
-    return haystack_read(s->st, s->haystack, path, s->err);
+    return haystack_read(s->st, s->known, s->haystack, path, s->err);
 }
 
 static int read_haystacks(struct search *s)
 {
-    int r = 0;
+    int r = (s->known = known_files_new(s->st)) ? 0 : -ENOMEM;
 
     for (size_t i = 0; r == 0 && i < s->role->n_haystacks; i++) {
         s->haystack = &s->role->haystacks[i];
@@ -192,6 +193,7 @@ int search_documents(struct store *st, const char *asked, const char *query, str
         ret->n = SEARCH_HITS_MAX;
     drop_gone(&s);
     concept_graph_free(s.graph);
+    known_files_free(s.known);
     arena_release(&s.arena);
     buf_release(&s.gone);
     return r;

@@ -2,12 +2,20 @@
 #include "runfs/knowledge_rows.h"
 #include "store_internal.h"
 
-bool store_knows_document(struct store *st, const char *path, int64_t changed_at, int64_t size)
+int store_each_known_document(struct store *st, known_document_fn *fn, void *data)
 {
-    const int64_t ints[] = {changed_at, size};
+    struct conn *c = store_reader(st);
+    sqlite3_stmt *stmt = c ? conn_prepare(c, "SELECT path, changed_at, size FROM documents") : NULL;
+    int r = stmt ? 0 : -ENOMEM;
 
-    return read_int(st, "SELECT id FROM documents WHERE changed_at = ?1 AND size = ?2 AND path = ?3", ints,
-                    ARRAY_LEN(ints), path, 0) > 0;
+    while (r == 0 && sqlite3_step(stmt) == SQLITE_ROW)
+        r = fn(data, (const char *)sqlite3_column_text(stmt, 0), sqlite3_column_int64(stmt, 1),
+               sqlite3_column_int64(stmt, 2));
+    if (stmt)
+        sqlite3_reset(stmt);
+    if (c)
+        store_reader_done(st, c);
+    return r;
 }
 
 int store_put_document(struct store *st, const struct document *d, struct err *err)

@@ -178,8 +178,9 @@ struct document {
     const char *path, *title, *body;
     int64_t changed_at, size;
 };
-/* Whether the file was read as it is now. */
-bool store_knows_document(struct store *st, const char *path, int64_t changed_at, int64_t size);
+/* All that were read, and as what. path is valid during the call, and NULL where memory is out. */
+typedef int known_document_fn(void *data, const char *path, int64_t changed_at, int64_t size);
+int store_each_known_document(struct store *st, known_document_fn *fn, void *data);
 int store_put_document(struct store *st, const struct document *d, struct err *err);
 int store_drop_document(struct store *st, const char *path, struct err *err);
 /*

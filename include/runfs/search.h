@@ -52,8 +52,13 @@ int search_json(const char *query, const struct search_hits *h, struct buf *ret)
  * linked repository, and never outside of it. (haystack.c) */
 typedef int haystack_root_fn(void *data, const char *path);
 int haystack_each_root(struct store *st, const struct haystack *h, haystack_root_fn *fn, void *data);
+/* What was read of all haystacks, and as what; NULL: no memory, or it cannot be read. */
+struct known_files;
+struct known_files *known_files_new(struct store *st);
+void known_files_free(struct known_files *k); /* NULL allowed */
 /* Reads what changed below it. */
-int haystack_read(struct store *st, const struct haystack *h, const char *root, struct err *err);
+int haystack_read(struct store *st, const struct known_files *known, const struct haystack *h,
+                  const char *root, struct err *err);
 /* Whether a file below a root is one of its files. */
 bool haystack_has(const struct haystack *h, const char *root, const char *path);
 
