@@ -222,6 +222,7 @@ int cmd_mount(int argc, char **argv);
 int cmd_umount(int argc, char **argv);
 int cmd_token(int argc, char **argv);
 int cmd_fcctl_serve(int argc, char **argv);
+int cmd_image(int argc, char **argv);
 int cmd_gh_setup(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_sh(int argc, char **argv);

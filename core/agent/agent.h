@@ -18,6 +18,7 @@
 /* Serves the control socket until its end; then everything in the machine is killed. Returns an exit code. */
 /* `rooted`: what it sees as `/` is its machine's own. */
 int agent_serve(int control, bool rooted);
+int agent_serve_port(int port); /* the same on a virtual machine's port: not before nonsense comes from it */
 int agent_serve_sandboxed(int control); /* the same, hardened first: in somebody else's sandbox */
 
 enum { STAGE_KILLED = 3 };
@@ -43,6 +44,7 @@ struct command {
 
 struct agent {
     int control, signals; /* the socket; a signalfd for SIGCHLD */
+    bool port;            /* control is a port of a virtual machine, whose other end may go and come back */
     struct buf in, out;
     size_t in_at, out_at; /* consumed from `in`, sent from `out` */
     struct command command;
@@ -112,6 +114,11 @@ void tree_get(struct agent *a, const void *payload, size_t len);
 int spawner_main(int argc, char **argv);
 int tether_main(int argc, char **argv);
 int vsock_main(unsigned port);
+
+/* guest.c: as a virtual machine's process 1, from its initramfs. */
+int guest_main(void);
+/* FRAME_WAKE: the clock, the host name, and what random numbers come from. 0 or -errno. */
+int guest_wake(const void *payload, size_t len);
 
 /* filter.c: the system call filter. */
 struct filter {

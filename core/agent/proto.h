@@ -25,6 +25,7 @@ enum {
     FRAME_TO_AGENT_MAX = 16 * 1024 * 1024,          /* EXEC: argv and env; the kernel's own limit is 6 MiB */
     FRAME_DATA_MAX = 256 * 1024,                    /* what the daemon puts into one data frame */
     AGENT_VERSION = 2,
+    WAKE_SEED = 8,
 };
 
 enum frame_type {
@@ -42,6 +43,8 @@ enum frame_type {
     FRAME_WINDOW,    /* u32 rows, u32 columns of that terminal */
     FRAME_ALONE,     /* asks whether anything but the agent lives; answered with FRAME_STATE */
     FRAME_MAKE_DIRS, /* str path: made with its parents; answered with FRAME_STATE */
+    FRAME_WAKE, /* to a virtual machine's agent, as its memory is of another time: u64 ns since 1970, str host
+                   name, then WAKE_SEED u64 that no other machine gets; answered with FRAME_HELLO */
     /* agent to daemon */
     FRAME_HELLO = 64, /* u32 version: the machine is ready. Its root directory comes with it, if it has one */
     FRAME_FAILED,     /* i32 error, str words: the machine could not be set up */

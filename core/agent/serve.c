@@ -12,12 +12,28 @@
 
 enum { OUT_HIGH = 64 * 1024, INPUT_STEP = 64 * 1024 };
 
+static ssize_t control_write(const struct agent *a, const void *data, size_t len)
+{
+    return a->port ? write(a->control, data, len) : send(a->control, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* A port whose other end is away has nothing to say; a socket has ended. */
+static ssize_t control_read(const struct agent *a, void *to, size_t len)
+{
+    ssize_t n = a->port ? read(a->control, to, len) : recv(a->control, to, len, MSG_DONTWAIT);
+
+    if (n != 0 || !a->port)
+        return n;
+    usleep(10000);
+    errno = EAGAIN;
+    return -1;
+}
+
 /* Sends what fits now. */
 static void agent_send(struct agent *a)
 {
     while (!a->ended && a->out_at < a->out.len) {
-        ssize_t n =
-            send(a->control, a->out.ptr + a->out_at, a->out.len - a->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = control_write(a, a->out.ptr + a->out_at, a->out.len - a->out_at);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN)
@@ -55,7 +71,7 @@ static bool agent_receive(struct agent *a)
         a->in_at = 0;
     }
     char *to = buf_reserve(&a->in, INPUT_STEP);
-    ssize_t n = to ? recv(a->control, to, INPUT_STEP, MSG_DONTWAIT) : 0;
+    ssize_t n = to ? control_read(a, to, INPUT_STEP) : 0;
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
     if (n <= 0) {
@@ -127,6 +143,18 @@ static void tell_alone(struct agent *a)
         agent_state(a, 0, "");
 }
 
+static void say_hello(struct agent *a, bool rooted)
+{
+    _buf_ struct buf version = BUF_INIT;
+    _close_ int root = rooted ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+
+    wire_add_u32(&version, AGENT_VERSION);
+    if (root >= 0 && buf_ok(&version))
+        agent_send_fd(a, FRAME_HELLO, version.ptr, version.len, root);
+    else
+        frame_add(&a->out, FRAME_HELLO, version.ptr, version.len);
+}
+
 static void agent_handle(struct agent *a, const struct frame *f)
 {
     switch (f->type) {
@@ -163,6 +191,10 @@ static void agent_handle(struct agent *a, const struct frame *f)
         break;
     case FRAME_MAKE_DIRS:
         dirs_make(a, f->payload, f->len);
+        break;
+    case FRAME_WAKE:
+        a->ended = !a->port || guest_wake(f->payload, f->len) < 0;
+        say_hello(a, false);
         break;
     default:
         a->ended = true; /* a daemon that this agent does not understand */
@@ -243,16 +275,17 @@ static void agent_init(struct agent *a, int control)
         a->ended = true;
 }
 
-static void say_hello(struct agent *a, bool rooted)
+static int serve(struct agent *a, bool rooted)
 {
-    _buf_ struct buf version = BUF_INIT;
-    _close_ int root = rooted ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-
-    wire_add_u32(&version, AGENT_VERSION);
-    if (root >= 0 && buf_ok(&version))
-        agent_send_fd(a, FRAME_HELLO, version.ptr, version.len, root);
-    else
-        frame_add(&a->out, FRAME_HELLO, version.ptr, version.len);
+    say_hello(a, rooted);
+    while (!a->ended) {
+        int timeout = command_tick(a);
+        agent_send(a);
+        if (!a->ended)
+            agent_turn(a, timeout);
+    }
+    tree_end();
+    return 0;
 }
 
 int agent_serve(int control, bool rooted)
@@ -263,13 +296,14 @@ int agent_serve(int control, bool rooted)
     agent_init(&a, control);
     (void)fcntl(control, F_SETFD, FD_CLOEXEC); /* not for commands */
     (void)setsockopt(control, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-    say_hello(&a, rooted);
-    while (!a.ended) {
-        int timeout = command_tick(&a);
-        agent_send(&a);
-        if (!a.ended)
-            agent_turn(&a, timeout);
-    }
-    tree_end();
-    return 0;
+    return serve(&a, rooted);
+}
+
+int agent_serve_port(int port)
+{
+    static struct agent a;
+
+    agent_init(&a, port);
+    a.port = true;
+    return serve(&a, false);
 }

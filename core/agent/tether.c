@@ -1,18 +1,36 @@
-/* `runfs-agent tether DIRECTORY PROGRAM ARGUMENT...`: runs a program until it ends or descriptor 3 does, so
- * that what has no control socket of its own does not outlive who started it. Of what it prints the first
- * MiB is passed on: a guest decides how much comes out of its console. */
+/* `runfs-agent tether [--user ID:GROUP] DIRECTORY PROGRAM ARGUMENT...`: runs a program until it ends or
+ * descriptor 3 does, so that what has no control socket of its own does not outlive who started it. Of what
+ * it prints the first MiB is passed on: a guest decides how much comes out of its console. With a user it has
+ * his rights, and one group more if that is not 0. */
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "core/agent/agent.h"
 #include "runfs/io.h"
+#include "runfs/str.h"
 
 enum { PRINTED_MAX = 1024 * 1024 };
 
-static pid_t start(char **argv, int out)
+static int become(const char *user)
+{
+    unsigned id, group;
+
+    if (!user)
+        return 0;
+    if (sscanf(user, "%u:%u", &id, &group) != 2 || id == 0)
+        return -1;
+    return setgroups(group ? 1 : 0, &(gid_t){group}) < 0 || setresgid(id, id, id) < 0 ||
+                   setresuid(id, id, id) < 0
+               ? -1
+               : 0;
+}
+
+static pid_t start(char **argv, const char *user, int out)
 {
     pid_t pid = fork();
 
@@ -20,6 +38,10 @@ static pid_t start(char **argv, int out)
         return pid;
     if (dup2(out, 1) < 0 || dup2(out, 2) < 0)
         _exit(126);
+    if (become(user) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) {
+        perror("runfs-agent tether");
+        _exit(126);
+    }
     close(3);
     execvp(argv[0], argv);
     perror(argv[0]);
@@ -45,12 +67,14 @@ int tether_main(int argc, char **argv)
     int out[2];
     size_t printed = 0;
 
-    (void)argc;
+    const char *user = argc > 3 && str_eq(argv[0], "--user") ? argv[1] : NULL;
+    if (user)
+        argv += 2;
     if (chdir(argv[0]) < 0 || pipe2(out, O_CLOEXEC) < 0) {
         perror(argv[0]);
         return 126;
     }
-    pid_t pid = start(argv + 1, out[1]);
+    pid_t pid = start(argv + 1, user, out[1]);
     close(out[1]);
     int pidfd = pid > 0 ? pidfd_open(pid, 0) : -1;
     if (pidfd < 0) {

@@ -29,6 +29,13 @@ bool str_ends(const char *s, const char *suffix)
     return len >= end && memcmp(s + len - end, suffix, end) == 0;
 }
 
+void strv_free(char **v)
+{
+    for (char **p = v; p && *p; p++)
+        free(*p);
+    free(v);
+}
+
 bool str_empty(const char *s)
 {
     return !s || !*s;

@@ -46,8 +46,8 @@ struct machine_ops {
     /* After a machine of it worked (why is NULL) or failed: words for a person. */
     void (*explain)(const struct machines *ms, const struct err *why, char *words, size_t size);
 };
-extern const struct machine_ops machine_sandbox, machine_bubblewrap, machine_fcctl, machine_firecracker,
-    machine_host;
+extern const struct machine_ops machine_sandbox, machine_bubblewrap, machine_qemu, machine_firecracker,
+    machine_fcctl, machine_host;
 
 /* All of them, best first; NULL at the end. */
 enum { BACKENDS_MAX = 12 };

@@ -188,6 +188,9 @@ struct machines {
     struct recorder *recorder;
     struct keeper *keeper;
     struct pool *pool;
+    pthread_mutex_t templates_lock; /* guards the two; held while one is made */
+    struct qemu_template *templates;
+    bool kvm_hangs; /* found out by trying */
 };
 
 /* Layers, newest first: what a machine's root is made of above the image and the mask. */

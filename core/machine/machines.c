@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 
 #include "core/machine/machine_internal.h"
+#include "core/machine/qemu.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
@@ -114,6 +115,7 @@ int machines_new(const struct machines_opts *opts, struct machines **ret, struct
         ms->backends[i].ops = machine_backends[i];
     ms->store = opts->store;
     pthread_mutex_init(&ms->living_lock, NULL);
+    pthread_mutex_init(&ms->templates_lock, NULL);
     int r = find_agent(opts->agent, &ms->agent, err);
     if (r == 0)
         r = prepare_scratch(opts->state_dir, &ms->scratch, err);
@@ -160,6 +162,7 @@ void machines_free(struct machines *ms)
     keeper_free(ms->keeper);
     cleaner_free(ms->cleaner);
     layers_close(ms);
+    qemu_templates_free(ms);
     if (ms->scratch)
         spares_release(&ms->spares, ms->scratch);
     spawner_release(&ms->sandboxes);
@@ -171,6 +174,7 @@ void machines_free(struct machines *ms)
     free(ms->agent);
     free(ms->scratch);
     pthread_mutex_destroy(&ms->lock);
+    pthread_mutex_destroy(&ms->templates_lock);
     pthread_mutex_destroy(&ms->living_lock);
     free(ms);
 }

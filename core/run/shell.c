@@ -18,13 +18,6 @@ static const struct known_shell {
     {"cmd", "/D /E:ON /V:OFF /S /C \"CALL \"{0}\"\"", ".cmd", "@echo off\n", ""},
 };
 
-void strv_free(char **v)
-{
-    for (char **p = v; p && *p; p++)
-        free(*p);
-    free(v);
-}
-
 void shell_release(struct shell *s)
 {
     strv_free(s->argv);

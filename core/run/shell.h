@@ -34,7 +34,6 @@ int shell_parse(const char *shell, struct shell *ret, struct err *err);
 
 /* argv with the script's path in place; free each string and the array (strv_free). NULL: no memory. */
 char **shell_command(const struct shell *s, const char *script);
-void strv_free(char **v);
 
 /* Appends the script file's content: `run` with what the shell wants around it. */
 void shell_script(const struct shell *s, const char *run, struct buf *ret);

@@ -22,7 +22,7 @@
     X(archive_write_data) X(archive_write_fail) X(archive_write_free) X(archive_write_header) \
     X(archive_write_new) X(archive_write_open) X(archive_write_open_fd) \
     X(archive_write_set_bytes_in_last_block) X(archive_write_set_bytes_per_block) \
-    X(archive_write_set_format_gnutar) X(archive_write_set_format_pax) \
+    X(archive_write_set_format_cpio_newc) X(archive_write_set_format_gnutar) X(archive_write_set_format_pax) \
     X(archive_write_set_format_raw) X(archive_write_set_format_zip) \
     X(archive_write_zip_set_compression_store)
 /* clang-format on */
@@ -73,6 +73,7 @@ const struct late_archive *late_archive(void);
 #define archive_write_open_fd (late_archive()->archive_write_open_fd)
 #define archive_write_set_bytes_in_last_block (late_archive()->archive_write_set_bytes_in_last_block)
 #define archive_write_set_bytes_per_block (late_archive()->archive_write_set_bytes_per_block)
+#define archive_write_set_format_cpio_newc (late_archive()->archive_write_set_format_cpio_newc)
 #define archive_write_set_format_gnutar (late_archive()->archive_write_set_format_gnutar)
 #define archive_write_set_format_pax (late_archive()->archive_write_set_format_pax)
 #define archive_write_set_format_raw (late_archive()->archive_write_set_format_raw)

@@ -21,6 +21,14 @@ bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 bool str_empty(const char *s); /* NULL or "" */
 
+/* A NULL-terminated array and its strings. NULL is fine. */
+void strv_free(char **v);
+static inline void cleanup_strv(char ***v)
+{
+    strv_free(*v);
+}
+#define _strv_ _cleanup_(cleanup_strv)
+
 /* Length of the valid UTF-8 prefix of s; equals len if all of it is valid (RFC 3629: no surrogates, no
  * overlongs). */
 size_t utf8_valid_prefix(const char *s, size_t len);

@@ -1,0 +1,226 @@
+/*
+ * Process 1 of a virtual machine, started from its initramfs: loads the modules that lie there, makes the
+ * root (the image, read-only, below an overlay on the scratch disk), and serves the port that is named
+ * "agent". The kernel ends with it, so whatever fails here is said on the console and ends the machine.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/random.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "core/agent/agent.h"
+#include "runfs/io.h"
+#include "runfs/str.h"
+
+enum { DEVICE_MS = 10000, NAME_MAX_LEN = 256 };
+
+static int say(const char *what, int error)
+{
+    errno = error;
+    dprintf(2, "runfs-agent: %s: %m\n", what);
+    return -1;
+}
+
+static int mount_at(const char *what, const char *at, const char *type, unsigned long flags, const char *data)
+{
+    (void)mkdir(at, 0755);
+    return mount(what, at, type, flags, data) < 0 ? say(at, errno) : 0;
+}
+
+/* Their names begin with numbers: what needs another comes after it. */
+static int load_modules(void)
+{
+    struct dirent **names = NULL;
+    int n = scandir("/modules", &names, NULL, alphasort);
+
+    for (int i = 0; i < n; i++) {
+        char path[NAME_MAX_LEN + 32];
+        snprintf(path, sizeof(path), "/modules/%.*s", NAME_MAX_LEN, names[i]->d_name);
+        _close_ int fd = names[i]->d_name[0] == '.' ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0 && syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST)
+            (void)say(path, errno);
+        free(names[i]);
+    }
+    free(names);
+    return 0;
+}
+
+/* Whether a file of a line is there and has that line. */
+static bool says(const char *path, const char *line)
+{
+    _buf_ struct buf text = BUF_INIT;
+
+    if (read_file(path, 8192, &text, NULL) < 0 || !text.len)
+        return false;
+    text.ptr[strcspn(text.ptr, "\n")] = '\0';
+    return str_eq(text.ptr, line);
+}
+
+/* Disks are known by their serial numbers: which of them the kernel finds first may change. */
+static int mount_disk(const char *serial, const char *at, unsigned long flags)
+{
+    for (int ms = 0; ms < DEVICE_MS; ms++) {
+        for (char letter = 'a'; letter <= 'd'; letter++) {
+            char path[32], device[16];
+            snprintf(path, sizeof(path), "/sys/block/vd%c/serial", letter);
+            snprintf(device, sizeof(device), "/dev/vd%c", letter);
+            if (says(path, serial))
+                return mount_at(device, at, "ext4", flags, NULL);
+        }
+        usleep(1000);
+    }
+    return say(at, ENODEV);
+}
+
+static int make_root(void)
+{
+    if (mount_disk("root", "/lower", MS_RDONLY) < 0 ||
+        mount_disk("scratch", "/scratch", MS_NODEV | MS_NOATIME) < 0)
+        return -1;
+    (void)mkdir("/scratch/upper", 0755);
+    (void)mkdir("/scratch/work", 0700);
+    return mount_at("root", "/new", "overlay", 0,
+                    "lowerdir=/lower,upperdir=/scratch/upper,workdir=/scratch/work");
+}
+
+static void make_links(void)
+{
+    static const char *const links[][2] = {{"/proc/self/fd", "/new/dev/fd"},
+                                           {"/proc/self/fd/0", "/new/dev/stdin"},
+                                           {"/proc/self/fd/1", "/new/dev/stdout"},
+                                           {"/proc/self/fd/2", "/new/dev/stderr"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(links); i++)
+        (void)symlink(links[i][0], links[i][1]);
+}
+
+static int fill_root(void)
+{
+    static const struct {
+        const char *what, *at, *type;
+        unsigned long flags;
+        const char *data;
+    } mounts[] = {
+        {"dev", "/new/dev", "devtmpfs", MS_NOSUID, NULL},
+        {"pts", "/new/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "gid=5,mode=620,ptmxmode=666"},
+        {"shm", "/new/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, NULL},
+        {"proc", "/new/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
+        {"sys", "/new/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
+        {"cgroup", "/new/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
+        {"run", "/new/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(mounts); i++)
+        if (mount_at(mounts[i].what, mounts[i].at, mounts[i].type, mounts[i].flags, mounts[i].data) < 0)
+            return -1;
+    make_links();
+    if (mkdir("/new/tmp", 01777) < 0 && errno != EEXIST)
+        return say("/tmp", errno);
+    return 0;
+}
+
+/* The initramfs is the kernel's own root, which cannot be pivoted away. */
+static int enter(void)
+{
+    if (chdir("/new") < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
+        return say("the root", errno);
+    return 0;
+}
+
+static void loopback_up(void)
+{
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+    _close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+        (void)say("lo", errno);
+}
+
+static int open_port(const char *name)
+{
+    for (int ms = 0; ms < DEVICE_MS; ms++) {
+        _closedir_ DIR *ports = opendir("/sys/class/virtio-ports");
+        for (struct dirent *e; ports && (e = readdir(ports));) {
+            char path[NAME_MAX_LEN + 64];
+            snprintf(path, sizeof(path), "/sys/class/virtio-ports/%.*s/name", NAME_MAX_LEN, e->d_name);
+            if (!says(path, name))
+                continue;
+            snprintf(path, sizeof(path), "/dev/%.*s", NAME_MAX_LEN, e->d_name);
+            return open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+        }
+        usleep(1000);
+    }
+    errno = ENODEV;
+    return -1;
+}
+
+int guest_main(void)
+{
+    int port = -1;
+
+    umask(022);
+    if (mount_at("dev", "/dev", "devtmpfs", 0, NULL) == 0 && mount_at("sys", "/sys", "sysfs", 0, NULL) == 0 &&
+        load_modules() == 0 && make_root() == 0 && fill_root() == 0 && enter() == 0) {
+        loopback_up();
+        port = open_port("agent");
+        if (port < 0)
+            (void)say("port agent", errno);
+        else
+            (void)agent_serve_port(port);
+    }
+    sync();
+    (void)reboot(RB_AUTOBOOT); /* which whoever started it has told it not to do */
+    return 1;
+}
+
+/* ---------------------------------------------------------------------------------------- waking elsewhere
+ */
+
+static void write_line(const char *path, const char *line)
+{
+    _close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+
+    if (fd >= 0)
+        (void)write_all(fd, line, strlen(line));
+}
+
+static int take_seed(const uint64_t seed[WAKE_SEED])
+{
+    /* struct rand_pool_info, whose last member has no size */
+    struct {
+        int entropy_count, buf_size;
+        uint64_t bytes[WAKE_SEED];
+    } pool = {.entropy_count = WAKE_SEED * 64, .buf_size = WAKE_SEED * 8};
+    _close_ int fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
+
+    memcpy(pool.bytes, seed, sizeof(pool.bytes));
+    return fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) < 0 || ioctl(fd, RNDRESEEDCRNG) < 0 ? -errno : 0;
+}
+
+int guest_wake(const void *payload, size_t len)
+{
+    struct wire w = wire_of(payload, len);
+    uint64_t now = wire_u64(&w), seed[WAKE_SEED];
+    const char *name = wire_str(&w);
+    struct timespec t = {.tv_sec = (time_t)(now / 1000000000), .tv_nsec = (long)(now % 1000000000)};
+    char hosts[NAME_MAX_LEN + 64];
+
+    for (size_t i = 0; i < WAKE_SEED; i++)
+        seed[i] = wire_u64(&w);
+    if (!wire_ok(&w) || strlen(name) > HOST_NAME_MAX)
+        return -EPROTO;
+    if (clock_settime(CLOCK_REALTIME, &t) < 0 || sethostname(name, strlen(name)) < 0)
+        return -errno;
+    snprintf(hosts, sizeof(hosts), "127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost\n", name);
+    write_line("/etc/hosts", hosts);
+    snprintf(hosts, sizeof(hosts), "%s\n", name);
+    write_line("/etc/hostname", hosts);
+    return take_seed(seed);
+}

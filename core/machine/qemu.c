@@ -1,0 +1,294 @@
+/*
+ * Virtual machines by qemu: `qemu[:IMAGE]`, of a microvm with two disks (the image, and one of its own), a
+ * port to the agent, which is its process 1, and a serial line. They begin as copies of one that was booted
+ * once (qemu_template.c); KVM is used where it works, else they are emulated.
+ */
+#include "core/machine/qemu.h"
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "runfs/io.h"
+#include "runfs/str.h"
+
+enum { MEMORY_MIB = 512, MEMORY_LEAST_MIB = 128, DISK_GIB = 8, CPUS = 2, CPUS_MAX = 32, WAKE_MS = 60000 };
+
+/* A machine's own. */
+struct vm {
+    struct qemu qemu;
+    struct qemu_shape shape;
+    int disk, console;
+    unsigned taken; /* snapshots */
+};
+
+/* ------------------------------------------------------------------------------------------------- the parts
+ */
+
+static int find_image(const struct machines *ms, const char *image, char **ret, struct err *err)
+{
+    _buf_ struct buf path = BUF_INIT, rootfs = BUF_INIT;
+
+    if (image && *image == '/')
+        buf_adds(&path, image);
+    else
+        buf_addf(&path, "%.*s/images/%s", (int)(strrchr(ms->scratch, '/') - ms->scratch), ms->scratch,
+                 image ? image : "default");
+    buf_addf(&rootfs, "%s/rootfs.ext4", buf_str(&path));
+    if (!buf_ok(&path) || !buf_ok(&rootfs))
+        return err_errno(err, -ENOMEM, "qemu");
+    *ret = access(rootfs.ptr, R_OK) == 0 ? realpath(path.ptr, NULL) : NULL;
+    if (*ret)
+        return 0;
+    if (image && *image == '/')
+        return err_set(err, -ENOENT,
+                       "there is no image in %s: it has to hold rootfs.ext4, kernel and modules/", image);
+    return err_set(err, -ENOENT, "there is no image '%s': as root, `runfs image build %s` makes one",
+                   image ? image : "default", image ? image : "default");
+}
+
+static int shape_of(const struct machines *ms, const struct machine_spec *spec, struct qemu_shape *ret,
+                    struct err *err)
+{
+    const struct machine_limits *l = &spec->limits;
+
+    ret->memory = l->memory ? l->memory & ~((2ULL << 20) - 1) : (uint64_t)MEMORY_MIB << 20;
+    ret->disk = l->disk ? l->disk & ~((1ULL << 20) - 1) : (uint64_t)DISK_GIB << 30;
+    ret->cpus = l->cpu ? (l->cpu + 999) / 1000 : CPUS;
+    return find_image(ms, spec->image, &ret->image, err);
+}
+
+/* A file of the machine's, for qemu's user. */
+static int make_file(const struct machine *m, const char *name, int flags, struct err *err)
+{
+    _buf_ struct buf path = BUF_INIT;
+
+    buf_addf(&path, "%s/%s", m->dir, name);
+    _close_ int fd =
+        buf_ok(&path) ? open(path.ptr, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | flags, 0600) : -1;
+    if (fd < 0 || (geteuid() == 0 && fchown(fd, machine_root_id(), machine_root_id()) < 0))
+        return err_errno(err, buf_ok(&path) ? -errno : -ENOMEM, "cannot make %s", buf_str(&path));
+    return TAKE_FD(fd);
+}
+
+static int open_file(const struct machine *m, const char *name, struct err *err)
+{
+    _buf_ struct buf path = BUF_INIT;
+
+    buf_addf(&path, "%s/%s", m->dir, name);
+    int fd = buf_ok(&path) ? open(path.ptr, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    return fd >= 0 ? fd : err_errno(err, buf_ok(&path) ? -errno : -ENOMEM, "the snapshot's %s", name);
+}
+
+static int copy_disk(int from, int to, struct err *err)
+{
+    int r = ftruncate(to, 0) < 0 ? -errno : sparse_copy(from, to);
+
+    return r < 0 ? err_errno(err, r, "cannot copy the machine's disk") : 0;
+}
+
+/* ---------------------------------------------------------------------------------------------- its agent */
+
+static int wake(struct machine *m, struct agent_client *c, struct err *err)
+{
+    uint64_t seed[WAKE_SEED];
+    _buf_ struct buf b = BUF_INIT;
+    size_t begin = frame_begin(&b, FRAME_WAKE);
+
+    if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+        return err_errno(err, -errno, "random numbers");
+    wire_add_u64(&b, (uint64_t)now_ns());
+    wire_add_str(&b, m->spec.name ? m->spec.name : usual_hostname);
+    for (size_t i = 0; i < WAKE_SEED; i++)
+        wire_add_u64(&b, seed[i]);
+    frame_end(&b, begin);
+    if (!buf_ok(&b))
+        return err_errno(err, -ENOMEM, "qemu");
+    int r = client_send(c, b.ptr, b.len, err);
+    return r == 0 ? agent_client_hello(c, WAKE_MS, err) : r;
+}
+
+/* Starts qemu, loads the state, and speaks to the agent in it by `c`, which has no descriptors yet. */
+static int start(struct machine *m, int memory, int state, struct agent_client *c, struct err *err)
+{
+    struct vm *vm = m->own;
+    struct qemu_parts parts = {
+        .memory = memory, .disk = vm->disk, .console = vm->console, .kernel = -1, .initrd = -1};
+    int agent = -1, r = qemu_start(m->ms, m->dir, &vm->shape, &parts, &vm->qemu, &agent, err);
+
+    if (r < 0)
+        return r;
+    r = qemu_load(&vm->qemu, state, err);
+    if (r == 0 && fcntl(agent, F_SETFL, O_NONBLOCK) < 0)
+        r = err_errno(err, -errno, "qemu");
+    if (r == 0)
+        r = agent_client_open(c, TAKE_FD(agent), -1, err);
+    cleanup_close(&agent);
+    return r == 0 ? wake(m, c, err) : r;
+}
+
+/* What is read from it has its own place in the file. */
+static int reopen(int fd, struct err *err)
+{
+    char path[48];
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    int again = open(path, O_RDONLY | O_CLOEXEC);
+    return again >= 0 ? again : err_errno(err, -errno, "qemu");
+}
+
+static int begin(struct machine *m, struct err *err)
+{
+    struct vm *vm = m->own;
+    const struct qemu_template *t = NULL;
+    int r = qemu_template_get(m->ms, &vm->shape, &t, err);
+
+    if (r < 0)
+        return r;
+    vm->console = make_file(m, "console", O_EXCL | O_APPEND, err);
+    vm->disk = vm->console < 0 ? -1 : make_file(m, "disk", O_EXCL, err);
+    if (vm->disk < 0)
+        return err->code;
+    r = copy_disk(t->disk, vm->disk, err);
+    _close_ int state = r == 0 ? reopen(t->state, err) : -1;
+    if (r == 0 && state < 0)
+        r = state;
+    return r == 0 ? start(m, t->memory, state, &m->client, err) : r;
+}
+
+static int qemu_acquire(struct machines *ms, const struct machine_spec *spec, struct machine *m,
+                        struct err *err)
+{
+    struct vm *vm = calloc(1, sizeof(*vm));
+    struct err why = {0};
+
+    if (!vm)
+        return err_errno(err, -ENOMEM, "qemu");
+    *vm = (struct vm){.qemu = {.tether = -1, .qmp.fd = -1}, .disk = -1, .console = -1};
+    m->own = vm;
+    int r = machine_set_paths(m, "", spec->workspace, &why);
+    if (r == 0)
+        r = shape_of(ms, spec, &vm->shape, &why);
+    if (r == 0 && (r = scratch_dir(ms, AT_FDCWD, m->dir, 0711, geteuid())) < 0)
+        err_errno(&why, r, "cannot make %s", m->dir);
+    if (r == 0)
+        r = begin(m, &why);
+    if (r == 0)
+        r = agent_client_make_dirs(&m->client, spec->workspace, &why);
+    return r < 0 ? err_set(err, r, "%s", why.msg) : 0;
+}
+
+static void qemu_end(struct machine *m)
+{
+    struct vm *vm = m->own;
+
+    qemu_stop(&vm->qemu);
+    cleanup_close(&vm->disk);
+    cleanup_close(&vm->console);
+    free(vm->shape.image);
+    free(vm);
+}
+
+/* ------------------------------------------------------------------------------------- pause, and snapshots
+ */
+
+static int qemu_pause(struct machine *m, bool pause, struct err *err)
+{
+    struct vm *vm = m->own;
+
+    return qmp_call(&vm->qemu.qmp, pause ? "stop" : "cont", NULL, NULL, err);
+}
+
+/* The memory with the rest of the state, and the disk, as they are at one moment. */
+static int qemu_snapshot(struct machine *m, const char *name, struct buf *ret_handle, struct err *err)
+{
+    struct vm *vm = m->own;
+    unsigned n = ++vm->taken;
+    char state_name[32], disk_name[32];
+    struct err why = {0};
+
+    (void)name; /* its row has that */
+    snprintf(state_name, sizeof(state_name), "%u.state", n);
+    snprintf(disk_name, sizeof(disk_name), "%u.disk", n);
+    _close_ int state = make_file(m, state_name, O_EXCL, err);
+    _close_ int disk = state < 0 ? -1 : make_file(m, disk_name, O_EXCL, err);
+    if (disk < 0)
+        return err->code;
+    int r = qemu_save(&vm->qemu, state, err);
+    if (r == 0)
+        r = copy_disk(vm->disk, disk, err);
+    if (qmp_call(&vm->qemu.qmp, "cont", NULL, NULL, &why) < 0)
+        return err_set(err, -ECONNRESET, "%s", why.msg);
+    if (r == 0)
+        buf_addf(ret_handle, "%u", n);
+    return r;
+}
+
+static int qemu_rollback(struct machine *m, const char *handle, struct err *err)
+{
+    struct vm *vm = m->own;
+    char name[48];
+    struct agent_client fresh;
+
+    snprintf(name, sizeof(name), "%.20s.disk", handle);
+    _close_ int disk = open_file(m, name, err);
+    snprintf(name, sizeof(name), "%.20s.state", handle);
+    _close_ int state = disk < 0 ? -1 : open_file(m, name, err);
+    if (state < 0)
+        return err->code;
+    qemu_stop(&vm->qemu); /* a state is loaded into a fresh process only */
+    agent_client_init(&fresh);
+    int r = copy_disk(disk, vm->disk, err);
+    if (r == 0)
+        r = start(m, -1, state, &fresh, err);
+    if (r == 0)
+        agent_client_swap(&m->client, &fresh);
+    agent_client_close(&fresh);
+    agent_client_release(&fresh);
+    return r < 0 ? -ECONNRESET : 0;
+}
+
+/* ------------------------------------------------------------------------------------------------ the kind
+ */
+
+static int qemu_check_label(const struct machine_label *l, struct err *err)
+{
+    if (l->network == MACHINE_NET_HOST || l->network == MACHINE_NET_NAT)
+        return err_set(err, -EINVAL, "the backend qemu has no such network: it takes network=none");
+    if (l->limits.pids || l->limits.files || l->limits.cpu > CPUS_MAX * 1000)
+        return err_set(err, -EINVAL,
+                       "the backend qemu takes memory=, disk=, cpu= up to %d, and output=", CPUS_MAX);
+    if (l->limits.memory && l->limits.memory < (uint64_t)MEMORY_LEAST_MIB << 20)
+        return err_set(err, -EINVAL, "a virtual machine needs memory=%dM at least", MEMORY_LEAST_MIB);
+    if (l->limits.disk && l->limits.disk < 16ULL << 20)
+        return err_set(err, -EINVAL, "a virtual machine needs disk=16M at least");
+    return 0;
+}
+
+static int qemu_probe(struct machines *ms, struct err *err)
+{
+    (void)ms;
+    return qemu_works(err);
+}
+
+static void qemu_explain(const struct machines *ms, const struct err *why, char *words, size_t size)
+{
+    (void)ms;
+    snprintf(words, size, "%s",
+             why ? why->msg
+                 : "virtual machines with their own kernel, of images that `runfs image build` makes; KVM is "
+                   "used if a first boot with it succeeds, else they are emulated");
+}
+
+const struct machine_ops machine_qemu = {.name = "qemu",
+                                         .isolates = true,
+                                         .elsewhere = true,
+                                         .images = true,
+                                         .acquire = qemu_acquire,
+                                         .end = qemu_end,
+                                         .pause = qemu_pause,
+                                         .snapshot = qemu_snapshot,
+                                         .rollback = qemu_rollback,
+                                         .check_label = qemu_check_label,
+                                         .probe = qemu_probe,
+                                         .explain = qemu_explain};

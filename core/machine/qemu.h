@@ -1,0 +1,71 @@
+/* Between the files of the qemu backend. */
+#ifndef RUNFS_QEMU_H
+#define RUNFS_QEMU_H
+
+#include "core/machine/machine_internal.h"
+
+/* qmp.c: qemu's monitor, https://www.qemu.org/docs/master/interop/qmp-spec.html; on a socket of its own. */
+struct qmp {
+    int fd; /* -1: none */
+    struct buf in;
+};
+int qmp_open(struct qmp *q, int fd_take, struct err *err); /* greets */
+/* Calls and waits for the answer, for 30 s at most. ret may be NULL. -ECONNRESET when qemu is gone. */
+int qmp_call(struct qmp *q, const char *command, json_t *arguments_take, json_t **ret, struct err *err);
+int qmp_pass(struct qmp *q, const char *name, int fd, struct err *err); /* getfd: as fd:NAME from then on */
+void qmp_release(struct qmp *q);
+/* Until no migration runs any more, in or out. */
+int qmp_migrated(struct qmp *q, struct err *err);
+
+/* What a virtual machine is made of, which a snapshot of it can be loaded into only if it is the same. */
+struct qemu_shape {
+    char *image;           /* owned: the directory, links resolved */
+    uint64_t memory, disk; /* bytes */
+    unsigned cpus;
+    bool kvm;
+};
+
+/* Descriptors that it works on: borrowed, -1 for none. */
+struct qemu_parts {
+    int memory;         /* a file of the shape's size; none: fresh memory */
+    bool memory_shared; /* what it writes there is written to the file */
+    int disk;           /* its scratch disk */
+    int console;        /* what its serial line prints goes there */
+    int kernel, initrd; /* to boot; none: a state comes in */
+};
+
+struct qemu {
+    int tether; /* it ends when this is closed; -1: it does not run */
+    pid_t pid;  /* of the tether */
+    struct qmp qmp;
+};
+/* qemu_process.c: starts it; *ret_agent: the other end of the port "agent", to be closed. */
+int qemu_start(struct machines *ms, const char *dir, const struct qemu_shape *shape,
+               const struct qemu_parts *parts, struct qemu *q, int *ret_agent, struct err *err);
+void qemu_stop(struct qemu *q); /* waits for its end */
+int qemu_works(struct err *err);
+
+/* Saves what runs, but for memory that is a shared file, to fd, and leaves it stopped; and the way back:
+ * loads it into one that was started without a kernel, and lets it run. */
+int qemu_save(struct qemu *q, int fd, struct err *err);
+int qemu_load(struct qemu *q, int fd, struct err *err);
+
+/*
+ * qemu_template.c: a machine that was booted once and stopped when its agent was there. Machines of its shape
+ * begin as copies: the memory by copy on write, the disk as a sparse file. Made at the first use, kept in
+ * memory as long as ms. Descriptors are borrowed.
+ */
+struct qemu_template {
+    struct qemu_template *next;
+    struct qemu_shape shape;
+    int memory, state, disk;
+};
+/* shape->kvm is filled in: whether KVM works is found out by booting. */
+int qemu_template_get(struct machines *ms, struct qemu_shape *shape, const struct qemu_template **ret,
+                      struct err *err);
+void qemu_templates_free(struct machines *ms);
+
+/* sparse.c: makes `to` (empty, of this process) what `from` is, holes left out. 0 or -errno. */
+int sparse_copy(int from, int to);
+
+#endif

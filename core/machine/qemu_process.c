@@ -1,0 +1,352 @@
+/*
+ * One qemu. It is given all it works on as descriptors, so that it needs no paths and no rights: as root it
+ * is another user's, it may start nothing, and `runfs-agent tether` ends it when this process ends.
+ */
+#include <fcntl.h>
+#include <grp.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "core/machine/qemu.h"
+#include "runfs/io.h"
+#include "runfs/proc.h"
+#include "runfs/str.h"
+
+static const char program[] = "qemu-system-x86_64";
+
+/* Where it has its descriptors. */
+enum {
+    FD_TETHER = 3,
+    FD_QMP,
+    FD_AGENT,
+    FD_ROOTFS,
+    FD_DISK,
+    FD_CONSOLE,
+    FD_MEMORY,
+    FD_KERNEL,
+    FD_INITRD,
+    FD_END
+};
+
+struct command_line {
+    struct buf text; /* arguments, each with its NUL */
+    size_t n;
+};
+
+static __attribute__((format(printf, 2, 3))) void arg(struct command_line *c, const char *format, ...)
+{
+    char one[512];
+    va_list ap;
+
+    va_start(ap, format);
+    int len = vsnprintf(one, sizeof(one), format, ap);
+    va_end(ap);
+    if (len < 0 || (size_t)len >= sizeof(one))
+        c->text.failed = true;
+    else
+        buf_add(&c->text, one, (size_t)len + 1);
+    c->n++;
+}
+
+/* The frequency of the processor's time stamps, which an emulated machine sees too: told, it need not
+ * measure, which now and then hangs under load. */
+static unsigned long tsc_khz(void)
+{
+#if defined(__x86_64__)
+    int64_t begin = mono_ns();
+    uint64_t from = __builtin_ia32_rdtsc();
+    usleep(20000);
+    uint64_t ticks = __builtin_ia32_rdtsc() - from;
+    return (unsigned long)((double)ticks * 1e6 / (double)(mono_ns() - begin));
+#else
+    return 0;
+#endif
+}
+
+static void add_kernel(struct command_line *c)
+{
+    arg(c, "-kernel");
+    arg(c, "/proc/self/fd/%d", FD_KERNEL);
+    arg(c, "-initrd");
+    arg(c, "/proc/self/fd/%d", FD_INITRD);
+    arg(c, "-append");
+    arg(c,
+        "console=ttyS0 quiet loglevel=3 panic=-1 tsc=reliable tsc_early_khz=%lu mitigations=off "
+        "no_timer_check cryptomgr.notests nokaslr",
+        tsc_khz());
+}
+
+static void add_memory(struct command_line *c, const struct qemu_shape *s, const struct qemu_parts *p)
+{
+    unsigned long long mib = s->memory >> 20;
+
+    arg(c, "-object");
+    if (p->memory >= 0)
+        arg(c, "memory-backend-file,id=mem,size=%lluM,mem-path=/proc/self/fd/%d,share=%s", mib, FD_MEMORY,
+            p->memory_shared ? "on" : "off");
+    else
+        arg(c, "memory-backend-ram,id=mem,size=%lluM", mib);
+    arg(c, "-m");
+    arg(c, "%llu", mib);
+}
+
+static void add_disks(struct command_line *c)
+{
+    arg(c, "-drive");
+    arg(c, "id=d0,if=none,format=raw,readonly=on,file=/proc/self/fd/%d", FD_ROOTFS);
+    arg(c, "-device");
+    arg(c, "virtio-blk-device,drive=d0,serial=root");
+    arg(c, "-drive");
+    arg(c, "id=d1,if=none,format=raw,cache=unsafe,discard=unmap,file.locking=off,file=/proc/self/fd/%d",
+        FD_DISK);
+    arg(c, "-device");
+    arg(c, "virtio-blk-device,drive=d1,serial=scratch");
+}
+
+static void add_channels(struct command_line *c)
+{
+    arg(c, "-chardev");
+    arg(c, "socket,id=qmp,fd=%d", FD_QMP);
+    arg(c, "-mon");
+    arg(c, "chardev=qmp,mode=control");
+    arg(c, "-device");
+    arg(c, "virtio-serial-device");
+    arg(c, "-chardev");
+    arg(c, "socket,id=agent,fd=%d", FD_AGENT);
+    arg(c, "-device");
+    arg(c, "virtserialport,chardev=agent,name=agent");
+    arg(c, "-chardev");
+    arg(c, "file,id=console,append=on,path=/proc/self/fd/%d", FD_CONSOLE);
+    arg(c, "-serial");
+    arg(c, "chardev:console");
+}
+
+/* The group that may open /dev/kvm; 0: none is needed. */
+static gid_t kvm_group(const struct qemu_shape *s)
+{
+    struct stat st;
+
+    return s->kvm && stat("/dev/kvm", &st) == 0 ? st.st_gid : 0;
+}
+
+static void add_tether(struct command_line *c, const char *dir, const struct qemu_shape *s)
+{
+    arg(c, "runfs-agent");
+    arg(c, "tether");
+    if (geteuid() == 0) {
+        arg(c, "--user");
+        arg(c, "%u:%u", (unsigned)machine_root_id(), (unsigned)kvm_group(s));
+    }
+    arg(c, "%s", dir);
+    arg(c, "%s", program);
+}
+
+static int command_line(const char *dir, const struct qemu_shape *s, const struct qemu_parts *p,
+                        struct command_line *c, const char ***ret, struct err *err)
+{
+    add_tether(c, dir, s);
+    arg(c, "-M");
+    arg(c, "microvm,acpi=on,rtc=on,pit=on,pic=on,x-option-roms=off,memory-backend=mem");
+    arg(c, "-accel");
+    arg(c, "%s", s->kvm ? "kvm" : "tcg,thread=multi,tb-size=128");
+    arg(c, "-cpu");
+    arg(c, "%s", s->kvm ? "host" : "max");
+    arg(c, "-smp");
+    arg(c, "%u", s->cpus);
+    arg(c, "-nodefaults");
+    arg(c, "-no-user-config");
+    arg(c, "-no-reboot");
+    arg(c, "-display");
+    arg(c, "none");
+    arg(c, "-sandbox");
+    arg(c, "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+    add_memory(c, s, p);
+    add_disks(c);
+    add_channels(c);
+    if (p->kernel >= 0) {
+        add_kernel(c);
+    } else {
+        arg(c, "-incoming");
+        arg(c, "defer");
+    }
+    const char **argv = calloc(c->n + 1, sizeof(*argv));
+    if (!argv || !buf_ok(&c->text)) {
+        free(argv);
+        return err_errno(err, -ENOMEM, "qemu");
+    }
+    const char *at = c->text.ptr;
+    for (size_t i = 0; i < c->n; i++, at += strlen(at) + 1)
+        argv[i] = at;
+    *ret = argv;
+    return 0;
+}
+
+/* dup2 of descriptors that may be in each other's way: first all above, then down. */
+static int spawn(struct machines *ms, const char *const *argv, const int fds[FD_END], pid_t *ret)
+{
+    posix_spawn_file_actions_t fa;
+
+    posix_spawn_file_actions_init(&fa);
+    posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
+    for (int i = FD_TETHER; i < FD_END; i++)
+        if (fds[i] >= 0)
+            posix_spawn_file_actions_adddup2(&fa, fds[i], i);
+    posix_spawn_file_actions_adddup2(&fa, FD_CONSOLE, 1);
+    posix_spawn_file_actions_adddup2(&fa, FD_CONSOLE, 2);
+    posix_spawn_file_actions_addclosefrom_np(&fa, FD_END);
+    int r = proc_spawn(ret, ms->agent, &fa, argv, (const char *const *)environ);
+    posix_spawn_file_actions_destroy(&fa);
+    return r;
+}
+
+/* Copies of the given descriptors with numbers that are not of the child's. */
+static int lift(const int from[FD_END], int ret[FD_END])
+{
+    int r = 0;
+
+    for (int i = 0; i < FD_END; i++) {
+        ret[i] = from[i] < 0 ? -1 : fcntl(from[i], F_DUPFD_CLOEXEC, 64);
+        if (from[i] >= 0 && ret[i] < 0)
+            r = -errno;
+    }
+    return r;
+}
+
+static int launch(struct machines *ms, const char *dir, const struct qemu_shape *shape,
+                  const struct qemu_parts *p, const int ends[3], struct qemu *q, struct err *err)
+{
+    struct command_line c = {0};
+    _free_ const char **argv = NULL;
+    _buf_ struct buf rootfs = BUF_INIT;
+    int lifted[FD_END];
+
+    buf_addf(&rootfs, "%s/rootfs.ext4", shape->image);
+    _close_ int root = open(buf_str(&rootfs), O_RDONLY | O_CLOEXEC);
+    if (root < 0)
+        return err_errno(err, -errno, "cannot open %s", buf_str(&rootfs));
+    int r = command_line(dir, shape, p, &c, &argv, err);
+    if (r == 0) {
+        const int fds[FD_END] = {[0] = -1,
+                                 [1] = -1,
+                                 [2] = -1,
+                                 [FD_TETHER] = ends[0],
+                                 [FD_QMP] = ends[1],
+                                 [FD_AGENT] = ends[2],
+                                 [FD_ROOTFS] = root,
+                                 [FD_DISK] = p->disk,
+                                 [FD_CONSOLE] = p->console,
+                                 [FD_MEMORY] = p->memory,
+                                 [FD_KERNEL] = p->kernel,
+                                 [FD_INITRD] = p->initrd};
+        r = lift(fds, lifted);
+        if (r == 0)
+            r = spawn(ms, argv, lifted, &q->pid);
+        for (int i = 0; i < FD_END; i++)
+            cleanup_close(&lifted[i]);
+        if (r < 0)
+            err_errno(err, r, "cannot start %s", program);
+    }
+    buf_release(&c.text);
+    return r;
+}
+
+/* What it printed last is why it ended. */
+static int say_ended(int console, struct err *err)
+{
+    _buf_ struct buf text = BUF_INIT;
+
+    if (lseek(console, 0, SEEK_SET) < 0 || read_fd(console, 1 << 21, &text) < 0)
+        buf_reset(&text);
+    while (text.len && (text.ptr[text.len - 1] == '\n' || text.ptr[text.len - 1] == '\r'))
+        text.ptr[--text.len] = '\0';
+    const char *last = strrchr(buf_str(&text), '\n');
+    last = last ? last + 1 : buf_str(&text);
+    return err_set(err, -ECONNRESET, "qemu ended%s%.*s", *last ? ": " : "",
+                   (int)utf8_valid_prefix(last, strnlen(last, 400)), last);
+}
+
+int qemu_start(struct machines *ms, const char *dir, const struct qemu_shape *shape,
+               const struct qemu_parts *p, struct qemu *q, int *ret_agent, struct err *err)
+{
+    int pairs[3][2] = {{-1, -1}, {-1, -1}, {-1, -1}}, r = 0;
+
+    *q = (struct qemu){.tether = -1, .qmp.fd = -1};
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(pairs); i++)
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pairs[i]) < 0)
+            r = err_errno(err, -errno, "qemu");
+    if (r == 0)
+        r = launch(ms, dir, shape, p, (const int[3]){pairs[0][1], pairs[1][1], pairs[2][1]}, q, err);
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
+        cleanup_close(&pairs[i][1]);
+    if (r == 0) {
+        q->tether = TAKE_FD(pairs[0][0]);
+        r = qmp_open(&q->qmp, TAKE_FD(pairs[1][0]), err);
+        if (r == -ECONNRESET) {
+            qemu_stop(q);
+            r = say_ended(p->console, err);
+        }
+    }
+    if (r == 0)
+        *ret_agent = TAKE_FD(pairs[2][0]);
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
+        cleanup_close(&pairs[i][0]);
+    if (r < 0)
+        qemu_stop(q);
+    return r;
+}
+
+void qemu_stop(struct qemu *q)
+{
+    qmp_release(&q->qmp);
+    if (q->tether < 0)
+        return;
+    cleanup_close(&q->tether);
+    (void)waitpid(q->pid, NULL, 0);
+}
+
+int qemu_works(struct err *err)
+{
+    return proc_in_path(program)
+               ? 0
+               : err_set(err, -ENOENT, "the program %s is not in PATH: install qemu-system-x86", program);
+}
+
+/* Memory that is a file of many is not part of a state. As fast as it can be read or written. */
+static int prepare(struct qemu *q, struct err *err)
+{
+    int r =
+        qmp_call(&q->qmp, "migrate-set-capabilities",
+                 json_pack("{s:[{s:s, s:b}]}", "capabilities", "capability", "x-ignore-shared", "state", 1),
+                 NULL, err);
+    return r == 0 ? qmp_call(&q->qmp, "migrate-set-parameters",
+                             json_pack("{s:I}", "max-bandwidth", (json_int_t)1 << 40), NULL, err)
+                  : r;
+}
+
+int qemu_save(struct qemu *q, int fd, struct err *err)
+{
+    int r = qmp_call(&q->qmp, "stop", NULL, NULL, err);
+
+    if (r == 0)
+        r = prepare(q, err);
+    if (r == 0)
+        r = qmp_pass(&q->qmp, "state", fd, err);
+    if (r == 0)
+        r = qmp_call(&q->qmp, "migrate", json_pack("{s:s}", "uri", "fd:state"), NULL, err);
+    return r == 0 ? qmp_migrated(&q->qmp, err) : r;
+}
+
+int qemu_load(struct qemu *q, int fd, struct err *err)
+{
+    int r = prepare(q, err);
+
+    if (r == 0)
+        r = qmp_pass(&q->qmp, "state", fd, err);
+    if (r == 0)
+        r = qmp_call(&q->qmp, "migrate-incoming", json_pack("{s:s}", "uri", "fd:state"), NULL, err);
+    if (r == 0)
+        r = qmp_migrated(&q->qmp, err);
+    return r == 0 ? qmp_call(&q->qmp, "cont", NULL, NULL, err) : r;
+}

@@ -1,0 +1,233 @@
+/* Virtual machines that were booted once, for others to begin where they stopped. */
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "core/machine/image.h"
+#include "core/machine/qemu.h"
+#include "runfs/io.h"
+#include "runfs/log.h"
+#include "runfs/proc.h"
+#include "runfs/str.h"
+
+enum { BOOT_S = 120, KVM_BOOT_S = 10, MKFS_MS = 60000 };
+
+static bool same(const struct qemu_shape *a, const struct qemu_shape *b)
+{
+    return a->memory == b->memory && a->disk == b->disk && a->cpus == b->cpus && str_eq(a->image, b->image);
+}
+
+static void template_free(struct qemu_template *t)
+{
+    free(t->shape.image);
+    cleanup_close(&t->memory);
+    cleanup_close(&t->state);
+    cleanup_close(&t->disk);
+    free(t);
+}
+
+/* An empty file system on a file that has no name any more. */
+static int make_disk(const char *dir, uint64_t size, struct err *err)
+{
+    _buf_ struct buf path = BUF_INIT;
+    _proc_result_ struct proc_result out = {0};
+
+    buf_addf(&path, "%s/disk", dir);
+    _close_ int fd = buf_ok(&path) ? open(path.ptr, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+    if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+        return err_errno(err, fd < 0 && !buf_ok(&path) ? -ENOMEM : -errno, "cannot make a scratch disk");
+    const char *const argv[] = {"mke2fs",
+                                "-q",
+                                "-F",
+                                "-t",
+                                "ext4",
+                                "-m",
+                                "0",
+                                "-O",
+                                "^has_journal",
+                                "-E",
+                                "lazy_itable_init=1,nodiscard",
+                                path.ptr,
+                                NULL};
+    int r = proc_run(argv, NULL, 65536, MKFS_MS, &out, err);
+    (void)unlink(path.ptr);
+    if (r == 0 && out.exit_code)
+        r = err_set(err, -EIO, "mke2fs: %.400s", buf_str(&out.err));
+    if (r == 0 && geteuid() == 0 && fchown(fd, machine_root_id(), machine_root_id()) < 0)
+        r = err_errno(err, -errno, "cannot make a scratch disk");
+    return r < 0 ? r : TAKE_FD(fd);
+}
+
+/* What the first step of a job needs is read already. */
+static int warm_up(struct agent_client *c, struct err *err)
+{
+    static const char *const argv[] = {"bash", "-c", "mkdir -p /home/runner/work && ls / | cat >/dev/null",
+                                       NULL};
+    static const char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+    struct machine_exec x = {.argv = argv, .env = env, .cwd = "/"};
+    struct machine_result result = {0};
+    int r = agent_client_exec(c, &x, &result, err);
+
+    machine_result_release(&result);
+    return r;
+}
+
+static int boot(struct machines *ms, const char *dir, struct qemu_template *t, int kernel, int initrd,
+                struct err *err)
+{
+    _close_ int console = open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0666);
+    struct qemu_parts parts = {.memory = t->memory,
+                               .memory_shared = true,
+                               .disk = t->disk,
+                               .console = console,
+                               .kernel = kernel,
+                               .initrd = initrd};
+    struct agent_client c;
+    struct qemu q;
+    int agent = -1, r = console < 0 ? err_errno(err, -errno, "cannot make a console") : 0;
+
+    if (r == 0 && geteuid() == 0 && fchown(console, machine_root_id(), machine_root_id()) < 0)
+        r = err_errno(err, -errno, "cannot make a console");
+    if (r < 0 || (r = qemu_start(ms, dir, &t->shape, &parts, &q, &agent, err)) < 0)
+        return r;
+    agent_client_init(&c);
+    r = fcntl(agent, F_SETFL, O_NONBLOCK) < 0 ? -errno : agent_client_open(&c, TAKE_FD(agent), -1, err);
+    if (r == 0)
+        r = agent_client_hello(&c, (t->shape.kvm ? KVM_BOOT_S : BOOT_S) * 1000, err);
+    if (r == 0)
+        r = warm_up(&c, err);
+    if (r == 0)
+        r = qemu_save(&q, t->state, err);
+    qemu_stop(&q);
+    agent_client_close(&c);
+    agent_client_release(&c);
+    cleanup_close(&agent);
+    return r;
+}
+
+static int make_memory(const char *name, uint64_t size, struct err *err)
+{
+    _close_ int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+        return err_errno(err, -errno, "cannot make a machine's memory");
+    return TAKE_FD(fd);
+}
+
+static int make_parts(struct qemu_template *t, const char *dir, struct err *err)
+{
+    t->memory = make_memory("memory", t->shape.memory, err);
+    if (t->memory >= 0)
+        t->state = make_memory("state", 0, err);
+    if (t->state >= 0)
+        t->disk = make_disk(dir, t->shape.disk, err);
+    return t->memory < 0 || t->state < 0 || t->disk < 0 ? err->code : 0;
+}
+
+/* In a directory of its own, of which nothing is left: all its files are descriptors. */
+static int boot_once(struct machines *ms, struct qemu_template *t, struct err *err)
+{
+    enum { SEALS = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL };
+    _buf_ struct buf dir = BUF_INIT, kernel = BUF_INIT;
+
+    buf_addf(&dir, "%s/p%u", ms->scratch, atomic_fetch_add(&ms->serial, 1) + 1);
+    buf_addf(&kernel, "%s/kernel", t->shape.image);
+    if (!buf_ok(&dir) || !buf_ok(&kernel))
+        return err_errno(err, -ENOMEM, "qemu");
+    _close_ int kernel_fd = open(kernel.ptr, O_RDONLY | O_CLOEXEC);
+    if (kernel_fd < 0)
+        return err_errno(err, -errno, "cannot open %s", kernel.ptr);
+    _close_ int initrd = initrd_make(ms->agent, t->shape.image, err);
+    if (initrd < 0)
+        return initrd;
+    int r = scratch_dir(ms, AT_FDCWD, dir.ptr, 0711, geteuid());
+    if (r < 0)
+        return err_errno(err, r, "cannot make %s", dir.ptr);
+    r = make_parts(t, dir.ptr, err);
+    if (r == 0)
+        r = boot(ms, dir.ptr, t, kernel_fd, initrd, err);
+    if (r == 0 && (fcntl(t->memory, F_ADD_SEALS, SEALS) < 0 || fcntl(t->state, F_ADD_SEALS, SEALS) < 0))
+        r = err_errno(err, -errno, "cannot seal a machine's memory");
+    (void)scratch_remove(ms, dir.ptr);
+    return r;
+}
+
+static struct qemu_template *template_new(const struct qemu_shape *shape, bool kvm)
+{
+    struct qemu_template *t = calloc(1, sizeof(*t));
+
+    if (!t)
+        return NULL;
+    *t = (struct qemu_template){.shape = *shape, .memory = -1, .state = -1, .disk = -1};
+    t->shape.kvm = kvm;
+    t->shape.image = strdup(shape->image);
+    if (t->shape.image)
+        return t;
+    free(t);
+    return NULL;
+}
+
+static int make(struct machines *ms, const struct qemu_shape *shape, bool kvm, struct qemu_template **ret,
+                struct err *err)
+{
+    struct qemu_template *t = template_new(shape, kvm);
+    int r = t ? boot_once(ms, t, err) : err_errno(err, -ENOMEM, "qemu");
+
+    if (r == 0)
+        *ret = t;
+    else if (t)
+        template_free(t);
+    return r;
+}
+
+static bool kvm_is_there(void)
+{
+    _close_ int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+    return fd >= 0;
+}
+
+/* There are hosts whose /dev/kvm opens and whose machines hang. */
+static int make_either(struct machines *ms, const struct qemu_shape *shape, struct qemu_template **ret,
+                       struct err *err)
+{
+    struct err why = {0};
+
+    if (!ms->kvm_hangs && kvm_is_there()) {
+        if (make(ms, shape, true, ret, &why) == 0)
+            return 0;
+        ms->kvm_hangs = true;
+        log_warning("machine", "KVM does not work here, so virtual machines are emulated: %s", why.msg);
+    }
+    return make(ms, shape, false, ret, err);
+}
+
+int qemu_template_get(struct machines *ms, struct qemu_shape *shape, const struct qemu_template **ret,
+                      struct err *err)
+{
+    struct qemu_template *t;
+    int r = 0;
+
+    pthread_mutex_lock(&ms->templates_lock);
+    for (t = ms->templates; t && !same(&t->shape, shape); t = t->next)
+        ;
+    if (!t && (r = make_either(ms, shape, &t, err)) == 0) {
+        t->next = ms->templates;
+        ms->templates = t;
+    }
+    pthread_mutex_unlock(&ms->templates_lock);
+    if (r < 0)
+        return r;
+    shape->kvm = t->shape.kvm;
+    *ret = t;
+    return 0;
+}
+
+void qemu_templates_free(struct machines *ms)
+{
+    while (ms->templates) {
+        struct qemu_template *t = ms->templates;
+        ms->templates = t->next;
+        template_free(t);
+    }
+}

@@ -1,0 +1,76 @@
+# A label that maps to qemu runs a job in a virtual machine with its own kernel: booted once, copied then; with snapshots, rollback
+# and pause, and nothing left of it when its job has ended or qemu was killed.
+. "$(dirname "$0")/lib.sh"
+need_root
+command -v qemu-system-x86_64 >/dev/null || skip 'qemu-system-x86_64 is not installed'
+mkdir "$T/deb" "$T/root"
+(cd "$T/deb" && apt-get -q download "$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends:/ {print $2; exit}')") >/dev/null 2>&1 ||
+    skip 'apt cannot fetch the kernel linux-image-cloud-amd64 here'
+
+# an image of a few programs of this host
+mkdir -p "$T/root/usr/bin" "$T/root/usr/lib" "$T/root/usr/lib64" "$T/root/etc"
+for d in bin lib lib64; do ln -s "usr/$d" "$T/root/$d"; done
+for p in bash cat ls mkdir sleep sync uname tar; do cp -L "$(command -v $p)" "$T/root/usr/bin/"; done
+ln -s bash "$T/root/usr/bin/sh"
+ldd "$T"/root/usr/bin/* | grep -o '/[^ ]*' | grep '\.so' | sort -u | while read -r lib; do
+    mkdir -p "$T/root${lib%/*}"
+    cp -L "$lib" "$T/root$lib"
+done
+tar -C "$T/root" -cf "$T/root.tar" .
+refused "$RUNFS" image build 'No Name' --state "$STATE"
+"$RUNFS" image build tiny --from "$T/root.tar" --kernel "$T"/deb/*.deb --state "$STATE" 2>/dev/null
+contains 'what images there are' "$("$RUNFS" image list --state "$STATE")" 'cloud-amd64'
+
+rf_mount
+refused sh -c "echo 'qemu:tiny network=host' >'$M/config/labels/vm'"
+echo 'qemu:none' >"$M/config/labels/none"
+echo 'qemu:tiny memory=256M cpu=1' >"$M/config/labels/vm"
+printf 'on: push\njobs: {a: {runs-on: none, steps: [{run: uname}]}}\n' >"$T/none.yml"
+n=$(rf_drop "$T/none.yml")
+contains 'what is missing' "$(cat "$M/runs/$n/log")" "there is no image 'none'"
+
+cat >"$T/w.yml" <<'Y'
+on: push
+jobs:
+  a:
+    runs-on: vm
+    steps:
+      - run: uname -r; echo K=v >>"$GITHUB_ENV"
+      - run: echo "$K" >kept; cat kept; exit 4
+Y
+n=$(rf_drop "$T/w.yml")
+contains 'its own kernel' "$(step_out "$n" a 01)" cloud-amd64
+equal 'from step to step' v "$(step_out "$n" a 02)"
+equal 'its end' 4 "$(cat "$M/runs/$n/exit_code")"
+none_left() { ! pgrep -f "tether.*$STATE/machines/" >/dev/null; }
+rf_wait 10 none_left
+
+# by hand: as it was at a snapshot, memory and disk
+V=$M/vms/mine
+echo vm >"$M/vms/mine.label"
+mkdir "$V"
+do_in() { # SCRIPT -> what it says
+    echo "$1" >"$V/exec"
+    cat "$V/last/stdout"
+}
+do_in 'echo one >/root.txt; mkdir -p /dev/shm; echo memory >/dev/shm/m' >/dev/null
+mkdir "$V/snapshots/clean"
+do_in 'echo two >/root.txt; echo other >/dev/shm/m' >/dev/null
+equal 'after it' 'two other' "$(do_in 'echo $(cat /root.txt /dev/shm/m)')"
+echo 'rollback clean' >"$V/ctl"
+equal 'as it was' 'one memory' "$(do_in 'echo $(cat /root.txt /dev/shm/m)')"
+echo pause >"$V/ctl"
+echo resume >"$V/ctl"
+equal 'after a pause' on "$(do_in 'echo on')"
+rmdir "$V"
+rf_wait 10 none_left
+
+# qemu is killed in the middle of a step
+printf 'on: push\njobs: {a: {runs-on: vm, steps: [{run: echo begun; sleep 100}]}}\n' >"$T/long.yml"
+n=$(rf_start "$T/long.yml")
+rf_wait 20 grep -q begun "$M/runs/$n/log"
+pkill -KILL -f "qemu-system-x86_64 .*" -P "$(pgrep -f "tether.*$STATE/machines/")"
+ended "$n"
+file_is "$M/runs/$n/conclusion" failure
+contains 'why' "$(cat "$M/runs/$n/log")" 'the machine is gone'
+rf_wait 10 none_left
