@@ -14,7 +14,7 @@ int qmp_open(struct qmp *q, int fd_take, struct err *err); /* greets */
 int qmp_call(struct qmp *q, const char *command, json_t *arguments_take, json_t **ret, struct err *err);
 int qmp_pass(struct qmp *q, const char *name, int fd, struct err *err); /* getfd: as fd:NAME from then on */
 void qmp_release(struct qmp *q);
-/* Until no migration runs any more, in or out. */
+/* Until no migration runs any more, in or out; for five minutes at most. */
 int qmp_migrated(struct qmp *q, struct err *err);
 
 /* What a virtual machine is made of, which a snapshot of it can be loaded into only if it is the same. */

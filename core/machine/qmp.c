@@ -7,7 +7,7 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-enum { ANSWER_S = 30, LINE_MAX_BYTES = 1 << 20, POLL_MS = 2 };
+enum { ANSWER_S = 30, MIGRATION_S = 300, LINE_MAX_BYTES = 1 << 20, POLL_MS = 2 };
 
 static int gone(struct err *err)
 {
@@ -56,7 +56,8 @@ static int answer(struct qmp *q, const char *command, json_t **ret, struct err *
 
     for (;;) {
         _json_ json_t *said = NULL;
-        int r = next(q, until, &said, err);
+        int r = mono_ns() < until ? next(q, until, &said, err)
+                                  : err_set(err, -ETIMEDOUT, "qemu's monitor does not answer");
         if (r < 0)
             return r;
         json_t *value = json_object_get(said, "return"), *error = json_object_get(said, "error");
@@ -130,12 +131,15 @@ int qmp_open(struct qmp *q, int fd_take, struct err *err)
 
 int qmp_migrated(struct qmp *q, struct err *err)
 {
+    int64_t until = mono_ns() + MIGRATION_S * 1000000000LL;
+
     for (;;) {
         _json_ json_t *said = NULL;
-        int r = qmp_call(q, "query-migrate", NULL, &said, err);
-        const char *status = r == 0 ? json_string_value(json_object_get(said, "status")) : NULL;
+        int r = mono_ns() < until ? qmp_call(q, "query-migrate", NULL, &said, err)
+                                  : err_set(err, -ETIMEDOUT, "qemu does not come to an end with a state");
         if (r < 0)
             return r;
+        const char *status = json_string_value(json_object_get(said, "status"));
         if (status && str_eq(status, "completed"))
             return 0;
         if (status && (str_eq(status, "failed") || str_eq(status, "cancelled"))) {

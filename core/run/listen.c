@@ -30,7 +30,8 @@ static int parse_word(char *word, struct listen_at *ret, struct err *err)
     uint64_t n;
 
     if (*word == '/' && !ret->tls) {
-        snprintf(ret->address, sizeof(ret->address), "%s", word);
+        if ((size_t)snprintf(ret->address, sizeof(ret->address), "%s", word) >= sizeof(ret->address))
+            return wrong(whole, err);
         ret->port = 0;
         return 1;
     }
