@@ -1,8 +1,10 @@
 /* runfs image: what virtual machines boot from. */
 #include <getopt.h>
+#include <signal.h>
 
 #include "fs.h"
 #include "runfs/image.h"
+#include "runfs/proc.h"
 #include "runfs/str.h"
 
 static const char help[] =
@@ -24,6 +26,34 @@ static const char help[] =
     "      --state DIR     the state directory (default: $XDG_STATE_HOME/runfs)\n"
     "\n"
     "exit status: 0 done, 1 refused or failed, 2 usage\n";
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal)
+{
+    (void)signal;
+    interrupted = 1;
+}
+
+static bool is_interrupted(void *data)
+{
+    (void)data;
+    return interrupted;
+}
+
+/* What it started ends, and what it made so far is removed. */
+static int build(const char *state, const struct image_build *b, struct err *err)
+{
+    const struct sigaction action = {.sa_handler = interrupt, .sa_flags = SA_RESETHAND};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+        (void)sigaction(signals[i], &action, NULL);
+    proc_until(is_interrupted, NULL);
+    int r = image_build(state, b, err);
+    proc_until(NULL, NULL);
+    return r;
+}
 
 static void say(const char *what)
 {
@@ -107,6 +137,6 @@ int cmd_image(int argc, char **argv)
     if (str_eq(verb, "list"))
         return list(state);
     b.name = argv[optind + 1];
-    int r = str_eq(verb, "build") ? image_build(state, &b, &err) : image_remove(state, b.name, &err);
+    int r = str_eq(verb, "build") ? build(state, &b, &err) : image_remove(state, b.name, &err);
     return r < 0 ? fail(&err) : 0;
 }

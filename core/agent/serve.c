@@ -305,5 +305,6 @@ int agent_serve_port(int port)
 
     agent_init(&a, port);
     a.port = true;
+    a.max_processes = 0; /* the kernel's own guess, not a limit of anybody's */
     return serve(&a, false);
 }

@@ -59,15 +59,15 @@ static int compile(struct concept_graph *g)
     return automaton_new(terms, n, &g->automaton);
 }
 
-static void name_concept(void *data, uint32_t concept)
+static void name_concept(void *data, uint32_t page)
 {
     struct concept_graph *g = data;
 
     for (size_t i = 0; i < g->n_named; i++)
-        if (g->named[i] == concept)
+        if (g->named[i] == page)
             return;
     if (g->n_named < NAMED_MAX)
-    g->named[g->n_named++] = concept;
+        g->named[g->n_named++] = page;
 }
 
 int concept_graph_new(struct store *st, const char *kg, const char *query, struct concept_graph **ret)
@@ -120,12 +120,12 @@ void concept_graph_expand(const struct concept_graph *g, struct buf *ret)
     }
 }
 
-static void count_concept(void *data, uint32_t concept)
+static void count_concept(void *data, uint32_t page)
 {
     uint16_t *counts = data;
 
-    if (counts[concept] < UINT16_MAX)
-        counts[concept]++;
+    if (counts[page] < UINT16_MAX)
+        counts[page]++;
 }
 
 int concept_graph_add(struct concept_graph *g, const struct document_found *f)

@@ -3,7 +3,9 @@
 #include <fnmatch.h>
 #include <fts.h>
 #include <glib.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "runfs/io.h"
@@ -160,21 +162,34 @@ static int read_changed(void *data, const char *path, const struct stat *file)
         r->err);
 }
 
+/* In a mount of ours there are files that are read to their end only when a run ends. */
+static bool is_mount_of_ours(const char *root)
+{
+    struct statfs fs;
+
+    return statfs(root, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC;
+}
+
 int haystack_each_file(const struct haystack *h, const char *root, haystack_file_fn *fn, void *data)
 {
     char *const paths[] = {(char *)root, NULL};
-    FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-    int r = walk ? 0 : -errno, files = 0;
+    FTS *walk = is_mount_of_ours(root) ? NULL : fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+    int64_t bytes = 0;
+    int r = 0, files = 0;
     FTSENT *e;
 
-    while (r == 0 && files < HAYSTACK_FILES_MAX && (e = fts_read(walk))) {
+    while (r == 0 && walk && files < HAYSTACK_FILES_MAX && (e = fts_read(walk))) {
         if (e->fts_info == FTS_D && (str_eq(e->fts_name, ".git") || e->fts_level > HAYSTACK_DEPTH_MAX))
             fts_set(walk, e, FTS_SKIP);
         if (e->fts_info != FTS_F)
             continue;
         files++;
-        if (haystack_has(h, root, e->fts_path))
-            r = fn(data, e->fts_path, e->fts_statp);
+        if (!haystack_has(h, root, e->fts_path))
+            continue;
+        bytes += e->fts_statp->st_size < HAYSTACK_FILE_MAX ? e->fts_statp->st_size : 0;
+        if (bytes > HAYSTACK_BYTES_MAX)
+            break;
+        r = fn(data, e->fts_path, e->fts_statp);
     }
     if (walk)
         fts_close(walk);

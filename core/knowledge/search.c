@@ -196,7 +196,7 @@ int search_documents(struct store *st, const char *asked, const char *query, str
     known_files_free(s.known);
     arena_release(&s.arena);
     buf_release(&s.gone);
-    return r;
+    return r < 0 && !(err && err->msg[0]) ? err_errno(err, r, "search") : r;
 }
 
 void search_hits_release(struct search_hits *h)

@@ -9,6 +9,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "runfs/image.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
 
@@ -253,6 +254,8 @@ static int qemu_rollback(struct machine *m, const char *handle, struct err *err)
 
 static int qemu_check_label(const struct machine_label *l, struct err *err)
 {
+    if (l->image && *l->image != '/' && image_name_check(l->image, err) < 0)
+        return -EINVAL;
     if (l->network == MACHINE_NET_HOST || l->network == MACHINE_NET_NAT)
         return err_set(err, -EINVAL, "the backend qemu has no such network: it takes network=none");
     if (l->limits.pids || l->limits.files || l->limits.cpu > CPUS_MAX * 1000)

@@ -14,7 +14,7 @@
 #include "runfs/proc.h"
 #include "runfs/str.h"
 
-static const char program[] = "qemu-system-x86_64";
+#define PROGRAM "qemu-system-x86_64"
 
 /* Where it has its descriptors. */
 enum {
@@ -35,19 +35,38 @@ struct command_line {
     size_t n;
 };
 
+static __attribute__((format(printf, 3, 0))) void vadd(struct command_line *c, const char *option,
+                                                       const char *format, va_list ap)
+{
+    char value[512];
+    int len = vsnprintf(value, sizeof(value), format, ap);
+
+    if (option)
+        buf_add(&c->text, option, strlen(option) + 1);
+    if (len < 0 || (size_t)len >= sizeof(value))
+        c->text.failed = true;
+    else
+        buf_add(&c->text, value, (size_t)len + 1);
+    c->n += option ? 2 : 1;
+}
+
 static __attribute__((format(printf, 2, 3))) void arg(struct command_line *c, const char *format, ...)
 {
-    char one[512];
     va_list ap;
 
     va_start(ap, format);
-    int len = vsnprintf(one, sizeof(one), format, ap);
+    vadd(c, NULL, format, ap);
     va_end(ap);
-    if (len < 0 || (size_t)len >= sizeof(one))
-        c->text.failed = true;
-    else
-        buf_add(&c->text, one, (size_t)len + 1);
-    c->n++;
+}
+
+static __attribute__((format(printf, 3, 4))) void opt(struct command_line *c, const char *option,
+                                                      const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    vadd(c, option, format, ap);
+    va_end(ap);
 }
 
 /* The frequency of the processor's time stamps, which an emulated machine sees too: told, it need not
@@ -67,12 +86,9 @@ static unsigned long tsc_khz(void)
 
 static void add_kernel(struct command_line *c)
 {
-    arg(c, "-kernel");
-    arg(c, "/proc/self/fd/%d", FD_KERNEL);
-    arg(c, "-initrd");
-    arg(c, "/proc/self/fd/%d", FD_INITRD);
-    arg(c, "-append");
-    arg(c,
+    opt(c, "-kernel", "/proc/self/fd/%d", FD_KERNEL);
+    opt(c, "-initrd", "/proc/self/fd/%d", FD_INITRD);
+    opt(c, "-append",
         "console=ttyS0 quiet loglevel=3 panic=-1 tsc=reliable tsc_early_khz=%lu mitigations=off "
         "no_timer_check cryptomgr.notests nokaslr",
         tsc_khz());
@@ -82,45 +98,34 @@ static void add_memory(struct command_line *c, const struct qemu_shape *s, const
 {
     unsigned long long mib = s->memory >> 20;
 
-    arg(c, "-object");
     if (p->memory >= 0)
-        arg(c, "memory-backend-file,id=mem,size=%lluM,mem-path=/proc/self/fd/%d,share=%s", mib, FD_MEMORY,
-            p->memory_shared ? "on" : "off");
+        opt(c, "-object", "memory-backend-file,id=mem,size=%lluM,mem-path=/proc/self/fd/%d,share=%s", mib,
+            FD_MEMORY, p->memory_shared ? "on" : "off");
     else
-        arg(c, "memory-backend-ram,id=mem,size=%lluM", mib);
-    arg(c, "-m");
-    arg(c, "%llu", mib);
+        opt(c, "-object", "memory-backend-ram,id=mem,size=%lluM", mib);
+    opt(c, "-m", "%llu", mib);
 }
 
 static void add_disks(struct command_line *c)
 {
-    arg(c, "-drive");
-    arg(c, "id=d0,if=none,format=raw,readonly=on,file=/proc/self/fd/%d", FD_ROOTFS);
-    arg(c, "-device");
-    arg(c, "virtio-blk-device,drive=d0,serial=root");
-    arg(c, "-drive");
-    arg(c, "id=d1,if=none,format=raw,cache=unsafe,discard=unmap,file.locking=off,file=/proc/self/fd/%d",
+    opt(c, "-drive", "id=d0,if=none,format=raw,readonly=on,file=/proc/self/fd/%d", FD_ROOTFS);
+    opt(c, "-device", "virtio-blk-device,drive=d0,serial=root");
+    opt(c, "-drive",
+        "id=d1,if=none,format=raw,cache=unsafe,discard=unmap,file.locking=off,file=/proc/self/fd/%d",
         FD_DISK);
-    arg(c, "-device");
-    arg(c, "virtio-blk-device,drive=d1,serial=scratch");
+    opt(c, "-device", "virtio-blk-device,drive=d1,serial=scratch");
 }
 
 static void add_channels(struct command_line *c)
 {
-    arg(c, "-chardev");
-    arg(c, "socket,id=qmp,fd=%d", FD_QMP);
-    arg(c, "-mon");
-    arg(c, "chardev=qmp,mode=control");
-    arg(c, "-device");
-    arg(c, "virtio-serial-device");
-    arg(c, "-chardev");
-    arg(c, "socket,id=agent,fd=%d", FD_AGENT);
-    arg(c, "-device");
-    arg(c, "virtserialport,chardev=agent,name=agent");
-    arg(c, "-chardev");
-    arg(c, "file,id=console,append=on,path=/proc/self/fd/%d", FD_CONSOLE);
-    arg(c, "-serial");
-    arg(c, "chardev:console");
+    opt(c, "-chardev", "socket,id=qmp,fd=%d", FD_QMP);
+    opt(c, "-mon", "chardev=qmp,mode=control");
+    opt(c, "-device", "virtio-serial-device");
+    opt(c, "-chardev", "socket,id=agent,fd=%d", FD_AGENT);
+    opt(c, "-device", "virtserialport,chardev=agent,name=agent");
+    /* what its kernel prints goes through the tether, which bounds it */
+    opt(c, "-chardev", "stdio,id=console,signal=off");
+    opt(c, "-serial", "chardev:console");
 }
 
 /* The group that may open /dev/kvm; 0: none is needed. */
@@ -136,40 +141,32 @@ static void add_tether(struct command_line *c, const char *dir, const struct qem
     arg(c, "runfs-agent");
     arg(c, "tether");
     if (geteuid() == 0) {
-        arg(c, "--user");
-        arg(c, "%u:%u", (unsigned)machine_root_id(), (unsigned)kvm_group(s));
+        opt(c, "--user", "%u:%u", (unsigned)machine_root_id(), (unsigned)kvm_group(s));
     }
     arg(c, "%s", dir);
-    arg(c, "%s", program);
+    arg(c, "%s", PROGRAM);
 }
 
 static int command_line(const char *dir, const struct qemu_shape *s, const struct qemu_parts *p,
                         struct command_line *c, const char ***ret, struct err *err)
 {
     add_tether(c, dir, s);
-    arg(c, "-M");
-    arg(c, "microvm,acpi=on,rtc=on,pit=on,pic=on,x-option-roms=off,memory-backend=mem");
-    arg(c, "-accel");
-    arg(c, "%s", s->kvm ? "kvm" : "tcg,thread=multi,tb-size=128");
-    arg(c, "-cpu");
-    arg(c, "%s", s->kvm ? "host" : "max");
-    arg(c, "-smp");
-    arg(c, "%u", s->cpus);
+    opt(c, "-M", "microvm,acpi=on,rtc=on,pit=on,pic=on,x-option-roms=off,memory-backend=mem");
+    opt(c, "-accel", "%s", s->kvm ? "kvm" : "tcg,thread=multi,tb-size=128");
+    opt(c, "-cpu", "%s", s->kvm ? "host" : "max");
+    opt(c, "-smp", "%u", s->cpus);
     arg(c, "-nodefaults");
     arg(c, "-no-user-config");
     arg(c, "-no-reboot");
-    arg(c, "-display");
-    arg(c, "none");
-    arg(c, "-sandbox");
-    arg(c, "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+    opt(c, "-display", "none");
+    opt(c, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
     add_memory(c, s, p);
     add_disks(c);
     add_channels(c);
     if (p->kernel >= 0) {
         add_kernel(c);
     } else {
-        arg(c, "-incoming");
-        arg(c, "defer");
+        opt(c, "-incoming", "defer");
     }
     const char **argv = calloc(c->n + 1, sizeof(*argv));
     if (!argv || !buf_ok(&c->text)) {
@@ -186,8 +183,11 @@ static int command_line(const char *dir, const struct qemu_shape *s, const struc
 /* dup2 of descriptors that may be in each other's way: first all above, then down. */
 static int spawn(struct machines *ms, const char *const *argv, const int fds[FD_END], pid_t *ret)
 {
+    _buf_ struct buf path = BUF_INIT;
     posix_spawn_file_actions_t fa;
 
+    buf_addf(&path, "PATH=%s", getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
+    const char *const env[] = {buf_str(&path), NULL}; /* nothing of this process's own */
     posix_spawn_file_actions_init(&fa);
     posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
     for (int i = FD_TETHER; i < FD_END; i++)
@@ -195,8 +195,9 @@ static int spawn(struct machines *ms, const char *const *argv, const int fds[FD_
             posix_spawn_file_actions_adddup2(&fa, fds[i], i);
     posix_spawn_file_actions_adddup2(&fa, FD_CONSOLE, 1);
     posix_spawn_file_actions_adddup2(&fa, FD_CONSOLE, 2);
+    posix_spawn_file_actions_addclose(&fa, FD_CONSOLE);
     posix_spawn_file_actions_addclosefrom_np(&fa, FD_END);
-    int r = proc_spawn(ret, ms->agent, &fa, argv, (const char *const *)environ);
+    int r = proc_spawn(ret, ms->agent, &fa, argv, env);
     posix_spawn_file_actions_destroy(&fa);
     return r;
 }
@@ -246,7 +247,7 @@ static int launch(struct machines *ms, const char *dir, const struct qemu_shape 
         for (int i = 0; i < FD_END; i++)
             cleanup_close(&lifted[i]);
         if (r < 0)
-            err_errno(err, r, "cannot start %s", program);
+            err_errno(err, r, "cannot start %s", PROGRAM);
     }
     buf_release(&c.text);
     return r;
@@ -308,9 +309,13 @@ void qemu_stop(struct qemu *q)
 
 int qemu_works(struct err *err)
 {
-    return proc_in_path(program)
-               ? 0
-               : err_set(err, -ENOENT, "the program %s is not in PATH: install qemu-system-x86", program);
+    static const char *const needed[][2] = {{PROGRAM, "qemu-system-x86"}, {"mke2fs", "e2fsprogs"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(needed); i++)
+        if (!proc_in_path(needed[i][0]))
+            return err_set(err, -ENOENT, "the program %s is not in PATH: install %s", needed[i][0],
+                           needed[i][1]);
+    return 0;
 }
 
 /* Memory that is a file of many is not part of a state. As fast as it can be read or written. */

@@ -191,15 +191,17 @@ static bool kvm_is_there(void)
 static int make_either(struct machines *ms, const struct qemu_shape *shape, struct qemu_template **ret,
                        struct err *err)
 {
+    bool tried = !ms->kvm_hangs && kvm_is_there();
     struct err why = {0};
 
-    if (!ms->kvm_hangs && kvm_is_there()) {
-        if (make(ms, shape, true, ret, &why) == 0)
-            return 0;
+    if (tried && make(ms, shape, true, ret, &why) == 0)
+        return 0;
+    int r = make(ms, shape, false, ret, err);
+    if (tried && r == 0) {
         ms->kvm_hangs = true;
         log_warning("machine", "KVM does not work here, so virtual machines are emulated: %s", why.msg);
     }
-    return make(ms, shape, false, ret, err);
+    return r;
 }
 
 int qemu_template_get(struct machines *ms, struct qemu_shape *shape, const struct qemu_template **ret,

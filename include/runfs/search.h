@@ -17,6 +17,7 @@ enum {
     SEARCH_CANDIDATES_MAX = 200, /* the best by BM25, among which concepts rank */
     HAYSTACK_FILES_MAX = 20000,  /* of one haystack; the rest is not read */
     HAYSTACK_FILE_MAX = 1024 * 1024,
+    HAYSTACK_BYTES_MAX = 256 * 1024 * 1024, /* of one haystack's files together */
     HAYSTACK_DEPTH_MAX = 24
 };
 
@@ -62,7 +63,8 @@ int haystack_read(struct store *st, const struct known_files *known, const struc
 /* Whether a file below a root is one of its files. */
 bool haystack_has(const struct haystack *h, const char *root, const char *path);
 
-/* Its files, without following links. fn: not 0 ends it, and is returned. */
+/* Its files, without following links or going into other file systems; none below a FUSE mount. fn: not 0
+ * ends it, and is returned. */
 typedef int haystack_file_fn(void *data, const char *path, const struct stat *file);
 int haystack_each_file(const struct haystack *h, const char *root, haystack_file_fn *fn, void *data);
 /* Appends a file's text, nothing where it is longer than max or no text. -ENOENT: it is no regular file. */

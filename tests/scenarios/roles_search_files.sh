@@ -52,7 +52,10 @@ echo Scripter >"$M/roles/selected"
 soon 'another role, other files' 01-c.sh pipeline
 echo Nobody >"$M/roles/selected"
 soon 'nobody finds nothing' '' pipeline
+sed "s|$T/docs|$T|" "$T/writer.json" | sed 's/\*.md/README*/' >"$M/roles/writer.json"
 rm "$M/roles/selected"
+soon 'not the mount itself, where reading may wait for a run' '' runfs
+cp "$T/writer.json" "$M/roles/"
 soon 'the first again' '01-pipelines 02-machines' pipeline
 
 # What is wrong with a role is said.

@@ -62,6 +62,10 @@ equal 'as it was' 'one memory' "$(do_in 'echo $(cat /root.txt /dev/shm/m)')"
 echo pause >"$V/ctl"
 echo resume >"$V/ctl"
 equal 'after a pause' on "$(do_in 'echo on')"
+do_in 'printf -v x "%0100000d" 0; for i in {1..12}; do echo "$x" >/dev/ttyS0; done' >/dev/null
+console=$(find "$STATE/machines" -name console)
+[ "$(stat -c %s "$console")" -le 1048576 ] || fail "what it printed fills the disk: $(stat -c %s "$console")"
+[ "$(stat -c %s "$console")" -ge 1000000 ] || fail "what it printed is not there: $(stat -c %s "$console")"
 rmdir "$V"
 rf_wait 10 none_left
 
@@ -74,3 +78,27 @@ ended "$n"
 file_is "$M/runs/$n/conclusion" failure
 contains 'why' "$(cat "$M/runs/$n/log")" 'the machine is gone'
 rf_wait 10 none_left
+
+# the daemon is killed in the middle of a step
+n=$(rf_start "$T/long.yml")
+rf_wait 20 grep -q begun "$M/runs/$n/log"
+kill -9 "$(daemon_pid)"
+rf_wait 10 none_left
+rf_mount
+file_is "$M/runs/$n/conclusion" interrupted
+
+# a name that would lead out of the images, and a build that is cut short
+refused sh -c "echo 'qemu:../tiny' >'$M/config/labels/vm'"
+mkdir "$STATE/images/.building"
+"$RUNFS" image build tiny --from "$T/root.tar" --kernel "$T"/deb/*.deb --state "$STATE" 2>/dev/null &
+build=$!
+children+=($build)
+rf_wait 10 test -e "$STATE/images/.building/tree"
+refused "$RUNFS" image rm tiny --state "$STATE"
+kill -TERM $build
+status=0
+wait $build || status=$?
+equal 'its end' 1 "$status"
+equal 'what is left' 'sha256 tiny' "$(cd "$STATE/images" && ls -A | sed 's/-.*//' | paste -sd ' ')"
+"$RUNFS" image rm tiny --state "$STATE"
+equal 'nothing' '' "$(ls -A "$STATE/images")"
