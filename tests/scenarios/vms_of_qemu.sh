@@ -53,12 +53,12 @@ do_in() { # SCRIPT -> what it says
     echo "$1" >"$V/exec"
     cat "$V/last/stdout"
 }
-do_in 'echo one >/root.txt; mkdir -p /dev/shm; echo memory >/dev/shm/m' >/dev/null
+do_in 'echo one >/root.txt; sync; echo memory >/dev/shm/m' >/dev/null
 mkdir "$V/snapshots/clean"
-do_in 'echo two >/root.txt; echo other >/dev/shm/m' >/dev/null
+do_in 'echo two 1<>/root.txt; sync; echo other >/dev/shm/m' >/dev/null # in the same block of the disk
 equal 'after it' 'two other' "$(do_in 'echo $(cat /root.txt /dev/shm/m)')"
 echo 'rollback clean' >"$V/ctl"
-equal 'as it was' 'one memory' "$(do_in 'echo $(cat /root.txt /dev/shm/m)')"
+equal 'as it was' 'one memory' "$(do_in 'echo 3 >/proc/sys/vm/drop_caches; echo $(cat /root.txt /dev/shm/m)')"
 echo pause >"$V/ctl"
 echo resume >"$V/ctl"
 equal 'after a pause' on "$(do_in 'echo on')"
