@@ -69,7 +69,6 @@ struct chain {
 
 static void add_command(struct chain *c, const char *name, double usual)
 {
-    _buf_ struct buf slug = BUF_INIT;
     int64_t id = store_find_command_name(c->st, name);
     const struct known_command_row *row = id > 0 ? store_get_known_command(c->st, id) : NULL;
 
