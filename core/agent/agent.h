@@ -197,7 +197,15 @@ int mount_overlay(const struct spawn_request *r, const char *lower, struct err *
 /* harden.c: what a machine's processes lose for good. Process 1 too: nothing in a machine is above the rest,
  * and who has to change its mounts comes from outside. */
 int harden_process(const struct filter *filter, const struct spawn_request *q, struct err *err);
-void harden_limits(const struct spawn_request *r); /* while the process still is of the host's user */
-int landlock_version(void);                        /* 0: none */
+/* While the process still is of the host's user. `counted`: the agent is process 1 and counts processes too.
+ */
+void harden_limits(const struct spawn_request *r, bool counted);
+/*
+ * Where processes are counted now and then, the kernel's limit lies a little above that of the count: a crowd
+ * that is stopped by the kernel falls back below its limit at once, often between two counts.
+ */
+uint64_t processes_with_room(uint64_t limit);
+uint64_t processes_without_room(uint64_t with_room);
+int landlock_version(void); /* 0: none */
 
 #endif

@@ -116,7 +116,19 @@ static void set_limit(int which, uint64_t value)
     (void)setrlimit((__rlimit_resource_t)which, &now);
 }
 
-void harden_limits(const struct spawn_request *r)
+enum { ROOM_PART = 8, ROOM_LEAST = 8 };
+
+uint64_t processes_with_room(uint64_t limit)
+{
+    return limit ? limit + limit / ROOM_PART + ROOM_LEAST : 0;
+}
+
+uint64_t processes_without_room(uint64_t with_room)
+{
+    return with_room > ROOM_LEAST ? ((with_room - ROOM_LEAST) * ROOM_PART + ROOM_PART) / (ROOM_PART + 1) : 0;
+}
+
+void harden_limits(const struct spawn_request *r, bool counted)
 {
     _close_ int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     struct rlimit core;
@@ -126,7 +138,7 @@ void harden_limits(const struct spawn_request *r)
         (void)setrlimit(RLIMIT_CORE, &core);
     }
     set_limit(RLIMIT_NOFILE, r->open_files ? r->open_files : 65536);
-    set_limit(RLIMIT_NPROC, r->processes);
+    set_limit(RLIMIT_NPROC, counted ? processes_with_room(r->processes) : r->processes);
     set_limit(RLIMIT_DATA, r->data);
     if (score >= 0) /* before the host's own processes, like the jobs of GitHub's runner */
         (void)!write(score, "500", 3);

@@ -266,7 +266,7 @@ static void agent_init(struct agent *a, int control)
     for (size_t i = 0; i < ARRAY_LEN(a->drains); i++)
         a->drains[i] = -1;
     if (getpid() == 1 && getrlimit(RLIMIT_NPROC, &processes) == 0 && processes.rlim_cur != RLIM_INFINITY)
-        a->max_processes = processes.rlim_cur;
+        a->max_processes = processes_without_room(processes.rlim_cur);
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     sigprocmask(SIG_SETMASK, &set, NULL);

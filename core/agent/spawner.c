@@ -124,7 +124,7 @@ static void in_sandbox(const struct spawner *sp, const struct spawn_request *r, 
         _exit(72);
     take_descriptors(r, root, fds);
     keep_only(fds->list[0]);
-    harden_limits(r);
+    harden_limits(r, true);
     if (sandbox_enter(&sp->sandbox, r, image, &err) < 0) {
         tell_failure(3, &err);
         _exit(73);
@@ -217,7 +217,7 @@ static void in_plain(const struct spawn_request *r, const struct fds *fds)
     take_descriptors(r, -1, fds);
     keep_only(fds->list[0]);
     setsid();
-    harden_limits(r);
+    harden_limits(r, r->argv[0] != NULL);
     if (!r->argv[0])
         _exit(agent_serve(3, false));
     sigemptyset(&none);
