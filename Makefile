@@ -13,13 +13,13 @@ endif
 
 # Everything that building, running and testing needs, by Debian's names: the one place that says so.
 PACKAGES := gcc make pkg-config libfuse3-dev fuse3 libsqlite3-dev libyaml-dev libjansson-dev libssl-dev libglib2.0-dev tzdata libpcre2-dev \
-            libarchive-dev libcmark-dev libmicrohttpd-dev libcurl4-openssl-dev libjwt-dev libseccomp-dev libsodium-dev liblz4-dev \
+            libarchive-dev libcmark-dev libmicrohttpd-dev libcurl4-openssl-dev libjwt-dev libssh2-1-dev libseccomp-dev libsodium-dev liblz4-dev \
             git bash ca-certificates slirp4netns nftables
-TEST_PACKAGES := curl e2fsprogs gh graphviz qemu-system-x86 openssl libcmocka-dev python3-minimal rsync vim-tiny sqlite3 bubblewrap jq
+TEST_PACKAGES := curl e2fsprogs gh graphviz openssh-client openssh-server qemu-system-x86 openssl libcmocka-dev python3-minimal rsync vim-tiny sqlite3 bubblewrap jq
 CHECK_PACKAGES := valgrind clang clang-format
 LIBS := fuse3 sqlite3 yaml-0.1 jansson glib-2.0 libpcre2-8 libsodium liblz4
 # Loaded when first used, for what they bring with them: include/runfs/late.h.
-LATE_LIBS := libarchive libcmark libcrypto libcurl libjwt libmicrohttpd
+LATE_LIBS := libarchive libcmark libcrypto libcurl libjwt libmicrohttpd libssh2
 
 BUILD := build
 SANFLAGS :=
@@ -41,7 +41,7 @@ CFLAGS_ALL = -std=gnu17 $(WARN) $(OPT) -pthread -fstack-protector-strong $(SANFL
 
 CORE_SRC := $(sort $(wildcard core/base/*.c core/store/*.c core/lang/*.c core/machine/*.c core/knowledge/*.c \
                               core/run/*.c core/net/*.c) core/agent/proto.c core/agent/fds.c)
-AGENT_SRC := $(sort $(wildcard core/agent/*.c)) $(addprefix core/base/,buf.c err.c io.c str.c)
+AGENT_SRC := $(sort $(wildcard core/agent/*.c)) $(addprefix core/base/,buf.c err.c io.c remove.c str.c)
 FS_SRC := $(sort $(wildcard fs/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 

@@ -466,6 +466,8 @@ SETTING_FAMILY(labels, "labels/")
 SETTING_FAMILY(disabled, "disabled/")
 SETTING_FAMILY(webhook, "webhook/")
 SETTING_FAMILY(fcctl, "fcctl/")
+SETTING_FAMILY(hosts, "hosts/")
+SETTING_FAMILY(identities, "identities/")
 SETTING_FAMILY(tls, "tls/")
 SETTING_FAMILY(roles, "roles/")
 

@@ -114,6 +114,7 @@ void tree_get(struct agent *a, const void *payload, size_t len);
 int spawner_main(int argc, char **argv);
 int tether_main(int argc, char **argv);
 int vsock_main(unsigned port);
+int remote_main(int argc, char **argv);
 
 /* guest.c: as a virtual machine's process 1, from its initramfs. */
 int guest_main(void);

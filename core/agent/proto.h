@@ -56,6 +56,14 @@ enum frame_type {
     FRAME_STATE,      /* i32 error, str words: 0, or what is in the way */
 };
 
+/*
+ * Over an SSH channel (remote.c): standard output begins with a line of these words, the version, a space and
+ * the machine's directory. What goes to standard input are parts, u32 length and bytes, and an empty one at
+ * least this often: after so long without anything the machine ends.
+ */
+#define REMOTE_HELLO "runfs-agent "
+enum { REMOTE_PART_MAX = 64 * 1024, REMOTE_SILENCE_MS = 30000 };
+
 struct frame {
     enum frame_type type;
     const uint8_t *payload; /* inside the buffer it was found in */

@@ -10,6 +10,7 @@
 #include "runfs/late_curl.h"
 #include "runfs/late_jwt.h"
 #include "runfs/late_microhttpd.h"
+#include "runfs/late_ssh2.h"
 #include "runfs/str.h"
 
 /* slots: as many pointers to functions as there are names. */
@@ -46,3 +47,4 @@ LATE(crypto, LATE_CRYPTO, LATE_CRYPTO_SO)
 LATE(curl, LATE_CURL, LATE_CURL_SO)
 LATE(jwt, LATE_JWT, LATE_JWT_SO)
 LATE(microhttpd, LATE_MICROHTTPD, LATE_MICROHTTPD_SO)
+LATE(ssh2, LATE_SSH2, LATE_SSH2_SO)

@@ -376,7 +376,7 @@ int agent_client_exec(struct agent_client *c, struct machine_exec *x, struct mac
         x->get[i].error = 0;
     }
     if (c->broken)
-        return client_break(c, err, client_ended);
+        return client_break(c, err, client_ended(c));
     pthread_mutex_lock(&c->lock);
     /* whoever interrupts sets the flag and then takes this lock: one of the two sees the other */
     atomic_store(&c->wants, x->cancelled && atomic_load(x->cancelled) ? WANT_INTERRUPT : 0);

@@ -79,7 +79,7 @@ static int tree_begin(struct agent_client *c, enum frame_type type, const char *
     size_t begin = frame_begin(&b, type);
 
     if (c->broken)
-        return client_break(c, err, client_ended);
+        return client_break(c, err, client_ended(c));
     wire_add_str(&b, dir);
     frame_end(&b, begin);
     return buf_ok(&b) ? client_send(c, b.ptr, b.len, err) : err_errno(err, -ENOMEM, "%s", dir);
@@ -114,7 +114,7 @@ int agent_client_alone(struct agent_client *c, struct err *err)
     uint8_t header[FRAME_HEADER];
 
     if (c->broken)
-        return client_break(c, err, client_ended);
+        return client_break(c, err, client_ended(c));
     frame_header(header, FRAME_ALONE, 0);
     int r = client_send(c, header, sizeof(header), err);
     return r < 0 ? r : state_answer(c, err);

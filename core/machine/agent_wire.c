@@ -52,7 +52,18 @@ int client_break(struct agent_client *c, struct err *err, const char *why)
     return err_set(err, -ECONNRESET, "the machine is gone: %s", why);
 }
 
-const char *const client_ended = "its agent ended (killed, or out of memory?)";
+void agent_client_tell_end(struct agent_client *c, const char *why)
+{
+    if (atomic_load(&c->told))
+        return;
+    snprintf(c->ended, sizeof(c->ended), "%s", why);
+    atomic_store(&c->told, true);
+}
+
+const char *client_ended(struct agent_client *c)
+{
+    return atomic_load(&c->told) ? c->ended : "its agent ended (killed, or out of memory?)";
+}
 
 /* Sends what fits; 0, or -errno. */
 static int client_send_some(struct agent_client *c, const char **data, size_t *len)
@@ -92,7 +103,7 @@ int client_send(struct agent_client *c, const void *data, size_t len, struct err
 
     while (len) {
         if (client_send_some(c, &p, &len) < 0)
-            return client_break(c, err, client_ended);
+            return client_break(c, err, client_ended(c));
         if (!len)
             break;
         struct pollfd fds[2] = {{.fd = c->fd, .events = POLLOUT}, {.fd = c->wake, .events = POLLIN}};
@@ -147,7 +158,7 @@ int client_receive(struct agent_client *c, struct err *err)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     if (n <= 0)
-        return client_break(c, err, client_ended);
+        return client_break(c, err, client_ended(c));
     c->in.len += (size_t)n;
     return 1;
 }

@@ -58,12 +58,14 @@ struct agent_client {
     int root;      /* the machine's root directory; -1: none. Guarded by lock */
     struct buf in; /* received, from in_at on not yet looked at */
     size_t in_at;
-    pthread_mutex_t lock;  /* guards running, and writes to fd while nothing runs */
-    bool running;          /* a command is being executed, or a tree moved */
-    bool in_tree;          /* the latter */
-    int64_t tree_until;    /* when one that was interrupted is given up; 0: it was not */
-    atomic_uint wants;     /* what other threads ask for: WANT_* */
-    atomic_bool broken;    /* the machine is gone or lied; nothing more is sent */
+    pthread_mutex_t lock; /* guards running, and writes to fd while nothing runs */
+    bool running;         /* a command is being executed, or a tree moved */
+    bool in_tree;         /* the latter */
+    int64_t tree_until;   /* when one that was interrupted is given up; 0: it was not */
+    atomic_uint wants;    /* what other threads ask for: WANT_* */
+    atomic_bool broken;   /* the machine is gone or lied; nothing more is sent */
+    char ended[200];      /* why its socket is at its end, once `told`; else it is guessed */
+    atomic_bool told;
     struct limits *limits; /* borrowed; looked at while a command runs. NULL: none */
 };
 enum { WANT_INTERRUPT = 1, WANT_KILL = 2 };
@@ -84,6 +86,8 @@ int agent_client_make_dirs(struct agent_client *c, const char *path, struct err 
 /* Kills the agent and waits until it can write nothing more. */
 void agent_client_end(struct agent_client *c);
 void agent_client_break(struct agent_client *c); /* it is given up */
+/* Who carries its bytes says why there will be no more, before it closes its end. Once; any thread. */
+void agent_client_tell_end(struct agent_client *c, const char *why);
 void agent_client_close(struct agent_client *c); /* ends the machine; others may still hold c */
 /* Whether it is still there, as far as its socket tells. */
 bool agent_client_lives(struct agent_client *c);
@@ -93,7 +97,7 @@ void agent_client_swap(struct agent_client *c, struct agent_client *other);
 /* agent_wire.c, for what speaks to an agent: 0 (or 1: there was something) or -ECONNRESET, after which it is
  * given up. */
 int client_break(struct agent_client *c, struct err *err, const char *why);
-extern const char *const client_ended; /* why, when its socket is at its end */
+const char *client_ended(struct agent_client *c); /* why, when its socket is at its end */
 int client_send(struct agent_client *c, const void *data, size_t len, struct err *err);
 int client_receive(struct agent_client *c, struct err *err);
 int client_frame(struct agent_client *c, struct frame *ret, struct err *err);

@@ -6,6 +6,7 @@
 #include "runfs/cache.h"
 #include "runfs/log.h"
 #include "runfs/roles.h"
+#include "runfs/ssh.h"
 #include "runfs/str.h"
 #include "runfs/vms.h"
 
@@ -111,6 +112,19 @@ static int check_selected(const char *value, struct err *err)
                : err_set(err, -EINVAL, "it is the name of a role, on one line of at most 80 bytes");
 }
 
+/* A host without a key could be anybody, and is used by nothing. */
+static int check_host(const char *value, struct err *err)
+{
+    _ssh_host_ struct ssh_host h = {0};
+    int r = ssh_host_parse(value, &h, err);
+
+    if (r == 0 && !*h.keys)
+        r = err_set(err, -EINVAL,
+                    "no key of %s is known: add `hostkey TYPE BASE64`, or let `runfs host add` do it",
+                    h.name);
+    return r;
+}
+
 static int check_nothing(const char *value, struct err *err)
 {
     (void)value;
@@ -214,6 +228,8 @@ const struct config_key config_keys[] = {
     {"tls/key", NULL, check_key, "the certificate's key: PEM, without a passphrase"},
     {"fcctl/url", NULL, check_server, "the server that machines of the backend fcctl are made on"},
     {"fcctl/token", NULL, check_nothing, "the token (a JWT) that it is shown"},
+    {"hosts/", NULL, check_host, "a host that machines are made on by SSH: see `runfs host`"},
+    {"identities/", NULL, ssh_identity_check, "a private key that they let in"},
     {"disabled/", NULL, check_nothing, "workflows that nothing starts but a drop: NAME.yml, REPO:NAME.yml"},
     {"roles/selected", NULL, check_selected, "the name of the role that knowledge/search searches as"},
     {"roles/", NULL, check_role, "a role, or a configuration of several"},

@@ -1,0 +1,192 @@
+/*
+ * Machines on other hosts: `ssh:NAME`, by what config/hosts/NAME and config/identities/ say. Each is a
+ * connection of its own, an agent that is put there by content (ssh_agent.c), and a thread that carries bytes
+ * to and fro (ssh_pump.c). The host's user is all that separates them from one another.
+ */
+#include "core/machine/ssh.h"
+
+#include <sodium.h>
+
+#include "runfs/machine_rows.h" /* and the settings of the store */
+#include "runfs/str.h"
+
+enum { HELLO_MS = 15000 };
+
+/* A machine's own. */
+struct ssh {
+    struct ssh_host host;
+    struct ssh_session session;
+    struct ssh_agent agent;
+    struct ssh_pump *pump; /* NULL: it was not started */
+};
+
+/* ------------------------------------------------------------------------------------------------- settings
+ */
+
+static int setting(const struct machines *ms, const char *family, const char *name, struct buf *ret)
+{
+    _buf_ struct buf key = BUF_INIT;
+
+    buf_addf(&key, "%s/%s", family, name);
+    return !buf_ok(&key) ? -ENOMEM
+           : ms->store   ? store_setting(ms->store, SETTING_CONFIG, key.ptr, ret)
+                         : -ENOENT;
+}
+
+static int find_host(const struct machines *ms, const char *name, struct ssh_host *ret, struct err *err)
+{
+    _buf_ struct buf text = BUF_INIT;
+    struct err why = {0};
+
+    if (!name)
+        return err_set(err, -EINVAL, "say which host: `ssh:NAME`, of config/hosts/NAME");
+    if (setting(ms, "hosts", name, &text) < 0)
+        return err_set(err, -ENOENT,
+                       "there is no host '%s': `runfs host add %s USER@HOST` writes config/hosts/%s", name,
+                       name, name);
+    int r = ssh_host_parse(buf_str(&text), ret, &why);
+    return r < 0 ? err_set(err, r, "config/hosts/%s: %s", name, why.msg) : 0;
+}
+
+/* With the newline that a setting loses, and that readers of keys ask for. */
+static int find_identity(const struct machines *ms, const struct ssh_host *h, struct buf *ret,
+                         struct err *err)
+{
+    if (setting(ms, "identities", h->identity, ret) < 0)
+        return err_set(err, -ENOENT,
+                       "there is no key to log in with: write a private key without a passphrase to "
+                       "config/identities/%s, and its public half into ~/.ssh/authorized_keys there",
+                       h->identity);
+    buf_addc(ret, '\n');
+    return buf_ok(ret) ? 0 : err_errno(err, -ENOMEM, "ssh");
+}
+
+/* ------------------------------------------------------------------------------------------------ a machine
+ */
+
+static int log_in(struct machines *ms, struct ssh *s, struct err *err)
+{
+    _buf_ struct buf key = BUF_INIT;
+    int r = find_identity(ms, &s->host, &key, err);
+
+    if (r == 0)
+        r = ssh_connect(&s->host, &s->session, err);
+    if (r == 0)
+        r = ssh_check_host(&s->host, &s->session, err);
+    if (r == 0)
+        r = ssh_login(&s->host, &s->session, buf_str(&key), err);
+    if (key.len)
+        explicit_bzero(key.ptr, key.len);
+    return r;
+}
+
+/* Of this runner and of others, now and at any time. */
+static void name_machine(const struct machine *m, char *ret, size_t size)
+{
+    snprintf(ret, size, "%.40s-%08x%08x", m->id, randombytes_random(), randombytes_random());
+}
+
+/* Those that were asked for: the host has its own. */
+static struct machine_limits limits_there(const struct machine *m)
+{
+    struct machine_limits l = m->limits.want;
+
+    if (!m->limits.pids_asked)
+        l.pids = 0;
+    return l;
+}
+
+static int make_dirs_there(struct machine *m, struct err *err)
+{
+    const char *const dirs[] = {m->paths.workspace, m->paths.files, m->paths.tool_cache};
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(dirs); i++)
+        r = agent_client_make_dirs(&m->client, dirs[i], err);
+    return r;
+}
+
+static int ssh_acquire(struct machines *ms, const struct machine_spec *spec, struct machine *m,
+                       struct err *err)
+{
+    struct ssh *s = calloc(1, sizeof(*s));
+    const struct machine_limits limits = limits_there(m);
+    char id[64];
+
+    if (!s)
+        return err_errno(err, -ENOMEM, "ssh");
+    *s = (struct ssh){.session = SSH_SESSION_INIT};
+    m->own = s;
+    name_machine(m, id, sizeof(id));
+    int r = find_host(ms, spec->image, &s->host, err);
+    if (r == 0)
+        r = log_in(ms, s, err);
+    if (r == 0)
+        r = ssh_agent_start(&s->session, ms->agent, id, &limits, &s->agent, err);
+    if (r == 0)
+        r = machine_set_paths(m, s->agent.dir, spec->workspace, err);
+    if (r == 0)
+        r = ssh_pump_start(&s->session, &s->agent, &m->client, &s->pump, err);
+    if (r == 0)
+        r = agent_client_hello(&m->client, HELLO_MS, err);
+    return r == 0 ? make_dirs_there(m, err) : r;
+}
+
+static void ssh_end(struct machine *m)
+{
+    struct ssh *s = m->own;
+
+    agent_client_close(&m->client);
+    if (s->pump)
+        ssh_pump_end(s->pump);
+    ssh_close(&s->session); /* and its channel */
+    ssh_host_release(&s->host);
+    buf_release(&s->agent.said);
+    free(s);
+}
+
+/* ------------------------------------------------------------------------------------------------- the kind
+ */
+
+static int ssh_check_label(const struct machine_label *l, struct err *err)
+{
+    if (!l->image || name_check(l->image) < 0)
+        return err_set(err, -EINVAL, "a label of SSH names its host: `ssh:NAME`, of config/hosts/NAME");
+    if ((l->network != MACHINE_NET_DEFAULT && l->network != MACHINE_NET_HOST) || l->limits.disk ||
+        l->limits.cpu)
+        return err_set(err, -EINVAL,
+                       "the backend ssh takes memory=, pids=, files= and output=, and its network is the "
+                       "host's");
+    return 0;
+}
+
+/* Hosts are another runner's part each, and asked when they are needed. */
+static int ssh_probe(struct machines *ms, struct err *err)
+{
+    int64_t any;
+
+    if (ms->store && store_list_settings(ms->store, SETTING_CONFIG, "hosts/", 0, &any, 1) > 0)
+        return 0;
+    return err_set(err, -ENOTSUP,
+                   ms->store ? "no host is set up: `runfs host add NAME USER@HOST` does that"
+                             : "hosts are set up in a mounted runner: `runfs host add NAME USER@HOST`");
+}
+
+static void ssh_explain(const struct machines *ms, const struct err *why, char *words, size_t size)
+{
+    (void)ms;
+    snprintf(words, size, "%s",
+             why ? why->msg
+                 : "processes of another host's user, by SSH; `runfs host list` says which hosts answer");
+}
+
+const struct machine_ops machine_ssh = {.name = "ssh",
+                                        .isolates = true,
+                                        .elsewhere = true,
+                                        .remote = true,
+                                        .images = true,
+                                        .acquire = ssh_acquire,
+                                        .end = ssh_end,
+                                        .check_label = ssh_check_label,
+                                        .probe = ssh_probe,
+                                        .explain = ssh_explain};

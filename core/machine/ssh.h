@@ -1,0 +1,47 @@
+/* Between the files of the SSH backend. */
+#ifndef RUNFS_SSH_BACKEND_H
+#define RUNFS_SSH_BACKEND_H
+
+#include "core/machine/machine_internal.h"
+#include "runfs/late_ssh2.h"
+#include "runfs/ssh.h"
+
+/* A connection. One thread at a time. */
+struct ssh_session {
+    char where[320]; /* "user@host:port", for errors */
+    int socket;      /* -1: there is none */
+    LIBSSH2_SESSION *session;
+};
+#define SSH_SESSION_INIT                                                                                     \
+    {                                                                                                        \
+        .socket = -1                                                                                         \
+    }
+
+/* Connects and agrees on a cipher; with known keys, on one of their kinds. Calls wait for 15 s at most. On
+ * failure too it is to be closed. */
+int ssh_connect(const struct ssh_host *h, struct ssh_session *s, struct err *err);
+/* Whether it is the host that it should be: -EACCES with words. */
+int ssh_check_host(const struct ssh_host *h, struct ssh_session *s, struct err *err);
+int ssh_login(const struct ssh_host *h, struct ssh_session *s, const char *private_key, struct err *err);
+void ssh_close(struct ssh_session *s);
+/* What libssh2 says of its last call, as an error. */
+int ssh_failed(struct ssh_session *s, const char *what, struct err *err);
+
+/* ssh_agent.c: starts the agent there, in a machine of that id, putting it there first where it is not yet.
+ * Its directory, which the host tells, and what came behind that. */
+struct ssh_agent {
+    LIBSSH2_CHANNEL *channel;
+    char dir[512];
+    struct buf said;
+};
+int ssh_agent_start(struct ssh_session *s, const char *agent, const char *id, const struct machine_limits *l,
+                    struct ssh_agent *ret, struct err *err);
+
+/* ssh_pump.c: a thread that carries bytes between the channel and a socket, whose other end is c's. */
+struct ssh_pump;
+int ssh_pump_start(struct ssh_session *s, struct ssh_agent *a, struct agent_client *c, struct ssh_pump **ret,
+                   struct err *err);
+/* After c is closed: waits, for 2 s at most, until nothing of it runs there any more. */
+void ssh_pump_end(struct ssh_pump *p);
+
+#endif

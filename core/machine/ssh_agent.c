@@ -1,0 +1,249 @@
+/*
+ * The agent on a host, .cache/runfs/agent-HASH below the user's home: put there once for each version of it,
+ * and started in a channel of its own. All that has to be there before is a shell, with cat, chmod, mkdir, mv
+ * and wc.
+ */
+#include <fcntl.h>
+#include <sodium.h>
+#include <sys/stat.h>
+
+#include "core/machine/ssh.h"
+#include "runfs/io.h"
+#include "runfs/str.h"
+
+#define AT ".cache/runfs/"
+
+enum {
+    ANSWER_MS = 15000, /* until the agent greets, or has said why not */
+    PUT_MS = 120000,   /* until it is there */
+};
+enum { AGENT_MAX = 64 * 1024 * 1024, GREETING_MAX = 64 * 1024, WORDS_MAX = 4096, WINDOW = 2 * 1024 * 1024 };
+
+/* --------------------------------------------------------------------------------------------- a command */
+
+/* libssh2 bounds each call; a host that says a little now and then is bounded by this. */
+static bool in_time(struct ssh_session *s, int64_t until)
+{
+    int64_t left = (until - mono_ns()) / 1000000;
+
+    libssh2_session_set_timeout(s->session, left > 0 ? (long)left : 1);
+    return left > 0;
+}
+
+static int64_t after_ms(int ms)
+{
+    return mono_ns() + ms * 1000000LL;
+}
+
+static int run(struct ssh_session *s, const char *command, LIBSSH2_CHANNEL **ret, struct err *err)
+{
+    static const char session[] = "session", exec[] = "exec";
+    LIBSSH2_CHANNEL *c = libssh2_channel_open_ex(s->session, session, sizeof(session) - 1, WINDOW,
+                                                 LIBSSH2_CHANNEL_PACKET_DEFAULT, NULL, 0);
+
+    if (!c)
+        return ssh_failed(s, "cannot open a channel", err);
+    *ret = c;
+    return libssh2_channel_process_startup(c, exec, sizeof(exec) - 1, command, (unsigned)strlen(command)) == 0
+               ? 0
+               : ssh_failed(s, "cannot run a command", err);
+}
+
+/* What it says on its standard error, until its end. */
+static void read_errors(struct ssh_session *s, LIBSSH2_CHANNEL *c, struct buf *ret)
+{
+    int64_t until = after_ms(ANSWER_MS);
+    char bytes[WORDS_MAX];
+    ssize_t n;
+
+    while (ret->len < WORDS_MAX && in_time(s, until) &&
+           (n = libssh2_channel_read_ex(c, SSH_EXTENDED_DATA_STDERR, bytes, sizeof(bytes))) > 0)
+        buf_add(ret, bytes, (size_t)n);
+}
+
+/* The last line of what was said, for a person. */
+static void last_line(struct buf *text, char *ret, size_t size)
+{
+    while (text->len && (unsigned char)text->ptr[text->len - 1] <= ' ')
+        text->len--;
+    size_t from = text->len;
+    while (from && text->ptr[from - 1] != '\n')
+        from--;
+    size_t len = text->len - from < size ? text->len - from : size - 1;
+    snprintf(ret, size, "%.*s", (int)len, text->len ? text->ptr + from : "");
+    ret[utf8_valid_prefix(ret, strlen(ret))] = '\0';
+    for (char *p = ret; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 127)
+            *p = '?';
+}
+
+/* Its end, and what it left to say, as an error. */
+static int ended(struct ssh_session *s, LIBSSH2_CHANNEL *c, struct buf *out, const char *what,
+                 struct err *err)
+{
+    _buf_ struct buf errors = BUF_INIT;
+    char words[200], more[200];
+
+    read_errors(s, c, &errors);
+    last_line(&errors, words, sizeof(words));
+    last_line(out, more, sizeof(more));
+    (void)libssh2_channel_close(c);
+    int status = libssh2_channel_get_exit_status(c);
+    return err_set(err, -EREMOTEIO, "ssh %s: %s: %s (status %d)", s->where, what,
+                   *words  ? words
+                   : *more ? more
+                           : "nothing was said",
+                   status);
+}
+
+/* ------------------------------------------------------------------------------------------- putting it
+ * there
+ */
+
+static int write_out(struct ssh_session *s, LIBSSH2_CHANNEL *c, const struct buf *bytes, struct err *err)
+{
+    int64_t until = after_ms(PUT_MS);
+
+    for (size_t at = 0; at < bytes->len;) {
+        if (!in_time(s, until))
+            return err_set(err, -ETIMEDOUT, "ssh %s: the agent cannot be put there in %d s", s->where,
+                           PUT_MS / 1000);
+        ssize_t n = libssh2_channel_write_ex(c, 0, bytes->ptr + at, bytes->len - at);
+        if (n < 0)
+            return ssh_failed(s, "cannot put the agent there", err);
+        at += (size_t)n;
+    }
+    return 0;
+}
+
+/* Whole or not at all, also when two do it at once. */
+static int put_agent(struct ssh_session *s, const struct buf *bytes, const char *name, struct err *err)
+{
+    _buf_ struct buf command = BUF_INIT, out = BUF_INIT;
+    LIBSSH2_CHANNEL *c = NULL;
+    char room[64];
+
+    buf_addf(&command,
+             "sh -c 'umask 077; mkdir -p " AT " && cd " AT " && cat >.%s.$$ && test $(wc -c <.%s.$$) -eq %zu "
+             "&& chmod 700 .%s.$$ && mv -f .%s.$$ %s'",
+             name, name, bytes->len, name, name, name);
+    (void)in_time(s, after_ms(ANSWER_MS));
+    int r = buf_ok(&command) ? run(s, command.ptr, &c, err) : err_errno(err, -ENOMEM, "ssh");
+    if (r == 0)
+        r = write_out(s, c, bytes, err);
+    if (r == 0 && (libssh2_channel_send_eof(c) != 0 || libssh2_channel_read_ex(c, 0, room, sizeof(room)) < 0))
+        r = ssh_failed(s, "cannot put the agent there", err);
+    if (r == 0 && (libssh2_channel_close(c) != 0 || libssh2_channel_wait_closed(c) != 0))
+        r = ssh_failed(s, "cannot put the agent there", err);
+    if (r == 0 && libssh2_channel_get_exit_status(c) != 0)
+        r = ended(s, c, &out, "the agent cannot be put into ~/" AT, err);
+    if (c)
+        (void)libssh2_channel_free(c);
+    return r;
+}
+
+/* ----------------------------------------------------------------------------------------------- starting it
+ */
+
+/* Where its greeting begins, behind what a shell may have said, and where it ends; NULL: it is not all here.
+ */
+static const char *find_greeting(const struct buf *said, size_t *ret_len)
+{
+    const char *at =
+        said->len ? memmem(said->ptr, said->len, "\n" REMOTE_HELLO, strlen("\n" REMOTE_HELLO)) : NULL;
+    const char *end = at ? memchr(at + 1, '\n', said->len - (size_t)(at + 1 - said->ptr)) : NULL;
+
+    *ret_len = end ? (size_t)(end - at - 1) : 0;
+    return end ? at + 1 : NULL;
+}
+
+/* "runfs-agent VERSION DIRECTORY" */
+static int take_greeting(struct ssh_session *s, const char *line, size_t len, struct ssh_agent *a,
+                         struct err *err)
+{
+    char text[sizeof(a->dir) + 64];
+    char *dir = NULL;
+
+    snprintf(text, sizeof(text), "%.*s", (int)(len < sizeof(text) ? len : sizeof(text) - 1), line);
+    long version = strtol(text + strlen(REMOTE_HELLO), &dir, 10);
+    bool good = version == AGENT_VERSION && len < sizeof(text) && *dir == ' ' && dir[1] == '/' &&
+                strlen(dir + 1) < sizeof(a->dir) && utf8_valid(dir + 1, strlen(dir + 1));
+    for (const char *p = text; *p && good; p++)
+        good = (unsigned char)*p >= ' ' && *p != 127;
+    if (!good)
+        return err_set(err, -EPROTO, "ssh %s: its agent is of another version or broke the protocol",
+                       s->where);
+    snprintf(a->dir, sizeof(a->dir), "%s", dir + 1);
+    return 0;
+}
+
+static int await_greeting(struct ssh_session *s, struct ssh_agent *a, struct err *err)
+{
+    int64_t until = after_ms(ANSWER_MS);
+    const char *line;
+    size_t len;
+
+    while (!(line = find_greeting(&a->said, &len))) {
+        char bytes[4096];
+        ssize_t n = in_time(s, until) ? libssh2_channel_read_ex(a->channel, 0, bytes, sizeof(bytes)) : -1;
+        if (n < 0)
+            return ssh_failed(s, "its agent does not answer", err);
+        if (n == 0)
+            return ended(s, a->channel, &a->said, "its agent cannot be started", err);
+        buf_add(&a->said, bytes, (size_t)n);
+        if (!buf_ok(&a->said) || a->said.len > GREETING_MAX)
+            return err_set(err, -EPROTO, "ssh %s: its shell says too much before a command begins", s->where);
+    }
+    int r = take_greeting(s, line, len, a, err);
+    buf_drop(&a->said, (size_t)(line + len + 1 - a->said.ptr));
+    return r;
+}
+
+static void add_limits(struct buf *b, const struct machine_limits *l)
+{
+    if (l->files)
+        buf_addf(b, " files=%u", l->files);
+    if (l->pids)
+        buf_addf(b, " pids=%u", l->pids);
+    if (l->memory)
+        buf_addf(b, " memory=%llu", (unsigned long long)l->memory);
+}
+
+static int try_start(struct ssh_session *s, const char *command, struct ssh_agent *a, struct err *err)
+{
+    buf_reset(&a->said);
+    (void)in_time(s, after_ms(ANSWER_MS));
+    int r = run(s, command, &a->channel, err);
+
+    if (r == 0)
+        r = await_greeting(s, a, err);
+    if (r < 0 && a->channel) {
+        (void)libssh2_channel_free(a->channel);
+        a->channel = NULL;
+    }
+    return r;
+}
+
+int ssh_agent_start(struct ssh_session *s, const char *agent, const char *id, const struct machine_limits *l,
+                    struct ssh_agent *ret, struct err *err)
+{
+    _buf_ struct buf bytes = BUF_INIT, command = BUF_INIT;
+    unsigned char hash[crypto_generichash_BYTES_MIN];
+    char hex[2 * sizeof(hash) + 1], name[sizeof(hex) + 8];
+    int r = read_file(agent, AGENT_MAX, &bytes, err);
+
+    if (r < 0)
+        return r;
+    crypto_generichash(hash, sizeof(hash), (const unsigned char *)bytes.ptr, bytes.len, NULL, 0);
+    sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash));
+    snprintf(name, sizeof(name), "agent-%s", hex);
+    buf_addf(&command, "exec " AT "%s remote %s", name, id);
+    add_limits(&command, l);
+    if (!buf_ok(&command))
+        return err_errno(err, -ENOMEM, "ssh");
+    r = try_start(s, command.ptr, ret, err);
+    if (r != -EREMOTEIO)
+        return r;
+    r = put_agent(s, &bytes, name, err);
+    return r == 0 ? try_start(s, command.ptr, ret, err) : r;
+}

@@ -1,0 +1,217 @@
+/*
+ * Bytes between a channel and the agent's client, on a thread: libssh2 wants one thread a session, and the
+ * client a socket. What goes there is in parts (proto.h), with an empty one now and then, by which either
+ * side learns of a connection that is cut.
+ */
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "core/machine/ssh.h"
+#include "runfs/io.h"
+#include "runfs/str.h"
+
+enum { BYTES = 32 * 1024, SIGN_MS = 5000, END_MS = 2000 };
+
+/* What is on its way in one direction. */
+struct flow {
+    char bytes[BYTES + 4];
+    size_t len, at;
+};
+
+struct ssh_pump {
+    struct ssh_session *s; /* borrowed; this thread's while it runs */
+    LIBSSH2_CHANNEL *channel;
+    struct agent_client *client; /* borrowed: told why the connection has ended */
+    int fd;                      /* our end of its socket */
+    pthread_t thread;
+    struct flow in, out;
+    /* A packet that was sent in part only is to be finished before anything else is done: by whom. */
+    enum { NOBODY, READER, WRITER } owed;
+    int64_t signed_at; /* when something was last put on its way there */
+    bool hung_up;      /* the client has closed its end */
+    bool over;
+};
+
+/* The connection is lost, or the agent has ended. */
+static void give_up(struct ssh_pump *p, const char *why)
+{
+    char *words = NULL;
+    struct err err = {0};
+
+    if (!why) {
+        (void)libssh2_session_last_error(p->s->session, &words, NULL, 0);
+        (void)err_set(&err, -ECONNRESET, "the connection to %s is lost: %.120s", p->s->where,
+                      words && *words ? words : "it was closed");
+        why = err.msg;
+    }
+    if (!p->hung_up)
+        agent_client_tell_end(p->client, why);
+    p->over = true;
+}
+
+static bool owes(struct ssh_pump *p, int who)
+{
+    bool outbound = libssh2_session_block_directions(p->s->session) & LIBSSH2_SESSION_BLOCK_OUTBOUND;
+
+    p->owed = outbound ? who : NOBODY;
+    return outbound;
+}
+
+/* From the host, as far as there is room; true: there was something. */
+static bool read_channel(struct ssh_pump *p)
+{
+    if (p->in.at < p->in.len || p->owed == WRITER)
+        return false;
+    ssize_t n = libssh2_channel_read_ex(p->channel, 0, p->in.bytes, BYTES);
+    p->owed = NOBODY;
+    p->in.at = 0;
+    p->in.len = n > 0 ? (size_t)n : 0;
+    if (n == LIBSSH2_ERROR_EAGAIN)
+        return owes(p, READER) && false;
+    if (n < 0)
+        give_up(p, NULL);
+    else if (n == 0 && libssh2_channel_eof(p->channel))
+        give_up(p, "its agent ended, or was killed");
+    return n > 0;
+}
+
+static bool write_client(struct ssh_pump *p)
+{
+    if (p->in.at == p->in.len)
+        return false;
+    ssize_t n = send(p->fd, p->in.bytes + p->in.at, p->in.len - p->in.at, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        p->hung_up = true;
+        p->in.at = p->in.len;
+    }
+    p->in.at += n > 0 ? (size_t)n : 0;
+    return n > 0;
+}
+
+static void put_part(struct ssh_pump *p, size_t len)
+{
+    const uint32_t n = (uint32_t)len;
+    const uint8_t header[4] = {(uint8_t)n, (uint8_t)(n >> 8), (uint8_t)(n >> 16), (uint8_t)(n >> 24)};
+
+    memcpy(p->out.bytes, header, sizeof(header));
+    p->out.at = 0;
+    p->out.len = sizeof(header) + len;
+    p->signed_at = mono_ns();
+}
+
+static bool read_client(struct ssh_pump *p)
+{
+    if (p->out.at < p->out.len || p->hung_up)
+        return false;
+    ssize_t n = recv(p->fd, p->out.bytes + 4, BYTES, MSG_DONTWAIT);
+    if (n > 0)
+        put_part(p, (size_t)n);
+    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        p->hung_up = true;
+    else if (mono_ns() - p->signed_at >= SIGN_MS * 1000000LL)
+        put_part(p, 0);
+    return n > 0;
+}
+
+static bool write_channel(struct ssh_pump *p)
+{
+    if (p->out.at == p->out.len || p->owed == READER)
+        return false;
+    ssize_t n = libssh2_channel_write_ex(p->channel, 0, p->out.bytes + p->out.at, p->out.len - p->out.at);
+    p->owed = NOBODY;
+    if (n == LIBSSH2_ERROR_EAGAIN)
+        return owes(p, WRITER) && false;
+    if (n < 0)
+        give_up(p, NULL);
+    p->out.at += n > 0 ? (size_t)n : 0;
+    return n > 0;
+}
+
+/* Sleeps until one of the two has something or takes something. */
+static void wait_for_more(struct ssh_pump *p, int timeout_ms)
+{
+    int directions = libssh2_session_block_directions(p->s->session);
+    bool client_in = p->out.at == p->out.len && !p->hung_up, client_out = p->in.at < p->in.len;
+    struct pollfd fds[2] = {{.fd = p->s->socket, .events = POLLIN},
+                            {.fd = client_in || client_out ? p->fd : -1,
+                             .events = (short)((client_in ? POLLIN : 0) | (client_out ? POLLOUT : 0))}};
+
+    if (directions & LIBSSH2_SESSION_BLOCK_OUTBOUND)
+        fds[0].events |= POLLOUT;
+    if (client_out) /* what the host says waits; else this would not sleep */
+        fds[0].events &= ~POLLIN;
+    (void)poll(fds, 2, timeout_ms);
+}
+
+/* The host hears the end of what it is told; at the end of what it says, nothing of it runs any more. */
+static void say_end(struct ssh_pump *p)
+{
+    int64_t until = mono_ns() + END_MS * 1000000LL;
+    bool told = false;
+
+    while (!p->over && mono_ns() < until) {
+        p->in.at = p->in.len; /* for nobody */
+        bool moved = write_channel(p);
+        if (!told && p->out.at == p->out.len && p->owed != READER)
+            told = libssh2_channel_send_eof(p->channel) != LIBSSH2_ERROR_EAGAIN;
+        if (!read_channel(p) && !moved && !p->over)
+            wait_for_more(p, 50);
+    }
+}
+
+static void *pump(void *data)
+{
+    struct ssh_pump *p = data;
+
+    while (!p->over && !p->hung_up) {
+        bool moved = write_client(p);
+        moved |= read_channel(p);
+        moved |= read_client(p);
+        moved |= write_channel(p);
+        if (!moved && !p->over && !p->hung_up)
+            wait_for_more(p, SIGN_MS);
+    }
+    if (p->hung_up)
+        say_end(p);
+    while (p->in.at < p->in.len && write_all(p->fd, p->in.bytes + p->in.at, p->in.len - p->in.at) == 0)
+        p->in.at = p->in.len;
+    (void)shutdown(p->fd, SHUT_RDWR);
+    return NULL;
+}
+
+int ssh_pump_start(struct ssh_session *s, struct ssh_agent *a, struct agent_client *c, struct ssh_pump **ret,
+                   struct err *err)
+{
+    struct ssh_pump *p = a->said.len <= BYTES ? calloc(1, sizeof(*p)) : NULL;
+    int pair[2];
+
+    if (!p)
+        return err_errno(err, -ENOMEM, "ssh");
+    *p = (struct ssh_pump){.s = s, .channel = a->channel, .client = c, .signed_at = mono_ns()};
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+        free(p);
+        return err_errno(err, -errno, "cannot make a socket");
+    }
+    p->fd = pair[1];
+    p->in.len = a->said.len;
+    memcpy(p->in.bytes, buf_str(&a->said), a->said.len);
+    libssh2_session_set_blocking(s->session, 0);
+    (void)libssh2_channel_handle_extended_data2(a->channel, LIBSSH2_CHANNEL_EXTENDED_DATA_IGNORE);
+    int r = agent_client_open(c, pair[0], -1, err);
+    if (r == 0 && (r = -pthread_create(&p->thread, NULL, pump, p)) < 0)
+        err_errno(err, r, "cannot start a thread");
+    if (r < 0) {
+        close(p->fd);
+        free(p);
+        return r;
+    }
+    *ret = p;
+    return 0;
+}
+
+void ssh_pump_end(struct ssh_pump *p)
+{
+    pthread_join(p->thread, NULL);
+    close(p->fd);
+    free(p);
+}

@@ -1,0 +1,115 @@
+/* config/hosts/NAME: what it may say, and what is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "runfs/ssh.h"
+#include "runfs/str.h"
+
+#define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+
+static void read_host(void **state)
+{
+    (void)state;
+    _ssh_host_ struct ssh_host h = {0};
+    struct err err = {0};
+
+    assert_int_equal(ssh_host_parse("# the first\n\nrunner@build1.example:2222\r\nhostkey " KEY
+                                    "\nhostkey " KEY " root@build1\nidentity ci",
+                                    &h, &err),
+                     0);
+    assert_string_equal(h.user, "runner");
+    assert_string_equal(h.name, "build1.example");
+    assert_int_equal(h.port, 2222);
+    assert_string_equal(h.identity, "ci");
+    assert_string_equal(h.keys[0], KEY);
+    assert_string_equal(h.keys[1], KEY " root@build1");
+    assert_null(h.keys[2]);
+}
+
+static void addresses(void **state)
+{
+    static const struct {
+        const char *text, *user, *name;
+        int port;
+    } good[] = {{"a@b", "a", "b", 22},
+                {"a.b-c_d@10.0.0.1:1", "a.b-c_d", "10.0.0.1", 1},
+                {"svc$@h:65535", "svc$", "h", 65535},
+                {"root@[fe80::1%eth0]:22", "root", "fe80::1%eth0", 22},
+                {"root@[::1]", "root", "::1", 22}};
+    static const char *const bad[] = {
+        "",      "b",         "@b",    "a@",     "a@b:",      "a@b:0", "a@b:65536",
+        "a@b:x", "a@b:22:22", "a@::1", "a@[::1", "a@[::1]22", "-a@b",  "a@-oProxy",
+        "a b@c", "a@b c",     "a@b\n", "a;b@c",  "a@b/..",    "a@[]"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        _ssh_host_ struct ssh_host h = {0};
+        assert_int_equal(ssh_address_parse(good[i].text, &h, NULL), 0);
+        assert_string_equal(h.user, good[i].user);
+        assert_string_equal(h.name, good[i].name);
+        assert_int_equal(h.port, good[i].port);
+        assert_string_equal(h.identity, "default");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        _ssh_host_ struct ssh_host h = {0};
+        if (ssh_address_parse(bad[i], &h, NULL) != -EINVAL)
+            fail_msg("'%s' was taken", bad[i]);
+    }
+}
+
+static void refuse(void **state)
+{
+    static const struct {
+        const char *text, *words;
+    } bad[] = {{"", "it begins with USER@HOST"},
+               {"# nothing\n", "it begins with USER@HOST"},
+               {"a@b\nport 22\n", "line 2: 'port 22'"},
+               {"a@b\nidentity ../x\n", "line 2"},
+               {"a@b\nhostkey ssh-ed25519\n", "line 2"},
+               {"a@b\nhostkey ssh-ed25519 AAAA\n", "line 2"},
+               /* of one kind, under the name of another */
+               {"a@b\nhostkey ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl\n",
+                "line 2"},
+               {"a@b\n\nhostkey " KEY "!\n", "line 3"}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        _ssh_host_ struct ssh_host h = {0};
+        struct err err = {0};
+        assert_int_equal(ssh_host_parse(bad[i].text, &h, &err), -EINVAL);
+        if (!strstr(err.msg, bad[i].words))
+            fail_msg("'%s' said: %s", bad[i].text, err.msg);
+    }
+}
+
+static void fingerprint(void **state)
+{
+    _buf_ struct buf b = BUF_INIT;
+
+    (void)state;
+    assert_int_equal(ssh_fingerprint(KEY, &b), 0); /* as ssh-keygen(1) prints it */
+    assert_string_equal(b.ptr, "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU");
+    assert_int_equal(ssh_fingerprint("ssh-ed25519", &b), -EINVAL);
+}
+
+static void identities(void **state)
+{
+    (void)state;
+    assert_int_equal(ssh_identity_check("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", NULL), 0);
+    assert_int_equal(ssh_identity_check("-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n", NULL),
+                     -EINVAL);
+    assert_int_equal(ssh_identity_check(KEY, NULL), -EINVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(read_host), cmocka_unit_test(addresses),
+                                       cmocka_unit_test(refuse), cmocka_unit_test(fingerprint),
+                                       cmocka_unit_test(identities)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
