@@ -76,7 +76,8 @@ json_t *api_url(struct http_request *r, const char *fmt, ...)
     va_list ap;
 
     api_base(r, &url);
-    buf_addf(&url, "/repos/%s/%s", http_param(r, "owner"), http_param(r, "repo"));
+    if (http_param(r, "owner"))
+        buf_addf(&url, "/repos/%s/%s", http_param(r, "owner"), http_param(r, "repo"));
     va_start(ap, fmt);
     buf_addv(&url, fmt, ap);
     va_end(ap);
@@ -186,12 +187,26 @@ static int64_t id_of(struct http_request *r)
     return text && parse_u64(text, &id) == 0 && id <= INT64_MAX ? (int64_t)id : -1;
 }
 
+/* The page's own routes name no repository: what :id names may be of any. */
+static bool of_any(struct http_request *r)
+{
+    return !http_param(r, "owner");
+}
+
 /* By its number or its file's name. */
 const struct workflow_row *api_workflow(struct http_request *r, struct repository *ret)
 {
     struct server *s = http_data(r);
     int64_t id = id_of(r);
 
+    if (of_any(r)) {
+        const struct workflow_row *any = id > 0 ? store_get_workflow(s->store, id) : NULL;
+        if (any)
+            ret->repo_id = any->repo_id;
+        else
+            api_not_found(r);
+        return any;
+    }
     if (!api_repository(r, ret))
         return NULL;
     if (id < 0)
@@ -218,12 +233,12 @@ static bool run_is_of(struct server *s, const struct run_row *run, int64_t repo_
 const struct run_row *api_run(struct http_request *r)
 {
     struct server *s = http_data(r);
-    struct repository repo;
+    struct repository repo = {0};
 
-    if (!api_repository(r, &repo))
+    if (!of_any(r) && !api_repository(r, &repo))
         return NULL;
     const struct run_row *run = store_get_run(s->store, id_of(r));
-    if (run && run_is_of(s, run, repo.repo_id))
+    if (run && (of_any(r) || run_is_of(s, run, repo.repo_id)))
         return run;
     run_row_unref(run);
     api_not_found(r);
@@ -233,13 +248,13 @@ const struct run_row *api_run(struct http_request *r)
 const struct job_row *api_job(struct http_request *r)
 {
     struct server *s = http_data(r);
-    struct repository repo;
+    struct repository repo = {0};
 
-    if (!api_repository(r, &repo))
+    if (!of_any(r) && !api_repository(r, &repo))
         return NULL;
     const struct job_row *job = store_get_job(s->store, id_of(r));
     const struct run_row *run = job ? store_get_run(s->store, job->run_id) : NULL;
-    bool found = run && run_is_of(s, run, repo.repo_id);
+    bool found = run && (of_any(r) || run_is_of(s, run, repo.repo_id));
     run_row_unref(run);
     if (found)
         return job;

@@ -40,7 +40,8 @@ void api_link(struct http_request *r, struct api_page page, int64_t total);
 
 /* What :owner/:repo names. False: a reply was made. */
 bool api_repository(struct http_request *r, struct repository *ret);
-/* The row that :id names, of that repository; a reference, or NULL: a reply was made. */
+/* The row that :id names, of that repository, or of any where the route has no :owner; a reference, or NULL:
+ * a reply was made. */
 const struct workflow_row *api_workflow(struct http_request *r, struct repository *ret);
 const struct run_row *api_run(struct http_request *r);
 const struct job_row *api_job(struct http_request *r);

@@ -346,7 +346,7 @@ static const struct artifact_row *named_artifact(struct http_request *r)
     struct repository repo;
     uint64_t id = 0;
 
-    if (!api_repository(r, &repo))
+    if (http_param(r, "owner") && !api_repository(r, &repo))
         return NULL;
     const struct artifact_row *a =
         parse_u64(text, &id) == 0 && id <= INT64_MAX ? store_get_artifact(s->store, (int64_t)id) : NULL;

@@ -23,7 +23,6 @@ static void reply_picture(struct http_request *r, picture_fn *picture)
         /* opened as a page of its own it may do nothing but look as it does */
         http_add_header(r, "Content-Security-Policy",
                         "default-src 'none'; style-src 'unsafe-inline'; sandbox");
-        http_add_header(r, "X-Content-Type-Options", "nosniff");
         http_reply(r, 200, "image/svg+xml", buf_str(&svg), svg.len);
     }
 }

@@ -216,11 +216,17 @@ struct http_peer http_peer(const struct http_request *r)
     return peer;
 }
 
-bool http_gone(const struct http_request *r)
+int http_socket(const struct http_request *r)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct pollfd p = {.fd = info ? info->connect_fd : -1, .events = POLLRDHUP};
+
+    return info ? info->connect_fd : -1;
+}
+
+bool http_gone(const struct http_request *r)
+{
+    struct pollfd p = {.fd = http_socket(r), .events = POLLRDHUP};
 
     return poll(&p, 1, 0) > 0;
 }

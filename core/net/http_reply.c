@@ -212,3 +212,63 @@ void http_reply_stream(struct http_request *r, int64_t size, const char *type, h
         release(data);
     http_answer(r, range.part ? 206 : 200, response);
 }
+
+/* ----------------------------------------------------------------------------------------------- endless */
+
+/* What `more` gave and the connection has not taken yet. */
+struct endless {
+    http_more_fn *more;
+    void *data;
+    void (*release)(void *data);
+    struct buf ready;
+    size_t taken; /* of it */
+};
+
+static ssize_t read_endless(void *data, uint64_t at, char *to, size_t max)
+{
+    struct endless *e = data;
+
+    (void)at;
+    if (e->taken == e->ready.len) {
+        buf_reset(&e->ready);
+        e->taken = 0;
+        int code = e->more(e->data, &e->ready);
+        if (code < 0 || !buf_ok(&e->ready))
+            return MHD_CONTENT_READER_END_WITH_ERROR;
+        if (e->ready.len == 0)
+            return MHD_CONTENT_READER_END_OF_STREAM;
+    }
+    size_t n = e->ready.len - e->taken < max ? e->ready.len - e->taken : max;
+    memcpy(to, e->ready.ptr + e->taken, n);
+    e->taken += n;
+    return (ssize_t)n;
+}
+
+static void free_endless(void *data)
+{
+    struct endless *e = data;
+
+    if (e->release)
+        e->release(e->data);
+    buf_release(&e->ready);
+    free(e);
+}
+
+void http_reply_endless(struct http_request *r, const char *type, http_more_fn *more, void *data,
+                        void (*release)(void *data))
+{
+    struct endless *e = calloc(1, sizeof(*e));
+    struct MHD_Response *response = NULL;
+
+    http_add_header(r, "Content-Type", type);
+    if (e) {
+        *e = (struct endless){.more = more, .data = data, .release = release};
+        response =
+            MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 64 * 1024, read_endless, e, free_endless);
+        if (!response)
+            free_endless(e);
+    } else if (release) {
+        release(data);
+    }
+    http_answer(r, 200, response);
+}

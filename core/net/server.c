@@ -1,6 +1,5 @@
 /* The daemon's HTTP server: it listens where config/listen says, and moves when that changes. */
-#include "server_internal.h"
-
+#include "live_internal.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
 
@@ -177,6 +176,7 @@ static void on_changed(void *data, const struct change *changes, size_t n)
     struct server *s = data;
     bool config = false, hook = false;
 
+    live_changed(&s->live, changes, n);
     for (size_t i = 0; i < n; i++) {
         config |= changes[i].kind == CHANGE_CONFIG;
         hook |= changes[i].kind == CHANGE_HOOK;
@@ -202,6 +202,7 @@ int server_new(struct store *st, struct engine *e, struct server **ret, struct e
     s->engine = e;
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->peers_lock, NULL);
+    pthread_mutex_init(&s->live.lock, NULL);
     pthread_cond_init(&s->woken, NULL);
     s->changed = s->delivered = true;
     int r = api_make_keys(s);
@@ -234,8 +235,10 @@ void server_free(struct server *s)
         pthread_join(s->keeper, NULL);
     if (s->has_deliverer)
         pthread_join(s->deliverer, NULL);
+    live_end(&s->live);
     for (size_t i = 0; i < s->n_listeners; i++)
         http_stop(s->listeners[i].http);
+    pthread_mutex_destroy(&s->live.lock);
     pthread_mutex_destroy(&s->lock);
     pthread_mutex_destroy(&s->peers_lock);
     pthread_cond_destroy(&s->woken);

@@ -6,8 +6,11 @@
 #include "runfs/str.h"
 #include "server_internal.h"
 
-static const char *const scope_words[] = {
-    [SCOPE_ADMIN] = "admin", [SCOPE_RUN] = "run", [SCOPE_READ] = "read", [SCOPE_SIGNED] = "none"};
+static const char *const scope_words[] = {[SCOPE_ADMIN] = "admin",
+                                          [SCOPE_RUN] = "run",
+                                          [SCOPE_READ] = "read",
+                                          [SCOPE_SIGNED] = "none",
+                                          [SCOPE_OPEN] = "none"};
 
 /* ------------------------------------------------------------------------------------------------ tokens */
 
@@ -51,6 +54,13 @@ static const char *given_token(struct http_request *r)
     return header + word + strspn(header + word, " ");
 }
 
+static enum scope scope_of(const struct setting_row *token)
+{
+    return str_starts(token->value, "admin ") ? SCOPE_ADMIN
+           : str_starts(token->value, "run ") ? SCOPE_RUN
+                                              : SCOPE_READ;
+}
+
 /* The row of a token, 0 for none; every row is looked at, whichever it is. */
 static int64_t find_token(struct store *st, const char *token, enum scope *ret_scope)
 {
@@ -66,9 +76,7 @@ static int64_t find_token(struct store *st, const char *token, enum scope *ret_s
             if (stored && strlen(stored + 1) == hash.len &&
                 CRYPTO_memcmp(stored + 1, hash.ptr, hash.len) == 0) {
                 found = ids[i];
-                *ret_scope = str_starts(row->value, "admin ") ? SCOPE_ADMIN
-                             : str_starts(row->value, "run ") ? SCOPE_RUN
-                                                              : SCOPE_READ;
+                *ret_scope = scope_of(row);
             }
             setting_row_unref(row);
         }
@@ -123,14 +131,38 @@ static void refuse(struct http_request *r, unsigned status, const char *message)
     http_reply_json(r, status, json_pack("{s:s}", "message", message));
 }
 
+bool access_ask(struct http_request *r, enum scope need)
+{
+    struct server *s = http_data(r);
+    enum scope has = SCOPE_READ;
+    char words[128];
+
+    if (http_peer(r).is_unix)
+        return true;
+    const char *token = given_token(r);
+    int64_t id = token ? find_token(s->store, token, &has) : 0;
+    if (id == 0) {
+        http_add_header(r, "WWW-Authenticate", "Bearer realm=\"runfs\"");
+        refuse(r, 401, "Bad credentials");
+        return false;
+    }
+    http_set_caller(r, id);
+    if (has <= need)
+        return true;
+    snprintf(words, sizeof(words), "this needs a token of scope %s, and it has %s", scope_words[need],
+             scope_words[has]);
+    refuse(r, 403, words);
+    return false;
+}
+
 void access_admit(struct http_request *r)
 {
     struct server *s = http_data(r);
     const struct http_route *route = http_route(r);
-    enum scope need = route ? (enum scope)route->scope : SCOPE_READ, has = SCOPE_READ;
+    enum scope need = route ? (enum scope)route->scope : SCOPE_READ;
     struct http_peer peer = http_peer(r);
-    char words[128];
 
+    http_add_header(r, "X-Content-Type-Options", "nosniff");
     if (peer.is_unix)
         return;
     if (!within_budget(s, peer.text)) {
@@ -138,21 +170,19 @@ void access_admit(struct http_request *r)
         refuse(r, 429, "too many requests: config/rate_limit says how many a second are answered");
         return;
     }
-    if (need == SCOPE_SIGNED)
-        return;
-    const char *token = given_token(r);
-    int64_t id = token ? find_token(s->store, token, &has) : 0;
-    if (id == 0) {
-        http_add_header(r, "WWW-Authenticate", "Bearer realm=\"runfs\"");
-        refuse(r, 401, "Bad credentials");
-        return;
-    }
-    http_set_caller(r, id);
-    if (has > need) {
-        snprintf(words, sizeof(words), "this needs a token of scope %s, and it has %s", scope_words[need],
-                 scope_words[has]);
-        refuse(r, 403, words);
-    }
+    if (need != SCOPE_SIGNED && need != SCOPE_OPEN)
+        (void)access_ask(r, need);
+}
+
+const char *access_scope(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    const struct setting_row *row =
+        http_caller(r) ? store_get_setting(s->store, SETTING_TOKEN, http_caller(r)) : NULL;
+    enum scope has = row ? scope_of(row) : http_peer(r).is_unix ? SCOPE_ADMIN : SCOPE_READ;
+
+    setting_row_unref(row);
+    return scope_words[has];
 }
 
 void access_who(struct http_request *r, struct buf *ret)

@@ -13,6 +13,7 @@ enum scope {
     SCOPE_RUN,       /* start, cancel, run again, and reading */
     SCOPE_READ,
     SCOPE_SIGNED, /* nothing: the request proves itself */
+    SCOPE_OPEN,   /* nothing: it is the same for everybody */
 };
 
 enum { PEERS = 1024 };
@@ -31,6 +32,16 @@ struct listener {
     char why[960];            /* then: the reason */
 };
 
+enum { LIVE_STREAMS_MAX = 64 };
+
+/* Those who are told what changes while it does. */
+struct live {
+    pthread_mutex_t lock;        /* guards what follows */
+    struct live_stream *streams; /* each owned by its request */
+    size_t n;
+    bool ended;
+};
+
 struct server {
     struct store *store;   /* borrowed */
     struct engine *engine; /* borrowed */
@@ -45,6 +56,7 @@ struct server {
     uint64_t box_id;
     pthread_mutex_t peers_lock;
     struct peer_budget peers[PEERS];
+    struct live live;
 };
 
 extern const struct http_route server_routes[];
@@ -54,10 +66,15 @@ extern const struct http_route server_routes[];
  */
 
 http_fn access_admit, access_log;
+/* Whether the caller may. False: a reply was made. For routes that are open to some only in part. */
+bool access_ask(struct http_request *r, enum scope need);
+/* "admin", "run" or "read": what the caller may do. */
+const char *access_scope(struct http_request *r);
 int api_make_keys(struct server *s);
 http_fn api_rate_limit, api_dispatch_event, api_force_cancel, api_run_timing, api_get_artifact,
     api_delete_artifact, api_get_secret;
 http_fn search_by_query, search_by_body;
+http_fn page, live_changes, live_list_runs, live_list_workflows;
 http_fn health, metrics, run_timeline, run_graph;
 http_fn api_root, api_meta, api_user, api_graphql, api_get_repository, api_contents;
 http_fn api_list_workflows, api_get_workflow, api_dispatch, api_enable, api_disable;

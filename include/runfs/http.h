@@ -79,6 +79,7 @@ struct http_peer {
 struct http_peer http_peer(const struct http_request *r);
 bool http_gone(
     const struct http_request *r); /* who asks has closed its end. Any thread, while a handler runs */
+int http_socket(const struct http_request *r); /* borrowed, for poll(2) and socket options; -1: unknown */
 unsigned http_status(const struct http_request *r); /* of the reply */
 int64_t http_age_ns(const struct http_request *r);
 /* Who it is by the rules of `admit`; 0 at first. */
@@ -107,5 +108,10 @@ void http_reply_file(struct http_request *r, int fd_take, const char *type);
 typedef int http_write_fn(void *data, int fd);
 void http_reply_stream(struct http_request *r, int64_t size, const char *type, http_write_fn *write,
                        void *data, void (*release)(void *data));
+/* A reply whose end nobody knows, sent as it comes: `more` appends what is next and may wait for it, on the
+ * thread of the connection. Appending nothing, or below 0, ends it. release is called once. */
+typedef int http_more_fn(void *data, struct buf *ret);
+void http_reply_endless(struct http_request *r, const char *type, http_more_fn *more, void *data,
+                        void (*release)(void *data));
 
 #endif

@@ -297,10 +297,11 @@ ssize_t store_list_settings(struct store *st, enum setting_kind kind, const char
                             int64_t *ids, size_t max);
 /* Runs, newest first, that have all of this; "" and 0 stand for anything. */
 struct run_query {
-    int64_t repo_id, workflow_id; /* repo_id: of their workflow; 0: of none */
+    int64_t repo_id, workflow_id; /* repo_id: of their workflow; 0: of none; -1: of any */
     const char *branch;           /* or a tag */
     const char *event, *actor, *sha;
-    const char *status; /* or a conclusion */
+    const char *status; /* or a conclusion, or active: what is not completed */
+    int64_t before;     /* smaller numbers only; 0: any */
     int64_t created_from, created_to;
     int64_t skip;
 };
