@@ -2,6 +2,7 @@
 # on, and what ran on the lost host ends there by itself.
 # waits
 . "$(dirname "$0")/lib.sh"
+. "$here/tests/elsewhere.bash"
 need_root
 need sshd
 need ssh-keygen
@@ -9,8 +10,6 @@ need ip
 need nsenter
 [ -e /proc/self/ns/net ] || skip 'this kernel has no network namespaces'
 rf_mount
-mkdir -p /run/sshd
-sshd=$(command -v sshd)
 
 host() { # NAME NUMBER: a network and an sshd in it, as root; sets NAME_net
     local name=$1 link=rf$$n$2 net=10.$((200 + $$ % 50)).$(($$ / 50 % 100 * 2 + $2))
@@ -23,23 +22,8 @@ host() { # NAME NUMBER: a network and an sshd in it, as root; sets NAME_net
     ip link set "$link" up
     nsenter -t "$!" -n ip addr add "$net.2/24" dev eth0
     nsenter -t "$!" -n ip link set eth0 up
-    mkdir -p "$T/$name/home"
-    ssh-keygen -q -t ed25519 -N '' -f "$T/$name/hostkey"
-    cat >"$T/$name/config" <<END
-ListenAddress $net.2:22
-HostKey $T/$name/hostkey
-AuthorizedKeysFile $T/authorized_keys
-PidFile none
-StrictModes no
-UsePAM no
-PermitRootLogin prohibit-password
-ForceCommand cd $T/$name/home && exec sh -c "\$SSH_ORIGINAL_COMMAND"
-END
-    nsenter -t "$!" -n "$sshd" -D -e -f "$T/$name/config" 2>"$T/$name/log" &
-    children+=("$!")
-    rf_wait 20 grep -q 'Server listening' "$T/$name/log"
-    exits 0 "$RUNFS" host add "$name" "root@$net.2" --accept "$(ssh-keygen -lf "$T/$name/hostkey.pub" | cut -d ' ' -f 2)" "$M"
-    grep '^ssh-ed25519' "$T/out" >>"$T/authorized_keys" || :
+    ssh_serve "$name" "$net.2" 22 nsenter -t "$!" -n
+    ssh_add "$name" "$net.2" 22
     echo "ssh:$name" >"$M/config/labels/$name"
 }
 host near 1
@@ -82,9 +66,7 @@ file_is "$M/runs/$n/conclusion" success
 kill "${children[-1]}" && wait "${children[-1]}" || :
 ssh-keygen -q -t ed25519 -N '' -f "$T/other"
 mv "$T/other" "$T/lost/hostkey"
-nsenter -t "$lost_net" -n "$sshd" -D -e -f "$T/lost/config" 2>"$T/lost/log" &
-children+=("$!")
-rf_wait 20 grep -q 'Server listening' "$T/lost/log"
+ssh_serve lost "$lost_at" 22 nsenter -t "$lost_net" -n
 n=$(rf_drop "$T/again.yml")
 contains 'who is it' "$(cat "$M/runs/$n/log")" 'which is none that it is known by'
 contains 'in the list' "$("$RUNFS" host list "$M")" 'shows another key than the one it is known by'

@@ -1,39 +1,13 @@
-# Jobs on other hosts: `runfs host add` asks a host for its key and writes it down, a label `ssh:NAME` then runs jobs there. Two
-# real sshd on loopback, each with a home of its own, stand for two hosts.
+# Jobs on other hosts: `runfs host add` asks a host for its key and writes it down, a label `ssh:NAME` then runs jobs there.
+# A real sshd on loopback, with a home of its own, stands for another host.
 . "$(dirname "$0")/lib.sh"
+. "$here/tests/elsewhere.bash"
 need sshd
 need ssh-keygen
-need jq
 rf_mount
-
-sshd=$(command -v sshd) # to be started by its whole name
-serve() { # NAME: starts a host; sets port
-    local name=$1
-    mkdir -p "$T/$name/home"
-    [ -e "$T/$name/hostkey" ] || ssh-keygen -q -t ed25519 -N '' -f "$T/$name/hostkey"
-    port=$("$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-    cat >"$T/$name/config" <<END
-ListenAddress 127.0.0.1:$port
-HostKey $T/$name/hostkey
-AuthorizedKeysFile $T/$name/authorized_keys
-PidFile none
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-PermitRootLogin prohibit-password
-ForceCommand cd $T/$name/home && exec sh -c "\$SSH_ORIGINAL_COMMAND"
-END
-    if is_root; then mkdir -p /run/sshd; fi # it wants that, empty
-    "$sshd" -D -e -f "$T/$name/config" 2>>"$T/$name/log" &
-    children+=("$!")
-    declare -g "${name}_pid=$!"
-    rf_wait 20 grep -q 'Server listening' "$T/$name/log"
-}
-me=$(id -un)
-print_of() { ssh-keygen -lf "$T/$1/hostkey.pub" | cut -d ' ' -f 2; }
-serve one
-one=$me@127.0.0.1:$port
+port=$(ssh_port)
+ssh_serve one 127.0.0.1 "$port"
+one_pid=${children[-1]} one=$(id -un)@127.0.0.1:$port
 
 # a host is added when its key is what it should be
 exits 2 "$RUNFS" host add one
@@ -42,10 +16,10 @@ contains 'no address' "$(cat "$T/err")" 'USER@HOST'
 exits 1 "$RUNFS" host add one "$one" "$M" </dev/null
 contains 'nobody to ask' "$(cat "$T/err")" '--accept FINGERPRINT'
 exits 1 "$RUNFS" host add one "$one" --accept SHA256:other "$M"
-contains 'another key' "$(cat "$T/err")" "$(print_of one)"
+contains 'another key' "$(cat "$T/err")" "$(ssh_print one)"
 refused test -e "$M/config/hosts/one"
-exits 0 "$RUNFS" host add one "$one" --accept "$(print_of one)" "$M"
-grep '^ssh-ed25519' "$T/out" >"$T/one/authorized_keys"
+exits 0 "$RUNFS" host add one "$one" --accept "$(ssh_print one)" "$M"
+grep '^ssh-ed25519' "$T/out" >"$T/authorized_keys"
 file_has "$M/config/hosts/one" "hostkey $(cut -d ' ' -f 1,2 "$T/one/hostkey.pub")"
 refused cat "$M/config/identities/default"
 contains 'it answers' "$("$RUNFS" host list "$M")" answers

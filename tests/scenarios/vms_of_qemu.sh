@@ -1,24 +1,9 @@
 # A label that maps to qemu runs a job in a virtual machine with its own kernel: booted once, copied then; with snapshots, rollback
 # and pause, and nothing left of it when its job has ended or qemu was killed.
 . "$(dirname "$0")/lib.sh"
-need_root
-command -v qemu-system-x86_64 >/dev/null || skip 'qemu-system-x86_64 is not installed'
-mkdir "$T/deb" "$T/root"
-(cd "$T/deb" && apt-get -q download "$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends:/ {print $2; exit}')") >/dev/null 2>&1 ||
-    skip 'apt cannot fetch the kernel linux-image-cloud-amd64 here'
-
-# an image of a few programs of this host
-mkdir -p "$T/root/usr/bin" "$T/root/usr/lib" "$T/root/usr/lib64" "$T/root/etc"
-for d in bin lib lib64; do ln -s "usr/$d" "$T/root/$d"; done
-for p in bash cat ls mkdir sleep sync uname tar; do cp -L "$(command -v $p)" "$T/root/usr/bin/"; done
-ln -s bash "$T/root/usr/bin/sh"
-ldd "$T"/root/usr/bin/* | grep -o '/[^ ]*' | grep '\.so' | sort -u | while read -r lib; do
-    mkdir -p "$T/root${lib%/*}"
-    cp -L "$lib" "$T/root$lib"
-done
-tar -C "$T/root" -cf "$T/root.tar" .
+. "$here/tests/elsewhere.bash"
 refused "$RUNFS" image build 'No Name' --state "$STATE"
-"$RUNFS" image build tiny --from "$T/root.tar" --kernel "$T"/deb/*.deb --state "$STATE" 2>/dev/null
+vm_image tiny
 contains 'what images there are' "$("$RUNFS" image list --state "$STATE")" 'cloud-amd64'
 
 rf_mount

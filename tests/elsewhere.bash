@@ -1,0 +1,58 @@
+# Machines that are not of this host's kernel, for scenarios and benches: an image of a few programs for virtual machines, and
+# hosts with an sshd each. Sourced after scenarios/lib.sh.
+# shellcheck shell=bash disable=SC2154
+
+# NAME [PROGRAM...]: builds an image that has these programs of this host, and the usual few
+vm_image() {
+    local name=$1 root=$T/vm-root d p lib
+    shift
+    need_root
+    need qemu-system-x86_64
+    mkdir -p "$T/vm-deb" "$root/usr/bin" "$root/usr/lib" "$root/usr/lib64" "$root/etc"
+    (cd "$T/vm-deb" && apt-get -q download "$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends:/ {print $2; exit}')") >/dev/null 2>&1 ||
+        skip 'apt cannot fetch the kernel linux-image-cloud-amd64 here'
+    for d in bin lib lib64; do ln -s "usr/$d" "$root/$d"; done
+    for p in bash cat ls mkdir sleep sync uname tar "$@"; do cp -L "$(type -P "$p")" "$root/usr/bin/"; done
+    ln -s bash "$root/usr/bin/sh"
+    ldd "$root"/usr/bin/* | grep -o '/[^ ]*' | grep '\.so' | sort -u | while read -r lib; do
+        mkdir -p "$root${lib%/*}"
+        cp -L "$lib" "$root$lib"
+    done
+    tar -C "$root" -cf "$T/vm-root.tar" .
+    "$RUNFS" image build "$name" --from "$T/vm-root.tar" --kernel "$T"/vm-deb/*.deb --state "$STATE" 2>/dev/null
+    rm -rf "$root" "$T/vm-deb" "$T/vm-root.tar"
+}
+
+# NAME ADDRESS PORT [COMMAND...]: starts an sshd with a home of its own, $T/NAME/home, by COMMAND (nsenter ...). Who is let in stands
+# in $T/authorized_keys.
+ssh_serve() {
+    local dir=$T/$1 address=$2 port=$3 sshd
+    shift 3
+    sshd=$(command -v sshd) # it wants to be started by its whole name
+    mkdir -p "$dir/home"
+    [ -e "$dir/hostkey" ] || ssh-keygen -q -t ed25519 -N '' -f "$dir/hostkey"
+    cat >"$dir/config" <<END
+ListenAddress $address:$port
+HostKey $dir/hostkey
+AuthorizedKeysFile $T/authorized_keys
+PidFile none
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+SetEnv SHLVL=5
+ForceCommand cd $dir/home && exec sh -c "\$SSH_ORIGINAL_COMMAND"
+END
+    if is_root; then mkdir -p /run/sshd; fi # it wants that too, empty
+    "$@" "$sshd" -D -e -f "$dir/config" 2>"$dir/log" &
+    children+=("$!")
+    rf_wait 20 grep -q 'Server listening' "$dir/log"
+}
+ssh_print() { ssh-keygen -lf "$T/$1/hostkey.pub" | cut -d ' ' -f 2; } # NAME: the fingerprint of its key
+ssh_port() { "$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# NAME ADDRESS PORT: makes it known to the mounted runner, and lets that in
+ssh_add() {
+    exits 0 "$RUNFS" host add "$1" "$(id -un)@$2:$3" --accept "$(ssh_print "$1")" "$M"
+    grep '^ssh-ed25519' "$T/out" >>"$T/authorized_keys" || :
+}
