@@ -20,7 +20,7 @@ vm_image() {
     done
     tar -C "$root" -cf "$T/vm-root.tar" .
     "$RUNFS" image build "$name" --from "$T/vm-root.tar" --kernel "$T"/vm-deb/*.deb --state "$STATE" 2>/dev/null
-    rm -rf "$root" "$T/vm-deb" "$T/vm-root.tar"
+    rm -rf "$root"
 }
 
 # NAME ADDRESS PORT [COMMAND...]: starts an sshd with a home of its own, $T/NAME/home, by COMMAND (nsenter ...). Who is let in stands
