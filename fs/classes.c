@@ -465,6 +465,7 @@ const struct name_class class_config = {find_config, next_config, name_config};
 SETTING_FAMILY(labels, "labels/")
 SETTING_FAMILY(disabled, "disabled/")
 SETTING_FAMILY(webhook, "webhook/")
+SETTING_FAMILY(github, "github/")
 SETTING_FAMILY(fcctl, "fcctl/")
 SETTING_FAMILY(hosts, "hosts/")
 SETTING_FAMILY(identities, "identities/")

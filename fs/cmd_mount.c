@@ -12,6 +12,7 @@
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/proc.h"
+#include "runfs/reporter.h"
 #include "runfs/results.h"
 #include "runfs/server.h"
 #include "runfs/str.h"
@@ -47,6 +48,7 @@ struct daemon {
     struct results *results;
     struct engine *engine;
     struct server *server;
+    struct reporter *reporter;
     struct mounted *mounted;
     struct shells *shells;
     struct fs fs;
@@ -220,6 +222,10 @@ static int daemon_start(struct daemon *d, const struct options *o, struct err *e
     if (r < 0)
         return r;
     d->fs.server = d->server;
+    r = reporter_new(d->store, &d->reporter, err);
+    if (r < 0)
+        return r;
+    d->fs.reporter = d->reporter;
     r = shells_new(&d->fs, &d->shells, err);
     if (r < 0)
         return r;
@@ -231,6 +237,7 @@ static void daemon_stop(struct daemon *d)
     mounted_free(d->mounted);
     shells_free(d->shells);
     server_free(d->server);
+    reporter_free(d->reporter);
     vms_free(d->fs.vms);
     rootfs_free(d->fs.rootfs);
     engine_free(d->engine);

@@ -21,6 +21,7 @@ struct fs {
     struct vms *vms;              /* borrowed */
     struct rootfs *rootfs;        /* owned */
     struct server *server;        /* borrowed; NULL: none */
+    struct reporter *reporter;    /* borrowed; NULL: none */
     char *mount_point, *log_path; /* owned by the caller */
     int64_t started_at;
     uid_t uid;
@@ -134,7 +135,7 @@ int drop_page(struct fs *fs, const char *name, const char *text, size_t len);
 
 show_fn show_readme, show_status, show_metrics;
 show_fn show_hook_event, show_hook_delivery, show_hook_state, show_hook_headers, show_hook_payload,
-    show_hook_verdict, link_hook_run;
+    show_hook_verdict, show_hook_words, link_hook_run;
 show_fn show_event, show_workflow_source, link_latest_run, link_run, link_run_of, show_error, link_repo,
     show_dispatch;
 show_fn show_run_status, show_run_conclusion, show_run_exit_code, show_run_name, show_run_event, show_run_ref,
@@ -176,12 +177,12 @@ extern const struct name_class class_hooks, class_hook_runs, class_events, class
     class_repos, class_repo_workflows, class_errors, class_runs, class_active_runs, class_failed_runs,
     class_run_workflows, class_runs_of, class_attempts, class_attempt_jobs, class_jobs, class_needs,
     class_steps, class_job_outputs, class_step_outputs, class_config, class_labels, class_disabled,
-    class_webhook, class_fcctl, class_hosts, class_identities, class_tls, class_tokens, class_secrets,
-    class_vars, class_artifacts, class_caches, class_pool, class_vm_labels, class_vms, class_images,
-    class_commands, class_snapshots, class_known_commands, class_next_commands, class_previous_commands,
-    class_command_runs, class_command_failures, class_failures, class_failure_commands, class_failure_runs,
-    class_lessons, class_command_lessons, class_anomalies, class_suggestions, class_roles, class_queries,
-    class_hits;
+    class_webhook, class_github, class_fcctl, class_hosts, class_identities, class_tls, class_tokens,
+    class_secrets, class_vars, class_artifacts, class_caches, class_pool, class_vm_labels, class_vms,
+    class_images, class_commands, class_snapshots, class_known_commands, class_next_commands,
+    class_previous_commands, class_command_runs, class_command_failures, class_failures,
+    class_failure_commands, class_failure_runs, class_lessons, class_command_lessons, class_anomalies,
+    class_suggestions, class_roles, class_queries, class_hits;
 
 extern const struct verb predict_verbs[], run_verbs[], job_verbs[], step_verbs[], vm_verbs[];
 

@@ -1,6 +1,8 @@
 /* What webhooks delivered: names and texts of events/deliveries/. */
 #include "fs.h"
+#include "runfs/io.h"
 #include "runfs/str.h"
+#include "runfs/words.h"
 
 #define SHOW_HOOK(name, field)                                                                               \
     int show_hook_##name(struct fs *fs, int64_t id, struct buf *ret)                                         \
@@ -24,6 +26,39 @@ SHOW_HOOK(verdict, verdict)
 int show_hook_payload(struct fs *fs, int64_t id, struct buf *ret)
 {
     return store_hook_payload(fs->store, id, ret);
+}
+
+static void add_word(const struct word_row *row, struct buf *ret)
+{
+    buf_addf(ret, "run %lld: %s: ", (long long)row->run_id, row->kind);
+    if (row->settled && !*row->problem)
+        buf_addf(ret, "said: %s", row->said);
+    else if (row->settled)
+        buf_addf(ret, "not said: %s", row->problem);
+    else
+        buf_addf(ret, "to be said: %s%s%s", row->wanted, *row->problem ? ": " : "", row->problem);
+    if (!row->settled && row->next_at && row->next_at != WORD_PARKED) {
+        buf_adds(ret, ": again at ");
+        buf_add_time(ret, row->next_at);
+    }
+    buf_addc(ret, '\n');
+}
+
+int show_hook_words(struct fs *fs, int64_t id, struct buf *ret)
+{
+    int64_t ids[64], after = 0;
+    ssize_t n;
+
+    while ((n = store_list_hook_words(fs->store, id, after, ids, ARRAY_LEN(ids))) > 0) {
+        for (ssize_t i = 0; i < n; i++) {
+            const struct word_row *row = store_get_word(fs->store, ids[i]);
+            if (row)
+                add_word(row, ret);
+            word_row_unref(row);
+        }
+        after = ids[n - 1];
+    }
+    return n < 0 ? (int)n : after ? 0 : -ENOENT;
 }
 
 static int64_t find_hook(struct fs *fs, int64_t up, const char *name)

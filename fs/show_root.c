@@ -2,6 +2,7 @@
 #include "fs.h"
 #include "runfs/event.h"
 #include "runfs/io.h"
+#include "runfs/reporter.h"
 #include "runfs/server.h"
 #include "runfs/str.h"
 
@@ -57,6 +58,8 @@ int show_status(struct fs *fs, int64_t id, struct buf *ret)
                  probes[i].words);
     if (fs->server)
         server_status(fs->server, ret);
+    if (fs->reporter)
+        reporter_status(fs->reporter, ret);
     engine_each_schedule(fs->engine, add_schedule, ret);
     return 0;
 }

@@ -6,11 +6,26 @@
 #include "runfs/late_curl.h"
 #include "runfs/str.h"
 
-enum { LOOK_MS = 100, CONNECT_MS = 10000 };
+enum { LOOK_MS = 100, CONNECT_MS = 10000, HEADERS_MAX = 64 * 1024 };
 
 void http_answer_release(struct http_answer *a)
 {
     buf_release(&a->body);
+    buf_release(&a->headers);
+}
+
+int http_answer_header(const struct http_answer *a, const char *name, struct buf *ret)
+{
+    size_t len = strlen(name), found = 0;
+    const char *value = NULL;
+
+    for (const char *at = buf_str(&a->headers); *at; at += strcspn(at, "\n"), at += *at == '\n')
+        if (strncasecmp(at, name, len) == 0 && at[len] == ':') {
+            value = at + len + 1 + strspn(at + len + 1, " \t");
+            found = strcspn(value, "\r\n");
+        }
+    buf_add(ret, value, value ? found : 0);
+    return value ? 0 : -ENOENT;
 }
 
 struct transfer {
@@ -31,6 +46,18 @@ static size_t take_body(char *data, size_t size, size_t n, void *own)
     return buf_ok(&t->answer->body) ? size * n : 0;
 }
 
+/* Of several answers (100 Continue) the last one's count, and a line that is too much is left out. */
+static size_t take_header(char *data, size_t size, size_t n, void *own)
+{
+    struct transfer *t = own;
+
+    if (size * n > 5 && strncmp(data, "HTTP/", 5) == 0)
+        buf_reset(&t->answer->headers);
+    else if (size * n <= HEADERS_MAX - t->answer->headers.len)
+        buf_add(&t->answer->headers, data, size * n);
+    return size * n;
+}
+
 static void start_curl(void)
 {
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -48,6 +75,8 @@ static bool set_all(CURL *h, struct transfer *t, struct curl_slist *headers, cha
     r |= curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
     r |= curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, take_body);
     r |= curl_easy_setopt(h, CURLOPT_WRITEDATA, t);
+    r |= curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, take_header);
+    r |= curl_easy_setopt(h, CURLOPT_HEADERDATA, t);
     r |= curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)c->timeout_ms);
     r |= curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
     if (c->socket_path)
@@ -159,7 +188,7 @@ int http_call(const struct http_call *c, struct http_answer *ret, struct err *er
     curl_slist_free_all(headers);
     if (r == 0) {
         *ret = answer;
-        answer.body = BUF_INIT;
+        answer.body = answer.headers = BUF_INIT;
     }
     return r;
 }

@@ -41,7 +41,7 @@ static void put(struct server *s, const struct hook_row *old, const char *state,
 
 static void deliver_one(struct server *s, const struct hook_row *row)
 {
-    struct delivery_result result = {0};
+    struct delivery_result result = {.hook_id = row->id};
     _buf_ struct buf payload = BUF_INIT;
     struct err err = {0};
 

@@ -140,6 +140,69 @@ static int check_server(const char *value, struct err *err)
                          "it is the address of a server, as in http://127.0.0.1:8080, not '%.200s'", value);
 }
 
+/* The REST API that words go to. Nothing but this says where, so it must be plain what it says. */
+static int check_api_url(const char *value, struct err *err)
+{
+    const char *host = str_starts(value, "https://")  ? value + 8
+                       : str_starts(value, "http://") ? value + 7
+                                                      : "";
+    bool good = *host && *host != '/';
+
+    for (const char *p = host; *p; p++)
+        good &= *p > ' ' && *p < 0x7f && !strchr("?#@\\\"<>`{}|^", *p);
+    return good ? 0
+                : err_set(err, -EINVAL,
+                          "it is the address of a REST API without a user, as in https://api.github.com,"
+                          " not '%.200s'",
+                          value);
+}
+
+static int check_link(const char *value, struct err *err)
+{
+    bool good = str_starts(value, "https://") || str_starts(value, "http://");
+
+    for (const char *p = value; *p; p++)
+        good &= *p > ' ' && *p < 0x7f && !strchr("\"<>`\\", *p);
+    return good && strlen(value) <= 500
+               ? 0
+               : err_set(err, -EINVAL,
+                         "it is what a link begins with, as in https://ci.example.com/#/runs/, not '%.200s'",
+                         value);
+}
+
+bool config_word(const char *said, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (said += strspn(said, " \t\n"); *said; said += strspn(said, " \t\n")) {
+        size_t n = strcspn(said, " \t\n");
+        if (n == len && strncmp(said, word, n) == 0)
+            return true;
+        said += n;
+    }
+    return false;
+}
+
+static int check_report(const char *value, struct err *err)
+{
+    static const char *const known[] = {"status", "check", "comment"};
+    size_t n = 0;
+
+    if (str_eq(value, "off"))
+        return 0;
+    for (const char *at = value + strspn(value, " \t\n"); *at; at += strspn(at, " \t\n"), n++) {
+        size_t len = strcspn(at, " \t\n");
+        bool good = false;
+        for (size_t i = 0; i < ARRAY_LEN(known); i++)
+            good |= len == strlen(known[i]) && strncmp(at, known[i], len) == 0;
+        if (!good)
+            return err_set(err, -EINVAL, "it is off, or of status, check and comment, not '%.*s'",
+                           (int)(len < 200 ? len : 200), at);
+        at += len;
+    }
+    return n ? 0 : err_set(err, -EINVAL, "it is off, or of status, check and comment");
+}
+
 static int check_minutes(const char *value, struct err *err)
 {
     uint64_t n;
@@ -226,6 +289,13 @@ const struct config_key config_keys[] = {
     {"tls/certificate", NULL, check_certificate,
      "what listeners with tls: show: PEM, their own certificate first, then the chain"},
     {"tls/key", NULL, check_key, "the certificate's key: PEM, without a passphrase"},
+    {"github/report", "off", check_report,
+     "what the sender of a webhook's delivery is told of its runs: status, check, comment, or several; or "
+     "off"},
+    {"github/api_url", "https://api.github.com", check_api_url,
+     "where: https://HOST/api/v3 for GitHub Enterprise Server, https://HOST/api/v1 for Gitea and Forgejo"},
+    {"github/link", NULL, check_link,
+     "what stands before a run's number in links to it, as in https://ci.example.com/#/runs/"},
     {"fcctl/url", NULL, check_server, "the server that machines of the backend fcctl are made on"},
     {"fcctl/token", NULL, check_nothing, "the token (a JWT) that it is shown"},
     {"hosts/", NULL, check_host, "a host that machines are made on by SSH: see `runfs host`"},

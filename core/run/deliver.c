@@ -90,6 +90,7 @@ static void deliver_to_workflow(struct target *t, const struct workflow_row *row
     source_registered(row, t->repo, &label, &source);
     source.event = t->d->event;
     source.payload = t->d->payload;
+    source.hook_id = t->d->hook_id;
     int r = -EPERM;
     if (config_disabled(t->e->store, source.workflow_name)) {
         if (t->d->listeners)
@@ -301,11 +302,13 @@ int engine_deliver(struct engine *e, const char *event, const char *text, size_t
     if (r < 0)
         return refuse(e, key, err);
     (void)store_put_error(e->store, key, NULL, NULL);
-    deliver(
-        e,
-        &(struct delivery){
-            .event = event, .payload = payload, .to_repo = DELIVER_TO_ALL, .runs = ret ? &ret->runs : NULL},
-        &report);
+    deliver(e,
+            &(struct delivery){.event = event,
+                               .payload = payload,
+                               .to_repo = DELIVER_TO_ALL,
+                               .runs = ret ? &ret->runs : NULL,
+                               .hook_id = ret ? ret->hook_id : 0},
+            &report);
     if (report.len == 0)
         buf_adds(&report,
                  "no workflow is registered: drop one into workflows/, or link a repository in repos/\n");

@@ -12,6 +12,7 @@ struct delivery {
     json_t *payload;     /* NULL: made for each repository */
     int64_t to_repo;     /* the workflows of this one, 0 the dropped ones; DELIVER_TO_ALL */
     int64_t to_workflow; /* 0: all of these */
+    int64_t hook_id;     /* the webhook's delivery that it came by; 0: none */
     struct buf *runs;    /* numbers of what was started are appended, with blanks between; NULL */
     bool listeners;      /* only those whose `on` has the event; the others are not mentioned */
 };

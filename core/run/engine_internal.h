@@ -153,6 +153,7 @@ struct run_source {
     const char *text;
     size_t len;
     int64_t workflow_id, repo_id;
+    int64_t hook_id;       /* whose sender is told of it; 0: none */
     const char *repo_path; /* "" without */
     const char *event;
     json_t *payload; /* borrowed; NULL: made */
@@ -319,6 +320,10 @@ void triggers_each_schedule(struct triggers *t, schedule_fn *fn, void *data);
 int run_next_attempt(struct run *run, struct err *err);
 /* result.json, summary.md's raw material; with the run's final row. */
 int run_write_result(struct run *run);
+
+/* What the sender of a webhook's delivery is to be told of the run, as config/github/report says: rows of the
+ * outbox (runfs/words.h), in the group that makes the run. */
+int run_put_words(struct run *run, int64_t hook_id, const json_t *payload, struct err *err);
 
 /* Deletes runs that are older than config/retention_days, and artifacts that have expired. */
 void engine_retain(struct engine *e);

@@ -195,6 +195,8 @@ static int put_new_run(struct run *run, const struct run_source *source, struct 
         r = put_texts(run, source, payload, err);
     if (r == 0)
         r = run_add_jobs(run, err);
+    if (r == 0 && source->hook_id)
+        r = run_put_words(run, source->hook_id, payload, err);
     if (r == 0 && run->row.workflow_id)
         r = put_last_run(run, source, err);
     return r == 0 ? log_writer_open(st, run->row.id, &run->log, err) : r;

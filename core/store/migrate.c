@@ -175,6 +175,21 @@ static const char *const versions[] = {
     "CREATE TABLE documents (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, changed_at INTEGER NOT NULL,"
     "  size INTEGER NOT NULL);"
     "CREATE VIRTUAL TABLE document_texts USING fts5 (title, body);",
+    /* 14: what others are to be told of runs. A run that changed opens its words again, in the same commit.
+     */
+    "CREATE TABLE words (id INTEGER PRIMARY KEY AUTOINCREMENT, run_id INTEGER NOT NULL, attempt INTEGER NOT "
+    "NULL,"
+    "  hook_id INTEGER NOT NULL, kind TEXT NOT NULL, target TEXT NOT NULL, sha TEXT NOT NULL,"
+    "  number INTEGER NOT NULL, mark TEXT NOT NULL, text TEXT NOT NULL, said TEXT NOT NULL,"
+    "  remote TEXT NOT NULL, doubt INTEGER NOT NULL, settled INTEGER NOT NULL, tries INTEGER NOT NULL,"
+    "  next_at INTEGER NOT NULL, problem TEXT NOT NULL, changed_at INTEGER NOT NULL,"
+    "  UNIQUE (run_id, attempt, kind, target));"
+    "CREATE INDEX words_open ON words (next_at, id) WHERE settled = 0;"
+    "CREATE INDEX words_of_hook ON words (hook_id, id) WHERE hook_id <> 0;"
+    "CREATE TRIGGER words_open AFTER UPDATE ON runs WHEN NEW.status <> OLD.status OR NEW.attempt <> "
+    "OLD.attempt"
+    " BEGIN UPDATE words SET settled = 0 WHERE run_id = NEW.id AND attempt = 0; END;"
+    "CREATE TRIGGER words_gone AFTER DELETE ON runs BEGIN DELETE FROM words WHERE run_id = OLD.id; END;",
 };
 
 static int user_version(sqlite3 *db)

@@ -10,7 +10,7 @@
 
 #include "runfs/store.h"
 
-enum { CONN_STATEMENTS = 160, MAX_SUBSCRIBERS = 4, CACHE_SLOTS = 4096, CACHE_SHARDS = 16 };
+enum { CONN_STATEMENTS = 240, MAX_SUBSCRIBERS = 6, CACHE_SLOTS = 4096, CACHE_SHARDS = 16 };
 
 /* A connection with its prepared statements, kept by the address of their (static) text. */
 struct conn {

@@ -29,9 +29,12 @@ struct http_call {
 struct http_answer {
     int status; /* of HTTP, whatever it is */
     struct buf body;
+    struct buf headers; /* "Name: value" lines as they came, 64 KB at most */
 };
 void http_answer_release(struct http_answer *a);
 #define _http_answer_ _cleanup_(http_answer_release)
+/* Appends the value of the last header of that name, whatever its case. 0 or -ENOENT. */
+int http_answer_header(const struct http_answer *a, const char *name, struct buf *ret);
 
 /*
  * 0 when there was an answer. -ECONNREFUSED, -EHOSTUNREACH, -ETIMEDOUT, -ECONNRESET (no whole answer came),

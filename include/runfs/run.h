@@ -108,6 +108,8 @@ void engine_default_branch(struct engine *e, const struct repository *repo, stru
 struct delivery_result {
     struct buf report; /* what came of it, a line a workflow */
     struct buf runs;   /* the numbers of what it started, with blanks between */
+    int64_t
+        hook_id; /* given: the webhook's delivery that it is; 0: none. Its sender gets words of the runs */
 };
 /* ret: appended to; NULL allowed. */
 int engine_deliver(struct engine *e, const char *event, const char *text, size_t len,
@@ -178,6 +180,9 @@ extern const struct config_key config_keys[]; /* ends with a NULL name */
 
 /* Whether config/disabled/ has the workflow ("ci.yml", "REPO:ci.yml"): then nothing but a drop starts it. */
 bool config_disabled(struct store *st, const char *workflow_name);
+
+/* Whether a setting of several words (config/github/report) has that one. */
+bool config_word(const char *said, const char *word);
 
 /* config/listen, word by word: 1 and *ret; 0 behind the last one (and for "off"); -EINVAL. */
 enum { LISTEN_MAX = 4 };

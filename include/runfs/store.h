@@ -49,6 +49,7 @@ enum change_kind {
     CHANGE_ARTIFACT,
     CHANGE_CACHE,
     CHANGE_HOOK,     /* what a webhook delivered; id: hook row */
+    CHANGE_WORD,     /* what somebody is told of a run; id: word row */
     CHANGE_DELIVERY, /* what came of an event's last delivery; id: delivery row */
     CHANGE_MACHINE,
     CHANGE_SNAPSHOT,
@@ -66,7 +67,7 @@ struct change {
     bool created, deleted; /* the row came or went, so directories that list it changed */
 };
 
-/* Called after each commit with what it changed. Must not write to the store. At most 4 subscribers at a
+/* Called after each commit with what it changed. Must not write to the store. At most 6 subscribers at a
  * time. */
 typedef void store_changed_fn(void *data, const struct change *changes, size_t n);
 int store_subscribe(struct store *st, store_changed_fn *fn, void *data);

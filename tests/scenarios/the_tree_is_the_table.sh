@@ -1,5 +1,6 @@
 # What is mounted and what README says of it are the same: no name that the table has not, no row that is never seen.
 . "$(dirname "$0")/lib.sh"
+need ssh-keygen
 rf_mount
 echo host >"$M/config/labels/h"
 if grep -q 'backend sandbox: works' "$M/status"; then box=sandbox; else box=host; fi
@@ -83,7 +84,13 @@ echo a-long-secret >"$M/config/webhook/secret"
 echo http://127.0.0.1:9 >"$M/config/fcctl/url"
 printf -- '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n' >"$M/config/tls/certificate"
 echo "$T/api.sock" >"$M/config/listen"
-printf '{"ref": "refs/heads/main"}' >"$T/push"
+ssh-keygen -q -t ed25519 -N '' -f "$T/key"
+printf 'me@127.0.0.1:9\nhostkey %s\n' "$(cut -d ' ' -f 1,2 "$T/key.pub")" >"$T/host"
+cat "$T/host" >"$M/config/hosts/there"
+cat "$T/key" >"$M/config/identities/default"
+echo http://127.0.0.1:9 >"$M/config/github/api_url"
+echo status >"$M/config/github/report"
+printf '{"ref": "refs/heads/main", "after": "%040d", "repository": {"full_name": "o/r"}}' 1 >"$T/push"
 signature=$(openssl dgst -sha256 -hmac a-long-secret "$T/push" | awk '{print $NF}')
 rf_wait 10 curl -sf --unix-socket "$T/api.sock" -H "X-Hub-Signature-256: sha256=$signature" -H 'X-GitHub-Event: push' -H 'Content-Type: application/json' \
     --data-binary "@$T/push" http://ci/webhook
