@@ -43,9 +43,10 @@ struct live {
 };
 
 struct server {
-    struct store *store;   /* borrowed */
-    struct engine *engine; /* borrowed */
-    pthread_mutex_t lock;  /* guards what follows */
+    struct store *store;       /* borrowed */
+    struct engine *engine;     /* borrowed */
+    struct searcher *searcher; /* borrowed */
+    pthread_mutex_t lock;      /* guards what follows */
     pthread_cond_t woken;
     bool changed, delivered, ending, has_keeper, has_deliverer;
     pthread_t keeper;    /* opens and closes listeners */
