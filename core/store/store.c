@@ -183,16 +183,6 @@ static int store_lock(struct store *st, struct err *err)
     return r < 0 ? err_errno(err, r, "cannot write %s/lock", st->dir) : 0;
 }
 
-/* What roles search was here once; it has a database of its own now, made again from the files. */
-static int drop_old_index(struct store *st, struct err *err)
-{
-    int rc =
-        sqlite3_exec(st->writer.db, "DROP TABLE IF EXISTS document_texts; DROP TABLE IF EXISTS documents",
-                     NULL, NULL, NULL);
-
-    return store_sql_error(&st->writer, rc, "the index of documents", err);
-}
-
 static int store_init(struct store *st, const char *dir, struct err *err)
 {
     _buf_ struct buf logs = BUF_INIT, db = BUF_INIT;
@@ -216,9 +206,7 @@ static int store_init(struct store *st, const char *dir, struct err *err)
     mode_t old = umask(0077);
     r = conn_open(&st->writer, db.ptr, true, err);
     umask(old);
-    if (r == 0)
-        r = store_migrate(st->writer.db, err);
-    return r < 0 ? r : drop_old_index(st, err);
+    return r < 0 ? r : store_migrate(st->writer.db, err);
 }
 
 int store_open(const char *state_dir, struct store **ret, struct err *err)
