@@ -196,6 +196,15 @@ int suggestion_text(struct store *st, int64_t id, struct buf *ret)
     return r < 0 ? r : buf_ok(ret) ? 0 : -ENOMEM;
 }
 
+bool suggestion_concerns(struct store *st, int64_t id, int64_t run_id)
+{
+    const int64_t mask = (1LL << COMMAND_BITS) - 1;
+    int64_t a = id >> COMMAND_BITS & mask, b = id & mask;
+
+    return store_run_used(st, run_id, a) &&
+           ((enum kind)(id >> KIND_BITS) != KIND_AVOID || store_run_used(st, run_id, b));
+}
+
 int suggestion_name(struct store *st, int64_t id, struct buf *ret)
 {
     const int64_t mask = (1LL << COMMAND_BITS) - 1;

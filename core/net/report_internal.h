@@ -63,7 +63,7 @@ struct word_kind {
     enum verdict (*look)(struct telling *t, bool *ret_found);
     enum verdict (*say)(struct telling *t);
 };
-extern const struct word_kind word_status;
+extern const struct word_kind word_status, word_check, word_comment;
 
 /* Whether what came of it is in the outbox. */
 bool word_tell(struct lane *lane, int64_t id);
@@ -75,6 +75,10 @@ bool word_tell(struct lane *lane, int64_t id);
 /* One line of plain text of at most max bytes: without control characters and marks that turn text around,
  * with secrets masked. */
 void text_clean(struct telling *t, const char *text, size_t max, struct buf *ret);
+/* The same of several lines: their ends stay, colours go. */
+void text_lines(struct telling *t, const char *text, size_t len, struct buf *ret);
+/* The run as a page (report_page.c). */
+void text_page(struct telling *t, struct buf *ret);
 void text_duration(int64_t ns, struct buf *ret);       /* "840 ms", "12.3 s", "4 min 5 s" */
 void text_title(struct telling *t, struct buf *ret);   /* "CI (push)" */
 void text_outcome(struct telling *t, struct buf *ret); /* "Run 7, attempt 2: failure after 3.1 s" */

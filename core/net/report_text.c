@@ -30,29 +30,65 @@ static size_t unseen(const char *s)
     return u[0] == 0xef && u[1] == 0xbb && u[2] == 0xbf ? 3 : 0;
 }
 
-void text_clean(struct telling *t, const char *text, size_t max, struct buf *ret)
+/* How long an escape sequence of a terminal at s is; 0: none. */
+static size_t colour(const char *s, const char *end)
 {
-    _buf_ struct buf masked = BUF_INIT, line = BUF_INIT;
+    const char *p = s + 1;
+
+    if (*s != '\033')
+        return 0;
+    if (p < end && *p == '[')
+        for (p++; p < end && (unsigned char)*p < 0x40; p++)
+            ;
+    else if (p < end && *p == ']')
+        for (; p < end && *p != '\a' && *p != '\033' && *p != '\n'; p++)
+            ;
+    return (size_t)(p < end && *p != '\n' ? p + 1 - s : p - s);
+}
+
+/* How many bytes the character at s has; 0: it is none of UTF-8. */
+static size_t character(const char *s, const char *end)
+{
+    unsigned char c = (unsigned char)*s;
+    size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+
+    return n <= (size_t)(end - s) && utf8_valid(s, n) ? n : 0;
+}
+
+/* Secrets are masked last: whatever is taken out may have stood within one. */
+void text_lines(struct telling *t, const char *text, size_t len, struct buf *ret)
+{
+    _buf_ struct buf plain = BUF_INIT;
+    const char *end = text + len;
 
     if (!t->mask && load_secrets(t) < 0) { /* rather nothing than a secret */
         buf_adds(ret, "***");
         return;
     }
-    mask_apply(t->mask, text, strlen(text), &masked);
-    for (const char *p = buf_str(&masked); *p; p++) {
-        size_t skip = unseen(p);
-        if (skip)
-            p += skip - 1;
-        else
-            buf_addc(&line, (unsigned char)*p < ' ' || *p == 0x7f ? ' ' : *p);
+    while (text < end) {
+        size_t skip = colour(text, end), len_of = character(text, end);
+        if (!skip && len_of == 3)
+            skip = unseen(text);
+        if (!skip && len_of <= 1)
+            buf_addc(&plain, !len_of ? '?' : *text == '\n' || (*text >= ' ' && *text != 0x7f) ? *text : ' ');
+        else if (!skip)
+            buf_add(&plain, text, len_of);
+        text += skip ? skip : len_of ? len_of : 1;
     }
-    if (line.len > max) {
-        size_t len = utf8_valid_prefix(buf_str(&line), max > 3 ? max - 3 : 0);
-        buf_add(ret, buf_str(&line), len);
-        buf_adds(ret, "...");
-    } else {
-        buf_add(ret, buf_str(&line), utf8_valid_prefix(buf_str(&line), line.len));
-    }
+    mask_apply(t->mask, buf_str(&plain), plain.len, ret);
+}
+
+void text_clean(struct telling *t, const char *text, size_t max, struct buf *ret)
+{
+    _buf_ struct buf line = BUF_INIT;
+
+    text_lines(t, text, strlen(text), &line);
+    for (char *p = line.ptr; p && *p; p++)
+        if (*p == '\n')
+            *p = ' ';
+    buf_add(ret, buf_str(&line),
+            line.len > max ? utf8_valid_prefix(buf_str(&line), max > 3 ? max - 3 : 0) : line.len);
+    buf_adds(ret, line.len > max ? "..." : "");
 }
 
 void text_duration(int64_t ns, struct buf *ret)

@@ -8,7 +8,7 @@
 enum { TRIES_MAX = 100, WAIT_MAX_S = 900 };
 static const int64_t second = 1000000000;
 
-static const struct word_kind *const kinds[] = {&word_status};
+static const struct word_kind *const kinds[] = {&word_status, &word_check, &word_comment};
 
 /* 1, 2, 4, ... seconds, a quarter of an hour at most, and a little more, so that many do not come together.
  */

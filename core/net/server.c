@@ -192,8 +192,7 @@ static void on_changed(void *data, const struct change *changes, size_t n)
 
 /* -------------------------------------------------------------------------------------------------- life */
 
-int server_new(struct store *st, struct engine *e, struct searcher *searcher, struct server **ret,
-               struct err *err)
+int server_new(struct store *st, struct engine *e, struct server **ret, struct err *err)
 {
     struct server *s = calloc(1, sizeof(*s));
 
@@ -201,7 +200,6 @@ int server_new(struct store *st, struct engine *e, struct searcher *searcher, st
         return err_errno(err, -ENOMEM, "cannot start the HTTP server");
     s->store = st;
     s->engine = e;
-    s->searcher = searcher;
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->peers_lock, NULL);
     pthread_mutex_init(&s->live.lock, NULL);

@@ -16,6 +16,12 @@ int64_t store_uncached_workflows(struct store *st, int64_t command)
         INTS(command), NULL, 0);
 }
 
+bool store_run_used(struct store *st, int64_t run_id, int64_t command)
+{
+    return read_int(st, "SELECT 1 FROM command_uses WHERE run_id = ?1 AND command_id = ?2 LIMIT 1",
+                    INTS(run_id, command), NULL, 0) == 1;
+}
+
 bool store_get_pair(struct store *st, struct command_pair *p)
 {
     p->successes = read_int(st, "SELECT successes FROM command_edges WHERE from_id = ?1 AND to_id = ?2",

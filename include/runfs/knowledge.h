@@ -146,6 +146,8 @@ int predict_text(struct store *st, const char *what, struct buf *ret, struct err
 
 /* Those that the evidence is there for, by ids that stay the same; ascending. */
 ssize_t suggestion_list(struct store *st, int64_t after, int64_t *ids, size_t max);
+/* Whether the run ran what it is about. */
+bool suggestion_concerns(struct store *st, int64_t id, int64_t run_id);
 int suggestion_name(struct store *st, int64_t id, struct buf *ret); /* "cache-npm-ci.md"; -ENOENT */
 int suggestion_text(struct store *st, int64_t id,
                     struct buf *ret); /* a page of Markdown; -ENOENT: no evidence for it */

@@ -16,9 +16,12 @@ restart() {
     rf_mount
     listening
 }
-# statuses that came there, but whose answers never came: the daemon ends while it waits for them
-printf '%s\n' 'slow 100' >"$G/faults"
+# a status that came there, but whose answer never came: the daemon ends while it waits for that
+rm "$M/secrets/GITHUB_TOKEN"
 for i in $(seq 5); do deliver push "$(push "early$i")"; done
+echo 'mute 100' >"$G/faults"
+echo $token >"$M/secrets/GITHUB_TOKEN"
+rf_wait 20 test -s "$G/state.json"
 restart
 for i in $(seq 5); do rf_wait 60 all_said "$i"; done
 

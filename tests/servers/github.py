@@ -3,7 +3,7 @@ A server on loopback that answers as GitHub's REST API does (commit statuses, ch
 can tell: what it demands of headers and values, its codes and its words. Usage: github.py DIRECTORY; prints its port.
 
 DIRECTORY/faults holds what is to go wrong, a line for each request that comes (an empty line: nothing): `502`, `502-done`
-(after it was done), `cut`, `cut-done`, `slow SECONDS`, `retry-after SECONDS`, `reset SECONDS`, `secondary`, `401`, `403`, `422`,
+(after it was done), `cut`, `cut-done`, `slow SECONDS`, `mute SECONDS` (before the answer), `retry-after SECONDS`, `reset SECONDS`, `secondary`, `401`, `403`, `422`,
 `garbage`. DIRECTORY/requests gets a line of JSON for each. DIRECTORY/state.json is what it has.
 """
 import http.server
@@ -117,6 +117,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status, body = self.do(raw)
         except Refusal as r:
             status, body = r.status, {'message': r.message, 'documentation_url': 'https://docs.github.com/rest'}
+        if fault.startswith('mute'):
+            time.sleep(float(fault.split()[1]))
         if fault == 'cut-done':
             self.cut()
         elif fault == '502-done':

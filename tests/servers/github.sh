@@ -60,7 +60,7 @@ deliver() { # EVENT PAYLOAD: and its run has ended
 }
 push() { jq -cn --arg sha "$sha" --arg who "${1:-alice}" '{ref: "refs/heads/main", after: $sha, repository: {full_name: "o/r"}, pusher: {name: $who}}'; }
 pull() { # NUMBER [ACTION]
-    jq -cn --arg sha "$sha" --argjson n "$1" --arg action "${2:-opened}" '{action: $action, number: $n, repository: {full_name: "o/r"},
+    jq -cn --arg sha "$sha" --argjson n "$1" --arg action "${2:-opened}" --argjson nth "$hook" '{nth: $nth, action: $action, number: $n, repository: {full_name: "o/r"},
         pull_request: {number: $n, base: {ref: "main"}, head: {ref: "topic", sha: $sha}}}'
 }
 words() { cat "$M/events/deliveries/${1:-$hook}/words"; } # [DELIVERY]
