@@ -117,13 +117,13 @@ test: deps ## install, build and run every test
 	$(Q)$(MAKE) --no-print-directory run-tests
 
 .PHONY: run-tests
-run-tests: all $(UNIT_BIN) $(BUILD)/tests/guard $(BUILD)/tests/services
+run-tests: all $(UNIT_BIN) $(BUILD)/tests/guard $(BUILD)/tests/services $(BUILD)/bench/passthrough
 	$(Q)BUILD=$(BUILD) tests/run
 
 unit: $(UNIT_BIN) $(BUILD)/tests/guard ## build and run the unit tests only
 	$(Q)BUILD=$(BUILD) tests/run unit
 
-scenarios: all $(BUILD)/tests/guard $(BUILD)/tests/services ## run the scenarios only
+scenarios: all $(BUILD)/tests/guard $(BUILD)/tests/services $(BUILD)/bench/passthrough ## run the scenarios only
 	$(Q)BUILD=$(BUILD) tests/run scenarios
 
 demo: deps ## build, mount, run the examples and show what comes of it

@@ -14,6 +14,7 @@
 #include "runfs/proc.h"
 #include "runfs/reporter.h"
 #include "runfs/results.h"
+#include "runfs/search.h"
 #include "runfs/server.h"
 #include "runfs/str.h"
 #include "runfs/vms.h"
@@ -218,7 +219,9 @@ static int daemon_start(struct daemon *d, const struct options *o, struct err *e
     d->fs.store = d->store;
     d->fs.engine = d->engine;
     d->fs.machines = d->machines;
-    r = server_new(d->store, d->engine, &d->server, err);
+    r = searcher_new(d->store, &d->fs.searcher, err);
+    if (r == 0)
+        r = server_new(d->store, d->engine, d->fs.searcher, &d->server, err);
     if (r < 0)
         return r;
     d->fs.server = d->server;
@@ -238,6 +241,7 @@ static void daemon_stop(struct daemon *d)
     shells_free(d->shells);
     server_free(d->server);
     reporter_free(d->reporter);
+    searcher_free(d->fs.searcher);
     vms_free(d->fs.vms);
     rootfs_free(d->fs.rootfs);
     engine_free(d->engine);

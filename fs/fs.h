@@ -22,6 +22,7 @@ struct fs {
     struct rootfs *rootfs;        /* owned */
     struct server *server;        /* borrowed; NULL: none */
     struct reporter *reporter;    /* borrowed; NULL: none */
+    struct searcher *searcher;    /* borrowed */
     char *mount_point, *log_path; /* owned by the caller */
     int64_t started_at;
     uid_t uid;

@@ -83,7 +83,7 @@ static int name_query(struct fs *fs, int64_t id, struct buf *ret)
 
 const struct name_class class_queries = {find_query, next_query, name_query};
 
-/* Searches, unless that was done since then (mono_ns; now: in any case). */
+/* Searches, unless that was done since then (mono_ns; now: in any case). Hits that still stand stay. */
 static int refresh(struct fs *fs, int64_t id, int64_t since)
 {
     _buf_ struct buf text = BUF_INIT;
@@ -95,22 +95,25 @@ static int refresh(struct fs *fs, int64_t id, int64_t since)
     bool fresh = q && q->searched_at && q->searched_at >= since;
     if (q)
         buf_adds(&text, q->text);
+    hits.as_of = q ? q->hits.as_of : 0;
     pthread_mutex_unlock(&fs->lock);
     if (!q || fresh)
         return q ? 0 : -ENOENT;
-    int r = search_documents(fs->store, NULL, buf_str(&text), &hits, &err);
+    int64_t now = mono_ns();
+    int r = search_documents(fs->searcher, NULL, buf_str(&text), &hits, &err);
     if (r < 0) {
         log_warning("search", "%s", err.msg);
         return r;
     }
     pthread_mutex_lock(&fs->lock);
     q = query_get(fs, id);
-    if (q) {
+    if (q && r == 0) {
         struct search_hits old = q->hits;
         q->hits = hits;
-        q->searched_at = mono_ns();
         hits = old;
     }
+    if (q)
+        q->searched_at = now;
     pthread_mutex_unlock(&fs->lock);
     return q ? 0 : -ENOENT;
 }

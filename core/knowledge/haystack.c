@@ -5,15 +5,15 @@
 #include <glib.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "runfs/io.h"
-#include "runfs/knowledge_rows.h"
-#include "runfs/search.h"
 #include "runfs/str.h"
+#include "search_internal.h"
 
-static bool is_below(const char *path, const char *root)
+bool is_below(const char *path, const char *root)
 {
     size_t len = strlen(root);
 
@@ -79,98 +79,33 @@ int haystack_text(const char *path, size_t max, struct buf *ret, struct stat *re
     return 0;
 }
 
-static int64_t changed_at(const struct stat *file)
-{
-    return file->st_mtim.tv_sec * 1000000000LL + file->st_mtim.tv_nsec;
-}
+/* ---------------------------------------------------------------------------------------------- walking */
 
-/* One query for all is much faster than one for each file. */
-struct known_files {
-    GHashTable *by_path; /* owned: struct known_file */
-};
-
-struct known_file {
-    int64_t changed_at, size;
-};
-
-static int know(void *data, const char *path, int64_t changed, int64_t size)
-{
-    struct known_files *k = data;
-    struct known_file *file = malloc(sizeof(*file));
-    char *name = path ? strdup(path) : NULL;
-
-    if (!file || !name) {
-        free(file);
-        free(name);
-        return -ENOMEM;
-    }
-    *file = (struct known_file){changed, size};
-    g_hash_table_insert(k->by_path, name, file);
-    return 0;
-}
-
-struct known_files *known_files_new(struct store *st)
-{
-    struct known_files *k = calloc(1, sizeof(*k));
-
-    if (!k)
-        return NULL;
-    k->by_path = g_hash_table_new_full(g_str_hash, g_str_equal, free, free);
-    if (store_each_known_document(st, know, k) == 0)
-        return k;
-    known_files_free(k);
-    return NULL;
-}
-
-void known_files_free(struct known_files *k)
-{
-    if (!k)
-        return;
-    g_hash_table_destroy(k->by_path);
-    free(k);
-}
-
-static bool is_known(const struct known_files *k, const char *path, const struct stat *file)
-{
-    const struct known_file *known = g_hash_table_lookup(k->by_path, path);
-
-    return known && known->changed_at == changed_at(file) && known->size == file->st_size;
-}
-
-struct reading {
-    struct store *st;
-    const struct known_files *known;
-    struct err *err;
-};
-
-/* What is no text is known, and empty: it is not read again either. */
-static int read_changed(void *data, const char *path, const struct stat *file)
-{
-    const struct reading *r = data;
-    _buf_ struct buf text = BUF_INIT, title = BUF_INIT;
-    struct stat now;
-
-    if (!utf8_valid(path, strlen(path)) || is_known(r->known, path, file) ||
-        haystack_text(path, HAYSTACK_FILE_MAX, &text, &now) < 0)
-        return 0;
-    if (text.len)
-        title_of(path, buf_str(&text), &title);
-    if (!buf_ok(&text) || !buf_ok(&title))
-        return err_errno(r->err, -ENOMEM, "%s", path);
-    return store_put_document(
-        r->st, &(struct document){path, buf_str(&title), buf_str(&text), changed_at(&now), now.st_size},
-        r->err);
-}
-
-/* In a mount of ours there are files that are read to their end only when a run ends. */
+/* In a mount of ours there are files that are read to their end only when a run ends. Another file system in
+ * user space is one as any. */
 static bool is_mount_of_ours(const char *root)
 {
+    _buf_ struct buf mounts = BUF_INIT, device = BUF_INIT;
     struct statfs fs;
+    struct stat st;
 
-    return statfs(root, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC;
+    if (statfs(root, &fs) < 0 || fs.f_type != FUSE_SUPER_MAGIC)
+        return false;
+    if (lstat(root, &st) < 0 || read_file("/proc/self/mountinfo", 16 << 20, &mounts, NULL) < 0)
+        return true;
+    buf_addf(&device, " %u:%u ", major(st.st_dev), minor(st.st_dev));
+    for (char *line = (char *)buf_str(&mounts), *end; *line; line = end) {
+        end = line + strcspn(line, "\n");
+        end += *end == '\n' ? 1 : 0;
+        const char *at = memmem(line, (size_t)(end - line), buf_str(&device), device.len);
+        if (at && !memmem(line, (size_t)(end - line), " - fuse.runfs ", strlen(" - fuse.runfs ")))
+            return !buf_ok(&device);
+    }
+    return true;
 }
 
-int haystack_each_file(const struct haystack *h, const char *root, haystack_file_fn *fn, void *data)
+int haystack_each_file(const struct haystack *h, const char *root, struct watch *watch, haystack_file_fn *fn,
+                       void *data)
 {
     char *const paths[] = {(char *)root, NULL};
     FTS *walk = is_mount_of_ours(root) ? NULL : fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
@@ -181,6 +116,8 @@ int haystack_each_file(const struct haystack *h, const char *root, haystack_file
     while (r == 0 && walk && files < HAYSTACK_FILES_MAX && (e = fts_read(walk))) {
         if (e->fts_info == FTS_D && (str_eq(e->fts_name, ".git") || e->fts_level > HAYSTACK_DEPTH_MAX))
             fts_set(walk, e, FTS_SKIP);
+        else if (e->fts_info == FTS_D && watch)
+            watch_directory(watch, e->fts_path);
         if (e->fts_info != FTS_F)
             continue;
         files++;
@@ -191,13 +128,161 @@ int haystack_each_file(const struct haystack *h, const char *root, haystack_file
             break;
         r = fn(data, e->fts_path, e->fts_statp);
     }
+    if (watch && (files == HAYSTACK_FILES_MAX || bytes > HAYSTACK_BYTES_MAX))
+        watch_forget(watch); /* which files are read is for the walk to say */
     if (walk)
         fts_close(walk);
     return r;
 }
 
-int haystack_read(struct store *st, const struct known_files *known, const struct haystack *h,
-                  const char *root, struct err *err)
+/* ---------------------------------------------------------------------------------------------- reading */
+
+struct known_file {
+    int64_t changed_at, size;
+};
+
+struct reading {
+    struct documents *documents;
+    const struct haystack *haystack;
+    const char *root;
+    GHashTable *known; /* owned: struct known_file by path; those that were not met yet */
+    uint64_t changed;
+    int64_t bytes; /* of the open group */
+    bool grouped;
+    struct err *err;
+};
+
+enum { GROUP_BYTES = 16 * 1024 * 1024 };
+
+static int64_t changed_at(const struct stat *file)
 {
-    return haystack_each_file(h, root, read_changed, &(struct reading){st, known, err});
+    return file->st_mtim.tv_sec * 1000000000LL + file->st_mtim.tv_nsec;
+}
+
+/* One query for all is much faster than one for each file. */
+static int know(void *data, const char *path, int64_t changed, int64_t size)
+{
+    struct reading *r = data;
+
+    if (!path)
+        return -ENOMEM;
+    if (!haystack_has(r->haystack, r->root, path))
+        return 0;
+    struct known_file *file = malloc(sizeof(*file));
+    char *name = strdup(path);
+    if (!file || !name) {
+        free(file);
+        free(name);
+        return -ENOMEM;
+    }
+    *file = (struct known_file){changed, size};
+    g_hash_table_insert(r->known, name, file);
+    return 0;
+}
+
+/* What is written by one update is one commit, or a few. */
+static int group(struct reading *r, int64_t bytes)
+{
+    int code = 0;
+
+    if (r->grouped && r->bytes > GROUP_BYTES) {
+        r->grouped = false;
+        r->bytes = 0;
+        code = documents_commit(r->documents, r->err);
+    }
+    if (code == 0 && !r->grouped) {
+        code = documents_begin(r->documents, r->err);
+        r->grouped = code == 0;
+    }
+    r->bytes += bytes;
+    return code;
+}
+
+static int drop(struct reading *r, const char *path)
+{
+    int code = group(r, 0);
+
+    r->changed++;
+    return code < 0 ? code : documents_drop(r->documents, path, r->err);
+}
+
+/* What is no text is known, and empty: it is not read again either. */
+static int read_one(struct reading *r, const char *path)
+{
+    _buf_ struct buf text = BUF_INIT, title = BUF_INIT;
+    struct stat now;
+
+    if (haystack_text(path, HAYSTACK_FILE_MAX, &text, &now) < 0)
+        return drop(r, path);
+    if (text.len)
+        title_of(path, buf_str(&text), &title);
+    if (!buf_ok(&text) || !buf_ok(&title))
+        return err_errno(r->err, -ENOMEM, "%s", path);
+    int code = group(r, (int64_t)text.len);
+    r->changed++;
+    return code < 0 ? code
+                    : documents_put(r->documents,
+                                    &(struct document){path, buf_str(&title), buf_str(&text),
+                                                       changed_at(&now), now.st_size},
+                                    r->err);
+}
+
+static int read_walked(void *data, const char *path, const struct stat *file)
+{
+    struct reading *r = data;
+    const struct known_file *known = g_hash_table_lookup(r->known, path);
+    bool same = known && known->changed_at == changed_at(file) && known->size == file->st_size;
+
+    g_hash_table_remove(r->known, path);
+    return same || !utf8_valid(path, strlen(path)) ? 0 : read_one(r, path);
+}
+
+/* A change that was heard is one, even if time and size are as before. */
+static int read_heard(void *data, const char *path)
+{
+    struct reading *r = data;
+
+    return haystack_has(r->haystack, r->root, path) && utf8_valid(path, strlen(path)) ? read_one(r, path) : 0;
+}
+
+/* All that is there, and what of it changed; what is not met is gone. */
+static int read_all(struct reading *r, struct watch *watch)
+{
+    GHashTableIter iter;
+    gpointer path;
+
+    r->known = g_hash_table_new_full(g_str_hash, g_str_equal, free, free);
+    watch_begin(watch);
+    int code = documents_each(r->documents, know, r);
+    if (code < 0)
+        err_errno(r->err, code, "the index of documents");
+    if (code == 0)
+        code = haystack_each_file(r->haystack, r->root, watch, read_walked, r);
+    g_hash_table_iter_init(&iter, r->known);
+    while (code == 0 && g_hash_table_iter_next(&iter, &path, NULL))
+        code = drop(r, path);
+    g_hash_table_destroy(r->known);
+    if (code == 0)
+        watch_end(watch);
+    else
+        watch_forget(watch);
+    return code;
+}
+
+int haystack_update(struct documents *d, const struct haystack *h, const char *root, struct watch *watch,
+                    uint64_t *ret_changed, struct err *err)
+{
+    struct reading r = {.documents = d, .haystack = h, .root = root, .err = err};
+    int code = watch_look(watch, read_heard, &r);
+
+    if (code == 1)
+        code = read_all(&r, watch);
+    if (code == 0 && r.grouped)
+        code = documents_commit(d, err);
+    else if (r.grouped)
+        documents_rollback(d);
+    if (code < 0)
+        watch_forget(watch);
+    *ret_changed += r.changed;
+    return code;
 }

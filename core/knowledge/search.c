@@ -1,97 +1,19 @@
 /* Searching as a role: from its haystacks through the index to ranked hits. */
 #include <jansson.h>
 #include <math.h>
-#include <pthread.h>
-#include <sys/stat.h>
+#include <time.h>
 
-#include "runfs/knowledge_rows.h"
-#include "runfs/search.h"
 #include "runfs/str.h"
+#include "search_internal.h"
+
+enum { SEARCH_WAIT_SECONDS = 20 };
 
 struct search {
-    struct store *st;
-    const struct role *role;
-    const struct haystack *haystack; /* that is looked at now */
+    struct searcher *searcher;
     struct search_hits *ret;
     struct concept_graph *graph; /* owned; NULL: it ranks otherwise */
-    struct known_files *known;   /* owned */
-    struct root {
-        const struct haystack *haystack;
-        const char *path;
-        struct root *next;
-    } * roots; /* in arena */
-    struct arena arena;
-    struct buf gone; /* paths, each with its NUL */
-    struct err *err;
+    struct buf gone;             /* paths, each with its NUL */
 };
-
-/* -------------------------------------------------------------------------------------------- the role */
-
-static const struct role *role_of(const struct role_file *f, const char *name)
-{
-    for (size_t i = 0; i < f->n; i++)
-        if (str_eq(f->roles[i].name, name) || str_eq(f->roles[i].shortname, name))
-            return &f->roles[i];
-    return NULL;
-}
-
-/* The role of that name (NULL: that is selected), in *ret_file; NULL: there is none. */
-static const struct role *find_role(struct store *st, const char *asked, struct role_file *ret_file)
-{
-    _buf_ struct buf wanted = BUF_INIT;
-    bool named = asked || (store_setting(st, SETTING_CONFIG, "roles/selected", &wanted) == 0 && wanted.len);
-    int64_t id = 0;
-
-    while (store_list_settings(st, SETTING_CONFIG, "roles/", id, &id, 1) == 1) {
-        const struct setting_row *row = store_get_setting(st, SETTING_CONFIG, id);
-        _buf_ struct buf text = BUF_INIT;
-        struct err ignored = {0};
-        bool is_file = row && str_ends(row->name, ".json") &&
-                       store_setting(st, SETTING_CONFIG, row->name, &text) == 0 &&
-                       role_file_read(row->name, buf_str(&text), text.len, ret_file, &ignored) == 0;
-        setting_row_unref(row);
-        const char *name = asked ? asked : named ? buf_str(&wanted) : is_file ? ret_file->selected : NULL;
-        const struct role *role = !is_file ? NULL : name ? role_of(ret_file, name) : &ret_file->roles[0];
-        if (role)
-            return role;
-        role_file_release(ret_file);
-    }
-    return NULL;
-}
-
-static int read_root(void *data, const char *path)
-{
-    struct search *s = data;
-    struct root *root = arena_new(&s->arena, struct root);
-
-    if (!root || !(root->path = arena_strdup(&s->arena, path)))
-        return -ENOMEM;
-    root->haystack = s->haystack;
-    root->next = s->roots;
-    s->roots = root;
-    return haystack_read(s->st, s->known, s->haystack, path, s->err);
-}
-
-static int read_haystacks(struct search *s)
-{
-    int r = (s->known = known_files_new(s->st)) ? 0 : -ENOMEM;
-
-    for (size_t i = 0; r == 0 && i < s->role->n_haystacks; i++) {
-        s->haystack = &s->role->haystacks[i];
-        r = haystack_each_root(s->st, s->haystack, read_root, s);
-    }
-    return r;
-}
-
-static bool has_file(const struct search *s, const char *path)
-{
-    for (const struct root *root = s->roots; root; root = root->next)
-        if (haystack_has(root->haystack, root->path, path))
-            return true;
-    return false;
-}
-
-/* ------------------------------------------------------------------------------------------- the search */
 
 /* Each word as a string of FTS5, so that none is an operator; all in parentheses. */
 static void quote_words(const char *query, struct buf *ret)
@@ -110,7 +32,14 @@ static void quote_words(const char *query, struct buf *ret)
         buf_adds(ret, ")");
 }
 
-static int take_hit(void *data, int64_t id, const struct document_found *f)
+static bool is_wanted(void *data, const char *path)
+{
+    const struct search *s = data;
+
+    return searcher_has(s->searcher, path);
+}
+
+static int take_hit(void *data, const struct document_found *f)
 {
     struct search *s = data;
     struct search_hits *ret = s->ret;
@@ -118,14 +47,13 @@ static int take_hit(void *data, int64_t id, const struct document_found *f)
 
     if (!f->d.path || !f->d.title || !f->d.body || !f->excerpt)
         return -ENOMEM;
-    if (!has_file(s, f->d.path))
-        return 0;
     if (lstat(f->d.path, &file) < 0) {
         buf_add(&s->gone, f->d.path, strlen(f->d.path) + 1);
         return 0;
     }
-    struct search_hit hit = {id, arena_strdup(&ret->arena, f->d.path), arena_strdup(&ret->arena, f->d.title),
-                             arena_strdup(&ret->arena, f->excerpt), f->rank};
+    struct search_hit hit = {f->id, arena_strdup(&ret->arena, f->d.path),
+                             arena_strdup(&ret->arena, f->d.title), arena_strdup(&ret->arena, f->excerpt),
+                             f->rank};
     if (!hit.path || !hit.title || !hit.excerpt || (s->graph && concept_graph_add(s->graph, f) < 0))
         return -ENOMEM;
     ret->hits[ret->n++] = hit;
@@ -154,49 +82,83 @@ static void drop_gone(struct search *s)
     const char *end = buf_str(&s->gone) + s->gone.len;
 
     for (const char *path = buf_str(&s->gone); buf_ok(&s->gone) && path < end; path += strlen(path) + 1)
-        (void)store_drop_document(s->st, path, NULL);
+        (void)documents_drop(s->searcher->documents, path, NULL);
 }
 
-int search_documents(struct store *st, const char *asked, const char *query, struct search_hits *ret,
+static int find_hits(struct search *s, const struct role *role, struct buf *match, struct err *err)
+{
+    if (s->graph)
+        concept_graph_expand(s->graph, match);
+    if (!buf_ok(match))
+        return -ENOMEM;
+    int r = documents_find(
+        s->searcher->documents,
+        &(struct documents_query){.match = buf_str(match),
+                                  .title_weight = role->relevance == RELEVANCE_TITLE ? 100.0 : 2.0,
+                                  .wanted = is_wanted,
+                                  .fn = take_hit,
+                                  .data = s},
+        err);
+    if (r == 0 && s->graph)
+        rank_by_concepts(s);
+    qsort(s->ret->hits, s->ret->n, sizeof(s->ret->hits[0]), by_rank);
+    if (s->ret->n > SEARCH_HITS_MAX)
+        s->ret->n = SEARCH_HITS_MAX;
+    drop_gone(s);
+    return r;
+}
+
+/* Brings all that a role searches up to date. 1: the hits of that time stand. */
+static int prepare(struct searcher *s, const struct role *role, const char *query, uint64_t as_of,
+                   struct concept_graph **ret, struct err *err)
+{
+    const struct concepts *concepts = NULL;
+    bool graph = role && role->relevance == RELEVANCE_GRAPH;
+    int r = graph ? searcher_concepts(s, role, &concepts) : 0;
+
+    if (r == 0)
+        r = searcher_update(s, role, err);
+    if (r == 0 && as_of && as_of == s->as_of)
+        return 1;
+    return r == 0 && graph ? concept_graph_new(concepts, query, ret) : r;
+}
+
+static int search(struct searcher *s, const char *asked, const char *query, struct search_hits *ret,
+                  struct err *err)
+{
+    struct search search = {.searcher = s, .ret = ret};
+    _buf_ struct buf match = BUF_INIT;
+    int r = searcher_refresh(s, err);
+    const struct role *role = r == 0 ? searcher_role(s, asked) : NULL;
+
+    quote_words(query, &match);
+    if (r == 0 && asked && !role)
+        return err_set(err, -ENOENT, "there is no role '%s'", asked);
+    if (r == 0 && (!(ret->role = arena_strdup(&ret->arena, role ? role->name : "")) || !buf_ok(&match)))
+        r = -ENOMEM;
+    if (r == 0)
+        r = prepare(s, role, query, ret->as_of, &search.graph, err);
+    ret->as_of = s->as_of;
+    if (r == 0 && role && match.len)
+        r = find_hits(&search, role, &match, err);
+    concept_graph_free(search.graph);
+    buf_release(&search.gone);
+    return r < 0 && !(err && err->msg[0]) ? err_errno(err, r, "search") : r;
+}
+
+/* Searching may have to look at the mount itself, which asks threads that may all be waiting here. */
+int search_documents(struct searcher *s, const char *role, const char *query, struct search_hits *ret,
                      struct err *err)
 {
-    static pthread_mutex_t reading = PTHREAD_MUTEX_INITIALIZER; /* two need not read the same files */
-    _role_file_ struct role_file file = {0};
-    _buf_ struct buf match = BUF_INIT;
-    const struct role *role = find_role(st, asked, &file);
-    struct search s = {.st = st, .role = role, .ret = ret, .err = err};
+    struct timespec until;
 
-    ret->role = arena_strdup(&ret->arena, role ? role->name : "");
-    quote_words(query, &match);
-    if (!ret->role || !buf_ok(&match))
-        return err_errno(err, -ENOMEM, "search");
-    if (asked && !role)
-        return err_set(err, -ENOENT, "there is no role '%s'", asked);
-    if (!role || !match.len)
-        return 0;
-    pthread_mutex_lock(&reading);
-    int r = read_haystacks(&s);
-    pthread_mutex_unlock(&reading);
-    if (r == 0 && role->relevance == RELEVANCE_GRAPH)
-        r = concept_graph_new(st, role->kg, query, &s.graph);
-    if (r == 0 && s.graph)
-        concept_graph_expand(s.graph, &match);
-    if (r == 0)
-        r = !buf_ok(&match)
-                ? -ENOMEM
-                : store_each_document(st, buf_str(&match), role->relevance == RELEVANCE_TITLE ? 100.0 : 2.0,
-                                      take_hit, &s);
-    if (r == 0 && s.graph)
-        rank_by_concepts(&s);
-    qsort(ret->hits, ret->n, sizeof(ret->hits[0]), by_rank);
-    if (ret->n > SEARCH_HITS_MAX)
-        ret->n = SEARCH_HITS_MAX;
-    drop_gone(&s);
-    concept_graph_free(s.graph);
-    known_files_free(s.known);
-    arena_release(&s.arena);
-    buf_release(&s.gone);
-    return r < 0 && !(err && err->msg[0]) ? err_errno(err, r, "search") : r;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += SEARCH_WAIT_SECONDS;
+    if (pthread_mutex_timedlock(&s->lock, &until) != 0)
+        return err_set(err, -EBUSY, "another search takes its time");
+    int r = search(s, role, query, ret, err);
+    pthread_mutex_unlock(&s->lock);
+    return r;
 }
 
 void search_hits_release(struct search_hits *h)

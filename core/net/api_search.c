@@ -13,7 +13,7 @@ static void reply_search(struct http_request *r, const char *query, const char *
         api_fail(r, 422, "query is to be a text");
         return;
     }
-    int code = search_documents(s->store, role && *role ? role : NULL, query, &hits, &err);
+    int code = search_documents(s->searcher, role && *role ? role : NULL, query, &hits, &err);
     if (code < 0)
         api_fail(r, code == -ENOENT ? 404 : 500, code == -ENOENT ? err.msg : "the search failed");
     else

@@ -55,11 +55,17 @@ void live_event(struct buf *ret, const char *name, json_t *data_take)
 
 /* ------------------------------------------------------------------------------------------------- waking */
 
+/* Not who looks at something else. */
+static bool lists_runs(const struct live_stream *s)
+{
+    return !s->run_id && !s->machines && !s->workflows;
+}
+
 static bool concerns(const struct live_stream *s, const struct change *c)
 {
     switch (c->kind) {
     case CHANGE_RUN:
-        return !s->run_id || s->run_id == c->id;
+        return s->run_id ? s->run_id == c->id : lists_runs(s);
     case CHANGE_JOB:
     case CHANGE_ARTIFACT:
         return s->run_id && s->run_id == c->run_id;
@@ -186,7 +192,7 @@ static void tell_all(struct live_stream *s, struct buf *ret)
         live_event(ret, "artifacts", live_artifacts(st, run->id));
     } else if (s->run_id) {
         live_event(ret, "gone", json_pack("{s:I}", "id", (json_int_t)s->run_id));
-    } else {
+    } else if (lists_runs(s)) {
         live_event(ret, "runs", live_runs(st, s->status, 0, 0, RUNS_SHOWN));
     }
     if (s->machines)

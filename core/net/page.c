@@ -27,6 +27,10 @@ EMBED(page_ansi, "ansi.js")
 EMBED(page_log, "log.js")
 EMBED(page_runs, "runs.js")
 EMBED(page_run, "run.js")
+EMBED(page_workflows, "workflows.js")
+EMBED(page_machines, "machines.js")
+EMBED(page_graph, "graph.js")
+EMBED(page_knowledge, "knowledge.js")
 EMBED(page_start, "start.js")
 
 struct part {
@@ -57,8 +61,10 @@ static void add_hash(struct buf *ret, const struct buf *of)
 static void put_together(void)
 {
     const struct part html = PART(page_html), css[] = {PART(page_css)},
-                      js[] = {PART(page_base), PART(page_wire), PART(page_ansi), PART(page_log),
-                              PART(page_runs), PART(page_run),  PART(page_start)};
+                      js[] = {PART(page_base),      PART(page_wire),     PART(page_ansi),
+                              PART(page_log),       PART(page_runs),     PART(page_run),
+                              PART(page_workflows), PART(page_machines), PART(page_graph),
+                              PART(page_knowledge), PART(page_start)};
     static const char style_here[] = "/*style*/", script_here[] = "/*script*/";
     _buf_ struct buf style = BUF_INIT, script = BUF_INIT;
     const char *first = strstr(html.from, style_here), *second = strstr(html.from, script_here);

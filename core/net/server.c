@@ -192,7 +192,8 @@ static void on_changed(void *data, const struct change *changes, size_t n)
 
 /* -------------------------------------------------------------------------------------------------- life */
 
-int server_new(struct store *st, struct engine *e, struct server **ret, struct err *err)
+int server_new(struct store *st, struct engine *e, struct searcher *searcher, struct server **ret,
+               struct err *err)
 {
     struct server *s = calloc(1, sizeof(*s));
 
@@ -200,6 +201,7 @@ int server_new(struct store *st, struct engine *e, struct server **ret, struct e
         return err_errno(err, -ENOMEM, "cannot start the HTTP server");
     s->store = st;
     s->engine = e;
+    s->searcher = searcher;
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->peers_lock, NULL);
     pthread_mutex_init(&s->live.lock, NULL);

@@ -43,9 +43,10 @@ struct live {
 };
 
 struct server {
-    struct store *store;   /* borrowed */
-    struct engine *engine; /* borrowed */
-    pthread_mutex_t lock;  /* guards what follows */
+    struct store *store;       /* borrowed */
+    struct engine *engine;     /* borrowed */
+    struct searcher *searcher; /* borrowed */
+    pthread_mutex_t lock;      /* guards what follows */
     pthread_cond_t woken;
     bool changed, delivered, ending, has_keeper, has_deliverer;
     pthread_t keeper;    /* opens and closes listeners */
@@ -74,7 +75,7 @@ int api_make_keys(struct server *s);
 http_fn api_rate_limit, api_dispatch_event, api_force_cancel, api_run_timing, api_get_artifact,
     api_delete_artifact, api_get_secret;
 http_fn search_by_query, search_by_body;
-http_fn page, live_changes, live_list_runs, live_list_workflows;
+http_fn page, live_changes, live_list_runs, live_list_workflows, live_knowledge, live_graph, live_command;
 http_fn health, metrics, run_timeline, run_graph;
 http_fn api_root, api_meta, api_user, api_graphql, api_get_repository, api_contents;
 http_fn api_list_workflows, api_get_workflow, api_dispatch, api_enable, api_disable;

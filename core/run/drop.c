@@ -87,11 +87,11 @@ static int drop_checked(struct engine *e, const char *name, const char *text, si
         source.inputs = inputs;
         r = run_submit(e, &source, w, &run, err);
     } else {
-        workflow_free(w);
         store_begin(e->store);
         (void)store_put_workflow(e->store, &row, err);
         (void)store_put_error(e->store, name, NULL, err);
         r = store_commit(e->store, err);
+        workflow_free(w); /* the row's title was in it */
     }
     if (r == 0)
         *ret_run = run;

@@ -1,79 +1,308 @@
-/* The files that roles search: what was read of them, in a full-text index. */
-#include "runfs/knowledge_rows.h"
+/* The full-text index of the files that roles search. */
+#include "runfs/documents.h"
+
+#include <sys/stat.h>
+
+#include "runfs/io.h"
+#include "runfs/str.h"
 #include "store_internal.h"
 
-int store_each_known_document(struct store *st, known_document_fn *fn, void *data)
-{
-    struct conn *c = store_reader(st);
-    sqlite3_stmt *stmt = c ? conn_prepare(c, "SELECT path, changed_at, size FROM documents") : NULL;
-    int r = stmt ? 0 : -ENOMEM;
+enum { DOCUMENTS_VERSION = 1 }; /* another one: everything is read again */
 
-    while (r == 0 && sqlite3_step(stmt) == SQLITE_ROW)
-        r = fn(data, (const char *)sqlite3_column_text(stmt, 0), sqlite3_column_int64(stmt, 1),
-               sqlite3_column_int64(stmt, 2));
-    if (stmt)
-        sqlite3_reset(stmt);
-    if (c)
-        store_reader_done(st, c);
+struct documents {
+    struct conn conn;
+    char *path;                          /* owned */
+    const struct documents_query *query; /* that runs now */
+};
+
+/* ------------------------------------------------------------------------------------------------- opening
+ */
+
+/* After a crash of the machine, pages that were never written may be missing without a trace. */
+static int read_boot(struct buf *ret, struct err *err)
+{
+    int r = read_file("/proc/sys/kernel/random/boot_id", 100, ret, err);
+
+    while (r == 0 && ret->len && ret->ptr[ret->len - 1] == '\n')
+        ret->ptr[--ret->len] = '\0';
     return r;
 }
 
-int store_put_document(struct store *st, const struct document *d, struct err *err)
+static bool exec(struct documents *d, const char *sql)
 {
-    store_begin(st);
-    WRITE(st, err, "DELETE FROM document_texts WHERE rowid IN (SELECT id FROM documents WHERE path = ?1)",
-          P_TEXT(d->path));
-    WRITE(st, err,
-          "INSERT INTO documents (path, changed_at, size) VALUES (?1, ?2, ?3) ON CONFLICT (path) DO UPDATE"
-          " SET changed_at = ?2, size = ?3",
-          P_TEXT(d->path), P_INT(d->changed_at), P_INT(d->size));
-    WRITE(st, err,
-          "INSERT INTO document_texts (rowid, title, body) SELECT id, ?2, ?3 FROM documents WHERE path = ?1",
-          P_TEXT(d->path), P_TEXT(d->title), P_TEXT(d->body));
-    return store_commit(st, err);
+    return sqlite3_exec(d->conn.db, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-int store_drop_document(struct store *st, const char *path, struct err *err)
+static int failed(struct documents *d, struct err *err)
 {
-    store_begin(st);
-    WRITE(st, err, "DELETE FROM document_texts WHERE rowid IN (SELECT id FROM documents WHERE path = ?1)",
-          P_TEXT(path));
-    WRITE(st, err, "DELETE FROM documents WHERE path = ?1", P_TEXT(path));
-    return store_commit(st, err);
+    int rc = sqlite3_extended_errcode(d->conn.db);
+
+    return store_sql_error(&d->conn, rc == SQLITE_OK ? SQLITE_ERROR : rc, "the index of documents", err);
 }
 
-/* The index sorts, and only what is asked for is read: a JOIN that may go the other way would read all. */
-int store_each_document(struct store *st, const char *match, double title_weight, document_fn *fn, void *data)
+/* The first column of the first row, appended; false: there is none. */
+static bool first_text(struct documents *d, const char *sql, struct buf *ret)
 {
-    struct conn *c = store_reader(st);
-    sqlite3_stmt *stmt =
-        !c ? NULL
-           : conn_prepare(c, "SELECT d.id, d.path, t.title, snippet(document_texts, 1, '', '', '...', 32),"
-                             " t.body, d.changed_at, d.size, -t.rank FROM document_texts t CROSS JOIN"
-                             " documents d ON d.id = t.rowid WHERE document_texts MATCH ?1 AND"
-                             " t.rank MATCH ?2 ORDER BY t.rank");
-    int r = stmt ? 0 : -ENOMEM;
-    char ranking[64];
+    sqlite3_stmt *stmt = conn_prepare(&d->conn, sql);
+    bool there = stmt && sqlite3_step(stmt) == SQLITE_ROW;
 
-    snprintf(ranking, sizeof(ranking), "bm25(%.1f, 1.0)", title_weight);
-    if (stmt) {
-        sqlite3_bind_text(stmt, 1, match, -1, SQLITE_STATIC);
-        sqlite3_bind_text(stmt, 2, ranking, -1, SQLITE_STATIC);
-    }
-    while (r == 0 && sqlite3_step(stmt) == SQLITE_ROW)
-        r = fn(data, sqlite3_column_int64(stmt, 0),
-               &(struct document_found){.d = {.path = (const char *)sqlite3_column_text(stmt, 1),
-                                              .title = (const char *)sqlite3_column_text(stmt, 2),
-                                              .body = (const char *)sqlite3_column_text(stmt, 4),
-                                              .changed_at = sqlite3_column_int64(stmt, 5),
-                                              .size = sqlite3_column_int64(stmt, 6)},
-                                        .excerpt = (const char *)sqlite3_column_text(stmt, 3),
-                                        .rank = sqlite3_column_double(stmt, 7)});
+    if (there)
+        buf_adds(ret, (const char *)sqlite3_column_text(stmt, 0));
+    if (stmt)
+        sqlite3_reset(stmt);
+    return there && buf_ok(ret);
+}
+
+/* Whether a file that is there can be used as it is. */
+static bool is_good(struct documents *d, const char *boot)
+{
+    _buf_ struct buf version = BUF_INIT, state = BUF_INIT, wanted = BUF_INIT;
+
+    buf_addf(&wanted, "%d", DOCUMENTS_VERSION);
+    return first_text(d, "PRAGMA user_version", &version) && str_eq(buf_str(&version), buf_str(&wanted)) &&
+           first_text(d, "SELECT boot FROM state", &state) &&
+           (str_eq(buf_str(&state), "closed") || str_eq(buf_str(&state), boot));
+}
+
+static int write_boot(struct documents *d, const char *boot, struct err *err)
+{
+    sqlite3_stmt *stmt = conn_prepare(&d->conn, "UPDATE state SET boot = ?1");
+    int r = stmt && sqlite3_bind_text(stmt, 1, boot, -1, SQLITE_STATIC) == SQLITE_OK &&
+                    sqlite3_step(stmt) == SQLITE_DONE
+                ? 0
+                : failed(d, err);
+
     if (stmt) {
         sqlite3_reset(stmt);
         sqlite3_clear_bindings(stmt);
     }
-    if (c)
-        store_reader_done(st, c);
+    return r;
+}
+
+static void sql_wanted(sqlite3_context *context, int n, sqlite3_value **values)
+{
+    const struct documents *d = sqlite3_user_data(context);
+    const char *path = n == 1 ? (const char *)sqlite3_value_text(values[0]) : NULL;
+
+    sqlite3_result_int(context, path && d->query && d->query->wanted(d->query->data, path));
+}
+
+static bool connect(struct documents *d)
+{
+    static const char setup[] = "PRAGMA page_size = 16384; PRAGMA journal_mode = TRUNCATE;"
+                                "PRAGMA synchronous = OFF; PRAGMA cache_size = -8000;"
+                                "PRAGMA temp_store = MEMORY; PRAGMA locking_mode = EXCLUSIVE";
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    mode_t old = umask(0077);
+    bool ok =
+        sqlite3_open_v2(d->path, &d->conn.db, flags, NULL) == SQLITE_OK && exec(d, setup) &&
+        sqlite3_create_function(d->conn.db, "wanted", 1, SQLITE_UTF8, d, sql_wanted, NULL, NULL) == SQLITE_OK;
+
+    umask(old);
+    return ok;
+}
+
+static int make(struct documents *d, struct err *err)
+{
+    _buf_ struct buf journal = BUF_INIT, sql = BUF_INIT;
+
+    conn_close(&d->conn);
+    buf_addf(&journal, "%s-journal", d->path);
+    buf_addf(&sql,
+             "BEGIN; CREATE TABLE state (boot TEXT NOT NULL); INSERT INTO state VALUES ('');"
+             "CREATE TABLE documents (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, changed_at INTEGER"
+             "  NOT NULL, size INTEGER NOT NULL);"
+             "CREATE VIRTUAL TABLE texts USING fts5 (title, body);"
+             "INSERT INTO texts (texts, rank) VALUES ('hashsize', 4194304);"
+             "PRAGMA user_version = %d; COMMIT",
+             DOCUMENTS_VERSION);
+    if (!buf_ok(&journal) || !buf_ok(&sql))
+        return err_errno(err, -ENOMEM, "the index of documents");
+    if ((unlink(buf_str(&journal)) < 0 && errno != ENOENT) || (unlink(d->path) < 0 && errno != ENOENT))
+        return err_errno(err, -errno, "cannot remove %s", d->path);
+    if (!connect(d) || !exec(d, buf_str(&sql)))
+        return d->conn.db ? failed(d, err) : err_errno(err, -ENOMEM, "the index of documents");
+    return 0;
+}
+
+int documents_open(const char *state_dir, bool anew, struct documents **ret, struct err *err)
+{
+    struct documents *d = calloc(1, sizeof(*d));
+    _buf_ struct buf boot = BUF_INIT, path = BUF_INIT;
+
+    buf_addf(&path, "%s/search.db", state_dir);
+    if (!d || !(d->path = buf_steal(&path))) {
+        free(d);
+        return err_errno(err, -ENOMEM, "the index of documents");
+    }
+    int r = read_boot(&boot, err);
+    if (r == 0 && (anew || !connect(d) || !is_good(d, buf_str(&boot))))
+        r = make(d, err);
+    if (r == 0)
+        r = write_boot(d, buf_str(&boot), err);
+    if (r == 0)
+        *ret = d;
+    else
+        documents_close(d);
+    return r;
+}
+
+void documents_close(struct documents *d)
+{
+    if (!d)
+        return;
+    if (d->conn.db && exec(d, "PRAGMA synchronous = FULL"))
+        (void)write_boot(d, "closed", NULL);
+    conn_close(&d->conn);
+    free(d->path);
+    free(d);
+}
+
+/* ------------------------------------------------------------------------------------------------- writing
+ */
+
+static int run(struct documents *d, const char *sql, const struct param *p, size_t n, struct err *err)
+{
+    sqlite3_stmt *stmt = conn_prepare(&d->conn, sql);
+
+    for (size_t i = 0; stmt && i < n; i++)
+        if (p[i].text)
+            sqlite3_bind_text(stmt, (int)i + 1, p[i].text, (int)p[i].len, SQLITE_STATIC);
+        else
+            sqlite3_bind_int64(stmt, (int)i + 1, p[i].n);
+    int r = stmt && sqlite3_step(stmt) == SQLITE_DONE ? 0 : failed(d, err);
+    if (stmt) {
+        sqlite3_reset(stmt);
+        sqlite3_clear_bindings(stmt);
+    }
+    return r;
+}
+#define RUN(d, err, sql, ...)                                                                                \
+    run((d), (sql), (const struct param[]){__VA_ARGS__},                                                     \
+        sizeof((const struct param[]){__VA_ARGS__}) / sizeof(struct param), (err))
+
+int documents_begin(struct documents *d, struct err *err)
+{
+    return run(d, "BEGIN", NULL, 0, err);
+}
+
+int documents_commit(struct documents *d, struct err *err)
+{
+    int r = run(d, "COMMIT", NULL, 0, err);
+
+    if (r < 0)
+        documents_rollback(d);
+    return r;
+}
+
+void documents_rollback(struct documents *d)
+{
+    if (!sqlite3_get_autocommit(d->conn.db))
+        (void)run(d, "ROLLBACK", NULL, 0, NULL);
+}
+
+/* 0: there is none; below 0: an error. */
+static int64_t find(struct documents *d, const char *path, struct err *err)
+{
+    sqlite3_stmt *stmt = conn_prepare(&d->conn, "SELECT id FROM documents WHERE path = ?1");
+    int rc = stmt ? sqlite3_bind_text(stmt, 1, path, -1, SQLITE_STATIC) : SQLITE_ERROR;
+
+    rc = rc == SQLITE_OK ? sqlite3_step(stmt) : rc;
+    int64_t id = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : rc == SQLITE_DONE ? 0 : failed(d, err);
+    if (stmt) {
+        sqlite3_reset(stmt);
+        sqlite3_clear_bindings(stmt);
+    }
+    return id;
+}
+
+int documents_put(struct documents *d, const struct document *one, struct err *err)
+{
+    int64_t id = find(d, one->path, err);
+    int r = id < 0 ? (int)id : 0;
+
+    if (id > 0)
+        r = RUN(d, err, "DELETE FROM texts WHERE rowid = ?1", P_INT(id));
+    if (r == 0 && id > 0)
+        r = RUN(d, err, "UPDATE documents SET changed_at = ?2, size = ?3 WHERE id = ?1", P_INT(id),
+                P_INT(one->changed_at), P_INT(one->size));
+    else if (r == 0)
+        r = RUN(d, err, "INSERT INTO documents (path, changed_at, size) VALUES (?1, ?2, ?3)",
+                P_TEXT(one->path), P_INT(one->changed_at), P_INT(one->size));
+    if (r == 0 && id == 0)
+        id = sqlite3_last_insert_rowid(d->conn.db);
+    return r < 0 ? r
+                 : RUN(d, err, "INSERT INTO texts (rowid, title, body) VALUES (?1, ?2, ?3)", P_INT(id),
+                       P_TEXT(one->title), P_TEXT(one->body));
+}
+
+int documents_drop(struct documents *d, const char *path, struct err *err)
+{
+    int64_t id = find(d, path, err);
+    int r = id < 0 ? (int)id : 0;
+
+    if (id > 0)
+        r = RUN(d, err, "DELETE FROM texts WHERE rowid = ?1", P_INT(id));
+    if (r == 0 && id > 0)
+        r = RUN(d, err, "DELETE FROM documents WHERE id = ?1", P_INT(id));
+    return r;
+}
+
+/* ------------------------------------------------------------------------------------------------- reading
+ */
+
+int documents_each(struct documents *d, known_document_fn *fn, void *data)
+{
+    sqlite3_stmt *stmt = conn_prepare(&d->conn, "SELECT path, changed_at, size FROM documents");
+    int r = stmt ? 0 : failed(d, NULL), rc = SQLITE_DONE;
+
+    while (r == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
+        r = fn(data, (const char *)sqlite3_column_text(stmt, 0), sqlite3_column_int64(stmt, 1),
+               sqlite3_column_int64(stmt, 2));
+    if (r == 0 && rc != SQLITE_DONE)
+        r = failed(d, NULL);
+    if (stmt)
+        sqlite3_reset(stmt);
+    return r;
+}
+
+static int tell(const struct documents_query *q, sqlite3_stmt *stmt)
+{
+    return q->fn(q->data, &(struct document_found){.id = sqlite3_column_int64(stmt, 0),
+                                                   .d = {.path = (const char *)sqlite3_column_text(stmt, 1),
+                                                         .title = (const char *)sqlite3_column_text(stmt, 2),
+                                                         .body = (const char *)sqlite3_column_text(stmt, 4),
+                                                         .changed_at = sqlite3_column_int64(stmt, 5),
+                                                         .size = sqlite3_column_int64(stmt, 6)},
+                                                   .excerpt = (const char *)sqlite3_column_text(stmt, 3),
+                                                   .rank = sqlite3_column_double(stmt, 7)});
+}
+
+/* The index sorts, and only what is asked for is read: a JOIN that may go the other way would read all. */
+int documents_find(struct documents *d, const struct documents_query *q, struct err *err)
+{
+    sqlite3_stmt *stmt =
+        conn_prepare(&d->conn, "SELECT d.id, d.path, t.title, snippet(texts, 1, '', '', '...', 32),"
+                               " t.body, d.changed_at, d.size, -t.rank FROM texts t CROSS JOIN"
+                               " documents d ON d.id = t.rowid WHERE texts MATCH ?1 AND"
+                               " t.rank MATCH ?2 AND wanted(d.path) ORDER BY t.rank");
+    int r = stmt ? 0 : failed(d, err), rc = SQLITE_DONE;
+    char ranking[64];
+
+    snprintf(ranking, sizeof(ranking), "bm25(%.1f, 1.0)", q->title_weight);
+    if (stmt) {
+        sqlite3_bind_text(stmt, 1, q->match, -1, SQLITE_STATIC);
+        sqlite3_bind_text(stmt, 2, ranking, -1, SQLITE_STATIC);
+    }
+    d->query = q;
+    while (r == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
+        r = tell(q, stmt);
+    if (r == 0 && rc != SQLITE_DONE)
+        r = failed(d, err);
+    d->query = NULL;
+    if (stmt) {
+        sqlite3_reset(stmt);
+        sqlite3_clear_bindings(stmt);
+    }
     return r < 0 ? r : 0;
 }

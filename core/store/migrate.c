@@ -190,6 +190,8 @@ static const char *const versions[] = {
     "OLD.attempt"
     " BEGIN UPDATE words SET settled = 0 WHERE run_id = NEW.id AND attempt = 0; END;"
     "CREATE TRIGGER words_gone AFTER DELETE ON runs BEGIN DELETE FROM words WHERE run_id = OLD.id; END;",
+    /* 15: what roles search has a database of its own (documents.c) */
+    "DROP TABLE document_texts; DROP TABLE documents;",
 };
 
 static int user_version(sqlite3 *db)

@@ -174,29 +174,6 @@ size_t store_graph_nodes(struct store *st, int64_t around, struct known_command 
 size_t store_graph_edges(struct store *st, const struct known_command *nodes, size_t n_nodes,
                          struct command_pair *ret, size_t max);
 
-/* A file as it was read last. */
-struct document {
-    const char *path, *title, *body;
-    int64_t changed_at, size;
-};
-/* All that were read, and as what. path is valid during the call, and NULL where memory is out. */
-typedef int known_document_fn(void *data, const char *path, int64_t changed_at, int64_t size);
-int store_each_known_document(struct store *st, known_document_fn *fn, void *data);
-int store_put_document(struct store *st, const struct document *d, struct err *err);
-int store_drop_document(struct store *st, const char *path, struct err *err);
-/*
- * Those that an FTS5 expression matches, the best first by BM25 with so much weight for a title. fn: below 0
- * is an error, above 0 ends it. f is valid during the call.
- */
-struct document_found {
-    struct document d;
-    const char *excerpt;
-    double rank; /* more is better */
-};
-typedef int document_fn(void *data, int64_t id, const struct document_found *f);
-int store_each_document(struct store *st, const char *match, double title_weight, document_fn *fn,
-                        void *data);
-
 struct knowledge_stats {
     int64_t commands, runs, successes, failures, edges, patterns;
 };

@@ -11,11 +11,13 @@
 #define RUNFS_SERVER_H
 
 #include "runfs/run.h"
+#include "runfs/search.h"
 
 struct server;
 
-/* Borrows both. */
-int server_new(struct store *st, struct engine *e, struct server **ret, struct err *err);
+/* Borrows all. */
+int server_new(struct store *st, struct engine *e, struct searcher *searcher, struct server **ret,
+               struct err *err);
 /* Hangs up on everybody; before the engine's end. NULL allowed. */
 void server_free(struct server *s);
 /* Appends a line for each address: "listen: 127.0.0.1:8080", or what is in the way. */

@@ -101,6 +101,22 @@ rf_wait 20 grep -q 'the end' "$T/long"
 passed=$(data "$T/long" passed | jq .lines)
 equal 'no line is lost' "$(wc -l <"$M/runs/$n/jobs/a/log")" "$((passed + $(logged "$T/long" | wc -l)))"
 
+# workflows, with what they ask for: one that starts nothing when it is dropped, too
+cat >"$T/ask.yml" <<'Y'
+name: Ask me
+on: {workflow_dispatch: {inputs: {level: {required: true, description: How much}, on: {type: boolean, default: true}}}}
+jobs: {a: {runs-on: h, steps: [{run: date}]}}
+Y
+cp "$T/ask.yml" "$M/workflows/"
+list() { curl -s "${auth[@]}" "$url/live/workflows" | jq -c ".workflows[] | select(.name == \"$1\") | $2"; }
+equal 'its title' '"Ask me"' "$(list ask.yml .title)"
+equal 'its inputs' '[["level","string",true,"","How much"],["on","boolean",false,"true",""]]' \
+    "$(list ask.yml '[.inputs[] | [.name, .type, .required, .default, .description]]')"
+equal 'one that nobody starts by hand' null "$(list slow.yml .inputs)"
+equal 'older runs' 1 "$(curl -s "${auth[@]}" "$url/live/runs?before=$n&status=success" | jq '.runs[0].id')"
+equal 'a command' sleep "$(curl -s "${auth[@]}" "$url/live/graph" | jq -r '.nodes[] | select(.name == "sleep").name')"
+equal 'no such command' 404 "$(code "${auth[@]}" "$url/live/commands/999")"
+
 # the token is revoked: the streams that it opened end
 "$RUNFS" token revoke watcher "$M"
 for pid in "${children[@]:0:1}"; do rf_wait 10 gone "$pid"; done

@@ -1,18 +1,19 @@
 // Chromium without a window, driven by its own protocol through a pipe: what a scenario needs of it, and no more.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 
 export const pause = ms => new Promise(r => setTimeout(r, ms));
 
 export async function browse({ width = 1280, height = 800, dark = false, phone = false } = {}) {
-    const home = mkdtempSync(join(tmpdir(), 'browser-'));
+    const home = mkdtempSync('/tmp/rf-browser-'); // not in TMPDIR: Chromium makes a socket in it, and its path has to be short
+    process.once('exit', () => rmSync(home, { recursive: true, force: true }));
     const child = spawn('chromium', ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-dev-shm-usage',
         '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-crash-reporter', '--disable-breakpad',
         '--no-proxy-server', '--remote-debugging-pipe', `--user-data-dir=${home}`, 'about:blank'],
-    { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'], env: { ...process.env, HOME: home, XDG_CONFIG_HOME: home, XDG_CACHE_HOME: home } });
+    { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'], env: { ...process.env, HOME: home, TMPDIR: home, XDG_CONFIG_HOME: home, XDG_CACHE_HOME: home } });
     const waiting = new Map(), complaints = [], listeners = [];
+    for (const pipe of child.stdio.slice(3))
+        pipe.on('error', () => {}); // when it ends
     let last = 0, text = '', session;
     child.stdio[4].setEncoding('utf8').on('data', data => {
         text += data;
@@ -94,4 +95,17 @@ export async function browse({ width = 1280, height = 800, dark = false, phone =
             rmSync(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
         },
     };
+}
+
+// What the scenarios of the live page share.
+export const shows = (b, text) => b.until(`the page shows ${text}`, t => document.body.innerText.includes(t), text);
+export const press = (b, text) => b.until(`a button ${text}`, t => {
+    const n = [...document.querySelectorAll('button, a')].find(x => x.textContent === t && !x.disabled);
+    n?.click();
+    return n;
+}, text);
+export async function login(b, token) {
+    await b.until('a token is asked for', () => document.querySelector('#token'));
+    await b.type(token);
+    await b.key('Enter', '\r');
 }

@@ -1,7 +1,7 @@
 // What a person does with the live page. node page.mjs URL TOKEN MOUNT DIR: says each thing that it found to be so; with SHOTS=DIR, pictures.
 import assert from 'node:assert/strict';
 import { copyFileSync, readFileSync, readlinkSync, writeFileSync, existsSync, mkdirSync } from 'node:fs';
-import { browse, pause } from './browser.mjs';
+import { browse, login, pause, press, shows } from './browser.mjs';
 
 const [url, token, mount, dir] = process.argv.slice(2);
 const read = path => readFileSync(`${mount}/${path}`, 'utf8').trim();
@@ -14,13 +14,7 @@ const shots = process.env.SHOTS;
 if (shots)
     mkdirSync(shots, { recursive: true });
 const shot = async (b, name) => shots && b.screenshot(`${shots}/${name}.png`);
-const login = async (b, secret) => {
-    await b.until('a token is asked for', () => document.querySelector('#token'));
-    await b.type(secret);
-    await b.key('Enter', '\r');
-};
 const rows = () => [...document.querySelectorAll('.lines .row')].map(r => r.innerText.replace(/\s+/g, ' ').trim());
-const shows = (b, text) => b.until(`the page shows ${text}`, t => document.body.innerText.includes(t), text);
 
 const b = await browse();
 try {
@@ -128,12 +122,11 @@ try {
     // buttons: cancel, run again
     const long = drop('long.yml');
     await b.run(h => { location.hash = h; }, `#/runs/${long}`);
-    const press = (text) => b.until(`a button ${text}`, t => { const n = [...document.querySelectorAll('button')].find(x => x.textContent === t && !x.disabled); n?.click(); return n; }, text);
-    await press('Cancel');
+    await press(b, 'Cancel');
     await b.until('it is cancelled', () => document.querySelector('.titles .sign[title=cancelled]'));
     assert.equal(read(`runs/${long}/conclusion`), 'cancelled');
     await b.run(h => { location.hash = h; }, `#/runs/${live}`);
-    await press('Rerun');
+    await press(b, 'Rerun');
     await shows(b, 'attempt 2');
     await b.until('it succeeds', () => document.querySelector('.titles .sign.good'));
     assert.equal(read(`runs/${live}/attempts/1/conclusion`), 'success');

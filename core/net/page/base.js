@@ -21,7 +21,7 @@ function el(what, attrs, ...children) {
 }
 
 function fill(node, ...children) {
-    node.replaceChildren(...children.flat().filter(c => c != null && c !== false)
+    node.replaceChildren(...children.flat(Infinity).filter(c => c != null && c !== false)
         .map(c => c instanceof Node ? c : document.createTextNode(String(c))));
     return node;
 }

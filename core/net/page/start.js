@@ -6,6 +6,11 @@ const views = [
     {name: 'Runs', href: '#/', pattern: /^\/?$/, make: () => new RunsView()},
     {pattern: /^\/runs\/(\d+)(?:\/(\d+)(?:\/(\d+)\/(\d+))?)?$/, make: m => new RunView(Number(m[1])),
         go: (v, m) => v.go({job: m[2] && Number(m[2]), step: Number(m[3]), line: m[4] && Number(m[4])}), same: (v, m) => v.id === Number(m[1])},
+    {name: 'Workflows', href: '#/workflows', pattern: /^\/workflows(?:\/(\d+))?$/, make: () => new WorkflowsView(),
+        go: (v, m) => v.go(m[1] ? Number(m[1]) : 0), same: () => true},
+    {name: 'Machines', href: '#/machines', pattern: /^\/machines$/, make: () => new MachinesView()},
+    {name: 'Knowledge', href: '#/knowledge', pattern: /^\/knowledge(?:\/(\d+))?$/, make: () => new KnowledgeView(),
+        go: (v, m) => v.go(m[1] ? Number(m[1]) : 0), same: () => true},
 ];
 
 function go(address) {
@@ -70,8 +75,8 @@ $('who').addEventListener('click', () => {
 /* ---------------------------------------------------------------------------------------------- keyboard */
 
 const keys = [['j  k', 'down, up'], ['Enter', 'open'], ['u  Esc', 'back'], ['/', 'search or filter'], ['n  N', 'next match, match before'],
-    ['f', 'fold or unfold the steps'], ['Home  End', 'start of the log; end, and follow it'], ['g r', 'runs'], ['?', 'this help']];
-const places = {r: '#/'};
+    ['f', 'fold or unfold the steps'], ['Home  End', 'start of the log; end, and follow it'], ['g r', 'runs'], ['g w', 'workflows'], ['g m', 'machines'], ['g k', 'knowledge'], ['?', 'this help']];
+const places = {r: '#/', w: '#/workflows', m: '#/machines', k: '#/knowledge'};
 let gone = false; /* g was typed */
 
 /* j and k among links. */

@@ -1,0 +1,119 @@
+/*
+ * The inside of searching: haystacks, concepts, and what is kept between two searches. Private to
+ * core/knowledge.
+ */
+#ifndef RUNFS_SEARCH_INTERNAL_H
+#define RUNFS_SEARCH_INTERNAL_H
+
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include "runfs/documents.h"
+#include "runfs/search.h"
+#include "runfs/watch.h"
+
+/* ------------------------------------------------------------------------------------------- haystack.c */
+
+/* The directories (or the file) that a haystack is, absolute and without links. A relative one is in each
+ * linked repository, and never outside of it. */
+typedef int haystack_root_fn(void *data, const char *path);
+int haystack_each_root(struct store *st, const struct haystack *h, haystack_root_fn *fn, void *data);
+/* Whether a file below a root is one of its files, by its name. */
+bool haystack_has(const struct haystack *h, const char *root, const char *path);
+bool is_below(const char *path, const char *root); /* or is it */
+
+/* Its files, without following links or going into other file systems; none below a mount of runfs. The walk
+ * is one of watch (NULL allowed). fn: not 0 ends it, and is returned. */
+typedef int haystack_file_fn(void *data, const char *path, const struct stat *file);
+int haystack_each_file(const struct haystack *h, const char *root, struct watch *watch, haystack_file_fn *fn,
+                       void *data);
+/* Appends a file's text, nothing where it is longer than max or no text. -ENOENT: it is no regular file that
+ * can be read. */
+int haystack_text(const char *path, size_t max, struct buf *ret, struct stat *ret_file);
+
+/* Has the index hold what changed below a root since watch said last; *ret_changed counts the documents that
+ * were written or dropped. */
+int haystack_update(struct documents *d, const struct haystack *h, const char *root, struct watch *watch,
+                    uint64_t *ret_changed, struct err *err);
+
+/* ------------------------------------------------------------------------------- concepts, concept_graph.c
+ */
+
+enum { CONCEPTS_MAX = 2000 };
+
+/* The pages of a role's concepts, and the automaton that finds them by what they are called. */
+struct concepts {
+    struct concept_page pages[CONCEPTS_MAX]; /* owned */
+    size_t n;
+    struct automaton *automaton; /* owned; values are indices of pages */
+};
+/* Adds the pages below a root. The walk is one of watch. */
+int concepts_read(struct concepts *c, const char *root, struct watch *watch);
+int concepts_compile(struct concepts *c);
+void concepts_free(struct concepts *c); /* NULL allowed */
+bool concepts_is_page(const char *root, const char *path);
+
+/*
+ * The graph of concepts over the documents that a search found: a concept is a node, two in one document are
+ * an edge.
+ */
+struct concept_graph;
+/* Borrows the concepts. Finds which of them the query names. */
+int concept_graph_new(const struct concepts *c, const char *query, struct concept_graph **ret);
+void concept_graph_free(struct concept_graph *g); /* NULL allowed */
+/* Appends what else the concepts of the query are called, each as " OR " and a string of FTS5. */
+void concept_graph_expand(const struct concept_graph *g, struct buf *ret);
+/* Documents are added in order, then ranked by node rank, edge rank and document rank; 0 where none of the
+ * query's concepts is in it. */
+int concept_graph_add(struct concept_graph *g, const struct document_found *f);
+double concept_graph_rank(struct concept_graph *g, size_t document);
+
+/* -------------------------------------------------------------------------------------------- searcher.c */
+
+/* A place of a haystack: a root with its patterns, kept current. */
+struct place {
+    struct arena arena;
+    const char *root;
+    struct haystack haystack; /* its patterns */
+    struct watch *watch;      /* owned */
+    bool wanted;              /* a role has it */
+    uint64_t round;           /* when it was looked at last */
+    struct place *next;
+};
+
+/* The concepts at a role's kg, as long as nothing changes there. */
+struct thesaurus {
+    char *kg;                  /* owned */
+    struct place *places;      /* owned */
+    size_t n_roots;            /* of places: those that are there */
+    struct concepts *concepts; /* owned; NULL: to be read */
+    struct thesaurus *next;
+};
+
+struct searcher {
+    struct store *store;
+    pthread_mutex_t lock;        /* guards all of it */
+    struct documents *documents; /* owned; NULL: not opened yet */
+    bool damaged;                /* it is to be made anew */
+    uint64_t stamp;              /* of the settings that roles and thesauri were read from */
+    struct role_file *files;     /* owned */
+    char *selected;              /* owned; NULL: nobody is */
+    size_t n_files;
+    bool swept;                 /* nothing is in the index that no role asks for */
+    uint64_t round;             /* of updates */
+    uint64_t as_of;             /* goes up whenever anything changes */
+    struct place *places;       /* owned */
+    struct thesaurus *thesauri; /* owned */
+};
+
+/* Under the lock. Reads roles again if any setting changed. */
+int searcher_refresh(struct searcher *s, struct err *err);
+const struct role *searcher_role(const struct searcher *s, const char *name); /* NULL: the selected one */
+/* Has the index hold a role's files, and nothing of roles that are gone. */
+int searcher_update(struct searcher *s, const struct role *role, struct err *err);
+/* Whether the role that was updated last has that file. */
+bool searcher_has(const struct searcher *s, const char *path);
+/* The role's concepts as they are now, borrowed until the next call. */
+int searcher_concepts(struct searcher *s, const struct role *role, const struct concepts **ret);
+
+#endif

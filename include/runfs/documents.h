@@ -1,0 +1,57 @@
+/*
+ * The full-text index of what roles search: STATE/search.db, beside the store. All of it can be read again
+ * from the files that it is made of, so it is written without waiting for the disk, and made anew where it is
+ * of another version, damaged, or from before a crash of the machine. One thread at a time.
+ */
+#ifndef RUNFS_DOCUMENTS_H
+#define RUNFS_DOCUMENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runfs/err.h"
+
+struct documents;
+
+/* anew: what is there is not trusted. */
+int documents_open(const char *state_dir, bool anew, struct documents **ret, struct err *err);
+void documents_close(struct documents *d); /* NULL allowed */
+
+/* A file as it was read. */
+struct document {
+    const char *path, *title, *body;
+    int64_t changed_at, size;
+};
+
+/* Several writes, one commit; it does not nest. Without one, each write is committed for itself. */
+int documents_begin(struct documents *d, struct err *err);
+int documents_commit(struct documents *d, struct err *err);
+void documents_rollback(struct documents *d);
+int documents_put(struct documents *d, const struct document *one, struct err *err);
+int documents_drop(struct documents *d, const char *path, struct err *err); /* none of that path: fine */
+
+/* All that were read, and as what. path is valid during the call, and NULL where memory is out. */
+typedef int known_document_fn(void *data, const char *path, int64_t changed_at, int64_t size);
+int documents_each(struct documents *d, known_document_fn *fn, void *data);
+
+/*
+ * Those that an FTS5 expression matches and that wanted() lets pass, the best first by BM25 with so much
+ * weight for a title. fn: below 0 is an error, above 0 ends it. f is valid during the call. Neither may call
+ * anything of this page.
+ */
+struct document_found {
+    int64_t id;
+    struct document d;
+    const char *excerpt;
+    double rank; /* more is better */
+};
+struct documents_query {
+    const char *match;
+    double title_weight;
+    bool (*wanted)(void *data, const char *path);
+    int (*fn)(void *data, const struct document_found *f);
+    void *data;
+};
+int documents_find(struct documents *d, const struct documents_query *q, struct err *err);
+
+#endif

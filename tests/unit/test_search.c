@@ -1,0 +1,258 @@
+/* The index of documents, and hearing what changed below a directory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* clang-format off */
+#include <cmocka.h>
+/* clang-format on */
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include "runfs/documents.h"
+#include "runfs/io.h"
+#include "runfs/str.h"
+#include "runfs/watch.h"
+
+static char dir[64];
+
+static int make_dir(void **state)
+{
+    (void)state;
+    snprintf(dir, sizeof(dir), "/tmp/runfs-test-search-XXXXXX");
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+    (void)state;
+    return remove_tree(dir);
+}
+
+static const char *in_dir(const char *name)
+{
+    static char paths[4][128];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+
+    snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
+    return path;
+}
+
+static void write_file(const char *name, const char *text)
+{
+    int fd = open(in_dir(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write_all(fd, text, strlen(text)), 0);
+    close(fd);
+}
+
+/* ----------------------------------------------------------------------------------------------- documents
+ */
+
+static bool all(void *data, const char *path)
+{
+    (void)data;
+    return !str_eq(path, "/unwanted");
+}
+
+static int note(void *data, const struct document_found *f)
+{
+    buf_addf(data, "%s:%s ", f->d.path, f->d.title);
+    return 0;
+}
+
+static void finds(struct documents *d, const char *match, const char *expected)
+{
+    _buf_ struct buf found = BUF_INIT;
+    struct err err = {0};
+
+    if (documents_find(d, &(struct documents_query){match, 2, all, note, &found}, &err) < 0)
+        fail_msg("%s", err.msg);
+    assert_string_equal(buf_str(&found), expected);
+}
+
+static void put(struct documents *d, const char *path, const char *title, const char *body)
+{
+    struct err err = {0};
+
+    if (documents_put(d, &(struct document){path, title, body, 1, (int64_t)strlen(body)}, &err) < 0)
+        fail_msg("%s", err.msg);
+}
+
+static void find_what_was_put(void **state)
+{
+    struct documents *d = NULL;
+
+    (void)state;
+    assert_int_equal(documents_open(dir, false, &d, NULL), 0);
+    put(d, "/a", "A", "the kettle");
+    put(d, "/unwanted", "U", "the kettle");
+    put(d, "/b", "kettle", "the teapot");
+    finds(d, "\"kettle\"", "/b:kettle /a:A ");
+    finds(d, "\"teapot\"", "/b:kettle ");
+    put(d, "/b", "B", "the urn");
+    finds(d, "\"teapot\"", "");
+    finds(d, "\"urn\"", "/b:B ");
+    assert_int_equal(documents_begin(d, NULL), 0);
+    assert_int_equal(documents_drop(d, "/a", NULL), 0);
+    assert_int_equal(documents_drop(d, "/nothing", NULL), 0);
+    documents_rollback(d);
+    finds(d, "\"kettle\"", "/a:A ");
+    assert_int_equal(documents_drop(d, "/a", NULL), 0);
+    finds(d, "\"kettle\"", "");
+    documents_close(d);
+    assert_int_equal(documents_open(dir, false, &d, NULL), 0);
+    finds(d, "\"urn\"", "/b:B ");
+    documents_close(d);
+    assert_int_equal(documents_open(dir, true, &d, NULL), 0);
+    finds(d, "\"urn\"", "");
+    documents_close(d);
+}
+
+/* Damage, or another boot that nobody closed it before: it is made anew. */
+static void mistrust_what_is_there(void **state)
+{
+    static const char *const spoils[] = {"UPDATE state SET boot = 'another'", "PRAGMA user_version = 99",
+                                         "DROP TABLE state", NULL};
+    struct documents *d = NULL;
+
+    (void)state;
+    for (size_t i = 0; i <= ARRAY_LEN(spoils); i++) {
+        assert_int_equal(documents_open(dir, true, &d, NULL), 0);
+        put(d, "/a", "A", "the kettle");
+        documents_close(d);
+        if (i < ARRAY_LEN(spoils) && spoils[i]) {
+            sqlite3 *db = NULL;
+            assert_int_equal(sqlite3_open(in_dir("search.db"), &db), SQLITE_OK);
+            assert_int_equal(sqlite3_exec(db, spoils[i], NULL, NULL, NULL), SQLITE_OK);
+            sqlite3_close(db);
+        } else if (i < ARRAY_LEN(spoils)) {
+            write_file("search.db", "this is no database, though it is long enough to be looked at as one");
+        }
+        assert_int_equal(documents_open(dir, false, &d, NULL), 0);
+        finds(d, "\"kettle\"", i < ARRAY_LEN(spoils) ? "" : "/a:A ");
+        documents_close(d);
+    }
+}
+
+/* -------------------------------------------------------------------------------------------------- watch */
+
+static int note_path(void *data, const char *path)
+{
+    buf_addf(data, "%s ", path + strlen(dir) + 1);
+    return 0;
+}
+
+static void hears(struct watch *w, int result, const char *expected)
+{
+    _buf_ struct buf heard = BUF_INIT;
+
+    assert_int_equal(watch_look(w, note_path, &heard), result);
+    assert_string_equal(buf_str(&heard), expected);
+}
+
+static void walk(struct watch *w)
+{
+    watch_begin(w);
+    watch_directory(w, dir);
+    watch_directory(w, in_dir("sub"));
+    watch_end(w);
+}
+
+static void hear_what_changed(void **state)
+{
+    struct watch *w = watch_new(dir);
+
+    (void)state;
+    assert_int_equal(mkdir(in_dir("sub"), 0700), 0);
+    hears(w, 1, "");
+    walk(w);
+    hears(w, 0, "");
+    write_file("sub/a", "x");
+    hears(w, 0, "sub/a ");
+    hears(w, 0, "");
+    write_file("sub/a", "yy");
+    write_file("sub/a", "zz");
+    hears(w, 0, "sub/a ");
+    assert_int_equal(unlink(in_dir("sub/a")), 0);
+    hears(w, 0, "sub/a ");
+    assert_int_equal(mkdir(in_dir(".git"), 0700), 0);
+    hears(w, 0, "");
+    assert_int_equal(rename(in_dir("sub"), in_dir("sub2")), 0);
+    hears(w, 1, "");
+    hears(w, 1, "");
+    assert_int_equal(rename(in_dir("sub2"), in_dir("sub")), 0);
+    walk(w);
+    hears(w, 0, "");
+    assert_int_equal(mkdir(in_dir("sub/new"), 0700), 0);
+    hears(w, 1, "");
+    walk(w);
+    assert_int_equal(rmdir(in_dir("sub/new")), 0);
+    hears(w, 1, "");
+    walk(w);
+    watch_forget(w);
+    hears(w, 1, "");
+    watch_free(w);
+}
+
+/* More than is worth to be remembered, more directories than may be watched, more watches than may be. */
+static void give_up_at_limits(void **state)
+{
+    struct watch *w = watch_new(dir), *many[WATCH_INSTANCES_MAX];
+    char name[32];
+
+    (void)state;
+    assert_int_equal(mkdir(in_dir("sub"), 0700), 0);
+    walk(w);
+    for (int i = 0; i <= WATCH_NAMES_MAX; i++) {
+        snprintf(name, sizeof(name), "sub/%d", i);
+        write_file(name, "");
+    }
+    hears(w, 1, "");
+    for (int i = 0; i < WATCH_INSTANCES_MAX; i++) {
+        many[i] = watch_new(dir);
+        walk(many[i]);
+    }
+    walk(w);
+    hears(w, 1, "");
+    for (int i = 0; i < WATCH_INSTANCES_MAX; i++)
+        watch_free(many[i]);
+    walk(w);
+    hears(w, 0, "");
+    watch_begin(w);
+    watch_directory(w, in_dir("gone"));
+    watch_end(w);
+    hears(w, 1, "");
+    watch_free(w);
+}
+
+/* A directory that is met by two names is heard by none. */
+static void be_wary_of_second_names(void **state)
+{
+    struct watch *w = watch_new(dir);
+
+    (void)state;
+    watch_begin(w);
+    watch_directory(w, dir);
+    watch_directory(w, in_dir("."));
+    watch_end(w);
+    hears(w, 1, "");
+    watch_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(find_what_was_put, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(mistrust_what_is_there, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(hear_what_changed, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(give_up_at_limits, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(be_wary_of_second_names, make_dir, remove_dir),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
