@@ -34,6 +34,7 @@ cat >"$T/live.yml" <<Y
 on: push
 jobs: {a: {runs-on: h, steps: [{run: 'echo "before" it; until [ -e $T/go ]; do sleep 0.05; done; echo "after" it'}]}}
 Y
+sed 's/go ]/go-on ]/; s/before/one of/; s/after/two of/' "$T/live.yml" >"$T/broken.yml"
 cat >"$T/flood.yml" <<'Y'
 on: push
 jobs: {a: {runs-on: h, steps: [{name: flood, run: "for i in $(seq 60); do seq -f 'line %.0f of a log that goes by quickly, with some words in it' $((i * 1000 - 999)) $((i * 1000)); sleep 0.09; done"}]}}
@@ -58,6 +59,7 @@ runs are listed as they change
 hostile names and logs are texts
 logs have colours, groups, search and links
 a log is followed
+a broken connection is begun again
 a flood does not freeze it
 runs are cancelled and run again
 the token stays in the tab

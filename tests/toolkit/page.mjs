@@ -101,6 +101,24 @@ try {
     await shows(b, 'after it');
     ok('a log is followed');
 
+    // the server goes and comes back: the page goes on by itself, where it was
+    const broken = drop('broken.yml');
+    await b.run(h => { location.hash = h; }, `#/runs/${broken}`);
+    await b.until('its job', () => document.querySelectorAll('.job').length === 2);
+    await b.run(() => document.querySelectorAll('.job')[1].click());
+    await shows(b, 'one of it');
+    writeFileSync(`${mount}/config/listen`, 'off\n');
+    await b.until('it notices', () => document.querySelector('#link.reconnecting'));
+    writeFileSync(`${dir}/go-on`, '');
+    readFileSync(`${mount}/runs/${broken}/wait`);
+    writeFileSync(`${mount}/config/listen`, `${new URL(url).port}\n`);
+    await shows(b, 'two of it');
+    await b.until('it is live', () => document.querySelector('#link.live') && document.querySelector('.titles .sign.good'));
+    assert.equal((await b.run(rows)).filter(r => r.endsWith('one of it')).length, 1);
+    assert(b.complaints.every(c => c.includes('ERR_')), b.complaints.join());
+    b.complaints.length = 0;
+    ok('a broken connection is begun again');
+
     // ten thousand lines a second do not freeze it
     const flood = drop('flood.yml');
     await b.run(h => { location.hash = h; }, `#/runs/${flood}`);

@@ -3,7 +3,7 @@
  * made anew at most once a frame, so that it costs the same however many come. Every row has the same height.
  */
 
-const ROW = 20, LINES_MAX = 300000, LINE_SHOWN = 4000, LINE_KEPT = 20000;
+const ROW = 20, LINES_MAX = 300000, SCAN_AT_ONCE = 20000, LINE_SHOWN = 4000, LINE_KEPT = 20000;
 const marks = [['##[group]', 'group'], ['##[endgroup]', 'endgroup'], ['##[error]', 'error'], ['##[warning]', 'warning'],
     ['##[notice]', 'notice'], ['##[debug]', 'debug'], ['##[command]', 'command'], ['[command]', 'command']];
 
@@ -126,7 +126,7 @@ class LogView {
         } else if (step.group) {
             step.group.lines++;
         }
-        if (this.query && this.matches(line))
+        if (this.query && (!this.scan || this.order.indexOf(step) < this.scan.step) && this.matches(line))
             this.found.push(line);
         if (!this.growing)
             this.stale = true;
@@ -147,6 +147,8 @@ class LogView {
                 break;
         }
         this.found = this.found.filter(l => l.n > l.step.dropped);
+        if (this.scan)
+            this.search(this.query);
         this.stale = true;
     }
 
@@ -275,11 +277,26 @@ class LogView {
         this.query = query.toLowerCase();
         this.found = [];
         this.foundAt = -1;
-        if (this.query)
-            for (const step of this.order)
-                for (const line of step.lines)
-                    if (this.matches(line))
-                        this.found.push(line);
+        clearTimeout(this.scanTimer);
+        this.scan = this.query ? {step: 0, line: 0} : null;
+        this.scanOn();
+    }
+
+    /* Some thousand lines at a time; what is added meanwhile is reached as well. */
+    scanOn() {
+        const {scan} = this;
+        for (let left = SCAN_AT_ONCE; scan && scan.step < this.order.length && left > 0; scan.step++, scan.line = 0) {
+            const {lines} = this.order[scan.step];
+            for (; scan.line < lines.length && left > 0; scan.line++, left--)
+                if (this.matches(lines[scan.line]))
+                    this.found.push(lines[scan.line]);
+            if (scan.line < lines.length)
+                break;
+        }
+        if (scan && scan.step < this.order.length)
+            this.scanTimer = setTimeout(() => this.scanOn());
+        else
+            this.scan = null;
         this.draw();
     }
 

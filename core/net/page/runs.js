@@ -38,6 +38,8 @@ class RunsView {
             this.more.hidden = data.length < 100;
             this.complete = data.length < 100;
             this.told = true;
+            this.drawNow(); /* the first thing to see waits for no frame */
+            return;
         } else if (event === 'run') {
             this.put(data);
         } else if (event === 'gone') {

@@ -61,49 +61,71 @@ async function download(path, name) {
 
 /* ------------------------------------------------------------------------------------------------- stream */
 
-/* Calls on(event, data) for each complete event in the text; returns the rest of it. */
-function readEvents(text, on) {
-    let from = 0, end;
-    while ((end = text.indexOf('\n\n', from)) >= 0) {
-        const block = text.slice(from, end);
-        from = end + 2;
-        if (block.startsWith('event: ')) {
-            const line = block.indexOf('\n');
-            on(block.slice(7, line), JSON.parse(block.slice(line + 7)));
-        }
-    }
-    return from ? text.slice(from) : text;
+/* One event, as it stands between empty lines: [its name, its data]; null for a comment. */
+function readEvent(block) {
+    const line = block.indexOf('\n');
+    return block.startsWith('event: ') ? [block.slice(7, line), JSON.parse(block.slice(line + 7))] : null;
 }
+
+/* Until the page is looked at. */
+const looked = () => document.hidden
+    ? new Promise(r => document.addEventListener('visibilitychange', r, {once: true})).then(looked) : Promise.resolve();
 
 /*
  * Follows GET /live with the parameters that query() gives, until stop(). What ends is begun again, soon at
- * first, then slower; 'lost' and 'hello' tell the view of both.
+ * first, then slower; 'lost' and 'hello' tell the view of both. A page in the background lets go after a while:
+ * a browser has six connections to a server, for all of its tabs.
  */
+const BACKGROUND_MS = 10000, BUSY_MS = 12;
+
 function follow(query, on) {
     const stopper = new AbortController();
-    let wait = 250;
+    let wait = 250, current = null, timer = 0;
+    const hidden = () => {
+        clearTimeout(timer);
+        if (document.hidden)
+            timer = setTimeout(() => current && current.abort(), BACKGROUND_MS);
+    };
+    document.addEventListener('visibilitychange', hidden, {signal: stopper.signal});
+    /* a page that is left may be kept for coming back, and its connection with it */
+    addEventListener('pagehide', () => current && current.abort(), {signal: stopper.signal});
     const once = async () => {
-        const answer = await ask(`/live?${query()}`, {signal: stopper.signal});
+        current = new AbortController();
+        const answer = await ask(`/live?${query()}`, {signal: AbortSignal.any([stopper.signal, current.signal])});
         const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-        let text = '';
+        let text = '', from = 0, since = performance.now();
         for (;;) {
-            const {done, value} = await reader.read();
-            if (done || stopper.signal.aborted)
-                return;
-            text = readEvents(text ? text + value : value, (event, data) => {
-                if (stopper.signal.aborted)
+            const end = text.indexOf('\n\n', from);
+            if (end < 0) {
+                const {done, value} = await reader.read();
+                if (done || stopper.signal.aborted)
                     return;
-                if (event === 'hello') {
-                    wait = 250;
-                    meet(data);
-                }
-                on(event, data);
-            });
+                text = text.slice(from) + value;
+                from = 0;
+                continue;
+            }
+            const event = readEvent(text.slice(from, end));
+            from = end + 2;
+            if (event && event[0] === 'hello') {
+                wait = 250;
+                meet(event[1]);
+            }
+            if (event)
+                on(...event);
+            if (performance.now() - since > BUSY_MS) { /* what comes without a pause leaves time for frames and keys */
+                await new Promise(r => setTimeout(r));
+                since = performance.now();
+            }
+            if (stopper.signal.aborted)
+                return;
         }
     };
     (async () => {
         while (!stopper.signal.aborted) {
             try {
+                await looked();
+                if (stopper.signal.aborted)
+                    return;
                 await once();
             } catch (e) {
                 if (stopper.signal.aborted || e.status === 401)
@@ -113,8 +135,10 @@ function follow(query, on) {
             }
             if (stopper.signal.aborted)
                 return;
-            showLink('reconnecting');
+            showLink(document.hidden ? 'paused' : 'reconnecting');
             on('lost', null);
+            if (document.hidden)
+                continue;
             await new Promise(r => setTimeout(r, wait));
             wait = Math.min(wait * 2, 8000);
         }
