@@ -464,9 +464,12 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
         handle_unref(h);
 }
 
+/* Of one value, whatever part of it is written first. An alert has lines that belong together: it is taken
+ * when it is closed. */
 static bool is_setting(int row)
 {
-    return tree[row].kind == ROW_SETTING || tree[row].kind == ROW_SECRET;
+    return (tree[row].kind == ROW_SETTING || tree[row].kind == ROW_SECRET) &&
+           tree[row].class != &class_alerts;
 }
 
 /* What is written is not what is read: an event, inputs. */

@@ -126,4 +126,4 @@ static enum verdict check_say(struct telling *t)
     return v;
 }
 
-const struct word_kind word_check = {"check", NULL, check_look, check_say};
+const struct word_kind word_check = {"check", NULL, github_ready, check_look, check_say, NULL};

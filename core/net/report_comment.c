@@ -91,4 +91,5 @@ static enum verdict comment_say(struct telling *t)
     return v;
 }
 
-const struct word_kind word_comment = {"comment", comment_news, comment_look, comment_say};
+const struct word_kind word_comment = {"comment",    comment_news, github_ready,
+                                       comment_look, comment_say,  NULL};

@@ -54,16 +54,19 @@ struct telling {
     int64_t until;
 };
 
-/* How a kind of word is said. */
+/* How a kind of word is said. Only `say` must be there. */
 struct word_kind {
     const char *name;
-    /* Whether there is anything to do; false: what the peer has says it already. NULL: there is. */
+    /* Whether there is anything to do; false: what the peer has says it already. */
     bool (*news)(struct telling *t);
+    /* Reads the settings that it needs. TOLD: they are there. */
+    enum verdict (*ready)(struct telling *t);
     /* Looks for what was sent with doubt: *ret_found, and t->remote. TOLD: it was possible to look. */
     enum verdict (*look)(struct telling *t, bool *ret_found);
     enum verdict (*say)(struct telling *t);
+    void (*settled)(struct telling *t, const char *problem); /* it is in the outbox; "" for none */
 };
-extern const struct word_kind word_status, word_check, word_comment;
+extern const struct word_kind word_status, word_check, word_comment, word_watch, word_alert;
 
 /* Whether what came of it is in the outbox. */
 bool word_tell(struct lane *lane, int64_t id);

@@ -85,4 +85,4 @@ static enum verdict status_say(struct telling *t)
     return github_call(t, "POST", buf_str(&path), body, NULL);
 }
 
-const struct word_kind word_status = {"status", status_news, status_look, status_say};
+const struct word_kind word_status = {"status", status_news, github_ready, status_look, status_say, NULL};

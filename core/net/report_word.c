@@ -8,7 +8,8 @@
 enum { TRIES_MAX = 100, WAIT_MAX_S = 900 };
 static const int64_t second = 1000000000;
 
-static const struct word_kind *const kinds[] = {&word_status, &word_check, &word_comment};
+static const struct word_kind *const kinds[] = {&word_status, &word_check, &word_comment, &word_watch,
+                                                &word_alert};
 
 /* 1, 2, 4, ... seconds, a quarter of an hour at most, and a little more, so that many do not come together.
  */
@@ -20,7 +21,7 @@ static int64_t wait_after(int tries)
 }
 
 /* What came of it goes into the outbox, and into the log where somebody may want to know. */
-static bool settle(struct telling *t, enum verdict v)
+static bool settle(struct telling *t, const struct word_kind *kind, enum verdict v)
 {
     struct word_row row = *t->word;
     struct err err = {0};
@@ -42,8 +43,11 @@ static bool settle(struct telling *t, enum verdict v)
     else if (v != TOLD && v != PARKED)
         log_info("report", "run %lld: %s: try %d: %s", (long long)row.run_id, row.kind, row.tries,
                  row.problem);
-    if (store_put_word(t->lane->reporter->store, &row, &err) == 0)
+    if (store_put_word(t->lane->reporter->store, &row, &err) == 0) {
+        if (kind->settled)
+            kind->settled(t, row.problem);
         return true;
+    }
     log_error("report", "run %lld: %s: %s", (long long)row.run_id, row.kind, err.msg);
     return false;
 }
@@ -78,8 +82,8 @@ static enum verdict tell(struct telling *t, const struct word_kind *kind)
 
     if (kind->news && !kind->news(t) && !t->doubt)
         return TOLD;
-    enum verdict v = github_ready(t);
-    if (v == TOLD && t->doubt)
+    enum verdict v = kind->ready ? kind->ready(t) : TOLD;
+    if (v == TOLD && t->doubt && kind->look)
         v = look(t, kind, &found);
     if (v != TOLD || found)
         return v;
@@ -89,7 +93,7 @@ static enum verdict tell(struct telling *t, const struct word_kind *kind)
         return LATER;
     }
     v = kind->say(t);
-    t->doubt = v == TOLD_MAYBE;
+    t->doubt = v == TOLD_MAYBE; /* what else there is not sure of, knows why */
     return v;
 }
 
@@ -109,7 +113,7 @@ bool word_tell(struct lane *lane, int64_t id)
         buf_adds(&t.remote, word->remote);
         for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
             if (str_eq(kinds[i]->name, word->kind))
-                done = settle(&t, tell(&t, kinds[i]));
+                done = settle(&t, kinds[i], tell(&t, kinds[i]));
     }
     mask_free(t.mask);
     if (t.token.ptr)

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "engine_internal.h"
+#include "runfs/alert.h"
 #include "runfs/cache.h"
 #include "runfs/log.h"
 #include "runfs/roles.h"
@@ -183,6 +184,13 @@ bool config_word(const char *said, const char *word)
     return false;
 }
 
+static int check_alert(const char *value, struct err *err)
+{
+    _alert_ struct alert alert = {0};
+
+    return alert_parse(value, &alert, err);
+}
+
 static int check_report(const char *value, struct err *err)
 {
     static const char *const known[] = {"status", "check", "comment"};
@@ -296,6 +304,10 @@ const struct config_key config_keys[] = {
      "where: https://HOST/api/v3 for GitHub Enterprise Server, https://HOST/api/v1 for Gitea and Forgejo"},
     {"github/link", NULL, check_link,
      "what stands before a run's number in links to it, as in https://ci.example.com/#/runs/"},
+    {"alerts/", NULL, check_alert,
+     "when somebody is told that a run has ended, and how: `on failure recovery anomaly duration>10m`, "
+     "`workflow"
+     " ci.yml`, and one of `to URL`, `command LINE` and `file PATH`, a line each"},
     {"fcctl/url", NULL, check_server, "the server that machines of the backend fcctl are made on"},
     {"fcctl/token", NULL, check_nothing, "the token (a JWT) that it is shown"},
     {"hosts/", NULL, check_host, "a host that machines are made on by SSH: see `runfs host`"},

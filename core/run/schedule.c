@@ -412,8 +412,8 @@ static void complete(struct run *run)
         run->e->store,
         &(struct log_select){.run_id = run->row.id, .attempt = run->row.attempt, .streams = LOG_OF_RUN});
     (void)run_write_result(run);
+    learn_run(run->e->store, &run->row); /* before: whoever sees its end may ask whether it is odd */
     run_put(run);
-    learn_run(run->e->store, &run->row);
     metric_count(&metric_runs, run->row.conclusion);
     metric_time(&metric_run_time, run->row.completed_at - run->row.started_at);
     permit_release(TAKE(run->permit));

@@ -513,9 +513,23 @@ ROW_FUNCTIONS(output)
 
 ROW_WRITER(workflow)
 ROW_WRITER(repo)
-ROW_WRITER(run)
 ROW_WRITER(job)
 ROW_WRITER(step)
+
+int store_put_run(struct store *st, struct run_row *row, struct err *err)
+{
+    store_begin(st);
+    bool ends = strcmp(row->status, "completed") == 0 &&
+                (!row->id || write_values(st, "SELECT status <> 'completed' FROM runs WHERE id = ?1", 0, "i",
+                                          row->id) == 1);
+    int64_t id = row->id;
+    if (row_put(st, &run_table, row, err) == 0 && ends)
+        (void)store_watch_run(st, row->id, err);
+    int r = store_commit(st, err);
+    if (r < 0)
+        row->id = id;
+    return r;
+}
 
 const struct setting_row *store_get_setting(struct store *st, enum setting_kind kind, int64_t id)
 {

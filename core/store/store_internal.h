@@ -160,6 +160,9 @@ int64_t read_int(struct store *st, const char *sql, const int64_t *ints, size_t 
 ssize_t list_ids(struct store *st, const char *sql, const int64_t *ints, size_t n, const char *text,
                  int64_t *ids, size_t max);
 
+/* A run has ended: if there are alerts, they are to look at it. In its group. (words.c) */
+int store_watch_run(struct store *st, int64_t run_id, struct err *err);
+
 /* Make their directories; remove what a crash left in them. */
 int artifact_sweep(struct store *st, struct err *err);
 int blob_sweep(struct store *st, struct err *err);

@@ -88,11 +88,32 @@ int store_put_word(struct store *st, const struct word_row *row, struct err *err
     store_begin(st);
     WRITE(st, err,
           "UPDATE words SET said = ?2, remote = ?3, doubt = ?4, tries = ?5, next_at = ?6, problem = ?7,"
-          " changed_at = ?8, settled = ?2 = " WANTED " WHERE id = ?1",
+          " changed_at = ?8, settled = CASE attempt WHEN 0 THEN ?2 = " WANTED
+          " ELSE ?2 <> '' END WHERE id = ?1",
           P_INT(row->id), P_TEXT(row->said), P_TEXT(row->remote), P_INT(row->doubt), P_INT(row->tries),
           P_INT(row->next_at), P_TEXT(row->problem), P_INT(now_ns()));
     store_changed(st, (struct change){.kind = CHANGE_WORD, .id = row->id, .run_id = row->run_id});
     return store_commit(st, err);
+}
+
+int store_watch_run(struct store *st, int64_t run_id, struct err *err)
+{
+    return write_ints(
+        st,
+        "INSERT OR IGNORE INTO words (run_id, attempt, hook_id, kind, target, sha, number, mark,"
+        " text, said, remote, doubt, settled, tries, next_at, problem, changed_at) SELECT id,"
+        " attempt, 0, 'watch', '', '', 0, '', '', '', '', 0, 0, 0, 0, '', completed_at FROM runs"
+        " WHERE id = ?1 AND EXISTS (SELECT 1 FROM config WHERE name GLOB 'alerts/*')",
+        INTS(run_id), err);
+}
+
+bool store_failed_before(struct store *st, const struct run_row *run)
+{
+    return read_int(st,
+                    "SELECT conclusion <> 'success' FROM runs WHERE workflow_id = ?1 AND id < ?2 AND ref = ?3"
+                    " AND conclusion IN ('success', 'failure', 'timed_out', 'startup_failure', 'interrupted')"
+                    " ORDER BY id DESC LIMIT 1",
+                    INTS(run->workflow_id, run->id), run->ref, 0) == 1;
 }
 
 ssize_t store_list_due_words(struct store *st, enum word_lane lane, int64_t now, int64_t *ids, size_t max)

@@ -11,10 +11,10 @@
 
 struct word_row {
     int64_t id, run_id;
-    int attempt;        /* 0: it follows the run over all its attempts */
-    int64_t hook_id;    /* the webhook's delivery that the run came of; 0: none */
-    const char *kind;   /* status | check | comment */
-    const char *target; /* "owner/name" */
+    int attempt;      /* 0: it follows the run over all its attempts */
+    int64_t hook_id;  /* the webhook's delivery that the run came of; 0: none */
+    const char *kind; /* status | check | comment; watch: alerts look at its end; alert: one that it raised */
+    const char *target; /* "owner/name"; the name of an alert */
     const char *sha;
     int64_t number;     /* of the pull request; 0: none */
     const char *mark;   /* random: what the peer's copy is known again by */
@@ -40,6 +40,9 @@ void word_row_unref(const struct word_row *r);
 int store_add_word(struct store *st, const struct word_row *row, struct err *err);
 /* Writes said, remote, doubt, tries, next_at and problem; it is settled when what was said is so. */
 int store_put_word(struct store *st, const struct word_row *row, struct err *err);
+
+/* Whether the run before it, of its workflow and ref, that succeeded or failed, failed. */
+bool store_failed_before(struct store *st, const struct run_row *run);
 
 /* Those that are to be said and may be now, the longest waiting first. */
 ssize_t store_list_due_words(struct store *st, enum word_lane lane, int64_t now, int64_t *ids, size_t max);

@@ -89,6 +89,7 @@ printf 'me@127.0.0.1:9\nhostkey %s\n' "$(cut -d ' ' -f 1,2 "$T/key.pub")" >"$T/h
 cat "$T/host" >"$M/config/hosts/there"
 cat "$T/key" >"$M/config/identities/default"
 echo http://127.0.0.1:9 >"$M/config/github/api_url"
+printf 'on failure\nfile %s\n' "$T/alerts" >"$M/config/alerts/mine"
 echo status >"$M/config/github/report"
 printf '{"ref": "refs/heads/main", "after": "%040d", "repository": {"full_name": "o/r"}}' 1 >"$T/push"
 signature=$(openssl dgst -sha256 -hmac a-long-secret "$T/push" | awk '{print $NF}')

@@ -110,7 +110,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with lock:
             with open(f'{D}/requests', 'a') as f:
                 f.write(json.dumps({'at': time.time(), 'method': self.command, 'path': self.path, 'fault': fault,
-                                    'body': raw.decode(errors='replace')}) + '\n')
+                                    'body': raw.decode(errors='replace'),
+                                    'delivery': self.headers.get('X-Runfs-Delivery'), 'authorized': 'Authorization' in self.headers}) + '\n')
         if fault and self.fail(fault):
             return
         try:
@@ -132,6 +133,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         h = self.headers
         if not h.get('User-Agent'):
             raise Refusal(403, 'Request forbidden by administrative rules. Please make sure your request has a User-Agent header')
+        if self.path.startswith('/hook'):  # of a chat
+            return 200, {'ok': True}
         if h.get('Authorization') not in (f'Bearer {TOKEN}', f'token {TOKEN}'):
             raise Refusal(401, 'Bad credentials')
         url = urllib.parse.urlsplit(self.path)
