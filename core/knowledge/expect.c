@@ -15,8 +15,9 @@ void learn_run(struct store *st, const struct run_row *run)
     if (!run->workflow_id || (!it.success && !str_eq(run->conclusion, "failure")))
         return;
     size_t n = store_run_history(st, run->workflow_id, run->id, before, ARRAY_LEN(before));
-    if (outcome_is_odd(&it, before, n, &why) && buf_ok(&why))
-        (void)store_put_anomaly(st, run->id, buf_str(&why), NULL);
+    bool odd = outcome_is_odd(&it, before, n, &why) && buf_ok(&why);
+    if (odd || run->attempt > 1) /* what the attempt before was is no more */
+        (void)store_put_anomaly(st, run->id, odd ? buf_str(&why) : NULL, NULL);
 }
 
 /* How often commands succeed, all in all: what one is taken for of which little is known. */

@@ -48,13 +48,13 @@ static enum verdict check_look(struct telling *t, bool *ret_found)
     (void)ret_found; /* it may be there and say what was before: it is edited */
     text_title(t, &title);
     external_id(t, &mark);
-    for (int page = 1; v == TOLD && n == PAGE && page <= PAGES_MAX && !number_of(t); page++) {
+    for (int page = 1; v == TOLD && n >= PAGE_LEAST && page <= PAGES_MAX && !number_of(t); page++) {
         _buf_ struct buf path = BUF_INIT;
         _json_ json_t *answer = NULL;
         const json_t *one;
         size_t i;
-        buf_addf(&path, "/repos/%s/commits/%s/check-runs?filter=all&per_page=%d&page=%d&check_name=",
-                 t->word->target, t->word->sha, PAGE, page);
+        buf_addf(&path, "/repos/%s/commits/%s/check-runs?filter=all&per_page=%d&limit=%d&page=%d&check_name=",
+                 t->word->target, t->word->sha, PAGE, PAGE, page);
         text_percent(&path, buf_str(&title));
         v = github_call(t, "GET", buf_str(&path), NULL, &answer);
         const json_t *list = json_object_get(answer, "check_runs");

@@ -50,11 +50,11 @@ static enum verdict comment_look(struct telling *t, bool *ret_found)
     (void)ret_found; /* it may be there and say what was before: it is edited */
     mark_of(t, &mark);
     buf_add_time(&since, t->run->created_at - 3600LL * 1000000000); /* clocks differ */
-    for (int page = 1; v == TOLD && n == PAGE && page <= PAGES_MAX && !seen; page++) {
+    for (int page = 1; v == TOLD && n >= PAGE_LEAST && page <= PAGES_MAX && !seen; page++) {
         _buf_ struct buf path = BUF_INIT;
         _json_ json_t *list = NULL;
-        buf_addf(&path, "/repos/%s/issues/%lld/comments?since=%.19sZ&per_page=%d&page=%d", t->word->target,
-                 (long long)t->word->number, buf_str(&since), PAGE, page);
+        buf_addf(&path, "/repos/%s/issues/%lld/comments?since=%.19sZ&per_page=%d&limit=%d&page=%d",
+                 t->word->target, (long long)t->word->number, buf_str(&since), PAGE, PAGE, page);
         v = github_call(t, "GET", buf_str(&path), NULL, &list);
         n = json_array_size(list);
         seen = look_at(t, list, buf_str(&mark));

@@ -9,7 +9,12 @@
 #include "runfs/run.h"
 #include "runfs/words.h"
 
-enum { LANES = 2, PAGE = 100, PAGES_MAX = 10 /* of a list, in which something is looked for */ };
+enum {
+    LANES = 2,
+    PAGE = 100,
+    PAGE_LEAST = 30 /* some give no more, whatever is asked */,
+    PAGES_MAX = 10 /* of a list, in which something is looked for */
+};
 
 /* Words that are said one after the other, by a thread. */
 struct lane {

@@ -57,11 +57,11 @@ static enum verdict status_look(struct telling *t, bool *ret_found)
 
     context_of(t, &context);
     text_outcome(t, &words);
-    for (int page = 1; v == TOLD && n == PAGE && page <= PAGES_MAX && !*ret_found; page++) {
+    for (int page = 1; v == TOLD && n >= PAGE_LEAST && page <= PAGES_MAX && !*ret_found; page++) {
         _buf_ struct buf path = BUF_INIT;
         _json_ json_t *list = NULL;
-        buf_addf(&path, "/repos/%s/commits/%s/statuses?per_page=%d&page=%d", t->word->target, t->word->sha,
-                 PAGE, page);
+        buf_addf(&path, "/repos/%s/commits/%s/statuses?per_page=%d&limit=%d&page=%d", t->word->target,
+                 t->word->sha, PAGE, PAGE, page);
         v = github_call(t, "GET", buf_str(&path), NULL, &list);
         *ret_found = is_there(list, &context, &words);
         n = json_array_size(list);

@@ -55,8 +55,8 @@ static size_t character(const char *s, const char *end)
     return n <= (size_t)(end - s) && utf8_valid(s, n) ? n : 0;
 }
 
-/* Secrets are masked last: whatever is taken out may have stood within one. */
-void text_lines(struct telling *t, const char *text, size_t len, struct buf *ret)
+/* Secrets are masked last: whatever is taken out, or made a blank, may have stood within one. */
+static void clean(struct telling *t, const char *text, size_t len, bool one_line, struct buf *ret)
 {
     _buf_ struct buf plain = BUF_INIT;
     const char *end = text + len;
@@ -67,10 +67,11 @@ void text_lines(struct telling *t, const char *text, size_t len, struct buf *ret
     }
     while (text < end) {
         size_t skip = colour(text, end), len_of = character(text, end);
+        bool newline = *text == '\n' && !one_line;
         if (!skip && len_of == 3)
             skip = unseen(text);
         if (!skip && len_of <= 1)
-            buf_addc(&plain, !len_of ? '?' : *text == '\n' || (*text >= ' ' && *text != 0x7f) ? *text : ' ');
+            buf_addc(&plain, !len_of ? '?' : newline || (*text >= ' ' && *text != 0x7f) ? *text : ' ');
         else if (!skip)
             buf_add(&plain, text, len_of);
         text += skip ? skip : len_of ? len_of : 1;
@@ -78,14 +79,16 @@ void text_lines(struct telling *t, const char *text, size_t len, struct buf *ret
     mask_apply(t->mask, buf_str(&plain), plain.len, ret);
 }
 
+void text_lines(struct telling *t, const char *text, size_t len, struct buf *ret)
+{
+    clean(t, text, len, false, ret);
+}
+
 void text_clean(struct telling *t, const char *text, size_t max, struct buf *ret)
 {
     _buf_ struct buf line = BUF_INIT;
 
-    text_lines(t, text, strlen(text), &line);
-    for (char *p = line.ptr; p && *p; p++)
-        if (*p == '\n')
-            *p = ' ';
+    clean(t, text, strlen(text), true, &line);
     buf_add(ret, buf_str(&line),
             line.len > max ? utf8_valid_prefix(buf_str(&line), max > 3 ? max - 3 : 0) : line.len);
     buf_adds(ret, line.len > max ? "..." : "");

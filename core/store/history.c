@@ -51,8 +51,11 @@ size_t store_job_history(struct store *st, int64_t workflow_id, int64_t before, 
 int store_put_anomaly(struct store *st, int64_t run_id, const char *why, struct err *err)
 {
     store_begin(st);
-    WRITE(st, err, "INSERT OR REPLACE INTO anomalies (run_id, why) VALUES (?1, ?2)", P_INT(run_id),
-          P_TEXT(why));
+    if (why)
+        WRITE(st, err, "INSERT OR REPLACE INTO anomalies (run_id, why) VALUES (?1, ?2)", P_INT(run_id),
+              P_TEXT(why));
+    else
+        write_ints(st, "DELETE FROM anomalies WHERE run_id = ?1", INTS(run_id), err);
     return store_commit(st, err);
 }
 

@@ -145,7 +145,7 @@ size_t store_run_history(struct store *st, int64_t workflow_id, int64_t before, 
 size_t store_job_history(struct store *st, int64_t workflow_id, int64_t before, const char *key,
                          struct outcome *ret, size_t max);
 
-/* Runs that departed from their history, and how. */
+/* Runs that departed from their history, and how; NULL: it does not. */
 int store_put_anomaly(struct store *st, int64_t run_id, const char *why, struct err *err);
 ssize_t store_list_anomalies(struct store *st, int64_t after, int64_t *ids, size_t max);
 int store_anomaly(struct store *st, int64_t run_id, struct buf *ret); /* -ENOENT */

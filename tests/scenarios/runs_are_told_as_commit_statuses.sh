@@ -97,7 +97,7 @@ for name in ../../etc 'o/r/../../x' 'o/..' 'o/r?x=' 'o/r#' 'http://evil/x'; do
     [ ! -e "$M/events/deliveries/$hook/words" ] || fail "$name counts as a repository: $(words)"
 done
 rm "$M/workflows/dropped.yml"
-equal 'nothing but what is meant was asked' '' "$(jq -r '.path' "$G/requests" | grep -vxE '/repos/o/r/(statuses/[0-9a-f]{40}|commits/[0-9a-f]{40}/statuses\?per_page=100&page=1)' || :)"
+equal 'nothing but what is meant was asked' '' "$(jq -r '.path' "$G/requests" | grep -vxE '/repos/o/r/(statuses/[0-9a-f]{40}|commits/[0-9a-f]{40}/statuses\?per_page=100&limit=100&page=1)' || :)"
 
 # without a token, and with one that is not taken: it waits until there is another
 echo '401' >"$G/faults"
