@@ -4,10 +4,19 @@
 #include "runfs/log.h"
 #include "runfs/str.h"
 
+/* Without alerts nobody looks for them each time that a run changes. */
+static bool has_work(struct lane *lane)
+{
+    int64_t id;
+
+    return lane->which != WORDS_OF_ALERTS ||
+           store_list_settings(lane->reporter->store, SETTING_CONFIG, "alerts/", 0, &id, 1) == 1;
+}
+
 /* Not before this word may be said again; 0: when something changes. */
 static int64_t next_at(struct lane *lane)
 {
-    int64_t at = store_next_word_at(lane->reporter->store, lane->which);
+    int64_t at = has_work(lane) ? store_next_word_at(lane->reporter->store, lane->which) : 0;
 
     return at && at < lane->not_before ? lane->not_before : at;
 }
@@ -55,7 +64,8 @@ static void *lane_run(void *data)
         pthread_mutex_unlock(&p->lock);
         if (unpark)
             (void)store_unpark_words(p->store, lane->which, NULL);
-        say_what_is_due(lane);
+        if (unpark || has_work(lane))
+            say_what_is_due(lane);
         pthread_mutex_lock(&p->lock);
         wait_for_work(lane);
     }
