@@ -36,6 +36,12 @@ equal 'addresses' 200 "$(ask one "https://$(at)/repos/runfs/workflows/actions/ru
 contains 'are those that the caller used' "$(jq -r .jobs_url "$T/body")" "https://$(at)/"
 equal 'a log' 200 "$(ask one "https://$(at)/repos/runfs/workflows/actions/runs/$n/logs")"
 equal 'is whole' PK "$(head -c 2 "$T/body")"
+# a stream of changes, too: what comes is not kept back until there is more
+curl -sN --cacert "$T/one.pem" -H "Authorization: token $token" "https://$(at)/live" >"$T/live" &
+children+=($!)
+rf_wait 10 grep -q ready "$T/live"
+n=$(rf_drop "$T/w.yml")
+rf_wait 5 grep -q "\"id\":$n,.*success" "$T/live"
 
 cat "$T/two.key" >"$M/config/tls/key"
 rf_wait 10 grep -q 'are no pair' "$M/status"

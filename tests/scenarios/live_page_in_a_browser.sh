@@ -32,7 +32,7 @@ jobs:
 Y
 cat >"$T/live.yml" <<Y
 on: push
-jobs: {a: {runs-on: h, steps: [{run: 'echo "before" it; until [ -e $T/go ]; do sleep 0.05; done; echo "after" it'}]}}
+jobs: {a: {runs-on: h, steps: [{run: 'echo "before" it; until [ -e $T/go ]; do sleep 0.05; done; echo "after" it; echo x >f'}, {uses: actions/upload-artifact@v4, with: {name: things, path: f}}]}}
 Y
 sed 's/go ]/go-on ]/; s/before/one of/; s/after/two of/' "$T/live.yml" >"$T/broken.yml"
 cat >"$T/flood.yml" <<'Y'
@@ -59,6 +59,7 @@ runs are listed as they change
 hostile names and logs are texts
 logs have colours, groups, search and links
 a log is followed
+logs and artifacts are taken home
 a broken connection is begun again
 a flood does not freeze it
 runs are cancelled and run again

@@ -22,10 +22,10 @@ jobs:
   a:
     runs-on: h
     steps:
-      - {name: One, run: 'printf "first \377 \"quoted\" \\ "; until [ -e "$GO" ]; do sleep 0.05; done; echo; echo last'}
+      - {name: One, run: 'printf "first \377 \"quoted\" \\ "; until [ -e "$GO.half" ]; do sleep 0.05; done; echo "half" way; until [ -e "$GO" ]; do sleep 0.05; done; echo; echo last'}
       - {name: Two, run: 'echo "::warning file=x.c,line=3::look"'}
 Y
-sed -i "s|\$GO|$T/go|" "$T/slow.yml"
+sed -i "s|\$GO|$T/go|g" "$T/slow.yml"
 
 # what is, then what comes
 stream "$T/all" ''
@@ -48,6 +48,10 @@ before=$(ticks)
 pause 2
 [ $(($(ticks) - before)) -le 10 ] || fail "the daemon used $(($(ticks) - before)) ticks while nothing happened"
 
+# what is printed comes at once, whatever else happens
+touch "$T/go.half"
+rf_wait 5 grep -q '"text":".*half way' "$T/one"
+lacks 'before it was printed' "$(logged "$T/one" | tail -n 1)" last
 touch "$T/go"
 ended "$n"
 rf_wait 10 sh -c "grep -q '\"conclusion\":\"success\"' '$T/all'"

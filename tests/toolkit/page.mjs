@@ -101,6 +101,21 @@ try {
     await shows(b, 'after it');
     ok('a log is followed');
 
+    // what it left behind is taken home
+    mkdirSync(`${dir}/home`);
+    await b.send('Page.setDownloadBehavior', { behavior: 'allow', downloadPath: `${dir}/home` });
+    await b.until('it ends', () => document.querySelector('.titles .sign.good'));
+    await press(b, '⇩ log');
+    const taken = async name => {
+        for (const end = Date.now() + 10000; Date.now() < end && !existsSync(`${dir}/home/${name}`); await pause(30));
+        return readFileSync(`${dir}/home/${name}`);
+    };
+    assert.equal((await taken('a.log')).toString(), readFileSync(`${mount}/runs/${live}/jobs/a/log`).toString());
+    await b.key('u');
+    await press(b, '⇩ things');
+    assert.equal((await taken('things.zip')).subarray(0, 2).toString(), 'PK');
+    ok('logs and artifacts are taken home');
+
     // the server goes and comes back: the page goes on by itself, where it was
     const broken = drop('broken.yml');
     await b.run(h => { location.hash = h; }, `#/runs/${broken}`);
