@@ -15,6 +15,7 @@ jobs:
   a:
     name: '<i>job</i>'
     runs-on: h
+    environment: {name: '<u>prod</u>', url: 'javascript:window.hacked=7'}
     steps:
       - name: '<script>window.hacked=4</script>'
         run: |

@@ -44,13 +44,14 @@ try {
     await b.key('j');
     await b.key('Enter', '\r');
     await shows(b, '<script>window.hacked=4</script>');
+    await shows(b, '<u>prod</u>'); // an environment, whose address is no address of the web
     const log = await b.run(rows);
     assert(log.some(r => r.includes('<img src=x onerror=window.hacked=1>')), log.join('\n'));
     assert(log.some(r => r.includes('"><svg/onload=window.hacked=2>')));
     assert(log.some(r => r.includes('javascript:window.hacked=5')));
     await pause(300);
     const inside = await b.run(() => ({
-        hacked: typeof hacked, scripts: document.scripts.length, strange: document.querySelectorAll('#view script, #view svg, #view b, #view iframe, #view [onerror], #view [onload], #view [style*="url"]').length,
+        hacked: typeof hacked, scripts: document.scripts.length, strange: document.querySelectorAll('#view script, #view svg, #view b, #view u, #view iframe, #view [onerror], #view [onload], #view [style*="url"]').length,
         links: [...document.querySelectorAll('a')].map(a => a.getAttribute('href')).filter(h => !h.startsWith('#')), title: document.title,
     }));
     assert.deepEqual([inside.hacked, inside.scripts, inside.strange, inside.links], ['undefined', 1, 0, []]);

@@ -1,5 +1,7 @@
 /* One run: its jobs, and beside them a summary (pictures, annotations, artifacts) or the log of a job. */
 
+const PICTURES_MS = 5000;
+
 class RunView {
     constructor(id) {
         this.id = id;
@@ -140,7 +142,7 @@ class RunView {
                 this.button('Force cancel', 'It is ended at once.', 'run', post('force-cancel'))];
         fill(this.head,
             el('div.titles', null, sign(run), el('h1', null, run.title || run.name), el('span.number', null, `#${run.id}`), this.tookNode),
-            el('p.meta', null, [stateOf(run), run.workflow, run.event, shortRef(run.ref), shortSha(run.sha), run.actor, run.repository,
+            el('p.meta', null, [stateOf(run).replace('_', ' '), run.workflow, run.event, shortRef(run.ref), shortSha(run.sha), run.actor, run.repository,
                 run.attempt > 1 && `attempt ${run.attempt}`, ended && run.exit_code > 0 && `exit code ${run.exit_code}`].filter(Boolean).join(' · ')),
             run.why && el('p.why', null, run.why), el('div.actions', null, actions));
     }
@@ -172,14 +174,16 @@ class RunView {
         const job = this.jobs.get(this.jobId);
         if (!job)
             return;
-        const parts = JSON.stringify([job.status, job.conclusion, job.why, job.backend, wire.scope, this.annotations]);
+        const parts = JSON.stringify([job.status, job.conclusion, job.why, job.environment, job.url, wire.scope, this.annotations]);
         if (!this.bodyIsNew && this.logOf === parts) {
             this.jobTook.textContent = took(job);
             return;
         }
         this.logOf = parts;
         this.jobTook = el('span.took', null, took(job));
-        const bar = el('div.bar', null, sign(job), el('h2', null, job.name), this.jobTook,
+        const outside = /^https?:\/\//i.test(job.url) && {href: job.url, target: '_blank', rel: 'noopener noreferrer'};
+        const bar = el('div.bar', null, sign(job), el('h2', null, job.name),
+            job.environment && (outside ? el('a', outside, job.environment) : el('span.dim', null, job.environment)), this.jobTook,
             el('span.search', null, this.log.input, this.log.counter,
                 el('button', {type: 'button', title: 'Match before (Shift+Enter)', 'aria-label': 'Match before', onclick: () => this.log.go(-1)}, '↑'),
                 el('button', {type: 'button', title: 'Next match (Enter)', 'aria-label': 'Next match', onclick: () => this.log.go(1)}, '↓')),
@@ -220,6 +224,8 @@ class RunView {
             this.picturesOld = true;
             this.notesOf = '';
         }
+        if (this.run.status !== 'completed' && Date.now() - this.drawnAt > PICTURES_MS)
+            this.picturesOld = true; /* time goes on in them, too */
         if (this.picturesOld && !this.drawing)
             this.drawPictures();
         const parts = JSON.stringify([this.annotations, this.artifacts, [...this.jobs.keys()]]);
@@ -236,6 +242,7 @@ class RunView {
     /* As images: what is in them can do nothing. At most once a second. */
     async drawPictures() {
         this.drawing = true;
+        this.drawnAt = Date.now();
         this.picturesOld = false;
         for (const p of this.pictures) {
             try {
