@@ -56,3 +56,21 @@ ssh_add() {
     exits 0 "$RUNFS" host add "$1" "$(id -un)@$2:$3" --accept "$(ssh_print "$1")" "$M"
     grep '^ssh-ed25519' "$T/out" >>"$T/authorized_keys" || :
 }
+
+# NAME NUMBER: a network of its own behind a link of this host's; sets NAME_net, a process in it, and NAME_at, its address
+other_network() {
+    local link=rf$$n$2 net=10.$((200 + $$ % 50)).$(($$ / 50 % 100 * 2 + $2)) pid
+    need_root
+    need ip
+    need nsenter
+    unshare -n sleep infinity &
+    pid=$!
+    children+=("$pid")
+    declare -g "${1}_net=$pid" "${1}_at=$net.2"
+    rf_wait 10 test "$(readlink /proc/self/ns/net)" != "$(readlink "/proc/$pid/ns/net")"
+    ip link add "$link" type veth peer name eth0 netns "$pid" 2>"$T/why" || skip "no veth here: $(cat "$T/why")"
+    ip addr add "$net.1/24" dev "$link"
+    ip link set "$link" up
+    nsenter -t "$pid" -n ip addr add "$net.2/24" dev eth0
+    nsenter -t "$pid" -n ip link set eth0 up
+}

@@ -3,10 +3,12 @@
  * root (the image, read-only, below an overlay on the scratch disk), and serves the port that is named
  * "agent". The kernel ends with it, so whatever fails here is said on the console and ends the machine.
  */
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/random.h>
 #include <net/if.h>
+#include <net/route.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
@@ -134,6 +136,14 @@ static int enter(void)
     return 0;
 }
 
+static void write_line(const char *path, const char *line)
+{
+    _close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+
+    if (fd >= 0)
+        (void)write_all(fd, line, strlen(line));
+}
+
 static void loopback_up(void)
 {
     struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
@@ -141,6 +151,43 @@ static void loopback_up(void)
 
     if (fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &request) < 0)
         (void)say("lo", errno);
+}
+
+static int set_address(int fd, unsigned long request, const char *address)
+{
+    struct ifreq r = {.ifr_name = "eth0"};
+    struct sockaddr_in in = {.sin_family = AF_INET};
+
+    (void)inet_pton(AF_INET, address, &in.sin_addr);
+    memcpy(&r.ifr_addr, &in, sizeof(in));
+    return ioctl(fd, request, &r);
+}
+
+static int set_gateway(int fd, const char *address)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET}, by = to;
+    struct rtentry route = {.rt_flags = RTF_UP | RTF_GATEWAY};
+
+    (void)inet_pton(AF_INET, address, &by.sin_addr);
+    memcpy(&route.rt_dst, &to, sizeof(to));
+    memcpy(&route.rt_genmask, &to, sizeof(to));
+    memcpy(&route.rt_gateway, &by, sizeof(by));
+    return ioctl(fd, SIOCADDRT, &route);
+}
+
+/* What qemu offers behind it is always the same; the resolver is slirp4netns's, behind that. */
+static void network_up(void)
+{
+    struct ifreq up = {.ifr_name = "eth0", .ifr_flags = IFF_UP | IFF_RUNNING};
+    _close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || set_address(fd, SIOCSIFADDR, GUEST_ADDRESS) < 0) /* there is none */
+        return;
+    if (set_address(fd, SIOCSIFNETMASK, "255.255.255.0") < 0 || ioctl(fd, SIOCSIFFLAGS, &up) < 0 ||
+        set_gateway(fd, GUEST_GATEWAY) < 0)
+        (void)say("eth0", errno);
+    (void)unlink("/etc/resolv.conf");
+    write_line("/etc/resolv.conf", "nameserver 10.0.2.3\n");
 }
 
 static int open_port(const char *name)
@@ -169,6 +216,7 @@ int guest_main(void)
     if (mount_at("dev", "/dev", "devtmpfs", 0, NULL) == 0 && mount_at("sys", "/sys", "sysfs", 0, NULL) == 0 &&
         load_modules() == 0 && make_root() == 0 && fill_root() == 0 && enter() == 0) {
         loopback_up();
+        network_up();
         port = open_port("agent");
         if (port < 0)
             (void)say("port agent", errno);
@@ -182,14 +230,6 @@ int guest_main(void)
 
 /* ---------------------------------------------------------------------------------------- waking elsewhere
  */
-
-static void write_line(const char *path, const char *line)
-{
-    _close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-
-    if (fd >= 0)
-        (void)write_all(fd, line, strlen(line));
-}
 
 static int take_seed(const uint64_t seed[WAKE_SEED])
 {

@@ -56,6 +56,11 @@ enum frame_type {
     FRAME_STATE,      /* i32 error, str words: 0, or what is in the way */
 };
 
+/* The network that qemu offers a virtual machine, where it is to have one. */
+#define GUEST_NET "10.0.3.0/24"
+#define GUEST_ADDRESS "10.0.3.15"
+#define GUEST_GATEWAY "10.0.3.2"
+
 /*
  * Over an SSH channel (remote.c): standard output begins with a line of these words, the version, a space and
  * the machine's directory. What goes to standard input are parts, u32 length and bytes, and an empty one at

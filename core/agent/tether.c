@@ -1,10 +1,12 @@
-/* `runfs-agent tether [--user ID:GROUP] DIRECTORY PROGRAM ARGUMENT...`: runs a program until it ends or
- * descriptor 3 does, so that what has no control socket of its own does not outlive who started it. Of what
- * it prints the first MiB is passed on: a guest decides how much comes out of its console. With a user it has
- * his rights, and one group more if that is not 0. */
+/* `runfs-agent tether [--network] [--user ID:GROUP] DIRECTORY PROGRAM ARGUMENT...`: runs a program until it
+ * ends or descriptor 3 does, so that what has no control socket of its own does not outlive who started it.
+ * Of what it prints the first MiB is passed on: a guest decides how much comes out of its console. With
+ * --network it is in an empty network of its own. With a user it has his rights, and one group more if that
+ * is not 0. */
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -28,6 +30,29 @@ static int become(const char *user)
                    setresuid(id, id, id) < 0
                ? -1
                : 0;
+}
+
+static int write_text(const char *path, const char *text)
+{
+    _close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    return fd < 0 ? -errno : write_all(fd, text, strlen(text));
+}
+
+/* Who is not root may have one only below a user namespace, whose root he is. */
+static int leave_network(void)
+{
+    unsigned uid = geteuid(), gid = getegid();
+    char map[32];
+
+    if (uid == 0)
+        return unshare(CLONE_NEWNET);
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0 || write_text("/proc/self/setgroups", "deny") < 0)
+        return -1;
+    snprintf(map, sizeof(map), "0 %u 1", uid);
+    int r = write_text("/proc/self/uid_map", map);
+    snprintf(map, sizeof(map), "0 %u 1", gid);
+    return r < 0 || write_text("/proc/self/gid_map", map) < 0 ? -1 : 0;
 }
 
 static pid_t start(char **argv, const char *user, int out)
@@ -67,9 +92,16 @@ int tether_main(int argc, char **argv)
     int out[2];
     size_t printed = 0;
 
+    bool network = str_eq(argv[0], "--network");
+    argv += network;
+    argc -= network;
     const char *user = argc > 3 && str_eq(argv[0], "--user") ? argv[1] : NULL;
     if (user)
         argv += 2;
+    if (network && leave_network() < 0) {
+        perror("runfs-agent tether: a network of its own");
+        return 126;
+    }
     if (chdir(argv[0]) < 0 || pipe2(out, O_CLOEXEC) < 0) {
         perror(argv[0]);
         return 126;

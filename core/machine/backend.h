@@ -17,9 +17,10 @@ struct machine_ops {
     bool elsewhere; /* its processes are not of this host's kernel: no control groups, pidfds, networks of it
                      */
     bool remote; /* of another host: whether it works may change at any time, so acquire says what does not */
-    bool layered;  /* its machines stand on m->chain, so they can have snapshots */
-    bool one_kill; /* its process is process 1 in it: with that the kernel ends all others */
-    bool images;   /* a label may name one, as `NAME:IMAGE` */
+    bool layered;     /* its machines stand on m->chain, so they can have snapshots */
+    bool one_kill;    /* its process is process 1 in it: with that the kernel ends all others */
+    bool own_network; /* never the host's: one behind its address where that works, else none */
+    bool images;      /* a label may name one, as `NAME:IMAGE` */
 
     /*
      * Fills paths, client and, if it has use for it, own. m->dir is a name only: what a backend wants there

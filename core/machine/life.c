@@ -80,6 +80,12 @@ static enum machine_network default_network(struct machine *m)
 {
     struct err err = {0};
 
+    if (m->ops->own_network) {
+        if (nat_works(&err) == 0)
+            return MACHINE_NET_NAT;
+        snprintf(m->note, sizeof(m->note), "This machine has no network: %.200s", err.msg);
+        return MACHINE_NET_NONE;
+    }
     if (m->ops != &machine_sandbox || m->ms->landlock >= LANDLOCK_SCOPES)
         return MACHINE_NET_HOST;
     if (nat_works(&err) == 0)

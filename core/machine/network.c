@@ -64,7 +64,7 @@ static int add_host_addresses(struct buf *b)
 }
 
 /* There is no IPv6 behind the interface. A refusal is told at once, so that nothing waits for an answer. */
-static int rules(struct buf *b)
+static int rules(struct buf *b, bool resets)
 {
     buf_adds(b, "add table inet runfs; "
                 "add chain inet runfs out { type filter hook output priority 0; policy accept; }; "
@@ -74,7 +74,10 @@ static int rules(struct buf *b)
     buf_addf(b, "add set inet runfs host { type ipv4_addr; flags interval; auto-merge; elements = { %s",
              forbidden);
     int r = add_host_addresses(b);
-    buf_adds(b, " }; }; add rule inet runfs out ip daddr @host reject with icmp type admin-prohibited");
+    buf_adds(b, " }; }; ");
+    if (resets)
+        buf_adds(b, "add rule inet runfs out ip daddr @host meta l4proto tcp reject with tcp reset; ");
+    buf_adds(b, "add rule inet runfs out ip daddr @host reject with icmp type admin-prohibited");
     return r < 0 ? r : buf_ok(b) ? 0 : -ENOMEM;
 }
 
@@ -126,12 +129,12 @@ static int wait_for(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static int filter(const int namespaces[2], struct err *err)
+static int filter(const int namespaces[2], bool resets, struct err *err)
 {
     _buf_ struct buf text = BUF_INIT;
     const int fds[4] = {namespaces[0], namespaces[1], -1, -1};
     pid_t pid;
-    int r = rules(&text);
+    int r = rules(&text, resets);
     const char *const command[] = {"nsenter", "--net=/proc/self/fd/5", "nft", buf_str(&text)};
     const char *argv[8] = {NULL};
 
@@ -193,9 +196,9 @@ static int attach(struct nat *n, const int namespaces[2], struct err *err)
     return r;
 }
 
-int nat_start(struct nat *n, const int namespaces[2], struct err *err)
+int nat_start(struct nat *n, const int namespaces[2], bool resets, struct err *err)
 {
-    int r = filter(namespaces, err);
+    int r = filter(namespaces, resets, err);
 
     return r < 0 ? r : attach(n, namespaces, err);
 }

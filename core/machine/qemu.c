@@ -55,6 +55,7 @@ static int shape_of(const struct machines *ms, const struct machine_spec *spec, 
 
     ret->memory = l->memory ? l->memory & ~((2ULL << 20) - 1) : (uint64_t)MEMORY_MIB << 20;
     ret->disk = l->disk ? l->disk & ~((1ULL << 20) - 1) : (uint64_t)DISK_GIB << 30;
+    ret->network = spec->network == MACHINE_NET_NAT;
     ret->cpus = l->cpu ? (l->cpu + 999) / 1000 : CPUS;
     return find_image(ms, spec->image, &ret->image, err);
 }
@@ -109,17 +110,45 @@ static int wake(struct machine *m, struct agent_client *c, struct err *err)
     return r == 0 ? agent_client_hello(c, WAKE_MS, err) : r;
 }
 
+/* The network that its process is in gets a way out. */
+static int link_up(struct machine *m, struct err *err)
+{
+    static const char *const names[] = {"net", "user"};
+    struct vm *vm = m->own;
+    int fds[2] = {-1, -1}, r = 0;
+
+    for (int i = 0; r == 0 && i < 2; i++) {
+        char path[64];
+        snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)vm->qemu.pid, names[i]);
+        fds[i] = open(path, O_RDONLY | O_CLOEXEC);
+        if (fds[i] < 0)
+            r = err_errno(err, -errno, "the machine's network");
+    }
+    if (r == 0)
+        r = nat_start(&m->nat, fds, true, err);
+    cleanup_close(&fds[0]);
+    cleanup_close(&fds[1]);
+    return r;
+}
+
 /* Starts qemu, loads the state, and speaks to the agent in it by `c`, which has no descriptors yet. */
 static int start(struct machine *m, int memory, int state, struct agent_client *c, struct err *err)
 {
     struct vm *vm = m->own;
-    struct qemu_parts parts = {
-        .memory = memory, .disk = vm->disk, .console = vm->console, .kernel = -1, .initrd = -1};
+    struct qemu_parts parts = {.memory = memory,
+                               .disk = vm->disk,
+                               .console = vm->console,
+                               .kernel = -1,
+                               .initrd = -1,
+                               .linked = vm->shape.network};
     int agent = -1, r = qemu_start(m->ms, m->dir, &vm->shape, &parts, &vm->qemu, &agent, err);
 
     if (r < 0)
         return r;
-    r = qemu_load(&vm->qemu, state, err);
+    if (vm->shape.network)
+        r = link_up(m, err);
+    if (r == 0)
+        r = qemu_load(&vm->qemu, state, err);
     if (r == 0 && fcntl(agent, F_SETFL, O_NONBLOCK) < 0)
         r = err_errno(err, -errno, "qemu");
     if (r == 0)
@@ -170,6 +199,8 @@ static int qemu_acquire(struct machines *ms, const struct machine_spec *spec, st
     int r = machine_set_paths(m, "", spec->workspace, &why);
     if (r == 0)
         r = shape_of(ms, spec, &vm->shape, &why);
+    if (r == 0 && vm->shape.network)
+        r = nat_works(&why);
     if (r == 0 && (r = scratch_dir(ms, AT_FDCWD, m->dir, 0711, geteuid())) < 0)
         err_errno(&why, r, "cannot make %s", m->dir);
     if (r == 0)
@@ -238,6 +269,7 @@ static int qemu_rollback(struct machine *m, const char *handle, struct err *err)
     if (state < 0)
         return err->code;
     qemu_stop(&vm->qemu); /* a state is loaded into a fresh process only */
+    nat_stop(&m->nat);
     agent_client_init(&fresh);
     int r = copy_disk(disk, vm->disk, err);
     if (r == 0)
@@ -256,8 +288,9 @@ static int qemu_check_label(const struct machine_label *l, struct err *err)
 {
     if (l->image && *l->image != '/' && image_name_check(l->image, err) < 0)
         return -EINVAL;
-    if (l->network == MACHINE_NET_HOST || l->network == MACHINE_NET_NAT)
-        return err_set(err, -EINVAL, "the backend qemu has no such network: it takes network=none");
+    if (l->network == MACHINE_NET_HOST)
+        return err_set(err, -EINVAL,
+                       "the backend qemu has no such network: it takes network=nat and network=none");
     if (l->limits.pids || l->limits.files || l->limits.cpu > CPUS_MAX * 1000)
         return err_set(err, -EINVAL,
                        "the backend qemu takes memory=, disk=, cpu= up to %d, and output=", CPUS_MAX);
@@ -287,6 +320,7 @@ const struct machine_ops machine_qemu = {.name = "qemu",
                                          .isolates = true,
                                          .elsewhere = true,
                                          .images = true,
+                                         .own_network = true,
                                          .acquire = qemu_acquire,
                                          .end = qemu_end,
                                          .pause = qemu_pause,

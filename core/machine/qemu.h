@@ -22,6 +22,7 @@ struct qemu_shape {
     char *image;           /* owned: the directory, links resolved */
     uint64_t memory, disk; /* bytes */
     unsigned cpus;
+    bool network; /* it has a card */
     bool kvm;
 };
 
@@ -32,6 +33,7 @@ struct qemu_parts {
     int disk;           /* its scratch disk */
     int console;        /* what its serial line prints goes there */
     int kernel, initrd; /* to boot; none: a state comes in */
+    bool linked;        /* its card is: to an empty network of the process's own, which its pid leads to */
 };
 
 struct qemu {

@@ -116,6 +116,16 @@ static void add_disks(struct command_line *c)
     opt(c, "-device", "virtio-blk-device,drive=d1,serial=scratch");
 }
 
+/* Behind the card is a network made by qemu, which speaks to the one that its process is in. */
+static void add_network(struct command_line *c, const struct qemu_shape *s, const struct qemu_parts *p)
+{
+    if (!s->network)
+        return;
+    opt(c, "-netdev", "user,id=net,net=" GUEST_NET ",host=" GUEST_GATEWAY ",ipv6=off%s",
+        p->linked ? "" : ",restrict=on");
+    opt(c, "-device", "virtio-net-device,netdev=net");
+}
+
 static void add_channels(struct command_line *c)
 {
     opt(c, "-chardev", "socket,id=qmp,fd=%d", FD_QMP);
@@ -136,10 +146,13 @@ static gid_t kvm_group(const struct qemu_shape *s)
     return s->kvm && stat("/dev/kvm", &st) == 0 ? st.st_gid : 0;
 }
 
-static void add_tether(struct command_line *c, const char *dir, const struct qemu_shape *s)
+static void add_tether(struct command_line *c, const char *dir, const struct qemu_shape *s,
+                       const struct qemu_parts *p)
 {
     arg(c, "runfs-agent");
     arg(c, "tether");
+    if (p->linked)
+        arg(c, "--network");
     if (geteuid() == 0) {
         opt(c, "--user", "%u:%u", (unsigned)machine_root_id(), (unsigned)kvm_group(s));
     }
@@ -150,7 +163,7 @@ static void add_tether(struct command_line *c, const char *dir, const struct qem
 static int command_line(const char *dir, const struct qemu_shape *s, const struct qemu_parts *p,
                         struct command_line *c, const char ***ret, struct err *err)
 {
-    add_tether(c, dir, s);
+    add_tether(c, dir, s, p);
     opt(c, "-M", "microvm,acpi=on,rtc=on,pit=on,pic=on,x-option-roms=off,memory-backend=mem");
     opt(c, "-accel", "%s", s->kvm ? "kvm" : "tcg,thread=multi,tb-size=128");
     opt(c, "-cpu", "%s", s->kvm ? "host" : "max");
@@ -162,6 +175,7 @@ static int command_line(const char *dir, const struct qemu_shape *s, const struc
     opt(c, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
     add_memory(c, s, p);
     add_disks(c);
+    add_network(c, s, p);
     add_channels(c);
     if (p->kernel >= 0) {
         add_kernel(c);

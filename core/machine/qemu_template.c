@@ -14,7 +14,8 @@ enum { BOOT_S = 120, KVM_BOOT_S = 10, MKFS_MS = 60000 };
 
 static bool same(const struct qemu_shape *a, const struct qemu_shape *b)
 {
-    return a->memory == b->memory && a->disk == b->disk && a->cpus == b->cpus && str_eq(a->image, b->image);
+    return a->memory == b->memory && a->disk == b->disk && a->cpus == b->cpus && a->network == b->network &&
+           str_eq(a->image, b->image);
 }
 
 static void template_free(struct qemu_template *t)

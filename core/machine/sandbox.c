@@ -155,7 +155,7 @@ static int sandbox_try(struct machines *ms, const struct machine_spec *spec, str
     for (size_t i = 0; i < m->limits.procs.n && with.n < SPAWN_FDS; i++)
         with.list[with.n++] = m->limits.procs.list[i];
     r = spawner_request(&ms->sandboxes, &request, &with, &namespaces, &m->client, err);
-    return r == 0 && nat ? nat_start(&m->nat, namespaces.list, err) : r;
+    return r == 0 && nat ? nat_start(&m->nat, namespaces.list, false, err) : r;
 }
 
 static int sandbox_acquire(struct machines *ms, const struct machine_spec *spec, struct machine *m,

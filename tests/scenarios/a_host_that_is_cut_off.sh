@@ -3,28 +3,16 @@
 # waits
 . "$(dirname "$0")/lib.sh"
 . "$here/tests/elsewhere.bash"
-need_root
 need sshd
 need ssh-keygen
-need ip
-need nsenter
-[ -e /proc/self/ns/net ] || skip 'this kernel has no network namespaces'
 rf_mount
 
-host() { # NAME NUMBER: a network and an sshd in it, as root; sets NAME_net
-    local name=$1 link=rf$$n$2 net=10.$((200 + $$ % 50)).$(($$ / 50 % 100 * 2 + $2))
-    unshare -n sleep infinity &
-    declare -g "${name}_net=$!" "${name}_at=$net.2"
-    children+=("$!")
-    rf_wait 10 test "$(readlink /proc/self/ns/net)" != "$(readlink "/proc/$!/ns/net")"
-    ip link add "$link" type veth peer name eth0 netns "$!" 2>"$T/why" || skip "no veth here: $(cat "$T/why")"
-    ip addr add "$net.1/24" dev "$link"
-    ip link set "$link" up
-    nsenter -t "$!" -n ip addr add "$net.2/24" dev eth0
-    nsenter -t "$!" -n ip link set eth0 up
-    ssh_serve "$name" "$net.2" 22 nsenter -t "$!" -n
-    ssh_add "$name" "$net.2" 22
-    echo "ssh:$name" >"$M/config/labels/$name"
+host() { # NAME NUMBER
+    local net=$1_net at=$1_at
+    other_network "$1" "$2"
+    ssh_serve "$1" "${!at}" 22 nsenter -t "${!net}" -n
+    ssh_add "$1" "${!at}" 22
+    echo "ssh:$1" >"$M/config/labels/$1"
 }
 host near 1
 host lost 2
