@@ -56,7 +56,7 @@ export async function browse({ width = 1280, height = 800, dark = false, phone =
         return r.result.value;
     };
     const until = async (what, fn, ...args) => {
-        for (const end = Date.now() + 20000; Date.now() < end; await pause(30)) {
+        for (const end = Date.now() + 60000; Date.now() < end; await pause(30)) {
             const value = await run(fn, ...args).catch(() => null);
             if (value)
                 return value;
