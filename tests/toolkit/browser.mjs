@@ -1,6 +1,6 @@
 // Chromium without a window, driven by its own protocol through a pipe: what a scenario needs of it, and no more.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 
 export const pause = ms => new Promise(r => setTimeout(r, ms));
 
@@ -10,7 +10,7 @@ export async function browse({ width = 1280, height = 800, dark = false, phone =
     const child = spawn('chromium', ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-dev-shm-usage',
         '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-crash-reporter', '--disable-breakpad',
         '--no-proxy-server', '--remote-debugging-pipe', `--user-data-dir=${home}`, 'about:blank'],
-    { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'], env: { ...process.env, HOME: home, TMPDIR: home, XDG_CONFIG_HOME: home, XDG_CACHE_HOME: home } });
+    { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'], env: { ...process.env, HOME: home, TMPDIR: home, XDG_CONFIG_HOME: home, XDG_CACHE_HOME: home } });
     const waiting = new Map(), complaints = [], listeners = [];
     for (const pipe of child.stdio.slice(3))
         pipe.on('error', () => {}); // when it ends
@@ -90,9 +90,14 @@ export async function browse({ width = 1280, height = 800, dark = false, phone =
             session = undefined;
             send('Browser.close').catch(() => {});
             await Promise.race([ended, pause(3000)]);
-            child.kill('SIGKILL');
+            try {
+                process.kill(-child.pid, 'SIGKILL'); // its helpers, too, which write into its directory to the last
+            } catch { /* there is none left */ }
             await ended;
-            rmSync(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+            for (let i = 0; i < 50 && existsSync(home); i++) {
+                rmSync(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+                await pause(100);
+            }
         },
     };
 }
