@@ -44,8 +44,11 @@ static void say_what_is_due(struct lane *lane)
 
     while (n > 0 && !atomic_load(&p->ending)) {
         int64_t now = now_ns();
-        n = now < lane->not_before ? 0
-                                   : store_list_due_words(p->store, lane->which, now, ids, ARRAY_LEN(ids));
+        n = store_list_due_words(p->store, lane->which, now, ids, ARRAY_LEN(ids));
+        if (n > 0 && now < lane->not_before) { /* a daemon after this one is to know, too */
+            (void)store_delay_words(p->store, lane->which, lane->not_before, NULL);
+            break;
+        }
         for (ssize_t i = 0; i < n && !atomic_load(&p->ending) && now_ns() >= lane->not_before; i++)
             if (!word_tell(lane, ids[i])) /* the outbox cannot be written: not again and again */
                 lane->not_before = now_ns() + 5LL * 1000000000;

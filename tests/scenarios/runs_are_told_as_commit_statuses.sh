@@ -57,15 +57,11 @@ equal 'once each' "success Run $run: success" "$(statuses | tail -n 1)"
 equal 'none of them twice' '' "$(has '.statuses[].description' | sort | uniq -d)"
 [ "$(has '.statuses | length')" -le $((before + 2)) ] || fail "more than two statuses: $(statuses)"
 
-# limits: nothing is asked before they are over, and files say so
+# limits: nothing is asked before they are over
 for limit in 'retry-after 3' 'reset 2' last; do
     echo "$limit" >"$G/faults"
     deliver push "$(push "carol $limit")"
     rf_wait 20 sh -c "! grep -q . '$G/faults'"
-    if [ "$limit" != last ]; then
-        contains "$limit: said in files" "$(words)" 'rate limit'
-        contains "$limit: in status" "$(cat "$M/status")" 'word back: 1 waiting, not before 2'
-    fi
     rf_wait 30 all_said
     at=$(jq -rs --arg l "$limit" 'map(select(.fault == $l))[-1].at' "$G/requests")
     next=$(jq -rs --argjson at "$at" 'map(select(.at > $at))[0].at' "$G/requests")
@@ -109,6 +105,24 @@ rf_wait 20 grep -q 'GITHUB_TOKEN is not set' "$M/events/deliveries/$hook/words"
 echo $token >"$M/secrets/GITHUB_TOKEN"
 rf_wait 20 all_said
 equal 'said in the end' "success Run $run: success" "$(statuses | tail -n 1)"
+
+# while a limit lasts files say so
+echo 'retry-after 100' >"$G/faults"
+deliver push "$(push kate)"
+rf_wait 20 grep -q 'to be said: 1 success: .*rate limit.*: again at 2' "$M/events/deliveries/$hook/words"
+contains 'in status' "$(cat "$M/status")" 'word back: 1 waiting, not before 2'
+n=$(wc -l <"$G/requests")
+deliver push "$(push lena)"
+equal 'nothing is asked meanwhile' "$n" "$(wc -l <"$G/requests")"
+rf_wait 10 grep -q 'again at 2' "$M/events/deliveries/$hook/words"
+pid=$(daemon_pid)
+rf_umount
+rf_wait 10 gone "$pid"
+rf_mount
+listening
+pause 0.5
+equal 'nor after a restart' "$n" "$(wc -l <"$G/requests")"
+contains 'it waits' "$(words)" 'again at 2'
 
 # a server that never answers holds up no run
 seq 50 | sed 's/.*/slow 100/' >"$G/faults"
