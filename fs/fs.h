@@ -167,8 +167,10 @@ show_fn show_results, link_hit;
 show_fn show_config, show_token, show_var, show_label, show_run_artifacts, show_caches;
 show_fn show_vm_status, show_vm_why, show_vm_backend, show_vm_image, show_vm_label, show_vm_cpus,
     show_vm_memory, show_vm_address, show_vm_boot, show_vm_uptime, show_vm_console, show_vm_limits,
-    show_vm_exec, link_vm_job, link_vm_last, link_step_snapshot, link_job_vm, show_image, show_command,
-    show_command_exit_code, show_command_duration, show_snapshot_created, show_snapshot_cost;
+    show_vm_exec, link_vm_job, link_vm_last, link_step_snapshot, link_job_vm, show_image_path,
+    show_image_size, show_image_created, show_image_kernel, show_image_root, show_image_packages,
+    show_image_digest, show_image_templates, show_command, show_command_exit_code, show_command_duration,
+    show_snapshot_created, show_snapshot_cost;
 
 /* The annotations and the summary of an attempt of a run. (show_run.c) */
 int annotations_text(struct fs *fs, int64_t run_id, int attempt, struct buf *ret);

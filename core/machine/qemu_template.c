@@ -226,6 +226,24 @@ int qemu_template_get(struct machines *ms, struct qemu_shape *shape, const struc
     return 0;
 }
 
+void machines_templates(struct machines *ms, const char *image, struct buf *ret)
+{
+    if (pthread_mutex_trylock(&ms->templates_lock) != 0) {
+        buf_adds(ret, "one is being made\n");
+        return;
+    }
+    for (const struct qemu_template *t = ms->templates; t; t = t->next) {
+        char memory[24], disk[24];
+        if (!str_eq(t->shape.image, image))
+            continue;
+        size_format(t->shape.memory, memory);
+        size_format(t->shape.disk, disk);
+        buf_addf(ret, "memory=%s cpu=%u disk=%s network=%s %s\n", memory, t->shape.cpus, disk,
+                 t->shape.network ? "nat" : "none", t->shape.kvm ? "by KVM" : "emulated");
+    }
+    pthread_mutex_unlock(&ms->templates_lock);
+}
+
 void qemu_templates_free(struct machines *ms)
 {
     while (ms->templates) {

@@ -320,6 +320,9 @@ int machines_stop(struct machines *ms, int64_t id, struct err *err);
 /* A descriptor (O_PATH) of its root directory as seen inside. Never follow names from it but with
  * openat2(RESOLVE_IN_ROOT). -ENOTSUP: it has no root of its own. */
 int machines_root(struct machines *ms, int64_t id, int *ret_fd, struct err *err);
+/* Virtual machines that were booted of an image (a directory, links resolved) and are kept for others to
+ * begin as copies of them: a line each. Appended. */
+void machines_templates(struct machines *ms, const char *image, struct buf *ret);
 /* What bounds it, a line each ("memory_mib 512 cgroup v1"). Appended. */
 int machines_limits(struct machines *ms, int64_t id, struct buf *ret);
 
