@@ -30,6 +30,20 @@ equal 'its end' 4 "$(cat "$M/runs/$n/exit_code")"
 none_left() { ! pgrep -f "tether.*$STATE/machines/" >/dev/null; }
 rf_wait 10 none_left
 
+# what there is to boot from
+equal 'images' 'host tiny' "$(ls "$M/vms/images" | paste -sd ' ')"
+I=$M/vms/images/tiny
+file_is "$I/path" "$STATE/images/tiny"
+file_has "$I/kernel" cloud-amd64
+file_has "$I/digest" sha256-
+file_is "$I/root" "$T/vm-root.tar"
+file_is "$I/packages" ''
+equal 'its size' "$("$RUNFS" image list --state "$STATE" | awk '{print $2}')" "$(($(cat "$I/size") >> 20))"
+file_has "$I/templates" 'memory=256M cpu=1 disk=8G network='
+file_is "$M/vms/images/host/path" /
+file_is "$M/vms/images/host/templates" ''
+refused ls "$M/vms/images/none"
+
 # by hand: as it was at a snapshot, memory and disk
 V=$M/vms/mine
 echo vm >"$M/vms/mine.label"
