@@ -137,7 +137,7 @@ mkdir other
 file_is other/memory_mib 256
 file_has other/limits 'network none'
 refused bash -c 'echo nonsense > x.label'
-file_is images/host /
+file_is images/host/path /
 rmdir other
 rm other.label
 rmdir mine
