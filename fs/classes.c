@@ -460,7 +460,7 @@ const struct name_class class_config = {find_config, next_config, name_config};
         (void)up;                                                                                            \
         return store_list_settings(fs->store, SETTING_CONFIG, prefix, after, ids, max);                      \
     }                                                                                                        \
-    const struct name_class class_##class = {find_##class, next_##class, name_config};
+    const struct name_class class_##class = {find_##class, next_##class, name_config, prefix};
 
 SETTING_FAMILY(labels, "labels/")
 SETTING_FAMILY(disabled, "disabled/")

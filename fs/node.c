@@ -309,20 +309,7 @@ static mode_t row_mode(const struct row *row)
 {
     switch (row->kind) {
     case ROW_DIR:
-        return S_IFDIR |
-               (str_eq(row->name, "secrets") || str_eq(row->name, "vars") || str_eq(row->name, "config") ||
-                        str_eq(row->name, "labels") || str_eq(row->name, "workflows") ||
-                        str_eq(row->name, "repos") || str_eq(row->name, "N") || str_eq(row->name, "runs") ||
-                        str_eq(row->name, "tokens") || str_eq(row->name, "webhook") ||
-                        str_eq(row->name, "github") || str_eq(row->name, "alerts") ||
-                        str_eq(row->name, "fcctl") || str_eq(row->name, "hosts") ||
-                        str_eq(row->name, "identities") || str_eq(row->name, "roles") ||
-                        str_eq(row->name, "tls") || str_eq(row->name, "disabled") ||
-                        str_eq(row->name, "artifacts") || str_eq(row->name, "cache") ||
-                        str_eq(row->name, "pool") || str_eq(row->name, "vms") ||
-                        str_eq(row->name, "snapshots")
-                    ? 0755
-                    : 0555);
+        return S_IFDIR | (row->writable ? 0755 : 0555);
     case ROW_LINK:
         return S_IFLNK | 0777;
     case ROW_CTL:

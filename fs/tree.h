@@ -67,6 +67,7 @@ struct name_class {
     int64_t (*find)(struct fs *fs, int64_t up, const char *name);                        /* 0: no such name */
     ssize_t (*next)(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max); /* ascending */
     int (*name)(struct fs *fs, int64_t id, struct buf *ret); /* appended; -ENOENT */
+    const char *family; /* settings: what stands before a name in the key of one; NULL: nothing */
 };
 
 /* Appends the whole content. -ENOENT: there is no such file (now). */
@@ -89,6 +90,7 @@ struct row {
     const struct verb *verbs;
     unsigned streams; /* ROW_LOG: of enum log_stream */
     const char *help;
+    bool writable; /* a directory, in which names can be made or removed */
     /*
      * A class whose directory this one is like: the rows below that stand below this one, too, but for those
      * that act. They are not printed. Their links are written for the place of the original, and this is

@@ -70,7 +70,7 @@ static int name_pool(struct fs *fs, int64_t id, struct buf *ret)
     return name_below(fs, id, "", ret);
 }
 
-const struct name_class class_pool = {find_pool, next_pool, name_pool};
+const struct name_class class_pool = {find_pool, next_pool, name_pool, "pool/"};
 
 static int64_t find_vm_label(struct fs *fs, int64_t up, const char *name)
 {
@@ -89,7 +89,7 @@ static int name_vm_label(struct fs *fs, int64_t id, struct buf *ret)
     return name_below(fs, id, ".label", ret);
 }
 
-const struct name_class class_vm_labels = {find_vm_label, next_vm_label, name_vm_label};
+const struct name_class class_vm_labels = {find_vm_label, next_vm_label, name_vm_label, "vms/"};
 
 static int64_t find_command(struct fs *fs, int64_t up, const char *name)
 {

@@ -225,19 +225,9 @@ static int set_setting(struct fs *fs, enum setting_kind kind, const char *name, 
 /* ret_key: what stands before a name in the key of its setting. */
 static int row_setting(int row, enum setting_kind *ret_kind, const char **ret_key)
 {
-    *ret_key = tree[row].class == &class_labels       ? "labels/"
-               : tree[row].class == &class_pool       ? "pool/"
-               : tree[row].class == &class_vm_labels  ? "vms/"
-               : tree[row].class == &class_disabled   ? "disabled/"
-               : tree[row].class == &class_webhook    ? "webhook/"
-               : tree[row].class == &class_github     ? "github/"
-               : tree[row].class == &class_alerts     ? "alerts/"
-               : tree[row].class == &class_fcctl      ? "fcctl/"
-               : tree[row].class == &class_tls        ? "tls/"
-               : tree[row].class == &class_hosts      ? "hosts/"
-               : tree[row].class == &class_identities ? "identities/"
-               : tree[row].class == &class_roles      ? "roles/"
-                                                      : "";
+    const struct name_class *class = tree[row].class;
+
+    *ret_key = class && class->family ? class->family : "";
     if (tree[row].owner == OWN_CONFIG)
         *ret_kind = SETTING_CONFIG;
     else if (tree[row].owner == OWN_SECRET)
