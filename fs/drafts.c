@@ -41,9 +41,10 @@ bool is_workflow_name(const char *name)
     return name[0] != '.' && (str_ends(name, ".yml") || str_ends(name, ".yaml"));
 }
 
-bool is_markdown_name(const char *name)
+bool is_page_name(const char *name)
 {
-    return name[0] != '.' && str_ends(name, ".md") && strlen(name) > strlen(".md");
+    return name[0] != '.' && ((str_ends(name, ".md") && strlen(name) > strlen(".md")) ||
+                              (str_ends(name, ".txt") && strlen(name) > strlen(".txt")));
 }
 
 int64_t draft_find(struct fs *fs, const char *name)

@@ -127,7 +127,7 @@ void queries_release(struct fs *fs); /* (queries.c) */
 ssize_t draft_next(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max);
 int draft_stat(struct fs *fs, int64_t id, struct stat *st);
 bool is_workflow_name(const char *name);
-bool is_markdown_name(const char *name);
+bool is_page_name(const char *name);
 /* A page of Markdown in workflows/ becomes a workflow. (write.c) */
 int drop_page(struct fs *fs, const char *name, const char *text, size_t len);
 
@@ -180,10 +180,10 @@ extern const struct name_class class_hooks, class_hook_runs, class_events, class
     class_repos, class_repo_workflows, class_errors, class_runs, class_active_runs, class_failed_runs,
     class_run_workflows, class_runs_of, class_attempts, class_attempt_jobs, class_jobs, class_needs,
     class_steps, class_job_outputs, class_step_outputs, class_config, class_labels, class_disabled,
-    class_webhook, class_github, class_alerts, class_fcctl, class_hosts, class_identities, class_tls,
-    class_tokens, class_secrets, class_vars, class_artifacts, class_caches, class_pool, class_vm_labels,
-    class_vms, class_images, class_commands, class_snapshots, class_known_commands, class_next_commands,
-    class_previous_commands, class_command_runs, class_command_failures, class_failures,
+    class_webhook, class_github, class_alerts, class_fcctl, class_llm, class_hosts, class_identities,
+    class_tls, class_tokens, class_secrets, class_vars, class_artifacts, class_caches, class_pool,
+    class_vm_labels, class_vms, class_images, class_commands, class_snapshots, class_known_commands,
+    class_next_commands, class_previous_commands, class_command_runs, class_command_failures, class_failures,
     class_failure_commands, class_failure_runs, class_lessons, class_command_lessons, class_anomalies,
     class_suggestions, class_roles, class_queries, class_hits;
 

@@ -630,7 +630,7 @@ static int rename_workflow(struct fs *fs, struct node from, const char *old, con
         return r;
     if (was_draft && !is_workflow_name(new)) {
         r = draft_rename(fs, from.id, new);
-        return r == 0 && is_markdown_name(new) ? drop_page(fs, new, buf_str(&text), text.len) : r;
+        return r == 0 && is_page_name(new) ? drop_page(fs, new, buf_str(&text), text.len) : r;
     }
     if (is_workflow_name(new)) {
         r = node_write(fs, (struct node){tree_find("workflows/NAME.yml"), 0}, new, buf_str(&text), text.len);

@@ -337,7 +337,7 @@ int drop_page(struct fs *fs, const char *name, const char *text, size_t len)
 {
     struct err err = {0};
     int64_t run = 0;
-    int r = engine_drop_markdown(fs->engine, name, text, len, &run, &err);
+    int r = engine_drop_page(fs->engine, name, text, len, &run, &err);
 
     if (r < 0)
         log_info("drop", "%s: refused: %s", name, err.msg);
@@ -356,7 +356,7 @@ int node_write(struct fs *fs, struct node n, const char *name, const char *text,
     case ROW_DROP:
         if (!is_workflow_name(name)) {
             r = draft_put(fs, n.id, text, len);
-            return r == 0 && is_markdown_name(name) ? drop_page(fs, name, text, len) : r;
+            return r == 0 && is_page_name(name) ? drop_page(fs, name, text, len) : r;
         }
         r = engine_drop(fs->engine, name, text, len, &run, &err);
         if (r < 0)

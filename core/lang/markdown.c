@@ -1,13 +1,12 @@
 /* A page of Markdown as a workflow. */
 #include "runfs/markdown.h"
+#include "core/lang/workflow_text.h"
 
 #include <jansson.h>
 
 #include "runfs/io.h"
 #include "runfs/late_cmark.h"
 #include "runfs/str.h"
-
-#define MADE_FROM "# made from "
 
 /* What the page says so far. */
 struct page {
@@ -24,7 +23,7 @@ static int complain(const struct page *p, int line, struct err *err, const char 
 }
 
 /* A JSON string is a YAML string. */
-static int add_quoted(struct buf *b, const char *text, size_t len)
+int workflow_text_quoted(struct buf *b, const char *text, size_t len)
 {
     _json_ json_t *string = json_stringn(text, len);
     _free_ char *quoted = string ? json_dumps(string, JSON_ENCODE_ANY) : NULL;
@@ -47,11 +46,11 @@ static bool is_plain(const char *text, size_t len)
     return true;
 }
 
-static int add_script(struct buf *b, const char *text, size_t len)
+int workflow_text_script(struct buf *b, const char *text, size_t len)
 {
     if (!is_plain(text, len)) {
         buf_adds(b, "        run: ");
-        int r = add_quoted(b, text, len);
+        int r = workflow_text_quoted(b, text, len);
         buf_addc(b, '\n');
         return r;
     }
@@ -112,7 +111,7 @@ static int add_option(struct page *p, const char *word, int line, struct err *er
     }
     if (str_starts(word, "cwd=") && word[4] && !strstr(word, "${{")) {
         buf_adds(&p->steps, "        working-directory: ");
-        int r = add_quoted(&p->steps, word + 4, strlen(word + 4));
+        int r = workflow_text_quoted(&p->steps, word + 4, strlen(word + 4));
         buf_addc(&p->steps, '\n');
         return r;
     }
@@ -147,7 +146,7 @@ static int add_name(struct page *p, const char *script)
         if (str_starts(at, "${{"))
             buf_addc(&literal, ' ');
     }
-    return add_quoted(&p->steps, buf_str(&literal), literal.len);
+    return workflow_text_quoted(&p->steps, buf_str(&literal), literal.len);
 }
 
 static int add_block(struct page *p, cmark_node *node, struct err *err)
@@ -169,7 +168,7 @@ static int add_block(struct page *p, cmark_node *node, struct err *err)
     if (*shell)
         buf_addf(&p->steps, "        shell: %s\n", shell);
     r = add_options(p, info + len, line, err);
-    if (r == 0 && add_script(&p->steps, script, strlen(script)) < 0)
+    if (r == 0 && workflow_text_script(&p->steps, script, strlen(script)) < 0)
         r = complain(p, line, err, "the text is not UTF-8", "");
     p->n_steps++;
     return r;
@@ -205,16 +204,18 @@ static int read_page(struct page *p, const char *text, size_t len, struct err *e
         cmark_iter_free(iter);
     if (document)
         cmark_node_free(document);
-    if (r == 0 && p->n_steps == 0)
-        r = complain(p, 1, err, "there is no script in it: a block that begins with ```sh", "");
+    if (r == 0 && p->n_steps == 0) {
+        (void)complain(p, 1, err, "there is no script in it: a block that begins with ```sh", "");
+        r = -ENODATA;
+    }
     return r;
 }
 
 static int write_workflow(struct page *p, struct buf *ret)
 {
     buf_addf(ret, MADE_FROM "%s\nname: ", p->file);
-    int r = p->name.len ? add_quoted(ret, buf_str(&p->name), p->name.len)
-                        : add_quoted(ret, p->file, strlen(p->file));
+    int r = p->name.len ? workflow_text_quoted(ret, buf_str(&p->name), p->name.len)
+                        : workflow_text_quoted(ret, p->file, strlen(p->file));
     buf_adds(ret,
              "\non:\n  push:\n  workflow_dispatch:\njobs:\n  run:\n    runs-on: ubuntu-latest\n    steps:\n");
     buf_add(ret, buf_str(&p->steps), p->steps.len);

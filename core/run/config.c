@@ -126,6 +126,20 @@ static int check_host(const char *value, struct err *err)
     return r;
 }
 
+static int check_word(const char *value, struct err *err)
+{
+    return *value && !strpbrk(value, " \t\r\n") ? 0 : err_set(err, -EINVAL, "it is one word on one line");
+}
+
+static int check_seconds(const char *value, struct err *err)
+{
+    uint64_t n;
+
+    return parse_u64(value, &n) == 0 && n >= 1 && n <= 3600
+               ? 0
+               : err_set(err, -EINVAL, "it is a whole number of seconds from 1 to 3600, not '%s'", value);
+}
+
 static int check_nothing(const char *value, struct err *err)
 {
     (void)value;
@@ -310,6 +324,11 @@ const struct config_key config_keys[] = {
      " ci.yml`, and one of `to URL`, `command LINE` and `file PATH`, a line each"},
     {"fcctl/url", NULL, check_server, "the server that machines of the backend fcctl are made on"},
     {"fcctl/token", NULL, check_nothing, "the token (a JWT) that it is shown"},
+    {"llm/url", NULL, check_server, "an endpoint of chat completions, which makes workflows of texts"},
+    {"llm/model", NULL, check_word, "the model that is asked for"},
+    {"llm/token", NULL, check_word, "what the endpoint is shown"},
+    {"llm/timeout", NULL, check_seconds, "how long an answer may take (120)"},
+    {"llm/auto_run", NULL, check_switch, "whether what comes of a text is run at once (off)"},
     {"hosts/", NULL, check_host, "a host that machines are made on by SSH: see `runfs host`"},
     {"identities/", NULL, ssh_identity_check, "a private key that they let in"},
     {"disabled/", NULL, check_nothing, "workflows that nothing starts but a drop: NAME.yml, REPO:NAME.yml"},

@@ -119,36 +119,107 @@ int engine_drop(struct engine *e, const char *name, const char *text, size_t len
     return r < 0 ? refuse(e, name, r, &complaints, err) : 0;
 }
 
-/* The workflow that a page of Markdown becomes has its name but for the ending. */
-static int drop_made(struct engine *e, const char *name, const char *page, const struct buf *yaml,
-                     int64_t *ret_run, struct err *err)
+/* The workflow that a page becomes has its name but for the ending. -EEXIST: that one was not made from it.
+ */
+static int name_made(struct engine *e, const char *page, struct buf *ret, struct err *err)
 {
-    int64_t id = store_find_workflow(e->store, 0, name, false);
+    buf_addf(ret, "%.*s.yml", (int)(strrchr(page, '.') - page), page);
+    if (!buf_ok(ret))
+        return err_errno(err, -ENOMEM, "%s", page);
+    int64_t id = store_find_workflow(e->store, 0, ret->ptr, false);
     const struct workflow_row *old = id ? store_get_workflow(e->store, id) : NULL;
     bool taken = old && !markdown_made(old->source, page);
 
     workflow_row_unref(old);
-    if (taken)
-        return err_set(err, -EEXIST,
-                       "workflows/%s is there already, and was not made from it: give it another name", name);
-    return engine_drop(e, name, buf_str(yaml), yaml->len, ret_run, err);
+    return taken ? err_set(err, -EEXIST,
+                           "workflows/%s is there already, and was not made from it: give it another name",
+                           ret->ptr)
+                 : 0;
 }
 
-int engine_drop_markdown(struct engine *e, const char *page, const char *text, size_t len, int64_t *ret_run,
+/* Registers it, to be started by hand. */
+static int register_proposal(struct engine *e, const char *name, const struct buf *yaml, struct err *err)
+{
+    _buf_ struct buf complaints = BUF_INIT;
+    struct workflow *w = NULL;
+    int64_t id = store_find_workflow(e->store, 0, name, true);
+    const struct workflow_row *old = id ? store_get_workflow(e->store, id) : NULL;
+    int r = check(name, buf_str(yaml), yaml->len, &w, &complaints, err);
+
+    if (r == 0) {
+        struct workflow_row row = {.id = id,
+                                   .name = name,
+                                   .title = *w->name ? w->name : name,
+                                   .source = buf_str(yaml),
+                                   .changed_at = now_ns(),
+                                   .last_run = old ? old->last_run : 0};
+        store_begin(e->store);
+        r = store_put_workflow(e->store, &row, err);
+        int c = store_commit(e->store, err);
+        r = r < 0 ? r : c;
+    }
+    workflow_row_unref(old);
+    workflow_free(w);
+    return r < 0 ? r : 0;
+}
+
+int engine_take_proposal(struct engine *e, const char *page, const struct buf *yaml, bool run,
                          struct err *err)
 {
-    _buf_ struct buf yaml = BUF_INIT, name = BUF_INIT, none = BUF_INIT;
+    _buf_ struct buf name = BUF_INIT;
+    int64_t id = 0;
+    int r = name_made(e, page, &name, err);
+
+    if (r == 0)
+        r = run ? engine_drop(e, name.ptr, buf_str(yaml), yaml->len, &id, err)
+                : register_proposal(e, name.ptr, yaml, err);
+    return r == 0 ? store_put_error(e->store, page, NULL, err) : r;
+}
+
+static bool is_blank(const char *text, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len && strchr(" \t\r\n", text[i]))
+        i++;
+    return i == len;
+}
+
+/* A page without scripts is for a model, where one is set. */
+static int drop_page(struct engine *e, const char *page, const char *text, size_t len, int64_t *ret_run,
+                     bool *ret_asked, struct err *err)
+{
+    _buf_ struct buf yaml = BUF_INIT, name = BUF_INIT;
+    int r = name_made(e, page, &name, err);
+
+    if (r < 0)
+        return r;
+    r = str_ends(page, ".md") ? markdown_to_workflow(page, text, len, &yaml, err) : -ENODATA;
+    if (r == -ENODATA && !is_blank(text, len) && llm_is_set(e)) {
+        *ret_asked = true;
+        return llm_ask(e->llm, page, text, len, err);
+    }
+    return r == 0          ? engine_drop(e, name.ptr, buf_str(&yaml), yaml.len, ret_run, err)
+           : r == -ENODATA ? -EINVAL
+                           : r;
+}
+
+int engine_drop_page(struct engine *e, const char *page, const char *text, size_t len, int64_t *ret_run,
+                     struct err *err)
+{
+    _buf_ struct buf none = BUF_INIT;
     struct err own = {0};
+    bool asked = false;
 
     if (!err)
         err = &own;
-    buf_addf(&name, "%.*s.yml", (int)(strlen(page) - strlen(".md")), page);
-    int r = markdown_to_workflow(page, text, len, &yaml, err);
-    if (r == 0)
-        r = drop_made(e, buf_str(&name), page, &yaml, ret_run, err);
+    if (!str_ends(page, ".md") && (is_blank(text, len) || !llm_is_set(e))) /* any text, or none yet */
+        return 0;
+    int r = drop_page(e, page, text, len, ret_run, &asked, err);
     if (r < 0)
         return refuse(e, page, r, &none, err);
-    (void)store_put_error(e->store, page, NULL, NULL);
+    if (!asked)
+        (void)store_put_error(e->store, page, NULL, NULL);
     return 0;
 }
 
@@ -179,6 +250,9 @@ static int parse_inputs(const char *text, size_t len, json_t **ret, struct err *
     const char *start = text + strspn(text, " \t\r\n");
     json_error_t at;
 
+    /* `run` alone, as what is to be done: it has no inputs */
+    if (str_starts(start, "run") && start + 3 + strspn(start + 3, " \t\r\n") == text + len)
+        start = text + len;
     if (*start == '{') {
         *ret = json_loadb(start, len - (size_t)(start - text), JSON_REJECT_DUPLICATES, &at);
         return *ret ? 0

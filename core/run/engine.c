@@ -191,6 +191,8 @@ int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *
     e->origins = origins_new();
     int r = e->origins ? remotes_new(e->store, &e->remotes, err)
                        : err_errno(err, -ENOMEM, "cannot start the engine");
+    if (r == 0)
+        r = llm_new(e, &e->llm, err);
     if (r == 0 && opts->defaults)
         r = config_defaults(e, err);
     if (r < 0) {
@@ -239,6 +241,7 @@ void engine_free(struct engine *e)
     if (!e)
         return;
     triggers_free(e->triggers);
+    llm_free(e->llm);
     pthread_mutex_lock(&e->lock);
     e->stopping = true;
     pthread_cond_broadcast(&e->work);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "core/run/llm.h"
 #include "job.h"
 #include "runfs/arena.h"
 #include "runfs/metric.h"
@@ -135,6 +136,7 @@ struct engine {
     bool has_janitor;
     int n_workers, slots, busy, queued;
     bool fixed_slots, stopping;
+    struct llm *llm;           /* owned */
     struct triggers *triggers; /* owned; NULL: nothing starts by itself */
     char actor[64], runner_name[64];
 };
@@ -143,6 +145,10 @@ struct engine {
  */
 struct origins *origins_new(void);
 void origins_free(struct origins *o);
+
+/* drop.c: what a model made of a page, as its workflow. Started only if `run`. */
+int engine_take_proposal(struct engine *e, const char *page, const struct buf *yaml, bool run,
+                         struct err *err);
 
 /* ---------------------------------------------------------------------------------------- runs (submit.c) */
 

@@ -12,8 +12,8 @@
 
 /*
  * Appends the workflow, as text that the parser accepts. file: for messages, and in the comment that it
- * begins with. -EINVAL with "FILE (Line: L, Col: C): message"; -ENOMEM. Nothing in the page can become YAML
- * of its own.
+ * begins with. -EINVAL with "FILE (Line: L, Col: C): message"; -ENODATA with the same: there is no script in
+ * it; -ENOMEM. Nothing in the page can become YAML of its own.
  */
 int markdown_to_workflow(const char *file, const char *text, size_t len, struct buf *ret, struct err *err);
 

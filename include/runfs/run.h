@@ -71,10 +71,15 @@ void engine_free(struct engine *e);
  */
 int engine_drop(struct engine *e, const char *name, const char *text, size_t len, int64_t *ret_run,
                 struct err *err);
-/* A page of Markdown (runfs/markdown.h), PAGE.md: dropped as the workflow that it makes, PAGE.yml.
- * errors/PAGE.md says what is wrong with it. -EEXIST: there is a PAGE.yml that was not made from it. */
-int engine_drop_markdown(struct engine *e, const char *page, const char *text, size_t len, int64_t *ret_run,
-                         struct err *err);
+/*
+ * A page: PAGE.md of Markdown with scripts (runfs/markdown.h), dropped as the workflow that it makes,
+ * PAGE.yml. One without scripts, and PAGE.txt, goes to a language model where config/llm/url names one: then
+ * this returns at once, errors/PAGE.md says that it was asked, and PAGE.yml comes of it, to be started by
+ * hand (core/run/llm.h); where none is set, PAGE.txt is any text. errors/PAGE.md says what is wrong with a
+ * page. -EEXIST: there is a PAGE.yml that was not made from it.
+ */
+int engine_drop_page(struct engine *e, const char *page, const char *text, size_t len, int64_t *ret_run,
+                     struct err *err);
 int engine_unregister(struct engine *e, int64_t workflow_id, struct err *err);
 
 /* repos/NAME: links the checkout at path, registers its .github/workflows; runs nothing. */

@@ -1,0 +1,302 @@
+/* What a language model proposes, as a workflow. */
+#include "runfs/proposal.h"
+
+#include "core/lang/workflow_text.h"
+#include "runfs/str.h"
+
+enum {
+    NAME_MAX_BYTES = 200,
+    COMMAND_MAX = 16 * 1024,
+    COMMANDS_MAX = 100,
+    ENVIRONMENT_MAX = 100,
+    DAY_S = 86400
+};
+
+struct proposal {
+    const json_t *json;
+    struct buf *out;
+    struct err *err;
+};
+
+json_t *proposal_schema(void)
+{
+    static const char text[] =
+        "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"name\",\"steps\"],"
+        "\"properties\":{"
+        "\"name\":{\"type\":\"string\"},\"trigger\":{\"type\":\"string\"},"
+        "\"environment\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}},"
+        "\"setup_commands\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
+        "\"steps\":{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":\"object\","
+        "\"additionalProperties\":false,"
+        "\"required\":[\"name\",\"command\"],\"properties\":{\"name\":{\"type\":\"string\"},"
+        "\"command\":{\"type\":\"string\"},\"working_dir\":{\"type\":\"string\"},"
+        "\"continue_on_error\":{\"type\":\"boolean\"},\"timeout_seconds\":{\"type\":\"integer\",\"minimum\":"
+        "1}}}},"
+        "\"cleanup_commands\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
+        "\"cache_paths\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}}";
+
+    return json_loads(text, 0, NULL);
+}
+
+/* ---------------------------------------------------------------------------------------- what it may say */
+
+static int refuse(struct proposal *p, const char *where, const char *why)
+{
+    return err_set(p->err, -EINVAL, "the model's answer: %.100s %s", where, why);
+}
+
+static int check_text(struct proposal *p, const char *where, const json_t *value, size_t max)
+{
+    const char *text = json_string_value(value);
+    size_t len = json_string_length(value);
+
+    if (!text)
+        return refuse(p, where, "is no text");
+    if (len == 0 || len > max)
+        return refuse(p, where, len ? "is too long" : "is empty");
+    if (strstr(text, "${{"))
+        return refuse(p, where, "has an expression (${{), which proposals may not");
+    for (size_t i = 0; i < len; i++)
+        if (((unsigned char)text[i] < ' ' && text[i] != '\n' && text[i] != '\t') || text[i] == 0x7f)
+            return refuse(p, where, "has control characters");
+    return 0;
+}
+
+static bool is_there(const json_t *value)
+{
+    return value && !json_is_null(value);
+}
+
+/* Other fields would be lost, and with them what somebody has read there. */
+static int check_fields(struct proposal *p, const char *where, const json_t *object, const char *const *known)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)object, key, value)
+    {
+        size_t i = 0;
+        (void)value;
+        while (known[i] && !str_eq(known[i], key))
+            i++;
+        if (!known[i])
+            return err_set(p->err, -EINVAL, "the model's answer: %s has an unknown field '%.60s'", where,
+                           key);
+    }
+    return 0;
+}
+
+/* An array of at most so many texts, or nothing. */
+static int check_texts(struct proposal *p, const char *key, size_t max)
+{
+    const json_t *list = json_object_get(p->json, key), *one;
+    size_t i;
+    int r = !is_there(list) || json_is_array(list) ? 0 : refuse(p, key, "is no array");
+
+    if (r == 0 && json_array_size(list) > COMMANDS_MAX)
+        r = refuse(p, key, "has too many entries");
+    json_array_foreach(list, i, one) if (r == 0) r = check_text(p, key, one, max);
+    return r;
+}
+
+static int check_environment(struct proposal *p)
+{
+    json_t *all = json_object_get(p->json, "environment"), *value;
+    const char *key;
+    int r = !is_there(all) || json_is_object(all) ? 0 : refuse(p, "environment", "is no object");
+
+    if (r == 0 && json_object_size(all) > ENVIRONMENT_MAX)
+        r = refuse(p, "environment", "has too many entries");
+    json_object_foreach(all, key, value)
+    {
+        size_t good = strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789");
+        if (r == 0 && (!*key || key[good] || (*key >= '0' && *key <= '9') || strlen(key) > NAME_MAX_BYTES))
+            r = refuse(p, "environment", "has a name that no variable can have");
+        if (r == 0 && !(json_is_string(value) && json_string_length(value) == 0))
+            r = check_text(p, key, value, COMMAND_MAX);
+    }
+    return r;
+}
+
+static int check_step(struct proposal *p, const json_t *step)
+{
+    static const char *const known[] = {
+        "name", "command", "working_dir", "continue_on_error", "timeout_seconds", NULL};
+    const json_t *dir = json_object_get(step, "working_dir"),
+                 *goes_on = json_object_get(step, "continue_on_error"),
+                 *timeout = json_object_get(step, "timeout_seconds"), *name = json_object_get(step, "name");
+    int r =
+        json_is_object(step) ? check_fields(p, "a step", step, known) : refuse(p, "a step", "is no object");
+
+    if (r == 0)
+        r = check_text(p, "a step's command", json_object_get(step, "command"), COMMAND_MAX);
+    if (r == 0 && is_there(name))
+        r = check_text(p, "a step's name", name, NAME_MAX_BYTES);
+    if (r == 0 && is_there(dir))
+        r = check_text(p, "a step's working_dir", dir, NAME_MAX_BYTES);
+    if (r == 0 && is_there(goes_on) && !json_is_boolean(goes_on))
+        r = refuse(p, "a step's continue_on_error", "is neither true nor false");
+    if (r == 0 && is_there(timeout) &&
+        (!json_is_integer(timeout) || json_integer_value(timeout) < 1 ||
+         json_integer_value(timeout) > 7 * DAY_S))
+        r = refuse(p, "a step's timeout_seconds", "is no number of seconds");
+    return r;
+}
+
+static int check(struct proposal *p)
+{
+    static const char *const known[] = {"name",  "trigger",          "environment", "setup_commands",
+                                        "steps", "cleanup_commands", "cache_paths", NULL};
+    const json_t *steps = json_object_get(p->json, "steps"), *step;
+    size_t i;
+    int r = json_is_object(p->json) ? check_fields(p, "it", p->json, known) : refuse(p, "it", "is no object");
+
+    if (r == 0)
+        r = check_text(p, "name", json_object_get(p->json, "name"), NAME_MAX_BYTES);
+    if (r == 0 && is_there(json_object_get(p->json, "trigger")))
+        r = check_text(p, "trigger", json_object_get(p->json, "trigger"), NAME_MAX_BYTES);
+    if (r == 0)
+        r = check_environment(p);
+    if (r == 0)
+        r = check_texts(p, "setup_commands", COMMAND_MAX);
+    if (r == 0)
+        r = check_texts(p, "cleanup_commands", COMMAND_MAX);
+    if (r == 0)
+        r = check_texts(p, "cache_paths", NAME_MAX_BYTES);
+    if (r == 0 && (!json_is_array(steps) || json_array_size(steps) == 0))
+        r = refuse(p, "steps", "is no array with at least one step");
+    if (r == 0 && json_array_size(steps) > COMMANDS_MAX)
+        r = refuse(p, "steps", "has too many entries");
+    json_array_foreach(steps, i, step) if (r == 0) r = check_step(p, step);
+    return r;
+}
+
+/* ------------------------------------------------------------------------------------------- what it becomes
+ */
+
+static int add_value(struct proposal *p, const char *before, const json_t *text)
+{
+    buf_adds(p->out, before);
+    int r = workflow_text_quoted(p->out, json_string_value(text), json_string_length(text));
+    buf_addc(p->out, '\n');
+    return r;
+}
+
+static int add_run(struct proposal *p, const json_t *text)
+{
+    return workflow_text_script(p->out, json_string_value(text), json_string_length(text));
+}
+
+static int add_environment(struct proposal *p)
+{
+    json_t *all = json_object_get(p->json, "environment"), *value;
+    const char *key;
+    int r = 0;
+
+    buf_adds(p->out, json_object_size(all) ? "env:\n" : "");
+    json_object_foreach(all, key, value) if (r == 0)
+    {
+        buf_addf(p->out, "  %s: ", key);
+        r = add_value(p, "", value);
+    }
+    return r;
+}
+
+/* Restored before the first step, saved after the last. */
+static int add_cache(struct proposal *p)
+{
+    const json_t *paths = json_object_get(p->json, "cache_paths"), *path;
+    _buf_ struct buf lines = BUF_INIT;
+    size_t i;
+    int r = 0;
+
+    if (!json_array_size(paths))
+        return 0;
+    buf_adds(p->out, "      - uses: actions/cache@v4\n        with:\n          key: ");
+    r = workflow_text_quoted(p->out, json_string_value(json_object_get(p->json, "name")),
+                             json_string_length(json_object_get(p->json, "name")));
+    json_array_foreach(paths, i, path) buf_addf(&lines, "%s\n", json_string_value(path));
+    buf_adds(p->out, "\n          path: ");
+    if (r == 0)
+        r = workflow_text_quoted(p->out, buf_str(&lines), lines.len);
+    buf_addc(p->out, '\n');
+    return r;
+}
+
+static int add_commands(struct proposal *p, const char *key, const char *begin)
+{
+    const json_t *list = json_object_get(p->json, key), *one;
+    size_t i;
+    int r = 0;
+
+    json_array_foreach(list, i, one) if (r == 0)
+    {
+        buf_adds(p->out, begin);
+        r = add_run(p, one);
+    }
+    return r;
+}
+
+static int add_step(struct proposal *p, const json_t *step)
+{
+    const json_t *name = json_object_get(step, "name"), *dir = json_object_get(step, "working_dir"),
+                 *timeout = json_object_get(step, "timeout_seconds"),
+                 *command = json_object_get(step, "command");
+    int r = add_value(p, "      - name: ", is_there(name) ? name : command);
+
+    if (r == 0 && is_there(dir))
+        r = add_value(p, "        working-directory: ", dir);
+    if (json_is_true(json_object_get(step, "continue_on_error")))
+        buf_adds(p->out, "        continue-on-error: true\n");
+    if (is_there(timeout))
+        buf_addf(p->out, "        timeout-minutes: %.10g\n", (double)json_integer_value(timeout) / 60);
+    return r == 0 ? add_run(p, command) : r;
+}
+
+static int add_steps(struct proposal *p)
+{
+    const json_t *steps = json_object_get(p->json, "steps"), *step;
+    size_t i;
+    int r = add_cache(p);
+
+    if (r == 0)
+        r = add_commands(p, "setup_commands", "      - name: Set up\n");
+    json_array_foreach(steps, i, step) if (r == 0) r = add_step(p, step);
+    return r == 0 ? add_commands(p, "cleanup_commands", "      - name: Clean up\n        if: always()\n") : r;
+}
+
+/* In a comment, so of one line. */
+static void add_comment(struct buf *b, const char *text)
+{
+    for (; *text; text++)
+        buf_addc(b, (unsigned char)*text >= ' ' && (unsigned char)*text < 0x7f ? *text : '?');
+}
+
+int proposal_to_workflow(const char *file, const char *by, const json_t *proposal, struct buf *ret,
+                         struct err *err)
+{
+    struct proposal p = {.json = proposal, .out = ret, .err = err};
+    const char *trigger = json_string_value(json_object_get(proposal, "trigger"));
+    int r = check(&p);
+
+    if (r < 0)
+        return r;
+    buf_addf(ret, MADE_FROM "%s\n# proposed by ", file);
+    add_comment(ret, by);
+    buf_adds(ret, ": read it, then start it by `echo run` to its file in dispatch/\n");
+    if (trigger) {
+        buf_adds(ret, "# meant to be started by: ");
+        add_comment(ret, trigger);
+        buf_addc(ret, '\n');
+    }
+    r = add_value(&p, "name: ", json_object_get(proposal, "name"));
+    buf_adds(ret, "on:\n  workflow_dispatch:\n");
+    if (r == 0)
+        r = add_environment(&p);
+    buf_adds(ret, "jobs:\n  run:\n    runs-on: ubuntu-latest\n    steps:\n");
+    if (r == 0)
+        r = add_steps(&p);
+    if (r == 0 && !buf_ok(ret))
+        r = err_errno(err, -ENOMEM, "%s", file);
+    return r;
+}

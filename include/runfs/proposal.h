@@ -1,0 +1,34 @@
+/*
+ * A workflow that a language model proposes, as JSON in the form of terraphim's ParsedWorkflow:
+ *
+ *   name               text
+ *   trigger            text; for people only: a proposal is started by hand
+ *   environment        object of texts
+ *   setup_commands     array of texts, before the steps
+ *   steps              array, at least one: { name, command, working_dir?, continue_on_error?,
+ * timeout_seconds? } cleanup_commands   array of texts, after the steps, whatever came of them cache_paths
+ * array of texts
+ *
+ * What is null or missing, but for the steps' commands, has no effect. All of it is taken for hostile: other
+ * fields, other types, long texts and expressions (`${{`) are refused.
+ */
+#ifndef RUNFS_PROPOSAL_H
+#define RUNFS_PROPOSAL_H
+
+#include <jansson.h>
+
+#include "runfs/buf.h"
+#include "runfs/err.h"
+
+/* The JSON schema of that form, for those who are asked to fill it in. Owned by the caller. NULL: no memory.
+ */
+json_t *proposal_schema(void);
+
+/*
+ * Appends the workflow, as text that the parser accepts; its first lines say that it was made from `file`, by
+ * whom, and that it is proposed. -EINVAL with words; -ENOMEM.
+ */
+int proposal_to_workflow(const char *file, const char *by, const json_t *proposal, struct buf *ret,
+                         struct err *err);
+
+#endif

@@ -1,0 +1,76 @@
+"""An endpoint of chat completions. What it answers depends on the model that is asked for. Usage: chat.py PORTFILE LOG"""
+import http.server, json, os, sys, time
+
+GOOD = {"name": "Build it", "trigger": "push", "environment": {"LEVEL": "3: '\"#"}, "setup_commands": ["echo setting up"],
+        "steps": [{"name": "Build: all", "command": "mkdir -p sub\necho building $LEVEL", "working_dir": None},
+                  {"name": "Test", "command": "pwd; exit 4", "working_dir": "sub", "continue_on_error": True, "timeout_seconds": 90}],
+        "cleanup_commands": ["echo gone"], "cache_paths": ["~/.cache/x", "deps"]}
+BAD = {
+    "unknown": dict(GOOD, run="rm -rf /"),
+    "expression": dict(GOOD, steps=[{"name": "x", "command": "echo ${{ secrets.TOKEN }}"}]),
+    "nosteps": dict(GOOD, steps=[]),
+    "type": dict(GOOD, steps=[{"name": "x", "command": 7}]),
+    "variable": dict(GOOD, environment={"A B": "x"}),
+    "control": dict(GOOD, setup_commands=["echo \u001b[2J"]),
+    "long": dict(GOOD, steps=[{"name": "x", "command": "x" * 20000}]),
+    "hidden": dict(GOOD, name="x\u2028on: push", cache_paths=["a\u2028evil: 1", "b\u0085c"],
+                   steps=[{"name": "a\nb: c", "command": "echo one\u2028two\n  echo three\n"}]),
+}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self, status, body, kind="application/json", cut=False):
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data) + (9 if cut else 0)))
+        self.end_headers()
+        self.wfile.write(data)
+        if cut:
+            self.wfile.flush()
+            self.close_connection = True
+
+    def say(self, text, reason="stop"):
+        self.answer(200, {"choices": [{"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": text}}]})
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with open(sys.argv[2], "a") as log:
+            log.write(json.dumps({"path": self.path, "authorization": self.headers.get("Authorization"), "asked": asked}) + "\n")
+        model = asked["model"]
+        text = json.dumps(BAD.get(model, GOOD))
+        if model == "noschema" and "response_format" in asked:
+            return self.answer(400, {"error": {"message": "response_format is not supported"}})
+        if model == "fenced":
+            return self.say("Here it is:\n```json\n" + text + "\n```\n")
+        if model in ("stream", "broken"):
+            parts = [f"data: {json.dumps({'choices': [{'delta': {'content': text[i:i + 7]}}]})}\n\n" for i in range(0, len(text), 7)]
+            parts = parts[:9] if model == "broken" else parts + ["data: [DONE]\n\n"]
+            return self.answer(200, "".join(parts).encode(), "text/event-stream")
+        if model == "slow":
+            time.sleep(30)
+        if model == "busy":
+            return self.answer(429, {"error": {"message": "slow down\nplease"}})
+        if model == "cut":
+            return self.answer(200, b'{"choices": [', cut=True)
+        if model == "prose":
+            return self.say("I cannot do that.")
+        if model == "length":
+            return self.say(text[:40], "length")
+        if model == "deep":
+            return self.say("{\"a\":" * 100000)
+        if model == "huge":
+            return self.answer(200, b"x" * (5 << 20))
+        return self.say(text)
+
+    def log_message(self, *args):
+        pass
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+with open(sys.argv[1] + ".new", "w") as f:
+    f.write(str(server.server_address[1]))
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+server.serve_forever()
