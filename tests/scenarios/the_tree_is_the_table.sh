@@ -82,6 +82,7 @@ mkdir "$M/vms/box/snapshots/s" || echo "no snapshots here" >&2
 echo s >"$M/secrets/S"
 echo a-long-secret >"$M/config/webhook/secret"
 echo http://127.0.0.1:9 >"$M/config/fcctl/url"
+echo 60 >"$M/config/llm/timeout"
 printf -- '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n' >"$M/config/tls/certificate"
 echo "$T/api.sock" >"$M/config/listen"
 ssh-keygen -q -t ed25519 -N '' -f "$T/key"
