@@ -2,11 +2,11 @@
  * GitHub's REST API as a client, and Gitea's, which is its twin in what is asked here. GitHub documentation,
  * "Rate limits for the REST API", "Best practices for using the REST API".
  */
-#include "core/run/mask.h"
 #include "report_internal.h"
 #include "runfs/http_client.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
+#include "runfs/mask.h"
 #include "runfs/str.h"
 
 enum { ANSWER_MAX = 16 * 1024 * 1024, TIMEOUT_MS = 30000, SAID_MAX = 300 };

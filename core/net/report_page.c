@@ -7,11 +7,11 @@
  * and Gitea make no links and mention nobody; and no block has an empty line, which would end it, but for
  * <pre>.
  */
-#include "core/run/mask.h"
 #include "report_internal.h"
 #include "runfs/io.h"
 #include "runfs/knowledge.h"
 #include "runfs/knowledge_rows.h"
+#include "runfs/mask.h"
 #include "runfs/str.h"
 
 enum {

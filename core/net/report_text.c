@@ -1,6 +1,6 @@
 /* Texts about runs for others: what comes out of workflows is taken for hostile. */
-#include "core/run/mask.h"
 #include "report_internal.h"
+#include "runfs/mask.h"
 #include "runfs/str.h"
 
 static int load_secrets(struct telling *t)

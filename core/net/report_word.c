@@ -1,8 +1,8 @@
 /* One word, from the outbox to whom it is for. */
-#include "core/run/mask.h"
 #include "report_internal.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
+#include "runfs/mask.h"
 #include "runfs/str.h"
 
 enum { TRIES_MAX = 100, WAIT_MAX_S = 900 };

@@ -8,9 +8,9 @@
 #include <jansson.h>
 #include <stdatomic.h>
 
-#include "mask.h"
 #include "outside.h"
 #include "runfs/machine.h"
+#include "runfs/mask.h"
 #include "runfs/workflow.h"
 
 /* Where a job goes on that was interrupted or failed: with this step, and with what it knew before it. */

@@ -2,7 +2,7 @@
  * Masking. Output is much and secrets are few: a table of the byte pairs with which a secret may begin passes
  * over nearly all of a text, and only where a pair is in it are the secrets themselves looked at.
  */
-#include "mask.h"
+#include "runfs/mask.h"
 
 #include <pthread.h>
 

@@ -1,7 +1,7 @@
 /* How fast output is masked, each figure beside its yardstick. */
-#include "../../core/run/mask.h"
 #include "runfs/cleanup.h"
 #include "runfs/io.h"
+#include "runfs/mask.h"
 
 enum { SIZE = 64 * 1024 * 1024, PIECE = 64 * 1024 };
 

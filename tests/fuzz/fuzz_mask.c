@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../core/run/mask.h"
+#include "runfs/mask.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "../../core/net/report_internal.h"
-#include "../../core/run/mask.h"
+#include "runfs/mask.h"
 #include "runfs/str.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "../../core/run/mask.h"
 #include "runfs/io.h"
+#include "runfs/mask.h"
 #include "runfs/str.h"
 
 static const struct row {

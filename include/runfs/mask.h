@@ -8,8 +8,8 @@
  * and a secret added while streams are open counts for all that they have not yet given out. A stream belongs
  * to one thread at a time.
  */
-#ifndef RUNFS_RUN_MASK_H
-#define RUNFS_RUN_MASK_H
+#ifndef RUNFS_MASK_H
+#define RUNFS_MASK_H
 
 #include "runfs/buf.h"
 
