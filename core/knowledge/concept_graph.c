@@ -52,7 +52,7 @@ void concept_graph_free(struct concept_graph *g)
     free(g);
 }
 
-void concept_graph_expand(const struct concept_graph *g, struct buf *ret)
+void concept_graph_expand(const struct concept_graph *g, struct buf *ret, struct excerpt_words *words)
 {
     size_t n = 0;
 
@@ -60,6 +60,7 @@ void concept_graph_expand(const struct concept_graph *g, struct buf *ret)
         const struct concept_page *page = &g->concepts->pages[g->named[i]];
         for (size_t k = 0; k < page->n_synonyms && n < EXPANSIONS_MAX; k++, n++) {
             buf_adds(ret, " OR \"");
+            excerpt_words(words, page->synonyms[k]);
             for (const char *c = page->synonyms[k]; *c; c++)
                 buf_adds(ret, *c == '"' ? "\"\"" : (char[]){*c, '\0'});
             buf_adds(ret, "\"");

@@ -52,18 +52,17 @@ int haystack_each_root(struct store *st, const struct haystack *h, haystack_root
     return r;
 }
 
-/* The first heading of a page, else the file's name. */
-static void title_of(const char *path, const char *text, struct buf *ret)
+/* Where a file is as long as it says it is, one read sees its end. */
+static int read_text(int fd, size_t size, size_t max, struct buf *ret)
 {
-    const char *slash = strrchr(path, '/');
-    const char *p = str_ends(path, ".md") || str_ends(path, ".markdown") ? text : NULL;
+    char *to = buf_reserve(ret, size + 1);
+    ssize_t n = to ? read(fd, to, size + 1) : 0;
 
-    while (p && strncmp(p, "# ", 2) != 0)
-        p = (p = strchr(p, '\n')) ? p + 1 : NULL;
-    if (p)
-        buf_add(ret, p + 2, strcspn(p + 2, "\r\n"));
-    if (!ret->len)
-        buf_adds(ret, slash ? slash + 1 : path);
+    if (!to)
+        return -ENOMEM;
+    ret->len += n > 0 ? (size_t)n : 0;
+    ret->ptr[ret->len] = '\0';
+    return n == (ssize_t)size ? 0 : read_fd(fd, max, ret);
 }
 
 int haystack_text(const char *path, size_t max, struct buf *ret, struct stat *ret_file)
@@ -72,7 +71,7 @@ int haystack_text(const char *path, size_t max, struct buf *ret, struct stat *re
 
     if (fd < 0 || fstat(fd, ret_file) < 0 || !S_ISREG(ret_file->st_mode))
         return -ENOENT;
-    if ((uint64_t)ret_file->st_size <= max && read_fd(fd, max, ret) < 0)
+    if ((uint64_t)ret_file->st_size <= max && read_text(fd, (size_t)ret_file->st_size, max, ret) < 0)
         return -ENOENT;
     if (ret->len && (memchr(ret->ptr, '\0', ret->len) || !utf8_valid(ret->ptr, ret->len)))
         buf_reset(ret);
@@ -145,7 +144,8 @@ struct reading {
     struct documents *documents;
     const struct haystack *haystack;
     const char *root;
-    GHashTable *known; /* owned: struct known_file by path; those that were not met yet */
+    GHashTable *known;       /* owned: struct known_file by path; those that were not met yet */
+    struct readahead *ahead; /* owned */
     uint64_t changed;
     int64_t bytes; /* of the open group */
     bool grouped;
@@ -154,7 +154,7 @@ struct reading {
 
 enum { GROUP_BYTES = 16 * 1024 * 1024 };
 
-static int64_t changed_at(const struct stat *file)
+int64_t stat_changed_at(const struct stat *file)
 {
     return file->st_mtim.tv_sec * 1000000000LL + file->st_mtim.tv_nsec;
 }
@@ -207,23 +207,18 @@ static int drop(struct reading *r, const char *path)
 }
 
 /* What is no text is known, and empty: it is not read again either. */
-static int read_one(struct reading *r, const char *path)
+static int put(struct reading *r, const struct read_file *f)
 {
-    _buf_ struct buf text = BUF_INIT, title = BUF_INIT;
-    struct stat now;
-
-    if (haystack_text(path, HAYSTACK_FILE_MAX, &text, &now) < 0)
-        return drop(r, path);
-    if (text.len)
-        title_of(path, buf_str(&text), &title);
-    if (!buf_ok(&text) || !buf_ok(&title))
-        return err_errno(r->err, -ENOMEM, "%s", path);
-    int code = group(r, (int64_t)text.len);
+    if (f->result == -ENOMEM)
+        return err_errno(r->err, -ENOMEM, "%s", f->path);
+    if (f->result < 0)
+        return drop(r, f->path);
+    int code = group(r, (int64_t)f->text.len);
     r->changed++;
     return code < 0 ? code
                     : documents_put(r->documents,
-                                    &(struct document){path, buf_str(&title), buf_str(&text),
-                                                       changed_at(&now), now.st_size},
+                                    &(struct document){f->path, buf_str(&f->title), buf_str(&f->text),
+                                                       f->changed_at, f->size},
                                     r->err);
 }
 
@@ -231,10 +226,10 @@ static int read_walked(void *data, const char *path, const struct stat *file)
 {
     struct reading *r = data;
     const struct known_file *known = g_hash_table_lookup(r->known, path);
-    bool same = known && known->changed_at == changed_at(file) && known->size == file->st_size;
+    bool same = known && known->changed_at == stat_changed_at(file) && known->size == file->st_size;
 
     g_hash_table_remove(r->known, path);
-    return same || !utf8_valid(path, strlen(path)) ? 0 : read_one(r, path);
+    return same || !utf8_valid(path, strlen(path)) ? 0 : readahead_add(r->ahead, path);
 }
 
 /* A change that was heard is one, even if time and size are as before. */
@@ -242,15 +237,29 @@ static int read_heard(void *data, const char *path)
 {
     struct reading *r = data;
 
-    return haystack_has(r->haystack, r->root, path) && utf8_valid(path, strlen(path)) ? read_one(r, path) : 0;
+    if (!haystack_has(r->haystack, r->root, path) || !utf8_valid(path, strlen(path)))
+        return 0;
+    struct read_file file = {.path = strdup(path)};
+    if (!file.path)
+        return -ENOMEM;
+    read_file_now(&file);
+    int code = put(r, &file);
+    buf_release(&file.text);
+    buf_release(&file.title);
+    free(file.path);
+    return code;
 }
 
 /* All that is there, and what of it changed; what is not met is gone. */
 static int read_all(struct reading *r, struct watch *watch)
 {
+    const struct read_file *file;
     GHashTableIter iter;
     gpointer path;
 
+    r->ahead = readahead_new();
+    if (!r->ahead)
+        return -ENOMEM;
     r->known = g_hash_table_new_full(g_str_hash, g_str_equal, free, free);
     watch_begin(watch);
     int code = documents_each(r->documents, know, r);
@@ -258,6 +267,9 @@ static int read_all(struct reading *r, struct watch *watch)
         err_errno(r->err, code, "the index of documents");
     if (code == 0)
         code = haystack_each_file(r->haystack, r->root, watch, read_walked, r);
+    while (code == 0 && (file = readahead_next(r->ahead)))
+        code = put(r, file);
+    readahead_free(r->ahead);
     g_hash_table_iter_init(&iter, r->known);
     while (code == 0 && g_hash_table_iter_next(&iter, &path, NULL))
         code = drop(r, path);

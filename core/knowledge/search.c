@@ -12,7 +12,8 @@ struct search {
     struct searcher *searcher;
     struct search_hits *ret;
     struct concept_graph *graph; /* owned; NULL: it ranks otherwise */
-    struct buf gone;             /* paths, each with its NUL */
+    struct excerpt_words words;
+    struct buf gone; /* paths, each with its NUL */
 };
 
 /* Each word as a string of FTS5, so that none is an operator; all in parentheses. */
@@ -43,18 +44,21 @@ static int take_hit(void *data, const struct document_found *f)
 {
     struct search *s = data;
     struct search_hits *ret = s->ret;
+    _buf_ struct buf excerpt = BUF_INIT;
     struct stat file;
 
-    if (!f->d.path || !f->d.title || !f->d.body || !f->excerpt)
+    if (!f->d.path || !f->d.title || !f->d.body)
         return -ENOMEM;
     if (lstat(f->d.path, &file) < 0) {
         buf_add(&s->gone, f->d.path, strlen(f->d.path) + 1);
         return 0;
     }
+    excerpt_add(&s->words, f->d.body, &excerpt);
     struct search_hit hit = {f->id, arena_strdup(&ret->arena, f->d.path),
-                             arena_strdup(&ret->arena, f->d.title), arena_strdup(&ret->arena, f->excerpt),
-                             f->rank};
-    if (!hit.path || !hit.title || !hit.excerpt || (s->graph && concept_graph_add(s->graph, f) < 0))
+                             arena_strdup(&ret->arena, f->d.title),
+                             arena_strdup(&ret->arena, buf_str(&excerpt)), f->rank};
+    if (!buf_ok(&excerpt) || !hit.path || !hit.title || !hit.excerpt ||
+        (s->graph && concept_graph_add(s->graph, f) < 0))
         return -ENOMEM;
     ret->hits[ret->n++] = hit;
     return ret->n == (s->graph ? SEARCH_CANDIDATES_MAX : SEARCH_HITS_MAX);
@@ -88,7 +92,7 @@ static void drop_gone(struct search *s)
 static int find_hits(struct search *s, const struct role *role, struct buf *match, struct err *err)
 {
     if (s->graph)
-        concept_graph_expand(s->graph, match);
+        concept_graph_expand(s->graph, match, &s->words);
     if (!buf_ok(match))
         return -ENOMEM;
     int r = documents_find(
@@ -132,6 +136,7 @@ static int search(struct searcher *s, const char *asked, const char *query, stru
     const struct role *role = r == 0 ? searcher_role(s, asked) : NULL;
 
     quote_words(query, &match);
+    excerpt_words(&search.words, query);
     if (r == 0 && asked && !role)
         return err_set(err, -ENOENT, "there is no role '%s'", asked);
     if (r == 0 && (!(ret->role = arena_strdup(&ret->arena, role ? role->name : "")) || !buf_ok(&match)))

@@ -36,6 +36,41 @@ int haystack_text(const char *path, size_t max, struct buf *ret, struct stat *re
 int haystack_update(struct documents *d, const struct haystack *h, const char *root, struct watch *watch,
                     uint64_t *ret_changed, struct err *err);
 
+int64_t stat_changed_at(const struct stat *file);
+
+/* ------------------------------------------------------------------------------------------ readahead.c */
+
+/* A file as it is to be indexed; result is not 0 where it cannot be. */
+struct read_file {
+    char *path; /* owned, as the buffers */
+    struct buf text, title;
+    int64_t changed_at, size;
+    int result;
+};
+void read_file_now(struct read_file *f); /* path is given */
+
+/* Files that threads read ahead, and that are taken in the order in which they were added. */
+struct readahead;
+struct readahead *readahead_new(void); /* NULL: no memory */
+void readahead_free(struct readahead *r);
+int readahead_add(struct readahead *r, const char *path);
+/* Borrowed until the next call; NULL: there are no more. */
+const struct read_file *readahead_next(struct readahead *r);
+
+/* --------------------------------------------------------------------------------------------- excerpt.c */
+
+/* What is asked for: words of texts that live as long. */
+struct excerpt_words {
+    struct excerpt_word {
+        const char *text;
+        size_t len;
+    } words[64];
+    size_t n;
+};
+void excerpt_words(struct excerpt_words *w, const char *text); /* adds those of a text */
+/* Appends the part of a text that has most of them, its beginning where it has none. */
+void excerpt_add(const struct excerpt_words *w, const char *text, struct buf *ret);
+
 /* ------------------------------------------------------------------------------- concepts, concept_graph.c
  */
 
@@ -61,8 +96,9 @@ struct concept_graph;
 /* Borrows the concepts. Finds which of them the query names. */
 int concept_graph_new(const struct concepts *c, const char *query, struct concept_graph **ret);
 void concept_graph_free(struct concept_graph *g); /* NULL allowed */
-/* Appends what else the concepts of the query are called, each as " OR " and a string of FTS5. */
-void concept_graph_expand(const struct concept_graph *g, struct buf *ret);
+/* Appends what else the concepts of the query are called, each as " OR " and a string of FTS5; and their
+ * words. */
+void concept_graph_expand(const struct concept_graph *g, struct buf *ret, struct excerpt_words *words);
 /* Documents are added in order, then ranked by node rank, edge rank and document rank; 0 where none of the
  * query's concepts is in it. */
 int concept_graph_add(struct concept_graph *g, const struct document_found *f);

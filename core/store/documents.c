@@ -218,19 +218,17 @@ static int64_t find(struct documents *d, const char *path, struct err *err)
 
 int documents_put(struct documents *d, const struct document *one, struct err *err)
 {
-    int64_t id = find(d, one->path, err);
-    int r = id < 0 ? (int)id : 0;
-
-    if (id > 0)
-        r = RUN(d, err, "DELETE FROM texts WHERE rowid = ?1", P_INT(id));
-    if (r == 0 && id > 0)
-        r = RUN(d, err, "UPDATE documents SET changed_at = ?2, size = ?3 WHERE id = ?1", P_INT(id),
-                P_INT(one->changed_at), P_INT(one->size));
-    else if (r == 0)
-        r = RUN(d, err, "INSERT INTO documents (path, changed_at, size) VALUES (?1, ?2, ?3)",
+    int r = RUN(d, err, "INSERT OR IGNORE INTO documents (path, changed_at, size) VALUES (?1, ?2, ?3)",
                 P_TEXT(one->path), P_INT(one->changed_at), P_INT(one->size));
-    if (r == 0 && id == 0)
-        id = sqlite3_last_insert_rowid(d->conn.db);
+    int64_t id = r == 0 && sqlite3_changes(d->conn.db) ? sqlite3_last_insert_rowid(d->conn.db) : 0;
+
+    if (r == 0 && id == 0) {
+        id = find(d, one->path, err);
+        r = id < 0 ? (int)id : RUN(d, err, "DELETE FROM texts WHERE rowid = ?1", P_INT(id));
+        if (r == 0)
+            r = RUN(d, err, "UPDATE documents SET changed_at = ?2, size = ?3 WHERE id = ?1", P_INT(id),
+                    P_INT(one->changed_at), P_INT(one->size));
+    }
     return r < 0 ? r
                  : RUN(d, err, "INSERT INTO texts (rowid, title, body) VALUES (?1, ?2, ?3)", P_INT(id),
                        P_TEXT(one->title), P_TEXT(one->body));
@@ -271,21 +269,19 @@ static int tell(const struct documents_query *q, sqlite3_stmt *stmt)
     return q->fn(q->data, &(struct document_found){.id = sqlite3_column_int64(stmt, 0),
                                                    .d = {.path = (const char *)sqlite3_column_text(stmt, 1),
                                                          .title = (const char *)sqlite3_column_text(stmt, 2),
-                                                         .body = (const char *)sqlite3_column_text(stmt, 4),
-                                                         .changed_at = sqlite3_column_int64(stmt, 5),
-                                                         .size = sqlite3_column_int64(stmt, 6)},
-                                                   .excerpt = (const char *)sqlite3_column_text(stmt, 3),
-                                                   .rank = sqlite3_column_double(stmt, 7)});
+                                                         .body = (const char *)sqlite3_column_text(stmt, 3),
+                                                         .changed_at = sqlite3_column_int64(stmt, 4),
+                                                         .size = sqlite3_column_int64(stmt, 5)},
+                                                   .rank = sqlite3_column_double(stmt, 6)});
 }
 
 /* The index sorts, and only what is asked for is read: a JOIN that may go the other way would read all. */
 int documents_find(struct documents *d, const struct documents_query *q, struct err *err)
 {
-    sqlite3_stmt *stmt =
-        conn_prepare(&d->conn, "SELECT d.id, d.path, t.title, snippet(texts, 1, '', '', '...', 32),"
-                               " t.body, d.changed_at, d.size, -t.rank FROM texts t CROSS JOIN"
-                               " documents d ON d.id = t.rowid WHERE texts MATCH ?1 AND"
-                               " t.rank MATCH ?2 AND wanted(d.path) ORDER BY t.rank");
+    sqlite3_stmt *stmt = conn_prepare(
+        &d->conn, "SELECT d.id, d.path, t.title, t.body, d.changed_at, d.size,"
+                  " -t.rank FROM texts t CROSS JOIN documents d ON d.id = t.rowid WHERE texts MATCH ?1 AND"
+                  " t.rank MATCH ?2 AND wanted(d.path) ORDER BY t.rank");
     int r = stmt ? 0 : failed(d, err), rc = SQLITE_DONE;
     char ranking[64];
 

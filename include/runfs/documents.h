@@ -42,7 +42,6 @@ int documents_each(struct documents *d, known_document_fn *fn, void *data);
 struct document_found {
     int64_t id;
     struct document d;
-    const char *excerpt;
     double rank; /* more is better */
 };
 struct documents_query {

@@ -11,6 +11,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include "core/knowledge/search_internal.h"
 #include "runfs/documents.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
@@ -139,6 +140,44 @@ static void mistrust_what_is_there(void **state)
     }
 }
 
+/* ------------------------------------------------------------------------------------------------ excerpts
+ */
+
+static void shows(const char *query, const char *text, const char *expected)
+{
+    struct excerpt_words words = {0};
+    _buf_ struct buf excerpt = BUF_INIT;
+
+    excerpt_words(&words, query);
+    excerpt_add(&words, text, &excerpt);
+    assert_string_equal(buf_str(&excerpt), expected);
+}
+
+static void show_what_was_asked_for(void **state)
+{
+    static const char numbers[] =
+        "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 "
+        "31 32 33 34 35 kettle, 37 38 39 (Self-hosted) kettle 43 44 45 46 47 48 49 50 51 "
+        "52 53 54 55 56 57 58 59 60 61 62 63 64 65 66 67 68 69 70.\n";
+
+    (void)state;
+    shows("nothing", "", "");
+    shows("nothing", "a few\nwords.", "a few\nwords");
+    shows("few", "# a FEW words", "# a FEW words");
+    shows("nothing", numbers,
+          "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32...");
+    shows("kettle", numbers,
+          "...30 31 32 33 34 35 kettle, 37 38 39 (Self-hosted) kettle 43 44 45 46 47 48 49 50 51 52 53 54 55 "
+          "56 57 "
+          "58 59 60 61...");
+    shows("self-hosted 64", numbers,
+          "...34 35 kettle, 37 38 39 (Self-hosted) kettle 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 "
+          "60 "
+          "61 62 63 64 65...");
+    shows("70", numbers, "...64 65 66 67 68 69 70");
+    shows("\xc3\xa9t\xc3\xa9", "un \xc3\xa9t\xc3\xa9", "un \xc3\xa9t\xc3\xa9");
+}
+
 /* -------------------------------------------------------------------------------------------------- watch */
 
 static int note_path(void *data, const char *path)
@@ -249,6 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(find_what_was_put, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(mistrust_what_is_there, make_dir, remove_dir),
+        cmocka_unit_test(show_what_was_asked_for),
         cmocka_unit_test_setup_teardown(hear_what_changed, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(give_up_at_limits, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(be_wary_of_second_names, make_dir, remove_dir),
