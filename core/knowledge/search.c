@@ -44,7 +44,6 @@ static int take_hit(void *data, const struct document_found *f)
 {
     struct search *s = data;
     struct search_hits *ret = s->ret;
-    _buf_ struct buf excerpt = BUF_INIT;
     struct stat file;
 
     if (!f->d.path || !f->d.title || !f->d.body)
@@ -53,12 +52,11 @@ static int take_hit(void *data, const struct document_found *f)
         buf_add(&s->gone, f->d.path, strlen(f->d.path) + 1);
         return 0;
     }
-    excerpt_add(&s->words, f->d.body, &excerpt);
-    struct search_hit hit = {f->id, arena_strdup(&ret->arena, f->d.path),
-                             arena_strdup(&ret->arena, f->d.title),
-                             arena_strdup(&ret->arena, buf_str(&excerpt)), f->rank};
-    if (!buf_ok(&excerpt) || !hit.path || !hit.title || !hit.excerpt ||
-        (s->graph && concept_graph_add(s->graph, f) < 0))
+    struct search_hit hit = {.id = f->id,
+                             .path = arena_strdup(&ret->arena, f->d.path),
+                             .title = arena_strdup(&ret->arena, f->d.title),
+                             .rank = f->rank};
+    if (!hit.path || !hit.title || (s->graph && concept_graph_add(s->graph, f) < 0))
         return -ENOMEM;
     ret->hits[ret->n++] = hit;
     return ret->n == (s->graph ? SEARCH_CANDIDATES_MAX : SEARCH_HITS_MAX);
@@ -89,6 +87,23 @@ static void drop_gone(struct search *s)
         (void)documents_drop(s->searcher->documents, path, NULL);
 }
 
+/* Of the hits that are left; most that a graph ranks are not. */
+static int add_excerpts(struct search *s)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < s->ret->n; i++) {
+        _buf_ struct buf body = BUF_INIT, excerpt = BUF_INIT;
+        r = documents_body(s->searcher->documents, s->ret->hits[i].id, &body);
+        if (r == 0)
+            excerpt_add(&s->words, buf_str(&body), &excerpt);
+        s->ret->hits[i].excerpt = arena_strdup(&s->ret->arena, buf_str(&excerpt));
+        if (r == 0 && (!buf_ok(&body) || !buf_ok(&excerpt) || !s->ret->hits[i].excerpt))
+            r = -ENOMEM;
+    }
+    return r;
+}
+
 static int find_hits(struct search *s, const struct role *role, struct buf *match, struct err *err)
 {
     if (s->graph)
@@ -108,6 +123,8 @@ static int find_hits(struct search *s, const struct role *role, struct buf *matc
     qsort(s->ret->hits, s->ret->n, sizeof(s->ret->hits[0]), by_rank);
     if (s->ret->n > SEARCH_HITS_MAX)
         s->ret->n = SEARCH_HITS_MAX;
+    if (r == 0)
+        r = add_excerpts(s);
     drop_gone(s);
     return r;
 }

@@ -264,6 +264,20 @@ int documents_each(struct documents *d, known_document_fn *fn, void *data)
     return r;
 }
 
+int documents_body(struct documents *d, int64_t id, struct buf *ret)
+{
+    sqlite3_stmt *stmt = conn_prepare(&d->conn, "SELECT body FROM texts WHERE rowid = ?1");
+    int rc = stmt ? sqlite3_bind_int64(stmt, 1, id) : SQLITE_ERROR;
+
+    rc = rc == SQLITE_OK ? sqlite3_step(stmt) : rc;
+    if (rc == SQLITE_ROW)
+        buf_adds(ret, (const char *)sqlite3_column_text(stmt, 0));
+    int r = rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -ENOENT : failed(d, NULL);
+    if (stmt)
+        sqlite3_reset(stmt);
+    return r;
+}
+
 static int tell(const struct documents_query *q, sqlite3_stmt *stmt)
 {
     return q->fn(q->data, &(struct document_found){.id = sqlite3_column_int64(stmt, 0),

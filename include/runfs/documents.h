@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "runfs/buf.h"
 #include "runfs/err.h"
 
 struct documents;
@@ -29,6 +30,9 @@ int documents_commit(struct documents *d, struct err *err);
 void documents_rollback(struct documents *d);
 int documents_put(struct documents *d, const struct document *one, struct err *err);
 int documents_drop(struct documents *d, const char *path, struct err *err); /* none of that path: fine */
+
+/* Appends a document's body. -ENOENT */
+int documents_body(struct documents *d, int64_t id, struct buf *ret);
 
 /* All that were read, and as what. path is valid during the call, and NULL where memory is out. */
 typedef int known_document_fn(void *data, const char *path, int64_t changed_at, int64_t size);
