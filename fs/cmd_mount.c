@@ -248,6 +248,7 @@ static void daemon_stop(struct daemon *d)
     results_free(d->results);
     contents_release(&d->fs);
     queries_release(&d->fs);
+    role_list_release(&d->fs.roles);
     if (d->machines)
         machines_free(d->machines);
     store_close(d->store);

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include "runfs/role_list.h"
 #include "runfs/run.h"
 #include "tree.h"
 
@@ -27,7 +28,7 @@ struct fs {
     int64_t started_at;
     uid_t uid;
     gid_t gid;
-    pthread_mutex_t lock; /* guards replies, drafts and queries */
+    pthread_mutex_t lock; /* guards replies, drafts, queries and roles */
     struct {
         int row;
         int64_t id;
@@ -35,8 +36,9 @@ struct fs {
     } replies[REPLIES];   /* the last reply of each ctl, as far as there is room */
     struct draft *drafts; /* owned: files in workflows/ that are no workflow (yet) */
     int64_t next_draft;
-    struct query *queries[QUERIES]; /* owned: what was asked last in knowledge/search */
+    struct query *queries[QUERIES]; /* owned: what was asked last in search/ */
     int64_t next_query;
+    struct role_list roles;
     struct {
         int64_t id;
         struct artifact_tree *tree; /* owned reference; NULL: none */
@@ -123,7 +125,8 @@ int draft_get(struct fs *fs, int64_t id, struct buf *ret); /* -ENOENT */
 int draft_name(struct fs *fs, int64_t id, struct buf *ret);
 int draft_rename(struct fs *fs, int64_t id, const char *name);
 void draft_drop(struct fs *fs, int64_t id);
-void queries_release(struct fs *fs); /* (queries.c) */
+void queries_release(struct fs *fs);                          /* (queries.c) */
+int fs_role_name(struct fs *fs, int64_t id, struct buf *ret); /* of a directory in roles/; -ENOENT */
 ssize_t draft_next(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max);
 int draft_stat(struct fs *fs, int64_t id, struct stat *st);
 bool is_workflow_name(const char *name);
@@ -163,7 +166,7 @@ show_fn show_knowledge_stats, show_command_name, show_command_runs, show_command
     show_command_failures, show_command_rate, show_command_mean, show_command_p50, show_command_p95,
     show_command_last, show_command_variants, show_command_edges, link_near_command, link_command_run,
     link_step_command;
-show_fn show_results, link_hit;
+show_fn show_results, link_hit, show_role_name, show_role_relevance, show_role_prompt, show_role_haystacks;
 show_fn show_config, show_token, show_var, show_label, show_run_artifacts, show_caches;
 show_fn show_vm_status, show_vm_why, show_vm_backend, show_vm_image, show_vm_label, show_vm_cpus,
     show_vm_memory, show_vm_address, show_vm_boot, show_vm_uptime, show_vm_console, show_vm_limits,
@@ -185,7 +188,7 @@ extern const struct name_class class_hooks, class_hook_runs, class_events, class
     class_vm_labels, class_vms, class_images, class_commands, class_snapshots, class_known_commands,
     class_next_commands, class_previous_commands, class_command_runs, class_command_failures, class_failures,
     class_failure_commands, class_failure_runs, class_lessons, class_command_lessons, class_anomalies,
-    class_suggestions, class_roles, class_queries, class_hits;
+    class_suggestions, class_roles, class_listed_roles, class_queries, class_hits;
 
 extern const struct verb predict_verbs[], run_verbs[], job_verbs[], step_verbs[], vm_verbs[];
 

@@ -1,4 +1,4 @@
-/* knowledge/search/QUERY: any name is a query. Those that were asked last are kept, with what was found. */
+/* search/QUERY: any name is a query. Those that were asked last are kept, with what was found. */
 #include "fs.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
@@ -10,7 +10,8 @@ enum { HITS = 64, FRESH_NS = 500 * 1000 * 1000 };
 
 struct query {
     int64_t id;
-    char *text; /* owned */
+    int64_t role; /* its directory's; 0: whichever is selected */
+    char *text;   /* owned */
     int64_t searched_at;
     struct search_hits hits; /* owned */
 };
@@ -42,7 +43,6 @@ static int64_t find_query(struct fs *fs, int64_t up, const char *name)
 {
     int64_t id = 0;
 
-    (void)up;
     if (!utf8_valid(name, strlen(name)))
         return 0;
     struct query *q = calloc(1, sizeof(*q));
@@ -50,9 +50,10 @@ static int64_t find_query(struct fs *fs, int64_t up, const char *name)
         query_free(q);
         return 0;
     }
+    q->role = up;
     pthread_mutex_lock(&fs->lock);
     for (size_t i = 0; i < QUERIES && !id; i++)
-        if (fs->queries[i] && str_eq(fs->queries[i]->text, name))
+        if (fs->queries[i] && fs->queries[i]->role == up && str_eq(fs->queries[i]->text, name))
             id = fs->queries[i]->id;
     if (!id) {
         id = q->id = ++fs->next_query;
@@ -86,9 +87,10 @@ const struct name_class class_queries = {find_query, next_query, name_query};
 /* Searches, unless that was done since then (mono_ns; now: in any case). Hits that still stand stay. */
 static int refresh(struct fs *fs, int64_t id, int64_t since)
 {
-    _buf_ struct buf text = BUF_INIT;
+    _buf_ struct buf text = BUF_INIT, role = BUF_INIT;
     _search_hits_ struct search_hits hits = {0};
     struct err err = {0};
+    int64_t role_id;
 
     pthread_mutex_lock(&fs->lock);
     struct query *q = query_get(fs, id);
@@ -96,11 +98,14 @@ static int refresh(struct fs *fs, int64_t id, int64_t since)
     if (q)
         buf_adds(&text, q->text);
     hits.as_of = q ? q->hits.as_of : 0;
+    role_id = q ? q->role : 0;
     pthread_mutex_unlock(&fs->lock);
     if (!q || fresh)
         return q ? 0 : -ENOENT;
+    if (role_id && fs_role_name(fs, role_id, &role) < 0)
+        return -ENOENT;
     int64_t now = mono_ns();
-    int r = search_documents(fs->searcher, NULL, buf_str(&text), &hits, &err);
+    int r = search_documents(fs->searcher, role_id ? buf_str(&role) : NULL, buf_str(&text), &hits, &err);
     if (r < 0) {
         log_warning("search", "%s", err.msg);
         return r;

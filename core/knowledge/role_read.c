@@ -13,6 +13,11 @@ struct reader {
 static const char *const relevance_names[] = {
     [RELEVANCE_TITLE] = "title-scorer", [RELEVANCE_BM25] = "bm25", [RELEVANCE_GRAPH] = "terraphim-graph"};
 
+const char *relevance_name(enum relevance relevance)
+{
+    return relevance_names[relevance];
+}
+
 static int wrong(const struct reader *r, const char *key, const char *what)
 {
     return err_set(r->err, -EINVAL, "%s: %s%s%s%s%s", r->file, r->where, *r->where && *key ? "." : "", key,

@@ -150,7 +150,7 @@ static int search(struct searcher *s, const char *asked, const char *query, stru
     struct search search = {.searcher = s, .ret = ret};
     _buf_ struct buf match = BUF_INIT;
     int r = searcher_refresh(s, err);
-    const struct role *role = r == 0 ? searcher_role(s, asked) : NULL;
+    const struct role *role = r == 0 ? role_list_get(&s->roles, asked) : NULL;
 
     quote_words(query, &match);
     excerpt_words(&search.words, query);

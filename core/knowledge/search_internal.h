@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "runfs/documents.h"
+#include "runfs/role_list.h"
 #include "runfs/search.h"
 #include "runfs/watch.h"
 
@@ -131,10 +132,8 @@ struct searcher {
     pthread_mutex_t lock;        /* guards all of it */
     struct documents *documents; /* owned; NULL: not opened yet */
     bool damaged;                /* it is to be made anew */
-    uint64_t stamp;              /* of the settings that roles and thesauri were read from */
-    struct role_file *files;     /* owned */
-    char *selected;              /* owned; NULL: nobody is */
-    size_t n_files;
+    struct role_list roles;
+    uint64_t repos_stamp;       /* of the repositories that haystacks and concepts were looked for in */
     bool swept;                 /* nothing is in the index that no role asks for */
     uint64_t round;             /* of updates */
     uint64_t as_of;             /* goes up whenever anything changes */
@@ -142,9 +141,8 @@ struct searcher {
     struct thesaurus *thesauri; /* owned */
 };
 
-/* Under the lock. Reads roles again if any setting changed. */
+/* Under the lock. Reads roles again if any of them or the repositories changed. */
 int searcher_refresh(struct searcher *s, struct err *err);
-const struct role *searcher_role(const struct searcher *s, const char *name); /* NULL: the selected one */
 /* Has the index hold a role's files, and nothing of roles that are gone. */
 int searcher_update(struct searcher *s, const struct role *role, struct err *err);
 /* Whether the role that was updated last has that file. */

@@ -75,17 +75,6 @@ static struct place *get_place(struct place **list, const struct haystack *h, co
 /* ------------------------------------------------------------------------------------------------ settings
  */
 
-static void forget_roles(struct searcher *s)
-{
-    for (size_t i = 0; i < s->n_files; i++)
-        role_file_release(&s->files[i]);
-    free(s->files);
-    free(s->selected);
-    s->files = NULL;
-    s->selected = NULL;
-    s->n_files = 0;
-}
-
 static void free_thesauri(struct searcher *s)
 {
     while (s->thesauri) {
@@ -102,7 +91,7 @@ void searcher_free(struct searcher *s)
 {
     if (!s)
         return;
-    forget_roles(s);
+    role_list_release(&s->roles);
     free_thesauri(s);
     free_places(&s->places, false);
     documents_close(s->documents);
@@ -115,19 +104,12 @@ static uint64_t mix(uint64_t stamp, int64_t value)
     return (stamp ^ (uint64_t)value) * 0x9e3779b97f4a7c15u;
 }
 
-/* Another number whenever a role or a linked repository came, went or changed. */
-static uint64_t settings_stamp(struct store *st)
+/* Another number whenever a linked repository came, went or changed. */
+static uint64_t repos_stamp(struct store *st)
 {
     uint64_t stamp = 1;
     int64_t id = 0;
 
-    while (store_list_settings(st, SETTING_CONFIG, "roles/", id, &id, 1) == 1) {
-        const struct setting_row *row = store_get_setting(st, SETTING_CONFIG, id);
-        stamp = mix(mix(stamp, id), row ? row->changed_at : 0);
-        setting_row_unref(row);
-    }
-    stamp = mix(stamp, -1);
-    id = 0;
     while (store_list_repos(st, id, &id, 1) == 1) {
         const struct repo_row *row = store_get_repo(st, id);
         stamp = mix(mix(stamp, id), row ? row->changed_at : 0);
@@ -136,73 +118,20 @@ static uint64_t settings_stamp(struct store *st)
     return stamp;
 }
 
-static int read_roles(struct searcher *s)
-{
-    _buf_ struct buf selected = BUF_INIT;
-    int64_t id = 0;
-
-    if (store_setting(s->store, SETTING_CONFIG, "roles/selected", &selected) == 0 && selected.len &&
-        !(s->selected = buf_steal(&selected)))
-        return -ENOMEM;
-    while (store_list_settings(s->store, SETTING_CONFIG, "roles/", id, &id, 1) == 1) {
-        const struct setting_row *row = store_get_setting(s->store, SETTING_CONFIG, id);
-        _buf_ struct buf text = BUF_INIT;
-        struct err ignored = {0};
-        bool is_file = row && str_ends(row->name, ".json") &&
-                       store_setting(s->store, SETTING_CONFIG, row->name, &text) == 0;
-        setting_row_unref(row);
-        if (!is_file)
-            continue;
-        struct role_file *files = reallocarray(s->files, s->n_files + 1, sizeof(*files));
-        if (!files)
-            return -ENOMEM;
-        s->files = files;
-        files[s->n_files] = (struct role_file){0};
-        if (role_file_read("role", buf_str(&text), text.len, &files[s->n_files], &ignored) == 0)
-            s->n_files++;
-        else
-            role_file_release(&files[s->n_files]);
-    }
-    return 0;
-}
-
 int searcher_refresh(struct searcher *s, struct err *err)
 {
-    uint64_t stamp = settings_stamp(s->store);
+    uint64_t stamp = repos_stamp(s->store);
+    int r = role_list_refresh(&s->roles, s->store);
 
-    if (stamp == s->stamp)
-        return 0;
-    forget_roles(s);
-    free_thesauri(s);
-    s->stamp = 0;
-    s->swept = false;
-    s->as_of++;
-    int r = read_roles(s);
     if (r < 0)
         return err_errno(err, r, "cannot read the roles");
-    s->stamp = stamp;
+    if (r == 0 && stamp == s->repos_stamp)
+        return 0;
+    free_thesauri(s);
+    s->swept = false;
+    s->as_of++;
+    s->repos_stamp = stamp;
     return 0;
-}
-
-static const struct role *role_of(const struct role_file *f, const char *name)
-{
-    for (size_t i = 0; i < f->n; i++)
-        if (str_eq(f->roles[i].name, name) || str_eq(f->roles[i].shortname, name))
-            return &f->roles[i];
-    return NULL;
-}
-
-const struct role *searcher_role(const struct searcher *s, const char *asked)
-{
-    const char *wanted = asked ? asked : s->selected;
-
-    for (size_t i = 0; i < s->n_files; i++) {
-        const char *name = wanted ? wanted : s->files[i].selected;
-        const struct role *role = name ? role_of(&s->files[i], name) : &s->files[i].roles[0];
-        if (role)
-            return role;
-    }
-    return NULL;
 }
 
 /* --------------------------------------------------------------------------------------------------- files
@@ -281,9 +210,9 @@ static int sweep(struct searcher *s, struct err *err)
 
     for (struct place *p = s->places; p; p = p->next)
         p->wanted = false;
-    for (size_t i = 0; r == 0 && i < s->n_files; i++)
-        for (size_t k = 0; r == 0 && k < s->files[i].n; k++)
-            r = update_role(&w.u, &s->files[i].roles[k]);
+    for (size_t i = 0; r == 0 && i < s->roles.n_files; i++)
+        for (size_t k = 0; r == 0 && k < s->roles.files[i].n; k++)
+            r = update_role(&w.u, &s->roles.files[i].roles[k]);
     if (r == 0) {
         free_places(&s->places, true);
         r = documents_each(s->documents, take_unwanted, &w);

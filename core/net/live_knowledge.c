@@ -2,7 +2,7 @@
 #include "live_internal.h"
 #include "runfs/io.h"
 #include "runfs/knowledge.h"
-#include "runfs/roles.h"
+#include "runfs/role_list.h"
 
 enum { FAILURES_SHOWN = 200, TEXTS_SHOWN = 100, RUNS_SHOWN = 5 };
 
@@ -29,20 +29,12 @@ static int64_t number_setting(struct store *st, const char *key, int64_t fallbac
 static json_t *role_names(struct store *st)
 {
     json_t *list = json_array();
-    int64_t id = 0;
+    struct role_list roles = {0};
 
-    while (store_list_settings(st, SETTING_CONFIG, "roles/", id, &id, 1) == 1) {
-        const struct setting_row *row = store_get_setting(st, SETTING_CONFIG, id);
-        _role_file_ struct role_file file = {0};
-        _buf_ struct buf text = BUF_INIT;
-        struct err ignored = {0};
-
-        if (row && str_ends(row->name, ".json") && store_setting(st, SETTING_CONFIG, row->name, &text) == 0 &&
-            role_file_read(row->name, buf_str(&text), text.len, &file, &ignored) == 0)
-            for (size_t i = 0; i < file.n; i++)
-                json_array_append_new(list, json_string(file.roles[i].name));
-        setting_row_unref(row);
-    }
+    (void)role_list_refresh(&roles, st);
+    for (size_t i = 0; i < roles.n; i++)
+        json_array_append_new(list, json_string(roles.roles[i].role->name));
+    role_list_release(&roles);
     return list;
 }
 

@@ -12,6 +12,7 @@
 #include "runfs/err.h"
 
 enum relevance { RELEVANCE_TITLE, RELEVANCE_BM25, RELEVANCE_GRAPH };
+const char *relevance_name(enum relevance relevance); /* as it is written */
 
 enum {
     ROLES_MAX = 60,

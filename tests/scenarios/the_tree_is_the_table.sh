@@ -41,7 +41,7 @@ jobs: {call: {uses: ./.github/workflows/called.yml}}
 Y
 cp "$T/w.yml" "$T/repo/.github/workflows/"
 ln -s "$T/repo" "$M/repos/repo"
-echo '{"name": "r", "relevance_function": "bm25", "haystacks": [{"location": ".github"}]}' >"$M/roles/r.json"
+echo '{"name": "r", "relevance_function": "bm25", "llm_system_prompt": "Be brief.", "haystacks": [{"location": ".github"}]}' >"$M/roles/r.json"
 workflow "$T/f.yml" 'exit 1'
 rf_drop "$T/f.yml" >/dev/null
 workflow "$T/g.yml" "[ -e $T/flag ] || { touch $T/flag; exit 1; }; make --version" # fails, and is fixed
@@ -133,9 +133,10 @@ def walk(path, parents):
         seen.update(found)
         if os.path.isdir(p) and not os.path.islink(p): walk(p, found)
 walk(root, [()])
-query = ('knowledge/', 'search/', 'QUERY/') # there by any name, and not listed
-seen.add(query)
-walk(root + '/knowledge/search/runs-on', [query])
+for place, parent in (('knowledge', ('knowledge/',)), ('roles/r', ('roles/', 'R/'))):
+    query = parent + ('search/', 'QUERY/') # there by any name, and not listed
+    seen.add(query)
+    walk('%s/%s/search/runs-on' % (root, place), [query])
 missing = [r for r in rows if r not in seen and r[-1] not in ('wait', 'result.json', 'S.md') and 'rootfs' not in r
            and not ({'snapshot', 'snapshots/'} & set(r) and 'host' in open(root + '/vms/box.label').read())] # not listed, or of many runs; not for host
 assert not missing, missing

@@ -129,6 +129,7 @@ static int teardown(void **state)
         draft_drop(&fs, id);
     engine_free(fs.engine);
     machines_free(fs.machines);
+    role_list_release(&fs.roles);
     store_close(fs.store);
     free(fs.log_path);
     free(fs.mount_point);
