@@ -2,8 +2,6 @@
 #include "runfs/markdown.h"
 #include "core/lang/workflow_text.h"
 
-#include <jansson.h>
-
 #include "runfs/io.h"
 #include "runfs/late_cmark.h"
 #include "runfs/str.h"
@@ -20,44 +18,6 @@ struct page {
 static int complain(const struct page *p, int line, struct err *err, const char *msg, const char *what)
 {
     return err_set(err, -EINVAL, "%s (Line: %d, Col: 1): %s%s", p->file, line, msg, what);
-}
-
-/* A JSON string is a YAML string. */
-int workflow_text_quoted(struct buf *b, const char *text, size_t len)
-{
-    _json_ json_t *string = json_stringn(text, len);
-    _free_ char *quoted = string ? json_dumps(string, JSON_ENCODE_ANY) : NULL;
-
-    if (!quoted)
-        return -EINVAL;
-    buf_adds(b, quoted);
-    return 0;
-}
-
-/* Whether the text can stand in a block as it is, to be read and edited; else it is quoted. */
-static bool is_plain(const char *text, size_t len)
-{
-    if (len == 0 || *text == ' ' || *text == '\n' || *text == '\t')
-        return false;
-    for (size_t i = 0; i < len; i++)
-        if (((unsigned char)text[i] < ' ' && text[i] != '\n' && text[i] != '\t') || text[i] == 0x7f ||
-            (unsigned char)text[i] >= 0x80 /* some of them end lines in YAML */)
-            return false;
-    return true;
-}
-
-int workflow_text_script(struct buf *b, const char *text, size_t len)
-{
-    if (!is_plain(text, len)) {
-        buf_adds(b, "        run: ");
-        int r = workflow_text_quoted(b, text, len);
-        buf_addc(b, '\n');
-        return r;
-    }
-    buf_adds(b, "        run: |\n");
-    for (const char *line = text; line < text + len; line += strcspn(line, "\n") + 1)
-        buf_addf(b, "%s%.*s\n", *line == '\n' ? "" : "          ", (int)strcspn(line, "\n"), line);
-    return 0;
 }
 
 /* The text of the inline nodes below a heading. */

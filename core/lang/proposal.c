@@ -3,6 +3,7 @@
 
 #include "core/lang/workflow_text.h"
 #include "runfs/str.h"
+#include "runfs/unseen.h"
 
 enum {
     NAME_MAX_BYTES = 200,
@@ -49,6 +50,7 @@ static int check_text(struct proposal *p, const char *where, const json_t *value
 {
     const char *text = json_string_value(value);
     size_t len = json_string_length(value);
+    struct unseen u;
 
     if (!text)
         return refuse(p, where, "is no text");
@@ -56,9 +58,11 @@ static int check_text(struct proposal *p, const char *where, const json_t *value
         return refuse(p, where, len ? "is too long" : "is empty");
     if (strstr(text, "${{"))
         return refuse(p, where, "has an expression (${{), which proposals may not");
-    for (size_t i = 0; i < len; i++)
-        if (((unsigned char)text[i] < ' ' && text[i] != '\n' && text[i] != '\t') || text[i] == 0x7f)
-            return refuse(p, where, "has control characters");
+    if (unseen_find(text, len, &u)) /* who approves it approves what he reads */
+        return err_set(
+            p->err, -EINVAL,
+            "the model's answer: %.100s has a character that nobody sees (U+%04X, line %d, column %d)", where,
+            u.code, u.line, u.col);
     return 0;
 }
 
@@ -79,9 +83,12 @@ static int check_fields(struct proposal *p, const char *where, const json_t *obj
         (void)value;
         while (known[i] && !str_eq(known[i], key))
             i++;
-        if (!known[i])
-            return err_set(p->err, -EINVAL, "the model's answer: %s has an unknown field '%.60s'", where,
-                           key);
+        if (!known[i]) {
+            _buf_ struct buf name = BUF_INIT;
+            (void)workflow_text_quoted(&name, key, utf8_valid_prefix(key, strnlen(key, 60)));
+            return err_set(p->err, -EINVAL, "the model's answer: %s has an unknown field %s", where,
+                           buf_str(&name));
+        }
     }
     return 0;
 }
@@ -99,6 +106,16 @@ static int check_texts(struct proposal *p, const char *key, size_t max)
     return r;
 }
 
+/* In YAML as GitHub reads it, keys differ by more than case. */
+static bool is_twin(json_t *all, const char *key)
+{
+    const char *other;
+    json_t *value;
+
+    json_object_foreach(all, other, value) if (other != key && str_eq_ascii_nocase(other, key)) return true;
+    return false;
+}
+
 static int check_environment(struct proposal *p)
 {
     json_t *all = json_object_get(p->json, "environment"), *value;
@@ -112,6 +129,8 @@ static int check_environment(struct proposal *p)
         size_t good = strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789");
         if (r == 0 && (!*key || key[good] || (*key >= '0' && *key <= '9') || strlen(key) > NAME_MAX_BYTES))
             r = refuse(p, "environment", "has a name that no variable can have");
+        if (r == 0 && is_twin(all, key))
+            r = refuse(p, "environment", "has two names that differ by case only");
         if (r == 0 && !(json_is_string(value) && json_string_length(value) == 0))
             r = check_text(p, key, value, COMMAND_MAX);
     }
@@ -196,7 +215,7 @@ static int add_environment(struct proposal *p)
     buf_adds(p->out, json_object_size(all) ? "env:\n" : "");
     json_object_foreach(all, key, value) if (r == 0)
     {
-        buf_addf(p->out, "  %s: ", key);
+        buf_addf(p->out, "  \"%s\": ", key); /* some names would be read as values */
         r = add_value(p, "", value);
     }
     return r;
@@ -206,15 +225,17 @@ static int add_environment(struct proposal *p)
 static int add_cache(struct proposal *p)
 {
     const json_t *paths = json_object_get(p->json, "cache_paths"), *path;
-    _buf_ struct buf lines = BUF_INIT;
+    const char *name = json_string_value(json_object_get(p->json, "name"));
+    _buf_ struct buf lines = BUF_INIT, key = BUF_INIT;
     size_t i;
     int r = 0;
 
     if (!json_array_size(paths))
         return 0;
+    for (const char *c = name; *c; c++)
+        buf_addc(&key, *c == ',' || *c == '\n' || *c == '\r' ? '-' : *c); /* no key has these */
     buf_adds(p->out, "      - uses: actions/cache@v4\n        with:\n          key: ");
-    r = workflow_text_quoted(p->out, json_string_value(json_object_get(p->json, "name")),
-                             json_string_length(json_object_get(p->json, "name")));
+    r = workflow_text_quoted(p->out, buf_str(&key), key.len);
     json_array_foreach(paths, i, path) buf_addf(&lines, "%s\n", json_string_value(path));
     buf_adds(p->out, "\n          path: ");
     if (r == 0)

@@ -1,4 +1,5 @@
-/* Pieces of a workflow's text, for what writes workflows of something else. */
+/* Pieces of a workflow's text, for what writes workflows of something else. The parser reads back from them
+ * what was given, byte for byte. */
 #ifndef RUNFS_WORKFLOW_TEXT_H
 #define RUNFS_WORKFLOW_TEXT_H
 
@@ -7,7 +8,7 @@
 /* Its first line: by it markdown_made() knows whose it is. */
 #define MADE_FROM "# made from "
 
-/* As a quoted string of one line. -EINVAL: it is no UTF-8. */
+/* As a quoted string of one line, with what nobody would see as escapes. -EINVAL: it is no UTF-8. */
 int workflow_text_quoted(struct buf *b, const char *text, size_t len);
 /* A step's `run:`, to be read and edited where it can. */
 int workflow_text_script(struct buf *b, const char *text, size_t len);

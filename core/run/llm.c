@@ -7,6 +7,7 @@
 #include "runfs/log.h"
 #include "runfs/proposal.h"
 #include "runfs/str.h"
+#include "runfs/unseen.h"
 
 enum { QUEUE_MAX = 16, TEXT_MAX = 64 * 1024, ANSWER_MAX = 4 * 1024 * 1024, TIMEOUT_S = 120 };
 
@@ -264,6 +265,7 @@ static void answer(struct llm *l, const struct question *q)
     if (r == -ECANCELED)
         (void)err_set(&err, r, "runfs ended before the model had answered: write it again");
     if (r < 0) {
+        unseen_replace(err.msg); /* some words are the server's */
         say(l->e, q->page, err.msg);
         log_info("llm", "%s: %s", q->page, err.msg);
     }

@@ -5,12 +5,14 @@
  *   trigger            text; for people only: a proposal is started by hand
  *   environment        object of texts
  *   setup_commands     array of texts, before the steps
- *   steps              array, at least one: { name, command, working_dir?, continue_on_error?,
- * timeout_seconds? } cleanup_commands   array of texts, after the steps, whatever came of them cache_paths
- * array of texts
+ *   steps              array, at least one:
+ *                      { name, command, working_dir?, continue_on_error?, timeout_seconds? }
+ *   cleanup_commands   array of texts, after the steps, whatever came of them
+ *   cache_paths        array of texts
  *
  * What is null or missing, but for the steps' commands, has no effect. All of it is taken for hostile: other
- * fields, other types, long texts and expressions (`${{`) are refused.
+ * fields, other types, long texts, expressions (`${{`) and characters that nobody sees (runfs/unseen.h) are
+ * refused. What is taken, the workflow says byte for byte.
  */
 #ifndef RUNFS_PROPOSAL_H
 #define RUNFS_PROPOSAL_H

@@ -50,10 +50,10 @@ for m in fenced stream noschema; do
     echo "$m: $text" >"$M/workflows/ci.md"
     rf_wait 20 grep -q "proposed by $m:" "$M/workflows/ci.yml"
 done
-# what is hidden in a text stays text
-model hidden
+# what looks like YAML in a text stays text
+model odd
 echo "$text" >"$M/workflows/ci.md"
-rf_wait 20 grep -q 'proposed by hidden:' "$M/workflows/ci.yml"
+rf_wait 20 grep -q 'proposed by odd:' "$M/workflows/ci.yml"
 "$RUNFS" lint "$M/workflows/ci.yml"
 refused "$RUNFS" plan --event push "$M/workflows/ci.yml"
 equal 'keys of its own' 'name: on: jobs:' "$(grep -o '^[a-z]*:' "$M/workflows/ci.yml" | grep -v '^env' | paste -sd ' ')"
@@ -69,12 +69,13 @@ wrong() { # MODEL WORDS
     rf_wait 30 grep -qF "$2" "$M/errors/ci.md"
     cmp "$M/workflows/ci.yml" "$T/before.yml"
 }
-wrong unknown "an unknown field 'run'"
+wrong unknown 'an unknown field "run"'
 wrong expression 'has an expression'
 wrong nosteps 'at least one step'
 wrong type "a step's command is no text"
 wrong variable 'a name that no variable can have'
-wrong control 'control characters'
+wrong control "setup_commands has a character that nobody sees (U+001B, line 1, column 6)"
+wrong hidden "a step's command has a character that nobody sees (U+202E, line 1, column 10)"
 wrong long 'is too long'
 wrong prose 'is no JSON object'
 wrong deep 'is no JSON object'

@@ -13,8 +13,9 @@ BAD = {
     "variable": dict(GOOD, environment={"A B": "x"}),
     "control": dict(GOOD, setup_commands=["echo \u001b[2J"]),
     "long": dict(GOOD, steps=[{"name": "x", "command": "x" * 20000}]),
-    "hidden": dict(GOOD, name="x\u2028on: push", cache_paths=["a\u2028evil: 1", "b\u0085c"],
-                   steps=[{"name": "a\nb: c", "command": "echo one\u2028two\n  echo three\n"}]),
+    "hidden": dict(GOOD, steps=[{"name": "x", "command": "echo ok #\u202e rm -rf x"}]),
+    "odd": dict(GOOD, name="x\non: push, 'y'", cache_paths=["a\nevil: 1", "%b"],
+                steps=[{"name": "a\nb: c", "command": "  echo one\r\n---\n\techo three\n\n"}]),
 }
 
 
