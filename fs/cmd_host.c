@@ -130,6 +130,21 @@ static int make_identity(struct buf *ret_private, struct buf *ret_public)
     return r;
 }
 
+/* A host that is added anew goes on to be logged in to as before. */
+static int keep_identity(const char *directory, const char *name, struct ssh_host *h)
+{
+    _ssh_host_ struct ssh_host old = {0};
+    _buf_ struct buf path = BUF_INIT, text = BUF_INIT;
+
+    buf_addf(&path, "%s/config/hosts/%s", directory, name);
+    if (!buf_ok(&path) || read_file(path.ptr, KEY_MAX, &text, NULL) < 0 ||
+        ssh_host_parse(buf_str(&text), &old, NULL) < 0)
+        return 0;
+    free(h->identity);
+    h->identity = strdup(old.identity);
+    return h->identity ? 0 : fail(name, strerrordesc_np(ENOMEM));
+}
+
 /* The identity that a host is told to have, with its private half where it is to be. */
 static int give_identity(const char *directory, const char *name, const struct options *o, struct ssh_host *h)
 {
@@ -170,7 +185,8 @@ static int add(const char *directory, const char *name, const char *address, con
         return fail(name, "it cannot be a name");
     if (ssh_address_parse(address, &h, &err) < 0)
         return fail("", err.msg);
-    if (accept_key(&h, o, &key) < 0 || give_identity(directory, name, o, &h) < 0)
+    if (keep_identity(directory, name, &h) < 0 || accept_key(&h, o, &key) < 0 ||
+        give_identity(directory, name, o, &h) < 0)
         return -1;
     buf_addf(&text, "%s\nhostkey %s\nidentity %s\n", address, buf_str(&key), h.identity);
     if (write_setting(directory, "hosts", name, &text) < 0)

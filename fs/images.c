@@ -79,6 +79,16 @@ static int name_image(struct fs *fs, int64_t id, struct buf *ret)
     return 0;
 }
 
+static int64_t find_image(struct fs *fs, int64_t up, const char *name);
+
+/* A label's directory whose name something else has already is not to be found by it. */
+static bool has_its_name(struct fs *fs, int64_t id)
+{
+    _buf_ struct buf name = BUF_INIT;
+
+    return name_image(fs, id, &name) == 0 && find_image(fs, 0, buf_str(&name)) == id;
+}
+
 static ssize_t next_image(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max)
 {
     size_t got = 0;
@@ -87,8 +97,7 @@ static ssize_t next_image(struct fs *fs, int64_t up, int64_t after, int64_t *ids
     (void)up;
     while (got < max && after < HOST_IMAGE &&
            store_list_settings(fs->store, SETTING_CONFIG, "labels/", after, &id, 1) == 1) {
-        _buf_ struct buf name = BUF_INIT, path = BUF_INIT;
-        if (of_label(fs, id, &name, &path))
+        if (has_its_name(fs, id))
             ids[got++] = id;
         after = id;
     }

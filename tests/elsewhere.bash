@@ -24,15 +24,18 @@ vm_image() {
 }
 
 # NAME ADDRESS PORT [COMMAND...]: starts an sshd with a home of its own, $T/NAME/home, by COMMAND (nsenter ...). Who is let in stands
-# in $T/authorized_keys.
+# in $T/authorized_keys, programs of its own in $T/NAME/bin. It shows keys of two kinds, and its shell says something before each
+# command, as real ones do.
 ssh_serve() {
     local dir=$T/$1 address=$2 port=$3 sshd
     shift 3
     sshd=$(command -v sshd) # it wants to be started by its whole name
     mkdir -p "$dir/home"
     [ -e "$dir/hostkey" ] || ssh-keygen -q -t ed25519 -N '' -f "$dir/hostkey"
+    [ -e "$dir/hostkey-ecdsa" ] || ssh-keygen -q -t ecdsa -N '' -f "$dir/hostkey-ecdsa"
     cat >"$dir/config" <<END
 ListenAddress $address:$port
+HostKey $dir/hostkey-ecdsa
 HostKey $dir/hostkey
 AuthorizedKeysFile $T/authorized_keys
 PidFile none
@@ -42,7 +45,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 SetEnv SHLVL=5
-ForceCommand cd $dir/home && exec sh -c "\$SSH_ORIGINAL_COMMAND"
+ForceCommand echo welcome; PATH=$dir/bin:\$PATH; cd $dir/home && exec sh -c "\$SSH_ORIGINAL_COMMAND"
 END
     if is_root; then mkdir -p /run/sshd; fi # it wants that too, empty
     "$@" "$sshd" -D -e -f "$dir/config" 2>"$dir/log" &

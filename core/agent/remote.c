@@ -24,7 +24,12 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-enum { EXIT_CANNOT = 73 };
+enum {
+    EXIT_CANNOT = 73,
+    END_S = 10,      /* for the agent to end: it kills what it runs, and waits for that */
+    AGENT_DAYS = 30, /* after which one of another version goes: who needs it puts it here again */
+    PART_DAYS = 1,   /* and what was not put here to its end */
+};
 
 struct remote {
     char dir[PATH_MAX];  /* the machine's */
@@ -166,12 +171,15 @@ static void copy_out(int socket)
 
 static int start(struct remote *r, const struct spawn_request *q)
 {
+    const struct timeval patience = {.tv_sec =
+                                         REMOTE_SILENCE_MS / 1000}; /* with an agent that takes nothing */
     int pair[2];
 
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return cannot("a socket", errno);
     r->socket = pair[0];
+    (void)setsockopt(r->socket, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     r->agent = fork();
     if (r->agent == 0) {
         close(pair[0]);
@@ -226,12 +234,49 @@ static void pass_on(const struct remote *r)
     }
 }
 
+static bool reap(pid_t pid, int seconds)
+{
+    int64_t until = mono_ns() + seconds * 1000000000LL;
+    pid_t r;
+
+    while ((r = waitpid(pid, NULL, WNOHANG)) == 0 && mono_ns() < until)
+        usleep(1000);
+    return r != 0;
+}
+
+/* One that was stopped by what it ran, or that hangs, does not keep its machine here. */
+static void end_agent(struct remote *r)
+{
+    if (r->agent <= 0 || reap(r->agent, END_S))
+        return;
+    (void)kill(r->agent, SIGKILL);
+    (void)reap(r->agent, END_S);
+}
+
+/* Agents of former versions, and parts of some, beside this one. */
+static void remove_old_agents(const struct remote *r)
+{
+    int here = openat(r->machines, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _closedir_ DIR *all = here < 0 ? NULL : fdopendir(here);
+    struct stat own, st;
+
+    if (!all || stat("/proc/self/exe", &own) < 0)
+        return;
+    for (struct dirent *e; (e = readdir(all));) {
+        bool part = str_starts(e->d_name, ".agent-");
+        time_t old = time(NULL) - (time_t)(part ? PART_DAYS : AGENT_DAYS) * 24 * 3600;
+        if ((part || str_starts(e->d_name, "agent-")) &&
+            fstatat(dirfd(all), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+            st.st_ino != own.st_ino && st.st_mtime < old)
+            (void)unlinkat(dirfd(all), e->d_name, 0);
+    }
+}
+
 /* All that it started is dead before standard output is closed: who waits for that knows. */
 static void end(struct remote *r)
 {
     (void)shutdown(r->socket, SHUT_RDWR);
-    while (r->agent > 0 && waitpid(r->agent, NULL, 0) < 0 && errno == EINTR)
-        ;
+    end_agent(r);
     tree_end();
     int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = 0; fd < 3; fd++)
@@ -240,6 +285,7 @@ static void end(struct remote *r)
     (void)remove_tree(r->dir);
     cleanup_close(&r->lock);
     remove_stale(r);
+    remove_old_agents(r);
 }
 
 int remote_main(int argc, char **argv)

@@ -1,6 +1,7 @@
 /*
  * A network of a machine's own behind the host's address: slirp4netns gives its namespace an interface, and
- * nftables in that namespace keep it from the host's own addresses and from what clouds tell about a host.
+ * nftables in that namespace keep it from the addresses that the host has by then, and from what clouds tell
+ * about a host.
  * Neither is the machine's root to change: it has no CAP_NET_ADMIN there.
  */
 #include <arpa/inet.h>
@@ -46,6 +47,8 @@ int nat_works(struct err *err)
     return 0;
 }
 
+/* All but 127/8, which slirp4netns does not lead to the host (--disable-host-loopback); others of its lo are
+ * as reachable as those of its cards. */
 static int add_host_addresses(struct buf *b)
 {
     struct ifaddrs *all;
@@ -54,9 +57,9 @@ static int add_host_addresses(struct buf *b)
         return -errno;
     for (struct ifaddrs *i = all; i; i = i->ifa_next) {
         char text[INET_ADDRSTRLEN];
-        if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET || i->ifa_flags & IFF_LOOPBACK)
-            continue;
         const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)i->ifa_addr;
+        if (!in || in->sin_family != AF_INET || ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET)
+            continue;
         buf_addf(b, ", %s", inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text)));
     }
     freeifaddrs(all);

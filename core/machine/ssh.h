@@ -6,26 +6,43 @@
 #include "runfs/late_ssh2.h"
 #include "runfs/ssh.h"
 
-/* A connection. One thread at a time. */
+/*
+ * A connection. One thread at a time.
+ *
+ * A host is nobody's friend before its key is checked, and may be anything after: what libssh2 holds for it
+ * is bounded (it keeps packets that nobody asked for), and so is what one call of it takes, in time while it
+ * blocks and in bytes while it does not.
+ */
 struct ssh_session {
     char where[320]; /* "user@host:port", for errors */
     int socket;      /* -1: there is none */
     LIBSSH2_SESSION *session;
+    size_t memory; /* bytes that libssh2 holds */
+    int64_t until; /* of mono_ns(): nothing is received later; 0: always */
+    size_t budget; /* bytes that are still received, where that is counted */
+    bool counted;
 };
 #define SSH_SESSION_INIT                                                                                     \
     {                                                                                                        \
         .socket = -1                                                                                         \
     }
 
-/* Connects and agrees on a cipher; with known keys, on one of their kinds. Calls wait for 15 s at most. On
- * failure too it is to be closed. */
+/* Connects and agrees on a cipher; with known keys, on one of their kinds. Within 15 s for the connection,
+ * whatever addresses the name has, and 15 s more. On failure too it is to be closed. */
 int ssh_connect(const struct ssh_host *h, struct ssh_session *s, struct err *err);
 /* Whether it is the host that it should be: -EACCES with words. */
 int ssh_check_host(const struct ssh_host *h, struct ssh_session *s, struct err *err);
+/* Within 15 s: -EACCES where it does not let the user in. */
 int ssh_login(const struct ssh_host *h, struct ssh_session *s, const char *private_key, struct err *err);
 void ssh_close(struct ssh_session *s);
-/* What libssh2 says of its last call, as an error. */
+/* What libssh2 says of its last call, as an error; -ETIMEDOUT after `until`. */
 int ssh_failed(struct ssh_session *s, const char *what, struct err *err);
+/* Blocking calls end by then: several of them together, and one in which the host says a little now and then.
+ * False: that time is over. */
+bool ssh_in_time(struct ssh_session *s, int64_t until);
+int64_t ssh_after_ms(int ms);
+/* A host's words, for a person: what is no UTF-8 is cut, what a terminal would obey is a '?'. */
+void ssh_clean_words(char *words);
 
 /* ssh_agent.c: starts the agent there, in a machine of that id, putting it there first where it is not yet.
  * Its directory, which the host tells, and what came behind that. */

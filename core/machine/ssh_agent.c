@@ -1,7 +1,7 @@
 /*
  * The agent on a host, .cache/runfs/agent-HASH below the user's home: put there once for each version of it,
- * and started in a channel of its own. All that has to be there before is a shell, with cat, chmod, mkdir, mv
- * and wc.
+ * and started in a channel of its own. All that has to be there before is a shell, with cat, chmod, mkdir,
+ * mv, rm and wc.
  */
 #include <fcntl.h>
 #include <sodium.h>
@@ -21,20 +21,6 @@ enum { AGENT_MAX = 64 * 1024 * 1024, GREETING_MAX = 64 * 1024, WORDS_MAX = 4096,
 
 /* --------------------------------------------------------------------------------------------- a command */
 
-/* libssh2 bounds each call; a host that says a little now and then is bounded by this. */
-static bool in_time(struct ssh_session *s, int64_t until)
-{
-    int64_t left = (until - mono_ns()) / 1000000;
-
-    libssh2_session_set_timeout(s->session, left > 0 ? (long)left : 1);
-    return left > 0;
-}
-
-static int64_t after_ms(int ms)
-{
-    return mono_ns() + ms * 1000000LL;
-}
-
 static int run(struct ssh_session *s, const char *command, LIBSSH2_CHANNEL **ret, struct err *err)
 {
     static const char session[] = "session", exec[] = "exec";
@@ -52,11 +38,11 @@ static int run(struct ssh_session *s, const char *command, LIBSSH2_CHANNEL **ret
 /* What it says on its standard error, until its end. */
 static void read_errors(struct ssh_session *s, LIBSSH2_CHANNEL *c, struct buf *ret)
 {
-    int64_t until = after_ms(ANSWER_MS);
+    int64_t until = ssh_after_ms(ANSWER_MS);
     char bytes[WORDS_MAX];
     ssize_t n;
 
-    while (ret->len < WORDS_MAX && in_time(s, until) &&
+    while (ret->len < WORDS_MAX && ssh_in_time(s, until) &&
            (n = libssh2_channel_read_ex(c, SSH_EXTENDED_DATA_STDERR, bytes, sizeof(bytes))) > 0)
         buf_add(ret, bytes, (size_t)n);
 }
@@ -71,10 +57,7 @@ static void last_line(struct buf *text, char *ret, size_t size)
         from--;
     size_t len = text->len - from < size ? text->len - from : size - 1;
     snprintf(ret, size, "%.*s", (int)len, text->len ? text->ptr + from : "");
-    ret[utf8_valid_prefix(ret, strlen(ret))] = '\0';
-    for (char *p = ret; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 127)
-            *p = '?';
+    ssh_clean_words(ret);
 }
 
 /* Its end, and what it left to say, as an error. */
@@ -102,10 +85,10 @@ static int ended(struct ssh_session *s, LIBSSH2_CHANNEL *c, struct buf *out, con
 
 static int write_out(struct ssh_session *s, LIBSSH2_CHANNEL *c, const struct buf *bytes, struct err *err)
 {
-    int64_t until = after_ms(PUT_MS);
+    int64_t until = ssh_after_ms(PUT_MS);
 
     for (size_t at = 0; at < bytes->len;) {
-        if (!in_time(s, until))
+        if (!ssh_in_time(s, until))
             return err_set(err, -ETIMEDOUT, "ssh %s: the agent cannot be put there in %d s", s->where,
                            PUT_MS / 1000);
         ssize_t n = libssh2_channel_write_ex(c, 0, bytes->ptr + at, bytes->len - at);
@@ -116,27 +99,58 @@ static int write_out(struct ssh_session *s, LIBSSH2_CHANNEL *c, const struct buf
     return 0;
 }
 
-/* Whole or not at all, also when two do it at once. */
+/* All that it says, of which the end is kept: a shell may say much before a command begins. */
+static int read_to_end(struct ssh_session *s, LIBSSH2_CHANNEL *c, struct buf *ret, struct err *err)
+{
+    int64_t until = ssh_after_ms(ANSWER_MS);
+    char bytes[WORDS_MAX];
+    ssize_t n = 1;
+
+    while (n > 0) {
+        n = ssh_in_time(s, until) ? libssh2_channel_read_ex(c, 0, bytes, sizeof(bytes)) : -1;
+        if (n > 0)
+            buf_add(ret, bytes, (size_t)n);
+        if (ret->len > WORDS_MAX)
+            buf_drop(ret, ret->len - WORDS_MAX);
+    }
+    return n < 0 ? ssh_failed(s, "cannot put the agent there", err) : 0;
+}
+
+static int put_through(struct ssh_session *s, LIBSSH2_CHANNEL *c, const struct buf *bytes, struct err *err)
+{
+    _buf_ struct buf out = BUF_INIT;
+    int r = write_out(s, c, bytes, err);
+
+    if (r < 0)
+        return r;
+    (void)ssh_in_time(s, ssh_after_ms(ANSWER_MS));
+    if (libssh2_channel_send_eof(c) != 0)
+        return ssh_failed(s, "cannot put the agent there", err);
+    r = read_to_end(s, c, &out, err);
+    if (r < 0)
+        return r;
+    if (libssh2_channel_close(c) != 0 || libssh2_channel_wait_closed(c) != 0)
+        return ssh_failed(s, "cannot put the agent there", err);
+    return libssh2_channel_get_exit_status(c) == 0
+               ? 0
+               : ended(s, c, &out, "the agent cannot be put into ~/" AT, err);
+}
+
+/* Whole or not at all, also when two do it at once; a part does not stay. */
 static int put_agent(struct ssh_session *s, const struct buf *bytes, const char *name, struct err *err)
 {
-    _buf_ struct buf command = BUF_INIT, out = BUF_INIT;
+    _buf_ struct buf command = BUF_INIT;
     LIBSSH2_CHANNEL *c = NULL;
-    char room[64];
 
     buf_addf(&command,
-             "sh -c 'umask 077; mkdir -p " AT " && cd " AT " && cat >.%s.$$ && test $(wc -c <.%s.$$) -eq %zu "
-             "&& chmod 700 .%s.$$ && mv -f .%s.$$ %s'",
-             name, name, bytes->len, name, name, name);
-    (void)in_time(s, after_ms(ANSWER_MS));
+             "sh -c 'umask 077; mkdir -p " AT " && cd " AT " && p=.%s.$$ && trap \"rm -f $p\" EXIT && "
+             "trap \"exit 1\" HUP INT PIPE TERM && cat >$p && test $(wc -c <$p) -eq %zu && chmod 700 $p && "
+             "mv -f $p %s'",
+             name, bytes->len, name);
+    (void)ssh_in_time(s, ssh_after_ms(ANSWER_MS));
     int r = buf_ok(&command) ? run(s, command.ptr, &c, err) : err_errno(err, -ENOMEM, "ssh");
     if (r == 0)
-        r = write_out(s, c, bytes, err);
-    if (r == 0 && (libssh2_channel_send_eof(c) != 0 || libssh2_channel_read_ex(c, 0, room, sizeof(room)) < 0))
-        r = ssh_failed(s, "cannot put the agent there", err);
-    if (r == 0 && (libssh2_channel_close(c) != 0 || libssh2_channel_wait_closed(c) != 0))
-        r = ssh_failed(s, "cannot put the agent there", err);
-    if (r == 0 && libssh2_channel_get_exit_status(c) != 0)
-        r = ended(s, c, &out, "the agent cannot be put into ~/" AT, err);
+        r = put_through(s, c, bytes, err);
     if (c)
         (void)libssh2_channel_free(c);
     return r;
@@ -179,13 +193,13 @@ static int take_greeting(struct ssh_session *s, const char *line, size_t len, st
 
 static int await_greeting(struct ssh_session *s, struct ssh_agent *a, struct err *err)
 {
-    int64_t until = after_ms(ANSWER_MS);
+    int64_t until = ssh_after_ms(ANSWER_MS);
     const char *line;
     size_t len;
 
     while (!(line = find_greeting(&a->said, &len))) {
         char bytes[4096];
-        ssize_t n = in_time(s, until) ? libssh2_channel_read_ex(a->channel, 0, bytes, sizeof(bytes)) : -1;
+        ssize_t n = ssh_in_time(s, until) ? libssh2_channel_read_ex(a->channel, 0, bytes, sizeof(bytes)) : -1;
         if (n < 0)
             return ssh_failed(s, "its agent does not answer", err);
         if (n == 0)
@@ -212,7 +226,7 @@ static void add_limits(struct buf *b, const struct machine_limits *l)
 static int try_start(struct ssh_session *s, const char *command, struct ssh_agent *a, struct err *err)
 {
     buf_reset(&a->said);
-    (void)in_time(s, after_ms(ANSWER_MS));
+    (void)ssh_in_time(s, ssh_after_ms(ANSWER_MS));
     int r = run(s, command, &a->channel, err);
 
     if (r == 0)

@@ -10,7 +10,12 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-enum { BYTES = 32 * 1024, SIGN_MS = 5000, END_MS = 2000 };
+enum {
+    BYTES = 32 * 1024,
+    SIGN_MS = 5000,
+    END_MS = 2000,
+    TURN_BYTES = 256 * 1024, /* of what the host sends, before anybody else has a turn: it may never stop */
+};
 
 /* What is on its way in one direction. */
 struct flow {
@@ -49,6 +54,11 @@ static void give_up(struct ssh_pump *p, const char *why)
     p->over = true;
 }
 
+static void begin_turn(struct ssh_pump *p)
+{
+    p->s->budget = TURN_BYTES;
+}
+
 static bool owes(struct ssh_pump *p, int who)
 {
     bool outbound = libssh2_session_block_directions(p->s->session) & LIBSSH2_SESSION_BLOCK_OUTBOUND;
@@ -62,6 +72,7 @@ static bool read_channel(struct ssh_pump *p)
 {
     if (p->in.at < p->in.len || p->owed == WRITER)
         return false;
+    begin_turn(p);
     ssize_t n = libssh2_channel_read_ex(p->channel, 0, p->in.bytes, BYTES);
     p->owed = NOBODY;
     p->in.at = 0;
@@ -117,6 +128,7 @@ static bool write_channel(struct ssh_pump *p)
 {
     if (p->out.at == p->out.len || p->owed == READER)
         return false;
+    begin_turn(p);
     ssize_t n = libssh2_channel_write_ex(p->channel, 0, p->out.bytes + p->out.at, p->out.len - p->out.at);
     p->owed = NOBODY;
     if (n == LIBSSH2_ERROR_EAGAIN)
@@ -131,15 +143,15 @@ static bool write_channel(struct ssh_pump *p)
 static void wait_for_more(struct ssh_pump *p, int timeout_ms)
 {
     int directions = libssh2_session_block_directions(p->s->session);
-    bool client_in = p->out.at == p->out.len && !p->hung_up, client_out = p->in.at < p->in.len;
-    struct pollfd fds[2] = {{.fd = p->s->socket, .events = POLLIN},
-                            {.fd = client_in || client_out ? p->fd : -1,
-                             .events = (short)((client_in ? POLLIN : 0) | (client_out ? POLLOUT : 0))}};
+    bool client_out = p->in.at < p->in.len, channel_out = p->out.at < p->out.len;
+    bool client_in = !channel_out && !p->hung_up;
+    /* While what the host said waits for the client nothing more is read, but as a part of writing. */
+    short host = (short)((client_out && !channel_out ? 0 : POLLIN) |
+                         (directions & LIBSSH2_SESSION_BLOCK_OUTBOUND ? POLLOUT : 0));
+    short client = (short)((client_in ? POLLIN : 0) | (client_out ? POLLOUT : 0));
+    struct pollfd fds[2] = {{.fd = host ? p->s->socket : -1, .events = host},
+                            {.fd = client ? p->fd : -1, .events = client}};
 
-    if (directions & LIBSSH2_SESSION_BLOCK_OUTBOUND)
-        fds[0].events |= POLLOUT;
-    if (client_out) /* what the host says waits; else this would not sleep */
-        fds[0].events &= ~POLLIN;
     (void)poll(fds, 2, timeout_ms);
 }
 
@@ -152,6 +164,7 @@ static void say_end(struct ssh_pump *p)
     while (!p->over && mono_ns() < until) {
         p->in.at = p->in.len; /* for nobody */
         bool moved = write_channel(p);
+        begin_turn(p);
         if (!told && p->out.at == p->out.len && p->owed != READER)
             told = libssh2_channel_send_eof(p->channel) != LIBSSH2_ERROR_EAGAIN;
         if (!read_channel(p) && !moved && !p->over)
@@ -196,6 +209,8 @@ int ssh_pump_start(struct ssh_session *s, struct ssh_agent *a, struct agent_clie
     p->in.len = a->said.len;
     memcpy(p->in.bytes, buf_str(&a->said), a->said.len);
     libssh2_session_set_blocking(s->session, 0);
+    s->until = 0;
+    s->counted = true;
     (void)libssh2_channel_handle_extended_data2(a->channel, LIBSSH2_CHANNEL_EXTENDED_DATA_IGNORE);
     int r = agent_client_open(c, pair[0], -1, err);
     if (r == 0 && (r = -pthread_create(&p->thread, NULL, pump, p)) < 0)

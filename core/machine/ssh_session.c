@@ -1,5 +1,6 @@
 /* A connection to a host: found, known, logged in to. */
 #include <fcntl.h>
+#include <malloc.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -7,28 +8,122 @@
 #include <sys/socket.h>
 
 #include "core/machine/ssh.h"
+#include "runfs/io.h"
 #include "runfs/str.h"
 
 enum {
-    WAIT_MS = 15000,     /* for the connection, and for each answer until it is logged in */
-    SILENCE_MS = 15000,  /* what is sent is acknowledged before that, or the connection is lost */
-    LOOK_S = 5,          /* after so long without traffic it is looked whether the host is still there */
-    KEY_TEXT_MAX = 4096, /* of a host's key */
+    WAIT_MS = 15000,       /* for the connection, for an agreement on ciphers, and for the login */
+    SILENCE_MS = 15000,    /* what is sent is acknowledged before that, or the connection is lost */
+    LOOK_S = 5,            /* after so long without traffic it is looked whether the host is still there */
+    KEY_TEXT_MAX = 4096,   /* of a host's key */
+    MEMORY_MAX = 32 << 20, /* what libssh2 may hold: the window of a channel is 2 MB */
 };
+
+/* RSA keys are signed with SHA-1 by the libssh2 of Debian 12, which OpenSSH refuses since 8.8. */
+static const char usual_kinds[] =
+    "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,ssh-rsa";
 
 static void start_library(void)
 {
     (void)libssh2_init(0);
 }
 
+void ssh_clean_words(char *words)
+{
+    words[utf8_valid_prefix(words, strlen(words))] = '\0';
+    for (char *p = words; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 127)
+            *p = '?';
+}
+
+static bool too_late(const struct ssh_session *s)
+{
+    return s->until && mono_ns() >= s->until;
+}
+
 int ssh_failed(struct ssh_session *s, const char *what, struct err *err)
 {
-    char *words = NULL;
-    int code = libssh2_session_last_error(s->session, &words, NULL, 0);
-    size_t len = words ? utf8_valid_prefix(words, strlen(words)) : 0;
+    char *said = NULL, words[200];
+    int code = libssh2_session_last_error(s->session, &said, NULL, 0);
 
-    return err_set(err, code == LIBSSH2_ERROR_TIMEOUT ? -ETIMEDOUT : -ECONNABORTED, "ssh %s: %s: %.*s",
-                   s->where, what, (int)(len < 200 ? len : 200), len ? words : "the connection was closed");
+    if (code == LIBSSH2_ERROR_TIMEOUT || too_late(s))
+        return err_set(err, -ETIMEDOUT, "ssh %s: %s: it took too long", s->where, what);
+    snprintf(words, sizeof(words), "%s", said && *said ? said : "the connection was closed");
+    ssh_clean_words(words);
+    return err_set(err, -ECONNABORTED, "ssh %s: %s: %s", s->where, what,
+                   code == LIBSSH2_ERROR_ALLOC ? "it sends more than can be kept" : words);
+}
+
+bool ssh_in_time(struct ssh_session *s, int64_t until)
+{
+    int64_t left = (until - mono_ns()) / 1000000;
+
+    s->until = until;
+    libssh2_session_set_timeout(s->session, left > 0 ? (long)left : 1);
+    return left > 0;
+}
+
+int64_t ssh_after_ms(int ms)
+{
+    return mono_ns() + ms * 1000000LL;
+}
+
+/* ------------------------------------------------------------------------------ what a host may make us take
+ */
+
+static void *take_memory(struct ssh_session *s, void *old, size_t size)
+{
+    size_t had = old ? malloc_usable_size(old) : 0;
+    void *new_ = s->memory - had + size > MEMORY_MAX ? NULL : realloc(old, size);
+
+    if (new_)
+        s->memory += malloc_usable_size(new_) - had;
+    return new_;
+}
+
+static LIBSSH2_ALLOC_FUNC(allocate)
+{
+    return take_memory(*abstract, NULL, count ? count : 1);
+}
+
+static LIBSSH2_REALLOC_FUNC(reallocate)
+{
+    return take_memory(*abstract, ptr, count ? count : 1);
+}
+
+static LIBSSH2_FREE_FUNC(release)
+{
+    struct ssh_session *s = *abstract;
+
+    s->memory -= ptr ? malloc_usable_size(ptr) : 0;
+    free(ptr);
+}
+
+/* What libssh2 takes for an error is a negative number. */
+static LIBSSH2_RECV_FUNC(receive)
+{
+    struct ssh_session *s = *abstract;
+    ssize_t n;
+
+    if (too_late(s))
+        return -ETIMEDOUT;
+    if (s->counted && !s->budget)
+        return -EAGAIN;
+    while ((n = recv(socket, buffer, length, flags)) < 0 && errno == EINTR)
+        ;
+    if (n > 0 && s->counted)
+        s->budget -= s->budget < (size_t)n ? s->budget : (size_t)n;
+    return n < 0 ? -errno : n;
+}
+
+static void set_receive(struct ssh_session *s)
+{
+    const union {
+        LIBSSH2_RECV_FUNC((*function));
+        void *pointer; /* as libssh2 wants them of all kinds */
+    } callback = {.function = receive};
+
+    (void)libssh2_session_callback_set(s->session, LIBSSH2_CALLBACK_RECV, callback.pointer);
 }
 
 /* ---------------------------------------------------------------------------------------------- the way
@@ -47,8 +142,9 @@ static void set_options(int fd)
 }
 
 /* A connected socket, or -errno. */
-static int connect_to(const struct addrinfo *a)
+static int connect_to(const struct addrinfo *a, int64_t until)
 {
+    int64_t left = (until - mono_ns()) / 1000000;
     _close_ int fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, a->ai_protocol);
     struct pollfd p = {.fd = fd, .events = POLLOUT};
     int error = 0, n;
@@ -56,10 +152,12 @@ static int connect_to(const struct addrinfo *a)
 
     if (fd < 0)
         return -errno;
+    if (left <= 0)
+        return -ETIMEDOUT;
     set_options(fd);
     if (connect(fd, a->ai_addr, a->ai_addrlen) < 0 && errno != EINPROGRESS)
         return -errno;
-    while ((n = poll(&p, 1, WAIT_MS)) < 0 && errno == EINTR)
+    while ((n = poll(&p, 1, (int)left)) < 0 && errno == EINTR)
         ;
     if (n <= 0)
         return n < 0 ? -errno : -ETIMEDOUT;
@@ -72,6 +170,7 @@ static int find_and_connect(const struct ssh_host *h, struct ssh_session *s, str
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *all = NULL;
+    int64_t until = ssh_after_ms(WAIT_MS);
     char port[8];
     int fd = -EHOSTUNREACH;
 
@@ -80,7 +179,7 @@ static int find_and_connect(const struct ssh_host *h, struct ssh_session *s, str
     if (r != 0)
         return err_set(err, -EHOSTUNREACH, "ssh %s: %s", s->where, gai_strerror(r));
     for (struct addrinfo *a = all; a && fd < 0; a = a->ai_next)
-        fd = connect_to(a);
+        fd = connect_to(a, until);
     freeaddrinfo(all);
     if (fd < 0)
         return err_errno(err, fd, "ssh %s: cannot connect", s->where);
@@ -91,7 +190,8 @@ static int find_and_connect(const struct ssh_host *h, struct ssh_session *s, str
 /* ------------------------------------------------------------------------------------------------- its key
  */
 
-/* Kinds of the known keys, as the host is to show one of these. */
+/* Kinds of the known keys, as the host is to show one of these; else as ssh(1) prefers them, so that it is
+ * the key whose fingerprint a person is told to compare. */
 static int prefer_known(const struct ssh_host *h, struct ssh_session *s, struct err *err)
 {
     _buf_ struct buf kinds = BUF_INIT;
@@ -99,7 +199,7 @@ static int prefer_known(const struct ssh_host *h, struct ssh_session *s, struct 
     for (char **k = h->keys; *k; k++)
         buf_addf(&kinds, "%s%.*s", kinds.len ? "," : "", (int)strcspn(*k, " "), *k);
     if (!kinds.len)
-        return 0;
+        buf_adds(&kinds, usual_kinds);
     if (!buf_ok(&kinds))
         return err_errno(err, -ENOMEM, "ssh");
     return libssh2_session_method_pref(s->session, LIBSSH2_METHOD_HOSTKEY, kinds.ptr) == 0
@@ -178,34 +278,46 @@ int ssh_connect(const struct ssh_host *h, struct ssh_session *s, struct err *err
     int r = find_and_connect(h, s, err);
     if (r < 0)
         return r;
-    s->session = libssh2_session_init_ex(NULL, NULL, NULL, NULL);
+    s->session = libssh2_session_init_ex(allocate, release, reallocate, s);
     if (!s->session)
         return err_errno(err, -ENOMEM, "ssh");
+    set_receive(s);
     libssh2_session_set_blocking(s->session, 1);
-    libssh2_session_set_timeout(s->session, WAIT_MS);
+    (void)ssh_in_time(s, ssh_after_ms(WAIT_MS));
     r = prefer_known(h, s, err);
     if (r == 0 && libssh2_session_handshake(s->session, s->socket) != 0)
         r = ssh_failed(s, "cannot agree with it", err);
     return r;
 }
 
+static int not_let_in(const struct ssh_host *h, struct ssh_session *s, struct err *err)
+{
+    return err_set(err, -EACCES,
+                   "ssh %s: it does not let the key of config/identities/%.60s in (is its public half in "
+                   "~/.ssh/authorized_keys there?)",
+                   s->where, h->identity);
+}
+
+/* A host that asks for nothing has let the user in already: RFC 4252, 5.2. */
 int ssh_login(const struct ssh_host *h, struct ssh_session *s, const char *private_key, struct err *err)
 {
     unsigned user = (unsigned)strlen(h->user);
-    const char *methods = libssh2_userauth_list(s->session, h->user, user);
+    char methods[100];
 
-    if (methods && !strstr(methods, "publickey"))
-        return err_set(err, -EACCES, "ssh %s: it takes no keys, but %.100s", s->where, methods);
-    if (libssh2_userauth_publickey_frommemory(s->session, h->user, user, NULL, 0, private_key,
-                                              strlen(private_key), NULL) == 0)
-        return 0;
-    char what[200];
-    snprintf(what, sizeof(what),
-             "it does not let the key of config/identities/%.60s in (is its public half in "
-             "~/.ssh/authorized_keys there?)",
-             h->identity);
-    int r = ssh_failed(s, what, err);
-    return r == -ECONNABORTED ? -EACCES : r;
+    (void)ssh_in_time(s, ssh_after_ms(WAIT_MS));
+    const char *list = libssh2_userauth_list(s->session, h->user, user);
+    if (!list)
+        return libssh2_userauth_authenticated(s->session) ? 0 : ssh_failed(s, "cannot log in", err);
+    snprintf(methods, sizeof(methods), "%s", list);
+    ssh_clean_words(methods);
+    if (!strstr(list, "publickey"))
+        return err_set(err, -EACCES, "ssh %s: it takes no keys, but %s", s->where, methods);
+    int r = libssh2_userauth_publickey_frommemory(s->session, h->user, user, NULL, 0, private_key,
+                                                  strlen(private_key), NULL);
+    return r == 0 ? 0
+           : r == LIBSSH2_ERROR_AUTHENTICATION_FAILED || r == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED
+               ? not_let_in(h, s, err)
+               : ssh_failed(s, "cannot log in", err);
 }
 
 void ssh_close(struct ssh_session *s)
@@ -215,6 +327,7 @@ void ssh_close(struct ssh_session *s)
         libssh2_session_set_blocking(s->session, 0);
         (void)libssh2_session_disconnect_ex(s->session, SSH_DISCONNECT_BY_APPLICATION, "done", "");
         (void)shutdown(s->socket, SHUT_RDWR);
+        s->until = 1;
         libssh2_session_set_blocking(s->session, 1);
         (void)libssh2_session_free(s->session);
         s->session = NULL;

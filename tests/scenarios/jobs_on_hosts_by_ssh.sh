@@ -29,10 +29,30 @@ refused sh -c "printf '%s\nhostkey ssh-ed25519 AAAA\n' '$one' >'$M/config/hosts/
 file_has "$M/errors/config-hosts-bad" 'line 2'
 refused sh -c "echo nonsense >'$M/config/identities/bad'"
 
+# what cannot be put there whole leaves nothing there
+echo ssh:one >"$M/config/labels/far"
+mkdir -p "$T/one/bin"
+printf '#!/bin/sh\nexec head -c 1000\n' >"$T/one/bin/cat"
+chmod +x "$T/one/bin/cat"
+printf 'on: push\njobs: {a: {runs-on: far, steps: [{run: echo in}]}}\n' >"$T/first.yml"
+n=$(rf_drop "$T/first.yml")
+file_is "$M/runs/$n/conclusion" failure
+contains 'why' "$(cat "$M/runs/$n/log")" 'the agent cannot be put into ~/.cache/runfs/'
+equal 'what is left there' '' "$(find "$T/one/home/.cache/runfs" -type f)"
+rm "$T/one/bin/cat"
+n=$(rf_drop "$T/first.yml")
+file_is "$M/runs/$n/conclusion" success
+
+# added anew, as its key is another: it is logged in to as before
+ssh-keygen -q -t ed25519 -N '' -f "$T/one/key"
+exits 0 "$RUNFS" host add two "$one" --accept "$(ssh_print one)" --key "$T/one/key" "$M"
+file_has "$M/config/hosts/two" 'identity two'
+exits 0 "$RUNFS" host add two "$one" --accept "$(ssh_print one)" "$M"
+file_has "$M/config/hosts/two" 'identity two'
+
 # jobs
 refused sh -c "echo ssh >'$M/config/labels/far'"
 refused sh -c "echo 'ssh:one disk=1G' >'$M/config/labels/far'"
-echo ssh:one >"$M/config/labels/far"
 cat >"$T/far.yml" <<'END'
 on: push
 jobs:
