@@ -204,7 +204,7 @@ static int look(struct fcctl_vm *t, char *ret_status, size_t size, struct err *e
     return 0;
 }
 
-static int wait_until_ready(struct fcctl_vm *t, struct err *err)
+static int wait_until_ready(struct fcctl_vm *t, const struct machine_spec *spec, struct err *err)
 {
     int64_t until = mono_ns() + READY_S * 1000000000LL;
     char status[64] = "(no answer)";
@@ -215,6 +215,8 @@ static int wait_until_ready(struct fcctl_vm *t, struct err *err)
             return err_set(err, -ETIMEDOUT,
                            "the server's machine %s is not running after %d s: its status is %s", t->id,
                            READY_S, status);
+        if (spec_cancelled(spec, err))
+            return -ECANCELED;
         usleep((useconds_t)pause_ms * 1000);
         pause_ms = pause_ms * 3 / 2 < POLL_MAX_MS ? pause_ms * 3 / 2 : POLL_MAX_MS;
     }
@@ -285,7 +287,7 @@ static int fcctl_acquire(struct machines *ms, const struct machine_spec *spec, s
     note_expiry(m, left);
     r = create(t, spec, err);
     if (r == 0)
-        r = wait_until_ready(t, err);
+        r = wait_until_ready(t, spec, err);
     if (r == 0)
         r = make_dirs_there(m, t, err);
     return r == 0 ? start_agent(m, t, err) : r;
@@ -341,7 +343,7 @@ static int fcctl_rollback(struct machine *m, const char *handle, struct err *err
 
     snprintf(path, sizeof(path), "/api/vms/%s/rollback/%s", t->id, handle);
     int r = fcctl_call(t->ms, NULL, "POST", path, json_object(), SNAPSHOT_MS, NULL, NULL, err);
-    return r == 0 ? wait_until_ready(t, err) : r;
+    return r == 0 ? wait_until_ready(t, &m->spec, err) : r;
 }
 
 /* ---------------------------------------------------------------------------------------------- the kind */

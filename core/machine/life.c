@@ -151,6 +151,7 @@ int machine_boot(struct machine *m, struct err *err)
         r = machine_start(m, &m->spec, err);
     if (r == 0 && m->chain.n)
         r = agent_client_make_dirs(&m->client, m->paths.workspace, err);
+    m->spec.cancelled = NULL; /* it was for this long only */
     m->boot_ns = mono_ns() - begin;
     machine_become(m, r < 0 ? MACHINE_FAILED : MACHINE_ACTIVE, r < 0 && err ? err->msg : "");
     return r;

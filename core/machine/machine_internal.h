@@ -257,6 +257,8 @@ int machine_make(struct machines *ms, const struct machine_spec *spec, struct ma
 int machine_set_dir(struct machine *m, struct err *err);
 
 /* spec.c */
+bool spec_cancelled(const struct machine_spec *spec,
+                    struct err *err); /* true: -ECANCELED is written to err */
 int spec_check(const struct machine_spec *spec, struct err *err);
 int spec_copy(const struct machine_spec *spec, struct machine_spec *ret);
 void spec_release(struct machine_spec *spec);

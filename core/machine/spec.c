@@ -24,6 +24,15 @@ static int copy(const char **field)
     return 0;
 }
 
+bool spec_cancelled(const struct machine_spec *spec, struct err *err)
+{
+    bool cancelled = spec->cancelled && atomic_load(spec->cancelled);
+
+    if (cancelled)
+        (void)err_set(err, -ECANCELED, "the job was cancelled before its machine was there");
+    return cancelled;
+}
+
 int spec_copy(const struct machine_spec *spec, struct machine_spec *ret)
 {
     struct machine_spec s = *spec;

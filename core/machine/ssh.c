@@ -116,6 +116,7 @@ static int ssh_acquire(struct machines *ms, const struct machine_spec *spec, str
     if (!s)
         return err_errno(err, -ENOMEM, "ssh");
     *s = (struct ssh){.session = SSH_SESSION_INIT};
+    s->session.cancelled = spec->cancelled;
     m->own = s;
     name_machine(m, id, sizeof(id));
     int r = find_host(ms, spec->image, &s->host, err);

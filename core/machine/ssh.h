@@ -21,6 +21,7 @@ struct ssh_session {
     int64_t until; /* of mono_ns(): nothing is received later; 0: always */
     size_t budget; /* bytes that are still received, where that is counted */
     bool counted;
+    const atomic_bool *cancelled; /* NULL, or what ends its calls by -ECANCELED */
 };
 #define SSH_SESSION_INIT                                                                                     \
     {                                                                                                        \
@@ -35,12 +36,29 @@ int ssh_check_host(const struct ssh_host *h, struct ssh_session *s, struct err *
 /* Within 15 s: -EACCES where it does not let the user in. */
 int ssh_login(const struct ssh_host *h, struct ssh_session *s, const char *private_key, struct err *err);
 void ssh_close(struct ssh_session *s);
-/* What libssh2 says of its last call, as an error; -ETIMEDOUT after `until`. */
+/* What libssh2 says of its last call, as an error; -ETIMEDOUT after `until`, -ECANCELED. */
 int ssh_failed(struct ssh_session *s, const char *what, struct err *err);
-/* Blocking calls end by then: several of them together, and one in which the host says a little now and then.
- * False: that time is over. */
+/* Until when calls are awaited: several of them together. False: that is over. */
 bool ssh_in_time(struct ssh_session *s, int64_t until);
 int64_t ssh_after_ms(int ms);
+/* Sleeps until the call that wanted it may go on. False: it is too late, or cancelled. */
+bool ssh_wait(struct ssh_session *s);
+/* The value of a call that is made again until it is done, or fails; of one that yields a pointer. */
+#define ssh_await(s, call)                                                                                   \
+    __extension__({                                                                                          \
+        __typeof__(call) r_;                                                                                 \
+        while ((r_ = (call)) == LIBSSH2_ERROR_EAGAIN && ssh_wait(s))                                         \
+            ;                                                                                                \
+        r_;                                                                                                  \
+    })
+#define ssh_await_pointer(s, call)                                                                           \
+    __extension__({                                                                                          \
+        __typeof__(call) r_;                                                                                 \
+        while (!(r_ = (call)) && ssh_wants_more(s) && ssh_wait(s))                                           \
+            ;                                                                                                \
+        r_;                                                                                                  \
+    })
+bool ssh_wants_more(struct ssh_session *s); /* the last call was not done */
 /* A host's words, for a person: what is no UTF-8 is cut, what a terminal would obey is a '?'. */
 void ssh_clean_words(char *words);
 

@@ -24,13 +24,15 @@ enum { AGENT_MAX = 64 * 1024 * 1024, GREETING_MAX = 64 * 1024, WORDS_MAX = 4096,
 static int run(struct ssh_session *s, const char *command, LIBSSH2_CHANNEL **ret, struct err *err)
 {
     static const char session[] = "session", exec[] = "exec";
-    LIBSSH2_CHANNEL *c = libssh2_channel_open_ex(s->session, session, sizeof(session) - 1, WINDOW,
-                                                 LIBSSH2_CHANNEL_PACKET_DEFAULT, NULL, 0);
+    LIBSSH2_CHANNEL *c =
+        ssh_await_pointer(s, libssh2_channel_open_ex(s->session, session, sizeof(session) - 1, WINDOW,
+                                                     LIBSSH2_CHANNEL_PACKET_DEFAULT, NULL, 0));
 
     if (!c)
         return ssh_failed(s, "cannot open a channel", err);
     *ret = c;
-    return libssh2_channel_process_startup(c, exec, sizeof(exec) - 1, command, (unsigned)strlen(command)) == 0
+    return ssh_await(s, libssh2_channel_process_startup(c, exec, sizeof(exec) - 1, command,
+                                                        (unsigned)strlen(command))) == 0
                ? 0
                : ssh_failed(s, "cannot run a command", err);
 }
@@ -43,7 +45,7 @@ static void read_errors(struct ssh_session *s, LIBSSH2_CHANNEL *c, struct buf *r
     ssize_t n;
 
     while (ret->len < WORDS_MAX && ssh_in_time(s, until) &&
-           (n = libssh2_channel_read_ex(c, SSH_EXTENDED_DATA_STDERR, bytes, sizeof(bytes))) > 0)
+           (n = ssh_await(s, libssh2_channel_read_ex(c, SSH_EXTENDED_DATA_STDERR, bytes, sizeof(bytes)))) > 0)
         buf_add(ret, bytes, (size_t)n);
 }
 
@@ -70,7 +72,7 @@ static int ended(struct ssh_session *s, LIBSSH2_CHANNEL *c, struct buf *out, con
     read_errors(s, c, &errors);
     last_line(&errors, words, sizeof(words));
     last_line(out, more, sizeof(more));
-    (void)libssh2_channel_close(c);
+    (void)ssh_await(s, libssh2_channel_close(c));
     int status = libssh2_channel_get_exit_status(c);
     return err_set(err, -EREMOTEIO, "ssh %s: %s: %s (status %d)", s->where, what,
                    *words  ? words
@@ -91,7 +93,7 @@ static int write_out(struct ssh_session *s, LIBSSH2_CHANNEL *c, const struct buf
         if (!ssh_in_time(s, until))
             return err_set(err, -ETIMEDOUT, "ssh %s: the agent cannot be put there in %d s", s->where,
                            PUT_MS / 1000);
-        ssize_t n = libssh2_channel_write_ex(c, 0, bytes->ptr + at, bytes->len - at);
+        ssize_t n = ssh_await(s, libssh2_channel_write_ex(c, 0, bytes->ptr + at, bytes->len - at));
         if (n < 0)
             return ssh_failed(s, "cannot put the agent there", err);
         at += (size_t)n;
@@ -107,7 +109,7 @@ static int read_to_end(struct ssh_session *s, LIBSSH2_CHANNEL *c, struct buf *re
     ssize_t n = 1;
 
     while (n > 0) {
-        n = ssh_in_time(s, until) ? libssh2_channel_read_ex(c, 0, bytes, sizeof(bytes)) : -1;
+        n = ssh_in_time(s, until) ? ssh_await(s, libssh2_channel_read_ex(c, 0, bytes, sizeof(bytes))) : -1;
         if (n > 0)
             buf_add(ret, bytes, (size_t)n);
         if (ret->len > WORDS_MAX)
@@ -124,12 +126,12 @@ static int put_through(struct ssh_session *s, LIBSSH2_CHANNEL *c, const struct b
     if (r < 0)
         return r;
     (void)ssh_in_time(s, ssh_after_ms(ANSWER_MS));
-    if (libssh2_channel_send_eof(c) != 0)
+    if (ssh_await(s, libssh2_channel_send_eof(c)) != 0)
         return ssh_failed(s, "cannot put the agent there", err);
     r = read_to_end(s, c, &out, err);
     if (r < 0)
         return r;
-    if (libssh2_channel_close(c) != 0 || libssh2_channel_wait_closed(c) != 0)
+    if (ssh_await(s, libssh2_channel_close(c)) != 0 || ssh_await(s, libssh2_channel_wait_closed(c)) != 0)
         return ssh_failed(s, "cannot put the agent there", err);
     return libssh2_channel_get_exit_status(c) == 0
                ? 0
@@ -152,7 +154,7 @@ static int put_agent(struct ssh_session *s, const struct buf *bytes, const char 
     if (r == 0)
         r = put_through(s, c, bytes, err);
     if (c)
-        (void)libssh2_channel_free(c);
+        (void)ssh_await(s, libssh2_channel_free(c));
     return r;
 }
 
@@ -199,7 +201,9 @@ static int await_greeting(struct ssh_session *s, struct ssh_agent *a, struct err
 
     while (!(line = find_greeting(&a->said, &len))) {
         char bytes[4096];
-        ssize_t n = ssh_in_time(s, until) ? libssh2_channel_read_ex(a->channel, 0, bytes, sizeof(bytes)) : -1;
+        ssize_t n = ssh_in_time(s, until)
+                        ? ssh_await(s, libssh2_channel_read_ex(a->channel, 0, bytes, sizeof(bytes)))
+                        : -1;
         if (n < 0)
             return ssh_failed(s, "its agent does not answer", err);
         if (n == 0)
@@ -232,7 +236,7 @@ static int try_start(struct ssh_session *s, const char *command, struct ssh_agen
     if (r == 0)
         r = await_greeting(s, a, err);
     if (r < 0 && a->channel) {
-        (void)libssh2_channel_free(a->channel);
+        (void)ssh_await(s, libssh2_channel_free(a->channel));
         a->channel = NULL;
     }
     return r;

@@ -208,8 +208,8 @@ int ssh_pump_start(struct ssh_session *s, struct ssh_agent *a, struct agent_clie
     p->fd = pair[1];
     p->in.len = a->said.len;
     memcpy(p->in.bytes, buf_str(&a->said), a->said.len);
-    libssh2_session_set_blocking(s->session, 0);
     s->until = 0;
+    s->cancelled = NULL;
     s->counted = true;
     (void)libssh2_channel_handle_extended_data2(a->channel, LIBSSH2_CHANNEL_EXTENDED_DATA_IGNORE);
     int r = agent_client_open(c, pair[0], -1, err);

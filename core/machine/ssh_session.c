@@ -16,6 +16,7 @@ enum {
     SILENCE_MS = 15000,    /* what is sent is acknowledged before that, or the connection is lost */
     LOOK_S = 5,            /* after so long without traffic it is looked whether the host is still there */
     KEY_TEXT_MAX = 4096,   /* of a host's key */
+    SLICE_MS = 200,        /* between two looks whether somebody still waits */
     MEMORY_MAX = 32 << 20, /* what libssh2 may hold: the window of a channel is 2 MB */
 };
 
@@ -41,11 +42,18 @@ static bool too_late(const struct ssh_session *s)
     return s->until && mono_ns() >= s->until;
 }
 
+static bool cancelled(const struct ssh_session *s)
+{
+    return s->cancelled && atomic_load(s->cancelled);
+}
+
 int ssh_failed(struct ssh_session *s, const char *what, struct err *err)
 {
     char *said = NULL, words[200];
     int code = libssh2_session_last_error(s->session, &said, NULL, 0);
 
+    if (cancelled(s))
+        return err_set(err, -ECANCELED, "ssh %s: %s: the job was cancelled", s->where, what);
     if (code == LIBSSH2_ERROR_TIMEOUT || too_late(s))
         return err_set(err, -ETIMEDOUT, "ssh %s: %s: it took too long", s->where, what);
     snprintf(words, sizeof(words), "%s", said && *said ? said : "the connection was closed");
@@ -56,16 +64,37 @@ int ssh_failed(struct ssh_session *s, const char *what, struct err *err)
 
 bool ssh_in_time(struct ssh_session *s, int64_t until)
 {
-    int64_t left = (until - mono_ns()) / 1000000;
-
     s->until = until;
-    libssh2_session_set_timeout(s->session, left > 0 ? (long)left : 1);
-    return left > 0;
+    return !too_late(s) && !cancelled(s);
 }
 
 int64_t ssh_after_ms(int ms)
 {
     return mono_ns() + ms * 1000000LL;
+}
+
+/* Waits for no longer than a slice, and not past the time: n of poll(2), 0 where it is to be looked again. */
+static int wait_slice(const struct ssh_session *s, int fd, short events)
+{
+    struct pollfd p = {.fd = fd, .events = events};
+    int64_t left = (s->until - mono_ns()) / 1000000 + 1;
+    int n = poll(&p, 1, left > SLICE_MS ? SLICE_MS : left > 0 ? (int)left : 0);
+
+    return n < 0 && errno == EINTR ? 0 : n;
+}
+
+bool ssh_wait(struct ssh_session *s)
+{
+    int directions = libssh2_session_block_directions(s->session);
+    short events = (short)((directions & LIBSSH2_SESSION_BLOCK_INBOUND ? POLLIN : 0) |
+                           (directions & LIBSSH2_SESSION_BLOCK_OUTBOUND ? POLLOUT : 0));
+
+    return wait_slice(s, s->socket, events) >= 0 && !too_late(s) && !cancelled(s);
+}
+
+bool ssh_wants_more(struct ssh_session *s)
+{
+    return libssh2_session_last_error(s->session, NULL, NULL, 0) == LIBSSH2_ERROR_EAGAIN;
 }
 
 /* ------------------------------------------------------------------------------ what a host may make us take
@@ -107,6 +136,8 @@ static LIBSSH2_RECV_FUNC(receive)
 
     if (too_late(s))
         return -ETIMEDOUT;
+    if (cancelled(s))
+        return -ECANCELED;
     if (s->counted && !s->budget)
         return -EAGAIN;
     while ((n = recv(socket, buffer, length, flags)) < 0 && errno == EINTR)
@@ -142,25 +173,21 @@ static void set_options(int fd)
 }
 
 /* A connected socket, or -errno. */
-static int connect_to(const struct addrinfo *a, int64_t until)
+static int connect_to(struct ssh_session *s, const struct addrinfo *a)
 {
-    int64_t left = (until - mono_ns()) / 1000000;
     _close_ int fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, a->ai_protocol);
-    struct pollfd p = {.fd = fd, .events = POLLOUT};
-    int error = 0, n;
+    int error = 0, n = 0;
     socklen_t len = sizeof(error);
 
     if (fd < 0)
         return -errno;
-    if (left <= 0)
-        return -ETIMEDOUT;
     set_options(fd);
     if (connect(fd, a->ai_addr, a->ai_addrlen) < 0 && errno != EINPROGRESS)
         return -errno;
-    while ((n = poll(&p, 1, (int)left)) < 0 && errno == EINTR)
-        ;
+    while (n == 0 && !too_late(s) && !cancelled(s))
+        n = wait_slice(s, fd, POLLOUT);
     if (n <= 0)
-        return n < 0 ? -errno : -ETIMEDOUT;
+        return n < 0 ? -errno : cancelled(s) ? -ECANCELED : -ETIMEDOUT;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error)
         return error ? -error : -errno;
     return TAKE_FD(fd);
@@ -170,7 +197,6 @@ static int find_and_connect(const struct ssh_host *h, struct ssh_session *s, str
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *all = NULL;
-    int64_t until = ssh_after_ms(WAIT_MS);
     char port[8];
     int fd = -EHOSTUNREACH;
 
@@ -178,8 +204,9 @@ static int find_and_connect(const struct ssh_host *h, struct ssh_session *s, str
     int r = getaddrinfo(h->name, port, &hints, &all);
     if (r != 0)
         return err_set(err, -EHOSTUNREACH, "ssh %s: %s", s->where, gai_strerror(r));
+    (void)ssh_in_time(s, ssh_after_ms(WAIT_MS));
     for (struct addrinfo *a = all; a && fd < 0; a = a->ai_next)
-        fd = connect_to(a, until);
+        fd = connect_to(s, a);
     freeaddrinfo(all);
     if (fd < 0)
         return err_errno(err, fd, "ssh %s: cannot connect", s->where);
@@ -282,10 +309,10 @@ int ssh_connect(const struct ssh_host *h, struct ssh_session *s, struct err *err
     if (!s->session)
         return err_errno(err, -ENOMEM, "ssh");
     set_receive(s);
-    libssh2_session_set_blocking(s->session, 1);
+    libssh2_session_set_blocking(s->session, 0);
     (void)ssh_in_time(s, ssh_after_ms(WAIT_MS));
     r = prefer_known(h, s, err);
-    if (r == 0 && libssh2_session_handshake(s->session, s->socket) != 0)
+    if (r == 0 && ssh_await(s, libssh2_session_handshake(s->session, s->socket)) != 0)
         r = ssh_failed(s, "cannot agree with it", err);
     return r;
 }
@@ -305,15 +332,15 @@ int ssh_login(const struct ssh_host *h, struct ssh_session *s, const char *priva
     char methods[100];
 
     (void)ssh_in_time(s, ssh_after_ms(WAIT_MS));
-    const char *list = libssh2_userauth_list(s->session, h->user, user);
+    const char *list = ssh_await_pointer(s, libssh2_userauth_list(s->session, h->user, user));
     if (!list)
         return libssh2_userauth_authenticated(s->session) ? 0 : ssh_failed(s, "cannot log in", err);
     snprintf(methods, sizeof(methods), "%s", list);
     ssh_clean_words(methods);
     if (!strstr(list, "publickey"))
         return err_set(err, -EACCES, "ssh %s: it takes no keys, but %s", s->where, methods);
-    int r = libssh2_userauth_publickey_frommemory(s->session, h->user, user, NULL, 0, private_key,
-                                                  strlen(private_key), NULL);
+    int r = ssh_await(s, libssh2_userauth_publickey_frommemory(s->session, h->user, user, NULL, 0,
+                                                               private_key, strlen(private_key), NULL));
     return r == 0 ? 0
            : r == LIBSSH2_ERROR_AUTHENTICATION_FAILED || r == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED
                ? not_let_in(h, s, err)
@@ -324,7 +351,6 @@ void ssh_close(struct ssh_session *s)
 {
     if (s->session) {
         /* a word that nobody waits for; then whatever is still to be sent fails at once, and is freed */
-        libssh2_session_set_blocking(s->session, 0);
         (void)libssh2_session_disconnect_ex(s->session, SSH_DISCONNECT_BY_APPLICATION, "done", "");
         (void)shutdown(s->socket, SHUT_RDWR);
         s->until = 1;

@@ -382,7 +382,7 @@ void sink_close(struct store_sink *s)
     free(s->steps);
 }
 
-void sink_refuse(struct store_sink *s, const char *msg)
+void sink_refuse(struct store_sink *s, const char *msg, const char *result)
 {
     _buf_ struct buf line = BUF_INIT;
     size_t i = s->job->def->n_steps ? step_added(s, STEP_SETUP, "Set up job") : 0;
@@ -394,8 +394,8 @@ void sink_refuse(struct store_sink *s, const char *msg)
                     &(struct job_annotation){.level = "error", .title = "", .file = "", .message = msg});
     step_completed(s, i,
                    &(struct step_result){.name = "Set up job",
-                                         .outcome = "failure",
-                                         .conclusion = "failure",
+                                         .outcome = result,
+                                         .conclusion = result,
                                          .exit_code = -1,
                                          .script = "",
                                          .env = "",

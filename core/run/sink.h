@@ -35,8 +35,9 @@ struct job_sink sink_events(struct store_sink *s);
 void sink_finish(struct store_sink *s);
 void sink_close(struct store_sink *s);
 
-/* A job that never ran: its place says why, as an error and an annotation. */
-void sink_refuse(struct store_sink *s, const char *msg);
+/* A job that never ran: its place says why, as an error and an annotation. `result`: "failure", "cancelled".
+ */
+void sink_refuse(struct store_sink *s, const char *msg, const char *result);
 void sink_job_outputs(struct store_sink *s, json_t *outputs);
 
 #endif

@@ -135,7 +135,8 @@ static int job_machine(struct run_job *job, json_t *contexts, struct machine **r
                                 .title = buf_str(&title),
                                 .label = buf_str(&decided),
                                 .run_id = job->run->row.id,
-                                .job_id = job->row.id};
+                                .job_id = job->row.id,
+                                .cancelled = &job->cancelled};
     if (job_resumes(job))
         spec.snapshot = job_resumes(job)->snapshot;
     return machine_acquire(job->run->e->machines, &spec, ret, err);
@@ -186,9 +187,11 @@ static void run_on_machine(struct run_job *job, json_t *contexts, struct store_s
         local.last_snapshot = from->snapshot;
         spec.resume = &resume;
     }
-    if (job_machine(job, contexts, &machine, &err) < 0) {
-        sink_refuse(store_sink, err.msg);
-        *result = (struct job_result){.status = JOB_FAILURE, .exit_code = 1};
+    int r = job_machine(job, contexts, &machine, &err);
+    if (r < 0) {
+        bool cancelled = r == -ECANCELED;
+        sink_refuse(store_sink, err.msg, cancelled ? "cancelled" : "failure");
+        *result = (struct job_result){.status = cancelled ? JOB_CANCELLED : JOB_FAILURE, .exit_code = 1};
         return;
     }
     job->row.backend = keep_for_run(job->run, machine_backend(machine));

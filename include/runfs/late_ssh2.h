@@ -15,7 +15,7 @@
     X(libssh2_init) X(libssh2_session_block_directions) X(libssh2_session_callback_set) \
     X(libssh2_session_disconnect_ex) X(libssh2_session_free) X(libssh2_session_handshake) \
     X(libssh2_session_hostkey) X(libssh2_session_init_ex) X(libssh2_session_last_error) \
-    X(libssh2_session_method_pref) X(libssh2_session_set_blocking) X(libssh2_session_set_timeout) \
+    X(libssh2_session_method_pref) X(libssh2_session_set_blocking) \
     X(libssh2_userauth_authenticated) X(libssh2_userauth_list) \
     X(libssh2_userauth_publickey_frommemory)
 /* clang-format on */
@@ -47,7 +47,6 @@ const struct late_ssh2 *late_ssh2(void);
 #define libssh2_session_last_error (late_ssh2()->libssh2_session_last_error)
 #define libssh2_session_method_pref (late_ssh2()->libssh2_session_method_pref)
 #define libssh2_session_set_blocking (late_ssh2()->libssh2_session_set_blocking)
-#define libssh2_session_set_timeout (late_ssh2()->libssh2_session_set_timeout)
 #define libssh2_userauth_authenticated (late_ssh2()->libssh2_userauth_authenticated)
 #define libssh2_userauth_list (late_ssh2()->libssh2_userauth_list)
 #define libssh2_userauth_publickey_frommemory (late_ssh2()->libssh2_userauth_publickey_frommemory)

@@ -115,6 +115,8 @@ struct machine_spec {
     bool keep;        /* it outlives this process: see machine_keep() */
     int64_t revive;   /* the id of a kept machine that does not run; 0: a new one. Backend and image are to be
                          as they were; `snapshot` is of no account */
+    const atomic_bool *cancelled; /* NULL, or what becomes true when nobody waits for it any more: what is
+                                     waited for on other hosts ends soon then, by -ECANCELED */
 };
 
 /* Where things are inside. All absolute; valid until release. */
