@@ -21,6 +21,7 @@ GET("/health",                                          health,             "whe
 GET("/metrics",                                         metrics,            "counts, durations and queues for Prometheus"),
 GET("/documents/search",                                search_by_query,    "what a role finds: query, role, limit, skip"),
 ASK("POST",   "/documents/search",                      search_by_body,     SCOPE_READ,  "the same, asked in JSON"),
+GET("/config",                                          api_config,         "the roles, and which is selected"),
 GET("/runs/:id/timeline.svg",                           run_timeline,       "a run's jobs and steps over time"),
 GET("/runs/:id/graph.svg",                              run_graph,          "its jobs and what needs what"),
 ASK("GET",    "/",                                      page,               SCOPE_OPEN,  "the live page; to a program: who answers, and the token's scopes as GitHub names them"),
