@@ -16,6 +16,7 @@ enum {
     PASS_OVER_MAX = 64 * 1024 * 1024, /* of a body that was refused: more than that ends the connection */
     SLOW_AFTER_S = 30,                /* from then on a body comes at */
     SLOW_BYTES_PER_S = 1024,          /* this rate on average, or not at all */
+    BODIES_MAX = 256 * 1024 * 1024,   /* in memory, of all requests together */
 };
 
 struct http_server {
@@ -28,6 +29,8 @@ struct http_server {
     void *data;
     uint16_t port;
     unsigned idle_seconds;
+    atomic_size_t bodies; /* bytes of bodies in memory */
+    struct http_watch watch;
 };
 
 /* ------------------------------------------------------------------------------------------------ routes */
@@ -289,6 +292,13 @@ static struct http_request *request_new(struct http_server *s, struct MHD_Connec
     return r;
 }
 
+static void drop_body(struct http_request *r)
+{
+    atomic_fetch_sub(&r->server->bodies, r->body_counted);
+    r->body_counted = 0;
+    buf_release(&r->body);
+}
+
 static void request_free(struct http_request *r)
 {
     if (!r)
@@ -299,7 +309,7 @@ static void request_free(struct http_request *r)
         MHD_destroy_response(r->response);
     pairs_free(r->params, r->n_params);
     pairs_free(r->headers, r->n_headers);
-    buf_release(&r->body);
+    drop_body(r);
     free(r->path_owned);
     free(r);
 }
@@ -332,6 +342,19 @@ static bool too_slow(const struct http_request *r)
     return seconds > SLOW_AFTER_S && r->received / seconds < SLOW_BYTES_PER_S;
 }
 
+static int keep_in_memory(struct http_request *r, const char *data, size_t len)
+{
+    size_t before = atomic_fetch_add(&r->server->bodies, len);
+
+    r->body_counted += len;
+    if (before + len <= BODIES_MAX)
+        buf_add(&r->body, data, len);
+    if (before + len <= BODIES_MAX && buf_ok(&r->body))
+        return 0;
+    drop_body(r);
+    return before + len > BODIES_MAX ? -ENOBUFS : -ENOMEM;
+}
+
 /* A part of the body. False: the connection is to end. */
 static bool take(struct http_request *r, const char *data, size_t len)
 {
@@ -343,8 +366,7 @@ static bool take(struct http_request *r, const char *data, size_t len)
     if (r->received > r->max) {
         r->body_error = -EFBIG;
     } else if (r->file < 0) {
-        buf_add(&r->body, data, len);
-        r->body_error = buf_ok(&r->body) ? 0 : -ENOMEM;
+        r->body_error = keep_in_memory(r, data, len);
     } else {
         r->body_error = pwrite_all(r->file, data, len, r->file_at);
         r->file_at += (int64_t)len;
@@ -355,12 +377,14 @@ static bool take(struct http_request *r, const char *data, size_t len)
 static void finish(struct http_request *r)
 {
     static const char large[] = "the body is too large\n", full[] = "the disk is full\n",
-                      other[] = "cannot keep the body\n";
+                      other[] = "cannot keep the body\n", busy[] = "too many large bodies at once\n";
 
     if (r->response)
         return;
     if (r->body_error == -EFBIG)
         http_reply(r, 413, "text/plain", large, strlen(large));
+    else if (r->body_error == -ENOBUFS)
+        http_reply(r, 503, "text/plain", busy, strlen(busy));
     else if (r->body_error == -ENOSPC || r->body_error == -EDQUOT)
         http_reply(r, 507, "text/plain", full, strlen(full));
     else if (r->body_error)
@@ -371,17 +395,39 @@ static void finish(struct http_request *r)
         http_reply(r, 500, "text/plain", other, strlen(other));
 }
 
+static enum MHD_Result send_reply(struct http_request *r)
+{
+    if (!r->response)
+        return MHD_NO; /* no memory for any */
+    enum MHD_Result queued = MHD_queue_response(r->connection, r->status, r->response);
+    MHD_destroy_response(r->response);
+    r->response = NULL;
+    return queued;
+}
+
+/* The header is there. What follows a doubtful one is not read. */
+static enum MHD_Result take_header(struct http_request *r, const char *method, const char *version)
+{
+    const char *fault = http_framing_fault(r, version);
+
+    http_set_waiting(&r->server->watch, r->connection, false);
+    if (!fault) {
+        begin(r, method);
+        return MHD_YES;
+    }
+    http_add_header(r, "Connection", "close");
+    http_reply(r, 400, "text/plain", fault, strlen(fault));
+    return send_reply(r);
+}
+
 static enum MHD_Result on_request(void *data, struct MHD_Connection *c, const char *path, const char *method,
                                   const char *version, const char *bytes, size_t *len, void **request)
 {
     struct http_request *r = *request;
 
-    (void)version;
     if (!r) {
         *request = r = request_new(data, c, path, method);
-        if (r)
-            begin(r, method);
-        return r ? MHD_YES : MHD_NO;
+        return r ? take_header(r, method, version) : MHD_NO;
     }
     if (*len) {
         bool more = take(r, bytes, *len);
@@ -392,21 +438,16 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *c, const ch
     (void)MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
     finish(r);
     (void)MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, r->server->idle_seconds);
-    if (!r->response)
-        return MHD_NO; /* no memory for any reply */
-    enum MHD_Result queued = MHD_queue_response(c, r->status, r->response);
-    MHD_destroy_response(r->response);
-    r->response = NULL;
-    return queued;
+    return send_reply(r);
 }
 
 static void on_ended(void *data, struct MHD_Connection *c, void **request,
                      enum MHD_RequestTerminationCode how)
 {
-    const struct http_server *s = data;
+    struct http_server *s = data;
 
-    (void)c;
     (void)how;
+    http_set_waiting(&s->watch, c, true);
     if (s->ended && *request)
         s->ended(*request);
     request_free(*request);
@@ -477,7 +518,7 @@ int http_start(const struct http_opts *opts, struct http_server **ret, struct er
     s->socket_path = *opts->address == '/' ? strdup(opts->address) : NULL;
     s->idle_seconds = opts->idle_seconds ? opts->idle_seconds : 120u;
     s->port = s->socket_path ? 0 : port_of(fd);
-    if (keep_pair(s, opts) < 0) {
+    if (keep_pair(s, opts) < 0 || http_watch_start(&s->watch, s->idle_seconds) < 0) {
         http_stop(s);
         return err_errno(err, -ENOMEM, "cannot start the HTTP server");
     }
@@ -490,7 +531,9 @@ int http_start(const struct http_opts *opts, struct http_server **ret, struct er
                              MHD_USE_ERROR_LOG | (s->key ? MHD_USE_TLS : 0u),
                          s->port, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
                          MHD_OPTION_NOTIFY_COMPLETED, on_ended, s, MHD_OPTION_LISTEN_SOCKET, fd,
+                         MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, &s->watch,
                          MHD_OPTION_CONNECTION_LIMIT, opts->max_connections ? opts->max_connections : 128u,
+                         MHD_OPTION_PER_IP_CONNECTION_LIMIT, opts->max_of_address,
                          MHD_OPTION_CONNECTION_TIMEOUT, s->idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
                          (size_t)HEADER_MAX, MHD_OPTION_ARRAY, s->key ? pair : pair + 3, MHD_OPTION_END);
     if (!s->daemon) {
@@ -514,6 +557,7 @@ void http_stop(struct http_server *s)
         return;
     if (s->daemon)
         MHD_stop_daemon(s->daemon);
+    http_watch_end(&s->watch);
     if (s->socket_path)
         (void)unlink(s->socket_path);
     if (s->key)

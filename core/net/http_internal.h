@@ -2,6 +2,9 @@
 #ifndef RUNFS_HTTP_INTERNAL_H
 #define RUNFS_HTTP_INTERNAL_H
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "runfs/http.h"
 #include "runfs/late_microhttpd.h"
 
@@ -22,7 +25,8 @@ struct http_request {
     struct http_pair headers[HTTP_HEADERS]; /* of the reply */
     size_t n_params, n_headers;
     struct buf body;
-    int file; /* borrowed: where the body goes; -1: to memory */
+    size_t body_counted; /* of it in the server's bytes of bodies */
+    int file;            /* borrowed: where the body goes; -1: to memory */
     int64_t file_at, max, received, passed_over, started_at;
     int body_error;                /* -errno */
     struct MHD_Response *response; /* owned; until it is queued */
@@ -31,6 +35,25 @@ struct http_request {
     void *own;
     void (*release)(void *own);
 };
+
+/* Why its framing is not beyond doubt: a sentence with a newline; NULL: it is. */
+const char *http_framing_fault(struct http_request *r, const char *version);
+
+/* Ends connections whose header does not come in time. */
+struct http_watch {
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t woken;
+    struct http_waiting *all; /* each owned by its connection */
+    unsigned seconds;         /* for a header, from the connection's begin or the end of the request before */
+    bool ending, started;
+    pthread_t thread;
+};
+int http_watch_start(struct http_watch *w, unsigned seconds);
+void http_watch_end(struct http_watch *w);
+/* MHD_NotifyConnectionCallback; data: the watch. */
+void http_on_connection(void *data, struct MHD_Connection *c, void **own,
+                        enum MHD_ConnectionNotificationCode how);
+void http_set_waiting(struct http_watch *w, struct MHD_Connection *c, bool waits);
 
 /* A listening socket for an address (and port), or at the path of a unix socket; or -errno. */
 int http_listen(const char *address, uint16_t port, struct err *err);

@@ -3,7 +3,7 @@
 #include "runfs/log.h"
 #include "runfs/str.h"
 
-enum { CONNECTIONS_MAX = 512, IDLE_SECONDS = 30 };
+enum { CONNECTIONS_MAX = 512, OF_ADDRESS_MAX = 256, IDLE_SECONDS = 30 };
 
 /* --------------------------------------------------------------------------------------------- listening */
 
@@ -68,6 +68,7 @@ static void listener_open(struct server *s, struct listener *l, const struct pai
                              .admit = access_admit,
                              .ended = access_log,
                              .max_connections = CONNECTIONS_MAX,
+                             .max_of_address = OF_ADDRESS_MAX,
                              .idle_seconds = IDLE_SECONDS,
                              .certificate = l->at.tls ? buf_str(&pair->certificate) : NULL,
                              .key = l->at.tls ? buf_str(&pair->key) : NULL};

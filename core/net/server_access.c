@@ -155,6 +155,34 @@ bool access_ask(struct http_request *r, enum scope need)
     return false;
 }
 
+/* ------------------------------------------------------------------------------------------- other sites */
+
+/* "https://HOST:PORT" is of the host that the request names, or that it named to a proxy before this server.
+ */
+static bool is_own_origin(struct http_request *r, const char *origin)
+{
+    const char *host = strstr(origin, "://"), *asked = http_header(r, "Host"),
+               *through = http_header(r, "X-Forwarded-Host");
+
+    return host &&
+           ((asked && strcasecmp(host + 3, asked) == 0) || (through && strcasecmp(host + 3, through) == 0));
+}
+
+/* Whether a browser says that another site's page asks: of those only links are followed. Nothing rests on
+ * it, since no browser adds a token by itself; but what is never right is not looked at further. */
+static bool is_of_another_site(struct http_request *r)
+{
+    const char *site = http_header(r, "Sec-Fetch-Site"), *mode = http_header(r, "Sec-Fetch-Mode"),
+               *to = http_header(r, "Sec-Fetch-Dest"), *origin = http_header(r, "Origin");
+    bool looks = str_eq(http_method(r), "GET") || str_eq(http_method(r), "HEAD");
+
+    if (site && (str_eq(site, "same-origin") || str_eq(site, "none")))
+        return false;
+    if (site)
+        return !looks || !mode || !str_eq(mode, "navigate") || !to || !str_eq(to, "document");
+    return origin && !is_own_origin(r, origin);
+}
+
 void access_admit(struct http_request *r)
 {
     struct server *s = http_data(r);
@@ -170,7 +198,9 @@ void access_admit(struct http_request *r)
         refuse(r, 429, "too many requests: config/rate_limit says how many a second are answered");
         return;
     }
-    if (need != SCOPE_SIGNED && need != SCOPE_OPEN)
+    if (is_of_another_site(r))
+        refuse(r, 403, "pages of other sites are not let in");
+    else if (need != SCOPE_SIGNED && need != SCOPE_OPEN)
         (void)access_ask(r, need);
 }
 

@@ -125,13 +125,21 @@ static int form_field(const char *form, size_t len, const char *name, struct buf
     return -ENOENT;
 }
 
+/* The type is not signed: JSON is not read as a form, in a text of which there may be anything. */
+static bool is_object(const struct buf *body)
+{
+    const char *at = buf_str(body);
+
+    return at[strspn(at, " \t\r\n")] == '{';
+}
+
 static int read_payload(struct http_request *r, struct buf *ret, struct err *err)
 {
     const struct buf *body = http_body(r);
     const char *type = http_header(r, "Content-Type");
     _json_ json_t *payload = NULL;
 
-    if (type && strncasecmp(type, "application/x-www-form-urlencoded", 33) == 0) {
+    if (type && strncasecmp(type, "application/x-www-form-urlencoded", 33) == 0 && !is_object(body)) {
         if (form_field(buf_str(body), body->len, "payload", ret) < 0)
             return err_set(err, -EINVAL, "the form has no field payload");
     } else {
@@ -143,13 +151,13 @@ static int read_payload(struct http_request *r, struct buf *ret, struct err *err
     return code == 0 && !payload ? err_set(err, -EINVAL, "the payload is empty") : code;
 }
 
-static int digest_of(const char *event, const struct buf *payload, struct buf *ret)
+/* The event's name is not signed: under another one the payload is still the same delivery. */
+static int digest_of(const struct buf *payload, struct buf *ret)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned len = 0;
     bool good = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 &&
-                EVP_DigestUpdate(ctx, event, strlen(event) + 1) == 1 &&
                 EVP_DigestUpdate(ctx, buf_str(payload), payload->len) == 1 &&
                 EVP_DigestFinal_ex(ctx, digest, &len) == 1;
 
@@ -195,7 +203,7 @@ static void keep(struct server *s, struct http_request *r, const char *event, co
     struct err err = {0};
 
     http_each_header(r, keep_header, &headers);
-    int code = digest_of(event, payload, &digest);
+    int code = digest_of(payload, &digest);
     struct hook_row row = {.delivery = str_empty(sender) || strlen(sender) > DELIVERY_MAX ||
                                                !utf8_valid(sender, strlen(sender))
                                            ? buf_str(&digest)

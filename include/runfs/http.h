@@ -1,7 +1,10 @@
 /*
  * An HTTP/1.1 server over a table of routes (libmicrohttpd), on a TCP address or a unix socket. A connection
  * has a thread of its own, so handlers may block. What peers may cost is bounded: connections, bytes of a
- * header, bytes of a body, silence (an idle connection is closed), and the time that a body may take.
+ * header and of a body, bytes of all bodies in memory, and time: a connection that is silent for idle_seconds
+ * is closed, so is one whose header takes longer, and whose body comes slower than 1 KiB a second. A request
+ * whose end is in doubt (two lengths, a length and a coding, no Host or two) is refused, its connection
+ * closed.
  */
 #ifndef RUNFS_HTTP_H
 #define RUNFS_HTTP_H
@@ -42,6 +45,7 @@ struct http_opts {
     http_fn *admit; /* before anything else, of every request, whatever its path: may refuse; NULL: none */
     http_fn *ended; /* when the reply is on its way, for a log; NULL: none */
     unsigned max_connections, idle_seconds; /* 0: 128; 120 */
+    unsigned max_of_address;                /* connections from one address; 0: as many */
     const char *certificate, *key;          /* PEM, the chain with the server's own first: TLS; NULL: none */
 };
 

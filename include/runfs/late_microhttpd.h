@@ -11,7 +11,7 @@
     X(MHD_add_response_header) X(MHD_create_response_from_buffer) \
     X(MHD_create_response_from_callback) X(MHD_create_response_from_fd_at_offset64) \
     X(MHD_destroy_response) X(MHD_get_connection_info) X(MHD_get_connection_values) \
-    X(MHD_lookup_connection_value) X(MHD_queue_response) X(MHD_set_connection_option) \
+    X(MHD_get_connection_values_n) X(MHD_lookup_connection_value) X(MHD_queue_response) X(MHD_set_connection_option) \
     X(MHD_start_daemon) X(MHD_stop_daemon)
 /* clang-format on */
 
@@ -27,6 +27,7 @@ const struct late_microhttpd *late_microhttpd(void);
 #define MHD_destroy_response (late_microhttpd()->MHD_destroy_response)
 #define MHD_get_connection_info (late_microhttpd()->MHD_get_connection_info)
 #define MHD_get_connection_values (late_microhttpd()->MHD_get_connection_values)
+#define MHD_get_connection_values_n (late_microhttpd()->MHD_get_connection_values_n)
 #define MHD_lookup_connection_value (late_microhttpd()->MHD_lookup_connection_value)
 #define MHD_queue_response (late_microhttpd()->MHD_queue_response)
 #define MHD_set_connection_option (late_microhttpd()->MHD_set_connection_option)

@@ -64,7 +64,8 @@ push dev alice >"$T/dev"
 equal 'another branch' 202 "$(signed open-sesame dev push d3)"
 delivered 2
 file_is "$M/events/deliveries/2/verdict" 'r/ci.yml: not started: push: branch dev matches none of branches: main'
-equal 'an event that starts nothing' 202 "$(signed open-sesame dev installation d4)"
+push dev bob >"$T/installation"
+equal 'an event that starts nothing' 202 "$(signed open-sesame installation installation d4)"
 delivered 3
 file_has "$M/events/deliveries/3/verdict" "there is no event 'installation'"
 echo '{"zen": "Keep it logically awesome."}' >"$T/ping"
