@@ -4,12 +4,12 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 
 export const pause = ms => new Promise(r => setTimeout(r, ms));
 
-export async function browse({ width = 1280, height = 800, dark = false, phone = false } = {}) {
+export async function browse({ width = 1280, height = 800, dark = false, phone = false, args = [] } = {}) {
     const home = mkdtempSync('/tmp/rf-browser-'); // not in TMPDIR: Chromium makes a socket in it, and its path has to be short
     process.once('exit', () => rmSync(home, { recursive: true, force: true }));
     const child = spawn('chromium', ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-dev-shm-usage',
         '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-crash-reporter', '--disable-breakpad',
-        '--no-proxy-server', '--remote-debugging-pipe', `--user-data-dir=${home}`, 'about:blank'],
+        '--no-proxy-server', '--remote-debugging-pipe', `--user-data-dir=${home}`, ...args, 'about:blank'],
     { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'], env: { ...process.env, HOME: home, TMPDIR: home, XDG_CONFIG_HOME: home, XDG_CACHE_HOME: home } });
     const waiting = new Map(), complaints = [], listeners = [];
     for (const pipe of child.stdio.slice(3))
