@@ -38,16 +38,29 @@ static int set_url(const struct submodule *m, const char *url, struct err *err)
     return git_run(m->dir, GIT("config", buf_str(&key), url), NULL, err);
 }
 
+static size_t add_words(const char *args[], size_t n, const char *const words[])
+{
+    while (*words)
+        args[n++] = *words++;
+    return n;
+}
+
 static int update(const struct submodule *m, bool from_paths, struct err *err)
 {
-    _buf_ struct buf depth = BUF_INIT;
-    const char *args[16] = {
-        "-c",        from_paths ? "protocol.file.allow=always" : "protocol.file.allow=never",
-        "submodule", "-q",
-        "update",    "--init",
-        "--force"};
-    size_t n = 7;
+    _buf_ struct buf depth = BUF_INIT, pin = BUF_INIT;
+    static const char *const paths[] = {"-c", "protocol.file.allow=always", NULL},
+                             *const web[] = {"-c", "protocol.https.allow=always", "-c",
+                                             "protocol.http.allow=always", NULL};
+    const char *args[24] = {"-c", "protocol.allow=never", "-c", "http.followRedirects=false"};
+    size_t n = 4;
+    int r = from_paths ? 0 : git_check_peer(m->url, &pin, err);
 
+    if (r < 0)
+        return r;
+    n = add_words(args, n, from_paths ? paths : web);
+    if (pin.len)
+        n = add_words(args, n, GIT("-c", buf_str(&pin)));
+    n = add_words(args, n, GIT("submodule", "-q", "update", "--init", "--force"));
     buf_addf(&depth, "--depth=%d", m->what->depth);
     if (m->what->depth > 0)
         args[n++] = buf_str(&depth);

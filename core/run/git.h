@@ -24,6 +24,13 @@ int git_run_checked(const char *dir, const char *const args[], struct buf *out, 
 #define GIT_UPLOAD_PACK                                                                                      \
     "--upload-pack=git -c safe.directory=* -c uploadpack.allowAnySHA1InWant=true upload-pack"
 
+/*
+ * Whether an address that a repository names (of a submodule) may be asked by the host: https or http, not
+ * the host itself, no link-local address and no metadata service of a cloud. ret_pin: the setting that makes
+ * git use the addresses that were looked at ("http.curloptResolve=..."), or nothing. -EPERM, -EHOSTUNREACH.
+ */
+int git_check_peer(const char *url, struct buf *ret_pin, struct err *err);
+
 /* A whole commit's name in lower case. */
 bool git_is_sha(const char *text);
 
