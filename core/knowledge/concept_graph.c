@@ -5,10 +5,12 @@
 enum { NAMED_MAX = 16, EXPANSIONS_MAX = 64 };
 
 struct concept_graph {
-    const struct concepts *concepts; /* borrowed */
+    struct searcher *searcher;       /* borrowed */
+    struct thesaurus *thesaurus;     /* borrowed */
+    const struct concepts *concepts; /* its own */
     uint32_t named[NAMED_MAX];       /* by the query */
     size_t n_named;
-    uint16_t *counts[SEARCH_CANDIDATES_MAX]; /* owned; how often each concept is in a document */
+    const struct mentions *documents[SEARCH_CANDIDATES_MAX]; /* the thesaurus's */
     size_t n_documents;
     bool ranked;
     uint32_t *edges[NAMED_MAX]; /* owned; with how many documents one of the query shares each */
@@ -25,14 +27,16 @@ static void name_concept(void *data, uint32_t page)
         g->named[g->n_named++] = page;
 }
 
-int concept_graph_new(const struct concepts *c, const char *query, struct concept_graph **ret)
+int concept_graph_new(struct searcher *s, struct thesaurus *t, const char *query, struct concept_graph **ret)
 {
     struct concept_graph *g = calloc(1, sizeof(*g));
 
     if (!g)
         return -ENOMEM;
-    g->concepts = c;
-    int r = automaton_match(c->automaton, query, strlen(query), name_concept, g);
+    g->searcher = s;
+    g->thesaurus = t;
+    g->concepts = t->concepts;
+    int r = automaton_match(g->concepts->automaton, query, strlen(query), name_concept, g);
     if (r < 0) {
         concept_graph_free(g);
         return r;
@@ -45,8 +49,6 @@ void concept_graph_free(struct concept_graph *g)
 {
     if (!g)
         return;
-    for (size_t i = 0; i < g->n_documents; i++)
-        free(g->counts[i]);
     for (size_t i = 0; i < NAMED_MAX; i++)
         free(g->edges[i]);
     free(g);
@@ -68,24 +70,21 @@ void concept_graph_expand(const struct concept_graph *g, struct buf *ret, struct
     }
 }
 
-static void count_concept(void *data, uint32_t page)
+int concept_graph_add(struct concept_graph *g, int64_t document)
 {
-    uint16_t *counts = data;
-
-    if (counts[page] < UINT16_MAX)
-        counts[page]++;
+    if (g->n_documents == SEARCH_CANDIDATES_MAX)
+        return -ENOMEM;
+    int r = thesaurus_mentions(g->searcher, g->thesaurus, document, &g->documents[g->n_documents]);
+    g->n_documents += r == 0 ? 1 : 0;
+    return r;
 }
 
-int concept_graph_add(struct concept_graph *g, const struct document_found *f)
+static uint16_t count_of(const struct mentions *m, uint32_t concept)
 {
-    uint16_t *counts = calloc(g->concepts->n + 1, sizeof(*counts));
-
-    if (!counts || g->n_documents == SEARCH_CANDIDATES_MAX) {
-        free(counts);
-        return -ENOMEM;
-    }
-    g->counts[g->n_documents++] = counts;
-    return automaton_match(g->concepts->automaton, f->d.body, strlen(f->d.body), count_concept, counts);
+    for (size_t i = 0; i < m->n; i++)
+        if (m->all[i].concept == concept)
+            return m->all[i].count;
+    return 0;
 }
 
 /* An edge of a concept to itself counts the documents that it is in. */
@@ -94,9 +93,12 @@ static void count_edges(struct concept_graph *g)
     g->ranked = true;
     for (size_t i = 0; i < g->n_named; i++) {
         g->edges[i] = calloc(g->concepts->n + 1, sizeof(*g->edges[i]));
-        for (size_t d = 0; g->edges[i] && d < g->n_documents; d++)
-            for (size_t c = 0; g->counts[d][g->named[i]] && c < g->concepts->n; c++)
-                g->edges[i][c] += g->counts[d][c] > 0;
+        for (size_t d = 0; g->edges[i] && d < g->n_documents; d++) {
+            const struct mentions *m = g->documents[d];
+            bool named = count_of(m, g->named[i]) > 0;
+            for (size_t k = 0; named && k < m->n; k++)
+                g->edges[i][m->all[k].concept]++;
+        }
     }
 }
 
@@ -106,13 +108,12 @@ double concept_graph_rank(struct concept_graph *g, size_t document)
 
     if (!g->ranked)
         count_edges(g);
-    const uint16_t *counts = document < g->n_documents ? g->counts[document] : NULL;
-    for (size_t i = 0; counts && i < g->n_named; i++) {
-        if (!counts[g->named[i]])
-            continue;
-        rank += counts[g->named[i]];
-        for (size_t c = 0; g->edges[i] && c < g->concepts->n; c++)
-            rank += counts[c] ? g->edges[i][c] : 0;
+    const struct mentions *m = document < g->n_documents ? g->documents[document] : NULL;
+    for (size_t i = 0; m && i < g->n_named; i++) {
+        uint16_t count = count_of(m, g->named[i]);
+        rank += count;
+        for (size_t k = 0; count && g->edges[i] && k < m->n; k++)
+            rank += g->edges[i][m->all[k].concept];
     }
     return rank;
 }

@@ -160,22 +160,22 @@ int64_t stat_changed_at(const struct stat *file)
 }
 
 /* One query for all is much faster than one for each file. */
-static int know(void *data, const char *path, int64_t changed, int64_t size)
+static int know(void *data, const struct known_document *known)
 {
     struct reading *r = data;
 
-    if (!path)
+    if (!known->path)
         return -ENOMEM;
-    if (!haystack_has(r->haystack, r->root, path))
+    if (!haystack_has(r->haystack, r->root, known->path))
         return 0;
     struct known_file *file = malloc(sizeof(*file));
-    char *name = strdup(path);
+    char *name = strdup(known->path);
     if (!file || !name) {
         free(file);
         free(name);
         return -ENOMEM;
     }
-    *file = (struct known_file){changed, size};
+    *file = (struct known_file){known->changed_at, known->size};
     g_hash_table_insert(r->known, name, file);
     return 0;
 }

@@ -1,12 +1,9 @@
 /* Searching as a role: from its haystacks through the index to ranked hits. */
 #include <jansson.h>
 #include <math.h>
-#include <time.h>
 
 #include "runfs/str.h"
 #include "search_internal.h"
-
-enum { SEARCH_WAIT_SECONDS = 20 };
 
 struct search {
     struct searcher *searcher;
@@ -46,17 +43,17 @@ static int take_hit(void *data, const struct document_found *f)
     struct search_hits *ret = s->ret;
     struct stat file;
 
-    if (!f->d.path || !f->d.title || !f->d.body)
+    if (!f->path || !f->title)
         return -ENOMEM;
-    if (lstat(f->d.path, &file) < 0) {
-        buf_add(&s->gone, f->d.path, strlen(f->d.path) + 1);
+    if (lstat(f->path, &file) < 0) {
+        buf_add(&s->gone, f->path, strlen(f->path) + 1);
         return 0;
     }
     struct search_hit hit = {.id = f->id,
-                             .path = arena_strdup(&ret->arena, f->d.path),
-                             .title = arena_strdup(&ret->arena, f->d.title),
+                             .path = arena_strdup(&ret->arena, f->path),
+                             .title = arena_strdup(&ret->arena, f->title),
                              .rank = f->rank};
-    if (!hit.path || !hit.title || (s->graph && concept_graph_add(s->graph, f) < 0))
+    if (!hit.path || !hit.title)
         return -ENOMEM;
     ret->hits[ret->n++] = hit;
     return ret->n == (s->graph ? SEARCH_CANDIDATES_MAX : SEARCH_HITS_MAX);
@@ -70,13 +67,17 @@ static int by_rank(const void *a, const void *b)
 }
 
 /* BM25 decides where concepts do not: it counts for less than 1. */
-static void rank_by_concepts(struct search *s)
+static int rank_by_concepts(struct search *s)
 {
     struct search_hits *ret = s->ret;
+    int r = 0;
 
-    for (size_t i = 0; i < ret->n; i++)
+    for (size_t i = 0; r == 0 && i < ret->n; i++)
+        r = concept_graph_add(s->graph, ret->hits[i].id);
+    for (size_t i = 0; r == 0 && i < ret->n; i++)
         ret->hits[i].rank =
             concept_graph_rank(s->graph, i) + ret->hits[i].rank / (1 + fabs(ret->hits[i].rank));
+    return r;
 }
 
 static void drop_gone(struct search *s)
@@ -119,7 +120,7 @@ static int find_hits(struct search *s, const struct role *role, struct buf *matc
                                   .data = s},
         err);
     if (r == 0 && s->graph)
-        rank_by_concepts(s);
+        r = rank_by_concepts(s);
     qsort(s->ret->hits, s->ret->n, sizeof(s->ret->hits[0]), by_rank);
     if (s->ret->n > SEARCH_HITS_MAX)
         s->ret->n = SEARCH_HITS_MAX;
@@ -133,15 +134,15 @@ static int find_hits(struct search *s, const struct role *role, struct buf *matc
 static int prepare(struct searcher *s, const struct role *role, const char *query, uint64_t as_of,
                    struct concept_graph **ret, struct err *err)
 {
-    const struct concepts *concepts = NULL;
+    struct thesaurus *thesaurus = NULL;
     bool graph = role && role->relevance == RELEVANCE_GRAPH;
-    int r = graph ? searcher_concepts(s, role, &concepts) : 0;
+    int r = graph ? searcher_concepts(s, role, &thesaurus) : 0;
 
     if (r == 0)
         r = searcher_update(s, role, err);
     if (r == 0 && as_of && as_of == s->as_of)
         return 1;
-    return r == 0 && graph ? concept_graph_new(concepts, query, ret) : r;
+    return r == 0 && graph ? concept_graph_new(s, thesaurus, query, ret) : r;
 }
 
 static int search(struct searcher *s, const char *asked, const char *query, struct search_hits *ret,
@@ -168,17 +169,14 @@ static int search(struct searcher *s, const char *asked, const char *query, stru
     return r < 0 && !(err && err->msg[0]) ? err_errno(err, r, "search") : r;
 }
 
-/* Searching may have to look at the mount itself, which asks threads that may all be waiting here. */
 int search_documents(struct searcher *s, const char *role, const char *query, struct search_hits *ret,
                      struct err *err)
 {
-    struct timespec until;
+    int r = searcher_lock(s, err);
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += SEARCH_WAIT_SECONDS;
-    if (pthread_mutex_timedlock(&s->lock, &until) != 0)
-        return err_set(err, -EBUSY, "another search takes its time");
-    int r = search(s, role, query, ret, err);
+    if (r < 0)
+        return r;
+    r = search(s, role, query, ret, err);
     pthread_mutex_unlock(&s->lock);
     return r;
 }

@@ -5,6 +5,7 @@
 #ifndef RUNFS_SEARCH_INTERNAL_H
 #define RUNFS_SEARCH_INTERNAL_H
 
+#include <glib.h>
 #include <pthread.h>
 #include <sys/stat.h>
 
@@ -72,14 +73,18 @@ void excerpt_words(struct excerpt_words *w, const char *text); /* adds those of 
 /* Appends the part of a text that has most of them, its beginning where it has none. */
 void excerpt_add(const struct excerpt_words *w, const char *text, struct buf *ret);
 
-/* ------------------------------------------------------------------------------- concepts, concept_graph.c
- */
+/* -------------------------------------------------------------------------------------------- concepts.c */
 
 enum { CONCEPTS_MAX = 2000 };
 
 /* The pages of a role's concepts, and the automaton that finds them by what they are called. */
 struct concepts {
     struct concept_page pages[CONCEPTS_MAX]; /* owned */
+    struct concept_id {
+        int64_t id;
+        const char *slug; /* in the page's arena */
+    } ids[CONCEPTS_MAX];
+    uint16_t by_id[CONCEPTS_MAX]; /* indices of pages by ascending ids */
     size_t n;
     struct automaton *automaton; /* owned; values are indices of pages */
 };
@@ -88,22 +93,60 @@ int concepts_read(struct concepts *c, const char *root, struct watch *watch);
 int concepts_compile(struct concepts *c);
 void concepts_free(struct concepts *c); /* NULL allowed */
 bool concepts_is_page(const char *root, const char *path);
+ssize_t concepts_by_slug(const struct concepts *c, const char *slug); /* an index; -1: none */
+size_t concepts_behind(const struct concepts *c, int64_t id); /* into by_id: the first with a larger id */
+
+/* -------------------------------------------------------------------------------------------- thesaurus.c */
+
+/* The concepts that a document names, and how often. */
+struct mention {
+    uint16_t concept, count;
+};
+struct mentions {
+    size_t n;
+    struct mention all[];
+};
+
+/* The concepts at a role's kg, as long as nothing changes there. */
+struct thesaurus {
+    char *kg;                  /* owned */
+    struct place *places;      /* owned */
+    size_t n_roots;            /* of places: those that are there */
+    struct concepts *concepts; /* owned; NULL: to be read */
+    GHashTable *mentions;      /* owned: struct mentions by the document's id, of those that were looked at */
+    struct concept_map *maps;  /* owned: of the roles with these concepts */
+    struct thesaurus *next;
+};
+struct searcher;
+void thesauri_free(struct searcher *s);
+void thesauri_forget(void *searcher, int64_t document);                   /* what it names: it changed */
+void thesauri_forget_all(struct searcher *s);                             /* of all documents */
+struct thesaurus *thesaurus_of(const struct searcher *s, const char *kg); /* as it was read last; NULL */
+/* What a document names, borrowed until it changes. */
+int thesaurus_mentions(struct searcher *s, struct thesaurus *t, int64_t id, const struct mentions **ret);
+
+/* ---------------------------------------------------------------------------------------- concept_graph.c */
 
 /*
  * The graph of concepts over the documents that a search found: a concept is a node, two in one document are
  * an edge.
  */
 struct concept_graph;
-/* Borrows the concepts. Finds which of them the query names. */
-int concept_graph_new(const struct concepts *c, const char *query, struct concept_graph **ret);
+/* Borrows the thesaurus. Finds which of its concepts the query names. */
+int concept_graph_new(struct searcher *s, struct thesaurus *t, const char *query, struct concept_graph **ret);
 void concept_graph_free(struct concept_graph *g); /* NULL allowed */
 /* Appends what else the concepts of the query are called, each as " OR " and a string of FTS5; and their
  * words. */
 void concept_graph_expand(const struct concept_graph *g, struct buf *ret, struct excerpt_words *words);
 /* Documents are added in order, then ranked by node rank, edge rank and document rank; 0 where none of the
  * query's concepts is in it. */
-int concept_graph_add(struct concept_graph *g, const struct document_found *f);
+int concept_graph_add(struct concept_graph *g, int64_t document);
 double concept_graph_rank(struct concept_graph *g, size_t document);
+
+/* ------------------------------------------------------------------------------------------ concept_map.c */
+
+struct concept_map; /* a role's documents by concepts */
+void concept_maps_free(struct concept_map **list);
 
 /* -------------------------------------------------------------------------------------------- searcher.c */
 
@@ -117,15 +160,9 @@ struct place {
     uint64_t round;           /* when it was looked at last */
     struct place *next;
 };
-
-/* The concepts at a role's kg, as long as nothing changes there. */
-struct thesaurus {
-    char *kg;                  /* owned */
-    struct place *places;      /* owned */
-    size_t n_roots;            /* of places: those that are there */
-    struct concepts *concepts; /* owned; NULL: to be read */
-    struct thesaurus *next;
-};
+/* The place of a haystack's root, made where it is new. NULL: no memory. */
+struct place *place_get(struct place **list, const struct haystack *h, const char *root);
+void places_free(struct place **list, bool unwanted_only);
 
 struct searcher {
     struct store *store;
@@ -147,7 +184,10 @@ int searcher_refresh(struct searcher *s, struct err *err);
 int searcher_update(struct searcher *s, const struct role *role, struct err *err);
 /* Whether the role that was updated last has that file. */
 bool searcher_has(const struct searcher *s, const char *path);
-/* The role's concepts as they are now, borrowed until the next call. */
-int searcher_concepts(struct searcher *s, const struct role *role, const struct concepts **ret);
+/* The role's concepts as they are now, borrowed until the next call: before searcher_update(). (thesaurus.c)
+ */
+int searcher_concepts(struct searcher *s, const struct role *role, struct thesaurus **ret);
+/* Waits for other searches, so long; then it is the caller's to unlock. -EBUSY */
+int searcher_lock(struct searcher *s, struct err *err);
 
 #endif

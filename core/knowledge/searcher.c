@@ -1,6 +1,10 @@
 /* What is kept between two searches: the roles, the index of their files, their concepts. */
+#include <time.h>
+
 #include "runfs/str.h"
 #include "search_internal.h"
+
+enum { SEARCH_WAIT_SECONDS = 20 };
 
 int searcher_new(struct store *st, struct searcher **ret, struct err *err)
 {
@@ -15,6 +19,18 @@ int searcher_new(struct store *st, struct searcher **ret, struct err *err)
     return 0;
 }
 
+/* Searching may have to look at the mount itself, which asks threads that may all be waiting here. */
+int searcher_lock(struct searcher *s, struct err *err)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += SEARCH_WAIT_SECONDS;
+    return pthread_mutex_timedlock(&s->lock, &until) == 0
+               ? 0
+               : err_set(err, -EBUSY, "another search takes its time");
+}
+
 /* ------------------------------------------------------------------------------------------------- places */
 
 static void place_free(struct place *p)
@@ -24,7 +40,7 @@ static void place_free(struct place *p)
     free(p);
 }
 
-static void free_places(struct place **list, bool unwanted_only)
+void places_free(struct place **list, bool unwanted_only)
 {
     while (*list) {
         struct place *p = *list;
@@ -63,8 +79,7 @@ static struct place *place_new(const struct haystack *h, const char *root)
     return p;
 }
 
-/* The place of a haystack's root, made where it is new. NULL: no memory. */
-static struct place *get_place(struct place **list, const struct haystack *h, const char *root)
+struct place *place_get(struct place **list, const struct haystack *h, const char *root)
 {
     for (; *list; list = &(*list)->next)
         if (str_eq((*list)->root, root) && same_patterns(&(*list)->haystack, h))
@@ -75,25 +90,13 @@ static struct place *get_place(struct place **list, const struct haystack *h, co
 /* ------------------------------------------------------------------------------------------------ settings
  */
 
-static void free_thesauri(struct searcher *s)
-{
-    while (s->thesauri) {
-        struct thesaurus *t = s->thesauri;
-        s->thesauri = t->next;
-        free_places(&t->places, false);
-        concepts_free(t->concepts);
-        free(t->kg);
-        free(t);
-    }
-}
-
 void searcher_free(struct searcher *s)
 {
     if (!s)
         return;
     role_list_release(&s->roles);
-    free_thesauri(s);
-    free_places(&s->places, false);
+    thesauri_free(s);
+    places_free(&s->places, false);
     documents_close(s->documents);
     pthread_mutex_destroy(&s->lock);
     free(s);
@@ -127,7 +130,7 @@ int searcher_refresh(struct searcher *s, struct err *err)
         return err_errno(err, r, "cannot read the roles");
     if (r == 0 && stamp == s->repos_stamp)
         return 0;
-    free_thesauri(s);
+    thesauri_free(s);
     s->swept = false;
     s->as_of++;
     s->repos_stamp = stamp;
@@ -148,7 +151,7 @@ struct update {
 static int update_root(void *data, const char *root)
 {
     struct update *u = data;
-    struct place *p = get_place(&u->s->places, u->haystack, root);
+    struct place *p = place_get(&u->s->places, u->haystack, root);
 
     if (!p)
         return err_errno(u->err, -ENOMEM, "search");
@@ -175,17 +178,16 @@ struct sweep {
     struct buf gone; /* paths, each with its NUL */
 };
 
-static int take_unwanted(void *data, const char *path, int64_t changed_at, int64_t size)
+static int take_unwanted(void *data, const struct known_document *known)
 {
     struct sweep *w = data;
 
-    (void)changed_at, (void)size;
-    if (!path)
+    if (!known->path)
         return -ENOMEM;
     for (const struct place *p = w->u.s->places; p; p = p->next)
-        if (haystack_has(&p->haystack, p->root, path))
+        if (haystack_has(&p->haystack, p->root, known->path))
             return 0;
-    buf_add(&w->gone, path, strlen(path) + 1);
+    buf_add(&w->gone, known->path, strlen(known->path) + 1);
     return buf_ok(&w->gone) ? 0 : -ENOMEM;
 }
 
@@ -214,7 +216,7 @@ static int sweep(struct searcher *s, struct err *err)
         for (size_t k = 0; r == 0 && k < s->roles.files[i].n; k++)
             r = update_role(&w.u, &s->roles.files[i].roles[k]);
     if (r == 0) {
-        free_places(&s->places, true);
+        places_free(&s->places, true);
         r = documents_each(s->documents, take_unwanted, &w);
     }
     if (r == 0 && w.gone.len)
@@ -239,10 +241,14 @@ int searcher_update(struct searcher *s, const struct role *role, struct err *err
 
     if (s->damaged) {
         documents_close(TAKE(s->documents));
-        free_places(&s->places, false);
+        places_free(&s->places, false);
+        thesauri_forget_all(s);
     }
-    if (!s->documents)
+    if (!s->documents) {
         r = documents_open(store_dir(s->store), s->damaged, &s->documents, err);
+        if (r == 0)
+            documents_tell(s->documents, thesauri_forget, s);
+    }
     if (r == 0)
         s->damaged = false;
     if (r == 0 && !s->swept)
@@ -253,90 +259,5 @@ int searcher_update(struct searcher *s, const struct role *role, struct err *err
     if (r == 0 && u.changed)
         s->as_of++;
     s->damaged |= r == -EIO; /* what is damaged is made again from the files by the next search */
-    return r;
-}
-
-/* ------------------------------------------------------------------------------------------------ concepts
- */
-
-struct look {
-    struct searcher *s;
-    struct thesaurus *thesaurus;
-    struct place *place;
-    bool changed;
-    size_t roots;
-};
-
-static int note_page(void *data, const char *path)
-{
-    struct look *look = data;
-
-    look->changed |= concepts_is_page(look->place->root, path);
-    return 0;
-}
-
-static int look_at_root(void *data, const char *root)
-{
-    static const struct haystack any = {0};
-    struct look *look = data;
-
-    look->place = get_place(&look->thesaurus->places, &any, root);
-    if (!look->place)
-        return -ENOMEM;
-    look->place->round = look->s->round;
-    look->roots++;
-    int r = watch_look(look->place->watch, note_page, look);
-    look->changed |= r == 1;
-    return r < 0 ? r : 0;
-}
-
-static int read_concepts(struct searcher *s, struct thesaurus *t)
-{
-    struct concepts *new = calloc(1, sizeof(*new));
-    int r = new ? 0 : -ENOMEM;
-
-    for (struct place *p = t->places; r == 0 && p; p = p->next)
-        if (p->round == s->round)
-            r = concepts_read(new, p->root, p->watch);
-    if (r == 0)
-        r = concepts_compile(new);
-    concepts_free(t->concepts);
-    t->concepts = r == 0 ? TAKE(new) : NULL;
-    concepts_free(new);
-    s->as_of++;
-    return r;
-}
-
-static struct thesaurus *get_thesaurus(struct searcher *s, const char *kg)
-{
-    struct thesaurus *t = s->thesauri;
-
-    while (t && !str_eq(t->kg, kg))
-        t = t->next;
-    if (t)
-        return t;
-    t = calloc(1, sizeof(*t));
-    if (!t || !(t->kg = strdup(kg))) {
-        free(t);
-        return NULL;
-    }
-    t->next = s->thesauri;
-    return s->thesauri = t;
-}
-
-int searcher_concepts(struct searcher *s, const struct role *role, const struct concepts **ret)
-{
-    struct look look = {.s = s, .thesaurus = get_thesaurus(s, role->kg)};
-    const struct haystack at = {.location = role->kg};
-
-    if (!look.thesaurus)
-        return -ENOMEM;
-    s->round++;
-    int r = haystack_each_root(s->store, &at, look_at_root, &look);
-    look.changed |= !look.thesaurus->concepts || look.roots != look.thesaurus->n_roots;
-    look.thesaurus->n_roots = look.roots;
-    if (r == 0 && look.changed)
-        r = read_concepts(s, look.thesaurus);
-    *ret = look.thesaurus->concepts;
     return r;
 }

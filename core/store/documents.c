@@ -13,6 +13,8 @@ struct documents {
     struct conn conn;
     char *path;                          /* owned */
     const struct documents_query *query; /* that runs now */
+    changed_document_fn *tell;           /* NULL: nobody asked */
+    void *tell_data;                     /* borrowed */
 };
 
 /* ------------------------------------------------------------------------------------------------- opening
@@ -216,6 +218,19 @@ static int64_t find(struct documents *d, const char *path, struct err *err)
     return id;
 }
 
+void documents_tell(struct documents *d, changed_document_fn *fn, void *data)
+{
+    d->tell = fn;
+    d->tell_data = data;
+}
+
+/* What is not committed in the end was told too often, which does no harm. */
+static void tell_changed(struct documents *d, int64_t id)
+{
+    if (d->tell)
+        d->tell(d->tell_data, id);
+}
+
 int documents_put(struct documents *d, const struct document *one, struct err *err)
 {
     int r = RUN(d, err, "INSERT OR IGNORE INTO documents (path, changed_at, size) VALUES (?1, ?2, ?3)",
@@ -229,6 +244,8 @@ int documents_put(struct documents *d, const struct document *one, struct err *e
             r = RUN(d, err, "UPDATE documents SET changed_at = ?2, size = ?3 WHERE id = ?1", P_INT(id),
                     P_INT(one->changed_at), P_INT(one->size));
     }
+    if (r == 0)
+        tell_changed(d, id);
     return r < 0 ? r
                  : RUN(d, err, "INSERT INTO texts (rowid, title, body) VALUES (?1, ?2, ?3)", P_INT(id),
                        P_TEXT(one->title), P_TEXT(one->body));
@@ -243,6 +260,8 @@ int documents_drop(struct documents *d, const char *path, struct err *err)
         r = RUN(d, err, "DELETE FROM texts WHERE rowid = ?1", P_INT(id));
     if (r == 0 && id > 0)
         r = RUN(d, err, "DELETE FROM documents WHERE id = ?1", P_INT(id));
+    if (id > 0)
+        tell_changed(d, id);
     return r;
 }
 
@@ -251,12 +270,15 @@ int documents_drop(struct documents *d, const char *path, struct err *err)
 
 int documents_each(struct documents *d, known_document_fn *fn, void *data)
 {
-    sqlite3_stmt *stmt = conn_prepare(&d->conn, "SELECT path, changed_at, size FROM documents");
+    sqlite3_stmt *stmt =
+        conn_prepare(&d->conn, "SELECT id, path, changed_at, size FROM documents ORDER BY id");
     int r = stmt ? 0 : failed(d, NULL), rc = SQLITE_DONE;
 
     while (r == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
-        r = fn(data, (const char *)sqlite3_column_text(stmt, 0), sqlite3_column_int64(stmt, 1),
-               sqlite3_column_int64(stmt, 2));
+        r = fn(data, &(struct known_document){.id = sqlite3_column_int64(stmt, 0),
+                                              .path = (const char *)sqlite3_column_text(stmt, 1),
+                                              .changed_at = sqlite3_column_int64(stmt, 2),
+                                              .size = sqlite3_column_int64(stmt, 3)});
     if (r == 0 && rc != SQLITE_DONE)
         r = failed(d, NULL);
     if (stmt)
@@ -264,38 +286,49 @@ int documents_each(struct documents *d, known_document_fn *fn, void *data)
     return r;
 }
 
-int documents_body(struct documents *d, int64_t id, struct buf *ret)
+/* Appends the columns of the row with an id, each to its buffer. */
+static int read_row(struct documents *d, const char *sql, int64_t id, struct buf *const *ret, int n)
 {
-    sqlite3_stmt *stmt = conn_prepare(&d->conn, "SELECT body FROM texts WHERE rowid = ?1");
+    sqlite3_stmt *stmt = conn_prepare(&d->conn, sql);
     int rc = stmt ? sqlite3_bind_int64(stmt, 1, id) : SQLITE_ERROR;
 
     rc = rc == SQLITE_OK ? sqlite3_step(stmt) : rc;
-    if (rc == SQLITE_ROW)
-        buf_adds(ret, (const char *)sqlite3_column_text(stmt, 0));
+    for (int i = 0; rc == SQLITE_ROW && i < n; i++) {
+        const void *text = sqlite3_column_text(stmt, i);
+        buf_add(ret[i], text ? text : "", (size_t)sqlite3_column_bytes(stmt, i));
+    }
     int r = rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -ENOENT : failed(d, NULL);
     if (stmt)
         sqlite3_reset(stmt);
     return r;
 }
 
+int documents_body(struct documents *d, int64_t id, struct buf *ret)
+{
+    return read_row(d, "SELECT body FROM texts WHERE rowid = ?1", id, &ret, 1);
+}
+
+int documents_name(struct documents *d, int64_t id, struct buf *ret_path, struct buf *ret_title)
+{
+    return read_row(d,
+                    "SELECT d.path, t.title FROM documents d JOIN texts t ON t.rowid = d.id WHERE d.id = ?1",
+                    id, (struct buf *const[]){ret_path, ret_title}, 2);
+}
+
 static int tell(const struct documents_query *q, sqlite3_stmt *stmt)
 {
     return q->fn(q->data, &(struct document_found){.id = sqlite3_column_int64(stmt, 0),
-                                                   .d = {.path = (const char *)sqlite3_column_text(stmt, 1),
-                                                         .title = (const char *)sqlite3_column_text(stmt, 2),
-                                                         .body = (const char *)sqlite3_column_text(stmt, 3),
-                                                         .changed_at = sqlite3_column_int64(stmt, 4),
-                                                         .size = sqlite3_column_int64(stmt, 5)},
-                                                   .rank = sqlite3_column_double(stmt, 6)});
+                                                   .path = (const char *)sqlite3_column_text(stmt, 1),
+                                                   .title = (const char *)sqlite3_column_text(stmt, 2),
+                                                   .rank = sqlite3_column_double(stmt, 3)});
 }
 
 /* The index sorts, and only what is asked for is read: a JOIN that may go the other way would read all. */
 int documents_find(struct documents *d, const struct documents_query *q, struct err *err)
 {
-    sqlite3_stmt *stmt = conn_prepare(
-        &d->conn, "SELECT d.id, d.path, t.title, t.body, d.changed_at, d.size,"
-                  " -t.rank FROM texts t CROSS JOIN documents d ON d.id = t.rowid WHERE texts MATCH ?1 AND"
-                  " t.rank MATCH ?2 AND wanted(d.path) ORDER BY t.rank");
+    sqlite3_stmt *stmt = conn_prepare(&d->conn, "SELECT d.id, d.path, t.title, -t.rank FROM texts t CROSS "
+                                                "JOIN documents d ON d.id = t.rowid WHERE texts MATCH ?1 AND"
+                                                " t.rank MATCH ?2 AND wanted(d.path) ORDER BY t.rank");
     int r = stmt ? 0 : failed(d, err), rc = SQLITE_DONE;
     char ranking[64];
 

@@ -34,8 +34,21 @@ int documents_drop(struct documents *d, const char *path, struct err *err); /* n
 /* Appends a document's body. -ENOENT */
 int documents_body(struct documents *d, int64_t id, struct buf *ret);
 
-/* All that were read, and as what. path is valid during the call, and NULL where memory is out. */
-typedef int known_document_fn(void *data, const char *path, int64_t changed_at, int64_t size);
+/* A document's path and title, appended. -ENOENT */
+int documents_name(struct documents *d, int64_t id, struct buf *ret_path, struct buf *ret_title);
+
+/* Calls fn with the id of each document that is written or dropped from now on. */
+typedef void changed_document_fn(void *data, int64_t id);
+void documents_tell(struct documents *d, changed_document_fn *fn, void *data);
+
+/* All that were read, and as what, by ascending ids. path is valid during the call, and NULL where memory is
+ * out. */
+struct known_document {
+    int64_t id;
+    const char *path;
+    int64_t changed_at, size;
+};
+typedef int known_document_fn(void *data, const struct known_document *known);
 int documents_each(struct documents *d, known_document_fn *fn, void *data);
 
 /*
@@ -45,8 +58,8 @@ int documents_each(struct documents *d, known_document_fn *fn, void *data);
  */
 struct document_found {
     int64_t id;
-    struct document d;
-    double rank; /* more is better */
+    const char *path, *title; /* NULL where memory is out */
+    double rank;              /* more is better */
 };
 struct documents_query {
     const char *match;

@@ -63,6 +63,7 @@ struct concept_page {
     const char *name;            /* its first heading, or the file's name without its suffix */
     const char *const *synonyms; /* its name, its file's name, and those of `synonyms::` */
     size_t n_synonyms;
+    const char *path; /* for who reads it to note where it is */
 };
 
 /*

@@ -41,7 +41,11 @@ jobs: {call: {uses: ./.github/workflows/called.yml}}
 Y
 cp "$T/w.yml" "$T/repo/.github/workflows/"
 ln -s "$T/repo" "$M/repos/repo"
-echo '{"name": "r", "relevance_function": "bm25", "llm_system_prompt": "Be brief.", "haystacks": [{"location": ".github"}]}' >"$M/roles/r.json"
+mkdir "$T/kg"
+for name in jobs steps; do printf 'synonyms:: %s\n' $name >"$T/kg/$name.md"; done
+jq -nc --arg kg "$T/kg" '{name: "r", relevance_function: "bm25", llm_system_prompt: "Be brief.", haystacks: [{location: ".github"}],
+    kg: {knowledge_graph_local: {input_type: "markdown", path: $kg}}}' >"$T/r.json"
+cp "$T/r.json" "$M/roles/"
 workflow "$T/f.yml" 'exit 1'
 rf_drop "$T/f.yml" >/dev/null
 workflow "$T/g.yml" "[ -e $T/flag ] || { touch $T/flag; exit 1; }; make --version" # fails, and is fixed

@@ -62,7 +62,7 @@ static bool all(void *data, const char *path)
 
 static int note(void *data, const struct document_found *f)
 {
-    buf_addf(data, "%s:%s ", f->d.path, f->d.title);
+    buf_addf(data, "%s:%s ", f->path, f->title);
     return 0;
 }
 

@@ -1,0 +1,49 @@
+# The concepts of the selected role are directories: what they are called, the files that name them, and what stands with them.
+. "$(dirname "$0")/lib.sh"
+rf_mount
+C=$M/knowledge/concepts
+mkdir -p "$T/kg" "$T/docs"
+equal 'without a role' '' "$(ls "$C")"
+printf '# Machine\n\nWhat jobs run in.\n\nsynonyms:: virtual machine, microVM\n' >"$T/kg/machine.md"
+printf '# Snapshot\n\nsynonyms:: checkpoint\n' >"$T/kg/snapshot.md"
+printf '# Kettle\n\nsynonyms:: teapot\n' >"$T/kg/kettle.md"
+printf '# Kettle\n\nsynonyms:: boiler\n' >"$T/kg/other.md"
+printf '# No concept\n\nA page without that line.\n' >"$T/kg/page.md"
+printf '# One\n\nThe MicroVM, here alone.\n' >"$T/docs/1.md"
+printf '# Two\n\nA checkpoint of a virtual machine, and of one more machine.\n' >"$T/docs/2.md"
+printf '# Three\n\nA machine, a snapshot.\n' >"$T/docs/3.md"
+printf '# Four\n\nA machine with a teapot and a checkpoint.\n' >"$T/docs/4.md"
+printf 'echo machine\n' >"$T/docs/5.sh"
+cat >"$M/roles/r.json" <<J
+{"name": "R", "relevance_function": "bm25", "haystacks": [{"location": "$T/docs", "file_patterns": ["*.md"]}],
+ "kg": {"automata_path": null, "knowledge_graph_local": {"input_type": "markdown", "path": "$T/kg"}}}
+J
+equal 'a directory each' 'kettle kettle-2 machine snapshot' "$(ls "$C" | paste -sd ' ')"
+equal 'its name' Machine "$(cat "$C/machine/name")"
+equal 'what it is called' 'machine|virtual machine|microVM|Machine' "$(paste -sd '|' "$C/machine/synonyms")"
+equal 'its page' "$T/kg/machine.md" "$(readlink "$C/machine/definition.md")"
+file_has "$C/machine/definition.md" 'What jobs run in.'
+equal 'how many files' 4 "$(cat "$C/machine/count")"
+equal 'what stands with it' '3 snapshot|1 kettle' "$(paste -sd '|' "$C/machine/edges" | sed 's/kettle-2/kettle/')"
+equal 'and that with it' '3 machine|1 kettle' "$(paste -sd '|' "$C/snapshot/edges")"
+equal 'as links' 'kettle snapshot' "$(ls "$C/machine/related" | paste -sd ' ')"
+equal 'that lead there' Snapshot "$(cat "$C/machine/related/snapshot/related/machine/related/snapshot/name")"
+# How often it is named (a virtual machine is one, too), and what it stands with: 3 + 4 + 3, 1 + 4 + 3 + 1, 1 + 4 + 3, 1 + 4
+equal 'its files, ranked' '01-two 02-four 03-three 04-one' "$(ls "$C/machine/documents" | paste -sd ' ')"
+file_has "$C/machine/documents/01-two" 'one more machine'
+refused cat "$C/machine/documents/05-five"
+refused ls "$C/nothing"
+equal 'by grep' 'machine/synonyms snapshot/synonyms' "$(cd "$C" && grep -lrE 'microVM|checkpoint' . | sed 's/^..//' | sort | paste -sd ' ')"
+# What changes on disk is seen.
+printf '# Four\n\nNothing of it.\n' >"$T/docs/4.md"
+equal 'a file that changed' '3 2 snapshot' "$(cat "$C/machine/count") $(cat "$C/machine/edges")"
+rm "$T/docs/2.md"
+equal 'a file that is gone' '01-three 02-one' "$(ls "$C/machine/documents" | paste -sd ' ')"
+printf '# Urn\n\nsynonyms:: alone\n' >"$T/kg/urn.md"
+equal 'a new concept' '1 machine' "$(cat "$C/urn/edges")"
+rm "$T/kg/other.md"
+equal 'one that is gone' 'kettle machine snapshot urn' "$(ls "$C" | paste -sd ' ')"
+printf '{"name": "S", "relevance_function": "bm25", "haystacks": [{"location": "%s"}]}\n' "$T/docs" >"$M/roles/s.json"
+echo S >"$M/roles/selected"
+equal 'a role without concepts' '' "$(ls "$C")"
+refused cat "$C/machine/name"
