@@ -186,6 +186,8 @@ int link_hit(struct fs *fs, int64_t id, struct buf *ret)
 {
     pthread_mutex_lock(&fs->lock);
     const struct search_hit *hit = hit_get(fs, id);
+    if (hit && hit->path[0] != '/')
+        buf_adds(ret, query_get(fs, id / HITS)->role ? "../../../../knowledge/" : "../../");
     if (hit)
         buf_adds(ret, hit->path);
     pthread_mutex_unlock(&fs->lock);

@@ -37,15 +37,21 @@ static bool is_wanted(void *data, const char *path)
     return searcher_has(s->searcher, path);
 }
 
+static bool is_there(const struct search *s, const char *path)
+{
+    struct stat file;
+
+    return is_failure_path(path) ? failure_is_there(s->searcher->store, path) : lstat(path, &file) == 0;
+}
+
 static int take_hit(void *data, const struct document_found *f)
 {
     struct search *s = data;
     struct search_hits *ret = s->ret;
-    struct stat file;
 
     if (!f->path || !f->title)
         return -ENOMEM;
-    if (lstat(f->path, &file) < 0) {
+    if (!is_there(s, f->path)) {
         buf_add(&s->gone, f->path, strlen(f->path) + 1);
         return 0;
     }
@@ -114,7 +120,7 @@ static int find_hits(struct search *s, const struct role *role, struct buf *matc
     int r = documents_find(
         s->searcher->documents,
         &(struct documents_query){.match = buf_str(match),
-                                  .title_weight = role->relevance == RELEVANCE_TITLE ? 100.0 : 2.0,
+                                  .title_weight = role && role->relevance == RELEVANCE_TITLE ? 100.0 : 2.0,
                                   .wanted = is_wanted,
                                   .fn = take_hit,
                                   .data = s},
@@ -162,7 +168,7 @@ static int search(struct searcher *s, const char *asked, const char *query, stru
     if (r == 0)
         r = prepare(s, role, query, ret->as_of, &search.graph, err);
     ret->as_of = s->as_of;
-    if (r == 0 && role && match.len)
+    if (r == 0 && match.len)
         r = find_hits(&search, role, &match, err);
     concept_graph_free(search.graph);
     buf_release(&search.gone);
@@ -194,11 +200,13 @@ json_t *search_results(const struct search_hits *h, size_t from, size_t n)
     for (size_t i = from; i < h->n && i - from < n; i++) {
         const struct search_hit *hit = &h->hits[i];
         _buf_ struct buf url = BUF_INIT;
-        buf_addf(&url, "file://%s", hit->path);
+        bool failure = is_failure_path(hit->path);
+        buf_addf(&url, "%s%s", failure ? "knowledge/" : "file://", hit->path);
         json_array_append_new(results,
-                              json_pack("{s:I, s:s, s:s, s:s, s:n, s:f, s:[]}", "id", (json_int_t)hit->id,
+                              json_pack("{s:I, s:s, s:s, s:s, s:n, s:f, s:o}", "id", (json_int_t)hit->id,
                                         "url", buf_str(&url), "title", hit->title, "body", hit->excerpt,
-                                        "description", "rank", hit->rank, "tags"));
+                                        "description", "rank", hit->rank, "tags",
+                                        failure ? json_pack("[s]", "failure") : json_array()));
     }
     return results;
 }

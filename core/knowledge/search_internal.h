@@ -148,6 +148,20 @@ double concept_graph_rank(struct concept_graph *g, size_t document);
 struct concept_map; /* a role's documents by concepts */
 void concept_maps_free(struct concept_map **list);
 
+/* ------------------------------------------------------------------------------------ failure_documents.c */
+
+/* Failures are documents of every role, by a path that is below knowledge/. */
+#define FAILURE_PATH "failures/"
+bool is_failure_path(const char *path);
+bool failure_is_there(struct store *st, const char *path);
+
+struct failure_watch; /* hears of those that change */
+struct failure_watch *failure_watch_new(struct store *st);
+void failure_watch_free(struct failure_watch *w);   /* NULL allowed */
+void failure_watch_forget(struct failure_watch *w); /* the next update looks at all */
+/* Has the index hold what changed since the last one; counts what was written or dropped. */
+int failures_update(struct searcher *s, uint64_t *ret_changed, struct err *err);
+
 /* -------------------------------------------------------------------------------------------- searcher.c */
 
 /* A place of a haystack: a root with its patterns, kept current. */
@@ -170,19 +184,20 @@ struct searcher {
     struct documents *documents; /* owned; NULL: not opened yet */
     bool damaged;                /* it is to be made anew */
     struct role_list roles;
-    uint64_t repos_stamp;       /* of the repositories that haystacks and concepts were looked for in */
-    bool swept;                 /* nothing is in the index that no role asks for */
-    uint64_t round;             /* of updates */
-    uint64_t as_of;             /* goes up whenever anything changes */
-    struct place *places;       /* owned */
-    struct thesaurus *thesauri; /* owned */
+    uint64_t repos_stamp;           /* of the repositories that haystacks and concepts were looked for in */
+    bool swept;                     /* nothing is in the index that no role asks for */
+    uint64_t round;                 /* of updates */
+    uint64_t as_of;                 /* goes up whenever anything changes */
+    struct place *places;           /* owned */
+    struct thesaurus *thesauri;     /* owned */
+    struct failure_watch *failures; /* owned */
 };
 
 /* Under the lock. Reads roles again if any of them or the repositories changed. */
 int searcher_refresh(struct searcher *s, struct err *err);
 /* Has the index hold a role's files, and nothing of roles that are gone. */
 int searcher_update(struct searcher *s, const struct role *role, struct err *err);
-/* Whether the role that was updated last has that file. */
+/* Whether the role that was updated last has that file or failure. */
 bool searcher_has(const struct searcher *s, const char *path);
 /* The role's concepts as they are now, borrowed until the next call: before searcher_update(). (thesaurus.c)
  */

@@ -10,8 +10,10 @@ int searcher_new(struct store *st, struct searcher **ret, struct err *err)
 {
     struct searcher *s = calloc(1, sizeof(*s));
 
-    if (!s)
+    if (!s || !(s->failures = failure_watch_new(st))) {
+        free(s);
         return err_errno(err, -ENOMEM, "cannot search");
+    }
     s->store = st;
     s->as_of = 1;
     pthread_mutex_init(&s->lock, NULL);
@@ -98,6 +100,7 @@ void searcher_free(struct searcher *s)
     thesauri_free(s);
     places_free(&s->places, false);
     documents_close(s->documents);
+    failure_watch_free(s->failures);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }
@@ -184,6 +187,8 @@ static int take_unwanted(void *data, const struct known_document *known)
 
     if (!known->path)
         return -ENOMEM;
+    if (is_failure_path(known->path))
+        return 0;
     for (const struct place *p = w->u.s->places; p; p = p->next)
         if (haystack_has(&p->haystack, p->root, known->path))
             return 0;
@@ -228,6 +233,8 @@ static int sweep(struct searcher *s, struct err *err)
 
 bool searcher_has(const struct searcher *s, const char *path)
 {
+    if (is_failure_path(path))
+        return true;
     for (const struct place *p = s->places; p; p = p->next)
         if (p->round == s->round && haystack_has(&p->haystack, p->root, path))
             return true;
@@ -243,6 +250,7 @@ int searcher_update(struct searcher *s, const struct role *role, struct err *err
         documents_close(TAKE(s->documents));
         places_free(&s->places, false);
         thesauri_forget_all(s);
+        failure_watch_forget(s->failures);
     }
     if (!s->documents) {
         r = documents_open(store_dir(s->store), s->damaged, &s->documents, err);
@@ -256,6 +264,8 @@ int searcher_update(struct searcher *s, const struct role *role, struct err *err
     s->round++;
     if (r == 0 && role)
         r = update_role(&u, role);
+    if (r == 0)
+        r = failures_update(s, &u.changed, err);
     if (r == 0 && u.changed)
         s->as_of++;
     s->damaged |= r == -EIO; /* what is damaged is made again from the files by the next search */

@@ -26,7 +26,8 @@ enum {
 
 struct search_hit {
     int64_t id;
-    const char *path, *title, *excerpt;
+    const char *path; /* of a file, absolute; of a failure, below knowledge/ */
+    const char *title, *excerpt;
     double rank; /* more is better */
 };
 
@@ -39,8 +40,9 @@ struct search_hits {
 };
 
 /*
- * Files that have all words of the query, the best first. role NULL: the one that roles/selected names, else
- * the first of the first file in roles/, and without any there is nothing to find; -ENOENT: no such role.
+ * Files, and failures of steps, that have all words of the query, the best first. role NULL: the one that
+ * roles/selected names, else the first of the first file in roles/, and without any there are failures only;
+ * -ENOENT: no such role.
  * Looks first which files changed and reads those. A query is words, whatever they are made of. ret begins
  * zeroed and is released in any case; with the as_of of the same query's last hits, 1 says that they stand.
  */
