@@ -13,6 +13,9 @@ enum {
     DAY_S = 86400
 };
 
+#define PROPOSED_BY "# proposed by "
+#define AFTER_RUN " after run "
+
 struct proposal {
     const json_t *json;
     struct buf *out;
@@ -293,7 +296,31 @@ static void add_comment(struct buf *b, const char *text)
         buf_addc(b, (unsigned char)*text >= ' ' && (unsigned char)*text < 0x7f ? *text : '?');
 }
 
-int proposal_to_workflow(const char *file, const char *by, const json_t *proposal, struct buf *ret,
+static void add_header(const struct proposal_origin *origin, struct buf *b)
+{
+    buf_addf(b, MADE_FROM "%s\n" PROPOSED_BY, origin->file);
+    add_comment(b, origin->by);
+    if (origin->failed_run)
+        buf_addf(b, AFTER_RUN "%lld failed", (long long)origin->failed_run);
+    buf_adds(b, ": read it, then start it by `echo run` to its file in dispatch/\n");
+}
+
+bool proposal_is_first(const char *workflow, struct buf *ret_file)
+{
+    const char *file = workflow + strlen(MADE_FROM), *by;
+    size_t len;
+
+    if (!str_starts(workflow, MADE_FROM))
+        return false;
+    len = strcspn(file, "\n");
+    by = file[len] ? file + len + 1 : "";
+    if (!str_starts(by, PROPOSED_BY) || memmem(by, strcspn(by, "\n"), AFTER_RUN, strlen(AFTER_RUN)))
+        return false;
+    buf_add(ret_file, file, len);
+    return true;
+}
+
+int proposal_to_workflow(const struct proposal_origin *origin, const json_t *proposal, struct buf *ret,
                          struct err *err)
 {
     struct proposal p = {.json = proposal, .out = ret, .err = err};
@@ -302,9 +329,7 @@ int proposal_to_workflow(const char *file, const char *by, const json_t *proposa
 
     if (r < 0)
         return r;
-    buf_addf(ret, MADE_FROM "%s\n# proposed by ", file);
-    add_comment(ret, by);
-    buf_adds(ret, ": read it, then start it by `echo run` to its file in dispatch/\n");
+    add_header(origin, ret);
     if (trigger) {
         buf_adds(ret, "# meant to be started by: ");
         add_comment(ret, trigger);
@@ -318,6 +343,6 @@ int proposal_to_workflow(const char *file, const char *by, const json_t *proposa
     if (r == 0)
         r = add_steps(&p);
     if (r == 0 && !buf_ok(ret))
-        r = err_errno(err, -ENOMEM, "%s", file);
+        r = err_errno(err, -ENOMEM, "%s", origin->file);
     return r;
 }

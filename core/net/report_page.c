@@ -162,20 +162,10 @@ static void add_table(struct telling *t, struct buf *page)
 static void read_tail(struct telling *t, const struct step_row *step, struct buf *ret)
 {
     struct log_select select = {.run_id = t->run->id, .step_id = step->id, .streams = LOG_OF_STEP};
-    struct log_view *view = NULL;
-    char *raw = malloc(TAIL_READ + 1);
+    _buf_ struct buf raw = BUF_INIT;
 
-    if (raw && log_view_open(t->lane->reporter->store, &select, &view, NULL) == 0) {
-        int64_t size = log_view_size(view), from = size > TAIL_READ ? size - TAIL_READ : 0;
-        ssize_t n = log_view_read(view, raw, TAIL_READ, from);
-        char *start = raw;
-        raw[n > 0 ? n : 0] = '\0';
-        if (from > 0 && memchr(raw, '\n', n > 0 ? (size_t)n : 0))
-            start = (char *)memchr(raw, '\n', (size_t)n) + 1; /* not the rest of a line */
-        text_lines(t, start, n > 0 ? (size_t)(raw + n - start) : 0, ret);
-        log_view_close(view);
-    }
-    free(raw);
+    if (log_read_end(t->lane->reporter->store, &select, TAIL_READ, &raw) == 0)
+        text_lines(t, buf_str(&raw), raw.len, ret);
 }
 
 /* As many of the last lines as there is room for. */

@@ -329,6 +329,7 @@ const struct config_key config_keys[] = {
     {"llm/token", NULL, check_word, "what the endpoint is shown"},
     {"llm/timeout", NULL, check_seconds, "how long an answer may take (120)"},
     {"llm/auto_run", NULL, check_switch, "whether what comes of a text is run at once (off)"},
+    {"llm/repair", NULL, check_switch, "whether the model is asked, once, to repair what failed (off)"},
     {"hosts/", NULL, check_host, "a host that machines are made on by SSH: see `runfs host`"},
     {"identities/", NULL, ssh_identity_check, "a private key that they let in"},
     {"disabled/", NULL, check_nothing, "workflows that nothing starts but a drop: NAME.yml, REPO:NAME.yml"},

@@ -197,7 +197,7 @@ static int drop_page(struct engine *e, const char *page, const char *text, size_
     r = str_ends(page, ".md") ? markdown_to_workflow(page, text, len, &yaml, err) : -ENODATA;
     if (r == -ENODATA && !is_blank(text, len) && llm_is_set(e)) {
         *ret_asked = true;
-        return llm_ask(e->llm, page, text, len, err);
+        return llm_ask(e, page, text, len, err);
     }
     return r == 0          ? engine_drop(e, name.ptr, buf_str(&yaml), yaml.len, ret_run, err)
            : r == -ENODATA ? -EINVAL

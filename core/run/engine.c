@@ -199,6 +199,7 @@ int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *
         engine_free(e);
         return r;
     }
+    e->asks = opts->triggers;
     e->fixed_slots = opts->slots > 0;
     e->slots = opts->slots > 0 ? opts->slots : (int)config_number(e->store, "slots", 2);
     pthread_mutex_lock(&e->lock);
@@ -208,6 +209,8 @@ int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *
     config_fill_pools(e);
     e->has_janitor = pthread_create(&e->janitor, NULL, janitor, e) == 0;
     r = opts->triggers ? triggers_new(e, &e->triggers, err) : 0;
+    if (r == 0 && opts->triggers)
+        r = llm_start(e->llm, err);
     if (r < 0) {
         engine_free(e);
         return r;

@@ -137,6 +137,7 @@ struct engine {
     int n_workers, slots, busy, queued;
     bool fixed_slots, stopping;
     struct llm *llm;           /* owned */
+    bool asks;                 /* the model about runs that failed */
     struct triggers *triggers; /* owned; NULL: nothing starts by itself */
     char actor[64], runner_name[64];
 };
@@ -145,6 +146,10 @@ struct engine {
  */
 struct origins *origins_new(void);
 void origins_free(struct origins *o);
+
+/* repair.c: a run has ended. If it is one of a proposal, and failed, the model is asked to repair that. With
+ * the lock held. */
+void repair_ask(struct engine *e, const struct run_row *run);
 
 /* drop.c: what a model made of a page, as its workflow. Started only if `run`. */
 int engine_take_proposal(struct engine *e, const char *page, const struct buf *yaml, bool run,

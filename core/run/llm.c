@@ -1,243 +1,21 @@
-/* Asks a language model for workflows: https://platform.openai.com/docs/api-reference/chat */
-#include "llm.h"
-
+/* Asks a language model for workflows: the queue, and what becomes of the answers. */
 #include "engine_internal.h"
-#include "runfs/http_client.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/proposal.h"
 #include "runfs/str.h"
 #include "runfs/unseen.h"
 
-enum { QUEUE_MAX = 16, TEXT_MAX = 64 * 1024, ANSWER_MAX = 4 * 1024 * 1024, TIMEOUT_S = 120 };
-
-static const char prompt[] =
-    "You turn a description of a continuous integration job into one JSON object of the given schema, and "
-    "say "
-    "nothing else. Each step's command is a script for bash on Linux, which starts in an empty working "
-    "directory or in the repository's checkout. Use no expressions of GitHub Actions, no secrets and no "
-    "fences "
-    "of Markdown. setup_commands run before the steps, cleanup_commands after them whatever came of them.";
-
-struct question {
-    char *page; /* owned */
-    struct buf text;
-    struct question *next;
-};
-
 struct llm {
     struct engine *e; /* borrowed */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct question *first, **end;
-    int waiting;
+    bool woken;
     atomic_bool ending;
+    bool serves;  /* hears of questions */
     bool started; /* the thread, with the first question */
     pthread_t thread;
 };
-
-/* What an endpoint is and how it is asked. */
-struct endpoint {
-    struct buf url, model, token;
-    int64_t timeout_s;
-};
-
-static void question_free(struct question *q)
-{
-    free(q->page);
-    buf_release(&q->text);
-    free(q);
-}
-
-/* ------------------------------------------------------------------------------------------------- settings
- */
-
-static void setting(struct engine *e, const char *key, const char *fallback, struct buf *ret)
-{
-    if (store_setting(e->store, SETTING_CONFIG, key, ret) < 0 || !ret->len) {
-        buf_reset(ret);
-        buf_adds(ret, fallback);
-    }
-}
-
-bool llm_is_set(struct engine *e)
-{
-    _buf_ struct buf url = BUF_INIT;
-
-    setting(e, "llm/url", "", &url);
-    return url.len > 0;
-}
-
-/* The address of a server, of its API, or of the function itself. */
-static void read_endpoint(struct engine *e, struct endpoint *ret)
-{
-    static const char function[] = "/chat/completions";
-
-    setting(e, "llm/url", "", &ret->url);
-    setting(e, "llm/model", "default", &ret->model);
-    setting(e, "llm/token", "", &ret->token);
-    ret->timeout_s = config_number(e->store, "llm/timeout", TIMEOUT_S);
-    while (ret->url.len && ret->url.ptr[ret->url.len - 1] == '/')
-        ret->url.ptr[--ret->url.len] = '\0';
-    const char *path = strstr(buf_str(&ret->url), "://");
-    if (path && !strchr(path + 3, '/'))
-        buf_adds(&ret->url, "/v1");
-    if (!str_ends(buf_str(&ret->url), function))
-        buf_adds(&ret->url, function);
-}
-
-static void endpoint_release(struct endpoint *p)
-{
-    if (p->token.ptr)
-        explicit_bzero(p->token.ptr, p->token.len);
-    buf_release(&p->url);
-    buf_release(&p->model);
-    buf_release(&p->token);
-}
-
-/* ---------------------------------------------------------------------------------------------- the request
- */
-
-static json_t *request(const struct endpoint *p, const struct question *q, bool with_schema)
-{
-    json_t *body = json_pack("{s:s, s:b, s:[{s:s, s:s}, {s:s, s:s%}]}", "model", buf_str(&p->model), "stream",
-                             0, "messages", "role", "system", "content", prompt, "role", "user", "content",
-                             buf_str(&q->text), q->text.len);
-
-    if (body && with_schema)
-        (void)json_object_set_new(body, "response_format",
-                                  json_pack("{s:s, s:{s:s, s:o}}", "type", "json_schema", "json_schema",
-                                            "name", "workflow", "schema", proposal_schema()));
-    return body;
-}
-
-static bool is_ending(void *data)
-{
-    return atomic_load(&((struct llm *)data)->ending);
-}
-
-static int call(struct llm *l, const struct endpoint *p, const struct question *q, bool with_schema,
-                struct http_answer *ret, struct err *err)
-{
-    _json_ json_t *body = request(p, q, with_schema);
-    _free_ char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-    _buf_ struct buf authorization = BUF_INIT;
-
-    if (!text)
-        return err_set(err, -EINVAL, "it is no UTF-8 text");
-    if (p->token.len)
-        buf_addf(&authorization, "Authorization: Bearer %s", buf_str(&p->token));
-    const char *const headers[] = {"Content-Type: application/json", "Accept: application/json",
-                                   p->token.len ? buf_str(&authorization) : NULL, NULL};
-    int r = http_call(&(struct http_call){.method = "POST",
-                                          .url = buf_str(&p->url),
-                                          .headers = headers,
-                                          .body = text,
-                                          .len = strlen(text),
-                                          .max = ANSWER_MAX,
-                                          .timeout_ms = (int)p->timeout_s * 1000,
-                                          .unwanted = is_ending,
-                                          .data = l},
-                      ret, err);
-    if (authorization.ptr)
-        explicit_bzero(authorization.ptr, authorization.len);
-    return r;
-}
-
-/* -------------------------------------------------------------------------------------------------- its
- * answer
- */
-
-/* Servers say what is wrong under different names, or as plain text. */
-static int refused(const struct endpoint *p, const struct http_answer *a, struct err *err)
-{
-    _json_ json_t *body = json_loadb(buf_str(&a->body), a->body.len, 0, NULL);
-    const json_t *error = json_object_get(body, "error");
-    const char *words = json_string_value(json_object_get(error, "message"));
-
-    if (!words)
-        words = json_is_string(error) ? json_string_value(error) : buf_str(&a->body);
-    size_t len = utf8_valid_prefix(words, strcspn(words, "\r\n"));
-    return err_set(err, -EREMOTEIO, "%s answered %d%s%.*s", buf_str(&p->url), a->status, len ? ": " : "",
-                   (int)(len < 300 ? len : utf8_valid_prefix(words, 300)), words);
-}
-
-/* What one choice adds, of a whole answer or of a part of a streamed one. */
-static int add_choice(const json_t *answer, struct buf *ret, struct err *err)
-{
-    const json_t *choice = json_array_get(json_object_get(answer, "choices"), 0);
-    const json_t *message = json_object_get(choice, "message");
-    const char *reason = json_string_value(json_object_get(choice, "finish_reason"));
-    const char *text =
-        json_string_value(json_object_get(message ? message : json_object_get(choice, "delta"), "content"));
-
-    buf_adds(ret, text ? text : "");
-    return reason && str_eq(reason, "length")
-               ? err_set(err, -EMSGSIZE, "the model's answer was cut off at its limit of tokens")
-               : 0;
-}
-
-/* https://html.spec.whatwg.org/multipage/server-sent-events.html: lines `data: JSON`, at last [DONE] */
-static int read_stream(const struct buf *body, struct buf *ret, struct err *err)
-{
-    bool done = false;
-    int r = 0;
-
-    for (const char *line = buf_str(body); *line && r == 0;
-         line += strcspn(line, "\n"), line += *line == '\n') {
-        const char *data = str_starts(line, "data:") ? line + 5 : NULL;
-        size_t len = data ? strcspn(data, "\r\n") : 0;
-        if (!data)
-            continue;
-        done |= len >= 6 && memmem(data, len, "[DONE]", 6) != NULL;
-        _json_ json_t *part = json_loadb(data, len, 0, NULL);
-        r = add_choice(part, ret, err);
-    }
-    return r < 0 || done ? r : err_set(err, -ECONNRESET, "the model's answer broke off");
-}
-
-static int read_answer(const struct http_answer *a, struct buf *ret, struct err *err)
-{
-    if (str_starts(buf_str(&a->body), "data:") || str_starts(buf_str(&a->body), ":"))
-        return read_stream(&a->body, ret, err);
-    _json_ json_t *body = json_loadb(buf_str(&a->body), a->body.len, 0, NULL);
-    if (!json_is_array(json_object_get(body, "choices")))
-        return err_set(err, -EPROTO, "the server's answer is none of chat completions");
-    return add_choice(body, ret, err);
-}
-
-/* Models like to put it between fences, whatever they are told. */
-static json_t *parse(const struct buf *content)
-{
-    const char *begin = strchr(buf_str(content), '{'), *end = begin ? strrchr(begin, '}') : NULL;
-
-    return end ? json_loadb(begin, (size_t)(end - begin) + 1, JSON_REJECT_DUPLICATES, NULL) : NULL;
-}
-
-static int ask(struct llm *l, const struct endpoint *p, const struct question *q, json_t **ret,
-               struct err *err)
-{
-    _http_answer_ struct http_answer answer = {0}, again = {0};
-    _buf_ struct buf content = BUF_INIT;
-    int r = call(l, p, q, true, &answer, err);
-    const struct http_answer *a = &answer;
-
-    if (r == 0 && (answer.status == 400 || answer.status == 422)) { /* it may know no schemas */
-        r = call(l, p, q, false, &again, err);
-        a = &again;
-    }
-    if (r == 0 && a->status != 200)
-        r = refused(p, a, err);
-    if (r == 0)
-        r = read_answer(a, &content, err);
-    if (r < 0)
-        return r;
-    *ret = parse(&content);
-    return *ret ? 0 : err_set(err, -EPROTO, "the model's answer is no JSON object");
-}
-
-/* ----------------------------------------------------------------------------------------------- the thread
- */
 
 static void say(struct engine *e, const char *page, const char *words)
 {
@@ -248,52 +26,125 @@ static void say(struct engine *e, const char *page, const char *words)
         (void)store_put_error(e->store, page, buf_str(&line), NULL);
 }
 
-static void answer(struct llm *l, const struct question *q)
+static void say_asked(struct engine *e, const char *page, int64_t run_id)
 {
-    struct endpoint p = {0};
-    _buf_ struct buf yaml = BUF_INIT, run = BUF_INIT;
-    _json_ json_t *proposal = NULL;
-    struct err err = {0};
+    _buf_ struct buf words = BUF_INIT, url = BUF_INIT;
 
-    read_endpoint(l->e, &p);
-    int r = ask(l, &p, q, &proposal, &err);
+    llm_setting(e, "llm/url", "", &url);
+    buf_addf(&words, "the model at %s was asked ", buf_str(&url));
+    if (run_id)
+        buf_addf(&words, "to repair what run %lld ran ", (long long)run_id);
+    buf_adds(&words, "at ");
+    buf_add_time(&words, now_ns());
+    buf_adds(&words, ", and has not answered yet");
+    say(e, page, buf_str(&words));
+}
+
+/* What is to be said to the model. */
+static int question_text(struct engine *e, const struct question_row *q, struct buf *ret, struct err *err)
+{
+    if (q->run_id)
+        return repair_text(e, q, ret, err);
+    buf_adds(ret, q->text);
+    return buf_ok(ret) ? 0 : err_errno(err, -ENOMEM, "%s", q->page);
+}
+
+static bool is_ending(void *data)
+{
+    return atomic_load(&((struct llm *)data)->ending);
+}
+
+/* Its answer, as a workflow. */
+static int propose(struct llm *l, const struct question_row *q, struct buf *ret, struct err *err)
+{
+    _buf_ struct buf text = BUF_INIT, model = BUF_INIT;
+    const struct llm_call call = {&text, is_ending, l};
+    _json_ json_t *proposal = NULL;
+    int r = question_text(l->e, q, &text, err);
+
     if (r == 0)
-        r = proposal_to_workflow(q->page, buf_str(&p.model), proposal, &yaml, &err);
-    setting(l->e, "llm/auto_run", "off", &run);
+        r = llm_call(l->e, &call, &model, &proposal, err);
+    const struct proposal_origin origin = {q->page, buf_str(&model), q->run_id};
+    return r == 0 ? proposal_to_workflow(&origin, proposal, ret, err) : r;
+}
+
+static int take(struct engine *e, const struct question_row *q, const struct buf *yaml, struct err *err)
+{
+    _buf_ struct buf run = BUF_INIT;
+
+    if (q->run_id && !repair_fits(e, q->run_id))
+        return repair_stale(q->run_id, err);
+    llm_setting(e, "llm/auto_run", "off", &run);
+    return engine_take_proposal(e, q->page, yaml, str_eq(buf_str(&run), "on"), err);
+}
+
+static void answer(struct llm *l, const struct question_row *q)
+{
+    _buf_ struct buf yaml = BUF_INIT;
+    struct err err = {0};
+    int r = propose(l, q, &yaml, &err);
+
+    if (r == -ECANCELED) {
+        say(l->e, q->page, "runfs ended before the model had answered: it is asked again when runfs is back");
+        return;
+    }
+    if (!store_question_waits(l->e->store, q->id)) /* another text has come */
+        return;
+    /* before it is taken: what is started must not be started again after a crash */
+    (void)store_end_question(l->e->store, q->id, NULL);
     if (r == 0)
-        r = engine_take_proposal(l->e, q->page, &yaml, str_eq(buf_str(&run), "on"), &err);
-    if (r == -ECANCELED)
-        (void)err_set(&err, r, "runfs ended before the model had answered: write it again");
+        r = take(l->e, q, &yaml, &err);
     if (r < 0) {
         unseen_replace(err.msg); /* some words are the server's */
         say(l->e, q->page, err.msg);
         log_info("llm", "%s: %s", q->page, err.msg);
     }
-    endpoint_release(&p);
+}
+
+/* Whether there is something to do; waits until there is, or runfs ends. */
+static bool wait_for_question(struct llm *l)
+{
+    pthread_mutex_lock(&l->lock);
+    while (!l->woken && !l->ending)
+        pthread_cond_wait(&l->changed, &l->lock);
+    l->woken = false;
+    bool more = !l->ending;
+    pthread_mutex_unlock(&l->lock);
+    return more;
 }
 
 static void *work(void *data)
 {
+    const struct question_row *q;
     struct llm *l = data;
+    int64_t last = 0;
 
-    pthread_mutex_lock(&l->lock);
-    while (!l->ending) {
-        struct question *q = l->first;
-        if (!q) {
-            pthread_cond_wait(&l->changed, &l->lock);
-            continue;
+    while (wait_for_question(l))
+        while (!l->ending && (q = store_next_question(l->e->store, last))) {
+            last = q->id;
+            answer(l, q);
+            question_row_unref(q);
         }
-        l->first = q->next;
-        if (!l->first)
-            l->end = &l->first;
-        l->waiting--;
-        pthread_mutex_unlock(&l->lock);
-        answer(l, q);
-        question_free(q);
-        pthread_mutex_lock(&l->lock);
-    }
-    pthread_mutex_unlock(&l->lock);
     return NULL;
+}
+
+static void wake(struct llm *l)
+{
+    pthread_mutex_lock(&l->lock);
+    if (!l->started && !l->ending && pthread_create(&l->thread, NULL, work, l) == 0)
+        l->started = true;
+    l->woken = true;
+    pthread_cond_signal(&l->changed);
+    pthread_mutex_unlock(&l->lock);
+}
+
+static void on_changed(void *data, const struct change *changes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (changes[i].kind == CHANGE_QUESTION && changes[i].created) {
+            wake(data);
+            return;
+        }
 }
 
 int llm_new(struct engine *e, struct llm **ret, struct err *err)
@@ -303,10 +154,26 @@ int llm_new(struct engine *e, struct llm **ret, struct err *err)
     if (!l)
         return err_errno(err, -ENOMEM, "cannot start the engine");
     l->e = e;
-    l->end = &l->first;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->changed, NULL);
     *ret = l;
+    return 0;
+}
+
+int llm_start(struct llm *l, struct err *err)
+{
+    const struct question_row *q;
+    int r = store_subscribe(l->e->store, on_changed, l);
+
+    if (r < 0)
+        return err_errno(err, r, "cannot start the engine");
+    l->serves = true;
+    for (int64_t last = 0; (q = store_next_question(l->e->store, last));) {
+        last = q->id;
+        say_asked(l->e, q->page, q->run_id);
+        question_row_unref(q);
+        wake(l);
+    }
     return 0;
 }
 
@@ -314,64 +181,34 @@ void llm_free(struct llm *l)
 {
     if (!l)
         return;
+    if (l->serves)
+        store_unsubscribe(l->e->store, on_changed, l);
     pthread_mutex_lock(&l->lock);
     atomic_store(&l->ending, true);
     pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->lock);
     if (l->started)
         pthread_join(l->thread, NULL);
-    while (l->first) {
-        struct question *q = l->first;
-        l->first = q->next;
-        question_free(q);
-    }
     pthread_mutex_destroy(&l->lock);
     pthread_cond_destroy(&l->changed);
     free(l);
 }
 
-/* With the lock held. */
-static int enqueue(struct llm *l, struct question *q, struct err *err)
+int llm_put_question(struct engine *e, const char *page, const char *text, int64_t run_id, struct err *err)
 {
-    if (l->waiting >= QUEUE_MAX)
-        return err_set(err, -EBUSY, "%d texts wait for the model already: try again later", l->waiting);
-    if (!l->started) {
-        int r = -pthread_create(&l->thread, NULL, work, l);
-        if (r < 0)
-            return err_errno(err, r, "cannot start a thread");
-        l->started = true;
-    }
-    *l->end = q;
-    l->end = &q->next;
-    l->waiting++;
-    pthread_cond_signal(&l->changed);
-    return 0;
+    store_begin(e->store);
+    int r = store_ask(e->store, page, text, run_id, LLM_QUEUE_MAX + 1 /* the one that is being asked */, err);
+    if (r == 0)
+        say_asked(e, page, run_id); /* before it can be answered */
+    int c = store_commit(e->store, err);
+    return r < 0 ? r : c;
 }
 
-int llm_ask(struct llm *l, const char *page, const char *text, size_t len, struct err *err)
+int llm_ask(struct engine *e, const char *page, const char *text, size_t len, struct err *err)
 {
-    _buf_ struct buf words = BUF_INIT, url = BUF_INIT;
-
-    if (len > TEXT_MAX || memchr(text, '\0', len) || !utf8_valid(text, len))
-        return err_set(err, len > TEXT_MAX ? -EFBIG : -EINVAL,
-                       "what a model is asked is UTF-8 text of at most %d bytes", TEXT_MAX);
-    struct question *q = calloc(1, sizeof(*q));
-    if (q) {
-        q->page = strdup(page);
-        buf_add(&q->text, text, len);
-    }
-    int r = q && q->page && buf_ok(&q->text) ? 0 : err_errno(err, -ENOMEM, "%s", page);
-    setting(l->e, "llm/url", "", &url);
-    buf_addf(&words, "the model at %s was asked at ", buf_str(&url));
-    buf_add_time(&words, now_ns());
-    buf_adds(&words, ", and has not answered yet");
-    if (r == 0)
-        say(l->e, page, buf_str(&words)); /* before it can be answered */
-    pthread_mutex_lock(&l->lock);
-    if (r == 0)
-        r = enqueue(l, q, err);
-    pthread_mutex_unlock(&l->lock);
-    if (r < 0 && q)
-        question_free(q);
-    return r;
+    if (len > LLM_TEXT_MAX || memchr(text, '\0', len) || !utf8_valid(text, len))
+        return err_set(err, len > LLM_TEXT_MAX ? -EFBIG : -EINVAL,
+                       "what a model is asked is UTF-8 text of at most %d bytes", LLM_TEXT_MAX);
+    _free_ char *copy = strndup(text, len); /* with an end */
+    return copy ? llm_put_question(e, page, copy, 0, err) : err_errno(err, -ENOMEM, "%s", page);
 }

@@ -414,6 +414,7 @@ static void complete(struct run *run)
     (void)run_write_result(run);
     learn_run(run->e->store, &run->row); /* before: whoever sees its end may ask whether it is odd */
     run_put(run);
+    repair_ask(run->e, &run->row);
     metric_count(&metric_runs, run->row.conclusion);
     metric_time(&metric_run_time, run->row.completed_at - run->row.started_at);
     permit_release(TAKE(run->permit));

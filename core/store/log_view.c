@@ -204,6 +204,25 @@ int64_t log_size(struct store *st, const struct log_select *select)
     return r < 0 ? r : v.size;
 }
 
+int log_read_end(struct store *st, const struct log_select *select, size_t max, struct buf *ret)
+{
+    struct log_view *view = NULL;
+    _free_ char *raw = malloc(max);
+    int r = raw ? log_view_open(st, select, &view, NULL) : -ENOMEM;
+
+    if (r < 0)
+        return r;
+    int64_t size = log_view_size(view), from = size > (int64_t)max ? size - (int64_t)max : 0;
+    ssize_t n = log_view_read(view, raw, max, from);
+    log_view_close(view);
+    if (n < 0)
+        return (int)n;
+    const char *newline = from > 0 ? memchr(raw, '\n', (size_t)n) : NULL,
+               *start = newline ? newline + 1 : raw;
+    buf_add(ret, start, (size_t)(raw + n - start));
+    return buf_ok(ret) ? 0 : -ENOMEM;
+}
+
 struct log_sizes log_step_sizes(struct store *st, int64_t run_id, int64_t step_id)
 {
     struct log_select select = {.run_id = run_id, .step_id = step_id, .streams = LOG_OF_STEP};

@@ -192,6 +192,14 @@ static const char *const versions[] = {
     "CREATE TRIGGER words_gone AFTER DELETE ON runs BEGIN DELETE FROM words WHERE run_id = OLD.id; END;",
     /* 15: what roles search has a database of its own (documents.c) */
     "DROP TABLE document_texts; DROP TABLE documents;",
+    /* 16: what a language model is to be asked */
+    "CREATE TABLE questions (id INTEGER PRIMARY KEY AUTOINCREMENT, run_id INTEGER NOT NULL, page TEXT NOT "
+    "NULL,"
+    "  text TEXT NOT NULL, asked_at INTEGER NOT NULL, ended INTEGER NOT NULL);"
+    "CREATE UNIQUE INDEX questions_of_run ON questions (run_id) WHERE run_id <> 0;"
+    "CREATE INDEX questions_open ON questions (id) WHERE ended = 0;"
+    "CREATE TRIGGER questions_gone AFTER DELETE ON runs BEGIN DELETE FROM questions WHERE run_id = OLD.id;"
+    " END;",
 };
 
 static int user_version(sqlite3 *db)

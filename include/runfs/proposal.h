@@ -26,11 +26,19 @@
  */
 json_t *proposal_schema(void);
 
+struct proposal_origin {
+    const char *file;   /* what it was made from */
+    const char *by;     /* the model */
+    int64_t failed_run; /* it repairs what that run ran; 0: none */
+};
 /*
- * Appends the workflow, as text that the parser accepts; its first lines say that it was made from `file`, by
- * whom, and that it is proposed. -EINVAL with words; -ENOMEM.
+ * Appends the workflow, as text that the parser accepts; its first lines say where it comes from, and that it
+ * is proposed. -EINVAL with words; -ENOMEM.
  */
-int proposal_to_workflow(const char *file, const char *by, const json_t *proposal, struct buf *ret,
+int proposal_to_workflow(const struct proposal_origin *origin, const json_t *proposal, struct buf *ret,
                          struct err *err);
+/* Whether a workflow's first lines say that it was proposed, and that nothing failed before; then what it was
+ * made from is appended. */
+bool proposal_is_first(const char *workflow, struct buf *ret_file);
 
 #endif

@@ -57,6 +57,7 @@ enum change_kind {
     CHANGE_COMMAND,
     CHANGE_KNOWN_COMMAND, /* a command that steps ran; id: command row */
     CHANGE_FAILURE,       /* id: failure row */
+    CHANGE_QUESTION,      /* what a model is to be asked; id: question row */
 };
 
 struct change {
@@ -417,6 +418,8 @@ int64_t log_view_size(struct log_view *v); /* as of now: takes in what was appen
 ssize_t log_view_read(struct log_view *v, void *to, size_t size,
                       int64_t off);                                  /* 0 at the present end; -errno */
 int64_t log_size(struct store *st, const struct log_select *select); /* without keeping a view; -errno */
+/* Appends the last lines, of at most max bytes: whole ones, if there is an end of one in those. */
+int log_read_end(struct store *st, const struct log_select *select, size_t max, struct buf *ret);
 /* What each stream of a step holds, in one pass. Zeros when it cannot be read. */
 struct log_sizes {
     int64_t log, out, err; /* all but headers; stdout; stderr */

@@ -13,6 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { SHORT = 200 };
 
+static const struct proposal_origin origin = {.file = "x.txt", .by = "me"};
+
 static json_t *everywhere(const char *text, size_t len)
 {
     return json_pack("{s:s%, s:{s:s%, s:s%}, s:[s%], s:[{s:s%, s:s%, s:s%, s:i, s:b}], s:[s%], s:[s%]}",
@@ -48,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (!proposal)
         return 0;
-    int r = proposal_to_workflow("x.txt", "me", proposal, &yaml, &err);
+    int r = proposal_to_workflow(&origin, proposal, &yaml, &err);
     if (r == 0)
         check_workflow(&yaml, proposal);
     else if (!utf8_valid(err.msg, strlen(err.msg)) || unseen_find(err.msg, strlen(err.msg), &u))

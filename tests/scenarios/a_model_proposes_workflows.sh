@@ -2,6 +2,7 @@
 # bad faith changes nothing.
 . "$(dirname "$0")/lib.sh"
 need jq
+need sqlite3
 rf_mount
 need_sandbox
 "$PYTHON" "$here/tests/servers/chat.py" "$T/port" "$T/asked" 2>"$T/server" &
@@ -102,9 +103,28 @@ rf_wait 20 sh -c "[ \"\$(find '$M/runs' -maxdepth 1 -name '[0-9]*' | wc -l)\" -g
 ended "$(readlink "$M/runs/latest")"
 file_has "$M/runs/latest/workflow" "# made from auto.txt"
 
-# a daemon that ends meanwhile does so at once, and the word stays
-model slow
-echo "$text" >"$M/workflows/late.txt"
+# a text that is dropped again takes the place of the one before, even while that is asked
+model gated
+before=$(runs)
+echo "old: $text" >"$M/workflows/twice.txt"
+rf_wait 20 grep -qF "old: $text" "$T/asked"
+echo "new: $text" >"$M/workflows/twice.txt"
+touch "$T/asked.gate"
+rf_wait 20 test -e "$M/dispatch/twice.yml"
+echo off >"$M/config/llm/auto_run"
+
+# a daemon that ends meanwhile does so at once, and asks again when it is back
+model late
+echo "held: $text" >"$M/workflows/held.txt"
+rf_wait 20 grep -qF "held: $text" "$T/asked"
+equal 'of two only the new one ran' $((before + 1)) "$(runs)"
+echo "first: $text" >"$M/workflows/late.txt"
+echo "second: $text" >"$M/workflows/late.txt"
 rf_umount
+lacks 'not yet' "$(cat "$T/asked")" "second: $text"
 rf_mount
-file_has "$M/errors/late.txt" 'runfs ended before the model had answered: write it again'
+rf_wait 20 test -e "$M/workflows/late.yml"
+test -e "$M/workflows/held.yml"
+equal 'each once more' 'held: held: second: ' "$(jq -r .asked.messages[1].content "$T/asked" | grep -o '^\(held\|first\|second\): ' | paste -sd '\0')"
+equal 'no words are left' '' "$(find "$M/errors" -name held.txt -o -name late.txt)"
+equal 'nothing is left of it' 0 "$(sqlite3 "$STATE/runfs.db" 'SELECT count(*) FROM questions')"

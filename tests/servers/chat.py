@@ -18,6 +18,11 @@ BAD = {
                 steps=[{"name": "a\nb: c", "command": "  echo one\r\n---\n\techo three\n\n"}]),
 }
 
+BROKEN = {"name": "Build", "steps": [{"name": "Greet", "command": "echo hello"},
+                                     {"name": "Compile", "command": "echo 'opening with key-of-the-house'\nprintf '\\033[31mno rule\\033[0m for all\\n'\nexit 3"}]}
+MENDED = {"name": "Build", "steps": [{"name": "Compile", "command": "echo mended"}]}
+LATE = []  # what was asked of that model: the first answer never comes
+
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -42,6 +47,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             log.write(json.dumps({"path": self.path, "authorization": self.headers.get("Authorization"), "asked": asked}) + "\n")
         model = asked["model"]
         text = json.dumps(BAD.get(model, GOOD))
+        if model in ("mender", "bungler", "giver-up"):
+            repair = "a run of it failed" in asked["messages"][1]["content"]
+            if repair and model == "giver-up":
+                return self.say("I do not know.")
+            return self.say(json.dumps(MENDED if repair and model == "mender" else BROKEN))
         if model == "noschema" and "response_format" in asked:
             return self.answer(400, {"error": {"message": "response_format is not supported"}})
         if model == "fenced":
@@ -50,7 +60,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             parts = [f"data: {json.dumps({'choices': [{'delta': {'content': text[i:i + 7]}}]})}\n\n" for i in range(0, len(text), 7)]
             parts = parts[:9] if model == "broken" else parts + ["data: [DONE]\n\n"]
             return self.answer(200, "".join(parts).encode(), "text/event-stream")
-        if model == "slow":
+        if model == "gated":  # until somebody opens it
+            while not os.path.exists(sys.argv[2] + ".gate"):
+                time.sleep(0.02)
+        if model == "late":
+            LATE.append(model)
+        if model == "slow" or len(LATE) == 1:
             time.sleep(30)
         if model == "busy":
             return self.answer(429, {"error": {"message": "slow down\nplease"}})

@@ -9,6 +9,8 @@
 #include "proposal_same.h"
 #include "runfs/proposal.h"
 
+static const struct proposal_origin origin = {.file = "x.txt", .by = "me"};
+
 /* A text in every place where one can stand. */
 static json_t *everywhere(const char *text)
 {
@@ -82,7 +84,7 @@ static void texts_come_back_as_they_were(void **state)
         struct err err = {0};
         if (!*texts[i]) /* only of a variable */
             json_object_set_new(json_object_get(proposal, "environment"), "EMPTY", json_string(""));
-        if (proposal_to_workflow("x.txt", "me", proposal, &yaml, &err) < 0)
+        if (proposal_to_workflow(&origin, proposal, &yaml, &err) < 0)
             fail_msg("%zu: %s", i, err.msg);
         struct workflow *w = parse(&yaml);
         const char *other = same_proposal(w, proposal);
@@ -99,7 +101,7 @@ static void scripts_can_be_read(void **state)
     struct err err = {0};
 
     (void)state;
-    assert_int_equal(proposal_to_workflow("x.txt", "me", proposal, &yaml, &err), 0);
+    assert_int_equal(proposal_to_workflow(&origin, proposal, &yaml, &err), 0);
     assert_non_null(strstr(buf_str(&yaml), "        run: |-\n          f() {\n\n            echo \xc3\xbc "
                                            "\xe2\x9a\x99\xef\xb8\x8f\n          }\n"));
 }
@@ -112,7 +114,7 @@ static void refused(const json_t *proposal, const char *words)
     _buf_ struct buf yaml = BUF_INIT;
     struct err err = {0};
 
-    if (proposal_to_workflow("x.txt", "me", proposal, &yaml, &err) != -EINVAL)
+    if (proposal_to_workflow(&origin, proposal, &yaml, &err) != -EINVAL)
         fail_msg("it was taken, but not because: %s", words);
     if (!strstr(err.msg, words))
         fail_msg("'%s' has no '%s'", err.msg, words);
