@@ -26,6 +26,21 @@ static int name_command(struct fs *fs, int64_t id, struct buf *ret)
 
 const struct name_class class_known_commands = {find_command, next_command, name_command};
 
+static ssize_t next_flaky(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max)
+{
+    (void)up;
+    return store_list_flaky_commands(fs->store, after, ids, max);
+}
+
+static int64_t find_flaky(struct fs *fs, int64_t up, const char *name)
+{
+    int64_t id = store_find_known_command(fs->store, name), one = 0;
+
+    return id > 0 && next_flaky(fs, up, id - 1, &one, 1) == 1 && one == id ? id : 0;
+}
+
+const struct name_class class_flaky_commands = {find_flaky, next_flaky, name_command};
+
 static int64_t find_neighbour(struct fs *fs, int64_t up, enum command_side side, const char *name)
 {
     int64_t id = store_find_known_command(fs->store, name);

@@ -162,6 +162,7 @@ show_fn show_failure_signature, show_failure_line, show_failure_count, show_fail
 show_fn show_knowledge_dot, show_knowledge_json, show_knowledge_svg, show_command_dot;
 show_fn show_concept_name, show_concept_synonyms, show_concept_count, show_concept_edges, link_concept_page,
     link_related_concept, link_concept_document;
+show_fn show_command_flaky, link_flaky_command;
 show_fn show_suggestion, show_run_eta, show_job_eta, show_run_anomaly, link_anomaly;
 show_fn show_lesson, link_failure_lesson, link_command_lesson;
 show_fn show_knowledge_stats, show_command_name, show_command_runs, show_command_successes,
@@ -190,7 +191,7 @@ extern const struct name_class class_hooks, class_hook_runs, class_events, class
     class_vm_labels, class_vms, class_images, class_commands, class_snapshots, class_known_commands,
     class_next_commands, class_previous_commands, class_command_runs, class_command_failures, class_failures,
     class_failure_commands, class_failure_runs, class_lessons, class_command_lessons, class_anomalies,
-    class_suggestions, class_roles, class_listed_roles, class_concepts, class_related_concepts,
+    class_suggestions, class_roles, class_listed_roles, class_flaky_commands, class_concepts, class_related_concepts,
     class_concept_documents, class_queries, class_hits;
 
 extern const struct verb predict_verbs[], run_verbs[], job_verbs[], step_verbs[], vm_verbs[];

@@ -194,3 +194,33 @@ int link_step_failure(struct fs *fs, int64_t id, struct buf *ret)
     buf_adds(ret, "../../../../../../knowledge/failures/");
     return class_failures.name(fs, failure, ret);
 }
+
+struct flakes {
+    struct fs *fs;
+    struct buf *ret;
+};
+
+static int add_flake(void *data, const struct flake *f)
+{
+    struct flakes *flakes = data;
+    const struct failure_row *failure = store_get_failure(flakes->fs->store, f->failure_id);
+
+    buf_addf(flakes->ret, "%lld %lld %s\n", (long long)f->failed_run_id, (long long)f->run_id,
+             failure ? failure->slug : "-");
+    failure_row_unref(failure);
+    return 0;
+}
+
+int show_command_flaky(struct fs *fs, int64_t id, struct buf *ret)
+{
+    size_t before = ret->len;
+    int r = store_each_flake(fs->store, id, add_flake, &(struct flakes){fs, ret});
+
+    return r < 0 ? r : ret->len > before ? 0 : -ENOENT;
+}
+
+int link_flaky_command(struct fs *fs, int64_t id, struct buf *ret)
+{
+    buf_adds(ret, "../../commands/");
+    return class_known_commands.name(fs, id, ret);
+}

@@ -120,6 +120,18 @@ static void describe_fix(struct store *st, const struct learn_step *step, const 
     step_row_unref(before);
 }
 
+/* The command is that which failed: the one that succeeds now may be another of its step. */
+static int learn_flake(struct store *st, const struct learn_step *step, const struct open_failure *open,
+                       struct err *err)
+{
+    struct flake f = {.command_id = store_command_of_step(st, open->run_id, open->step_id),
+                      .failed_run_id = open->run_id,
+                      .run_id = step->run_id,
+                      .failure_id = open->failure_id};
+
+    return f.command_id ? store_record_flake(st, &f, err) : 0;
+}
+
 int learn_outcome(struct store *st, const struct learn_step *step, const struct command_place *place,
                   int64_t command, struct err *err)
 {
@@ -135,5 +147,6 @@ int learn_outcome(struct store *st, const struct learn_step *step, const struct 
     if (!store_open_failure(st, &where, &open))
         return 0;
     describe_fix(st, step, &open, &text);
-    return store_record_fix(st, &where, open.failure_id, step->run_id, buf_str(&text), err);
+    int r = str_eq(buf_str(&text), FIX_UNKNOWN) ? learn_flake(st, step, &open, err) : 0;
+    return r < 0 ? r : store_record_fix(st, &where, open.failure_id, step->run_id, buf_str(&text), err);
 }

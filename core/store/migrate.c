@@ -200,6 +200,14 @@ static const char *const versions[] = {
     "CREATE INDEX questions_open ON questions (id) WHERE ended = 0;"
     "CREATE TRIGGER questions_gone AFTER DELETE ON runs BEGIN DELETE FROM questions WHERE run_id = OLD.id;"
     " END;",
+    /* 17: commands that failed and succeeded without any difference */
+    "CREATE TABLE flakes (command_id INTEGER NOT NULL, run_id INTEGER NOT NULL, failed_run_id INTEGER NOT "
+    "NULL,"
+    "  failure_id INTEGER NOT NULL, PRIMARY KEY (command_id, run_id, failed_run_id)) WITHOUT ROWID;"
+    "CREATE INDEX flakes_of ON flakes (run_id);"
+    "CREATE INDEX flakes_failed ON flakes (failed_run_id);"
+    "CREATE TRIGGER flakes_gone AFTER DELETE ON runs BEGIN"
+    " DELETE FROM flakes WHERE run_id = OLD.id OR failed_run_id = OLD.id; END;",
 };
 
 static int user_version(sqlite3 *db)

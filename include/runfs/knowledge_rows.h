@@ -108,6 +108,17 @@ bool store_open_failure(struct store *st, const struct failure_place *step, stru
 int store_record_fix(struct store *st, const struct failure_place *step, int64_t failure_id, int64_t run_id,
                      const char *what, struct err *err);
 
+/* A command that failed in one run and succeeded in a later one, or in a later attempt, without a difference
+ * that is known. It is forgotten with either run. */
+struct flake {
+    int64_t command_id, failed_run_id, run_id, failure_id;
+};
+int store_record_flake(struct store *st, const struct flake *f, struct err *err);
+ssize_t store_list_flaky_commands(struct store *st, int64_t after, int64_t *ids, size_t max);
+/* The newest first, 64 at most. */
+typedef int flake_fn(void *data, const struct flake *f);
+int store_each_flake(struct store *st, int64_t command, flake_fn *fn, void *data);
+
 const struct failure_row *store_get_failure(struct store *st, int64_t id);
 void failure_row_unref(const struct failure_row *r);
 int64_t store_find_failure(struct store *st, const char *slug); /* 0: none */
