@@ -191,8 +191,8 @@ extern const struct name_class class_hooks, class_hook_runs, class_events, class
     class_vm_labels, class_vms, class_images, class_commands, class_snapshots, class_known_commands,
     class_next_commands, class_previous_commands, class_command_runs, class_command_failures, class_failures,
     class_failure_commands, class_failure_runs, class_lessons, class_command_lessons, class_anomalies,
-    class_suggestions, class_roles, class_listed_roles, class_flaky_commands, class_concepts, class_related_concepts,
-    class_concept_documents, class_queries, class_hits;
+    class_suggestions, class_roles, class_listed_roles, class_flaky_commands, class_concepts,
+    class_related_concepts, class_concept_documents, class_queries, class_hits;
 
 extern const struct verb predict_verbs[], run_verbs[], job_verbs[], step_verbs[], vm_verbs[];
 

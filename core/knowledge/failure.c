@@ -27,6 +27,13 @@ static void read_end(struct store *st, const struct log_select *select, struct b
     log_view_close(view);
 }
 
+void step_output(struct store *st, int64_t run_id, int64_t step_id, struct buf *ret)
+{
+    read_end(st,
+             &(struct log_select){.run_id = run_id, .step_id = step_id, .streams = LOG_STDOUT | LOG_STDERR},
+             ret);
+}
+
 /* The runner's own reason, where the step itself said nothing: "##[error]The operation was canceled." */
 static void runner_reason(const char *text, struct buf *ret)
 {

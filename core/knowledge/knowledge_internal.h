@@ -9,4 +9,24 @@
 int learn_outcome(struct store *st, const struct learn_step *step, const struct command_place *place,
                   int64_t command, struct err *err);
 
+/* Appends what a step printed, its end where that is long. (failure.c) */
+void step_output(struct store *st, int64_t run_id, int64_t step_id, struct buf *ret);
+/* Appends a text as a block of code of Markdown. (lessons.c) */
+void add_block(struct buf *b, const char *text);
+
+/* The lines that a suggestion begins with. ms: what it is expected to save; negative: it is failures that it
+ * saves. (suggestions.c) */
+void suggestion_head(struct buf *b, const char *type, double sure, double ms);
+double suggestion_confidence(int64_t n); /* the more often it was seen, the surer */
+
+/* Suggestions about the work of a workflow; place: which jobs or steps of it, below 2^22. -ENOENT: there is
+ * no evidence for it. (suggest_work.c) */
+int parallel_text(struct store *st, int64_t workflow_id, int64_t place, struct buf *ret);
+int parallel_name(struct store *st, int64_t workflow_id, int64_t place, struct buf *ret);
+int skip_text(struct store *st, int64_t workflow_id, int64_t place, struct buf *ret);
+int skip_name(struct store *st, int64_t workflow_id, int64_t place, struct buf *ret);
+/* Those of the workflows that ran last. */
+typedef void work_offer_fn(void *data, bool parallel, int64_t workflow_id, int64_t place);
+void work_offer(struct store *st, work_offer_fn *fn, void *data);
+
 #endif

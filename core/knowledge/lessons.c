@@ -14,8 +14,7 @@ double lesson_confidence(int64_t good, int64_t bad)
     return (double)(good + 1) / (double)(good + bad + 2); /* Laplace: nothing known is one half */
 }
 
-/* As a block of code: nothing in it is Markdown. */
-static void add_block(struct buf *b, const char *text)
+void add_block(struct buf *b, const char *text)
 {
     for (const char *line = text; *line;) {
         size_t len = strcspn(line, "\n");

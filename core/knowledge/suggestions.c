@@ -7,9 +7,10 @@
 #include "runfs/knowledge.h"
 #include "runfs/str.h"
 
-/* Ids say what a suggestion is about: its kind, and two commands (the second may be none). */
+/* Ids say what a suggestion is about: its kind, and two commands (the second may be none), or a workflow and
+ * a place in it. */
 enum { KIND_BITS = 46, COMMAND_BITS = 23, EVIDENCE_MIN = 5 };
-enum kind { KIND_CACHE = 1, KIND_ALTERNATIVE, KIND_AVOID };
+enum kind { KIND_CACHE = 1, KIND_ALTERNATIVE, KIND_AVOID, KIND_PARALLEL, KIND_SKIP };
 
 static const double slow_ms = 2000, faster = 1.5, surer = 0.15;
 
@@ -45,14 +46,12 @@ static double share(int64_t part, int64_t rest)
     return part + rest ? (double)part / (double)(part + rest) : 0;
 }
 
-/* The more often it was seen, the surer. */
-static double confidence(int64_t n)
+double suggestion_confidence(int64_t n)
 {
     return (double)n / (double)(n + 3);
 }
 
-/* ms: what it is expected to save; negative: it is failures that it saves. */
-static void head(struct buf *b, const char *type, double sure, double ms)
+void suggestion_head(struct buf *b, const char *type, double sure, double ms)
 {
     buf_addf(b, "type: %s\nconfidence: %.2f\nexpected gain: ", type, sure);
     if (ms >= 0)
@@ -76,7 +75,7 @@ static int cache_text(struct store *st, const struct known_command_row *c, struc
     if (!cache_fits(st, c, &p50))
         return -ENOENT;
     buf_addf(b, "# Cache what `%s` makes\n\n", c->name);
-    head(b, "cache", confidence(c->timed), (double)p50);
+    suggestion_head(b, "cache", suggestion_confidence(c->timed), (double)p50);
     buf_addf(b,
              "command: ../commands/%s\n\nIt ran %lld times and usually takes %.1f s. %lld workflow%s with it "
              "%s no "
@@ -131,7 +130,7 @@ static int alternative_text(struct store *st, const struct known_command_row *a,
     int64_t n = a->successes + a->failures < b->successes + b->failures ? a->successes + a->failures
                                                                         : b->successes + b->failures;
     buf_addf(ret, "# Use `%s` instead of `%s`\n\n", b->name, a->name);
-    head(ret, "use another", confidence(n), gain);
+    suggestion_head(ret, "use another", suggestion_confidence(n), gain);
     buf_adds(ret, "\n");
     add_side(ret, a, c.rate_a, c.ms_a);
     add_side(ret, b, c.rate_b, c.ms_b);
@@ -159,7 +158,7 @@ static int avoid_text(struct store *st, const struct known_command_row *a, const
         return -ENOENT;
     int64_t bad = b->failures - p.failures, good = b->successes - p.successes;
     buf_addf(ret, "# Do not run `%s` right after `%s`\n\n", b->name, a->name);
-    head(ret, "avoid", confidence(p.failures), -1);
+    suggestion_head(ret, "avoid", suggestion_confidence(p.failures), -1);
     buf_addf(ret,
              "command: ../commands/%s\n\nRight after `%s` it failed %lld of %lld times (%.0f %%), elsewhere "
              "%lld of %lld "
@@ -173,46 +172,81 @@ static int avoid_text(struct store *st, const struct known_command_row *a, const
 /* --------------------------------------------------------------------------------------------- all of them
  */
 
-int suggestion_text(struct store *st, int64_t id, struct buf *ret)
+/* What an id says. */
+struct subject {
+    enum kind kind;
+    int64_t a, b;
+    const struct known_command_row *one, *two; /* owned; NULL where it is not about commands */
+};
+
+static void subject_release(struct subject *s)
+{
+    known_command_row_unref(s->one);
+    known_command_row_unref(s->two);
+}
+
+static void subject_read(struct store *st, int64_t id, struct subject *ret)
 {
     const int64_t mask = (1LL << COMMAND_BITS) - 1;
-    const struct known_command_row *a = store_get_known_command(st, id >> COMMAND_BITS & mask);
-    const struct known_command_row *b = id & mask ? store_get_known_command(st, id & mask) : NULL;
+
+    *ret = (struct subject){(enum kind)(id >> KIND_BITS), id >> COMMAND_BITS & mask, id & mask, NULL, NULL};
+    if (ret->kind == KIND_PARALLEL || ret->kind == KIND_SKIP)
+        return;
+    ret->one = store_get_known_command(st, ret->a);
+    ret->two = ret->b ? store_get_known_command(st, ret->b) : NULL;
+}
+
+int suggestion_text(struct store *st, int64_t id, struct buf *ret)
+{
+    _cleanup_(subject_release) struct subject s = {0};
     int r = -ENOENT;
 
-    switch (a ? (enum kind)(id >> KIND_BITS) : 0) {
+    subject_read(st, id, &s);
+    switch (s.kind) {
     case KIND_CACHE:
-        r = cache_text(st, a, ret);
+        r = s.one ? cache_text(st, s.one, ret) : r;
         break;
     case KIND_ALTERNATIVE:
-        r = b ? alternative_text(st, a, b, ret) : r;
+        r = s.one && s.two ? alternative_text(st, s.one, s.two, ret) : r;
         break;
     case KIND_AVOID:
-        r = b ? avoid_text(st, a, b, ret) : r;
+        r = s.one && s.two ? avoid_text(st, s.one, s.two, ret) : r;
         break;
+    case KIND_PARALLEL:
+        return parallel_text(st, s.a, s.b, ret);
+    case KIND_SKIP:
+        return skip_text(st, s.a, s.b, ret);
     }
-    known_command_row_unref(a);
-    known_command_row_unref(b);
     return r < 0 ? r : buf_ok(ret) ? 0 : -ENOMEM;
+}
+
+/* Whether a run is one of a workflow. */
+static bool is_run_of(struct store *st, int64_t run_id, int64_t workflow_id)
+{
+    const struct run_row *run = store_get_run(st, run_id);
+    bool is = run && run->workflow_id == workflow_id;
+
+    run_row_unref(run);
+    return is;
 }
 
 bool suggestion_concerns(struct store *st, int64_t id, int64_t run_id)
 {
-    const int64_t mask = (1LL << COMMAND_BITS) - 1;
-    int64_t a = id >> COMMAND_BITS & mask, b = id & mask;
+    _cleanup_(subject_release) struct subject s = {0};
 
-    return store_run_used(st, run_id, a) &&
-           ((enum kind)(id >> KIND_BITS) != KIND_AVOID || store_run_used(st, run_id, b));
+    subject_read(st, id, &s);
+    if (s.kind == KIND_PARALLEL || s.kind == KIND_SKIP)
+        return is_run_of(st, run_id, s.a);
+    return store_run_used(st, run_id, s.a) && (s.kind != KIND_AVOID || store_run_used(st, run_id, s.b));
 }
 
 int suggestion_name(struct store *st, int64_t id, struct buf *ret)
 {
-    const int64_t mask = (1LL << COMMAND_BITS) - 1;
-    const struct known_command_row *a = store_get_known_command(st, id >> COMMAND_BITS & mask);
-    const struct known_command_row *b = id & mask ? store_get_known_command(st, id & mask) : NULL;
-    const char *one = a ? a->slug : "", *two = b ? b->slug : "";
+    _cleanup_(subject_release) struct subject s = {0};
 
-    switch ((enum kind)(id >> KIND_BITS)) {
+    subject_read(st, id, &s);
+    const char *one = s.one ? s.one->slug : "", *two = s.two ? s.two->slug : "";
+    switch (s.kind) {
     case KIND_CACHE:
         buf_addf(ret, "cache-%s.md", one);
         break;
@@ -222,10 +256,12 @@ int suggestion_name(struct store *st, int64_t id, struct buf *ret)
     case KIND_AVOID:
         buf_addf(ret, "avoid-%s-after-%s.md", two, one);
         break;
+    case KIND_PARALLEL:
+        return parallel_name(st, s.a, s.b, ret);
+    case KIND_SKIP:
+        return skip_name(st, s.a, s.b, ret);
     }
-    known_command_row_unref(a);
-    known_command_row_unref(b);
-    return a ? 0 : -ENOENT;
+    return s.one ? 0 : -ENOENT;
 }
 
 struct listing {
@@ -235,12 +271,11 @@ struct listing {
 };
 
 /* In ascending order of ids they are not found: each is put in its place. */
-static void offer(struct listing *l, int64_t id)
+static void put(struct listing *l, int64_t id)
 {
-    _buf_ struct buf text = BUF_INIT;
     size_t at = l->n;
 
-    if (id <= l->after || suggestion_text(l->st, id, &text) < 0)
+    if (id <= l->after)
         return;
     while (at > 0 && l->ids[at - 1] > id)
         at--;
@@ -250,6 +285,20 @@ static void offer(struct listing *l, int64_t id)
     memmove(l->ids + at + 1, l->ids + at, (keep - at) * sizeof(*l->ids));
     l->ids[at] = id;
     l->n = keep + 1;
+}
+
+static void offer(struct listing *l, int64_t id)
+{
+    _buf_ struct buf text = BUF_INIT;
+
+    if (id > l->after && suggestion_text(l->st, id, &text) == 0)
+        put(l, id);
+}
+
+static void put_work(void *data, bool parallel, int64_t workflow_id, int64_t place)
+{
+    if (workflow_id < 1LL << COMMAND_BITS)
+        put(data, id_of(parallel ? KIND_PARALLEL : KIND_SKIP, workflow_id, place));
 }
 
 static int offer_pair(void *data, const struct command_pair *p)
@@ -277,5 +326,7 @@ ssize_t suggestion_list(struct store *st, int64_t after, int64_t *ids, size_t ma
     }
     if (max)
         (void)store_each_bad_pair(st, offer_pair, &l);
+    if (max)
+        work_offer(st, put_work, &l);
     return (ssize_t)l.n;
 }

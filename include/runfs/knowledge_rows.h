@@ -175,6 +175,36 @@ bool store_get_pair(struct store *st,
 typedef int command_pair_fn(void *data, const struct command_pair *p);
 int store_each_bad_pair(struct store *st, command_pair_fn *fn, void *data);
 
+/* Registered workflows by what ran last, the newest first. */
+size_t store_recent_workflows(struct store *st, int64_t *ret, size_t max);
+
+/* How two jobs went in the newest completed runs of a workflow in which both ran; 50 runs at most. */
+struct job_pair {
+    bool success_a, success_b;
+    bool apart; /* neither was on a host that outlives the job */
+    int64_t ms_a, ms_b;
+};
+size_t store_job_pairs(struct store *st, int64_t workflow_id, const char *a, const char *b,
+                       struct job_pair *ret, size_t max);
+/* How often a job of the newest 50 runs, in any of their attempts, did not succeed. */
+int64_t store_job_failures(struct store *st, int64_t workflow_id, const char *key);
+/* The commands that a job ran in the newest run in which it succeeded. */
+typedef int command_name_fn(void *data, const char *name);
+int store_each_job_command(struct store *st, int64_t workflow_id, const char *key, command_name_fn *fn,
+                           void *data);
+
+/* What a step came to in the newest runs of a workflow in which it ran, the newest first. text is valid
+ * during the call. fn: not 0 ends it, and is returned. */
+struct step_use {
+    int64_t run_id, step_id, ms, output_size; /* output_size: of what it printed, -1 not known */
+    bool success;
+    const char *sha, *script;
+    const char *outputs; /* NAME=value lines, by name; "" for none */
+};
+typedef int step_use_fn(void *data, const struct step_use *u);
+int store_each_step_use(struct store *st, int64_t workflow_id, const char *key, int number, int max,
+                        step_use_fn *fn, void *data);
+
 /* A part of the graph: those that ran most, or (around not 0) a command and its neighbours; and what follows
  * what among them. Returns how many. */
 struct known_command {
