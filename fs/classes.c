@@ -464,6 +464,7 @@ const struct name_class class_config = {find_config, next_config, name_config};
 
 SETTING_FAMILY(labels, "labels/")
 SETTING_FAMILY(disabled, "disabled/")
+SETTING_FAMILY(proposed, "proposed/")
 SETTING_FAMILY(webhook, "webhook/")
 SETTING_FAMILY(github, "github/")
 SETTING_FAMILY(alerts, "alerts/")

@@ -186,13 +186,14 @@ extern const struct name_class class_hooks, class_hook_runs, class_events, class
     class_repos, class_repo_workflows, class_errors, class_runs, class_active_runs, class_failed_runs,
     class_run_workflows, class_runs_of, class_attempts, class_attempt_jobs, class_jobs, class_needs,
     class_steps, class_job_outputs, class_step_outputs, class_config, class_labels, class_disabled,
-    class_webhook, class_github, class_alerts, class_fcctl, class_llm, class_hosts, class_identities,
-    class_tls, class_tokens, class_secrets, class_vars, class_artifacts, class_caches, class_pool,
-    class_vm_labels, class_vms, class_images, class_commands, class_snapshots, class_known_commands,
-    class_next_commands, class_previous_commands, class_command_runs, class_command_failures, class_failures,
-    class_failure_commands, class_failure_runs, class_lessons, class_command_lessons, class_anomalies,
-    class_suggestions, class_roles, class_listed_roles, class_flaky_commands, class_concepts,
-    class_related_concepts, class_concept_documents, class_queries, class_hits;
+    class_proposed, class_webhook, class_github, class_alerts, class_fcctl, class_llm, class_hosts,
+    class_identities, class_tls, class_tokens, class_secrets, class_vars, class_artifacts, class_caches,
+    class_pool, class_vm_labels, class_vms, class_images, class_commands, class_snapshots,
+    class_known_commands, class_next_commands, class_previous_commands, class_command_runs,
+    class_command_failures, class_failures, class_failure_commands, class_failure_runs, class_lessons,
+    class_command_lessons, class_anomalies, class_suggestions, class_roles, class_listed_roles,
+    class_flaky_commands, class_concepts, class_related_concepts, class_concept_documents, class_queries,
+    class_hits;
 
 extern const struct verb predict_verbs[], run_verbs[], job_verbs[], step_verbs[], vm_verbs[];
 

@@ -1,6 +1,7 @@
 /* What a language model proposes, as a workflow. */
 #include "runfs/proposal.h"
 
+#include "core/lang/proposal_trigger.h"
 #include "core/lang/workflow_text.h"
 #include "runfs/str.h"
 #include "runfs/unseen.h"
@@ -27,7 +28,9 @@ json_t *proposal_schema(void)
     static const char text[] =
         "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"name\",\"steps\"],"
         "\"properties\":{"
-        "\"name\":{\"type\":\"string\"},\"trigger\":{\"type\":\"string\"},"
+        "\"name\":{\"type\":\"string\"},"
+        "\"trigger\":{\"type\":\"string\",\"description\":\"one or several, with commas between, of push, "
+        "pull_request, workflow_dispatch, and at the end schedule: CRON with its five fields, in UTC\"},"
         "\"environment\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}},"
         "\"setup_commands\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
         "\"steps\":{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":\"object\","
@@ -325,24 +328,28 @@ int proposal_to_workflow(const struct proposal_origin *origin, const json_t *pro
 {
     struct proposal p = {.json = proposal, .out = ret, .err = err};
     const char *trigger = json_string_value(json_object_get(proposal, "trigger"));
+    _buf_ struct buf on = BUF_INIT;
+    bool known = true;
     int r = check(&p);
 
+    if (r == 0)
+        r = proposal_on(trigger, &on, &known, err);
     if (r < 0)
         return r;
     add_header(origin, ret);
-    if (trigger) {
+    if (!known) {
         buf_adds(ret, "# meant to be started by: ");
         add_comment(ret, trigger);
         buf_addc(ret, '\n');
     }
     r = add_value(&p, "name: ", json_object_get(proposal, "name"));
-    buf_adds(ret, "on:\n  workflow_dispatch:\n");
+    buf_add(ret, buf_str(&on), on.len);
     if (r == 0)
         r = add_environment(&p);
     buf_adds(ret, "jobs:\n  run:\n    runs-on: ubuntu-latest\n    steps:\n");
     if (r == 0)
         r = add_steps(&p);
-    if (r == 0 && !buf_ok(ret))
+    if (r == 0 && (!buf_ok(ret) || !buf_ok(&on)))
         r = err_errno(err, -ENOMEM, "%s", origin->file);
     return r;
 }

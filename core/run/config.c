@@ -288,6 +288,8 @@ static int check_key(const char *value, struct err *err)
                : err_set(err, -EINVAL, "that is no private key in PEM");
 }
 
+#define PROPOSED "proposed/"
+
 const struct config_key config_keys[] = {
     {"slots", "", check_slots, "how many jobs run at once (1 to 256)"},
     {"retention_days", "90", check_days, "completed runs are deleted after so many days"},
@@ -333,6 +335,7 @@ const struct config_key config_keys[] = {
     {"hosts/", NULL, check_host, "a host that machines are made on by SSH: see `runfs host`"},
     {"identities/", NULL, ssh_identity_check, "a private key that they let in"},
     {"disabled/", NULL, check_nothing, "workflows that nothing starts but a drop: NAME.yml, REPO:NAME.yml"},
+    {PROPOSED, NULL, check_nothing, "workflows that a model proposed and nobody has started yet: NAME.yml"},
     {"roles/selected", NULL, check_selected, "the name of the role that knowledge/search searches as"},
     {"roles/", NULL, check_role, "a role, or a configuration of several"},
     {"labels/", NULL, check_label,
@@ -477,12 +480,33 @@ static int check_name(const char *name, struct err *err)
     return 0;
 }
 
-bool config_disabled(struct store *st, const char *workflow_name)
+static bool has_mark(struct store *st, const char *family, const char *workflow_name)
 {
     _buf_ struct buf key = BUF_INIT;
 
-    buf_addf(&key, "disabled/%s", workflow_name);
+    buf_addf(&key, "%s%s", family, workflow_name);
     return store_find_setting(st, SETTING_CONFIG, buf_str(&key)) > 0;
+}
+
+bool config_disabled(struct store *st, const char *workflow_name)
+{
+    return has_mark(st, "disabled/", workflow_name);
+}
+
+bool config_proposed(struct store *st, const char *workflow_name)
+{
+    return has_mark(st, PROPOSED, workflow_name);
+}
+
+int config_set_proposed(struct store *st, const char *workflow_name, bool proposed, struct err *err)
+{
+    _buf_ struct buf key = BUF_INIT;
+
+    buf_addf(&key, PROPOSED "%s", workflow_name);
+    if (proposed)
+        return store_put_setting(st, SETTING_CONFIG, buf_str(&key), "", err);
+    int r = store_delete_setting(st, SETTING_CONFIG, buf_str(&key), err);
+    return r == -ENOENT ? 0 : r;
 }
 
 /* Only what `runfs token` makes of one: the token itself is never stored. */

@@ -98,6 +98,13 @@ static void deliver_to_workflow(struct target *t, const struct workflow_row *row
         err_set(&err, r, "it is disabled, by config/disabled/%s", source.workflow_name);
         goto report;
     }
+    if (config_proposed(t->e->store, source.workflow_name)) {
+        if (t->d->listeners)
+            return;
+        err_set(&err, r, "a model proposed it, and nobody has started it yet: `echo run` to dispatch/%s",
+                source.workflow_name);
+        goto report;
+    }
     r = workflow_parse(row->name, row->source, row->source_len, NULL, &w, &lint);
     if (r < 0)
         err_set(&err, r, "%s", lint.n ? lint.errors[0].msg : "the workflow cannot be read");

@@ -90,6 +90,7 @@ static int drop_checked(struct engine *e, const char *name, const char *text, si
         store_begin(e->store);
         (void)store_put_workflow(e->store, &row, err);
         (void)store_put_error(e->store, name, NULL, err);
+        (void)config_set_proposed(e->store, name, false, err);
         r = store_commit(e->store, err);
         workflow_free(w); /* the row's title was in it */
     }
@@ -155,6 +156,8 @@ static int register_proposal(struct engine *e, const char *name, const struct bu
                                    .last_run = old ? old->last_run : 0};
         store_begin(e->store);
         r = store_put_workflow(e->store, &row, err);
+        if (r == 0)
+            r = config_set_proposed(e->store, name, true, err);
         int c = store_commit(e->store, err);
         r = r < 0 ? r : c;
     }
@@ -236,6 +239,8 @@ int engine_unregister(struct engine *e, int64_t workflow_id, struct err *err)
     int r = store_put_workflow(e->store, &row, err);
     if (r == 0)
         r = store_put_error(e->store, row.name, NULL, err);
+    if (r == 0 && !row.repo_id)
+        r = config_set_proposed(e->store, row.name, false, err);
     int c = store_commit(e->store, err);
     workflow_row_unref(old);
     return r < 0 ? r : c;
@@ -327,6 +332,8 @@ static int dispatch(struct engine *e, const struct workflow_row *row, const char
     source.inputs = inputs;
     if (r == 0)
         r = run_submit(e, &source, TAKE(w), ret_run, err);
+    if (r == 0) /* whoever starts it has read it */
+        (void)config_set_proposed(e->store, source.workflow_name, false, NULL);
     workflow_free(w);
     repo_row_unref(repo);
     return r;

@@ -342,6 +342,7 @@ void engine_retain(struct engine *e);
 /* Writes the default settings that are missing. */
 void config_fill_pools(struct engine *e); /* as config/pool says */
 int config_defaults(struct engine *e, struct err *err);
+int config_set_proposed(struct store *st, const char *workflow_name, bool proposed, struct err *err);
 int64_t config_number(struct store *st, const char *name, int64_t fallback);
 
 /* metrics.c */

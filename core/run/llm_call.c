@@ -12,7 +12,8 @@ static const char prompt[] =
     "nothing else. Each step's command is a script for bash on Linux, which starts in an empty working "
     "directory or in the repository's checkout. Use no expressions of GitHub Actions, no secrets and no "
     "fences "
-    "of Markdown. setup_commands run before the steps, cleanup_commands after them whatever came of them.";
+    "of Markdown. trigger says what starts it: push, pull_request, workflow_dispatch, or schedule: CRON. "
+    "setup_commands run before the steps, cleanup_commands after them whatever came of them.";
 
 /* What an endpoint is and how it is asked. */
 struct endpoint {

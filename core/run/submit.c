@@ -158,6 +158,8 @@ static int register_drop(struct run *run, const struct run_source *source, struc
 
     if (r == 0)
         r = store_put_error(st, source->drop->name, NULL, err);
+    if (r == 0)
+        r = config_set_proposed(st, source->drop->name, false, err);
     run->row.workflow_id = source->drop->id;
     return r;
 }

@@ -2,7 +2,8 @@
  * A workflow that a language model proposes, as JSON in the form of terraphim's ParsedWorkflow:
  *
  *   name               text
- *   trigger            text; for people only: a proposal is started by hand
+ *   trigger            text: push, pull_request, workflow_dispatch, `schedule: CRON` with commas between;
+ *                      what is none of them is for people only
  *   environment        object of texts
  *   setup_commands     array of texts, before the steps
  *   steps              array, at least one:

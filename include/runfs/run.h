@@ -185,6 +185,8 @@ extern const struct config_key config_keys[]; /* ends with a NULL name */
 
 /* Whether config/disabled/ has the workflow ("ci.yml", "REPO:ci.yml"): then nothing but a drop starts it. */
 bool config_disabled(struct store *st, const char *workflow_name);
+/* Whether config/proposed/ has it: a model proposed it, and until somebody has started it no event does. */
+bool config_proposed(struct store *st, const char *workflow_name);
 
 /* Whether a setting of several words (config/github/report) has that one. */
 bool config_word(const char *said, const char *word);

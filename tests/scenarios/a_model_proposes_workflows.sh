@@ -77,6 +77,8 @@ wrong type "a step's command is no text"
 wrong variable 'a name that no variable can have'
 wrong control "setup_commands has a character that nobody sees (U+001B, line 1, column 6)"
 wrong hidden "a step's command has a character that nobody sees (U+202E, line 1, column 10)"
+wrong badcron "trigger has a schedule that is none: '0 25 * * *'"
+wrong nevercron "trigger has a schedule that never comes: '0 0 30 2 *'"
 wrong long 'is too long'
 wrong prose 'is no JSON object'
 wrong deep 'is no JSON object'

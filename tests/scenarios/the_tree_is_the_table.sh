@@ -101,7 +101,7 @@ signature=$(openssl dgst -sha256 -hmac a-long-secret "$T/push" | awk '{print $NF
 rf_wait 10 curl -sf --unix-socket "$T/api.sock" -H "X-Hub-Signature-256: sha256=$signature" -H 'X-GitHub-Event: push' -H 'Content-Type: application/json' \
     --data-binary "@$T/push" http://ci/webhook
 rf_wait 10 grep -qx done "$M/events/deliveries/1/state"
-touch "$M/config/disabled/other.yml"
+touch "$M/config/disabled/other.yml" "$M/config/proposed/other.yml"
 "$RUNFS" token create --name t "$M" >"$T/token"
 python3 - "$M" <<'P'
 import os, sys

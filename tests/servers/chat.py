@@ -14,7 +14,10 @@ BAD = {
     "control": dict(GOOD, setup_commands=["echo \u001b[2J"]),
     "long": dict(GOOD, steps=[{"name": "x", "command": "x" * 20000}]),
     "hidden": dict(GOOD, steps=[{"name": "x", "command": "echo ok #\u202e rm -rf x"}]),
-    "odd": dict(GOOD, name="x\non: push, 'y'", cache_paths=["a\nevil: 1", "%b"],
+    "timer": dict(GOOD, trigger="push|pull_request; schedule: '30 4,16 * * mon-fri'\nschedule: 0 0 1 * *"),
+    "badcron": dict(GOOD, trigger="push, schedule: 0 25 * * *"),
+    "nevercron": dict(GOOD, trigger="schedule: 0 0 30 2 *"),
+    "odd": dict(GOOD, trigger="push\n  pull_request:\nevil", name="x\non: push, 'y'", cache_paths=["a\nevil: 1", "%b"],
                 steps=[{"name": "a\nb: c", "command": "  echo one\r\n---\n\techo three\n\n"}]),
 }
 

@@ -94,6 +94,46 @@ static void texts_come_back_as_they_were(void **state)
     }
 }
 
+static void what_starts_it_is_what_was_said(void **state)
+{
+    static const struct {
+        const char *trigger, *events; /* but for workflow_dispatch, which is always there */
+    } said[] = {
+        {"push", "push "},
+        {"push, pull_request", "push pull_request "},
+        {"pull_request|push|push", "push pull_request "},
+        {"workflow_dispatch", ""},
+        {"schedule: 0,30 3 * * 1-5", "schedule 0,30 3 * * 1-5 "},
+        {" push ,schedule('5 4 1 jan sun')\n\n schedule 0 0 * * * ;pull_request",
+         "push pull_request schedule 5 4 1 jan sun|0 0 * * * "},
+        {"every push to main", ""},
+        {"push: main", ""},
+        {"schedules", ""},
+        {"push\n  pull_request:\n    types: [x]", ""},
+        {";|,\n", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+        _json_ json_t *proposal = everywhere("x");
+        _buf_ struct buf yaml = BUF_INIT, events = BUF_INIT;
+        struct err err = {0};
+        json_object_set_new(proposal, "trigger", json_string(said[i].trigger));
+        if (proposal_to_workflow(&origin, proposal, &yaml, &err) < 0)
+            fail_msg("%s: %s", said[i].trigger, err.msg);
+        struct workflow *w = parse(&yaml);
+        for (size_t k = 1; k < w->n_events; k++) {
+            buf_addf(&events, "%s ", w->events[k].name);
+            for (size_t c = 0; w->events[k].crons && w->events[k].crons[c]; c++)
+                buf_addf(&events, "%s%s", c ? "|" : "", w->events[k].crons[c]);
+            buf_adds(&events, w->events[k].crons ? " " : "");
+        }
+        assert_string_equal(w->events[0].name, "workflow_dispatch");
+        assert_string_equal(buf_str(&events), said[i].events);
+        workflow_free(w);
+    }
+}
+
 static void scripts_can_be_read(void **state)
 {
     _json_ json_t *proposal = everywhere("f() {\n\n  echo \xc3\xbc \xe2\x9a\x99\xef\xb8\x8f\n}");
@@ -187,7 +227,19 @@ static void what_is_no_proposal_is_refused(void **state)
     _json_ json_t *expression = everywhere("a $"
                                            "{{ x");
 
+    static const char *const triggers[][2] = {
+        {"schedule: 60 * * * *", "a schedule that is none: '60 * * * *'"},
+        {"push; schedule", "a schedule that is none: ''"},
+        {"schedule: @daily", "a schedule that is none"},
+        {"schedule: 0 0 31 2 *", "a schedule that never comes"},
+    };
+
     (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(triggers); i++) {
+        _json_ json_t *bad = everywhere("x");
+        json_object_set_new(bad, "trigger", json_string(triggers[i][0]));
+        refused(bad, triggers[i][1]);
+    }
     refused(twins, "two names that differ by case only");
     refused(nul, "U+0000");
     refused(field, "an unknown field \"na\\u001Bme\\u202e\"");
@@ -198,6 +250,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_come_back_as_they_were),
+        cmocka_unit_test(what_starts_it_is_what_was_said),
         cmocka_unit_test(scripts_can_be_read),
         cmocka_unit_test(unseen_characters_are_refused),
         cmocka_unit_test(what_is_no_proposal_is_refused),
