@@ -1,8 +1,8 @@
 /*
  * GitHub's REST API: logs as a zip, one file a step, as gh looks for them: JOB/NUMBER_STEP.txt, without '/'
  * in names, shorter names of jobs first (gh takes the first that its unanchored pattern finds). Old ones
- * (2.23) look for the '/' that a job's name has, so gh gets such a job both ways. It is made in a file, so
- * that it costs no memory, whatever the log's size.
+ * (2.23) look for the '/' that a job's name has, so gh gets such a job both ways. It is sent while it is
+ * made, so that it costs neither memory nor disk, whatever the log's size.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -150,22 +150,31 @@ static int write_jobs(struct zipping *z, int64_t run_id, int attempt)
     return code;
 }
 
-static int write_zip(struct server *s, int64_t run_id, int attempt, bool for_gh, int fd)
+/* Which logs: of a run's attempt. */
+struct zip {
+    struct server *s;
+    int64_t run_id;
+    int attempt;
+    bool for_gh;
+};
+
+static int write_zip(void *data, int fd)
 {
-    struct zipping z = {.s = s,
+    const struct zip *zip = data;
+    struct zipping z = {.s = zip->s,
                         .archive = archive_write_new(),
                         .entry = archive_entry_new(),
                         .chunk = malloc(CHUNK),
-                        .for_gh = for_gh};
+                        .for_gh = zip->for_gh};
     int code = z.archive && z.entry && z.chunk ? 0 : -ENOMEM;
 
     if (code == 0 && (archive_write_set_format_zip(z.archive) != ARCHIVE_OK ||
                       archive_write_open_fd(z.archive, fd) != ARCHIVE_OK))
         code = -EIO;
     if (code == 0)
-        code = write_jobs(&z, run_id, attempt);
+        code = write_jobs(&z, zip->run_id, zip->attempt);
     if (code == 0 && archive_write_close(z.archive) != ARCHIVE_OK)
-        code = archive_errno(z.archive) == ENOSPC ? -ENOSPC : -EIO;
+        code = -EIO;
     if (code < 0 && z.archive)
         (void)archive_write_fail(z.archive);
     archive_entry_free(z.entry);
@@ -179,6 +188,7 @@ void api_run_logs(struct http_request *r)
     struct server *s = http_data(r);
     const struct run_row *run = api_run(r);
     const char *text = http_param(r, "attempt"), *agent = http_header(r, "User-Agent");
+    struct zip *zip;
     uint64_t attempt = 0;
 
     if (!run)
@@ -187,14 +197,11 @@ void api_run_logs(struct http_request *r)
         attempt = (uint64_t)run->attempt;
     if (text && (parse_u64(text, &attempt) < 0 || attempt < 1 || attempt > (uint64_t)run->attempt)) {
         api_not_found(r);
+    } else if ((zip = malloc(sizeof(*zip)))) {
+        *zip = (struct zip){s, run->id, (int)attempt, agent && str_starts(agent, "GitHub CLI")};
+        http_reply_stream(r, -1, "application/zip", write_zip, zip, free);
     } else {
-        _close_ int fd = scratch(s);
-        int code =
-            fd < 0 ? fd : write_zip(s, run->id, (int)attempt, agent && str_starts(agent, "GitHub CLI"), fd);
-        if (code < 0)
-            api_fail(r, code == -ENOSPC ? 507 : 500, "the logs cannot be packed");
-        else
-            http_reply_file(r, TAKE_FD(fd), "application/zip");
+        api_fail(r, 500, "no memory");
     }
     run_row_unref(run);
 }

@@ -131,8 +131,10 @@ struct stream {
     http_write_fn *write;
     void *data;
     void (*release)(void *data);
-    int64_t skip; /* bytes before the range */
-    int in, out;  /* owned: the ends of the pipe; -1: not begun, and `out` is the writer's once it runs */
+    int64_t skip;      /* bytes before the range */
+    bool endless;      /* nobody knows how many come: the writer's result says whether these were all */
+    atomic_int result; /* of the writer; set before it closes its end */
+    int in, out; /* owned: the ends of the pipe; -1: not begun, and `out` is the writer's once it runs */
     pthread_t writer;
     bool running;
 };
@@ -141,7 +143,8 @@ static void *write_stream(void *data)
 {
     struct stream *s = data;
 
-    (void)s->write(s->data, s->out); /* an error ends the stream too early, which the reader sees */
+    /* where the size is known, an error ends the stream too early, which the reader sees */
+    atomic_store(&s->result, s->write(s->data, s->out));
     close(s->out);
     return NULL;
 }
@@ -177,6 +180,8 @@ static ssize_t read_stream(void *data, uint64_t at, char *to, size_t max)
             errno = EINTR; /* once more */
         }
     } while (n < 0 && errno == EINTR);
+    if (n == 0 && s->endless && atomic_load(&s->result) == 0)
+        return MHD_CONTENT_READER_END_OF_STREAM;
     return n > 0 ? n : MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
@@ -197,14 +202,24 @@ void http_reply_stream(struct http_request *r, int64_t size, const char *type, h
                        void *data, void (*release)(void *data))
 {
     struct stream *s = calloc(1, sizeof(*s));
-    struct range range = answer_range(r, size, type);
+    struct range range = {0};
 
+    if (size < 0)
+        http_add_header(r, "Content-Type", type);
+    else
+        range = answer_range(r, size, type);
     if (s)
-        *s = (struct stream){
-            .write = write, .data = data, .release = release, .skip = range.from, .in = -1, .out = -1};
+        *s = (struct stream){.write = write,
+                             .data = data,
+                             .release = release,
+                             .skip = range.from,
+                             .endless = size < 0,
+                             .in = -1,
+                             .out = -1};
+    uint64_t len = size < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)range.len;
     struct MHD_Response *response =
         s && !range.unsatisfiable
-            ? MHD_create_response_from_callback((uint64_t)range.len, 128 * 1024, read_stream, s, free_stream)
+            ? MHD_create_response_from_callback(len, 128 * 1024, read_stream, s, free_stream)
             : NULL;
     if (!response && s)
         free_stream(s);

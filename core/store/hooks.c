@@ -99,24 +99,96 @@ static void put_payload(struct store *st, int64_t id, const char *payload, size_
     sqlite3_clear_bindings(stmt);
 }
 
-/* The writer's lock is held from the look to the commit, so two of the same cannot both find nothing. */
-int store_add_hook(struct store *st, struct hook_row *row, const char *payload, size_t len, struct err *err)
+/* One that waits to be added; on the stack of who waits. Its result is written by whoever adds it. */
+struct hook_add {
+    struct hook_row *row;
+    const char *payload;
+    size_t len;
+    struct err *err;
+    int result;
+    bool done;
+    struct hook_add *next;
+};
+
+/* What was added before it in the same group is not to be found in the database yet. */
+static int64_t find_before(const struct hook_add *first, const struct hook_add *a)
 {
-    struct hook_row added = *row;
+    for (; first != a; first = first->next)
+        if (first->result == 0 && (strcmp(first->row->delivery, a->row->delivery) == 0 ||
+                                   strcmp(first->row->digest, a->row->digest) == 0))
+            return first->row->id;
+    return 0;
+}
+
+static void add_one(struct store *st, const struct hook_add *first, struct hook_add *a)
+{
+    struct hook_row added = *a->row;
+
+    a->row->id = store_find_hook(st, a->row->delivery, a->row->digest);
+    if (!a->row->id)
+        a->row->id = find_before(first, a);
+    a->result = a->row->id ? -EEXIST : 0;
+    if (a->result < 0)
+        return;
+    added.id = 0;
+    if (row_put(st, &hook_table, &added, a->err) == 0)
+        put_payload(st, added.id, a->payload, a->len, a->err);
+    a->row->id = added.id;
+}
+
+static struct hook_add *take_all(struct hook_adds *q)
+{
+    pthread_mutex_lock(&q->lock);
+    struct hook_add *all = q->first;
+    q->first = NULL;
+    q->end = &q->first;
+    pthread_mutex_unlock(&q->lock);
+    return all;
+}
+
+/* What has come until the writer's lock is had, in one group. It is held from the look to the commit, so two
+ * of the same cannot both find nothing. */
+static struct hook_add *add_all(struct store *st)
+{
+    struct err err = {0};
 
     store_begin(st);
-    row->id = store_find_hook(st, row->delivery, row->digest);
-    if (row->id) {
-        store_rollback(st);
-        return -EEXIST;
+    struct hook_add *first = take_all(&st->hook_adds);
+    for (struct hook_add *a = first; a; a = a->next)
+        add_one(st, first, a);
+    int r = store_commit(st, &err);
+    for (struct hook_add *a = first; a && r < 0; a = a->next) {
+        a->result = r;
+        if (a->err)
+            *a->err = err;
     }
-    added.id = 0;
-    if (row_put(st, &hook_table, &added, err) == 0)
-        put_payload(st, added.id, payload, len, err);
-    int r = store_commit(st, err);
-    if (r == 0)
-        row->id = added.id;
-    return r;
+    return first;
+}
+
+/* Who comes first adds for those that come meanwhile, too: many at once cost little more than one, and nobody
+ * waits for more than two commits. */
+int store_add_hook(struct store *st, struct hook_row *row, const char *payload, size_t len, struct err *err)
+{
+    struct hook_add own = {.row = row, .payload = payload, .len = len, .err = err};
+    struct hook_adds *q = &st->hook_adds;
+
+    pthread_mutex_lock(&q->lock);
+    *q->end = &own;
+    q->end = &own.next;
+    while (!own.done && q->adding)
+        pthread_cond_wait(&q->added, &q->lock);
+    if (!own.done) {
+        q->adding = true;
+        pthread_mutex_unlock(&q->lock);
+        struct hook_add *all = add_all(st);
+        pthread_mutex_lock(&q->lock);
+        q->adding = false;
+        for (struct hook_add *a = all; a; a = a->next)
+            a->done = true;
+        pthread_cond_broadcast(&q->added);
+    }
+    pthread_mutex_unlock(&q->lock);
+    return own.result;
 }
 
 int store_put_hook(struct store *st, struct hook_row *row, struct err *err)

@@ -48,7 +48,7 @@ int conn_open(struct conn *c, const char *path, bool writer, struct err *err)
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_CREATE : 0);
     const char *setup = writer
                             ? "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-2000;"
-                              "PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=4194304"
+                              "PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=16777216"
                             : "PRAGMA query_only=1; PRAGMA cache_size=-256";
     int rc = sqlite3_open_v2(path, &c->db, flags, NULL);
 
@@ -95,7 +95,7 @@ sqlite3_stmt *conn_prepare(struct conn *c, const char *sql)
     return stmt;
 }
 
-static void db_path(const struct store *st, struct buf *ret)
+void store_db_path(const struct store *st, struct buf *ret)
 {
     buf_addf(ret, "%s/runfs.db", st->dir);
 }
@@ -112,7 +112,7 @@ struct conn *store_reader(struct store *st)
     if (c)
         return c;
     struct err err = {0};
-    db_path(st, &path);
+    store_db_path(st, &path);
     c = buf_ok(&path) ? calloc(1, sizeof(*c)) : NULL;
     if (c && conn_open(c, path.ptr, false, &err) < 0) {
         log_error("store", "no reader: %s", err.msg);
@@ -198,7 +198,7 @@ static int store_init(struct store *st, const char *dir, struct err *err)
         return r;
     dir_set_apart(st->dir);
     buf_addf(&logs, "%s/logs", st->dir);
-    db_path(st, &db);
+    store_db_path(st, &db);
     if (!buf_ok(&logs) || !buf_ok(&db))
         return err_errno(err, -ENOMEM, "cannot open the store");
     if (mkdir(logs.ptr, 0700) < 0 && errno != EEXIST)
@@ -206,7 +206,10 @@ static int store_init(struct store *st, const char *dir, struct err *err)
     mode_t old = umask(0077);
     r = conn_open(&st->writer, db.ptr, true, err);
     umask(old);
-    return r < 0 ? r : store_migrate(st->writer.db, err);
+    r = r < 0 ? r : store_migrate(st->writer.db, err);
+    if (r == 0)
+        checkpoint_begin(st);
+    return r;
 }
 
 int store_open(const char *state_dir, struct store **ret, struct err *err)
@@ -221,11 +224,16 @@ int store_open(const char *state_dir, struct store **ret, struct err *err)
     pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
     pthread_mutex_init(&st->write_lock, &recursive);
     pthread_mutexattr_destroy(&recursive);
+    pthread_mutex_init(&st->turn_lock, NULL);
     pthread_mutex_init(&st->notify_lock, NULL);
     pthread_mutex_init(&st->pool_lock, NULL);
     pthread_mutex_init(&st->saves_lock, NULL);
     pthread_mutex_init(&st->log_lock, NULL);
     cache_init(&st->cache);
+    checkpoint_init(st);
+    pthread_mutex_init(&st->hook_adds.lock, NULL);
+    pthread_cond_init(&st->hook_adds.added, NULL);
+    st->hook_adds.end = &st->hook_adds.first;
     int r = store_init(st, state_dir, err);
     if (r < 0) {
         store_close(st);
@@ -247,6 +255,7 @@ void store_close(struct store *st)
 {
     if (!st)
         return;
+    checkpoint_release(st);
     while (st->idle) {
         struct conn *next = st->idle->next;
         conn_close(st->idle);
@@ -258,10 +267,13 @@ void store_close(struct store *st)
     if (st->lock_fd >= 0)
         close(st->lock_fd);
     pthread_mutex_destroy(&st->write_lock);
+    pthread_mutex_destroy(&st->turn_lock);
     pthread_mutex_destroy(&st->notify_lock);
     pthread_mutex_destroy(&st->pool_lock);
     pthread_mutex_destroy(&st->saves_lock);
     pthread_mutex_destroy(&st->log_lock);
+    pthread_mutex_destroy(&st->hook_adds.lock);
+    pthread_cond_destroy(&st->hook_adds.added);
     free(st->changes);
     free(st->dir);
     free(st);
@@ -340,9 +352,24 @@ void store_tell(struct store *st, struct change change)
     pthread_mutex_unlock(&st->notify_lock);
 }
 
+/* In turn: who waits is the next one, however quickly another comes again. */
+static void lock_writer(struct store *st)
+{
+    static _Thread_local char me;
+    bool is_mine = atomic_load(&st->writing) == &me;
+
+    if (!is_mine)
+        pthread_mutex_lock(&st->turn_lock);
+    pthread_mutex_lock(&st->write_lock);
+    if (!is_mine) {
+        atomic_store(&st->writing, &me);
+        pthread_mutex_unlock(&st->turn_lock);
+    }
+}
+
 void store_begin(struct store *st)
 {
-    pthread_mutex_lock(&st->write_lock);
+    lock_writer(st);
     if (st->depth++ > 0)
         return;
     st->failed = 0;
@@ -410,6 +437,7 @@ int store_commit(struct store *st, struct err *err)
         cache_drop(&st->cache, changes[i].id);
     pthread_mutex_lock(&st->notify_lock);
     st->depth--;
+    atomic_store(&st->writing, NULL);
     pthread_mutex_unlock(&st->write_lock);
     if (n)
         store_notify(st, changes, n);

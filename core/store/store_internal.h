@@ -31,11 +31,32 @@ struct cache {
     struct row_head *slots[CACHE_SLOTS]; /* owned references; slot i belongs to shard i % CACHE_SHARDS */
 };
 
+/* What brings the write-ahead log into the database (checkpoint.c). */
+struct checkpoint {
+    pthread_mutex_t lock; /* guards wanted and ending */
+    pthread_cond_t woken;
+    bool wanted, ending;
+    bool started, failed; /* these and pages: under the writer's lock */
+    int pages;            /* of the log, when it was last asked for */
+    pthread_t thread;
+    struct conn conn; /* the thread's */
+};
+
+/* Deliveries of webhooks that wait to be added, by whoever adds now (hooks.c). */
+struct hook_adds {
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t added;
+    struct hook_add *first, **end;
+    bool adding;
+};
+
 struct store {
     char *dir;   /* owned */
     int lock_fd; /* holds STATE/lock */
     struct conn writer;
     pthread_mutex_t write_lock; /* recursive: the writer's lock */
+    pthread_mutex_t turn_lock;  /* held by the one who is next for it */
+    char *_Atomic writing;      /* stands for the thread that has it; NULL: none */
     int depth;                  /* of groups; under write_lock */
     int failed;                 /* 0 or the -errno that spoiled the group; under write_lock */
     struct change *changes;     /* owned; of the open group; under write_lock */
@@ -52,10 +73,17 @@ struct store {
     pthread_mutex_t saves_lock;
     struct cache_save *saves; /* of caches that are being saved, each owned by who saves it */
     struct cache cache;
+    struct checkpoint checkpoint;
+    struct hook_adds hook_adds;
 };
+
+void checkpoint_init(struct store *st);
+void checkpoint_begin(struct store *st); /* when the writer is open */
+void checkpoint_release(struct store *st);
 
 /* ---------------------------------------------------------------------------------------- connections */
 
+void store_db_path(const struct store *st, struct buf *ret);
 int conn_open(struct conn *c, const char *path, bool writer, struct err *err);
 void conn_close(struct conn *c);
 /* The prepared statement of that text, reset and unbound; sql must be a static string. NULL: no memory, bad

@@ -108,7 +108,8 @@ void http_reply_json(struct http_request *r, unsigned status, json_t *body_take)
  */
 void http_reply_file(struct http_request *r, int fd_take, const char *type);
 /* The same of what a function writes: `size` bytes to fd, on a thread of its own; -EPIPE when nobody wants
- * more. release is called once, after it. */
+ * more. release is called once, after it. A size below 0: nobody knows it, there are no ranges, and what the
+ * function returns says whether that was all (0), or the connection is to be cut. */
 typedef int http_write_fn(void *data, int fd);
 void http_reply_stream(struct http_request *r, int64_t size, const char *type, http_write_fn *write,
                        void *data, void (*release)(void *data));
