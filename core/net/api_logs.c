@@ -30,9 +30,22 @@ struct zipping {
     struct archive *archive;     /* owned */
     struct archive_entry *entry; /* owned */
     const struct job_row *job;
-    char *chunk; /* owned */
+    char *chunk;    /* owned */
+    int fd, failed; /* where it goes; -errno once nobody takes it */
     bool for_gh, slashes;
 };
+
+/* An archive that is given up in the middle of an entry leaks what compresses it (libarchive 3.6), so it is
+ * brought to its end all the same, into nothing. */
+static la_ssize_t put(struct archive *archive, void *data, const void *bytes, size_t len)
+{
+    struct zipping *z = data;
+
+    (void)archive;
+    if (!z->failed)
+        z->failed = write_all(z->fd, bytes, len);
+    return (la_ssize_t)len;
+}
 
 /* No name leads out of where the zip is unpacked. */
 static void add_name(struct buf *b, const char *name, bool slashes)
@@ -51,9 +64,9 @@ static int copy_log(struct zipping *z, struct log_view *view)
 {
     size_t line = 0;
     int64_t at = 0;
-    ssize_t n;
+    ssize_t n = 0;
 
-    while ((n = log_view_read(view, z->chunk, CHUNK, at)) > 0) {
+    while (!z->failed && (n = log_view_read(view, z->chunk, CHUNK, at)) > 0) {
         size_t start = 0;
         for (size_t i = 0; i < (size_t)n; i++) {
             line = z->chunk[i] == '\n' ? 0 : line + 1;
@@ -69,7 +82,7 @@ static int copy_log(struct zipping *z, struct log_view *view)
             return -EIO;
         at += n;
     }
-    return n < 0 ? (int)n : 0;
+    return z->failed ? z->failed : n < 0 ? (int)n : 0;
 }
 
 static int add_step(void *data, int number, const struct step_row *step)
@@ -165,18 +178,18 @@ static int write_zip(void *data, int fd)
                         .archive = archive_write_new(),
                         .entry = archive_entry_new(),
                         .chunk = malloc(CHUNK),
+                        .fd = fd,
                         .for_gh = zip->for_gh};
     int code = z.archive && z.entry && z.chunk ? 0 : -ENOMEM;
 
     if (code == 0 && (archive_write_set_format_zip(z.archive) != ARCHIVE_OK ||
-                      archive_write_open_fd(z.archive, fd) != ARCHIVE_OK))
+                      archive_write_open(z.archive, &z, NULL, put, NULL) != ARCHIVE_OK))
         code = -EIO;
     if (code == 0)
         code = write_jobs(&z, zip->run_id, zip->attempt);
-    if (code == 0 && archive_write_close(z.archive) != ARCHIVE_OK)
-        code = -EIO;
-    if (code < 0 && z.archive)
-        (void)archive_write_fail(z.archive);
+    bool whole = z.archive && archive_write_close(z.archive) == ARCHIVE_OK;
+    if (code == 0)
+        code = z.failed ? z.failed : whole ? 0 : -EIO;
     archive_entry_free(z.entry);
     archive_write_free(z.archive);
     free(z.chunk);

@@ -8,6 +8,7 @@
 /* clang-format on */
 #include <pthread.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "runfs/io.h"
@@ -375,6 +376,95 @@ static void readers_beside_a_writer(void **state)
     }
 }
 
+/* Deliveries that come while somebody else writes are added together: each once, whoever brings it how often.
+ */
+enum { BRINGERS = 16 };
+
+struct bringer {
+    pthread_t thread;
+    int n, result;
+    int64_t id;
+};
+
+static void *bring(void *arg)
+{
+    struct bringer *b = arg;
+    char delivery[32], digest[32];
+    struct hook_row row = {.event = "push",
+                           .state = "pending",
+                           .headers = "",
+                           .verdict = "",
+                           .runs = "",
+                           .delivery = delivery,
+                           .digest = digest,
+                           .changed_at = 1};
+
+    /* four of each; two of them know it by its name only, two by its content only */
+    snprintf(delivery, sizeof(delivery), "name-%d", b->n % 4 < 2 ? b->n / 4 + 100 : b->n);
+    snprintf(digest, sizeof(digest), "content-%d", b->n % 4 < 2 ? b->n : b->n / 4 + 100);
+    b->result = store_add_hook(st, &row, "{}", 2, NULL);
+    b->id = row.id;
+    return NULL;
+}
+
+static void deliveries_at_once_are_kept_once(void **state)
+{
+    struct bringer all[BRINGERS] = {0};
+    int64_t ids[BRINGERS];
+    int added = 0;
+
+    (void)state;
+    store_begin(st);
+    for (int i = 0; i < BRINGERS; i++) {
+        all[i].n = i;
+        assert_int_equal(pthread_create(&all[i].thread, NULL, bring, &all[i]), 0);
+    }
+    usleep(50000); /* they come together, if they are quick; what comes of it is the same */
+    assert_int_equal(store_commit(st, NULL), 0);
+    for (int i = 0; i < BRINGERS; i++)
+        pthread_join(all[i].thread, NULL);
+    for (int i = 0; i < BRINGERS; i++) {
+        const struct hook_row *row = store_get_hook(st, all[i].id);
+        assert_non_null(row);
+        hook_row_unref(row);
+        assert_true(all[i].result == 0 || all[i].result == -EEXIST);
+        added += all[i].result == 0;
+        assert_int_equal(all[i].id, all[i ^ 1].id);
+    }
+    assert_int_equal(added, BRINGERS / 2);
+    assert_int_equal(store_list_hooks(st, 0, ids, BRINGERS), BRINGERS / 2);
+}
+
+/* More than the log of writes holds before it goes into the database, and more than it is let grow to. */
+static void writes_go_home_while_others_come(void **state)
+{
+    static char payload[256 * 1024];
+    struct stat log;
+    char path[128], name[32];
+
+    (void)state;
+    memset(payload, 'x', sizeof(payload));
+    for (int i = 0; i < 600; i++) {
+        struct hook_row row = {.event = "push",
+                               .state = "pending",
+                               .headers = "",
+                               .verdict = "",
+                               .runs = "",
+                               .delivery = name,
+                               .digest = name,
+                               .changed_at = 1};
+        snprintf(name, sizeof(name), "%d", i);
+        assert_int_equal(store_add_hook(st, &row, payload, sizeof(payload), NULL), 0);
+    }
+    snprintf(path, sizeof(path), "%s/runfs.db-wal", dir);
+    assert_int_equal(stat(path, &log), 0);
+    assert_true(log.st_size < 100 * 1024 * 1024); /* of 160 MB */
+    reopen();
+    _buf_ struct buf last = BUF_INIT;
+    assert_int_equal(store_hook_payload(st, 600, &last), 0);
+    assert_int_equal(last.len, sizeof(payload));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -391,6 +481,8 @@ int main(void)
         TEST(what_ran_is_interrupted_and_what_waited_stays),
         TEST(nothing_reported_is_lost_by_kill_9),
         TEST(readers_beside_a_writer),
+        TEST(deliveries_at_once_are_kept_once),
+        TEST(writes_go_home_while_others_come),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
