@@ -91,7 +91,7 @@ for _ in $(seq 70); do
     pids+=($!)
 done
 children+=("${pids[@]}")
-rf_wait 10 sh -c "[ \$(curl -s -m 1 -o /dev/null -w '%{http_code}' --unix-socket '$T/api.sock' http://ci/live) = 503 ]"
+rf_wait 40 sh -c "[ \$(curl -s -m 2 -o /dev/null -w '%{http_code}' --unix-socket '$T/api.sock' http://ci/live) = 503 ]"
 kill "${pids[@]}" 2>/dev/null || :
 rf_wait 10 sh -c "curl -sN -m 1 --unix-socket '$T/api.sock' http://ci/live | grep -q ready"
 

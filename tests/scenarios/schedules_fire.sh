@@ -1,4 +1,5 @@
 # A workflow with a schedule is started by the daemon when it is due; status says when that is next.
+# waits
 . "$(dirname "$0")/lib.sh"
 need git
 rf_mount
