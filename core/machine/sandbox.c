@@ -107,6 +107,18 @@ static int make_layers(struct machine *m, const struct machine_spec *spec, bool 
     return r == 0 && first ? make_first(m, spec, upper, with_mask) : r;
 }
 
+static void why_no_layers(const struct machine *m, int r, struct err *err)
+{
+    if (r == -EOPNOTSUPP && !m->chain.n)
+        err_set(
+            err, r,
+            "the file system of %s has no user attributes, which an overlay needs (one in memory has them "
+            "since Linux 6.6): choose another by --state, or by TMPDIR for `runfs run`",
+            m->dir);
+    else
+        err_errno(err, r, "cannot make the machine's directories in %s", m->dir);
+}
+
 /* The names of its layers as the spawner wants them: one block, to be freed. NULL: no memory. */
 static const char **layer_names(const struct chain *c)
 {
@@ -133,7 +145,7 @@ static int sandbox_try(struct machines *ms, const struct machine_spec *spec, str
     if (r == 0 && !layers)
         r = err_errno(err, -ENOMEM, "machine");
     else if (r == 0 && (r = make_layers(m, spec, !mask[0])) < 0)
-        err_errno(err, r, "cannot make the machine's directories in %s", m->dir);
+        why_no_layers(m, r, err);
     if (r < 0)
         return r;
     m->mask = (unsigned)strtoul(mask, NULL, 10);
