@@ -5,9 +5,8 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-#define SECOND 1000000000LL
-
-static const int64_t tree_silence = 300 * SECOND; /* then its tar hangs */
+enum { ANSWER_MS = 20000 };
+static const int64_t tree_silence = 300000000000LL; /* then its tar hangs */
 
 /* 0 once there is more to look at. */
 static int tree_wait(struct agent_client *c, struct err *err)
@@ -88,17 +87,9 @@ static int tree_begin(struct agent_client *c, enum frame_type type, const char *
 /* Waits for FRAME_STATE. */
 static int state_answer(struct agent_client *c, struct err *err)
 {
-    int64_t until = mono_ns() + 20 * SECOND;
     struct frame f;
-    int r;
+    int r = client_await(c, ANSWER_MS, &f, err);
 
-    while ((r = client_frame(c, &f, err)) == 0) {
-        struct pollfd p = {.fd = c->fd, .events = POLLIN};
-        if (mono_ns() > until || poll(&p, 1, 20000) == 0)
-            return client_break(c, err, "its agent did not answer in time");
-        if ((r = client_receive(c, err)) < 0)
-            return r;
-    }
     if (r < 0)
         return r;
     struct wire w = wire_of(f.payload, f.len);

@@ -195,13 +195,12 @@ static void take_root(struct agent_client *c)
     c->root = TAKE_FD(fd);
 }
 
-int agent_client_hello(struct agent_client *c, int timeout_ms, struct err *err)
+int client_await(struct agent_client *c, int timeout_ms, struct frame *ret, struct err *err)
 {
     int64_t until = mono_ns() + timeout_ms * 1000000LL;
-    struct frame f;
     int r;
 
-    while ((r = client_frame(c, &f, err)) == 0) {
+    while ((r = client_frame(c, ret, err)) == 0) {
         struct pollfd p = {.fd = c->fd, .events = POLLIN};
         int64_t left = until - mono_ns();
         if (left <= 0 || poll(&p, 1, (int)(left / 1000000) + 1) == 0)
@@ -209,6 +208,14 @@ int agent_client_hello(struct agent_client *c, int timeout_ms, struct err *err)
         if ((r = client_receive(c, err)) < 0)
             return r;
     }
+    return r < 0 ? r : 0;
+}
+
+int agent_client_hello(struct agent_client *c, int timeout_ms, struct err *err)
+{
+    struct frame f;
+    int r = client_await(c, timeout_ms, &f, err);
+
     if (r < 0)
         return r;
     struct wire w = wire_of(f.payload, f.len);

@@ -102,6 +102,8 @@ const char *client_ended(struct agent_client *c); /* why, when its socket is at 
 int client_send(struct agent_client *c, const void *data, size_t len, struct err *err);
 int client_receive(struct agent_client *c, struct err *err);
 int client_frame(struct agent_client *c, struct frame *ret, struct err *err);
+/* The next frame, within that time. */
+int client_await(struct agent_client *c, int timeout_ms, struct frame *ret, struct err *err);
 /* Whether another thread wants an end of what goes on. */
 bool client_unwanted(struct agent_client *c);
 

@@ -10,6 +10,11 @@
 #include "runfs/str.h"
 
 enum { ANSWER_MAX = 16 * 1024 * 1024, TIMEOUT_MS = 30000, SAID_MAX = 300 };
+enum {
+    PAGE = 100,
+    PAGE_LEAST = 30, /* some give no more, whatever is asked */
+    PAGES_MAX = 10,
+};
 static const int64_t second = 1000000000, limit_max = 6 * 3600;
 
 static bool is_token(const char *token)
@@ -159,5 +164,39 @@ enum verdict github_call(struct telling *t, const char *method, const char *path
         *ret = json;
     else
         json_decref(json);
+    return v;
+}
+
+static const json_t *list_in(json_t *answer)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(answer, key, value)
+    {
+        if (json_is_array(value))
+            return value;
+    }
+    return answer;
+}
+
+enum verdict github_find(struct telling *t, const char *path, github_is_it *is_it, void *data,
+                         bool *ret_found)
+{
+    enum verdict v = TOLD;
+    size_t n = PAGE_LEAST;
+
+    *ret_found = false;
+    for (int page = 1; v == TOLD && n >= PAGE_LEAST && page <= PAGES_MAX && !*ret_found; page++) {
+        _buf_ struct buf whole = BUF_INIT;
+        _json_ json_t *answer = NULL;
+        buf_addf(&whole, "%s%cper_page=%d&limit=%d&page=%d", path, strchr(path, '?') ? '&' : '?', PAGE, PAGE,
+                 page);
+        v = github_call(t, "GET", buf_str(&whole), NULL, &answer);
+        const json_t *list = list_in(answer);
+        n = json_array_size(list);
+        for (size_t i = 0; i < n && !*ret_found; i++)
+            *ret_found = is_it(t, json_array_get(list, i), data);
+    }
     return v;
 }

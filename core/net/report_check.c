@@ -39,34 +39,27 @@ static void keep_number(struct telling *t, const json_t *one)
     }
 }
 
+static bool is_ours(struct telling *t, const json_t *one, void *mark)
+{
+    const char *its = json_string_value(json_object_get(one, "external_id"));
+    bool ours = its && str_eq(its, buf_str(mark));
+
+    if (ours)
+        keep_number(t, one);
+    return ours && number_of(t);
+}
+
 static enum verdict check_look(struct telling *t, bool *ret_found)
 {
-    _buf_ struct buf title = BUF_INIT, mark = BUF_INIT;
-    enum verdict v = TOLD;
-    size_t n = PAGE;
+    _buf_ struct buf title = BUF_INIT, mark = BUF_INIT, path = BUF_INIT;
+    bool seen;
 
     (void)ret_found; /* it may be there and say what was before: it is edited */
     text_title(t, &title);
     external_id(t, &mark);
-    for (int page = 1; v == TOLD && n >= PAGE_LEAST && page <= PAGES_MAX && !number_of(t); page++) {
-        _buf_ struct buf path = BUF_INIT;
-        _json_ json_t *answer = NULL;
-        const json_t *one;
-        size_t i;
-        buf_addf(&path, "/repos/%s/commits/%s/check-runs?filter=all&per_page=%d&limit=%d&page=%d&check_name=",
-                 t->word->target, t->word->sha, PAGE, PAGE, page);
-        text_percent(&path, buf_str(&title));
-        v = github_call(t, "GET", buf_str(&path), NULL, &answer);
-        const json_t *list = json_object_get(answer, "check_runs");
-        n = json_array_size(list);
-        json_array_foreach(list, i, one)
-        {
-            const char *its = json_string_value(json_object_get(one, "external_id"));
-            if (its && str_eq(its, buf_str(&mark)))
-                keep_number(t, one);
-        }
-    }
-    return v;
+    buf_addf(&path, "/repos/%s/commits/%s/check-runs?filter=all&check_name=", t->word->target, t->word->sha);
+    text_percent(&path, buf_str(&title));
+    return number_of(t) ? TOLD : github_find(t, buf_str(&path), is_ours, &mark, &seen);
 }
 
 static void add_time(json_t *body, const char *key, int64_t at)

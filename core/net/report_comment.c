@@ -24,42 +24,27 @@ static void keep_number(struct telling *t, const json_t *one)
     }
 }
 
-static bool look_at(struct telling *t, const json_t *list, const char *mark)
+static bool is_ours(struct telling *t, const json_t *one, void *mark)
 {
-    const json_t *one;
-    size_t i;
+    const char *text = json_string_value(json_object_get(one, "body")), *begin = buf_str(mark);
+    bool ours = text && strncmp(text, begin, strlen(begin) - 1) == 0;
 
-    json_array_foreach(list, i, one)
-    {
-        const char *text = json_string_value(json_object_get(one, "body"));
-        if (text && strncmp(text, mark, strlen(mark) - 1) == 0) {
-            keep_number(t, one);
-            return true;
-        }
-    }
-    return false;
+    if (ours)
+        keep_number(t, one);
+    return ours;
 }
 
 static enum verdict comment_look(struct telling *t, bool *ret_found)
 {
-    _buf_ struct buf mark = BUF_INIT, since = BUF_INIT;
-    enum verdict v = TOLD;
-    bool seen = false;
-    size_t n = PAGE;
+    _buf_ struct buf mark = BUF_INIT, since = BUF_INIT, path = BUF_INIT;
+    bool seen;
 
     (void)ret_found; /* it may be there and say what was before: it is edited */
     mark_of(t, &mark);
     buf_add_time(&since, t->run->created_at - 3600LL * 1000000000); /* clocks differ */
-    for (int page = 1; v == TOLD && n >= PAGE_LEAST && page <= PAGES_MAX && !seen; page++) {
-        _buf_ struct buf path = BUF_INIT;
-        _json_ json_t *list = NULL;
-        buf_addf(&path, "/repos/%s/issues/%lld/comments?since=%.19sZ&per_page=%d&limit=%d&page=%d",
-                 t->word->target, (long long)t->word->number, buf_str(&since), PAGE, PAGE, page);
-        v = github_call(t, "GET", buf_str(&path), NULL, &list);
-        n = json_array_size(list);
-        seen = look_at(t, list, buf_str(&mark));
-    }
-    return v;
+    buf_addf(&path, "/repos/%s/issues/%lld/comments?since=%.19sZ", t->word->target,
+             (long long)t->word->number, buf_str(&since));
+    return github_find(t, buf_str(&path), is_ours, &mark, &seen);
 }
 
 static enum verdict comment_say(struct telling *t)

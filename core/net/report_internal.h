@@ -11,9 +11,6 @@
 
 enum {
     LANES = 2,
-    PAGE = 100,
-    PAGE_LEAST = 30 /* some give no more, whatever is asked */,
-    PAGES_MAX = 10 /* of a list, in which something is looked for */
 };
 
 /* Words that are said one after the other, by a thread. */
@@ -100,6 +97,11 @@ void text_percent(struct buf *ret, const char *text);  /* as a part of a URL */
  */
 enum verdict github_call(struct telling *t, const char *method, const char *path, const json_t *body,
                          json_t **ret);
+/* Looks through a list, page by page, for one that is_it: *ret_found. The list is the answer, or an array in
+ * it. path: with a query, or without. */
+typedef bool github_is_it(struct telling *t, const json_t *one, void *data);
+enum verdict github_find(struct telling *t, const char *path, github_is_it *is_it, void *data,
+                         bool *ret_found);
 /* Reads the settings that a call needs. TOLD: they are there. */
 enum verdict github_ready(struct telling *t);
 

@@ -33,40 +33,24 @@ static bool status_news(struct telling *t)
            !str_eq(state_of(rest + 1), "pending");
 }
 
-static bool is_there(const json_t *list, const struct buf *context, const struct buf *words)
-{
-    const json_t *one;
-    size_t i;
-
-    json_array_foreach(list, i, one)
-    {
-        const char *its = json_string_value(json_object_get(one, "context"));
-        const char *said = json_string_value(json_object_get(one, "description"));
-        if (its && said && str_eq(its, buf_str(context)) && str_eq(said, buf_str(words)))
-            return true;
-    }
-    return false;
-}
-
 /* No two statuses have the same words: they name the run, its attempt, and what came of it. */
-static enum verdict status_look(struct telling *t, bool *ret_found)
+static bool is_ours(struct telling *t, const json_t *one, void *words)
 {
-    _buf_ struct buf context = BUF_INIT, words = BUF_INIT;
-    enum verdict v = TOLD;
-    size_t n = PAGE;
+    _buf_ struct buf context = BUF_INIT;
+    const char *its = json_string_value(json_object_get(one, "context"));
+    const char *said = json_string_value(json_object_get(one, "description"));
 
     context_of(t, &context);
+    return its && said && str_eq(its, buf_str(&context)) && str_eq(said, buf_str(words));
+}
+
+static enum verdict status_look(struct telling *t, bool *ret_found)
+{
+    _buf_ struct buf path = BUF_INIT, words = BUF_INIT;
+
     text_outcome(t, &words);
-    for (int page = 1; v == TOLD && n >= PAGE_LEAST && page <= PAGES_MAX && !*ret_found; page++) {
-        _buf_ struct buf path = BUF_INIT;
-        _json_ json_t *list = NULL;
-        buf_addf(&path, "/repos/%s/commits/%s/statuses?per_page=%d&limit=%d&page=%d", t->word->target,
-                 t->word->sha, PAGE, PAGE, page);
-        v = github_call(t, "GET", buf_str(&path), NULL, &list);
-        *ret_found = is_there(list, &context, &words);
-        n = json_array_size(list);
-    }
-    return v;
+    buf_addf(&path, "/repos/%s/commits/%s/statuses", t->word->target, t->word->sha);
+    return github_find(t, buf_str(&path), is_ours, &words, ret_found);
 }
 
 static enum verdict status_say(struct telling *t)

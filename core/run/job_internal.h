@@ -123,6 +123,8 @@ void step_run(struct scope *scope, size_t row, const struct workflow_step *def);
 /* Runs `pre` or `post` of an action, by its own `if`, in a row that was added for it. */
 void step_run_stage(struct use *use, enum stage stage, size_t row);
 
+/* The group that a step's log begins with: text, and the step's env. */
+void step_show(struct running_step *s, const char *text);
 /* The step has failed, for a reason that stands in its log. */
 void step_fail(struct running_step *s, const char *msg);
 /* The same; what was given up has been cancelled, or took too long. */

@@ -41,22 +41,13 @@ static void show_command(struct running_step *s, char *const *argv)
 {
     const char *line = s->script + strspn(s->script, " \t\r\n");
     _buf_ struct buf text = BUF_INIT;
-    const char *key;
-    json_t *value, *env = json_object_get(s->scope->contexts, "env");
 
-    buf_addf(&text, "##[group]Run %.*s\n%s%s", (int)strcspn(line, "\r\n"), line, s->script,
+    buf_addf(&text, "Run %.*s\n%s%s", (int)strcspn(line, "\r\n"), line, s->script,
              str_ends(s->script, "\n") ? "" : "\n");
     buf_adds(&text, "shell:");
     for (; *argv; argv++)
         buf_addf(&text, " %s", *argv);
-    if (json_object_size(env))
-        buf_adds(&text, "\nenv:");
-    json_object_foreach(env, key, value)
-    {
-        buf_addf(&text, "\n  %s: %s", key, json_string_value(value));
-        buf_addf(&s->env_shown, "%s=%s\n", key, json_string_value(value));
-    }
-    output_runner_line(&s->output, "%s\n##[endgroup]", buf_str(&text));
+    step_show(s, buf_str(&text));
 }
 
 static int run_in_shell(struct running_step *s, const struct shell *shell, bool shown,

@@ -17,6 +17,21 @@ static void step_release(struct running_step *s)
     buf_release(&s->summary);
 }
 
+void step_show(struct running_step *s, const char *text)
+{
+    _buf_ struct buf lines = BUF_INIT;
+    json_t *value, *env = json_object_get(s->scope->contexts, "env");
+    const char *key;
+
+    buf_addf(&lines, "##[group]%s%s", text, json_object_size(env) ? "\nenv:" : "");
+    json_object_foreach(env, key, value)
+    {
+        buf_addf(&lines, "\n  %s: %s", key, json_string_value(value));
+        buf_addf(&s->env_shown, "%s=%s\n", key, json_string_value(value));
+    }
+    output_runner_line(&s->output, "%s\n##[endgroup]", buf_str(&lines));
+}
+
 void step_fail(struct running_step *s, const char *msg)
 {
     output_error(&s->output, msg);

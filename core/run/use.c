@@ -416,7 +416,7 @@ static json_t *action_environment(const struct running_step *s, const struct use
 static void show_use(struct running_step *s, const struct use *u)
 {
     _buf_ struct buf text = BUF_INIT, script = BUF_INIT;
-    json_t *value, *env = json_object_get(s->scope->contexts, "env");
+    json_t *value;
     const char *key;
 
     buf_addf(&script, "uses: %s", u->def->uses);
@@ -424,15 +424,8 @@ static void show_use(struct running_step *s, const struct use *u)
         buf_adds(&script, "\nwith:");
     json_object_foreach(u->inputs, key, value) if (*json_string_value(value))
         buf_addf(&script, "\n  %s: %s", key, json_string_value(value));
-    buf_addf(&text, "##[group]Run %s%s", u->def->uses, buf_str(&script) + strcspn(buf_str(&script), "\n"));
-    if (json_object_size(env))
-        buf_adds(&text, "\nenv:");
-    json_object_foreach(env, key, value)
-    {
-        buf_addf(&text, "\n  %s: %s", key, json_string_value(value));
-        buf_addf(&s->env_shown, "%s=%s\n", key, json_string_value(value));
-    }
-    output_runner_line(&s->output, "%s\n##[endgroup]", buf_str(&text));
+    buf_addf(&text, "Run %s%s", u->def->uses, buf_str(&script) + strcspn(buf_str(&script), "\n"));
+    step_show(s, buf_str(&text));
     buf_addc(&script, '\n');
     s->script = buf_steal(&script);
 }
