@@ -68,14 +68,23 @@ static int propose(struct llm *l, const struct question_row *q, struct buf *ret,
     return r == 0 ? proposal_to_workflow(&origin, proposal, ret, err) : r;
 }
 
+/* What is registered is so in the commit that ends the question. What is started is ended before: a crash
+ * must not start it twice. */
 static int take(struct engine *e, const struct question_row *q, const struct buf *yaml, struct err *err)
 {
-    _buf_ struct buf run = BUF_INIT;
+    _buf_ struct buf setting = BUF_INIT;
 
-    if (q->run_id && !repair_fits(e, q->run_id))
-        return repair_stale(q->run_id, err);
-    llm_setting(e, "llm/auto_run", "off", &run);
-    return engine_take_proposal(e, q->page, yaml, str_eq(buf_str(&run), "on"), err);
+    llm_setting(e, "llm/auto_run", "off", &setting);
+    bool run = str_eq(buf_str(&setting), "on");
+    if (!run)
+        store_begin(e->store);
+    int r = store_end_question(e->store, q->id, err);
+    if (r == 0 && q->run_id && !repair_fits(e, q->run_id))
+        r = repair_stale(q->run_id, err);
+    if (r == 0)
+        r = engine_take_proposal(e, q->page, yaml, run, err);
+    int c = run ? 0 : store_commit(e->store, err);
+    return r < 0 ? r : c;
 }
 
 static void answer(struct llm *l, const struct question_row *q)
@@ -90,10 +99,10 @@ static void answer(struct llm *l, const struct question_row *q)
     }
     if (!store_question_waits(l->e->store, q->id)) /* another text has come */
         return;
-    /* before it is taken: what is started must not be started again after a crash */
-    (void)store_end_question(l->e->store, q->id, NULL);
     if (r == 0)
         r = take(l->e, q, &yaml, &err);
+    else
+        (void)store_end_question(l->e->store, q->id, NULL);
     if (r < 0) {
         unseen_replace(err.msg); /* some words are the server's */
         say(l->e, q->page, err.msg);

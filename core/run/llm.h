@@ -37,6 +37,10 @@ struct llm_call {
 };
 int llm_call(struct engine *e, const struct llm_call *c, struct buf *ret_model, json_t **ret,
              struct err *err);
+/* llm_answer.c: the object in the body of an answer; words where it is none. */
+int llm_answer(const struct buf *body, json_t **ret, struct err *err);
+/* What the body of an error says, or the first line of plain. */
+void llm_words(const json_t *body, const char *plain, struct buf *ret);
 /* A setting of config/, or the fallback where it has none. */
 void llm_setting(struct engine *e, const char *key, const char *fallback, struct buf *ret);
 

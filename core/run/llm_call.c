@@ -111,80 +111,19 @@ static int call(const struct llm_call *c, const struct endpoint *p, const struct
     return r;
 }
 
-/* -------------------------------------------------------------------------------------------------- its
- * answer
- */
-
-/* Servers say what is wrong under different names, or as plain text. */
 static int refused(const struct endpoint *p, const struct http_answer *a, struct err *err)
 {
     _json_ json_t *body = json_loadb(buf_str(&a->body), a->body.len, 0, NULL);
-    const json_t *error = json_object_get(body, "error");
-    const char *words = json_string_value(json_object_get(error, "message"));
+    _buf_ struct buf words = BUF_INIT;
 
-    if (!words)
-        words = json_is_string(error) ? json_string_value(error) : buf_str(&a->body);
-    size_t len = utf8_valid_prefix(words, strcspn(words, "\r\n"));
-    return err_set(err, -EREMOTEIO, "%s answered %d%s%.*s", buf_str(&p->url), a->status, len ? ": " : "",
-                   (int)(len < 300 ? len : utf8_valid_prefix(words, 300)), words);
-}
-
-/* What one choice adds, of a whole answer or of a part of a streamed one. */
-static int add_choice(const json_t *answer, struct buf *ret, struct err *err)
-{
-    const json_t *choice = json_array_get(json_object_get(answer, "choices"), 0);
-    const json_t *message = json_object_get(choice, "message");
-    const char *reason = json_string_value(json_object_get(choice, "finish_reason"));
-    const char *text =
-        json_string_value(json_object_get(message ? message : json_object_get(choice, "delta"), "content"));
-
-    buf_adds(ret, text ? text : "");
-    return reason && str_eq(reason, "length")
-               ? err_set(err, -EMSGSIZE, "the model's answer was cut off at its limit of tokens")
-               : 0;
-}
-
-/* https://html.spec.whatwg.org/multipage/server-sent-events.html: lines `data: JSON`, at last [DONE] */
-static int read_stream(const struct buf *body, struct buf *ret, struct err *err)
-{
-    bool done = false;
-    int r = 0;
-
-    for (const char *line = buf_str(body); *line && r == 0;
-         line += strcspn(line, "\n"), line += *line == '\n') {
-        const char *data = str_starts(line, "data:") ? line + 5 : NULL;
-        size_t len = data ? strcspn(data, "\r\n") : 0;
-        if (!data)
-            continue;
-        done |= len >= 6 && memmem(data, len, "[DONE]", 6) != NULL;
-        _json_ json_t *part = json_loadb(data, len, 0, NULL);
-        r = add_choice(part, ret, err);
-    }
-    return r < 0 || done ? r : err_set(err, -ECONNRESET, "the model's answer broke off");
-}
-
-static int read_answer(const struct http_answer *a, struct buf *ret, struct err *err)
-{
-    if (str_starts(buf_str(&a->body), "data:") || str_starts(buf_str(&a->body), ":"))
-        return read_stream(&a->body, ret, err);
-    _json_ json_t *body = json_loadb(buf_str(&a->body), a->body.len, 0, NULL);
-    if (!json_is_array(json_object_get(body, "choices")))
-        return err_set(err, -EPROTO, "the server's answer is none of chat completions");
-    return add_choice(body, ret, err);
-}
-
-/* Models like to put it between fences, whatever they are told. */
-static json_t *parse(const struct buf *content)
-{
-    const char *begin = strchr(buf_str(content), '{'), *end = begin ? strrchr(begin, '}') : NULL;
-
-    return end ? json_loadb(begin, (size_t)(end - begin) + 1, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    llm_words(body, buf_str(&a->body), &words);
+    return err_set(err, -EREMOTEIO, "%s answered %d%s%s", buf_str(&p->url), a->status, words.len ? ": " : "",
+                   buf_str(&words));
 }
 
 static int ask(const struct llm_call *c, const struct endpoint *p, json_t **ret, struct err *err)
 {
     _http_answer_ struct http_answer answer = {0}, again = {0};
-    _buf_ struct buf content = BUF_INIT;
     int r = call(c, p, c->text, true, &answer, err);
     const struct http_answer *a = &answer;
 
@@ -194,12 +133,7 @@ static int ask(const struct llm_call *c, const struct endpoint *p, json_t **ret,
     }
     if (r == 0 && a->status != 200)
         r = refused(p, a, err);
-    if (r == 0)
-        r = read_answer(a, &content, err);
-    if (r < 0)
-        return r;
-    *ret = parse(&content);
-    return *ret ? 0 : err_set(err, -EPROTO, "the model's answer is no JSON object");
+    return r == 0 ? llm_answer(&a->body, ret, err) : r;
 }
 
 int llm_call(struct engine *e, const struct llm_call *c, struct buf *ret_model, json_t **ret, struct err *err)

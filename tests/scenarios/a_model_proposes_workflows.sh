@@ -46,7 +46,7 @@ contains 'where it worked' "$(cat "$job"/steps/*-test/stdout)" /sub
 file_is "$(echo "$job"/steps/*-test/exit_code)" 4
 
 # others speak otherwise
-for m in fenced stream noschema; do
+for m in fenced thinks stream noschema; do
     model $m
     echo "$m: $text" >"$M/workflows/ci.md"
     rf_wait 20 grep -q "proposed by $m:" "$M/workflows/ci.yml"
@@ -83,6 +83,7 @@ wrong long 'is too long'
 wrong prose 'is no JSON object'
 wrong deep 'is no JSON object'
 wrong broken 'broke off'
+wrong fails 'broke off: no more??? money'
 wrong length 'cut off'
 wrong busy 'answered 429: slow down'
 wrong cut 'transfer closed'

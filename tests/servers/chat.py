@@ -57,10 +57,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.say(json.dumps(MENDED if repair and model == "mender" else BROKEN))
         if model == "noschema" and "response_format" in asked:
             return self.answer(400, {"error": {"message": "response_format is not supported"}})
+        if model == "thinks":
+            return self.say("<think>\n{\"name\": maybe {that}?}\n</think>\n\n" + text)
         if model == "fenced":
             return self.say("Here it is:\n```json\n" + text + "\n```\n")
-        if model in ("stream", "broken"):
+        if model in ("stream", "broken", "fails"):
             parts = [f"data: {json.dumps({'choices': [{'delta': {'content': text[i:i + 7]}}]})}\n\n" for i in range(0, len(text), 7)]
+            if model == "fails":
+                parts[9:] = ['data: {"error": {"message": "no more\\u202e money"}}\n\n']
+            parts = [": one moment\n\nevent: message\n"] + parts
             parts = parts[:9] if model == "broken" else parts + ["data: [DONE]\n\n"]
             return self.answer(200, "".join(parts).encode(), "text/event-stream")
         if model == "gated":  # until somebody opens it
