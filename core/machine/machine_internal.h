@@ -87,7 +87,8 @@ int agent_client_make_dirs(struct agent_client *c, const char *path, struct err 
 /* Kills the agent and waits until it can write nothing more. */
 void agent_client_end(struct agent_client *c);
 void agent_client_break(struct agent_client *c); /* it is given up */
-/* Who carries its bytes says why there will be no more, before it closes its end. Once; any thread. */
+/* Who carries its bytes says why there will be no more, before it closes its end, or beforehand what its end
+ * will mean. Once; any thread. */
 void agent_client_tell_end(struct agent_client *c, const char *why);
 void agent_client_close(struct agent_client *c); /* ends the machine; others may still hold c */
 /* Whether it is still there, as far as its socket tells. */

@@ -154,6 +154,7 @@ static int start(struct machine *m, int memory, int state, struct agent_client *
     if (r == 0)
         r = agent_client_open(c, TAKE_FD(agent), -1, err);
     cleanup_close(&agent);
+    agent_client_tell_end(c, "its qemu ended (killed, out of memory, or its kernel stopped)");
     return r == 0 ? wake(m, c, err) : r;
 }
 

@@ -90,7 +90,7 @@ static void add_kernel(struct command_line *c)
     opt(c, "-initrd", "/proc/self/fd/%d", FD_INITRD);
     opt(c, "-append",
         "console=ttyS0 quiet loglevel=3 panic=-1 tsc=reliable tsc_early_khz=%lu mitigations=off "
-        "no_timer_check cryptomgr.notests nokaslr",
+        "no_timer_check cryptomgr.notests nokaslr reboot=t",
         tsc_khz());
 }
 
