@@ -36,10 +36,18 @@ struct command {
     int64_t deadline;       /* 0: none */
     int stage;          /* 0, then the number of signals sent to end it: SIGINT, SIGTERM, SIGKILL to all */
     int64_t next_stage; /* when the next one is due */
-    bool timed_out, cancelled, crowded;
-    int64_t next_count; /* when processes are counted next */
+    bool timed_out, cancelled;
+    enum limit_kind limit; /* it was killed for that one */
+    int64_t next_look;     /* when limits are looked at next */
     struct exec_request request;
     void *payload; /* owned: what request points into */
+};
+
+/* What a virtual machine's kernel told of its commands, and had told when this one began. */
+struct guest_watch {
+    int memory, pids, root; /* two files of counters, and the root directory; -1: not watched */
+    uint64_t killed, refused;
+    bool full; /* the disk was, at some time since */
 };
 
 struct agent {
@@ -51,8 +59,9 @@ struct agent {
     int drains[16]; /* outputs of ended commands that something in the background still writes to */
     int put_fd;     /* the file that FRAME_PUT_DATA goes to, or -1 */
     char put_error[512];
-    uint64_t max_processes; /* RLIMIT_NPROC, where it counts what is in this machine; else 0 */
-    bool ended;             /* the control socket is at its end or broken */
+    uint64_t max_processes;   /* RLIMIT_NPROC, where it counts what is in this machine; else 0 */
+    struct guest_watch watch; /* as a port's agent only */
+    bool ended;               /* the control socket is at its end or broken */
 };
 
 /* serve.c: sends what is in out, waiting for the peer. For phases in which nothing else can happen. */
@@ -118,8 +127,16 @@ int remote_main(int argc, char **argv);
 
 /* guest.c: as a virtual machine's process 1, from its initramfs. */
 int guest_main(void);
-/* FRAME_WAKE: the clock, the host name, and what random numbers come from. 0 or -errno. */
+/* FRAME_WAKE: the clock, the host name, what random numbers come from, and limits. 0 or -errno. */
 int guest_wake(const void *payload, size_t len);
+
+/* guest_limits.c: the group of the agent and all commands, limits in it (0: as it is), and a look at what it
+ * told since the command began. */
+int guest_group_enter(void);
+int guest_limit(uint32_t pids, uint32_t files);
+void guest_watch_open(struct guest_watch *w);
+void guest_watch_begin(struct guest_watch *w);
+enum limit_kind guest_watch_look(struct guest_watch *w);
 
 /* filter.c: the system call filter. */
 struct filter {

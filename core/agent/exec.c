@@ -14,7 +14,7 @@ static const int64_t interrupt_wait = 15 * SECOND / 2, terminate_wait = 5 * SECO
 /* For what holds the output open after the end of the command; a terminal only empties. */
 static const int64_t terminal_wait = SECOND / 10;
 static const int64_t output_wait = 10 * SECOND;
-static const int64_t count_wait = SECOND / 5;    /* between two looks at how many processes there are */
+static const int64_t look_wait = SECOND / 5;     /* between two looks at what there are limits for */
 static const int64_t rekill_wait = SECOND / 100; /* then what was forked while all was killed is killed */
 
 static void command_release(struct command *c)
@@ -133,6 +133,8 @@ void command_start(struct agent *a, const void *payload, size_t len)
         return;
     }
     c->started = mono_ns();
+    if (a->port)
+        guest_watch_begin(&a->watch);
     int r = c->request.rows ? command_spawn_in_terminal(c, &stage) : command_spawn(c, &stage);
     if (r < 0) {
         bool in_cwd = strcmp(stage, "cannot enter") == 0;
@@ -146,6 +148,12 @@ void command_start(struct agent *a, const void *payload, size_t len)
             c->started +
             (int64_t)(c->request.deadline_ms < INT32_MAX ? c->request.deadline_ms : INT32_MAX) * 1000000;
     c->active = true;
+}
+
+/* Whether it is watched here what a command uses. */
+static bool is_watching(const struct agent *a)
+{
+    return a->port || a->max_processes;
 }
 
 void command_reap(void *agent)
@@ -244,7 +252,9 @@ static void command_finish(struct agent *a)
     struct command *c = &a->command;
     struct exec_report report = {.timed_out = c->timed_out,
                                  .cancelled = c->cancelled,
-                                 .crowded = c->crowded,
+                                 .limit = c->limit        ? c->limit
+                                          : a->watch.full ? LIMIT_DISK
+                                                          : LIMIT_NONE,
                                  .duration_ns = (uint64_t)(c->ended - c->started),
                                  .start_error = ""};
 
@@ -276,16 +286,23 @@ static bool command_over(const struct command *c, int64_t now)
 }
 
 /* Where only a resource limit keeps the number of processes down, its end is seen by counting. */
-static void count_processes(struct agent *a, int64_t now)
+static enum limit_kind limit_hit(struct agent *a)
+{
+    if (a->port)
+        return guest_watch_look(&a->watch);
+    return tree_count() >= a->max_processes ? LIMIT_PIDS : LIMIT_NONE;
+}
+
+static void look_at_limits(struct agent *a, int64_t now)
 {
     struct command *c = &a->command;
 
-    if (!a->max_processes || c->stage >= STAGE_KILLED || (now < c->next_count && !c->exited))
+    if (!is_watching(a) || c->stage >= STAGE_KILLED || (now < c->next_look && !c->exited))
         return;
-    c->next_count = now + count_wait;
-    if (tree_count() < a->max_processes)
+    c->next_look = now + look_wait;
+    c->limit = limit_hit(a);
+    if (!c->limit)
         return;
-    c->crowded = true;
     c->stage = STAGE_KILLED;
     command_escalate(a);
 }
@@ -297,7 +314,7 @@ int command_tick(struct agent *a)
 
     if (!c->active)
         return -1;
-    count_processes(a, now);
+    look_at_limits(a, now);
     if (command_over(c, now)) {
         command_finish(a);
         return -1;
@@ -315,8 +332,8 @@ int command_tick(struct agent *a)
         next = earlier(next, c->deadline);
     if (c->stage > 0)
         next = earlier(next, c->next_stage);
-    if (a->max_processes && c->stage < STAGE_KILLED && !c->exited)
-        next = earlier(next, c->next_count);
+    if (is_watching(a) && c->stage < STAGE_KILLED && !c->exited)
+        next = earlier(next, c->next_look);
     if (next == INT64_MAX)
         return -1;
     return next <= now ? 0 : (int)((next - now) / 1000000) + 1;

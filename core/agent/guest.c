@@ -215,6 +215,9 @@ int guest_main(void)
     umask(022);
     if (mount_at("dev", "/dev", "devtmpfs", 0, NULL) == 0 && mount_at("sys", "/sys", "sysfs", 0, NULL) == 0 &&
         load_modules() == 0 && make_root() == 0 && fill_root() == 0 && enter() == 0) {
+        int r = guest_group_enter();
+        if (r < 0)
+            (void)say("control groups", -r);
         loopback_up();
         network_up();
         port = open_port("agent");
@@ -254,6 +257,7 @@ int guest_wake(const void *payload, size_t len)
 
     for (size_t i = 0; i < WAKE_SEED; i++)
         seed[i] = wire_u64(&w);
+    uint32_t pids = wire_u32(&w), files = wire_u32(&w);
     if (!wire_ok(&w) || strlen(name) > HOST_NAME_MAX)
         return -EPROTO;
     if (clock_settime(CLOCK_REALTIME, &t) < 0 || sethostname(name, strlen(name)) < 0)
@@ -262,5 +266,6 @@ int guest_wake(const void *payload, size_t len)
     write_line("/etc/hosts", hosts);
     snprintf(hosts, sizeof(hosts), "%s\n", name);
     write_line("/etc/hostname", hosts);
-    return take_seed(seed);
+    int r = guest_limit(pids, files);
+    return r < 0 ? r : take_seed(seed);
 }

@@ -254,7 +254,8 @@ void exec_report_encode(struct buf *b, const struct exec_report *x)
 
     wire_add_u32(b, x->exit_code);
     wire_add_u32(b, x->signal);
-    wire_add_u32(b, (x->timed_out ? 1U : 0U) | (x->cancelled ? 2U : 0U) | (x->crowded ? 4U : 0U));
+    wire_add_u32(b, (x->timed_out ? 1U : 0U) | (x->cancelled ? 2U : 0U));
+    wire_add_u32(b, x->limit);
     wire_add_u64(b, x->duration_ns);
     wire_add_str(b, x->start_error);
     frame_end(b, begin);
@@ -270,11 +271,12 @@ int exec_report_decode(const void *payload, size_t len, struct exec_report *ret)
     uint32_t flags = wire_u32(&w);
     x.timed_out = flags & 1;
     x.cancelled = flags & 2;
-    x.crowded = flags & 4;
+    uint32_t limit = wire_u32(&w);
     x.duration_ns = wire_u64(&w);
     x.start_error = wire_str(&w);
-    if (!wire_ok(&w) || flags > 7 || x.exit_code > 255 || x.signal > 127)
+    if (!wire_ok(&w) || flags > 3 || limit >= LIMIT_KINDS || x.exit_code > 255 || x.signal > 127)
         return -EPROTO;
+    x.limit = (enum limit_kind)limit;
     *ret = x;
     return 0;
 }

@@ -24,7 +24,7 @@ enum {
     FRAME_TO_DAEMON_MAX = 64 * 1024 - FRAME_HEADER, /* a whole frame is a round number of pages */
     FRAME_TO_AGENT_MAX = 16 * 1024 * 1024,          /* EXEC: argv and env; the kernel's own limit is 6 MiB */
     FRAME_DATA_MAX = 256 * 1024,                    /* what the daemon puts into one data frame */
-    AGENT_VERSION = 2,
+    AGENT_VERSION = 3,
     WAKE_SEED = 8,
 };
 
@@ -44,7 +44,8 @@ enum frame_type {
     FRAME_ALONE,     /* asks whether anything but the agent lives; answered with FRAME_STATE */
     FRAME_MAKE_DIRS, /* str path: made with its parents; answered with FRAME_STATE */
     FRAME_WAKE, /* to a virtual machine's agent, as its memory is of another time: u64 ns since 1970, str host
-                   name, then WAKE_SEED u64 that no other machine gets; answered with FRAME_HELLO */
+                   name, then WAKE_SEED u64 that no other machine gets, u32 processes and u32 files that a
+                   command may have, 0: as it is; answered with FRAME_HELLO */
     /* agent to daemon */
     FRAME_HELLO = 64, /* u32 version: the machine is ready. Its root directory comes with it, if it has one */
     FRAME_FAILED,     /* i32 error, str words: the machine could not be set up */
@@ -119,10 +120,11 @@ void exec_request_encode(struct buf *b, const struct exec_request *x);
 int exec_request_decode(const void *payload, size_t len, struct exec_request *ret);
 void exec_request_release(struct exec_request *x); /* only what decode allocated */
 
+enum limit_kind { LIMIT_NONE, LIMIT_MEMORY, LIMIT_PIDS, LIMIT_DISK, LIMIT_OUTPUT, LIMIT_KINDS };
 struct exec_report {
     uint32_t exit_code, signal;
     bool timed_out, cancelled;
-    bool crowded; /* killed because RLIMIT_NPROC was reached */
+    enum limit_kind limit; /* one that the agent noticed: it was killed for it, but the disk was only full */
     uint64_t duration_ns;
     const char *start_error; /* "" when it started */
 };

@@ -262,7 +262,7 @@ static void agent_init(struct agent *a, int control)
     struct rlimit processes;
     sigset_t set;
 
-    *a = (struct agent){.control = control, .put_fd = -1, .command.output = {-1, -1}};
+    *a = (struct agent){.control = control, .put_fd = -1, .command.output = {-1, -1}, .watch = {-1, -1, -1}};
     for (size_t i = 0; i < ARRAY_LEN(a->drains); i++)
         a->drains[i] = -1;
     if (getpid() == 1 && getrlimit(RLIMIT_NPROC, &processes) == 0 && processes.rlim_cur != RLIM_INFINITY)
@@ -306,5 +306,6 @@ int agent_serve_port(int port)
     agent_init(&a, port);
     a.port = true;
     a.max_processes = 0; /* the kernel's own guess, not a limit of anybody's */
+    guest_watch_open(&a.watch);
     return serve(&a, false);
 }

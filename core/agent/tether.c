@@ -1,15 +1,18 @@
-/* `runfs-agent tether [--network] [--user ID:GROUP] DIRECTORY PROGRAM ARGUMENT...`: runs a program until it
- * ends or descriptor 3 does, so that what has no control socket of its own does not outlive who started it.
- * Of what it prints the first MiB is passed on: a guest decides how much comes out of its console. With
- * --network it is in an empty network of its own. With a user it has his rights, and one group more if that
- * is not 0. */
+/* `runfs-agent tether [--network] [--groups FIRST:N] [--user ID:GROUP] DIRECTORY PROGRAM ARGUMENT...`: runs a
+ * program until it ends or descriptor 3 does, so that what has no control socket of its own does not outlive
+ * who started it. Of what it prints the first MiB is passed on: a guest decides how much comes out of its
+ * console. With --network it is in an empty network of its own, which it has no right to change. With groups
+ * it is in the control groups whose cgroup.procs files those descriptors are. With a user it has his rights,
+ * and one group more if that is not 0. */
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "core/agent/agent.h"
@@ -55,7 +58,39 @@ static int leave_network(void)
     return r < 0 || write_text("/proc/self/gid_map", map) < 0 ? -1 : 0;
 }
 
-static pid_t start(char **argv, const char *user, int out)
+struct options {
+    bool network;
+    unsigned first_group, groups;
+    const char *user;
+};
+
+/* The descriptors are not for the program. */
+static int enter_groups(const struct options *o)
+{
+    for (unsigned i = 0; i < o->groups; i++) {
+        if (write((int)(o->first_group + i), "0", 1) != 1)
+            return -1;
+        close((int)(o->first_group + i));
+    }
+    return 0;
+}
+
+/*
+ * In a user namespace of an ordinary user the program is root of it, and so of the network, whose filter is
+ * not its to change. Without any capability, and without a way to some, it is a user like any other.
+ */
+static int forgo_capabilities(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[2] = {0};
+
+    for (int cap = 0; cap < 64; cap++)
+        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EINVAL)
+            return -1;
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capset, &header, none) < 0 ? -1 : 0;
+}
+
+static pid_t start(char **argv, const struct options *o, bool forgo, int out)
 {
     pid_t pid = fork();
 
@@ -63,7 +98,8 @@ static pid_t start(char **argv, const char *user, int out)
         return pid;
     if (dup2(out, 1) < 0 || dup2(out, 2) < 0)
         _exit(126);
-    if (become(user) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) {
+    if (enter_groups(o) < 0 || become(o->user) < 0 || (forgo && forgo_capabilities() < 0) ||
+        prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) {
         perror("runfs-agent tether");
         _exit(126);
     }
@@ -87,18 +123,35 @@ static bool pass_on(int from, size_t *printed)
     return n > 0;
 }
 
+/* How many arguments they take. */
+static int take_options(int argc, char **argv, struct options *ret)
+{
+    int n = 0;
+
+    if (argc > n && str_eq(argv[n], "--network")) {
+        ret->network = true;
+        n++;
+    }
+    if (argc > n + 1 && str_eq(argv[n], "--groups") &&
+        sscanf(argv[n + 1], "%u:%u", &ret->first_group, &ret->groups) == 2)
+        n += 2;
+    if (argc > n + 3 && str_eq(argv[n], "--user")) {
+        ret->user = argv[n + 1];
+        n += 2;
+    }
+    return n;
+}
+
 int tether_main(int argc, char **argv)
 {
+    struct options options = {0};
     int out[2];
     size_t printed = 0;
 
-    bool network = str_eq(argv[0], "--network");
-    argv += network;
-    argc -= network;
-    const char *user = argc > 3 && str_eq(argv[0], "--user") ? argv[1] : NULL;
-    if (user)
-        argv += 2;
-    if (network && leave_network() < 0) {
+    int taken = take_options(argc, argv, &options);
+    argv += taken;
+    bool forgo = options.network && geteuid() != 0;
+    if (options.network && leave_network() < 0) {
         perror("runfs-agent tether: a network of its own");
         return 126;
     }
@@ -106,7 +159,7 @@ int tether_main(int argc, char **argv)
         perror(argv[0]);
         return 126;
     }
-    pid_t pid = start(argv + 1, user, out[1]);
+    pid_t pid = start(argv + 1, &options, forgo, out[1]);
     close(out[1]);
     int pidfd = pid > 0 ? pidfd_open(pid, 0) : -1;
     if (pidfd < 0) {

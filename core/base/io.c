@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 int write_all(int fd, const void *data, size_t len)
@@ -143,6 +144,17 @@ void dir_set_apart(const char *dir)
         return;
     flags |= FS_TOPDIR_FL;
     (void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
+}
+
+bool file_system_full(int fd)
+{
+    struct statfs st;
+
+    if (fd < 0 || fstatfs(fd, &st) < 0)
+        return false;
+    if (st.f_ffree == 0)
+        return true;
+    return st.f_bavail * (uint64_t)st.f_bsize < 64 * 1024 || st.f_bavail < st.f_blocks / 256;
 }
 
 static int64_t clock_ns(clockid_t clock)

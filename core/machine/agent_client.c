@@ -188,8 +188,10 @@ static int exchange_report(struct exchange *e, const struct frame *f)
             return -ENOMEM;
     }
     e->reported = true;
-    if (report.crowded && !e->limit)
-        e->limit = LIMIT_PIDS;
+    if (report.limit == LIMIT_DISK && e->c->limits)
+        e->c->limits->disk_full = true;
+    else if (!e->limit && e->c->limits)
+        e->limit = report.limit;
     exchange_judge(e);
     return 0;
 }

@@ -39,6 +39,9 @@ struct machine_ops {
     int (*rollback)(struct machine *m, const char *handle, struct err *err);
     /* Nothing in it gets the processor, or does again. NULL: its processes are frozen, if they are here. */
     int (*pause)(struct machine *m, bool pause, struct err *err);
+    /* What the process that is the machine, of a backend that is elsewhere, may use here at most, as control
+     * groups have it; m->limits.procs is for it to enter. NULL: there is no such process. */
+    void (*around)(const struct machine_limits *want, uint64_t ret[]);
     /* Checks what a label says of it beyond the syntax: image, network, limits. May be NULL. */
     int (*check_label)(const struct machine_label *l, struct err *err);
     /* Whether it works here, in less than a second, with words on what is missing. NULL: a machine is made

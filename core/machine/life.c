@@ -120,8 +120,7 @@ int machine_start(struct machine *m, const struct machine_spec *spec, struct err
     if (s.network == MACHINE_NET_DEFAULT)
         s.network = default_network(m);
     m->network = s.network;
-    int r = limits_prepare(&m->limits, m->ops->elsewhere ? NULL : &m->ms->groups, m->id, &s.limits,
-                           m->ops->isolates, err);
+    int r = limits_prepare(&m->limits, &m->ms->groups, m->id, &s.limits, m->ops, err);
     if (r == 0)
         r = m->ops->acquire(m->ms, &s, m, err);
     fds_release(&m->limits.procs);

@@ -4,9 +4,9 @@
  */
 #include <fcntl.h>
 #include <stdarg.h>
-#include <sys/vfs.h>
 
 #include "core/machine/machine_internal.h"
+#include "runfs/io.h"
 #include "runfs/str.h"
 
 static const struct {
@@ -67,14 +67,19 @@ static struct machine_limits or_default(const struct machine_limits *want, bool 
 /* To enter a control group can take as long as all else in making a machine (the kernel waits for all of its
  * processors), so nobody does who has not asked for a limit. */
 int limits_prepare(struct limits *l, struct groups *groups, const char *name,
-                   const struct machine_limits *want, bool isolates, struct err *err)
+                   const struct machine_limits *want, const struct machine_ops *ops, struct err *err)
 {
-    const uint64_t values[CONTROLLERS] = {
+    uint64_t values[CONTROLLERS] = {
         [GROUP_MEMORY] = want->memory, [GROUP_PIDS] = want->pids, [GROUP_CPU] = want->cpu};
 
-    l->want = or_default(want, isolates);
+    l->want = or_default(want, ops->isolates);
     l->pids_asked = want->pids != 0;
-    return groups ? group_make(groups, name, values, &l->group, &l->procs, err) : 0;
+    l->within = ops->around != NULL;
+    if (ops->around)
+        ops->around(want, values);
+    else if (ops->elsewhere)
+        return 0;
+    return group_make(groups, name, values, &l->group, &l->procs, err);
 }
 
 void limits_request(const struct limits *l, struct spawn_request *r)
@@ -109,7 +114,26 @@ static void say_disk(const struct limits *l, const char *value, struct buf *ret)
                  l->disk_why[0] ? l->disk_why : "only a sandbox can have a disk of its own");
 }
 
-void limits_say(const struct limits *l, struct buf *ret)
+static const char *around(const struct limits *l, enum controller c)
+{
+    return l->group.controls[c] ? ", and a control group around the process that is the machine" : "";
+}
+
+/* Of a machine with a kernel of its own. */
+static void say_within(const struct limits *l, struct buf *ret)
+{
+    char value[24];
+
+    limit_value(l, LIMIT_MEMORY, value);
+    buf_addf(ret, "memory %s: all that the machine has%s\n", value, around(l, GROUP_MEMORY));
+    buf_addf(ret, "pids %u: a control group in the machine\n", l->want.pids);
+    snprintf(value, sizeof(value), "%.3g", l->want.cpu / 1000.0);
+    buf_addf(ret, "cpu %s: all that the machine has%s\n", value, around(l, GROUP_CPU));
+    limit_value(l, LIMIT_DISK, value);
+    buf_addf(ret, "disk %s: all that the machine has\n", value);
+}
+
+static void say_here(const struct limits *l, struct buf *ret)
 {
     char value[24];
 
@@ -130,6 +154,16 @@ void limits_say(const struct limits *l, struct buf *ret)
         limit_value(l, LIMIT_DISK, value);
         say_disk(l, value, ret);
     }
+}
+
+void limits_say(const struct limits *l, struct buf *ret)
+{
+    char value[24];
+
+    if (l->within)
+        say_within(l, ret);
+    else
+        say_here(l, ret);
     buf_addf(ret, "files %u: RLIMIT_NOFILE of each process\n", l->want.files);
     limit_value(l, LIMIT_OUTPUT, value);
     buf_addf(ret, "output %s: counted by runfs\n", value);
@@ -183,21 +217,9 @@ void limits_begin(struct limits *l)
     (void)group_hit(&l->group, GROUP_PIDS);
 }
 
-/* A file system of which less than one part in 256 is free, or 64 KiB, is full to whoever writes blocks. */
-static bool is_full(int fd)
-{
-    struct statfs st;
-
-    if (fd < 0 || fstatfs(fd, &st) < 0)
-        return false;
-    if (st.f_ffree == 0)
-        return true;
-    return st.f_bfree * (uint64_t)st.f_bsize < 64 * 1024 || st.f_bfree < st.f_blocks / 256;
-}
-
 enum limit_kind limits_check(struct limits *l)
 {
-    l->disk_full |= is_full(l->disk);
+    l->disk_full |= file_system_full(l->disk);
     if (group_hit(&l->group, GROUP_MEMORY))
         return LIMIT_MEMORY;
     return group_hit(&l->group, GROUP_PIDS) ? LIMIT_PIDS : LIMIT_NONE;

@@ -9,15 +9,17 @@
 #include "core/machine/cgroup.h"
 #include "runfs/machine.h"
 
+struct machine_ops;
+
 /* label.c: "2G" and bytes. */
 int size_parse(const char *value, uint64_t *ret);
 void size_format(uint64_t bytes, char ret[24]);
 
 /* limits.c: the limits of one machine. */
-enum limit_kind { LIMIT_NONE, LIMIT_MEMORY, LIMIT_PIDS, LIMIT_DISK, LIMIT_OUTPUT };
 struct limits {
     struct machine_limits want; /* with defaults */
     bool pids_asked;            /* that one is not a default */
+    bool within;                /* a kernel of the machine's own enforces them; the group is around that */
     struct machine_group group;
     struct fds procs;   /* owned: cgroup.procs files, until the machine has started */
     int disk;           /* root of a file system of the disk's size; -1: there is none */
@@ -29,7 +31,7 @@ void limits_init(struct limits *l);
 void limits_release(struct limits *l);
 /* Makes the control groups; what they cannot enforce goes into the request as far as resource limits can. */
 int limits_prepare(struct limits *l, struct groups *groups, const char *name,
-                   const struct machine_limits *want, bool isolates, struct err *err);
+                   const struct machine_limits *want, const struct machine_ops *ops, struct err *err);
 void limits_request(const struct limits *l, struct spawn_request *r);
 void limits_say(const struct limits *l, struct buf *ret); /* for machine_limits() */
 /* Before a command, and now and then while it runs: which limit was hit that ends it. */

@@ -14,13 +14,15 @@
 #include "runfs/str.h"
 
 enum { MEMORY_MIB = 512, MEMORY_LEAST_MIB = 128, DISK_GIB = 8, CPUS = 2, CPUS_MAX = 32, WAKE_MS = 60000 };
+enum { OVERHEAD_MIB = 320, THREADS = 256 }; /* of qemu itself */
 
 /* A machine's own. */
 struct vm {
     struct qemu qemu;
     struct qemu_shape shape;
     int disk, console;
-    unsigned taken; /* snapshots */
+    struct fds groups; /* cgroup.procs files that each qemu of it enters */
+    unsigned taken;    /* snapshots */
 };
 
 /* ------------------------------------------------------------------------------------------------- the parts
@@ -103,6 +105,8 @@ static int wake(struct machine *m, struct agent_client *c, struct err *err)
     wire_add_str(&b, m->spec.name ? m->spec.name : usual_hostname);
     for (size_t i = 0; i < WAKE_SEED; i++)
         wire_add_u64(&b, seed[i]);
+    wire_add_u32(&b, m->limits.want.pids);
+    wire_add_u32(&b, m->limits.want.files);
     frame_end(&b, begin);
     if (!buf_ok(&b))
         return err_errno(err, -ENOMEM, "qemu");
@@ -140,6 +144,7 @@ static int start(struct machine *m, int memory, int state, struct agent_client *
                                .console = vm->console,
                                .kernel = -1,
                                .initrd = -1,
+                               .groups = &vm->groups,
                                .linked = vm->shape.network};
     int agent = -1, r = qemu_start(m->ms, m->dir, &vm->shape, &parts, &vm->qemu, &agent, err);
 
@@ -197,6 +202,8 @@ static int qemu_acquire(struct machines *ms, const struct machine_spec *spec, st
         return err_errno(err, -ENOMEM, "qemu");
     *vm = (struct vm){.qemu = {.tether = -1, .qmp.fd = -1}, .disk = -1, .console = -1};
     m->own = vm;
+    vm->groups = m->limits.procs;
+    m->limits.procs = (struct fds){0};
     int r = machine_set_paths(m, "", spec->workspace, &why);
     if (r == 0)
         r = shape_of(ms, spec, &vm->shape, &why);
@@ -204,8 +211,12 @@ static int qemu_acquire(struct machines *ms, const struct machine_spec *spec, st
         r = nat_works(&why);
     if (r == 0 && (r = scratch_dir(ms, AT_FDCWD, m->dir, 0711, geteuid())) < 0)
         err_errno(&why, r, "cannot make %s", m->dir);
-    if (r == 0)
+    if (r == 0) {
+        m->limits.want.memory = vm->shape.memory;
+        m->limits.want.disk = vm->shape.disk;
+        m->limits.want.cpu = spec->limits.cpu ? spec->limits.cpu : vm->shape.cpus * 1000;
         r = begin(m, &why);
+    }
     if (r == 0)
         r = agent_client_make_dirs(&m->client, spec->workspace, &why);
     return r < 0 ? err_set(err, r, "%s", why.msg) : 0;
@@ -218,6 +229,7 @@ static void qemu_end(struct machine *m)
     qemu_stop(&vm->qemu);
     cleanup_close(&vm->disk);
     cleanup_close(&vm->console);
+    fds_release(&vm->groups);
     free(vm->shape.image);
     free(vm);
 }
@@ -285,6 +297,14 @@ static int qemu_rollback(struct machine *m, const char *handle, struct err *err)
 /* ------------------------------------------------------------------------------------------------ the kind
  */
 
+/* Only where a label asks: to enter a control group takes time. Beyond the machine's memory qemu has what it
+ * translates the machine's code to, buffers, and a cache of what is read from the disk. */
+static void qemu_around(const struct machine_limits *want, uint64_t ret[])
+{
+    ret[GROUP_MEMORY] = want->memory ? want->memory + ((uint64_t)OVERHEAD_MIB << 20) : 0;
+    ret[GROUP_PIDS] = want->memory || want->cpu ? THREADS : 0;
+}
+
 static int qemu_check_label(const struct machine_label *l, struct err *err)
 {
     if (l->image && *l->image != '/' && image_name_check(l->image, err) < 0)
@@ -292,9 +312,8 @@ static int qemu_check_label(const struct machine_label *l, struct err *err)
     if (l->network == MACHINE_NET_HOST)
         return err_set(err, -EINVAL,
                        "the backend qemu has no such network: it takes network=nat and network=none");
-    if (l->limits.pids || l->limits.files || l->limits.cpu > CPUS_MAX * 1000)
-        return err_set(err, -EINVAL,
-                       "the backend qemu takes memory=, disk=, cpu= up to %d, and output=", CPUS_MAX);
+    if (l->limits.cpu > CPUS_MAX * 1000)
+        return err_set(err, -EINVAL, "a virtual machine takes cpu= up to %d", CPUS_MAX);
     if (l->limits.memory && l->limits.memory < (uint64_t)MEMORY_LEAST_MIB << 20)
         return err_set(err, -EINVAL, "a virtual machine needs memory=%dM at least", MEMORY_LEAST_MIB);
     if (l->limits.disk && l->limits.disk < 16ULL << 20)
@@ -323,6 +342,7 @@ const struct machine_ops machine_qemu = {.name = "qemu",
                                          .images = true,
                                          .own_network = true,
                                          .acquire = qemu_acquire,
+                                         .around = qemu_around,
                                          .end = qemu_end,
                                          .pause = qemu_pause,
                                          .snapshot = qemu_snapshot,

@@ -28,12 +28,13 @@ struct qemu_shape {
 
 /* Descriptors that it works on: borrowed, -1 for none. */
 struct qemu_parts {
-    int memory;         /* a file of the shape's size; none: fresh memory */
-    bool memory_shared; /* what it writes there is written to the file */
-    int disk;           /* its scratch disk */
-    int console;        /* what its serial line prints goes there */
-    int kernel, initrd; /* to boot; none: a state comes in */
-    bool linked;        /* its card is: to an empty network of the process's own, which its pid leads to */
+    int memory;               /* a file of the shape's size; none: fresh memory */
+    bool memory_shared;       /* what it writes there is written to the file */
+    int disk;                 /* its scratch disk */
+    int console;              /* what its serial line prints goes there */
+    int kernel, initrd;       /* to boot; none: a state comes in */
+    const struct fds *groups; /* cgroup.procs files that it enters; NULL: none */
+    bool linked; /* its card is: to an empty network of the process's own, which its pid leads to */
 };
 
 struct qemu {

@@ -27,7 +27,8 @@ enum {
     FD_MEMORY,
     FD_KERNEL,
     FD_INITRD,
-    FD_END
+    FD_GROUPS, /* and following */
+    FD_END = FD_GROUPS + SPAWN_FDS
 };
 
 struct command_line {
@@ -153,6 +154,8 @@ static void add_tether(struct command_line *c, const char *dir, const struct qem
     arg(c, "tether");
     if (p->linked)
         arg(c, "--network");
+    if (p->groups && p->groups->n)
+        opt(c, "--groups", "%d:%zu", FD_GROUPS, p->groups->n);
     if (geteuid() == 0) {
         opt(c, "--user", "%u:%u", (unsigned)machine_root_id(), (unsigned)kvm_group(s));
     }
@@ -243,18 +246,20 @@ static int launch(struct machines *ms, const char *dir, const struct qemu_shape 
         return err_errno(err, -errno, "cannot open %s", buf_str(&rootfs));
     int r = command_line(dir, shape, p, &c, &argv, err);
     if (r == 0) {
-        const int fds[FD_END] = {[0] = -1,
-                                 [1] = -1,
-                                 [2] = -1,
-                                 [FD_TETHER] = ends[0],
-                                 [FD_QMP] = ends[1],
-                                 [FD_AGENT] = ends[2],
-                                 [FD_ROOTFS] = root,
-                                 [FD_DISK] = p->disk,
-                                 [FD_CONSOLE] = p->console,
-                                 [FD_MEMORY] = p->memory,
-                                 [FD_KERNEL] = p->kernel,
-                                 [FD_INITRD] = p->initrd};
+        int fds[FD_END] = {[0] = -1,
+                           [1] = -1,
+                           [2] = -1,
+                           [FD_TETHER] = ends[0],
+                           [FD_QMP] = ends[1],
+                           [FD_AGENT] = ends[2],
+                           [FD_ROOTFS] = root,
+                           [FD_DISK] = p->disk,
+                           [FD_CONSOLE] = p->console,
+                           [FD_MEMORY] = p->memory,
+                           [FD_KERNEL] = p->kernel,
+                           [FD_INITRD] = p->initrd};
+        for (size_t i = 0; i < SPAWN_FDS; i++)
+            fds[FD_GROUPS + i] = p->groups && i < p->groups->n ? p->groups->list[i] : -1;
         r = lift(fds, lifted);
         if (r == 0)
             r = spawn(ms, argv, lifted, &q->pid);

@@ -4,6 +4,7 @@
 #ifndef RUNFS_IO_H
 #define RUNFS_IO_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -29,6 +30,10 @@ int write_file_atomic(const char *path, const void *data, size_t len, mode_t mod
 
 /* mkdir -p. */
 int make_dirs(const char *path, mode_t mode);
+
+/* Whether the file system that fd is on is as good as full to whoever writes: less than one part in 256 of it
+ * is free, or 64 KiB, or no inode. False where that cannot be told. */
+bool file_system_full(int fd);
 /*
  * Has the directories that are made in dir spread over the disk, each with its own neighbourhood (ext4, the T
  * of chattr(1); elsewhere nothing). ext4 without a journal searches past every inode of the neighbourhood
