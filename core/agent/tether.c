@@ -1,9 +1,10 @@
-/* `runfs-agent tether [--network] [--groups FIRST:N] [--user ID:GROUP] DIRECTORY PROGRAM ARGUMENT...`: runs a
- * program until it ends or descriptor 3 does, so that what has no control socket of its own does not outlive
- * who started it. Of what it prints the first MiB is passed on: a guest decides how much comes out of its
- * console. With --network it is in an empty network of its own, which it has no right to change. With groups
- * it is in the control groups whose cgroup.procs files those descriptors are. With a user it has his rights,
- * and one group more if that is not 0. */
+/* `runfs-agent tether [--network | --apart] [--groups FIRST:N] [--user ID:GROUP] DIRECTORY PROGRAM
+ * ARGUMENT...`: runs a program until it ends or descriptor 3 does, so that what has no control socket of its
+ * own does not outlive who started it. Of what it prints the first MiB is passed on: a guest decides how much
+ * comes out of its console. With --network it is in an empty network of its own, which it has no right to
+ * change; with --apart too, if this user may have one. With groups it is in the control groups whose
+ * cgroup.procs files those descriptors are. With a user it has his rights, and one group more if that is not
+ * 0. */
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -42,15 +43,17 @@ static int write_text(const char *path, const char *text)
     return fd < 0 ? -errno : write_all(fd, text, strlen(text));
 }
 
-/* Who is not root may have one only below a user namespace, whose root he is. */
+/* Who is not root may have one only below a user namespace, whose root he is. 1: he may not. */
 static int leave_network(void)
 {
     unsigned uid = geteuid(), gid = getegid();
     char map[32];
 
     if (uid == 0)
-        return unshare(CLONE_NEWNET);
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0 || write_text("/proc/self/setgroups", "deny") < 0)
+        return unshare(CLONE_NEWNET) < 0;
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+        return 1;
+    if (write_text("/proc/self/setgroups", "deny") < 0)
         return -1;
     snprintf(map, sizeof(map), "0 %u 1", uid);
     int r = write_text("/proc/self/uid_map", map);
@@ -59,7 +62,7 @@ static int leave_network(void)
 }
 
 struct options {
-    bool network;
+    bool network, apart;
     unsigned first_group, groups;
     const char *user;
 };
@@ -128,10 +131,9 @@ static int take_options(int argc, char **argv, struct options *ret)
 {
     int n = 0;
 
-    if (argc > n && str_eq(argv[n], "--network")) {
-        ret->network = true;
-        n++;
-    }
+    ret->network = argc > n && str_eq(argv[n], "--network");
+    ret->apart = ret->network || (argc > n && str_eq(argv[n], "--apart"));
+    n += ret->apart;
     if (argc > n + 1 && str_eq(argv[n], "--groups") &&
         sscanf(argv[n + 1], "%u:%u", &ret->first_group, &ret->groups) == 2)
         n += 2;
@@ -150,8 +152,9 @@ int tether_main(int argc, char **argv)
 
     int taken = take_options(argc, argv, &options);
     argv += taken;
-    bool forgo = options.network && geteuid() != 0;
-    if (options.network && leave_network() < 0) {
+    bool ordinary = geteuid() != 0;
+    int stayed = options.apart ? leave_network() : 1;
+    if (stayed < 0 || (stayed && options.network)) {
         perror("runfs-agent tether: a network of its own");
         return 126;
     }
@@ -159,7 +162,7 @@ int tether_main(int argc, char **argv)
         perror(argv[0]);
         return 126;
     }
-    pid_t pid = start(argv + 1, &options, forgo, out[1]);
+    pid_t pid = start(argv + 1, &options, ordinary && !stayed, out[1]);
     close(out[1]);
     int pidfd = pid > 0 ? pidfd_open(pid, 0) : -1;
     if (pidfd < 0) {

@@ -365,7 +365,10 @@ int image_build(const char *state_dir, const struct image_build *b, struct err *
     int r = image_name_check(b->name, err);
 
     if (r == 0 && geteuid() != 0)
-        r = err_set(err, -EPERM, "images are built by root: their files belong to several users");
+        r = err_set(
+            err, -EPERM,
+            "images are built by root, as their files belong to several users; who may read one names its "
+            "directory: qemu:/DIRECTORY");
     buf_addf(&images, "%s/images", state_dir);
     buf_addf(&dir, "%s/" IMAGE_BUILDING, buf_str(&images));
     if (r == 0 && (!buf_ok(&images) || !buf_ok(&dir)))

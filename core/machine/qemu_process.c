@@ -152,8 +152,7 @@ static void add_tether(struct command_line *c, const char *dir, const struct qem
 {
     arg(c, "runfs-agent");
     arg(c, "tether");
-    if (p->linked)
-        arg(c, "--network");
+    arg(c, p->linked ? "--network" : "--apart");
     if (p->groups && p->groups->n)
         opt(c, "--groups", "%d:%zu", FD_GROUPS, p->groups->n);
     if (geteuid() == 0) {
