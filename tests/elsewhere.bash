@@ -2,19 +2,25 @@
 # hosts with an sshd each. Sourced after scenarios/lib.sh.
 # shellcheck shell=bash disable=SC2154
 
-# NAME [PROGRAM...]: builds an image that has these programs of this host, and the usual few
+# The package of the kernel of virtual machines: $T/vm-deb/*.deb
+vm_kernel() {
+    mkdir -p "$T/vm-deb"
+    ! compgen -G "$T/vm-deb/*.deb" >/dev/null || return 0
+    (cd "$T/vm-deb" && apt-get -q download "$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends:/ {print $2; exit}')") >/dev/null 2>&1 ||
+        skip 'apt cannot fetch the kernel linux-image-cloud-amd64 here'
+}
+# NAME [PROGRAM...]: builds an image that has these programs of this host, the usual few, and what stands in $T/vm-root already
 vm_image() {
     local name=$1 root=$T/vm-root d p lib
     shift
     need_root
     need qemu-system-x86_64
-    mkdir -p "$T/vm-deb" "$root/usr/bin" "$root/usr/lib" "$root/usr/lib64" "$root/etc"
-    (cd "$T/vm-deb" && apt-get -q download "$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends:/ {print $2; exit}')") >/dev/null 2>&1 ||
-        skip 'apt cannot fetch the kernel linux-image-cloud-amd64 here'
+    vm_kernel
+    mkdir -p "$root/usr/bin" "$root/usr/lib" "$root/usr/lib64" "$root/etc"
     for d in bin lib lib64; do ln -s "usr/$d" "$root/$d"; done
     for p in bash cat ls mkdir sleep sync uname tar "$@"; do cp -L "$(type -P "$p")" "$root/usr/bin/"; done
     ln -s bash "$root/usr/bin/sh"
-    ldd "$root"/usr/bin/* | grep -o '/[^ ]*' | grep '\.so' | sort -u | while read -r lib; do
+    { ldd "$root"/usr/bin/* 2>/dev/null || :; } | grep -o '/[^ ]*' | grep '\.so' | sort -u | while read -r lib; do
         mkdir -p "$root${lib%/*}"
         cp -L "$lib" "$root$lib"
     done

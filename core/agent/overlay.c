@@ -1,6 +1,7 @@
 /*
  * Mounting one overlay over any number of lower directories. The kernel's mount API takes them one by one;
- * older kernels (before 6.8) take a single string of options, which ends at a page.
+ * older kernels (before 6.8) take a single string of options, which ends at a page. Those before 6.5 say only
+ * at the end that they do not know an option, whichever it was.
  */
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -41,15 +42,14 @@ static int set(int fs, const char *key, const char *value)
     return fsconfig(fs, how, key, value, 0) < 0 ? -errno : 0;
 }
 
-/* -EOPNOTSUPP: not by this kernel, in this way. */
+/* -EINVAL: perhaps not by this kernel, in this way. */
 static int make_by_parts(const struct overlay *o, bool is_volatile)
 {
     _close_ int fs = fsopen("overlay", FSOPEN_CLOEXEC);
-    int r = fs < 0 ? -EOPNOTSUPP : 0;
+    int r = fs < 0 ? -EINVAL : 0;
 
     for (size_t i = 0; r == 0 && i < o->n; i++)
-        if (set(fs, "lowerdir+", o->names.ptr + o->lower[i]) < 0)
-            r = i == 0 && errno == EINVAL ? -EOPNOTSUPP : -errno;
+        r = set(fs, "lowerdir+", o->names.ptr + o->lower[i]);
     if (r == 0)
         r = o->redirects ? set(fs, "redirect_dir", "on") : set(fs, "userxattr", NULL);
     if (r == 0 && is_volatile)
@@ -103,8 +103,8 @@ int overlay_make(const struct overlay *o, const char *at)
 
     /* Without `volatile` an unmount writes back all that a job left, for nothing. */
     for (int is_volatile = o->upper != NULL; o->failed == 0 && is_volatile >= 0; is_volatile--) {
-        r = o->n > 1 ? make_by_parts(o, is_volatile) : -EOPNOTSUPP;
-        if (r == -EOPNOTSUPP)
+        r = o->n > 1 ? make_by_parts(o, is_volatile) : -EINVAL;
+        if (r == -EINVAL)
             r = make_by_string(o, at, is_volatile);
         if (r != -EINVAL) /* a kernel that does not know it says so before it looks at anything else */
             break;

@@ -742,11 +742,13 @@ static void limits_are_told(void **state)
     const char *text = machine_limits(m);
     for (const char *const *part =
              (const char *const[]){"memory 64M: ", "disk 8M: ", "files 77: RLIMIT_NOFILE",
-                                   "output 1000: counted", "network host", NULL};
+                                   "output 1000: counted", "network ", NULL};
          *part; part++)
         if (!strstr(text, *part))
             fail_msg("'%s' is not in\n%s", *part, text);
-    assert_int_equal(strstr(text, "disk 8M: not in force") != NULL, !str_eq(backend, "sandbox"));
+    bool in_memory = !strstr(text, "disk 8M: not in force (before Linux 6.6"); /* as far as this kernel can */
+    assert_int_equal(strstr(text, "disk 8M: not in force") != NULL,
+                     !str_eq(backend, "sandbox") || !in_memory);
     assert_int_equal(strstr(text, "pids 4096") != NULL, !str_eq(backend, "host"));
     expect(m, "ulimit -n", "77\n", 0);
     shell_run(m, &s, "yes");
