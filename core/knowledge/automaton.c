@@ -201,7 +201,7 @@ static int add_state(struct automaton *a, struct builder *b, struct range range)
 }
 
 /* The children of a state, one for each byte that its terms go on with. */
-static int add_children(struct automaton *a, struct builder *b, uint32_t s)
+static int add_siblings(struct automaton *a, struct builder *b, uint32_t s)
 {
     struct range r = b->ranges[s];
     uint32_t first = (uint32_t)a->n_states;
@@ -235,8 +235,31 @@ static int add_children(struct automaton *a, struct builder *b, uint32_t s)
     return 0;
 }
 
+static uint32_t count_children(const struct automaton *a, uint32_t s)
+{
+    if (a->states[s].edge == NO_CHILD)
+        return 0;
+    if (a->states[s].edge < SEVERAL)
+        return 1;
+    const struct branch *b = &a->branches[a->states[s].edge - SEVERAL];
+    return b->before[3] + (uint32_t)__builtin_popcountll(b->bits[3]);
+}
+
+/*
+ * All states below one. Each group of siblings stands right behind the group that it goes on from, so that the
+ * end of a term, which nothing else begins with, is read from one or two lines of the processor's cache.
+ */
+static int add_below(struct automaton *a, struct builder *b, uint32_t s)
+{
+    int r = add_siblings(a, b, s);
+
+    for (uint32_t i = 0, n = r == 0 ? count_children(a, s) : 0; r == 0 && i < n; i++)
+        r = add_below(a, b, a->states[s].child + i);
+    return r;
+}
+
 /* The child by that byte; 0: there is none. */
-static inline uint32_t child_of(const struct automaton *a, uint32_t s, unsigned char byte)
+__attribute__((always_inline)) static inline uint32_t child_of(const struct automaton *a, uint32_t s, unsigned char byte)
 {
     const struct state *state = &a->states[s];
 
@@ -251,7 +274,7 @@ static inline uint32_t child_of(const struct automaton *a, uint32_t s, unsigned 
 }
 
 /* The state in which `byte` is read after the dead end s; it begins a word anew unless `inside` of one. */
-static inline uint32_t fall(const struct automaton *a, uint32_t s, unsigned char byte, bool inside)
+__attribute__((always_inline)) static inline uint32_t fall(const struct automaton *a, uint32_t s, unsigned char byte, bool inside)
 {
     while (s) {
         s = a->states[s].fail;
@@ -262,34 +285,44 @@ static inline uint32_t fall(const struct automaton *a, uint32_t s, unsigned char
     return inside ? 0 : a->first[byte];
 }
 
-static uint32_t count_children(const struct automaton *a, uint32_t s)
+static void link_children(struct automaton *a, const struct builder *b, uint32_t s)
 {
-    if (a->states[s].edge == NO_CHILD)
-        return 0;
-    if (a->states[s].edge < SEVERAL)
-        return 1;
-    const struct branch *b = &a->branches[a->states[s].edge - SEVERAL];
-    return b->before[3] + (uint32_t)__builtin_popcountll(b->bits[3]);
+    for (uint32_t i = 0, n = count_children(a, s); i < n; i++) {
+        uint32_t c = a->states[s].child + i;
+        bool inside = is_word(b->ranges[s].byte) && is_word(b->ranges[c].byte);
+        a->states[c].fail = fall(a, s, b->ranges[c].byte, inside);
+    }
 }
 
-/* States come in the order of their depth, so those that a dead end leads to are whole before it. */
-static void link_states(struct automaton *a, const struct builder *b)
+/* All states, by their depth: those that a dead end leads to are whole before it. Owned by the caller. */
+static uint32_t *by_depth(const struct automaton *a, const struct builder *b)
 {
-    for (uint32_t s = 1; s < a->n_states; s++)
-        for (uint32_t i = 0, n = count_children(a, s); i < n; i++) {
-            uint32_t c = a->states[s].child + i;
-            bool inside = is_word(b->ranges[s].byte) && is_word(b->ranges[c].byte);
-            a->states[c].fail = fall(a, s, b->ranges[c].byte, inside);
-        }
+    uint32_t *order = calloc(a->n_states, sizeof(*order)), deepest = 0;
+
+    for (size_t s = 0; s < a->n_states; s++)
+        deepest = b->ranges[s].depth > deepest ? b->ranges[s].depth : deepest;
+    _free_ uint32_t *at = calloc(deepest + 2, sizeof(*at));
+    if (!order || !at) {
+        free(order);
+        return NULL;
+    }
+    for (size_t s = 0; s < a->n_states; s++)
+        at[b->ranges[s].depth + 1]++;
+    for (uint32_t d = 0; d < deepest; d++)
+        at[d + 1] += at[d];
+    for (size_t s = 0; s < a->n_states; s++)
+        order[at[b->ranges[s].depth]++] = (uint32_t)s;
+    return order;
 }
 
-static int add_outs(struct automaton *a, const struct builder *b)
+static int add_outs(struct automaton *a, const struct builder *b, const uint32_t *order)
 {
     a->outs = calloc(b->n + 1, sizeof(*a->outs));
     a->n_outs = 1;
     if (!a->outs)
         return -ENOMEM;
-    for (uint32_t s = 1; s < a->n_states; s++) {
+    for (size_t n = 1; n < a->n_states; n++) {
+        uint32_t s = order[n];
         const struct range *r = &b->ranges[s];
         a->states[s].out = a->states[a->states[s].fail].out;
         for (uint32_t i = r->from; i < r->to && b->terms[i].len == r->depth; i++) {
@@ -315,13 +348,15 @@ static int build(struct automaton *a, struct builder *b)
 {
     int r = add_state(a, b, (struct range){.to = (uint32_t)b->n});
 
-    for (uint32_t s = 0; r == 0 && s < a->n_states; s++)
-        r = add_children(a, b, s);
-    if (r < 0)
-        return r;
+    if (r == 0)
+        r = add_below(a, b, 0);
+    _free_ uint32_t *order = r == 0 ? by_depth(a, b) : NULL;
+    if (!order)
+        return r < 0 ? r : -ENOMEM;
     make_tables(a);
-    link_states(a, b);
-    return add_outs(a, b);
+    for (size_t n = 1; n < a->n_states; n++)
+        link_children(a, b, order[n]);
+    return add_outs(a, b, order);
 }
 
 int automaton_new(const struct automaton_term *terms, size_t n, struct automaton **ret)
@@ -372,8 +407,9 @@ static void report(const struct automaton *a, uint32_t out, automaton_fn *fn, vo
         fn(data, a->outs[out].value);
 }
 
-static void match_folded(const struct automaton *a, const unsigned char *text, size_t len, automaton_fn *fn,
-                         void *data)
+__attribute__((always_inline)) static inline void match_folded(const struct automaton *a,
+                                                                const unsigned char *text, size_t len,
+                                                                automaton_fn *fn, void *data)
 {
     uint32_t s = 0;
     bool inside = false, blank = false; /* what the byte before was */
@@ -402,6 +438,34 @@ static void match_folded(const struct automaton *a, const unsigned char *text, s
     }
 }
 
+static void match_anywhere(const struct automaton *a, const unsigned char *text, size_t len, automaton_fn *fn,
+                           void *data)
+{
+    match_folded(a, text, len, fn, data);
+}
+
+/* Counting bits is one instruction on every processor of the last fifteen years, and a call where a compiler
+ * may not count on it. */
+#ifdef __x86_64__
+__attribute__((target("popcnt"))) static void match_counting(const struct automaton *a,
+                                                             const unsigned char *text, size_t len,
+                                                             automaton_fn *fn, void *data)
+{
+    match_folded(a, text, len, fn, data);
+}
+
+static bool counts_bits(void)
+{
+    return __builtin_cpu_supports("popcnt");
+}
+#else
+#define match_counting match_anywhere
+static bool counts_bits(void)
+{
+    return false;
+}
+#endif
+
 int automaton_match(const struct automaton *a, const char *text, size_t len, automaton_fn *fn, void *data)
 {
     _buf_ struct buf folded = BUF_INIT;
@@ -413,6 +477,6 @@ int automaton_match(const struct automaton *a, const char *text, size_t len, aut
         text = buf_str(&folded);
         len = folded.len;
     }
-    match_folded(a, (const unsigned char *)text, len, fn, data);
+    (counts_bits() ? match_counting : match_anywhere)(a, (const unsigned char *)text, len, fn, data);
     return 0;
 }

@@ -8,6 +8,7 @@
  */
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "runfs/automaton.h"
@@ -207,6 +208,15 @@ static void count(void *data, uint32_t value)
     ++*(uint64_t *)data;
 }
 
+/* Of the processor: what else the machine does meanwhile only takes its caches away. */
+static int64_t cpu_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
 static int match(const char *tree)
 {
     static struct automaton_term terms[SYNONYMS];
@@ -230,12 +240,12 @@ static int match(const char *tree)
             return 1;
     }
     double best = 0;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 10; i++) {
         found = 0;
-        start = mono_ns();
+        start = cpu_ns();
         if (automaton_match(a, text.ptr, text.len, count, &found) < 0)
             return 1;
-        double rate = (double)text.len / 1e3 / ms_since(start);
+        double rate = (double)text.len * 1e3 / (double)(cpu_ns() - start);
         best = rate > best ? rate : best;
     }
     printf("%.0f MB/s, %zu states made in %.1f ms, %llu places in %.1f MB\n", best, automaton_states(a), made,
