@@ -49,17 +49,12 @@ static int take_hit(void *data, const struct document_found *f)
     struct search *s = data;
     struct search_hits *ret = s->ret;
 
-    if (!f->path || !f->title)
-        return -ENOMEM;
     if (!is_there(s, f->path)) {
         buf_add(&s->gone, f->path, strlen(f->path) + 1);
         return 0;
     }
-    struct search_hit hit = {.id = f->id,
-                             .path = arena_strdup(&ret->arena, f->path),
-                             .title = arena_strdup(&ret->arena, f->title),
-                             .rank = f->rank};
-    if (!hit.path || !hit.title)
+    struct search_hit hit = {.id = f->id, .path = arena_strdup(&ret->arena, f->path), .rank = f->rank};
+    if (!hit.path)
         return -ENOMEM;
     ret->hits[ret->n++] = hit;
     return ret->n == (s->graph ? SEARCH_CANDIDATES_MAX : SEARCH_HITS_MAX);
@@ -94,18 +89,20 @@ static void drop_gone(struct search *s)
         (void)documents_drop(s->searcher->documents, path, NULL);
 }
 
-/* Of the hits that are left; most that a graph ranks are not. */
-static int add_excerpts(struct search *s)
+/* Titles and excerpts of the hits that are left; most that a graph ranks are not. */
+static int add_texts(struct search *s)
 {
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < s->ret->n; i++) {
-        _buf_ struct buf body = BUF_INIT, excerpt = BUF_INIT;
-        r = documents_body(s->searcher->documents, s->ret->hits[i].id, &body);
+        struct search_hit *hit = &s->ret->hits[i];
+        _buf_ struct buf title = BUF_INIT, body = BUF_INIT, excerpt = BUF_INIT;
+        r = documents_text(s->searcher->documents, hit->id, &title, &body);
         if (r == 0)
             excerpt_add(&s->words, buf_str(&body), &excerpt);
-        s->ret->hits[i].excerpt = arena_strdup(&s->ret->arena, buf_str(&excerpt));
-        if (r == 0 && (!buf_ok(&body) || !buf_ok(&excerpt) || !s->ret->hits[i].excerpt))
+        hit->title = arena_strdup(&s->ret->arena, buf_str(&title));
+        hit->excerpt = arena_strdup(&s->ret->arena, buf_str(&excerpt));
+        if (r == 0 && (!buf_ok(&title) || !buf_ok(&body) || !buf_ok(&excerpt) || !hit->title || !hit->excerpt))
             r = -ENOMEM;
     }
     return r;
@@ -131,7 +128,7 @@ static int find_hits(struct search *s, const struct role *role, struct buf *matc
     if (s->ret->n > SEARCH_HITS_MAX)
         s->ret->n = SEARCH_HITS_MAX;
     if (r == 0)
-        r = add_excerpts(s);
+        r = add_texts(s);
     drop_gone(s);
     return r;
 }

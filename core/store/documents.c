@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "runfs/io.h"
+#include "ranker.h"
 #include "runfs/str.h"
 #include "store_internal.h"
 
@@ -12,7 +13,7 @@ enum { DOCUMENTS_VERSION = 1 }; /* another one: everything is read again */
 struct documents {
     struct conn conn;
     char *path;                          /* owned */
-    const struct documents_query *query; /* that runs now */
+    struct ranker *ranker;               /* owned */
     changed_document_fn *tell;           /* NULL: nobody asked */
     void *tell_data;                     /* borrowed */
 };
@@ -81,14 +82,6 @@ static int write_boot(struct documents *d, const char *boot, struct err *err)
     return r;
 }
 
-static void sql_wanted(sqlite3_context *context, int n, sqlite3_value **values)
-{
-    const struct documents *d = sqlite3_user_data(context);
-    const char *path = n == 1 ? (const char *)sqlite3_value_text(values[0]) : NULL;
-
-    sqlite3_result_int(context, path && d->query && d->query->wanted(d->query->data, path));
-}
-
 static bool connect(struct documents *d)
 {
     static const char setup[] = "PRAGMA page_size = 16384; PRAGMA journal_mode = TRUNCATE;"
@@ -96,19 +89,24 @@ static bool connect(struct documents *d)
                                 "PRAGMA temp_store = MEMORY; PRAGMA locking_mode = EXCLUSIVE";
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     mode_t old = umask(0077);
-    bool ok =
-        sqlite3_open_v2(d->path, &d->conn.db, flags, NULL) == SQLITE_OK && exec(d, setup) &&
-        sqlite3_create_function(d->conn.db, "wanted", 1, SQLITE_UTF8, d, sql_wanted, NULL, NULL) == SQLITE_OK;
+    bool ok = sqlite3_open_v2(d->path, &d->conn.db, flags, NULL) == SQLITE_OK && exec(d, setup) &&
+              ranker_new(d->conn.db, &d->ranker) == 0;
 
     umask(old);
     return ok;
+}
+
+static void disconnect(struct documents *d)
+{
+    conn_close(&d->conn);
+    ranker_free(TAKE(d->ranker));
 }
 
 static int make(struct documents *d, struct err *err)
 {
     _buf_ struct buf journal = BUF_INIT, sql = BUF_INIT;
 
-    conn_close(&d->conn);
+    disconnect(d);
     buf_addf(&journal, "%s-journal", d->path);
     buf_addf(&sql,
              "BEGIN; CREATE TABLE state (boot TEXT NOT NULL); INSERT INTO state VALUES ('');"
@@ -155,7 +153,7 @@ void documents_close(struct documents *d)
         return;
     if (d->conn.db && exec(d, "PRAGMA synchronous = FULL"))
         (void)write_boot(d, "closed", NULL);
-    conn_close(&d->conn);
+    disconnect(d);
     free(d->path);
     free(d);
 }
@@ -227,6 +225,7 @@ void documents_tell(struct documents *d, changed_document_fn *fn, void *data)
 /* What is not committed in the end was told too often, which does no harm. */
 static void tell_changed(struct documents *d, int64_t id)
 {
+    ranker_forget(d->ranker, id);
     if (d->tell)
         d->tell(d->tell_data, id);
 }
@@ -308,6 +307,12 @@ int documents_body(struct documents *d, int64_t id, struct buf *ret)
     return read_row(d, "SELECT body FROM texts WHERE rowid = ?1", id, &ret, 1);
 }
 
+int documents_text(struct documents *d, int64_t id, struct buf *ret_title, struct buf *ret_body)
+{
+    return read_row(d, "SELECT title, body FROM texts WHERE rowid = ?1", id,
+                    (struct buf *const[]){ret_title, ret_body}, 2);
+}
+
 int documents_name(struct documents *d, int64_t id, struct buf *ret_path, struct buf *ret_title)
 {
     return read_row(d,
@@ -315,37 +320,33 @@ int documents_name(struct documents *d, int64_t id, struct buf *ret_path, struct
                     id, (struct buf *const[]){ret_path, ret_title}, 2);
 }
 
-static int tell(const struct documents_query *q, sqlite3_stmt *stmt)
+/* The path of a document; "" where it is gone meanwhile. */
+static int read_path(struct documents *d, int64_t id, struct buf *ret)
 {
-    return q->fn(q->data, &(struct document_found){.id = sqlite3_column_int64(stmt, 0),
-                                                   .path = (const char *)sqlite3_column_text(stmt, 1),
-                                                   .title = (const char *)sqlite3_column_text(stmt, 2),
-                                                   .rank = sqlite3_column_double(stmt, 3)});
+    buf_reset(ret);
+    int r = read_row(d, "SELECT path FROM documents WHERE id = ?1", id, &ret, 1);
+    return r == -ENOENT ? 0 : r == 0 && !buf_ok(ret) ? -ENOMEM : r;
 }
 
-/* The index sorts, and only what is asked for is read: a JOIN that may go the other way would read all. */
 int documents_find(struct documents *d, const struct documents_query *q, struct err *err)
 {
-    sqlite3_stmt *stmt = conn_prepare(&d->conn, "SELECT d.id, d.path, t.title, -t.rank FROM texts t CROSS "
-                                                "JOIN documents d ON d.id = t.rowid WHERE texts MATCH ?1 AND"
-                                                " t.rank MATCH ?2 AND wanted(d.path) ORDER BY t.rank");
-    int r = stmt ? 0 : failed(d, err), rc = SQLITE_DONE;
-    char ranking[64];
+    sqlite3_stmt *stmt =
+        conn_prepare(&d->conn, "SELECT rowid, score(texts) FROM texts WHERE texts MATCH ?1");
+    struct document_found found;
+    _buf_ struct buf path = BUF_INIT;
+    int r = stmt ? 0 : failed(d, err);
 
-    snprintf(ranking, sizeof(ranking), "bm25(%.1f, 1.0)", q->title_weight);
     if (stmt) {
         sqlite3_bind_text(stmt, 1, q->match, -1, SQLITE_STATIC);
-        sqlite3_bind_text(stmt, 2, ranking, -1, SQLITE_STATIC);
-    }
-    d->query = q;
-    while (r == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
-        r = tell(q, stmt);
-    if (r == 0 && rc != SQLITE_DONE)
-        r = failed(d, err);
-    d->query = NULL;
-    if (stmt) {
+        r = ranker_take(d->ranker, stmt, q->title_weight) == SQLITE_DONE ? 0 : failed(d, err);
         sqlite3_reset(stmt);
         sqlite3_clear_bindings(stmt);
+    }
+    while (r == 0 && ranker_next(d->ranker, &found.id, &found.rank)) {
+        r = read_path(d, found.id, &path);
+        found.path = buf_str(&path);
+        if (r == 0 && path.len && q->wanted(q->data, found.path))
+            r = q->fn(q->data, &found);
     }
     return r < 0 ? r : 0;
 }

@@ -31,10 +31,9 @@ void documents_rollback(struct documents *d);
 int documents_put(struct documents *d, const struct document *one, struct err *err);
 int documents_drop(struct documents *d, const char *path, struct err *err); /* none of that path: fine */
 
-/* Appends a document's body. -ENOENT */
+/* What is there of a document, appended. -ENOENT */
 int documents_body(struct documents *d, int64_t id, struct buf *ret);
-
-/* A document's path and title, appended. -ENOENT */
+int documents_text(struct documents *d, int64_t id, struct buf *ret_title, struct buf *ret_body);
 int documents_name(struct documents *d, int64_t id, struct buf *ret_path, struct buf *ret_title);
 
 /* Calls fn with the id of each document that is written or dropped from now on. */
@@ -58,8 +57,8 @@ int documents_each(struct documents *d, known_document_fn *fn, void *data);
  */
 struct document_found {
     int64_t id;
-    const char *path, *title; /* NULL where memory is out */
-    double rank;              /* more is better */
+    const char *path;
+    double rank; /* more is better */
 };
 struct documents_query {
     const char *match;
