@@ -37,11 +37,15 @@ static bool is_wanted(void *data, const char *path)
     return searcher_has(s->searcher, path);
 }
 
-static bool is_there(const struct search *s, const char *path)
+/* Notes what is not. */
+static bool is_there(struct search *s, const char *path)
 {
     struct stat file;
+    bool is = is_failure_path(path) ? failure_is_there(s->searcher->store, path) : lstat(path, &file) == 0;
 
-    return is_failure_path(path) ? failure_is_there(s->searcher->store, path) : lstat(path, &file) == 0;
+    if (!is)
+        buf_add(&s->gone, path, strlen(path) + 1);
+    return is;
 }
 
 static int take_hit(void *data, const struct document_found *f)
@@ -49,10 +53,8 @@ static int take_hit(void *data, const struct document_found *f)
     struct search *s = data;
     struct search_hits *ret = s->ret;
 
-    if (!is_there(s, f->path)) {
-        buf_add(&s->gone, f->path, strlen(f->path) + 1);
+    if (!s->graph && !is_there(s, f->path))
         return 0;
-    }
     struct search_hit hit = {.id = f->id, .path = arena_strdup(&ret->arena, f->path), .rank = f->rank};
     if (!hit.path)
         return -ENOMEM;
@@ -65,6 +67,19 @@ static int by_rank(const void *a, const void *b)
     const struct search_hit *x = a, *y = b;
 
     return x->rank != y->rank ? (x->rank < y->rank) - (x->rank > y->rank) : strcmp(x->path, y->path);
+}
+
+/* The best of the candidates that are there. */
+static void keep_best(struct search *s)
+{
+    struct search_hits *ret = s->ret;
+    size_t n = 0;
+
+    qsort(ret->hits, ret->n, sizeof(ret->hits[0]), by_rank);
+    for (size_t i = 0; i < ret->n && n < SEARCH_HITS_MAX; i++)
+        if (!s->graph || is_there(s, ret->hits[i].path))
+            ret->hits[n++] = ret->hits[i];
+    ret->n = n;
 }
 
 /* BM25 decides where concepts do not: it counts for less than 1. */
@@ -124,9 +139,7 @@ static int find_hits(struct search *s, const struct role *role, struct buf *matc
         err);
     if (r == 0 && s->graph)
         r = rank_by_concepts(s);
-    qsort(s->ret->hits, s->ret->n, sizeof(s->ret->hits[0]), by_rank);
-    if (s->ret->n > SEARCH_HITS_MAX)
-        s->ret->n = SEARCH_HITS_MAX;
+    keep_best(s);
     if (r == 0)
         r = add_texts(s);
     drop_gone(s);
