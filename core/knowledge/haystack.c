@@ -250,10 +250,42 @@ static int read_heard(void *data, const char *path)
     return code;
 }
 
+/* The walk, while what it finds is read and written. Until it is joined, watch and r->known are its own. */
+struct walk {
+    struct reading *reading;
+    struct watch *watch;
+    int code;
+};
+
+static void *walk(void *data)
+{
+    struct walk *w = data;
+
+    w->code = haystack_each_file(w->reading->haystack, w->reading->root, w->watch, read_walked, w->reading);
+    readahead_end(w->reading->ahead);
+    return NULL;
+}
+
+static int walk_and_put(struct reading *r, struct watch *watch)
+{
+    struct walk w = {.reading = r, .watch = watch};
+    const struct read_file *file;
+    pthread_t thread;
+    bool threaded = pthread_create(&thread, NULL, walk, &w) == 0;
+    int code = 0;
+
+    if (!threaded)
+        walk(&w);
+    while (code == 0 && (file = readahead_next(r->ahead)))
+        code = put(r, file);
+    if (threaded)
+        pthread_join(thread, NULL);
+    return code < 0 ? code : w.code;
+}
+
 /* All that is there, and what of it changed; what is not met is gone. */
 static int read_all(struct reading *r, struct watch *watch)
 {
-    const struct read_file *file;
     GHashTableIter iter;
     gpointer path;
 
@@ -266,9 +298,7 @@ static int read_all(struct reading *r, struct watch *watch)
     if (code < 0)
         err_errno(r->err, code, "the index of documents");
     if (code == 0)
-        code = haystack_each_file(r->haystack, r->root, watch, read_walked, r);
-    while (code == 0 && (file = readahead_next(r->ahead)))
-        code = put(r, file);
+        code = walk_and_put(r, watch);
     readahead_free(r->ahead);
     g_hash_table_iter_init(&iter, r->known);
     while (code == 0 && g_hash_table_iter_next(&iter, &path, NULL))

@@ -23,7 +23,8 @@ struct readahead {
     bool ending, waiting; /* waiting: who takes files waits for a batch */
     pthread_t threads[THREADS];
     size_t n_threads;
-    size_t ready; /* files of batches that are done; of who takes files alone */
+    size_t ready;           /* files of batches that are done; of who takes files alone */
+    struct read_file *last; /* that was taken */
 };
 
 static void file_release(struct read_file *f)
@@ -164,44 +165,59 @@ int readahead_add(struct readahead *r, const char *path)
     g_ptr_array_add(r->files, f);
     if (r->files->len % BATCH == 0) {
         start_thread(r);
-        pthread_cond_signal(&r->changed);
+        pthread_cond_broadcast(&r->changed);
     }
     pthread_mutex_unlock(&r->lock);
     return 0;
 }
 
-/* Waits until the next batch is read, or reads it. */
-static void get_ready(struct readahead *r)
+void readahead_end(struct readahead *r)
 {
-    size_t batch = r->ready / BATCH, n;
-
+    pthread_mutex_lock(&r->lock);
     r->whole = true;
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void wait_changed(struct readahead *r)
+{
+    r->waiting = true;
+    pthread_cond_wait(&r->changed, &r->lock);
+    r->waiting = false;
+}
+
+/* Waits until the next batch is read, or reads it; false: there is none. */
+static bool get_ready(struct readahead *r)
+{
+    size_t batch = (r->ready + BATCH - 1) / BATCH, n;
+
     while (batch >= r->done->len || !r->done->data[batch])
-        if (batch == r->done->len && (n = next_batch(r)) > 0) {
+        if (batch == r->done->len && (n = next_batch(r)) > 0)
             read_batch(r, n);
-        } else {
-            r->waiting = true;
-            pthread_cond_wait(&r->changed, &r->lock);
-            r->waiting = false;
-        }
+        else if (batch == r->done->len && r->whole)
+            return false;
+        else
+            wait_changed(r);
     r->ready = MIN((batch + 1) * BATCH, r->files->len);
+    return true;
 }
 
 const struct read_file *readahead_next(struct readahead *r)
 {
-    struct read_file *before = r->taken ? g_ptr_array_index(r->files, r->taken - 1) : NULL;
-    size_t len = before ? before->text.len : 0;
+    size_t len = r->last ? r->last->text.len : 0;
 
-    if (before)
-        file_release(before);
+    if (r->last)
+        file_release(r->last);
+    r->last = NULL;
     pthread_mutex_lock(&r->lock);
     r->bytes -= len;
-    if (r->taken < r->files->len && r->taken == r->ready) {
-        get_ready(r);
+    bool more = r->taken < r->ready;
+    if (!more) {
+        more = get_ready(r);
         pthread_cond_broadcast(&r->changed);
     }
-    struct read_file *f = r->taken < r->files->len ? g_ptr_array_index(r->files, r->taken) : NULL;
-    r->taken += f ? 1 : 0;
+    if (more)
+        r->last = g_ptr_array_index(r->files, r->taken++);
     pthread_mutex_unlock(&r->lock);
-    return f;
+    return r->last;
 }

@@ -51,12 +51,14 @@ struct read_file {
 };
 void read_file_now(struct read_file *f); /* path is given */
 
-/* Files that threads read ahead, and that are taken in the order in which they were added. */
+/* Files that threads read ahead, and that are taken in the order in which they were added. One thread adds them,
+ * one takes them. */
 struct readahead;
 struct readahead *readahead_new(void); /* NULL: no memory */
 void readahead_free(struct readahead *r);
 int readahead_add(struct readahead *r, const char *path);
-/* Borrowed until the next call; NULL: there are no more. */
+void readahead_end(struct readahead *r); /* no more will be added */
+/* Borrowed until the next call; waits for one. NULL: there are no more. */
 const struct read_file *readahead_next(struct readahead *r);
 
 /* --------------------------------------------------------------------------------------------- excerpt.c */

@@ -8,7 +8,7 @@
 #include "runfs/str.h"
 #include "store_internal.h"
 
-enum { DOCUMENTS_VERSION = 1 }; /* another one: everything is read again */
+enum { DOCUMENTS_VERSION = 2 }; /* another one: everything is read again */
 
 struct documents {
     struct conn conn;
@@ -113,7 +113,7 @@ static int make(struct documents *d, struct err *err)
              "CREATE TABLE documents (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, changed_at INTEGER"
              "  NOT NULL, size INTEGER NOT NULL);"
              "CREATE VIRTUAL TABLE texts USING fts5 (title, body);"
-             "INSERT INTO texts (texts, rank) VALUES ('hashsize', 4194304);"
+             "INSERT INTO texts (texts, rank) VALUES ('hashsize', 67108864);"
              "PRAGMA user_version = %d; COMMIT",
              DOCUMENTS_VERSION);
     if (!buf_ok(&journal) || !buf_ok(&sql))
