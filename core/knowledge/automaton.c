@@ -246,8 +246,8 @@ static uint32_t count_children(const struct automaton *a, uint32_t s)
 }
 
 /*
- * All states below one. Each group of siblings stands right behind the group that it goes on from, so that the
- * end of a term, which nothing else begins with, is read from one or two lines of the processor's cache.
+ * All states below one. Each group of siblings stands right behind the group that it goes on from, so that
+ * the end of a term, which nothing else begins with, is read from one or two lines of the processor's cache.
  */
 static int add_below(struct automaton *a, struct builder *b, uint32_t s)
 {
@@ -259,7 +259,8 @@ static int add_below(struct automaton *a, struct builder *b, uint32_t s)
 }
 
 /* The child by that byte; 0: there is none. */
-__attribute__((always_inline)) static inline uint32_t child_of(const struct automaton *a, uint32_t s, unsigned char byte)
+__attribute__((always_inline)) static inline uint32_t child_of(const struct automaton *a, uint32_t s,
+                                                               unsigned char byte)
 {
     const struct state *state = &a->states[s];
 
@@ -274,7 +275,8 @@ __attribute__((always_inline)) static inline uint32_t child_of(const struct auto
 }
 
 /* The state in which `byte` is read after the dead end s; it begins a word anew unless `inside` of one. */
-__attribute__((always_inline)) static inline uint32_t fall(const struct automaton *a, uint32_t s, unsigned char byte, bool inside)
+__attribute__((always_inline)) static inline uint32_t fall(const struct automaton *a, uint32_t s,
+                                                           unsigned char byte, bool inside)
 {
     while (s) {
         s = a->states[s].fail;
@@ -407,9 +409,8 @@ static void report(const struct automaton *a, uint32_t out, automaton_fn *fn, vo
         fn(data, a->outs[out].value);
 }
 
-__attribute__((always_inline)) static inline void match_folded(const struct automaton *a,
-                                                                const unsigned char *text, size_t len,
-                                                                automaton_fn *fn, void *data)
+__attribute__((always_inline)) static inline void
+match_folded(const struct automaton *a, const unsigned char *text, size_t len, automaton_fn *fn, void *data)
 {
     uint32_t s = 0;
     bool inside = false, blank = false; /* what the byte before was */
@@ -447,9 +448,8 @@ static void match_anywhere(const struct automaton *a, const unsigned char *text,
 /* Counting bits is one instruction on every processor of the last fifteen years, and a call where a compiler
  * may not count on it. */
 #ifdef __x86_64__
-__attribute__((target("popcnt"))) static void match_counting(const struct automaton *a,
-                                                             const unsigned char *text, size_t len,
-                                                             automaton_fn *fn, void *data)
+__attribute__((target("popcnt"))) static void
+match_counting(const struct automaton *a, const unsigned char *text, size_t len, automaton_fn *fn, void *data)
 {
     match_folded(a, text, len, fn, data);
 }

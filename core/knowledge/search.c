@@ -117,7 +117,8 @@ static int add_texts(struct search *s)
             excerpt_add(&s->words, buf_str(&body), &excerpt);
         hit->title = arena_strdup(&s->ret->arena, buf_str(&title));
         hit->excerpt = arena_strdup(&s->ret->arena, buf_str(&excerpt));
-        if (r == 0 && (!buf_ok(&title) || !buf_ok(&body) || !buf_ok(&excerpt) || !hit->title || !hit->excerpt))
+        if (r == 0 &&
+            (!buf_ok(&title) || !buf_ok(&body) || !buf_ok(&excerpt) || !hit->title || !hit->excerpt))
             r = -ENOMEM;
     }
     return r;

@@ -51,8 +51,8 @@ struct read_file {
 };
 void read_file_now(struct read_file *f); /* path is given */
 
-/* Files that threads read ahead, and that are taken in the order in which they were added. One thread adds them,
- * one takes them. */
+/* Files that threads read ahead, and that are taken in the order in which they were added. One thread adds
+ * them, one takes them. */
 struct readahead;
 struct readahead *readahead_new(void); /* NULL: no memory */
 void readahead_free(struct readahead *r);

@@ -3,8 +3,8 @@
 
 #include <sys/stat.h>
 
-#include "runfs/io.h"
 #include "ranker.h"
+#include "runfs/io.h"
 #include "runfs/str.h"
 #include "store_internal.h"
 
@@ -12,10 +12,10 @@ enum { DOCUMENTS_VERSION = 2 }; /* another one: everything is read again */
 
 struct documents {
     struct conn conn;
-    char *path;                          /* owned */
-    struct ranker *ranker;               /* owned */
-    changed_document_fn *tell;           /* NULL: nobody asked */
-    void *tell_data;                     /* borrowed */
+    char *path;                /* owned */
+    struct ranker *ranker;     /* owned */
+    changed_document_fn *tell; /* NULL: nobody asked */
+    void *tell_data;           /* borrowed */
 };
 
 /* ------------------------------------------------------------------------------------------------- opening
@@ -330,8 +330,7 @@ static int read_path(struct documents *d, int64_t id, struct buf *ret)
 
 int documents_find(struct documents *d, const struct documents_query *q, struct err *err)
 {
-    sqlite3_stmt *stmt =
-        conn_prepare(&d->conn, "SELECT rowid, score(texts) FROM texts WHERE texts MATCH ?1");
+    sqlite3_stmt *stmt = conn_prepare(&d->conn, "SELECT rowid, score(texts) FROM texts WHERE texts MATCH ?1");
     struct document_found found;
     _buf_ struct buf path = BUF_INIT;
     int r = stmt ? 0 : failed(d, err);

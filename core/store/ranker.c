@@ -36,7 +36,7 @@ static bool grow(void **array, size_t *cap, size_t need, size_t size)
     void *new = reallocarray(*array, more, size);
     if (!new)
         return false;
-    memset((char *)new + *cap * size, 0, (more - *cap) * size);
+    memset((char *)new + *cap *size, 0, (more - *cap) * size);
     *array = new;
     *cap = more;
     return true;

@@ -1,7 +1,7 @@
 /*
  * Ranking what a full-text query matches, by BM25. FTS5's own way looks up the length of each text that is
- * found, and sorts them all with the places of their words; here lengths are kept, and only the best are put in
- * order. Private to core/store. One thread at a time.
+ * found, and sorts them all with the places of their words; here lengths are kept, and only the best are put
+ * in order. Private to core/store. One thread at a time.
  */
 #ifndef RUNFS_RANKER_H
 #define RUNFS_RANKER_H

@@ -8,6 +8,7 @@
 /* clang-format on */
 
 #include <fcntl.h>
+#include <math.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 
@@ -112,6 +113,74 @@ static void find_what_was_put(void **state)
     assert_int_equal(documents_open(dir, true, &d, NULL), 0);
     finds(d, "\"urn\"", "");
     documents_close(d);
+}
+
+struct ranks {
+    int64_t ids[64];
+    double ranks[64];
+    size_t n;
+};
+
+static int note_rank(void *data, const struct document_found *f)
+{
+    struct ranks *r = data;
+
+    r->ids[r->n] = f->id;
+    r->ranks[r->n++] = f->rank;
+    return 0;
+}
+
+static int put_letters(struct documents *d, int i)
+{
+    _buf_ struct buf path = BUF_INIT, body = BUF_INIT;
+
+    buf_addf(&path, "/%d", i);
+    for (int k = 0; k < i % 13 + 1; k++)
+        buf_adds(&body, k * i % 3 == 0 ? "kettle " : k * i % 5 == 0 ? "tea pot " : "cup ");
+    put(d, buf_str(&path), i % 7 == 0 ? "tea kettle" : "cup", buf_str(&body));
+    return 0;
+}
+
+/* FTS5's own function says the same of each. */
+static void rank_as_fts5_does(void **state)
+{
+    static const char *const queries[] = {"kettle", "\"kettle\" \"cup\"",
+                                          "(\"tea\") OR \"tea pot\" OR \"cup\""};
+    struct documents *d = NULL;
+
+    (void)state;
+    for (size_t q = 0; q < ARRAY_LEN(queries); q++) {
+        struct ranks got = {0};
+        sqlite3 *db = NULL;
+        sqlite3_stmt *stmt = NULL;
+        size_t n = 0;
+        assert_int_equal(documents_open(dir, false, &d, NULL), 0);
+        for (int i = 0; i < 40; i++)
+            put_letters(d, i);
+        assert_int_equal(
+            documents_find(d, &(struct documents_query){queries[q], 3, all, note_rank, &got}, NULL), 0);
+        put(d, "/1", "kettle", "kettle cup tea pot kettle kettle cup"); /* a length that changed */
+        got.n = 0;
+        assert_int_equal(
+            documents_find(d, &(struct documents_query){queries[q], 3, all, note_rank, &got}, NULL), 0);
+        documents_close(d);
+        assert_int_equal(sqlite3_open(in_dir("search.db"), &db), SQLITE_OK);
+        assert_int_equal(
+            sqlite3_prepare_v2(db,
+                               "SELECT rowid, -bm25(texts, 3.0, 1.0) FROM texts WHERE texts MATCH ?1"
+                               " ORDER BY 2 DESC, 1",
+                               -1, &stmt, NULL),
+            SQLITE_OK);
+        sqlite3_bind_text(stmt, 1, queries[q], -1, SQLITE_STATIC);
+        for (; sqlite3_step(stmt) == SQLITE_ROW; n++) {
+            assert_int_equal(got.ids[n], sqlite3_column_int64(stmt, 0));
+            assert_true(fabs(got.ranks[n] - sqlite3_column_double(stmt, 1)) < 1e-9);
+        }
+        assert_true(n > 10);
+        assert_int_equal(got.n, n);
+        sqlite3_finalize(stmt);
+        sqlite3_close(db);
+    }
 }
 
 /* Damage, or another boot that nobody closed it before: it is made anew. */
@@ -287,6 +356,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(find_what_was_put, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(rank_as_fts5_does, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(mistrust_what_is_there, make_dir, remove_dir),
         cmocka_unit_test(show_what_was_asked_for),
         cmocka_unit_test_setup_teardown(hear_what_changed, make_dir, remove_dir),
