@@ -122,7 +122,7 @@ int link_repo(struct fs *fs, int64_t id, struct buf *ret)
 
     if (!row)
         return -ENOENT;
-    buf_adds(ret, row->path);
+    engine_repo_target(fs->engine, row, ret);
     repo_row_unref(row);
     return 0;
 }

@@ -5,6 +5,7 @@
  */
 #include "deliver.h"
 
+#include "mirror.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
@@ -233,20 +234,39 @@ struct spreading {
     int started;
 };
 
+/* Then a mirror may lack what it is about. */
+static bool comes_from_outside(struct engine *e, const struct delivery *d, const struct repo_row *repo)
+{
+    _buf_ struct buf address = BUF_INIT;
+
+    return d->to_repo == DELIVER_TO_ALL && d->payload && !d->listeners &&
+           mirror_address(e->store, repo->path, &address) == 0;
+}
+
 static int deliver_to_repo(void *data, const struct repo_row *repo)
 {
     struct spreading *s = data;
     _buf_ struct buf prefix = BUF_INIT, why = BUF_INIT;
     struct target t = {.e = s->e, .d = s->d, .repo = repo, .report = s->report};
+    struct err err = {0};
+    bool fetched = false;
 
     if (s->d->to_repo != DELIVER_TO_ALL && s->d->to_repo != repo->id)
         return 0;
+    if (s->d->to_repo == DELIVER_TO_ALL && !is_of(s->e, s->d, repo, &why))
+        t.refusal = buf_str(&why);
+    else if (comes_from_outside(s->e, s->d, repo)) {
+        fetched = mirror_update(s->e->store, repo, s->d->event, s->d->payload, &err) == 0;
+        t.refusal = fetched ? NULL : err.msg;
+    }
     (void)engine_refresh_repo(s->e, repo->id, NULL);
     buf_addf(&prefix, "%s/", repo->name);
     t.prefix = buf_str(&prefix);
-    if (s->d->to_repo == DELIVER_TO_ALL && !is_of(s->e, s->d, repo, &why))
-        t.refusal = buf_str(&why);
     deliver_to_target(&t, repo->id);
+    if (fetched) {
+        mirror_settle(repo);
+        (void)engine_refresh_repo(s->e, repo->id, NULL);
+    }
     s->started += t.started;
     return 0;
 }

@@ -28,14 +28,17 @@ static void last_line(const struct buf *errors, struct buf *ret)
     buf_add(ret, found, strcspn(found, "\r\n"));
 }
 
-static int run(const char *dir, const char *const args[], bool own, struct buf *out, struct err *err)
+static int run(const char *dir, const char *const more[], const char *const args[], bool own, struct buf *out,
+               struct err *err)
 {
-    static const char *const set[] = {"GIT_TERMINAL_PROMPT=0", "GIT_TEMPLATE_DIR=", "LC_ALL=C.UTF-8", NULL};
+    const char *set[12] = {"GIT_TERMINAL_PROMPT=0", "GIT_TEMPLATE_DIR=", "LC_ALL=C.UTF-8"};
     const char *argv[GIT_ARGS + 24] = {
         "git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0"};
     _proc_result_ struct proc_result result = {0};
     size_t n = 0;
 
+    for (size_t i = 0; more && more[i] && i < 8; i++)
+        set[3 + i] = more[i];
     while (argv[n])
         n++;
     if (own) {
@@ -61,12 +64,18 @@ static int run(const char *dir, const char *const args[], bool own, struct buf *
 
 int git_run(const char *dir, const char *const args[], struct buf *out, struct err *err)
 {
-    return run(dir, args, true, out, err);
+    return run(dir, NULL, args, true, out, err);
 }
 
 int git_run_checked(const char *dir, const char *const args[], struct buf *out, struct err *err)
 {
-    return run(dir, args, false, out, err);
+    return run(dir, NULL, args, false, out, err);
+}
+
+int git_run_set(const char *dir, const char *const set[], const char *const args[], struct buf *out,
+                struct err *err)
+{
+    return run(dir, set, args, true, out, err);
 }
 
 bool git_is_sha(const char *text)

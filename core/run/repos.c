@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "engine_internal.h"
+#include "mirror.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
@@ -97,6 +98,20 @@ int engine_refresh_repo(struct engine *e, int64_t repo_id, struct err *err)
     return r;
 }
 
+static int link_address(struct engine *e, const char *name, const char *address, struct err *err)
+{
+    struct repo_row row = {.name = name, .changed_at = now_ns()};
+    _buf_ struct buf path = BUF_INIT;
+
+    if (store_find_repo(e->store, name))
+        return err_set(err, -EEXIST, "there is a repository '%s' already", name);
+    int r = mirror_make(e->store, name, address, &path, err);
+    row.path = buf_str(&path);
+    if (r == 0)
+        r = store_put_repo(e->store, &row, err);
+    return r < 0 ? r : engine_refresh_repo(e, row.id, err);
+}
+
 int engine_link_repo(struct engine *e, const char *name, const char *path, struct err *err)
 {
     struct repo_row row = {.name = name, .path = path, .changed_at = now_ns()};
@@ -104,15 +119,30 @@ int engine_link_repo(struct engine *e, const char *name, const char *path, struc
 
     if (name_check(name) < 0 || name[0] == '.' || strchr(name, ':'))
         return err_set(err, -EINVAL, "'%s' cannot be the name of a repository", name);
+    if (mirror_is_address(path))
+        return link_address(e, name, path, err);
     if (path[0] != '/' || stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
-        return err_set(err, -ENOTDIR, "'%s' is not the absolute path of a directory", path);
+        return err_set(err, -ENOTDIR, "'%s' is neither the absolute path of a directory nor an address",
+                       path);
     if (store_find_repo(e->store, name))
         return err_set(err, -EEXIST, "there is a repository '%s' already", name);
     int r = store_put_repo(e->store, &row, err);
     return r < 0 ? r : engine_refresh_repo(e, row.id, err);
 }
 
+void engine_repo_target(struct engine *e, const struct repo_row *repo, struct buf *ret)
+{
+    if (mirror_address(e->store, repo->path, ret) < 0)
+        buf_adds(ret, repo->path);
+}
+
 int engine_unlink_repo(struct engine *e, int64_t repo_id, struct err *err)
 {
-    return store_delete_repo(e->store, repo_id, err);
+    const struct repo_row *repo = store_get_repo(e->store, repo_id);
+    int r = store_delete_repo(e->store, repo_id, err);
+
+    if (r == 0 && repo)
+        mirror_remove(e->store, repo->path);
+    repo_row_unref(repo);
+    return r;
 }

@@ -82,9 +82,13 @@ int engine_drop_page(struct engine *e, const char *page, const char *text, size_
                      struct err *err);
 int engine_unregister(struct engine *e, int64_t workflow_id, struct err *err);
 
-/* repos/NAME: links the checkout at path, registers its .github/workflows; runs nothing. */
+/* repos/NAME: links the checkout at path, or makes a mirror of the repository at that address (https://,
+ * ssh://,
+ * ...), which may take long; registers its .github/workflows; runs nothing. */
 int engine_link_repo(struct engine *e, const char *name, const char *path, struct err *err);
 int engine_unlink_repo(struct engine *e, int64_t repo_id, struct err *err);
+/* What it was linked to: a path or an address. Appended. */
+void engine_repo_target(struct engine *e, const struct repo_row *repo, struct buf *ret);
 /* Reads .github/workflows again if its directory changed since; cheap otherwise. */
 int engine_refresh_repo(struct engine *e, int64_t repo_id, struct err *err);
 

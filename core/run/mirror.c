@@ -1,0 +1,295 @@
+/* Bare mirrors of repositories that are linked by their address. */
+#include "mirror.h"
+
+#include <sys/stat.h>
+
+#include "git.h"
+#include "runfs/io.h"
+#include "runfs/log.h"
+#include "runfs/str.h"
+
+enum { TRIES = 3, WORKFLOW_MAX = 1024 * 1024, ADDRESS_MAX = 2000 };
+
+static const char *const schemes[] = {"https://", "http://", "ssh://", "file:///"};
+
+bool mirror_is_address(const char *target)
+{
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+        if (str_starts(target, schemes[i]))
+            return true;
+    return false;
+}
+
+static void mirrors_dir(const struct store *st, struct buf *ret)
+{
+    buf_addf(ret, "%s/mirrors/", store_dir(st));
+}
+
+static bool is_mirror(const struct store *st, const char *path)
+{
+    _buf_ struct buf dir = BUF_INIT;
+
+    mirrors_dir(st, &dir);
+    return buf_ok(&dir) && str_starts(path, buf_str(&dir));
+}
+
+int mirror_address(const struct store *st, const char *path, struct buf *ret)
+{
+    _buf_ struct buf file = BUF_INIT;
+
+    if (!is_mirror(st, path))
+        return -ENOENT;
+    buf_addf(&file, "%s/address", path);
+    return read_file(buf_str(&file), ADDRESS_MAX, ret, NULL);
+}
+
+/* A password would be shown to whoever reads the link. */
+static int check_address(const char *address, struct err *err)
+{
+    const char *host = strstr(address, "://") + 3;
+    size_t to_path = strcspn(host, "/");
+
+    for (const char *p = address; *p; p++)
+        if ((unsigned char)*p <= ' ' || *p == 0x7f)
+            return err_set(err, -EINVAL, "the address of a repository has no blanks");
+    if (strlen(address) > ADDRESS_MAX || *host == '-')
+        return err_set(err, -EINVAL, "'%.200s' is no address of a repository", address);
+    const char *at = memchr(host, '@', to_path);
+    if (at && memchr(host, ':', (size_t)(at - host)))
+        return err_set(err, -EINVAL,
+                       "a password does not belong in the address: write it to "
+                       "secrets/REPO_TOKEN_NAME");
+    return 0;
+}
+
+/* ----------------------------------------------------------------------------------------------- fetching */
+
+/* STATE/mirrors/NAME.git -> REPO_TOKEN_NAME */
+static void token_name(const char *path, struct buf *ret)
+{
+    const char *name = strrchr(path, '/') + 1;
+
+    buf_adds(ret, "REPO_TOKEN_");
+    for (size_t i = 0, n = strlen(name) - strlen(".git"); i < n; i++)
+        buf_addc(ret, (name[i] | 32) >= 'a' && (name[i] | 32) <= 'z' ? (char)(name[i] & ~32)
+                      : name[i] >= '0' && name[i] <= '9'             ? name[i]
+                                                                     : '_');
+}
+
+/* What git is told by its environment, which others cannot see; as its settings for that host. */
+struct login {
+    struct buf key, value;
+    const char *set[6];
+};
+
+static void login_release(struct login *l)
+{
+    if (l->value.ptr)
+        explicit_bzero(l->value.ptr, l->value.len);
+    buf_release(&l->value);
+    buf_release(&l->key);
+}
+
+static void login_read(struct store *st, const char *path, const char *address, struct login *l)
+{
+    _buf_ struct buf name = BUF_INIT, token = BUF_INIT, pair = BUF_INIT;
+    const char *host = strstr(address, "://") + 3;
+
+    l->set[0] = "GIT_SSH_COMMAND=ssh -o BatchMode=yes";
+    token_name(path, &name);
+    if (!str_starts(address, "http") || store_setting(st, SETTING_SECRET, buf_str(&name), &token) < 0 ||
+        !token.len)
+        return;
+    buf_addf(&l->key, "GIT_CONFIG_KEY_0=http.%.*s/.extraHeader",
+             (int)(host - address + (ptrdiff_t)strcspn(host, "/")), address);
+    buf_addf(&pair, "x-access-token:%s", buf_str(&token));
+    buf_adds(&l->value, "GIT_CONFIG_VALUE_0=Authorization: Basic ");
+    buf_add_base64(&l->value, buf_str(&pair), pair.len);
+    explicit_bzero(pair.ptr, pair.len);
+    explicit_bzero(token.ptr, token.len);
+    l->set[1] = "GIT_CONFIG_COUNT=1";
+    l->set[2] = buf_str(&l->key);
+    l->set[3] = buf_str(&l->value);
+}
+
+/* A server that says nothing for half a minute is given up. */
+#define CAREFULLY                                                                                            \
+    "-c", "protocol.allow=never", "-c", "protocol.https.allow=always", "-c", "protocol.http.allow=always",   \
+        "-c", "protocol.ssh.allow=always", "-c", "protocol.file.allow=always", "-c",                         \
+        "http.followRedirects=false", "-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=30"
+
+/* The default branch: that of the server, which HEAD and origin's HEAD are made to stand for. */
+static int ask_default(const char *path, const struct login *l, struct buf *ret, struct err *err)
+{
+    _buf_ struct buf answer = BUF_INIT;
+    int r =
+        git_run_set(path, l->set, GIT(CAREFULLY, "ls-remote", "--symref", "origin", "HEAD"), &answer, err);
+    static const char head[] = "ref: refs/heads/";
+
+    if (r < 0)
+        return r;
+    if (!str_starts(buf_str(&answer), head))
+        return err_set(err, -ENOENT, "the repository has no commits");
+    const char *name = buf_str(&answer) + strlen(head);
+    buf_add(ret, name, strcspn(name, "\t\n"));
+    return buf_ok(ret) ? 0 : err_errno(err, -ENOMEM, "mirror");
+}
+
+/* pull: the number of a pull request whose commits are wanted, too; 0: none. */
+static int fetch(const char *path, const struct login *l, int64_t pull, struct err *err)
+{
+    _buf_ struct buf branch = BUF_INIT, spec = BUF_INIT, ref = BUF_INIT, of_pull = BUF_INIT;
+    int r = ask_default(path, l, &branch, err);
+
+    if (r < 0)
+        return r;
+    buf_addf(&spec, "+refs/heads/%s:refs/remotes/origin/%s", buf_str(&branch), buf_str(&branch));
+    r = git_run_set(path, l->set,
+                    GIT(CAREFULLY, "fetch", "-q", "--prune", "--no-tags", "--no-recurse-submodules", "origin",
+                        "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", buf_str(&spec)),
+                    NULL, err);
+    buf_addf(&ref, "refs/heads/%s", buf_str(&branch));
+    if (r == 0)
+        r = git_run(path, GIT("symbolic-ref", "HEAD", buf_str(&ref)), NULL, err);
+    buf_reset(&ref);
+    buf_addf(&ref, "refs/remotes/origin/%s", buf_str(&branch));
+    if (r == 0)
+        r = git_run(path, GIT("symbolic-ref", "refs/remotes/origin/HEAD", buf_str(&ref)), NULL, err);
+    buf_addf(&of_pull, "+refs/pull/%lld/*:refs/pull/%lld/*", (long long)pull, (long long)pull);
+    if (r == 0 && pull > 0)
+        r = git_run_set(path, l->set, GIT(CAREFULLY, "fetch", "-q", "--no-tags", "origin", buf_str(&of_pull)),
+                        NULL, err);
+    return r;
+}
+
+static int fetch_often(struct store *st, const char *path, int64_t pull, struct err *err)
+{
+    _cleanup_(login_release) struct login login = {0};
+    _buf_ struct buf address = BUF_INIT;
+    struct err why = {0};
+    int r = mirror_address(st, path, &address);
+
+    if (r < 0)
+        return err_errno(err, r, "%s/address", path);
+    login_read(st, path, buf_str(&address), &login);
+    for (int i = 0; i < TRIES; i++) {
+        why = (struct err){0};
+        r = fetch(path, &login, pull, &why);
+        if (r != -EIO)
+            break;
+        if (i + 1 < TRIES)
+            usleep(500000u << i);
+    }
+    return r < 0 ? err_set(err, r, "cannot fetch %s: %s", buf_str(&address), why.msg) : 0;
+}
+
+/* ------------------------------------------------------------------------------------------------ showing */
+
+/* One line of ls-tree: "100644 blob ID\tNAME". Links and what is no file are left out. */
+static int show_file(const char *path, const char *dir, const char *line, struct err *err)
+{
+    const char *name = strchr(line, '\t');
+    _buf_ struct buf text = BUF_INIT, file = BUF_INIT;
+
+    if (!name || !str_starts(line, "100") || name_check(name + 1) < 0 || name[1] == '.')
+        return 0;
+    _free_ char *id = strndup(line + strlen("100644 blob "), (size_t)(name - line) - strlen("100644 blob "));
+    int r = id ? git_run(path, GIT("cat-file", "blob", id), &text, err) : err_errno(err, -ENOMEM, "mirror");
+    if (r < 0 || text.len > WORKFLOW_MAX)
+        return r;
+    buf_addf(&file, "%s/%s", dir, name + 1);
+    return write_file_atomic(buf_str(&file), buf_str(&text), text.len, 0644, err);
+}
+
+/* In a directory beside it first, so that nobody finds half of them. */
+static int show(const char *path, const char *commit, struct err *err)
+{
+    _buf_ struct buf dir = BUF_INIT, next = BUF_INIT, github = BUF_INIT, tree = BUF_INIT, list = BUF_INIT;
+
+    buf_addf(&github, "%s/.github", path);
+    buf_addf(&dir, "%s/.github/workflows", path);
+    buf_addf(&next, "%s/.github/next", path);
+    buf_addf(&tree, "%s:.github/workflows", commit);
+    (void)remove_tree(buf_str(&next));
+    int r = make_dirs(buf_str(&next), 0755);
+    if (r < 0)
+        return err_errno(err, r, "%s", buf_str(&next));
+    (void)git_run(path, GIT("ls-tree", "-z", buf_str(&tree)), &list, NULL); /* it may have none */
+    for (const char *line = buf_str(&list); r == 0 && line < buf_str(&list) + list.len;
+         line += strlen(line) + 1)
+        r = show_file(path, buf_str(&next), line, err);
+    if (r == 0) {
+        (void)remove_tree(buf_str(&dir));
+        r = rename(buf_str(&next), buf_str(&dir)) < 0 ? err_errno(err, -errno, "%s", buf_str(&dir)) : 0;
+    }
+    return r;
+}
+
+static bool has_commit(const char *path, const char *id)
+{
+    _buf_ struct buf object = BUF_INIT;
+
+    buf_addf(&object, "%s^{commit}", id);
+    return git_is_sha(id) && git_run(path, GIT("cat-file", "-e", buf_str(&object)), NULL, NULL) == 0;
+}
+
+int mirror_update(struct store *st, const struct repo_row *repo, const char *event, const json_t *payload,
+                  struct err *err)
+{
+    const char *after = json_string_value(json_object_get(payload, "after"));
+    int64_t pull = json_integer_value(json_object_get(json_object_get(payload, "pull_request"), "number"));
+    int r = fetch_often(st, repo->path, pull, err);
+
+    if (r < 0)
+        return r;
+    return show(repo->path, str_eq(event, "push") && after && has_commit(repo->path, after) ? after : "HEAD",
+                err);
+}
+
+void mirror_settle(const struct repo_row *repo)
+{
+    struct err err = {0};
+
+    if (show(repo->path, "HEAD", &err) < 0)
+        log_warning("run", "repository %s: %s", repo->name, err.msg);
+}
+
+/* ----------------------------------------------------------------------------------------- made and removed
+ */
+
+void mirror_remove(const struct store *st, const char *path)
+{
+    if (is_mirror(st, path))
+        (void)remove_tree(path);
+}
+
+int mirror_make(struct store *st, const char *name, const char *address, struct buf *ret_path,
+                struct err *err)
+{
+    _buf_ struct buf path = BUF_INIT, file = BUF_INIT;
+    int r = check_address(address, err);
+
+    if (r < 0)
+        return r;
+    mirrors_dir(st, &path);
+    buf_addf(&path, "%s.git", name);
+    buf_addf(&file, "%s/address", buf_str(&path));
+    (void)remove_tree(buf_str(&path)); /* what an interrupted link left */
+    r = make_dirs(buf_str(&path), 0700);
+    if (r < 0)
+        return err_errno(err, r, "%s", buf_str(&path));
+    r = git_run(buf_str(&path), GIT("init", "-q", "--bare", "."), NULL, err);
+    if (r == 0)
+        r = git_run(buf_str(&path), GIT("config", "remote.origin.url", address), NULL, err);
+    if (r == 0)
+        r = write_file_atomic(buf_str(&file), address, strlen(address), 0600, err);
+    if (r == 0)
+        r = fetch_often(st, buf_str(&path), 0, err);
+    if (r == 0)
+        r = show(buf_str(&path), "HEAD", err);
+    if (r < 0)
+        (void)remove_tree(buf_str(&path));
+    else
+        buf_adds(ret_path, buf_str(&path));
+    return r;
+}

@@ -1,0 +1,36 @@
+/*
+ * Repositories that are linked by their address: a bare mirror each, STATE/mirrors/NAME.git, with branches
+ * and tags; what events of it name beyond them (pull requests) is fetched when it is named. Beside the
+ * objects stand the workflows of one commit, as files, so that to everybody else it is a linked repository
+ * like any other. Private to core/run.
+ *
+ * The address is that of the link, never one of a payload. git follows no redirection, and is given the
+ * token of `secrets/REPO_TOKEN_NAME` (NAME in capitals, with _ for what is neither letter nor digit) where
+ * there is one, for that host only.
+ */
+#ifndef RUNFS_RUN_MIRROR_H
+#define RUNFS_RUN_MIRROR_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "runfs/err.h"
+#include "runfs/store.h"
+
+/* Whether a link's target is an address: https://, http://, ssh:// or file://. */
+bool mirror_is_address(const char *target);
+/* Makes the mirror of a repository of that name and fetches. Appends its path. Nothing is left of one that
+ * cannot be had. */
+int mirror_make(struct store *st, const char *name, const char *address, struct buf *ret_path,
+                struct err *err);
+/* The address of the repository at that path; -ENOENT: it is no mirror. Appended. */
+int mirror_address(const struct store *st, const char *path, struct buf *ret);
+/* Fetches what an event of it needs, and shows the workflows of the commit that was pushed; those of the
+ * default branch for every other event, since anybody may open a pull request. Blocks; tries three times. */
+int mirror_update(struct store *st, const struct repo_row *repo, const char *event, const json_t *payload,
+                  struct err *err);
+/* Shows those of the default branch again. */
+void mirror_settle(const struct repo_row *repo);
+void mirror_remove(const struct store *st, const char *path);
+
+#endif

@@ -1,0 +1,98 @@
+# A repository that is linked by its address, not by a checkout: mirrored in the state directory, fetched when an event names it,
+# with a token from a secret; pushes run the workflows that they bring, pull requests those of the default branch.
+. "$(dirname "$0")/lib.sh"
+need git
+rf_mount
+echo host >"$M/config/labels/h"
+O=$T/o/r
+mkdir -p "$O/.github/workflows"
+printf 'on: [push, pull_request]\njobs: {a: {runs-on: h, steps: [{uses: actions/checkout@v4}, {run: "echo has $(cat file) at $(git rev-parse HEAD)"}]}}\n' >"$O/.github/workflows/ci.yml"
+echo one >"$O/file"
+git_commit "$O"
+push() { printf '{"ref":"refs/heads/%s","after":"%s","repository":{"full_name":"o/r"}}' "$1" "$2" >"$M/events/push"; }
+at() { git -C "$O" rev-parse "$1"; }
+last() { readlink "$M/runs/latest"; }
+ran() { # TEXT: the last run succeeded and printed that
+    ended "$(last)"
+    file_is "$M/runs/$(last)/conclusion" success
+    file_has "$M/runs/$(last)/log" "$1"
+}
+
+say 'it is linked, and what it has is registered'
+ln -s "file://$O" "$M/repos/r"
+equal 'where it is' "file://$O" "$(readlink "$M/repos/r")"
+file_has "$M/workflows/r/ci.yml" actions/checkout
+[ -f "$STATE/mirrors/r.git/HEAD" ] || fail 'there is no bare mirror'
+equal 'nothing runs' 0 "$(runs)"
+
+say 'what is pushed later is fetched'
+echo two >"$O/file"
+git_commit "$O" second
+push main "$(at HEAD)"
+ran "has two at $(at HEAD)"
+
+say 'a push to a branch runs what that branch has, and the default branch is shown again'
+git -C "$O" checkout -q -b topic
+printf 'on: push\njobs: {b: {runs-on: h, steps: [{run: echo only on topic}]}}\n' >"$O/.github/workflows/topic.yml"
+git -C "$O" rm -q --cached .github/workflows/ci.yml
+mv "$O/.github/workflows/ci.yml" "$T/"
+ln -s /etc/passwd "$O/.github/workflows/link.yml"
+git_commit "$O" topic
+topic=$(at HEAD)
+git -C "$O" checkout -q -f main
+before=$(runs)
+push topic "$topic"
+ran 'only on topic'
+equal 'one ran' $((before + 1)) "$(runs)"
+equal 'shown' ci.yml "$(ls "$M/workflows/r")"
+
+say 'a pull request runs the workflows of the default branch, on the commit that it brings'
+git -C "$O" update-ref refs/pull/7/head "$topic"
+git -C "$O" update-ref refs/pull/7/merge "$topic"
+git -C "$O" branch -q -D topic
+printf '{"action":"opened","number":7,"pull_request":{"number":7,"merge_commit_sha":"%s","head":{"ref":"topic","sha":"%s","repo":{"full_name":"mallory/r"}},"base":{"ref":"main","sha":"%s"}},"repository":{"full_name":"o/r"}}' \
+    "$topic" "$topic" "$(at main)" >"$M/events/pull_request"
+ran "has two at $topic"
+lacks 'its own workflows' "$(cat "$M/events/pull_request")" topic.yml
+
+say 'another repository is not fetched for, and one that is away starts nothing'
+mv "$O" "$T/away"
+before=$(runs)
+printf '{"ref":"refs/heads/main","repository":{"full_name":"other/x"}}' >"$M/events/push"
+file_has "$M/events/push" 'the payload is of other/x'
+push main "$(git -C "$T/away" rev-parse main)"
+file_has "$M/events/push" "not started: cannot fetch file://$O: "
+equal 'nothing runs' "$before" "$(runs)"
+mv "$T/away" "$O"
+
+say 'after a restart, and unlinked'
+rf_umount
+rf_mount
+equal 'still linked' "file://$O" "$(readlink "$M/repos/r")"
+echo three >"$O/file"
+git_commit "$O" third
+push main "$(at HEAD)"
+ran 'has three'
+rm "$M/repos/r"
+[ ! -e "$STATE/mirrors/r.git" ] || fail 'the mirror is left behind'
+
+say 'addresses that are none'
+for to in "file://$T/none" "https://user:word@127.0.0.1:1/o/r" "http://127.0.0.1:1/o/r" "https://-oProxyCommand=x/r" "ssh://-oProxyCommand=touch $T/pwned/r" "git://127.0.0.1/r" "ext::touch $T/pwned" "https://a b/c"; do
+    refused ln -s "$to" "$M/repos/x"
+    [ ! -e "$STATE/mirrors/x.git" ] || fail "$to: something is left"
+done
+[ ! -e "$T/pwned" ] || fail 'an address ran a program'
+
+say 'the token goes to that host, and is seen nowhere else'
+"$PYTHON" "$here/tests/servers/git_http.py" "$T/o" "$T/asked" >"$T/port" 2>"$T/git.err" &
+children+=($!)
+rf_wait 20 test -s "$T/port"
+url=http://127.0.0.1:$(cat "$T/port")
+refused ln -s "$url/r" "$M/repos/private-one"
+echo s3cret-token >"$M/secrets/REPO_TOKEN_PRIVATE_ONE"
+ln -s "$url/r" "$M/repos/private-one"
+file_has "$M/workflows/private-one/ci.yml" actions/checkout
+if grep -rs s3cret "$STATE/mirrors" "$STATE/log" "$T/asked"; then fail 'the token is written down'; fi
+rm "$M/repos/private-one"
+refused ln -s "$url/elsewhere" "$M/repos/private-one" # it is sent to another place, with the token for whoever follows
+if grep -q followed "$T/asked"; then fail 'a redirection was followed'; fi

@@ -1,0 +1,51 @@
+"""
+Repositories by HTTP, for who has the token "s3cret-token": git's own http-backend behind it. Usage: git_http.py DIRECTORY LOG; prints its
+port. /elsewhere... redirects to /followed..., which is written into LOG as everything that is asked.
+"""
+import base64
+import http.server
+import os
+import subprocess
+import sys
+import urllib.parse
+
+LOGIN = 'Basic ' + base64.b64encode(b'x-access-token:s3cret-token').decode()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, headers=(), body=b''):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def serve(self):
+        with open(sys.argv[2], 'a') as f:
+            f.write(f'{self.command} {self.path}\n')
+        url = urllib.parse.urlsplit(self.path)
+        if url.path.startswith('/elsewhere'):
+            return self.answer(302, [('Location', self.path.replace('elsewhere', 'followed', 1))])
+        if self.headers.get('Authorization') != LOGIN:
+            return self.answer(401, [('WWW-Authenticate', 'Basic realm="git"')])
+        body = self.rfile.read(int(self.headers.get('Content-Length') or 0))
+        env = dict(os.environ, GIT_PROJECT_ROOT=sys.argv[1], GIT_HTTP_EXPORT_ALL='1', PATH_INFO=url.path, QUERY_STRING=url.query,
+                   REQUEST_METHOD=self.command, CONTENT_TYPE=self.headers.get('Content-Type') or '', CONTENT_LENGTH=str(len(body)),
+                   GIT_PROTOCOL=self.headers.get('Git-Protocol') or '', HTTP_CONTENT_ENCODING=self.headers.get('Content-Encoding') or '',
+                   GIT_CONFIG_COUNT='1', GIT_CONFIG_KEY_0='safe.directory', GIT_CONFIG_VALUE_0='*')
+        out = subprocess.run(['git', 'http-backend'], input=body, env=env, stdout=subprocess.PIPE, check=False).stdout
+        head, _, content = out.partition(b'\r\n\r\n')
+        headers = [tuple(line.split(': ', 1)) for line in head.decode().split('\r\n') if line]
+        status = next((int(v.split()[0]) for k, v in headers if k == 'Status'), 200)
+        self.answer(status, [(k, v) for k, v in headers if k != 'Status'], content)
+
+    do_GET = do_POST = serve
+
+
+server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
