@@ -39,6 +39,12 @@ static int write_in(const char *dir, const char *file, const char *text)
     return fd < 0 ? -errno : write_at(fd, file, text);
 }
 
+static const char *next_line(const char *line)
+{
+    line += strcspn(line, "\n");
+    return line + (*line != '\0');
+}
+
 /* Whether a list of words, separated by any of `separators`, has that one. */
 static bool has_word(const char *list, const char *word, const char *separators)
 {
@@ -58,7 +64,7 @@ static bool has_word(const char *list, const char *word, const char *separators)
 /* This process's path for a controller ("" for version 2), from text like /proc/self/cgroup. */
 static char *own_path(const char *text, const char *controller)
 {
-    for (const char *line = text; *line; line += strcspn(line, "\n") + (line[strcspn(line, "\n")] != '\0')) {
+    for (const char *line = text; *line; line = next_line(line)) {
         char list[256], path[2048];
         if (sscanf(line, "%*u:%255[^:\n]:%2047[^\n]", list, path) == 2) {
             if (*controller && has_word(list, controller, ","))
@@ -74,7 +80,7 @@ static char *own_path(const char *text, const char *controller)
  */
 static char *mounted_path(const char *text, const char *controller, const char *path)
 {
-    for (const char *line = text; *line; line += strcspn(line, "\n") + (line[strcspn(line, "\n")] != '\0')) {
+    for (const char *line = text; *line; line = next_line(line)) {
         char root[1024], at[1024], type[64], options[512];
         _buf_ struct buf found = BUF_INIT;
         const char *dash = strstr(line, " - ");
@@ -165,22 +171,46 @@ static bool offers(const char *dir, const char *controller)
     return read_file(buf_str(&path), 4096, &text, NULL) == 0 && has_word(buf_str(&text), controller, " \n");
 }
 
+/* This process, or the one that started it and waits until it serves. */
+static bool is_runfs(pid_t pid)
+{
+    struct stat own, its;
+    char path[32];
+
+    snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+    return pid == getpid() || (pid == getppid() && stat("/proc/self/exe", &own) == 0 &&
+                               stat(path, &its) == 0 && own.st_dev == its.st_dev && own.st_ino == its.st_ino);
+}
+
+static int move_all(const char *procs, const char *leaf)
+{
+    int r = 0;
+
+    for (const char *line = procs; r == 0 && *line; line = next_line(line)) {
+        char pid[24];
+        snprintf(pid, sizeof(pid), "%d", (int)strtol(line, NULL, 10));
+        r = write_in(leaf, "cgroup.procs", pid);
+    }
+    return r;
+}
+
 /* A group with processes in it cannot give controllers to those below it. If we are all that is in it, we
  * move to one below. */
 static int make_room(const char *own, const char *family)
 {
     _buf_ struct buf path = BUF_INIT, text = BUF_INIT, leaf = BUF_INIT;
-    char self[24];
 
-    snprintf(self, sizeof(self), "%d\n", getpid());
     buf_addf(&path, "%s/cgroup.procs", own);
     int r = read_file(buf_str(&path), 64 * 1024, &text, NULL);
-    if (r < 0 || !str_eq(buf_str(&text), self))
-        return r < 0 ? r : -EBUSY;
+    if (r < 0)
+        return r;
+    for (const char *line = buf_str(&text); *line; line = next_line(line))
+        if (!is_runfs((pid_t)strtol(line, NULL, 10)))
+            return -EBUSY;
     buf_addf(&leaf, "%s/%sself", own, family);
     if (mkdir(buf_str(&leaf), 0755) < 0 && errno != EEXIST)
         return -errno;
-    return write_in(buf_str(&leaf), "cgroup.procs", "0");
+    return move_all(buf_str(&text), buf_str(&leaf));
 }
 
 static void find_v2(struct groups *g)
@@ -207,8 +237,11 @@ static void find_v2(struct groups *g)
     }
     for (size_t i = 0; at >= 0 && i < CONTROLLERS && !g->why[0]; i++)
         if (g->of[i] < 0)
-            snprintf(g->why, sizeof(g->why), "the controller %s is not delegated to %.100s",
-                     controllers[i].name, own);
+            snprintf(
+                g->why, sizeof(g->why),
+                "the controller %s is not delegated to %.100s: `systemd-run --scope -p Delegate=yes runfs "
+                "mount ...` starts runfs where it is",
+                controllers[i].name, own);
 }
 
 /* ------------------------------------------------------------------------------------------------- all */
@@ -341,7 +374,7 @@ int group_count(const struct machine_group *g, enum controller i, uint64_t *ret)
     if (n <= 0)
         return -ENODATA;
     text[n] = '\0';
-    for (const char *line = text; *line; line += strcspn(line, "\n") + (line[strcspn(line, "\n")] != '\0'))
+    for (const char *line = text; *line; line = next_line(line))
         if (str_starts(line, controllers[i].event)) {
             *ret = strtoull(line + strlen(controllers[i].event), NULL, 10);
             return 0;

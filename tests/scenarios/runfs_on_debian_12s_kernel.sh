@@ -37,9 +37,13 @@ END
 cat >"$root/inside/session" <<'END'
 export PATH=/usr/bin HOME=/root
 mkdir -p /m
-runfs doctor | grep -E '(sandbox|memory|pids|cpu|disk) '
-runfs mount /m --state /state
-wait_for() { while ! grep -q "$1" "$2" 2>/dev/null; do sleep 0.1; done; }
+echo '+memory +pids +cpu' >/sys/fs/cgroup/cgroup.subtree_control
+alone() { # SCOPE COMMAND...: in a group with nothing else in it, as systemd-run makes one
+    mkdir "/sys/fs/cgroup/$1"
+    bash -c 'echo $$ >"/sys/fs/cgroup/$1/cgroup.procs"; shift; exec "$@"' sh "$@"
+}
+alone first.scope runfs doctor | grep -E '(sandbox|memory|pids|cpu|disk) '
+alone second.scope runfs mount /m --state /state
 echo 'sandbox network=none' >/m/config/labels/box
 echo on >/m/config/snapshots
 
