@@ -1,5 +1,6 @@
 /* roles/R: the roles of all files in roles/, a directory each. */
 #include "fs.h"
+#include "runfs/concepts.h"
 #include "runfs/str.h"
 
 /* Under the lock, until it is given back. */
@@ -116,4 +117,27 @@ static void say_haystacks(const struct listed_role *role, struct buf *ret)
 int show_role_haystacks(struct fs *fs, int64_t id, struct buf *ret)
 {
     return say(fs, id, say_haystacks, ret);
+}
+
+/* ------------------------------------------------------------------------------------------------ pictures
+ */
+
+typedef int picture_fn(struct searcher *s, const char *role, struct buf *ret);
+
+static int show_picture(struct fs *fs, int64_t id, picture_fn *fn, struct buf *ret)
+{
+    _buf_ struct buf name = BUF_INIT;
+    int r = fs->searcher ? fs_role_name(fs, id, &name) : -ENOENT;
+
+    return r < 0 ? r : fn(fs->searcher, buf_str(&name), ret);
+}
+
+int show_role_dot(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return show_picture(fs, id, concepts_dot, ret);
+}
+
+int show_role_svg(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return show_picture(fs, id, concepts_svg, ret);
 }

@@ -337,6 +337,43 @@ int concept_look(struct searcher *s, const char *role, int64_t id, enum concept_
     return r;
 }
 
+static int each(struct searcher *s, const char *name, size_t max, concept_fn *fn, void *data)
+{
+    const struct role *role = NULL;
+    struct thesaurus *t = NULL;
+    struct concept_map *map = NULL;
+    struct ranked ranked[CONCEPTS_MAX];
+    size_t n = 0;
+    int r = get_thesaurus(s, name, CONCEPT_WHOLE, &t, &role);
+
+    if (r == 0)
+        r = searcher_update(s, role, NULL);
+    if (r == 0)
+        r = get_map(s, t, role->name, &map);
+    for (size_t i = 0; r == 0 && i < t->concepts->n; i++)
+        if (map->starts[i + 1] > map->starts[i])
+            ranked[n++] = (struct ranked){(double)(map->starts[i + 1] - map->starts[i]), (uint32_t)i};
+    qsort(ranked, n, sizeof(ranked[0]), by_rank);
+    for (size_t i = 0; r == 0 && i < n && i < max; i++) {
+        const struct concept_view *view = NULL;
+        r = get_known(s, t->concepts, map, ranked[i].which, &view);
+        if (r == 0)
+            fn(data, view);
+    }
+    return r;
+}
+
+int concept_each(struct searcher *s, const char *role, size_t max, concept_fn *fn, void *data)
+{
+    int r = searcher_lock(s, NULL);
+
+    if (r < 0)
+        return r;
+    r = each(s, role, max, fn, data);
+    pthread_mutex_unlock(&s->lock);
+    return r;
+}
+
 int64_t concept_find(struct searcher *s, const char *name, const char *slug)
 {
     const struct role *role = NULL;

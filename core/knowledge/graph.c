@@ -3,16 +3,12 @@
  * commands all of it; beyond, those that run most and what they are linked with.
  */
 #include <jansson.h>
-#include <pthread.h>
-#include <sys/mman.h>
 
 #include "knowledge_internal.h"
-#include "runfs/io.h"
 #include "runfs/knowledge.h"
-#include "runfs/proc.h"
 #include "runfs/str.h"
 
-enum { NODES_MAX = 60, EDGES_MAX = 240, SVG_MAX = 8 * 1024 * 1024, DOT_MS = 20000 };
+enum { NODES_MAX = GRAPH_NODES_MAX, EDGES_MAX = 240 };
 
 struct graph {
     struct known_command *nodes; /* owned */
@@ -39,7 +35,7 @@ static int graph_read(struct store *st, int64_t around, struct graph *ret)
 
 /* ---------------------------------------------------------------------------------------------------- DOT */
 
-static void add_dot_string(struct buf *b, const char *text)
+void dot_string(struct buf *b, const char *text)
 {
     buf_addc(b, '"');
     for (; *text; text++) {
@@ -50,8 +46,7 @@ static void add_dot_string(struct buf *b, const char *text)
     buf_addc(b, '"');
 }
 
-/* From red to green. */
-static const char *colour(int64_t successes, int64_t failures)
+const char *graph_colour(int64_t successes, int64_t failures)
 {
     static const char *const steps[] = {"#cf222e", "#d4622b", "#bf8700", "#7d9c2f", "#2da44e"};
     double rate = successes + failures ? (double)successes / (double)(successes + failures) : -1;
@@ -80,19 +75,19 @@ static void write_dot(const struct graph *g, struct buf *ret)
         const struct known_command *c = &g->nodes[i];
         _buf_ struct buf label = BUF_INIT;
         buf_addf(ret, "  n%lld [label=", (long long)c->id);
-        add_dot_string(&label, c->name);
+        dot_string(&label, c->name);
         if (label.len > 1)
             label.ptr[--label.len] = '\0';
         buf_addf(ret, "%s\\n%lld runs", buf_str(&label), (long long)c->runs);
         if (c->failures)
             buf_addf(ret, ", %lld failed", (long long)c->failures);
-        buf_addf(ret, "\", color=\"%s\"];\n", colour(c->successes, c->failures));
+        buf_addf(ret, "\", color=\"%s\"];\n", graph_colour(c->successes, c->failures));
     }
     for (size_t i = 0; i < g->n_edges; i++) {
         const struct command_pair *e = &g->edges[i];
         int64_t n = e->successes + e->failures;
         buf_addf(ret, "  n%lld -> n%lld [label=\"%lld\", color=\"%s\", penwidth=%.1f];\n", (long long)e->from,
-                 (long long)e->to, (long long)n, colour(e->successes, e->failures),
+                 (long long)e->to, (long long)n, graph_colour(e->successes, e->failures),
                  1 + 3.0 * (double)n / (double)most);
     }
     buf_adds(ret, "}\n");
@@ -109,45 +104,12 @@ int knowledge_graph_dot(struct store *st, int64_t around, struct buf *ret)
     return buf_ok(ret) ? 0 : -ENOMEM;
 }
 
-/* By graphviz, which reads it from a file in memory. */
-static int draw(const struct buf *dot, struct buf *ret)
-{
-    _close_ int fd = memfd_create("graph.dot", MFD_CLOEXEC);
-    _proc_result_ struct proc_result result = {0};
-    char path[64];
-    int r = fd < 0 ? -errno : write_all(fd, buf_str(dot), dot->len);
-
-    snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), fd);
-    if (r == 0)
-        r = proc_run((const char *const[]){"dot", "-Tsvg", path, NULL}, "/", SVG_MAX, DOT_MS, &result, NULL);
-    if (r == 0 && (result.exit_code != 0 || result.out.len >= SVG_MAX))
-        r = -EIO;
-    if (r == 0)
-        buf_add(ret, buf_str(&result.out), result.out.len);
-    return r;
-}
-
-/* It is drawn again only when something has changed: whoever lists the directory asks for its size. */
 int knowledge_graph_svg(struct store *st, struct buf *ret)
 {
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    static struct buf drawn_of, drawn;
     _buf_ struct buf dot = BUF_INIT;
-    int r = proc_in_path("dot") ? knowledge_graph_dot(st, 0, &dot) : -ENOENT;
+    int r = dot_is_there() ? knowledge_graph_dot(st, 0, &dot) : -ENOENT;
 
-    if (r < 0)
-        return r;
-    pthread_mutex_lock(&lock);
-    if (!drawn.len || !str_eq(buf_str(&drawn_of), buf_str(&dot))) {
-        buf_reset(&drawn_of);
-        buf_reset(&drawn);
-        r = draw(&dot, &drawn);
-        buf_adds(&drawn_of, buf_str(&dot));
-    }
-    if (r == 0)
-        buf_add(ret, buf_str(&drawn), drawn.len);
-    pthread_mutex_unlock(&lock);
-    return r == 0 && !buf_ok(ret) ? -ENOMEM : r;
+    return r < 0 ? r : dot_draw(&dot, ret);
 }
 
 /* --------------------------------------------------------------------------------------------------- JSON */

@@ -9,6 +9,15 @@
 int learn_outcome(struct store *st, const struct learn_step *step, const struct command_place *place,
                   int64_t command, struct err *err);
 
+/* ------------------------------------------------------------------------------------------ graph.c, dot.c
+ */
+
+enum { GRAPH_NODES_MAX = 60 };                                 /* that can be looked at */
+const char *graph_colour(int64_t successes, int64_t failures); /* from red to green; grey: not known */
+void dot_string(struct buf *b, const char *text);              /* quoted */
+bool dot_is_there(void);
+int dot_draw(const struct buf *dot, struct buf *ret); /* appends SVG; -errno */
+
 /* Appends what a step printed, its end where that is long. (failure.c) */
 void step_output(struct store *st, int64_t run_id, int64_t step_id, struct buf *ret);
 /* Appends a text as a block of code of Markdown. (lessons.c) */

@@ -44,8 +44,15 @@ enum concept_part {
 typedef void concept_fn(void *data, const struct concept_view *c);
 int concept_look(struct searcher *s, const char *role, int64_t id, enum concept_part part, concept_fn *fn,
                  void *data);
+/* The concepts that most documents name, whole; fn as above. -ENOENT: the role has none. */
+int concept_each(struct searcher *s, const char *role, size_t max, concept_fn *fn, void *data);
 int64_t concept_find(struct searcher *s, const char *role, const char *slug); /* an id; 0: none */
 /* Ids behind that one, ascending. */
 ssize_t concept_list(struct searcher *s, const char *role, int64_t after, int64_t *ids, size_t max);
+
+/* What stands together, for graphviz, and drawn (-ENOENT without the program dot): the 60 concepts that most
+ * documents name, each with those that it stands with most. -ENOENT: there are none. Appended. */
+int concepts_dot(struct searcher *s, const char *role, struct buf *ret);
+int concepts_svg(struct searcher *s, const char *role, struct buf *ret);
 
 #endif

@@ -159,5 +159,8 @@ int suggestion_text(struct store *st, int64_t id,
 int knowledge_graph_dot(struct store *st, int64_t around, struct buf *ret);
 int knowledge_graph_json(struct store *st, int64_t around, struct buf *ret);
 int knowledge_graph_svg(struct store *st, struct buf *ret);
+/* A command with what it followed and what followed it, 16 at most of each, drawn without other programs.
+ * -ENOENT */
+int command_picture(struct store *st, int64_t id, struct buf *ret);
 
 #endif

@@ -34,6 +34,16 @@ file_has "$C/machine/documents/01-two" 'one more machine'
 refused cat "$C/machine/documents/05-five"
 refused ls "$C/nothing"
 equal 'by grep' 'machine/synonyms snapshot/synonyms' "$(cd "$C" && grep -lrE 'microVM|checkpoint' . | sed 's/^..//' | sort | paste -sd ' ')"
+file_has "$M/roles/r/graph.dot" 'label="Machine\n4"'
+equal 'its edges' '1 1 3' "$(grep -o -- '-- .*label="[0-9]*"' "$M/roles/r/graph.dot" | grep -o '"[0-9]*"' | tr -d '"' | sort | paste -sd ' ')"
+if command -v dot >/dev/null; then
+    "$PYTHON" - "$M/roles/r/graph.svg" <<'P'
+import sys, xml.etree.ElementTree as tree
+text = ' '.join(t for e in tree.parse(sys.argv[1]).getroot().iter() for t in e.itertext())
+assert all(name in text for name in ('Machine', 'Snapshot', 'Kettle')), text
+P
+    equal 'its size' "$(stat -c %s "$M/roles/r/graph.svg")" "$(wc -c <"$M/roles/r/graph.svg")"
+fi
 # What changes on disk is seen.
 printf '# Four\n\nNothing of it.\n' >"$T/docs/4.md"
 equal 'a file that changed' '3 2 snapshot' "$(cat "$C/machine/count") $(cat "$C/machine/edges")"
@@ -46,4 +56,5 @@ equal 'one that is gone' 'kettle machine snapshot urn' "$(ls "$C" | paste -sd ' 
 printf '{"name": "S", "relevance_function": "bm25", "haystacks": [{"location": "%s"}]}\n' "$T/docs" >"$M/roles/s.json"
 echo S >"$M/roles/selected"
 equal 'a role without concepts' '' "$(ls "$C")"
+refused cat "$M/roles/s/graph.dot"
 refused cat "$C/machine/name"

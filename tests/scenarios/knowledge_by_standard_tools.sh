@@ -48,3 +48,35 @@ P
     equal 'its size' "$(stat -c %s "$M/knowledge/graph.svg")" "$(wc -c <"$M/knowledge/graph.svg")"
     cp "$M/knowledge/graph.svg" "${GRAPH:-/dev/null}"
 fi
+
+# A command's own picture needs no graphviz: what it followed is on its left, what followed it on its right.
+svg=$M/knowledge/commands/npm-test/graph.svg
+places() { # SVG: the columns of the boxes, and what is in them
+    "$PYTHON" - "$1" <<'P'
+import sys, xml.etree.ElementTree as tree
+root, ns = tree.parse(sys.argv[1]).getroot(), '{http://www.w3.org/2000/svg}'
+boxes = [(int(g.find(ns + 'rect').get('x')), g.find(ns + 'title').text, g.findall(ns + 'text')[1].text) for g in root.iter(ns + 'g')]
+width, height = int(root.get('width')), int(root.get('height'))
+assert all(0 <= int(r.get('x')) <= width - 190 and 0 <= int(r.get('y')) <= height - 40 for r in root.iter(ns + 'rect'))
+columns = sorted({x for x, _, _ in boxes})
+print(*('%d %s: %s' % (columns.index(x), name, runs) for x, name, runs in sorted(boxes)), sep='|')
+P
+}
+equal 'left to right' '0 npm ci: 5 runs|1 npm test: 5 runs, 3 failed|2 npm run build: 2 runs' "$(places "$svg")"
+equal 'its size' "$(stat -c %s "$svg")" "$(wc -c <"$svg")"
+equal 'without what came before' '0 npm ci: 5 runs|1 npm test: 5 runs, 3 failed' "$(places "$M/knowledge/commands/npm-ci/graph.svg")"
+printf '#!/bin/sh\n' >"$T/bin/hub" # one between many, some with names that are no XML
+chmod +x "$T/bin/hub"
+for i in $(seq 20); do
+    ln -s hub "$T/bin/before$i"
+    ln -s hub "$T/bin/af<&>ter$i"
+done
+{
+    printf 'on: push\njobs: {a: {runs-on: h, steps: [{run: "'
+    for i in $(seq 20); do printf "before%s; hub; 'af<&>ter%s'; " "$i" "$i"; done
+    printf '", env: {PATH: "%s:/usr/bin:/bin"}}]}}\n' "$T/bin"
+} >"$T/many.yml"
+rf_drop "$T/many.yml" >/dev/null
+many=$(places "$M/knowledge/commands/hub/graph.svg")
+equal 'sixteen of them on each side' '16 1 16' "$(tr '|' '\n' <<<"$many" | cut -c 1 | uniq -c | awk '{print $1}' | paste -sd ' ')"
+contains 'their names' "$many" 'af<&>ter'
