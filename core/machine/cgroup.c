@@ -237,11 +237,13 @@ static void find_v2(struct groups *g)
     }
     for (size_t i = 0; at >= 0 && i < CONTROLLERS && !g->why[0]; i++)
         if (g->of[i] < 0)
-            snprintf(
-                g->why, sizeof(g->why),
-                "the controller %s is not delegated to %.100s: `systemd-run --scope -p Delegate=yes runfs "
-                "mount ...` starts runfs where it is",
-                controllers[i].name, own);
+            snprintf(g->why, sizeof(g->why), "the controller %s is not delegated to %.100s",
+                     controllers[i].name, own);
+    size_t len = strlen(g->why);
+    if (len && own)
+        snprintf(g->why + len, sizeof(g->why) - len,
+                 "; `systemd-run %s--scope -p Delegate=yes runfs mount ...` starts runfs where it is",
+                 geteuid() == 0 ? "" : "--user ");
 }
 
 /* ------------------------------------------------------------------------------------------------- all */

@@ -19,7 +19,7 @@ struct groups {
     char *dirs[GROUP_DIRS + 1]; /* owned, NULL-terminated: where the groups of machines are */
     int of[CONTROLLERS];        /* index of its directory; -1: not available */
     int version[CONTROLLERS];   /* 0: version 1, 1: version 2 */
-    char why[256];              /* what is missing, if something is */
+    char why[320];              /* what is missing, if something is */
     const char *cgroup_file, *mounts_file; /* borrowed: /proc/self/cgroup and mountinfo */
 };
 /* Finds out what works, and removes what a process of the same scratch directory left that was killed. */
