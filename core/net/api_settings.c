@@ -22,14 +22,40 @@ static void key_id(const struct server *s, char ret[24])
     snprintf(ret, 24, "%llu", (unsigned long long)s->box_id);
 }
 
+/* With what the names of the environment begin that the path names, or nothing. False: a reply was made. */
+static bool place(struct http_request *r, struct buf *ret)
+{
+    const char *environment = http_param(r, "environment");
+    struct repository repo;
+
+    /* gh asks for variables of an environment by the number of the repository, which are those of all */
+    if (http_param(r, "owner") && !api_repository(r, &repo))
+        return false;
+    if (environment)
+        environment_prefix(environment, ret);
+    return true;
+}
+
+/* The whole name of what the path names. */
+static bool key_of(struct http_request *r, const char *name, struct buf *ret)
+{
+    if (!place(r, ret))
+        return false;
+    if (strchr(name, '/')) {
+        api_fail(r, 422, "a name has letters, digits and underscores only");
+        return false;
+    }
+    buf_adds(ret, name);
+    return true;
+}
+
 void api_public_key(struct http_request *r)
 {
     struct server *s = http_data(r);
-    _buf_ struct buf key = BUF_INIT;
-    struct repository repo;
+    _buf_ struct buf key = BUF_INIT, prefix = BUF_INIT;
     char id[24];
 
-    if (!api_repository(r, &repo))
+    if (!place(r, &prefix))
         return;
     key_id(s, id);
     buf_add_base64(&key, s->box_public, sizeof(s->box_public));
@@ -45,16 +71,16 @@ static void list(struct http_request *r, enum setting_kind kind, const char *key
     struct api_page page = api_page(r, 30);
     int64_t ids[64], after = 0, at = 0, from = (page.page - 1) * page.per_page;
     _json_ json_t *rows = json_array();
-    struct repository repo;
+    _buf_ struct buf prefix = BUF_INIT;
     ssize_t n;
 
-    if (!api_repository(r, &repo))
+    if (!place(r, &prefix))
         return;
-    while ((n = store_list_settings(s->store, kind, "", after, ids, ARRAY_LEN(ids))) > 0)
+    while ((n = store_list_settings(s->store, kind, buf_str(&prefix), after, ids, ARRAY_LEN(ids))) > 0)
         for (ssize_t i = 0; i < n; i++, at++) {
             const struct setting_row *row =
                 at >= from && at < from + page.per_page ? store_get_setting(s->store, kind, ids[i]) : NULL;
-            json_t *json = row ? json_pack("{s:s, s:o, s:o}", "name", row->name, "created_at",
+            json_t *json = row ? json_pack("{s:s, s:o, s:o}", "name", row->name + prefix.len, "created_at",
                                            api_time(row->changed_at), "updated_at", api_time(row->changed_at))
                                : NULL;
             if (json && kind == SETTING_VAR)
@@ -77,18 +103,18 @@ void api_get_secret(struct http_request *r)
 {
     struct server *s = http_data(r);
     const char *name = http_param(r, "name");
-    struct repository repo;
+    _buf_ struct buf key = BUF_INIT;
 
-    if (!api_repository(r, &repo))
+    if (!key_of(r, name, &key))
         return;
-    int64_t id = store_find_setting(s->store, SETTING_SECRET, name);
+    int64_t id = store_find_setting(s->store, SETTING_SECRET, buf_str(&key));
     const struct setting_row *row = id > 0 ? store_get_setting(s->store, SETTING_SECRET, id) : NULL;
     if (!row)
         api_not_found(r);
     else
         http_reply_json(r, 200,
-                        json_pack("{s:s, s:o, s:o}", "name", row->name, "created_at",
-                                  api_time(row->changed_at), "updated_at", api_time(row->changed_at)));
+                        json_pack("{s:s, s:o, s:o}", "name", name, "created_at", api_time(row->changed_at),
+                                  "updated_at", api_time(row->changed_at)));
     setting_row_unref(row);
 }
 
@@ -139,13 +165,11 @@ static void set(struct http_request *r, enum setting_kind kind, const char *name
 void api_put_secret(struct http_request *r)
 {
     struct server *s = http_data(r);
-    const char *name = http_param(r, "name");
     _json_ json_t *body = api_body(r);
-    _buf_ struct buf value = BUF_INIT;
-    struct repository repo;
+    _buf_ struct buf value = BUF_INIT, key = BUF_INIT;
     char id[24];
 
-    if (!body || !api_repository(r, &repo))
+    if (!body || !key_of(r, http_param(r, "name"), &key))
         return;
     key_id(s, id);
     if (!str_eq(api_text(body, "key_id"), id))
@@ -153,18 +177,18 @@ void api_put_secret(struct http_request *r)
     else if (open_box(s, api_text(body, "encrypted_value"), &value) < 0)
         api_fail(r, 422, "encrypted_value is no sealed box for the public key");
     else
-        set(r, SETTING_SECRET, name, buf_str(&value),
-            store_find_setting(s->store, SETTING_SECRET, name) > 0 ? 204 : 201);
+        set(r, SETTING_SECRET, buf_str(&key), buf_str(&value),
+            store_find_setting(s->store, SETTING_SECRET, buf_str(&key)) > 0 ? 204 : 201);
     if (value.ptr)
         explicit_bzero(value.ptr, value.len);
 }
 
 static void delete_setting(struct http_request *r, enum setting_kind kind)
 {
-    struct repository repo;
+    _buf_ struct buf key = BUF_INIT;
 
-    if (api_repository(r, &repo))
-        set(r, kind, http_param(r, "name"), NULL, 204);
+    if (key_of(r, http_param(r, "name"), &key))
+        set(r, kind, buf_str(&key), NULL, 204);
 }
 
 void api_delete_secret(struct http_request *r)
@@ -181,12 +205,11 @@ void api_get_variable(struct http_request *r)
 {
     struct server *s = http_data(r);
     const char *name = http_param(r, "name");
-    _buf_ struct buf value = BUF_INIT;
-    struct repository repo;
+    _buf_ struct buf value = BUF_INIT, key = BUF_INIT;
 
-    if (!api_repository(r, &repo))
+    if (!key_of(r, name, &key))
         return;
-    if (store_setting(s->store, SETTING_VAR, name, &value) < 0)
+    if (store_setting(s->store, SETTING_VAR, buf_str(&key), &value) < 0)
         api_not_found(r);
     else
         http_reply_json(r, 200, json_pack("{s:s, s:s}", "name", name, "value", buf_str(&value)));
@@ -196,11 +219,11 @@ void api_get_variable(struct http_request *r)
 static void write_variable(struct http_request *r, const char *name, const json_t *body, bool make)
 {
     struct server *s = http_data(r);
-    struct repository repo;
+    _buf_ struct buf key = BUF_INIT;
 
-    if (!api_repository(r, &repo))
+    if (!key_of(r, name, &key))
         return;
-    bool there = store_find_setting(s->store, SETTING_VAR, name) > 0;
+    bool there = store_find_setting(s->store, SETTING_VAR, buf_str(&key)) > 0;
     if (!json_is_string(json_object_get(body, "value")))
         api_fail(r, 422, "value is missing");
     else if (make && there)
@@ -208,7 +231,7 @@ static void write_variable(struct http_request *r, const char *name, const json_
     else if (!make && !there)
         api_not_found(r);
     else
-        set(r, SETTING_VAR, name, api_text(body, "value"), make ? 201 : 204);
+        set(r, SETTING_VAR, buf_str(&key), api_text(body, "value"), make ? 201 : 204);
 }
 
 void api_post_variable(struct http_request *r)

@@ -5,6 +5,8 @@ enum { BODY_MAX = 128 * 1024, HOOK_MAX = 25 * 1024 * 1024 /* as GitHub's */ };
 
 #define P "/repos/:owner/:repo"
 #define A P "/actions"
+#define E P "/environments/:environment"
+#define N "/repositories/:repository/environments/:environment"
 #define GET(pattern, fn, help)                                                                               \
     {                                                                                                        \
         "GET", (pattern), 0, NULL, (fn), (help), SCOPE_READ                                                  \
@@ -92,6 +94,23 @@ GET(A "/variables/:name",                               api_get_variable,   "one
 ASK("POST",   A "/variables",                           api_post_variable,  SCOPE_ADMIN, "make one"),
 ASK("PATCH",  A "/variables/:name",                     api_patch_variable, SCOPE_ADMIN, "change one"),
 ASK("DELETE", A "/variables/:name",                     api_delete_variable, SCOPE_ADMIN, "delete one"),
+/* of an environment */
+ASK("GET",    E "/secrets/public-key",                  api_public_key,     SCOPE_ADMIN, "what a secret is sealed for"),
+ASK("GET",    E "/secrets",                             api_list_secrets,   SCOPE_ADMIN, "names of secrets"),
+ASK("GET",    E "/secrets/:name",                       api_get_secret,     SCOPE_ADMIN, "when one was set"),
+ASK("PUT",    E "/secrets/:name",                       api_put_secret,     SCOPE_ADMIN, "set one"),
+ASK("DELETE", E "/secrets/:name",                       api_delete_secret,  SCOPE_ADMIN, "delete one"),
+GET(E "/variables",                                     api_list_variables, "variables"),
+GET(E "/variables/:name",                               api_get_variable,   "one"),
+ASK("POST",   E "/variables",                           api_post_variable,  SCOPE_ADMIN, "make one"),
+ASK("PATCH",  E "/variables/:name",                     api_patch_variable, SCOPE_ADMIN, "change one"),
+ASK("DELETE", E "/variables/:name",                     api_delete_variable, SCOPE_ADMIN, "delete one"),
+/* gh names the repository by its number here */
+GET(N "/variables",                                     api_list_variables, "variables"),
+GET(N "/variables/:name",                               api_get_variable,   "one"),
+ASK("POST",   N "/variables",                           api_post_variable,  SCOPE_ADMIN, "make one"),
+ASK("PATCH",  N "/variables/:name",                     api_patch_variable, SCOPE_ADMIN, "change one"),
+ASK("DELETE", N "/variables/:name",                     api_delete_variable, SCOPE_ADMIN, "delete one"),
 {0},
 };
 /* clang-format on */

@@ -526,6 +526,32 @@ static int check_token(const char *name, const char *value, struct err *err)
     return err_set(err, -EINVAL, "it holds `SCOPE sha256:HASH`: `runfs token create` makes one");
 }
 
+void environment_prefix(const char *environment, struct buf *ret)
+{
+    for (const char *p = environment; *p; p++)
+        buf_addc(ret, *p >= 'A' && *p <= 'Z' ? (char)(*p | 32) : *p);
+    buf_addc(ret, '/');
+}
+
+/* GitHub: "Environment names are not case sensitive. An environment name may not exceed 255 characters". */
+static int check_environment(const char *name, size_t len, struct err *err)
+{
+    bool good = len > 0 && len <= 255;
+
+    for (size_t i = 0; i < len && good; i++)
+        good = (unsigned char)name[i] >= ' ' && name[i] != 0x7f && name[i] != '/';
+    return good ? 0 : err_set(err, -EINVAL, "'%.*s' cannot be the name of an environment", (int)len, name);
+}
+
+/* NAME, or ENVIRONMENT/NAME. */
+static int check_whole_name(const char *key, struct err *err)
+{
+    const char *slash = strrchr(key, '/');
+    int r = slash ? check_environment(key, (size_t)(slash - key), err) : 0;
+
+    return r < 0 ? r : check_name(slash ? slash + 1 : key, err);
+}
+
 int engine_set(struct engine *e, enum setting_kind kind, const char *name, const char *value, struct err *err)
 {
     size_t max = 48 * 1024; /* GitHub: a secret or a variable holds at most 48 KB */
@@ -535,7 +561,7 @@ int engine_set(struct engine *e, enum setting_kind kind, const char *name, const
                        "a value is UTF-8 text of at most %zu bytes", max);
     if (kind == SETTING_CONFIG)
         return set_config(e, name, value, err);
-    int r = kind == SETTING_TOKEN ? check_token(name, value, err) : check_name(name, err);
+    int r = kind == SETTING_TOKEN ? check_token(name, value, err) : check_whole_name(name, err);
     if (r < 0)
         return r;
     return value ? store_put_setting(e->store, kind, name, value, err)

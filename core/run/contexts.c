@@ -66,21 +66,47 @@ json_t *github_context(const struct run *run, const struct run_source *source, j
     return github;
 }
 
-json_t *settings_object(struct store *st, enum setting_kind kind, json_t *extra)
+static json_t *settings_below(struct store *st, enum setting_kind kind, const char *prefix)
 {
     json_t *object = json_object();
     int64_t ids[64], after = 0;
     ssize_t n;
 
-    while (object && (n = store_list_settings(st, kind, "", after, ids, ARRAY_LEN(ids))) > 0) {
+    while (object && (n = store_list_settings(st, kind, prefix, after, ids, ARRAY_LEN(ids))) > 0) {
         for (ssize_t i = 0; i < n; i++) {
             const struct setting_row *row = store_get_setting(st, kind, ids[i]);
             if (row)
-                json_object_set_new(object, row->name, json_string(row->value));
+                json_object_set_new(object, row->name + strlen(prefix), json_string(row->value));
             setting_row_unref(row);
         }
         after = ids[n - 1];
     }
+    return object;
+}
+
+void settings_of_environment(struct store *st, const char *environment, json_t *contexts)
+{
+    static const struct {
+        const char *context;
+        enum setting_kind kind;
+    } both[] = {{"secrets", SETTING_SECRET}, {"vars", SETTING_VAR}};
+    _buf_ struct buf prefix = BUF_INIT;
+
+    environment_prefix(environment, &prefix);
+    for (size_t i = 0; i < ARRAY_LEN(both) && buf_ok(&prefix); i++) {
+        _json_ json_t *own = settings_below(st, both[i].kind, buf_str(&prefix));
+        json_t *all = json_copy(json_object_get(contexts, both[i].context));
+        if (own && all)
+            json_object_update(all, own);
+        if (all)
+            json_object_set_new(contexts, both[i].context, all);
+    }
+}
+
+json_t *settings_object(struct store *st, enum setting_kind kind, json_t *extra)
+{
+    json_t *object = settings_below(st, kind, "");
+
     if (object && extra)
         json_object_update(object, extra);
     return object;

@@ -314,6 +314,9 @@ void holds_expire(struct engine *e, bool all);
 /* ---------------------------------------------------------------------------------- contexts (contexts.c) */
 
 json_t *github_context(const struct run *run, const struct run_source *source, json_t *payload);
+/* Puts the secrets and variables of an environment over those of the contexts, whose own objects are
+ * replaced. */
+void settings_of_environment(struct store *st, const char *environment, json_t *contexts);
 json_t *settings_object(struct store *st, enum setting_kind kind, json_t *extra);
 /* Prepares the event of a run that is to be made. */
 int source_prepare(struct engine *e, const struct run_source *source, struct prepared_event *ret,

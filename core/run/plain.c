@@ -9,7 +9,7 @@ struct mask *plain_mask(struct store *st)
     int64_t id = 0;
     int r = 0;
 
-    while (r == 0 && mask && store_list_settings(st, SETTING_SECRET, "", id, &id, 1) == 1) {
+    while (r == 0 && mask && store_list_all_secrets(st, id, &id, 1) == 1) {
         const struct setting_row *row = store_get_setting(st, SETTING_SECRET, id);
         r = row ? mask_add(mask, row->value) : 0;
         setting_row_unref(row);

@@ -176,12 +176,19 @@ ssize_t store_list_settings(struct store *st, enum setting_kind kind, const char
 {
     static const char *const sql[] = {
         "SELECT id FROM config WHERE id > ?1 AND substr(name, 1, length(?2)) = ?2 ORDER BY id",
-        "SELECT id FROM secrets WHERE id > ?1 AND substr(name, 1, length(?2)) = ?2 ORDER BY id",
-        "SELECT id FROM vars WHERE id > ?1 AND substr(name, 1, length(?2)) = ?2 ORDER BY id",
+        "SELECT id FROM secrets WHERE id > ?1 AND substr(name, 1, length(?2)) = ?2"
+        " AND instr(substr(name, length(?2) + 1), '/') = 0 ORDER BY id",
+        "SELECT id FROM vars WHERE id > ?1 AND substr(name, 1, length(?2)) = ?2"
+        " AND instr(substr(name, length(?2) + 1), '/') = 0 ORDER BY id",
         "SELECT id FROM tokens WHERE id > ?1 AND substr(name, 1, length(?2)) = ?2 ORDER BY id",
     };
 
     return list_ids(st, sql[kind], INTS(after), prefix ? prefix : "", ids, max);
+}
+
+ssize_t store_list_all_secrets(struct store *st, int64_t after, int64_t *ids, size_t max)
+{
+    return list_ids(st, "SELECT id FROM secrets WHERE id > ?1 ORDER BY id", INTS(after), NULL, ids, max);
 }
 
 int64_t store_latest_run(struct store *st)

@@ -173,10 +173,14 @@ int engine_shell(struct engine *e, int64_t job_id, int step_number, struct shell
 /*
  * config/KEY, secrets/NAME, vars/NAME, tokens/NAME. Checks the value by the table of settings
  * (core/run/config.c) and the name by GitHub's rules. value NULL deletes (a config key with a default goes
- * back to it; -EPERM where that makes no sense).
+ * back to it; -EPERM where that makes no sense). Secrets and variables of an environment are
+ * ENVIRONMENT/NAME.
  */
 int engine_set(struct engine *e, enum setting_kind kind, const char *name, const char *value,
                struct err *err);
+
+/* "ENVIRONMENT/" in small letters, with which their names begin in the store. Appended. */
+void environment_prefix(const char *environment, struct buf *ret);
 
 /* The table of settings, for the tree and for help. */
 struct config_key {

@@ -295,8 +295,12 @@ ssize_t store_list_steps(struct store *st, int64_t job_id, int64_t after, int64_
 ssize_t store_find_steps(struct store *st, int64_t job_id, int number, int64_t *ids, size_t max);
 ssize_t store_list_outputs(struct store *st, int64_t job_id, int64_t step_id, int64_t after, int64_t *ids,
                            size_t max);
+/* Those whose names begin so. Secrets and variables of an environment are named ENVIRONMENT/NAME (in small
+ * letters), and are only in the list of that prefix. */
 ssize_t store_list_settings(struct store *st, enum setting_kind kind, const char *prefix, int64_t after,
                             int64_t *ids, size_t max);
+ssize_t store_list_all_secrets(struct store *st, int64_t after, int64_t *ids,
+                               size_t max); /* of all environments */
 /* Runs, newest first, that have all of this; "" and 0 stand for anything. */
 struct run_query {
     int64_t repo_id, workflow_id; /* repo_id: of their workflow; 0: of none; -1: of any */
