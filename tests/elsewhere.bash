@@ -9,18 +9,26 @@ vm_kernel() {
     (cd "$T/vm-deb" && apt-get -q download "$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends:/ {print $2; exit}')") >/dev/null 2>&1 ||
         skip 'apt cannot fetch the kernel linux-image-cloud-amd64 here'
 }
-# NAME [PROGRAM...]: builds an image that has these programs of this host, the usual few, and what stands in $T/vm-root already
+# NAME [PROGRAM...]: builds an image that has these programs of this host, the usual few, and what stands in $T/vm-root already;
+# python3 comes with its library
 vm_image() {
     local name=$1 root=$T/vm-root d p lib
     shift
     need_root
     need qemu-system-x86_64
     vm_kernel
-    mkdir -p "$root/usr/bin" "$root/usr/lib" "$root/usr/lib64" "$root/etc"
+    mkdir -p "$root/usr/bin" "$root/usr/lib" "$root/usr/lib64" "$root/etc" "$root/var/tmp" "$root/opt/hostedtoolcache"
     for d in bin lib lib64; do ln -s "usr/$d" "$root/$d"; done
-    for p in bash cat ls mkdir sleep sync uname tar "$@"; do cp -L "$(type -P "$p")" "$root/usr/bin/"; done
+    for p in bash cat ls mkdir sleep sync uname tar "$@"; do [ "$p" = python3 ] || cp -L "$(type -P "$p")" "$root/usr/bin/"; done
     ln -s bash "$root/usr/bin/sh"
-    { ldd "$root"/usr/bin/* 2>/dev/null || :; } | grep -o '/[^ ]*' | grep '\.so' | sort -u | while read -r lib; do
+    if [[ " $* " == *" python3 "* ]]; then # Debian's own, and its library
+        cp -L "$PYTHON" "$root/usr/bin/python3"
+        d=$("$PYTHON" -c 'import os; print(os.path.dirname(os.__file__))')
+        mkdir -p "$root$d"
+        tar -C "$d" --exclude=test --exclude=idlelib --exclude=lib2to3 --exclude=tkinter -c . | tar -C "$root$d" -x
+    fi
+    { find "$root/usr" -type f '(' -path '*/bin/*' -o -name '*.so' ')' -exec ldd {} + 2>/dev/null || :; } | # scripts have none
+        grep '^[[:space:]]' | grep -o '/[^ ]*' | grep '\.so' | sort -u | while read -r lib; do
         mkdir -p "$root${lib%/*}"
         cp -L "$lib" "$root$lib"
     done

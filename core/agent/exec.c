@@ -288,6 +288,8 @@ static bool command_over(const struct command *c, int64_t now)
 /* Where only a resource limit keeps the number of processes down, its end is seen by counting. */
 static enum limit_kind limit_hit(struct agent *a)
 {
+    if (a->port && a->command.exited && a->command.status == 0)
+        return LIMIT_NONE; /* it got on without what was killed or refused a moment ago */
     if (a->port)
         return guest_watch_look(&a->watch);
     return tree_count() >= a->max_processes ? LIMIT_PIDS : LIMIT_NONE;

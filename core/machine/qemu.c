@@ -93,7 +93,7 @@ static int copy_disk(int from, int to, struct err *err)
 
 /* ---------------------------------------------------------------------------------------------- its agent */
 
-static int wake(struct machine *m, struct agent_client *c, struct err *err)
+int qemu_wake(struct agent_client *c, const char *name, const struct limits *l, struct err *err)
 {
     uint64_t seed[WAKE_SEED];
     _buf_ struct buf b = BUF_INIT;
@@ -102,11 +102,11 @@ static int wake(struct machine *m, struct agent_client *c, struct err *err)
     if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
         return err_errno(err, -errno, "random numbers");
     wire_add_u64(&b, (uint64_t)now_ns());
-    wire_add_str(&b, m->spec.name ? m->spec.name : usual_hostname);
+    wire_add_str(&b, name ? name : usual_hostname);
     for (size_t i = 0; i < WAKE_SEED; i++)
         wire_add_u64(&b, seed[i]);
-    wire_add_u32(&b, m->limits.want.pids);
-    wire_add_u32(&b, m->limits.want.files);
+    wire_add_u32(&b, l ? l->want.pids : 0);
+    wire_add_u32(&b, l ? l->want.files : 0);
     frame_end(&b, begin);
     if (!buf_ok(&b))
         return err_errno(err, -ENOMEM, "qemu");
@@ -114,25 +114,62 @@ static int wake(struct machine *m, struct agent_client *c, struct err *err)
     return r == 0 ? agent_client_hello(c, WAKE_MS, err) : r;
 }
 
-/* The network that its process is in gets a way out. */
-static int link_up(struct machine *m, struct err *err)
+/* The network that its process is in gets a way out, while its state is loaded and its agent wakes. */
+struct linking {
+    struct nat *nat;
+    pid_t pid;
+    pthread_t thread;
+    bool begun;
+    int r;
+    struct err err;
+};
+
+static int link_up(struct nat *nat, pid_t pid, struct err *err)
 {
     static const char *const names[] = {"net", "user"};
-    struct vm *vm = m->own;
     int fds[2] = {-1, -1}, r = 0;
 
     for (int i = 0; r == 0 && i < 2; i++) {
         char path[64];
-        snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)vm->qemu.pid, names[i]);
+        snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, names[i]);
         fds[i] = open(path, O_RDONLY | O_CLOEXEC);
         if (fds[i] < 0)
             r = err_errno(err, -errno, "the machine's network");
     }
     if (r == 0)
-        r = nat_start(&m->nat, fds, true, err);
+        r = nat_start(nat, fds, true, err);
     cleanup_close(&fds[0]);
     cleanup_close(&fds[1]);
     return r;
+}
+
+static void *link_run(void *data)
+{
+    struct linking *l = data;
+
+    l->r = link_up(l->nat, l->pid, &l->err);
+    return NULL;
+}
+
+static int link_begin(struct linking *l, struct machine *m, struct err *err)
+{
+    struct vm *vm = m->own;
+
+    *l = (struct linking){.nat = &m->nat, .pid = vm->qemu.pid};
+    if (!vm->shape.network)
+        return 0;
+    int r = -pthread_create(&l->thread, NULL, link_run, l);
+    l->begun = r == 0;
+    return r < 0 ? err_errno(err, r, "the machine's network") : 0;
+}
+
+/* r: how all else went. */
+static int link_end(struct linking *l, int r, struct err *err)
+{
+    if (!l->begun)
+        return r;
+    pthread_join(l->thread, NULL);
+    return r < 0 || l->r == 0 ? r : err_set(err, l->r, "%s", l->err.msg);
 }
 
 /* Starts qemu, loads the state, and speaks to the agent in it by `c`, which has no descriptors yet. */
@@ -146,12 +183,12 @@ static int start(struct machine *m, int memory, int state, struct agent_client *
                                .initrd = -1,
                                .groups = &vm->groups,
                                .linked = vm->shape.network};
+    struct linking linking;
     int agent = -1, r = qemu_start(m->ms, m->dir, &vm->shape, &parts, &vm->qemu, &agent, err);
 
     if (r < 0)
         return r;
-    if (vm->shape.network)
-        r = link_up(m, err);
+    r = link_begin(&linking, m, err);
     if (r == 0)
         r = qemu_load(&vm->qemu, state, err);
     if (r == 0 && fcntl(agent, F_SETFL, O_NONBLOCK) < 0)
@@ -160,7 +197,9 @@ static int start(struct machine *m, int memory, int state, struct agent_client *
         r = agent_client_open(c, TAKE_FD(agent), -1, err);
     cleanup_close(&agent);
     agent_client_tell_end(c, "its qemu ended (killed, out of memory, or its kernel stopped)");
-    return r == 0 ? wake(m, c, err) : r;
+    if (r == 0)
+        r = qemu_wake(c, m->spec.name, &m->limits, err);
+    return link_end(&linking, r, err);
 }
 
 /* What is read from it has its own place in the file. */

@@ -53,6 +53,10 @@ int qemu_works(struct err *err);
 int qemu_save(struct qemu *q, int fd, struct err *err);
 int qemu_load(struct qemu *q, int fd, struct err *err);
 
+/* qemu.c: tells its agent the time, its name (NULL: the usual one), random numbers, and limits (NULL: none).
+ */
+int qemu_wake(struct agent_client *c, const char *name, const struct limits *l, struct err *err);
+
 /*
  * qemu_template.c: a machine that was booted once and stopped when its agent was there. Machines of its shape
  * begin as copies: the memory by copy on write, the disk as a sparse file. Made at the first use, kept in

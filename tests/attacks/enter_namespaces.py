@@ -1,4 +1,5 @@
 # Enter the namespaces of other processes.
+# own: namespaces of its own kernel
 for pid in [p for p in os.listdir("/proc") if p.isdigit()]:
     for name in ("user", "mnt", "net", "pid", "ipc", "uts", "cgroup", "time"):
         try:

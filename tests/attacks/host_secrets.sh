@@ -1,4 +1,5 @@
 # Read what a stranger on the host could not: homes, passwords, keys, the daemon's state and environment.
+# own: its own root, kernel and log
 cut -d: -f2 /etc/shadow 2>/dev/null | grep -v '^[*!]*$' && reached "a password"
 for f in "$CANARY" "$STATE/runfs.db" "$CANARY_DIR" "/proc/$DAEMON/environ" "/proc/$DAEMON/root"; do
     [ ! -e "$f" ] || reached "$f"

@@ -1,4 +1,5 @@
 # Change mounts by the newer calls.
+# own: its own mounts
 for fs in (b"tmpfs", b"proc", b"overlay", b"cgroup2", b"ext4"):
     if syscall(430, fs, 0) >= 0:  # fsopen
         reached(f"fsopen {fs}")

@@ -1,5 +1,6 @@
 # Make namespaces by clone, clone3 and unshare, with flags whose upper half is not zero.
 # arch: x86_64
+# own: namespaces of its own kernel
 NEW = {"user": 0x10000000, "mount": 0x20000, "net": 0x40000000, "pid": 0x20000000, "cgroup": 0x2000000}
 for name, flag in NEW.items():
     for high in (0, 1 << 32, 1 << 63):

@@ -1,5 +1,6 @@
 # Open sockets that reach below or beside the network: the hypervisor's, raw ones, the kernel's ciphers.
 # arch: x86_64
+# own: sockets of its own kernel
 import socket
 
 for family, kind, name in ((40, socket.SOCK_STREAM, "vsock"), (38, socket.SOCK_SEQPACKET, "alg"),

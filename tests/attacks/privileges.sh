@@ -1,4 +1,5 @@
 # Have or gain more than a machine's root should: capabilities, set-user-id programs, file capabilities.
+# own: root of its own kernel
 status() { awk -v k="$1:" '$1 == k { print $2 }' /proc/self/status; }
 [ "$(status NoNewPrivs)" = 1 ] || reached "no_new_privs is off"
 [ "$(status Seccomp)" = 2 ] || reached "there is no filter"

@@ -1,4 +1,5 @@
 # Change a device or the kernel through /sys, or read what firmware tells.
+# own: its own kernel and devices
 for f in /sys/kernel/uevent_helper /sys/power/state /sys/kernel/profiling /sys/class/net/lo/mtu /sys/module/*/parameters/*; do
     [ -f "$f" ] || continue
     { echo 1 >"$f"; } 2>/dev/null && reached "$f"

@@ -1,5 +1,6 @@
 # Type into the terminal that runfs was started from.
 # arch: x86_64
+# own: terminals of its own
 import pty
 import termios
 

@@ -5,8 +5,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "runfs/io.h"
-#include "runfs/machine.h"
+#include "bench.h"
 #include "runfs/store.h"
 #include "runfs/str.h"
 
@@ -14,13 +13,6 @@ enum { ROUNDS_MAX = 200, TREE_MB = 100, CROWD = 8 };
 
 static struct machines *all;
 static struct machine_label label;
-static const char *const env[] = {"PATH=/usr/bin:/bin", NULL};
-
-static void die(const char *what, const struct err *err)
-{
-    fprintf(stderr, "%s: %s\n", what, err ? err->msg : "failed");
-    exit(1);
-}
 
 static struct machine *acquire(void)
 {
@@ -28,40 +20,10 @@ static struct machine *acquire(void)
                                       .image = label.image,
                                       .name = "bench",
                                       .workspace = "/home/runner/work/repo/repo",
+                                      .network = label.network,
                                       .limits = label.limits};
-    struct machine *m;
-    struct err err = {0};
 
-    if (machine_acquire(all, &spec, &m, &err) < 0)
-        die("acquire", &err);
-    return m;
-}
-
-static void run(struct machine *m, const char *const *argv)
-{
-    struct machine_exec x = {.argv = argv, .env = env, .cwd = "/"};
-    struct machine_result r = {0};
-    struct err err = {0};
-
-    if (machine_exec(m, &x, &r, &err) < 0)
-        die("exec", &err);
-    if (r.exit_code)
-        die(argv[0], &(struct err){.msg = "exit code is not 0"});
-    machine_result_release(&r);
-}
-
-static int compare(const void *a, const void *b)
-{
-    const int64_t *x = a, *y = b;
-
-    return *x < *y ? -1 : *x > *y;
-}
-
-static void report(const char *what, int64_t *ns, size_t n)
-{
-    qsort(ns, n, sizeof(*ns), compare);
-    printf("%-44s median %8.3f ms   p95 %8.3f ms\n", what, (double)ns[n / 2] / 1e6,
-           (double)ns[n * 95 / 100] / 1e6);
+    return new_machine(all, &spec);
 }
 
 static void bench_life(size_t rounds)
@@ -73,7 +35,7 @@ static void bench_life(size_t rounds)
         int64_t start = mono_ns();
         struct machine *m = acquire();
         get[i] = mono_ns() - start;
-        run(m, argv);
+        bench_run(m, argv, "/", NULL);
         first[i] = mono_ns() - start;
         start = mono_ns();
         machine_release(m);
@@ -98,7 +60,7 @@ static void bench_steps(struct machine *m)
 
     for (size_t c = 0; c < ARRAY_LEN(commands); c++) {
         for (size_t i = 0; i < ARRAY_LEN(ns); i++) {
-            struct machine_exec x = {.argv = commands[c].argv, .env = env, .cwd = "/"};
+            struct machine_exec x = {.argv = commands[c].argv, .env = bench_env, .cwd = "/"};
             struct machine_result r = {0};
             int64_t start = mono_ns();
             if (machine_exec(m, &x, &r, NULL) < 0)
@@ -152,7 +114,7 @@ static void bench_memory(void)
         if (pss)
             kb[n++] = strtoll(pss + 5, NULL, 10);
     }
-    qsort(kb, n, sizeof(*kb), compare);
+    qsort(kb, n, sizeof(*kb), bench_compare);
     if (n)
         printf("%-44s median %8.1f MB   most %7.1f MB\n", "memory of each of 8 (Pss)",
                (double)kb[n / 2] / 1024, (double)kb[n - 1] / 1024);

@@ -4,52 +4,23 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "runfs/io.h"
-#include "runfs/machine.h"
+#include "bench.h"
 #include "runfs/str.h"
 
 static struct machines *all;
 static const char *backend = "sandbox";
-static const char *const env[] = {"PATH=/usr/bin:/bin", NULL};
-
-static void die(const char *what, const struct err *err)
-{
-    fprintf(stderr, "%s: %s\n", what, err ? err->msg : "failed");
-    exit(1);
-}
 
 static struct machine *acquire(void)
 {
     const struct machine_spec spec = {
         .backend = backend, .name = "bench", .workspace = "/home/runner/work/repo/repo"};
-    struct machine *m;
-    struct err err = {0};
 
-    if (machine_acquire(all, &spec, &m, &err) < 0)
-        die("acquire", &err);
-    return m;
-}
-
-static int count(void *data, enum machine_stream stream, const char *bytes, size_t len)
-{
-    (void)stream;
-    (void)bytes;
-    *(uint64_t *)data += len;
-    return 0;
+    return new_machine(all, &spec);
 }
 
 static void run(struct machine *m, const char *const *argv, uint64_t *bytes)
 {
-    struct machine_exec x = {
-        .argv = argv, .env = env, .cwd = "/", .output = bytes ? count : NULL, .data = bytes};
-    struct machine_result r = {0};
-    struct err err = {0};
-
-    if (machine_exec(m, &x, &r, &err) < 0)
-        die("exec", &err);
-    if (r.exit_code)
-        die(argv[0], &(struct err){.msg = "exit code is not 0"});
-    machine_result_release(&r);
+    bench_run(m, argv, "/", bytes);
 }
 
 static void spawn(const char *const *argv)
@@ -57,26 +28,12 @@ static void spawn(const char *const *argv)
     pid_t pid;
     int status;
 
-    if (posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)argv, (char *const *)env) != 0 ||
+    if (posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)argv, (char *const *)bench_env) != 0 ||
         waitpid(pid, &status, 0) < 0 || status)
         die(argv[0], NULL);
 }
 
-static int compare(const void *a, const void *b)
-{
-    const int64_t *x = a, *y = b;
-
-    return *x < *y ? -1 : *x > *y;
-}
-
 enum { ROUNDS = 200 };
-
-static void report(const char *what, int64_t *ns, size_t n)
-{
-    qsort(ns, n, sizeof(*ns), compare);
-    printf("%-44s median %7.3f ms   p95 %7.3f ms\n", what, (double)ns[n / 2] / 1e6,
-           (double)ns[n * 95 / 100] / 1e6);
-}
 
 static void bench_spawn(const char *what, const char *const *argv)
 {

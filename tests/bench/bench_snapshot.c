@@ -6,60 +6,26 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "runfs/io.h"
-#include "runfs/machine.h"
+#include "bench.h"
 #include "runfs/machine_rows.h"
 #include "runfs/str.h"
 
 enum { ROUNDS = 30, IDLE = 200 };
 
 static struct machines *all;
-static const char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 static struct machine_spec spec = {
     .backend = "sandbox", .name = "bench", .workspace = "/home/runner/work/repo/repo", .run_id = 1};
 
-static void die(const char *what, const struct err *err)
-{
-    fprintf(stderr, "%s: %s\n", what, err ? err->msg : "failed");
-    exit(1);
-}
-
 static struct machine *acquire(void)
 {
-    struct machine *m;
-    struct err err = {0};
-
-    if (machine_acquire(all, &spec, &m, &err) < 0)
-        die("acquire", &err);
-    return m;
+    return new_machine(all, &spec);
 }
 
 static void run(struct machine *m, const char *script)
 {
     const char *const argv[] = {"bash", "-c", script, NULL};
-    struct machine_exec x = {.argv = argv, .env = env, .cwd = machine_paths(m)->workspace};
-    struct machine_result r = {0};
-    struct err err = {0};
 
-    if (machine_exec(m, &x, &r, &err) < 0)
-        die(script, &err);
-    if (r.exit_code)
-        die(script, NULL);
-    machine_result_release(&r);
-}
-
-static int compare(const void *a, const void *b)
-{
-    const int64_t *x = a, *y = b;
-
-    return *x < *y ? -1 : *x > *y;
-}
-
-static void report(const char *what, int64_t *ns, size_t n)
-{
-    qsort(ns, n, sizeof(*ns), compare);
-    printf("%-52s median %8.3f ms  p95 %8.3f ms\n", what, (double)ns[n / 2] / 1e6,
-           (double)ns[n * 95 / 100] / 1e6);
+    bench_run(m, argv, machine_paths(m)->workspace, NULL);
 }
 
 /* A host program's time, the best of a few. */
@@ -72,7 +38,7 @@ static void yardstick(const char *what, const char *script, int rounds)
 
     for (int i = 0; i < rounds; i++) {
         int64_t start = mono_ns();
-        if (posix_spawnp(&pid, "bash", NULL, NULL, (char *const *)argv, (char *const *)env) != 0 ||
+        if (posix_spawnp(&pid, "bash", NULL, NULL, (char *const *)argv, (char *const *)bench_env) != 0 ||
             waitpid(pid, &status, 0) < 0 || status)
             die(script, NULL);
         ns[i] = mono_ns() - start;
