@@ -168,7 +168,7 @@ static int wait_ready(int fd, struct err *err)
                    n == 0 ? "does not answer" : "ended");
 }
 
-static int attach(struct nat *n, const int namespaces[2], struct err *err)
+static int start_slirp(struct nat *n, const int namespaces[2], int *ret_ready, struct err *err)
 {
     const char *argv[16] = {NULL};
     static const char *const command[] = {"slirp4netns",
@@ -190,20 +190,20 @@ static int attach(struct nat *n, const int namespaces[2], struct err *err)
         r = start(inside(argv, command, ARRAY_LEN(command)), fds, &n->pid);
     cleanup_close(&ready[1]);
     cleanup_close(&ending[0]);
-    if (r < 0)
-        err_errno(err, r, "cannot start slirp4netns");
-    else
-        r = wait_ready(ready[0], err);
-    cleanup_close(&ready[0]);
+    *ret_ready = ready[0];
     n->exit_fd = ending[1];
-    return r;
+    return r < 0 ? err_errno(err, r, "cannot start slirp4netns") : 0;
 }
 
+/* Both at once: nothing of the machine runs before the two are there. */
 int nat_start(struct nat *n, const int namespaces[2], bool resets, struct err *err)
 {
-    int r = filter(namespaces, resets, err);
+    _close_ int ready = -1;
+    int r = start_slirp(n, namespaces, &ready, err);
 
-    return r < 0 ? r : attach(n, namespaces, err);
+    if (r == 0)
+        r = filter(namespaces, resets, err);
+    return r == 0 ? wait_ready(ready, err) : r;
 }
 
 void nat_stop(struct nat *n)
