@@ -106,3 +106,89 @@ void live_list_workflows(struct http_request *r)
         }
     http_reply_json(r, 200, json_pack("{s:o}", "workflows", list));
 }
+
+/* ------------------------------------------------------------------------------------------- more of a run
+ */
+
+enum { SUMMARY_MAX = 64 * 1024 /* bytes of one that are shown */ };
+
+struct summaries {
+    const struct job_row *job;
+    json_t *list;
+};
+
+static int add_summary(void *data, int number, const struct step_row *step)
+{
+    const struct summaries *s = data;
+    size_t all = strlen(step->summary),
+           len = utf8_valid_prefix(step->summary, all < SUMMARY_MAX ? all : SUMMARY_MAX);
+
+    (void)number;
+    return len ? json_array_append_new(s->list,
+                                       json_pack("{s:I, s:s, s:s%, s:b}", "job", (json_int_t)s->job->id,
+                                                 "step", step->name, "text", step->summary, len, "cut",
+                                                 step->summary[len] != '\0'))
+               : 0;
+}
+
+struct summed {
+    struct store *store;
+    json_t *list;
+};
+
+static int add_summaries(void *data, const struct job_row *job)
+{
+    const struct summed *s = data;
+
+    return api_each_step(s->store, job, add_summary, &(struct summaries){job, s->list});
+}
+
+static int add_job(void *data, const struct job_row *job)
+{
+    return json_array_append_new(data, json_pack("{s:I, s:s, s:s, s:s, s:s, s:I, s:I}", "id",
+                                                 (json_int_t)job->id, "key", job->key, "name", job->name,
+                                                 "status", job->status, "conclusion", job->conclusion,
+                                                 "started", (json_int_t)(job->started_at / 1000000),
+                                                 "completed", (json_int_t)(job->completed_at / 1000000)));
+}
+
+static json_t *attempts_of(struct store *st, int64_t run_id)
+{
+    json_t *list = json_array();
+    int64_t ids[64], after = 0;
+    ssize_t n;
+
+    while ((n = store_list_attempts(st, run_id, after, ids, ARRAY_LEN(ids))) > 0)
+        for (ssize_t i = 0; i < n; i++) {
+            const struct attempt_row *a = store_get_attempt(st, ids[i]);
+            json_t *jobs = json_array();
+            if (a)
+                (void)api_each_job(st, run_id, a->attempt, add_job, jobs);
+            if (a)
+                json_array_append_new(list, json_pack("{s:i, s:s, s:s, s:s, s:I, s:I, s:O}", "attempt",
+                                                      a->attempt, "status", "completed", "conclusion",
+                                                      a->conclusion, "why", a->why, "started",
+                                                      (json_int_t)(a->started_at / 1000000), "completed",
+                                                      (json_int_t)(a->completed_at / 1000000), "jobs", jobs));
+            json_decref(jobs);
+            attempt_row_unref(a);
+            after = ids[i];
+        }
+    return list;
+}
+
+void live_more_of_run(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    const struct run_row *run = api_run(r);
+    struct summed sums = {s->store, json_array()};
+
+    if (run) {
+        (void)api_each_job(s->store, run->id, run->attempt, add_summaries, &sums);
+        http_reply_json(
+            r, 200,
+            json_pack("{s:O, s:o}", "summaries", sums.list, "attempts", attempts_of(s->store, run->id)));
+    }
+    json_decref(sums.list);
+    run_row_unref(run);
+}

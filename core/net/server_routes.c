@@ -29,6 +29,7 @@ GET("/runs/:id/graph.svg",                              run_graph,          "its
 ASK("GET",    "/",                                      page,               SCOPE_OPEN,  "the live page; to a program: who answers, and the token's scopes as GitHub names them"),
 GET("/live",                                            live_changes,       "what changes, as server-sent events: all runs, or run=N and its job=N's log"),
 GET("/live/runs",                                       live_list_runs,     "older runs: before, status, workflow"),
+GET("/live/runs/:id",                                   live_more_of_run,   "a run's summaries, and its former attempts"),
 GET("/live/workflows",                                  live_list_workflows, "all workflows, with their inputs"),
 GET("/live/knowledge",                                  live_knowledge,     "what runs taught, and the roles that may search"),
 GET("/live/graph",                                      live_graph,         "which command follows which: all, or around one"),

@@ -112,7 +112,8 @@ static void draw_box(struct buf *b, const struct box *box)
     const struct job_row *row = box->first->row;
     double x = x_of(box), y = y_of(box);
 
-    buf_addf(b, "<g><title>");
+    /* by its id, whoever shows the picture finds the job */
+    buf_addf(b, "<g id=\"job-%lld\"><title>", (long long)row->id);
     svg_text(b, row->name);
     buf_addf(b, "</title><rect class=\"box\" x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%d\" rx=\"6\"/>", x,
              y, BOX, BOX_HEIGHT);

@@ -218,16 +218,20 @@ class RunView {
     drawSummary() {
         if (this.bodyIsNew) {
             this.pictures = ['graph', 'timeline'].map(name => ({name, img: el('img', {alt: name === 'graph' ? 'What needs what' : 'Jobs and steps over time'})}));
-            fill(this.body, this.pictures.map(p => el('figure', null, el('figcaption', null, p.name === 'graph' ? 'Jobs' : 'Time'), p.img)),
-                el('div.notes'), el('div.artifacts'));
+            for (const p of this.pictures)
+                p.over = el('div.over', null, p.img);
+            fill(this.body, this.pictures.map(p => el('figure', null, el('figcaption', null, p.name === 'graph' ? 'Jobs' : 'Time'), p.over)),
+                el('div.notes'), el('div.artifacts'), el('div.summaries'), el('div.attempts'));
             this.bodyIsNew = false;
             this.picturesOld = true;
             this.notesOf = '';
         }
         if (this.run.status !== 'completed' && Date.now() - this.drawnAt > PICTURES_MS)
             this.picturesOld = true; /* time goes on in them, too */
-        if (this.picturesOld && !this.drawing)
+        if (this.picturesOld && !this.drawing) {
             this.drawPictures();
+            this.drawMore();
+        }
         const parts = JSON.stringify([this.annotations, this.artifacts, [...this.jobs.keys()]]);
         if (this.notesOf === parts)
             return;
@@ -239,6 +243,38 @@ class RunView {
                 el('span.dim', null, `${bytes(a.size)}, ${a.files} ${a.files === 1 ? 'file' : 'files'}`))));
     }
 
+    /* Summaries of steps, and former attempts with the logs of their jobs. */
+    async drawMore() {
+        let more;
+        try {
+            more = await (await ask(`/live/runs/${this.id}`)).json();
+        } catch {
+            return; /* it is asked for again when something changes */
+        }
+        const parts = JSON.stringify(more);
+        if (this.closed || this.jobId || (this.moreOf === parts && this.body.children[4].hasChildNodes()))
+            return;
+        this.moreOf = parts;
+        const name = id => this.jobs.get(id) ? this.jobs.get(id).name : '';
+        fill(this.body.children[4], more.summaries.length > 0 && el('h2', null, 'Summaries'), more.summaries.map(s => el('div.summary', null,
+            el('p.dim', null, [name(s.job), s.step].filter(Boolean).join(' · ')), el('pre', null, s.text + (s.cut ? '\n…' : '')))));
+        fill(this.body.children[5], more.attempts.length > 0 && el('h2', null, 'Former attempts'), more.attempts.slice().reverse().map(a => el('div.attempt', null,
+            sign(a), el('strong', null, `Attempt ${a.attempt}`), el('span.dim', null, `${stateOf(a)}, ${took(a)}`),
+            a.jobs.map(j => el('button', {type: 'button', title: `The log of ${j.name}`, onclick: () => download(`/jobs/${j.id}/logs`, `${j.key}-${a.attempt}.log`)},
+                sign(j), ` ⇩ ${j.name}`)))));
+    }
+
+    /* Links over the boxes of jobs, whose places the picture says. */
+    drawLinks(p, svg) {
+        const size = svg.match(/viewBox="0 0 (\d+) (\d+)"/), boxes = /<g id="job-(\d+)"><title>([^<]*)<\/title><rect class="box" x="([\d.]+)" y="([\d.]+)" width="(\d+)" height="(\d+)"/g;
+        const links = size ? [...svg.matchAll(boxes)].map(([, id, , x, y, width, height]) => {
+            const a = el('a.box', {href: `#/runs/${this.id}/${id}`, 'aria-label': this.jobs.get(Number(id)) ? this.jobs.get(Number(id)).name : 'Job'});
+            Object.assign(a.style, {left: `${100 * x / size[1]}%`, top: `${100 * y / size[2]}%`, width: `${100 * width / size[1]}%`, height: `${100 * height / size[2]}%`});
+            return a;
+        }) : [];
+        fill(p.over, p.img, links);
+    }
+
     /* As images: what is in them can do nothing. At most once a second. */
     async drawPictures() {
         this.drawing = true;
@@ -248,6 +284,8 @@ class RunView {
             try {
                 const svg = await (await ask(`/runs/${this.id}/${p.name}.svg`)).blob(), before = p.img.src;
                 p.img.src = URL.createObjectURL(svg);
+                if (p.name === 'graph')
+                    this.drawLinks(p, await svg.text());
                 if (before)
                     URL.revokeObjectURL(before);
             } catch { /* it is asked for again when something changes */ }

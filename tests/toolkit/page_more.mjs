@@ -1,0 +1,41 @@
+// What a person finds in a run beyond its log. node page_more.mjs URL TOKEN RUN: says each thing that it found to be so.
+import assert from 'node:assert/strict';
+import { browse, login, press, shows } from './browser.mjs';
+
+const [url, token, run] = process.argv.slice(2);
+const ok = what => console.log(what);
+const b = await browse();
+try {
+    await b.goto(`${url}/#/runs/${run}`);
+    await login(b, token);
+    await shows(b, 'Summaries');
+    await shows(b, '# Coverage <b>91 %</b>');
+    assert.deepEqual(await b.run(() => [document.querySelectorAll('.summary').length, document.querySelectorAll('.summary b, .summary h1, .summary script').length]), [1, 0]);
+    ok('summaries of steps are shown as text');
+
+    await b.until('the graph has links', () => document.querySelectorAll('figure .over a.box').length === 2);
+    const places = await b.run(() => [...document.querySelectorAll('figure .over a.box')].map(a => {
+        const r = a.getBoundingClientRect(), img = a.parentNode.querySelector('img').getBoundingClientRect();
+        return r.left >= img.left && r.right <= img.right && r.top >= img.top && r.bottom <= img.bottom && r.width > 50;
+    }));
+    assert.deepEqual(places, [true, true]);
+    await b.click('figure .over a.box:last-of-type');
+    await b.until('its log', () => /^#\/runs\/\d+\/\d+$/.test(location.hash) && document.querySelector('.jobhead h2'));
+    assert.equal(await b.run(() => document.querySelector('.jobhead h2').textContent), 'second');
+    ok('a box of the graph leads to its job');
+
+    await b.key('u');
+    await shows(b, 'Former attempts');
+    assert.equal(await b.run(() => document.querySelectorAll('.attempt').length), 0 + 1);
+    await shows(b, 'Attempt 1');
+    assert(await b.run(() => document.querySelector('.attempt .sign.good')));
+    await press(b, 'Rerun');
+    await b.until('two of them', () => document.querySelectorAll('.attempt').length === 2);
+    assert.deepEqual(await b.run(() => [...document.querySelectorAll('.attempt strong')].map(n => n.textContent)), ['Attempt 2', 'Attempt 1']);
+    ok('former attempts are there');
+    assert.deepEqual(b.complaints.filter(c => !c.includes('401')), []);
+    if (process.env.SHOTS)
+        await b.screenshot(`${process.env.SHOTS}/more.png`);
+} finally {
+    await b.close();
+}
