@@ -167,6 +167,12 @@ enum verdict github_call(struct telling *t, const char *method, const char *path
     return v;
 }
 
+enum verdict github_no_number(struct telling *t)
+{
+    buf_adds(&t->problem, "the answer does not say what was made");
+    return TOLD_MAYBE;
+}
+
 static const json_t *list_in(json_t *answer)
 {
     const char *key;

@@ -116,7 +116,7 @@ static enum verdict check_say(struct telling *t)
     enum verdict v = github_call(t, id ? "PATCH" : "POST", buf_str(&path), body, &made);
     if (v == TOLD && !id)
         keep_number(t, made);
-    return v;
+    return number_of(t) || v != TOLD ? v : github_no_number(t);
 }
 
 const struct word_kind word_check = {"check", NULL, github_ready, check_look, check_say, NULL};

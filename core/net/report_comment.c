@@ -73,7 +73,7 @@ static enum verdict comment_say(struct telling *t)
     v = github_call(t, "POST", buf_str(&path), body, &made);
     if (v == TOLD)
         keep_number(t, made);
-    return v;
+    return t->remote.len || v != TOLD ? v : github_no_number(t);
 }
 
 const struct word_kind word_comment = {"comment",    comment_news, github_ready,

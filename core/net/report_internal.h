@@ -97,6 +97,8 @@ void text_percent(struct buf *ret, const char *text);  /* as a part of a URL */
  */
 enum verdict github_call(struct telling *t, const char *method, const char *path, const json_t *body,
                          json_t **ret);
+/* Of a call that was answered as if something had been made, without its number: it is looked for. */
+enum verdict github_no_number(struct telling *t);
 /* Looks through a list, page by page, for one that is_it: *ret_found. The list is the answer, or an array in
  * it. path: with a query, or without. */
 typedef bool github_is_it(struct telling *t, const json_t *one, void *data);

@@ -108,7 +108,7 @@ everything() { # HOST: all that gh does there
     ended "$old"
     equal 'cancelled' cancelled "$(gh run view "$old" --json conclusion --jq .conclusion)"
     gh api -X DELETE "repos/{owner}/{repo}/actions/runs/$old" || fail 'cannot be deleted'
-    [ ! -e "$M/runs/$old" ] || fail 'is not deleted'
+    rf_wait 5 test ! -e "$M/runs/$old"
     if gh run delete -h >/dev/null 2>&1 && gh run delete -h 2>&1 | grep -q 'gh run delete'; then
         gh run delete "$id" || fail 'cannot be deleted'
     fi

@@ -81,7 +81,7 @@ end_of() { # LABEL SCRIPT
     cat /m/runs/latest/wait >/dev/null
     grep '##\[error\]The' /m/runs/latest/log
 }
-end_of 'sandbox network=none memory=32M' 'head -c 200M /dev/zero | tail -c 150M | cat >/dev/null'
+end_of 'sandbox network=none memory=32M' 'head -c 200M /dev/zero | tail -c 150M >/dev/null; sleep 20'
 end_of 'sandbox network=none pids=30' 'for i in $(seq 60); do sleep 20 & done; wait'
 echo 'sandbox network=none memory=64M cpu=1' >/m/config/labels/box
 echo box >/m/vms/limited.label

@@ -20,7 +20,8 @@ Y
 for setting in auto off; do
     echo $setting >"$M/config/snapshots"
     n=$(rf_drop "$T/w.yml")
-    if echo resume >"$M/runs/$n/jobs/a/steps/02-long/ctl"; then fail "a snapshot behind a short step ($setting)"; fi 2>/dev/null
+    took=$(cat "$M/runs/$n/jobs/a/steps/01-short/duration_ms") # on a busy machine it may be no short one
+    [ "$took" -gt 20 ] || refused sh -c "echo resume >'$M/runs/$n/jobs/a/steps/02-long/ctl'"
     if [ $setting = auto ]; then
         if is_root; then equal 'renamed' x "$(step_out "$n" a 03)"; else contains 'not renamed' "$(step_out "$n" a 03)" 'cross-device'; fi
         echo resume >"$M/runs/$n/jobs/a/steps/03-fails/ctl"
