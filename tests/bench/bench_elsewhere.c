@@ -74,7 +74,7 @@ static void bench_steps(struct machine *m)
 
 static void tree_rate(const char *what, int64_t start)
 {
-    printf("%-44s        %8.0f MB/s\n", what, TREE_MB / ((double)(mono_ns() - start) / 1e9));
+    printf("%-52s        %8.0f MB/s\n", what, TREE_MB / ((double)(mono_ns() - start) / 1e9));
 }
 
 static void bench_trees(struct machine *m, const char *tar)
@@ -116,7 +116,7 @@ static void bench_memory(void)
     }
     qsort(kb, n, sizeof(*kb), bench_compare);
     if (n)
-        printf("%-44s median %8.1f MB   most %7.1f MB\n", "memory of each of 8 (Pss)",
+        printf("%-52s median %8.1f MB   most %7.1f MB\n", "memory of each of 8 (Pss)",
                (double)kb[n / 2] / 1024, (double)kb[n - 1] / 1024);
     for (size_t i = 0; i < ARRAY_LEN(m); i++)
         machine_release(m[i]);
@@ -139,7 +139,7 @@ int main(int argc, char **argv)
         die(argv[3], &err);
     int64_t start = mono_ns();
     machine_release(acquire());
-    printf("%-44s        %8.0f ms\n", "the first (what is made once is made now)",
+    printf("%-52s        %8.0f ms\n", "the first (what is made once is made now)",
            (double)(mono_ns() - start) / 1e6);
     bench_life(rounds);
     struct machine *m = acquire();

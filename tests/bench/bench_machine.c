@@ -103,7 +103,7 @@ static void bench_label(const char *words)
         struct machine *m;
         int64_t start = mono_ns();
         if (machine_acquire(all, &spec, &m, &err) < 0) {
-            printf("%-44s %s\n", what, err.msg);
+            printf("%-52s %s\n", what, err.msg);
             return;
         }
         ns[i] = mono_ns() - start;
@@ -170,7 +170,7 @@ int main(int argc, char **argv)
     if (machines_new(&(struct machines_opts){.state_dir = dir, .agent = argc > 1 ? argv[1] : NULL}, &all,
                      &err) < 0)
         die("machines", &err);
-    printf("%-44s        %7.3f ms\n", "machines_new, with its probe", (double)(mono_ns() - start) / 1e6);
+    printf("%-52s        %7.3f ms\n", "machines_new, with its probe", (double)(mono_ns() - start) / 1e6);
     printf("-- yardsticks\n");
     bench_spawn("posix_spawn /bin/true", true_argv);
     bench_spawn("posix_spawn bash -c :", bash_argv);
