@@ -45,8 +45,8 @@ struct nat {
     pid_t pid;   /* of slirp4netns; 0: none */
     int exit_fd; /* it ends when this is closed */
 };
-/* Filters and attaches it, and waits for both: nothing may run in it before. namespaces: of network and
- * users. resets: TCP is refused by a reset, which also goes through a network behind that one. */
+/* Filters and attaches it, and waits for both: nothing of a job may run in it before. namespaces: of network
+ * and users. resets: TCP is refused by a reset, which also goes through a network behind that one. */
 int nat_start(struct nat *n, const int namespaces[2], bool resets, struct err *err);
 void nat_stop(struct nat *n); /* and waits for its end */
 /* 0, or -errno with words on what is missing. */

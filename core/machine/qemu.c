@@ -114,7 +114,8 @@ int qemu_wake(struct agent_client *c, const char *name, const struct limits *l, 
     return r == 0 ? agent_client_hello(c, WAKE_MS, err) : r;
 }
 
-/* The network that its process is in gets a way out, while its state is loaded and its agent wakes. */
+/* The network that its process is in gets a way out, while its state is loaded and its agent wakes: in a
+ * template nothing but that runs. */
 struct linking {
     struct nat *nat;
     pid_t pid;
@@ -169,6 +170,7 @@ static int link_end(struct linking *l, int r, struct err *err)
     if (!l->begun)
         return r;
     pthread_join(l->thread, NULL);
+    l->begun = false;
     return r < 0 || l->r == 0 ? r : err_set(err, l->r, "%s", l->err.msg);
 }
 
@@ -189,6 +191,8 @@ static int start(struct machine *m, int memory, int state, struct agent_client *
     if (r < 0)
         return r;
     r = link_begin(&linking, m, err);
+    if (memory < 0) /* what runs on in a snapshot is a stranger's: not before its network is filtered */
+        r = link_end(&linking, r, err);
     if (r == 0)
         r = qemu_load(&vm->qemu, state, err);
     if (r == 0 && fcntl(agent, F_SETFL, O_NONBLOCK) < 0)
