@@ -9,12 +9,10 @@
 
 static void err_finish(struct err *err, int written)
 {
-    size_t len = strlen(err->msg);
+    bool cut = written >= (int)sizeof(err->msg);
+    size_t len = utf8_valid_prefix(err->msg, cut ? sizeof(err->msg) - 4 : strlen(err->msg));
 
-    if (written >= (int)sizeof(err->msg)) {
-        len = utf8_valid_prefix(err->msg, sizeof(err->msg) - 4);
-        memcpy(err->msg + len, "...", 4);
-    }
+    memcpy(err->msg + len, cut ? "..." : "", cut ? 4 : 1); /* others' words may be no UTF-8 */
     for (char *p = err->msg; *p; p++)
         if ((unsigned char)*p < ' ')
             *p = ' ';

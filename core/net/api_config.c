@@ -2,11 +2,10 @@
 #include "api_internal.h"
 #include "runfs/role_list.h"
 
-/* What nobody is told, whatever a role's file has it in. */
+/* What nobody is told, by what fields of secrets are called. */
 static bool is_secret(const char *key)
 {
-    static const char *const words[] = {"secret",   "api_key", "apikey",    "token",
-                                        "password", "passwd",  "credential"};
+    static const char *const words[] = {"secret", "key", "token", "pass", "credential", "auth", "cookie"};
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (strcasestr(key, words[i]))

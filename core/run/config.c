@@ -155,7 +155,8 @@ static int check_server(const char *value, struct err *err)
                          "it is the address of a server, as in http://127.0.0.1:8080, not '%.200s'", value);
 }
 
-/* The REST API that words go to. Nothing but this says where, so it must be plain what it says. */
+/* A server that is spoken to. Nothing but this says where, so it must be plain what it says; it is shown, so
+ * a secret has no place in it. */
 static int check_api_url(const char *value, struct err *err)
 {
     const char *host = str_starts(value, "https://")  ? value + 8
@@ -167,9 +168,14 @@ static int check_api_url(const char *value, struct err *err)
         good &= *p > ' ' && *p < 0x7f && !strchr("?#@\\\"<>`{}|^", *p);
     return good ? 0
                 : err_set(err, -EINVAL,
-                          "it is the address of a REST API without a user, as in https://api.github.com,"
+                          "it is the address of an API without a user, as in https://api.github.com,"
                           " not '%.200s'",
                           value);
+}
+
+static int check_model_url(const char *value, struct err *err)
+{
+    return *value ? check_api_url(value, err) : 0;
 }
 
 static int check_link(const char *value, struct err *err)
@@ -326,7 +332,7 @@ const struct config_key config_keys[] = {
      " ci.yml`, and one of `to URL`, `command LINE` and `file PATH`, a line each"},
     {"fcctl/url", NULL, check_server, "the server that machines of the backend fcctl are made on"},
     {"fcctl/token", NULL, check_nothing, "the token (a JWT) that it is shown"},
-    {"llm/url", NULL, check_server, "an endpoint of chat completions, which makes workflows of texts"},
+    {"llm/url", NULL, check_model_url, "an endpoint of chat completions, which makes workflows of texts"},
     {"llm/model", NULL, check_word, "the model that is asked for"},
     {"llm/token", NULL, check_word, "what the endpoint is shown"},
     {"llm/timeout", NULL, check_seconds, "how long an answer may take (120)"},

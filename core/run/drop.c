@@ -120,13 +120,23 @@ int engine_drop(struct engine *e, const char *name, const char *text, size_t len
     return r < 0 ? refuse(e, name, r, &complaints, err) : 0;
 }
 
-/* The workflow that a page becomes has its name but for the ending. -EEXIST: that one was not made from it.
- */
+int workflow_of_page(const char *page, struct buf *ret)
+{
+    const char *end = strrchr(page, '.');
+
+    if (name_check(page) < 0 || !end || end == page)
+        return -EINVAL;
+    buf_addf(ret, "%.*s.yml", (int)(end - page), page);
+    return buf_ok(ret) ? 0 : -ENOMEM;
+}
+
+/* -EEXIST: that one was not made from it. */
 static int name_made(struct engine *e, const char *page, struct buf *ret, struct err *err)
 {
-    buf_addf(ret, "%.*s.yml", (int)(strrchr(page, '.') - page), page);
-    if (!buf_ok(ret))
-        return err_errno(err, -ENOMEM, "%s", page);
+    int r = workflow_of_page(page, ret);
+
+    if (r < 0)
+        return err_errno(err, r, "%s", page);
     int64_t id = store_find_workflow(e->store, 0, ret->ptr, false);
     const struct workflow_row *old = id ? store_get_workflow(e->store, id) : NULL;
     bool taken = old && !markdown_made(old->source, page);

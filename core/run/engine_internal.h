@@ -150,6 +150,9 @@ void origins_free(struct origins *o);
 /* repair.c: a run has ended. If it is one of a proposal, and failed, the model is asked to repair that. With
  * the lock held. */
 void repair_ask(struct engine *e, const struct run_row *run);
+/* drop.c: the workflow that a page becomes has its name but for the ending. Appended; -EINVAL: it is no page.
+ */
+int workflow_of_page(const char *page, struct buf *ret);
 
 /* drop.c: what a model made of a page, as its workflow. Started only if `run`. */
 int engine_take_proposal(struct engine *e, const char *page, const struct buf *yaml, bool run,

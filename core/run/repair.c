@@ -113,6 +113,19 @@ int repair_text(struct engine *e, const struct question_row *q, struct buf *ret,
 /* --------------------------------------------------------------------------------------------------- asking
  */
 
+/* Its text says so, and it stands where what is made of that page does: anybody may write the text. */
+static bool is_proposal_of(struct engine *e, const struct run_row *run, const char *source,
+                           struct buf *ret_page)
+{
+    const struct workflow_row *w = store_get_workflow(e->store, run->workflow_id);
+    _buf_ struct buf name = BUF_INIT;
+    bool is = w && !w->repo_id && proposal_is_first(source, ret_page) &&
+              workflow_of_page(buf_str(ret_page), &name) == 0 && str_eq(w->name, buf_str(&name));
+
+    workflow_row_unref(w);
+    return is;
+}
+
 void repair_ask(struct engine *e, const struct run_row *run)
 {
     _buf_ struct buf wanted = BUF_INIT, source = BUF_INIT, page = BUF_INIT;
@@ -122,7 +135,7 @@ void repair_ask(struct engine *e, const struct run_row *run)
         store_setting(e->store, SETTING_CONFIG, "llm/repair", &wanted) < 0 ||
         !str_eq(buf_str(&wanted), "on") || !llm_is_set(e) ||
         store_run_text(e->store, run->id, RUN_SOURCE, &source) < 0 ||
-        !proposal_is_first(buf_str(&source), &page) || !repair_fits(e, run->id))
+        !is_proposal_of(e, run, buf_str(&source), &page) || !repair_fits(e, run->id))
         return;
     if (llm_put_question(e, buf_str(&page), NULL, run->id, &err) < 0)
         log_info("llm", "run %lld is not to be repaired: %s", (long long)run->id, err.msg);

@@ -2,6 +2,7 @@
 # what it says is proposed again.
 . "$(dirname "$0")/lib.sh"
 need jq
+need git
 rf_mount
 need_sandbox
 "$PYTHON" "$here/tests/servers/chat.py" "$T/port" "$T/asked" 2>"$T/server" &
@@ -104,3 +105,24 @@ rf_drop "$T/own.yml" >/dev/null
 settled
 equal 'one of them' $((before + 2)) "$(repairs)"
 equal 'no word of the other' '' "$(find "$M/errors" -name 'mine*')"
+
+# nor what only says that it is one: a copy under another name, a file of a linked repository
+before=$(repairs)
+sed 's/sleep 3; //' "$T/mine.yml" >"$T/copy.yml"
+file_has "$T/copy.yml" '# made from mine.txt'
+n=$(rf_drop "$T/copy.yml")
+file_is "$M/runs/$n/conclusion" failure
+mkdir -p "$T/repo/.github/workflows"
+{ echo '# made from a/b.txt'; sed 1d "$T/copy.yml"; } >"$T/repo/.github/workflows/mine.yml"
+cp "$T/copy.yml" "$T/repo/.github/workflows/copy.yml"
+git_commit "$T/repo"
+ln -s "$T/repo" "$M/repos/r"
+for name in mine copy; do
+    echo >"$M/dispatch/r/$name.yml"
+    n=$(readlink "$M/runs/latest")
+    ended "$n"
+    file_is "$M/runs/$n/conclusion" failure
+done
+settled
+equal 'none of them' "$before" "$(repairs)"
+equal 'no word of them' again.txt "$(ls "$M/errors")"

@@ -26,7 +26,7 @@ rm "$M/roles/selected"
 # one that says little, and too much: what readers rely on is there, secrets are not
 cat >"$M/roles/small.json" <<'JSON'
 {"name": "Small", "relevance_function": "title-scorer", "llm_api_key": "sk-1", "openrouter_api_key": null,
- "haystacks": [{"location": "docs", "atomic_server_secret": "sk-2", "extra_parameters": {"Api_Token": "sk-3", "tag": "x"}}],
+ "haystacks": [{"location": "docs", "atomic_server_secret": "sk-2", "extra_parameters": {"Api_Token": "sk-3", "Authorization": "sk-5", "tag": "x"}}],
  "extra": {"max_tokens": 5, "logins": [{"user": "u", "password": "sk-4"}]}}
 JSON
 equal 'one role' '{"Small":{"name":"Small","relevance_function":"title-scorer","haystacks":[{"location":"docs","extra_parameters":{"tag":"x"},"service":"Ripgrep","read_only":false}],"extra":{"max_tokens":5,"logins":[{"user":"u"}]},"shortname":"Small","terraphim_it":false,"theme":"default","kg":null}}' \
