@@ -14,9 +14,11 @@
 enum {
     HEADER_MAX = 64 * 1024,
     PASS_OVER_MAX = 64 * 1024 * 1024, /* of a body that was refused: more than that ends the connection */
-    SLOW_AFTER_S = 30,                /* from then on a body comes at */
-    SLOW_BYTES_PER_S = 1024,          /* this rate on average, or not at all */
+    SLOW_AFTER_S = 30,                /* in each such time a body comes at */
+    SLOW_BYTES_PER_S = 1024,          /* this rate, or not at all */
     BODIES_MAX = 256 * 1024 * 1024,   /* in memory, of all requests together */
+    BODIES_OF_PEER = 64 * 1024 * 1024,
+    PEERS = 256, /* addresses are told apart by a hash: who shares a place shares that */
 };
 
 struct http_server {
@@ -29,7 +31,8 @@ struct http_server {
     void *data;
     uint16_t port;
     unsigned idle_seconds;
-    atomic_size_t bodies; /* bytes of bodies in memory */
+    atomic_size_t bodies;           /* bytes of bodies in memory, */
+    atomic_size_t bodies_of[PEERS]; /* and of those of one address */
     struct http_watch watch;
 };
 
@@ -281,8 +284,12 @@ static struct http_request *request_new(struct http_server *s, struct MHD_Connec
 
     if (!r)
         return NULL;
-    *r = (struct http_request){
-        .server = s, .connection = c, .file = -1, .path_owned = strdup(path), .started_at = mono_ns()};
+    *r = (struct http_request){.server = s,
+                               .connection = c,
+                               .file = -1,
+                               .path_owned = strdup(path),
+                               .started_at = mono_ns(),
+                               .rated_at = mono_ns()};
     if (!r->path_owned) {
         free(r);
         return NULL;
@@ -292,8 +299,20 @@ static struct http_request *request_new(struct http_server *s, struct MHD_Connec
     return r;
 }
 
+static atomic_size_t *bodies_of(struct http_request *r)
+{
+    const struct http_peer peer = http_peer(r);
+    uint32_t h = 2166136261u; /* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
+
+    for (const char *p = peer.text; *p; p++)
+        h = (h ^ (unsigned char)*p) * 16777619u;
+    return &r->server->bodies_of[h % PEERS];
+}
+
 static void drop_body(struct http_request *r)
 {
+    if (r->body_counted)
+        atomic_fetch_sub(r->bodies_of, r->body_counted);
     atomic_fetch_sub(&r->server->bodies, r->body_counted);
     r->body_counted = 0;
     buf_release(&r->body);
@@ -335,24 +354,32 @@ static void begin(struct http_request *r, const char *method)
         r->body_error = -EFBIG;
 }
 
-static bool too_slow(const struct http_request *r)
+static bool too_slow(struct http_request *r)
 {
-    int64_t seconds = (mono_ns() - r->started_at) / 1000000000LL;
+    int64_t now = mono_ns(), seconds = (now - r->rated_at) / 1000000000LL;
 
-    return seconds > SLOW_AFTER_S && r->received / seconds < SLOW_BYTES_PER_S;
+    if (seconds < SLOW_AFTER_S)
+        return false;
+    bool slow = (r->received - r->rated) / seconds < SLOW_BYTES_PER_S;
+    r->rated_at = now;
+    r->rated = r->received;
+    return slow;
 }
 
 static int keep_in_memory(struct http_request *r, const char *data, size_t len)
 {
-    size_t before = atomic_fetch_add(&r->server->bodies, len);
+    if (!r->bodies_of)
+        r->bodies_of = bodies_of(r);
+    bool room = atomic_fetch_add(&r->server->bodies, len) + len <= BODIES_MAX;
 
+    room &= atomic_fetch_add(r->bodies_of, len) + len <= BODIES_OF_PEER;
     r->body_counted += len;
-    if (before + len <= BODIES_MAX)
+    if (room)
         buf_add(&r->body, data, len);
-    if (before + len <= BODIES_MAX && buf_ok(&r->body))
+    if (room && buf_ok(&r->body))
         return 0;
     drop_body(r);
-    return before + len > BODIES_MAX ? -ENOBUFS : -ENOMEM;
+    return room ? -ENOMEM : -ENOBUFS;
 }
 
 /* A part of the body. False: the connection is to end. */

@@ -25,9 +25,11 @@ struct http_request {
     struct http_pair headers[HTTP_HEADERS]; /* of the reply */
     size_t n_params, n_headers;
     struct buf body;
-    size_t body_counted; /* of it in the server's bytes of bodies */
-    int file;            /* borrowed: where the body goes; -1: to memory */
+    size_t body_counted;      /* of it in the server's bytes of bodies, */
+    atomic_size_t *bodies_of; /* borrowed: and in those of its address; NULL: none yet */
+    int file;                 /* borrowed: where the body goes; -1: to memory */
     int64_t file_at, max, received, passed_over, started_at;
+    int64_t rated, rated_at;       /* what was received when its rate was last looked at */
     int body_error;                /* -errno */
     struct MHD_Response *response; /* owned; until it is queued */
     unsigned status;

@@ -56,18 +56,27 @@ equal 'a body where there is to be none' 413 "$(code -X GET --data-binary "@$T/l
 
 say 'bodies that would fill the memory'
 held=()
-for i in $(seq 12); do
+for i in $(seq 3); do
     connect
-    { printf 'POST /webhook HTTP/1.1\r\nHost: ci\r\nX-Hub-Signature-256: x\r\nX-GitHub-Event: push\r\nContent-Length: 25000000\r\n\r\n'; head -c 24000000 /dev/zero; } >&"$fd"
+    { printf 'POST /webhook HTTP/1.1\r\nHost: ci\r\nX-Hub-Signature-256: x\r\nX-GitHub-Event: push\r\nContent-Length: 25000000\r\n\r\n'; head -c 24000000 /dev/zero; } >&"$fd" || :
     held+=("$fd")
-done
-printf '{"zen": "%s"}' "$(head -c 8000000 /dev/zero | tr '\0' x)" >"$T/large"
+done 2>/dev/null
+printf '{"zen": "%s"}' "$(head -c 20000000 /dev/zero | tr '\0' x)" >"$T/large"
 echo '{"zen": "Anything added dilutes everything else."}' >"$T/small"
-ping() { # FILE CODE
-    [ "$2" = "$(code -H "X-Hub-Signature-256: sha256=$(openssl dgst -sha256 -hmac open-sesame "$T/$1" | awk '{print $NF}')" -H 'X-GitHub-Event: ping' \
-        --data-binary "@$T/$1" "$url/webhook")" ]
+ping() { # FILE CODE [OPTION...]
+    local file=$1 want=$2
+    shift 2
+    [ "$want" = "$(code -H "X-Hub-Signature-256: sha256=$(openssl dgst -sha256 -hmac open-sesame "$T/$file" | awk '{print $NF}')" -H 'X-GitHub-Event: ping' \
+        --data-binary "@$T/$file" "$@" "$url/webhook")" ]
 }
 rf_wait 20 ping large 503
 ping small 200 || fail "a small one was answered with $(cat "$T/body")"
+ping large 200 --interface 127.0.0.2 || fail "another address was answered with $(cat "$T/body")"
+equal 'they are still held' 3 "$(connected)"
+drip() { # what came at once does not pay for what comes slowly
+    for fd in "${held[@]}"; do printf x >&"$fd"; done 2>/dev/null || :
+    [ "$(connected)" = 0 ]
+}
+rf_wait 120 drip
 for fd in "${held[@]}"; do exec {fd}>&-; done
 rf_wait 20 ping large 200
