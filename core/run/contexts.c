@@ -1,5 +1,6 @@
 /* The contexts of a run: github with its event, inputs, vars and secrets. */
 #include "engine_internal.h"
+#include "mirror.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
 
@@ -103,10 +104,24 @@ void settings_of_environment(struct store *st, const char *environment, json_t *
     }
 }
 
+json_t *settings_of_runner(struct store *st)
+{
+    return settings_below(st, SETTING_SECRET, MIRROR_TOKEN);
+}
+
 json_t *settings_object(struct store *st, enum setting_kind kind, json_t *extra)
 {
     json_t *object = settings_below(st, kind, "");
+    const char *name;
+    json_t *value;
+    void *next;
 
+    if (kind == SETTING_SECRET)
+        json_object_foreach_safe(object, next, name, value)
+        {
+            if (str_starts(name, MIRROR_TOKEN))
+                json_object_del(object, name);
+        }
     if (object && extra)
         json_object_update(object, extra);
     return object;

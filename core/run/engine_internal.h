@@ -320,7 +320,9 @@ json_t *github_context(const struct run *run, const struct run_source *source, j
 /* Puts the secrets and variables of an environment over those of the contexts, whose own objects are
  * replaced. */
 void settings_of_environment(struct store *st, const char *environment, json_t *contexts);
+/* Without the tokens for repositories, which are the runner's own. */
 json_t *settings_object(struct store *st, enum setting_kind kind, json_t *extra);
+json_t *settings_of_runner(struct store *st); /* those tokens: for masks */
 /* Prepares the event of a run that is to be made. */
 int source_prepare(struct engine *e, const struct run_source *source, struct prepared_event *ret,
                    struct err *err);

@@ -43,8 +43,17 @@ int mirror_address(const struct store *st, const char *path, struct buf *ret)
     return read_file(buf_str(&file), ADDRESS_MAX, ret, NULL);
 }
 
-/* A password would be shown to whoever reads the link. */
-static int check_address(const char *address, struct err *err)
+static void token_name(const char *name, size_t len, struct buf *ret)
+{
+    buf_adds(ret, MIRROR_TOKEN);
+    for (size_t i = 0; i < len; i++)
+        buf_addc(ret, (name[i] | 32) >= 'a' && (name[i] | 32) <= 'z' ? (char)(name[i] & ~32)
+                      : name[i] >= '0' && name[i] <= '9'             ? name[i]
+                                                                     : '_');
+}
+
+/* A password or a token would be shown to whoever reads the link. A name before @ is of use to ssh only. */
+static int check_address(const char *address, const char *token, struct err *err)
 {
     const char *host = strstr(address, "://") + 3;
     size_t to_path = strcspn(host, "/");
@@ -52,29 +61,18 @@ static int check_address(const char *address, struct err *err)
     for (const char *p = address; *p; p++)
         if ((unsigned char)*p <= ' ' || *p == 0x7f)
             return err_set(err, -EINVAL, "the address of a repository has no blanks");
+    const char *at = memchr(host, '@', to_path);
+    if (at && (str_starts(address, "http") || memchr(host, ':', (size_t)(at - host))))
+        return err_set(err, -EINVAL,
+                       "no password, token or user belongs in the address: write the token to "
+                       "secrets/%s first",
+                       token);
     if (strlen(address) > ADDRESS_MAX || *host == '-')
         return err_set(err, -EINVAL, "'%.200s' is no address of a repository", address);
-    const char *at = memchr(host, '@', to_path);
-    if (at && memchr(host, ':', (size_t)(at - host)))
-        return err_set(err, -EINVAL,
-                       "a password does not belong in the address: write it to "
-                       "secrets/REPO_TOKEN_NAME");
     return 0;
 }
 
 /* ----------------------------------------------------------------------------------------------- fetching */
-
-/* STATE/mirrors/NAME.git -> REPO_TOKEN_NAME */
-static void token_name(const char *path, struct buf *ret)
-{
-    const char *name = strrchr(path, '/') + 1;
-
-    buf_adds(ret, "REPO_TOKEN_");
-    for (size_t i = 0, n = strlen(name) - strlen(".git"); i < n; i++)
-        buf_addc(ret, (name[i] | 32) >= 'a' && (name[i] | 32) <= 'z' ? (char)(name[i] & ~32)
-                      : name[i] >= '0' && name[i] <= '9'             ? name[i]
-                                                                     : '_');
-}
 
 /* What git is told by its environment, which others cannot see; as its settings for that host. */
 struct login {
@@ -93,10 +91,10 @@ static void login_release(struct login *l)
 static void login_read(struct store *st, const char *path, const char *address, struct login *l)
 {
     _buf_ struct buf name = BUF_INIT, token = BUF_INIT, pair = BUF_INIT;
-    const char *host = strstr(address, "://") + 3;
+    const char *host = strstr(address, "://") + 3, *base = strrchr(path, '/') + 1;
 
     l->set[0] = "GIT_SSH_COMMAND=ssh -o BatchMode=yes";
-    token_name(path, &name);
+    token_name(base, strlen(base) - strlen(".git"), &name);
     if (!str_starts(address, "http") || store_setting(st, SETTING_SECRET, buf_str(&name), &token) < 0 ||
         !token.len)
         return;
@@ -266,9 +264,10 @@ void mirror_remove(const struct store *st, const char *path)
 int mirror_make(struct store *st, const char *name, const char *address, struct buf *ret_path,
                 struct err *err)
 {
-    _buf_ struct buf path = BUF_INIT, file = BUF_INIT;
-    int r = check_address(address, err);
+    _buf_ struct buf path = BUF_INIT, file = BUF_INIT, token = BUF_INIT;
 
+    token_name(name, strlen(name), &token);
+    int r = check_address(address, buf_str(&token), err);
     if (r < 0)
         return r;
     mirrors_dir(st, &path);

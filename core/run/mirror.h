@@ -6,7 +6,8 @@
  *
  * The address is that of the link, never one of a payload. git follows no redirection, and is given the
  * token of `secrets/REPO_TOKEN_NAME` (NAME in capitals, with _ for what is neither letter nor digit) where
- * there is one, for that host only.
+ * there is one, for that host only. No job gets at it: secrets of such names are not in the context
+ * `secrets`.
  */
 #ifndef RUNFS_RUN_MIRROR_H
 #define RUNFS_RUN_MIRROR_H
@@ -16,6 +17,8 @@
 
 #include "runfs/err.h"
 #include "runfs/store.h"
+
+#define MIRROR_TOKEN "REPO_TOKEN_"
 
 /* Whether a link's target is an address: https://, http://, ssh:// or file://. */
 bool mirror_is_address(const char *target);

@@ -232,7 +232,7 @@ static void work(struct run_job *job)
 {
     struct run *run = job->run;
     struct engine *e = run->e;
-    _json_ json_t *contexts = job_contexts(job);
+    _json_ json_t *contexts = job_contexts(job), *own = settings_of_runner(e->store);
     struct mask *mask = mask_new();
     struct store_sink sink = {0};
     struct job_result result = {0};
@@ -241,6 +241,7 @@ static void work(struct run_job *job)
         settings_of_environment(e->store, job->row.environment, contexts);
     if (mask) {
         add_secrets(mask, json_object_get(contexts, "secrets"));
+        add_secrets(mask, own);
         start_rows(job, &sink, contexts, mask);
     }
     pthread_mutex_unlock(&e->lock);

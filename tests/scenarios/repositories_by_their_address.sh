@@ -77,10 +77,12 @@ rm "$M/repos/r"
 [ ! -e "$STATE/mirrors/r.git" ] || fail 'the mirror is left behind'
 
 say 'addresses that are none'
-for to in "file://$T/none" "https://user:word@127.0.0.1:1/o/r" "http://127.0.0.1:1/o/r" "https://-oProxyCommand=x/r" "ssh://-oProxyCommand=touch $T/pwned/r" "git://127.0.0.1/r" "ext::touch $T/pwned" "https://a b/c"; do
+for to in "file://$T/none" "https://user:word@127.0.0.1:1/o/r" "https://ghp_word@127.0.0.1:1/o/r" "ssh://user:word@127.0.0.1:1/r" "http://127.0.0.1:1/o/r" "https://-oProxyCommand=x/r" "ssh://-oProxyCommand=touch $T/pwned/r" "git://127.0.0.1/r" "ext::touch $T/pwned" "https://a b/c"; do
     refused ln -s "$to" "$M/repos/x"
     [ ! -e "$STATE/mirrors/x.git" ] || fail "$to: something is left"
 done
+rf_wait 10 grep -q 'repos/x: refused: no password, token or user .*: write the token to secrets/REPO_TOKEN_X first' "$STATE/log"
+lacks 'what was refused' "$(cat "$STATE/log")" word@
 [ ! -e "$T/pwned" ] || fail 'an address ran a program'
 
 say 'the token goes to that host, and is seen nowhere else'
@@ -89,10 +91,26 @@ children+=($!)
 rf_wait 20 test -s "$T/port"
 url=http://127.0.0.1:$(cat "$T/port")
 refused ln -s "$url/r" "$M/repos/private-one"
+lacks 'without the secret' "$(cat "$T/asked")" TOKEN
 echo s3cret-token >"$M/secrets/REPO_TOKEN_PRIVATE_ONE"
 ln -s "$url/r" "$M/repos/private-one"
 file_has "$M/workflows/private-one/ci.yml" actions/checkout
-if grep -rs s3cret "$STATE/mirrors" "$STATE/log" "$T/asked"; then fail 'the token is written down'; fi
+grep -q '^GET /r/info/refs.* TOKEN$' "$T/asked" || fail 'the token was not sent'
+for form in s3cret-token "$(printf x-access-token:s3cret-token | base64)"; do
+    if grep -rs "$form" "$STATE/mirrors" "$STATE/log"; then fail 'the token is written down'; fi
+done
+
+say 'and no job gets at it: it is not among its secrets, and is masked where a script has it from elsewhere'
+echo plain-word >"$M/secrets/PLAIN"
+cat >"$T/look.yml" <<'Y'
+on: push
+jobs: {a: {runs-on: h, steps: [{env: {ALL: "${{ toJSON(secrets) }}", ONE: "${{ secrets.REPO_TOKEN_PRIVATE_ONE }}"}, run: 'echo "one is [$ONE]"; echo "$ALL" | tr -dc A-Z_; echo; printf "it is %s-%s\n" s3cret token'}]}}
+Y
+n=$(rf_drop "$T/look.yml")
+file_has "$M/runs/$n/log" 'one is []'
+file_has "$M/runs/$n/log" PLAIN
+file_lacks "$M/runs/$n/log" REPO_TOKEN_PRIVATE_ONE
+file_has "$M/runs/$n/log" 'it is ***'
 rm "$M/repos/private-one"
 refused ln -s "$url/elsewhere" "$M/repos/private-one" # it is sent to another place, with the token for whoever follows
 if grep -q followed "$T/asked"; then fail 'a redirection was followed'; fi

@@ -1,6 +1,6 @@
 """
 Repositories by HTTP, for who has the token "s3cret-token": git's own http-backend behind it. Usage: git_http.py DIRECTORY LOG; prints its
-port. /elsewhere... redirects to /followed..., which is written into LOG as everything that is asked.
+port. /elsewhere... redirects to /followed.... LOG has a line for all that is asked: METHOD PATH, and TOKEN where the right one came.
 """
 import base64
 import http.server
@@ -25,12 +25,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def serve(self):
+        known = self.headers.get('Authorization') == LOGIN
         with open(sys.argv[2], 'a') as f:
-            f.write(f'{self.command} {self.path}\n')
+            f.write(f'{self.command} {self.path}{" TOKEN" if known else ""}\n')
         url = urllib.parse.urlsplit(self.path)
         if url.path.startswith('/elsewhere'):
             return self.answer(302, [('Location', self.path.replace('elsewhere', 'followed', 1))])
-        if self.headers.get('Authorization') != LOGIN:
+        if not known:
             return self.answer(401, [('WWW-Authenticate', 'Basic realm="git"')])
         body = self.rfile.read(int(self.headers.get('Content-Length') or 0))
         env = dict(os.environ, GIT_PROJECT_ROOT=sys.argv[1], GIT_HTTP_EXPORT_ALL='1', PATH_INFO=url.path, QUERY_STRING=url.query,
