@@ -243,6 +243,26 @@ static bool comes_from_outside(struct engine *e, const struct delivery *d, const
            mirror_address(e->store, repo->path, &address) == 0;
 }
 
+/* With what it shows for this event, which is nobody else's meanwhile. */
+static void deliver_held(struct target *t, bool fetched)
+{
+    _close_ int held = -1;
+    struct err err = {0};
+    int r = mirror_hold(t->e->store, t->repo->path, &held, &err);
+
+    if (r == 0 && fetched)
+        r = mirror_show(t->repo, t->d->event, t->d->payload, &err);
+    if (r == 0)
+        repo_register(t->e, t->repo);
+    else
+        t->refusal = err.msg;
+    deliver_to_target(t, t->repo->id);
+    if (fetched && held >= 0) {
+        mirror_settle(t->repo);
+        repo_register(t->e, t->repo);
+    }
+}
+
 static int deliver_to_repo(void *data, const struct repo_row *repo)
 {
     struct spreading *s = data;
@@ -256,17 +276,14 @@ static int deliver_to_repo(void *data, const struct repo_row *repo)
     if (s->d->to_repo == DELIVER_TO_ALL && !is_of(s->e, s->d, repo, &why))
         t.refusal = buf_str(&why);
     else if (comes_from_outside(s->e, s->d, repo)) {
-        fetched = mirror_update(s->e->store, repo, s->d->event, s->d->payload, &err) == 0;
+        fetched = mirror_fetch(s->e->store, repo, s->d->payload, &err) == 0;
         t.refusal = fetched ? NULL : err.msg;
     }
-    (void)engine_refresh_repo(s->e, repo->id, NULL);
     buf_addf(&prefix, "%s/", repo->name);
     t.prefix = buf_str(&prefix);
-    deliver_to_target(&t, repo->id);
-    if (fetched) {
-        mirror_settle(repo);
-        (void)engine_refresh_repo(s->e, repo->id, NULL);
-    }
+    deliver_held(&t, fetched);
+    if (fetched)
+        mirror_tidy(repo);
     s->started += t.started;
     return 0;
 }

@@ -202,6 +202,8 @@ int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *
     e->asks = opts->triggers;
     e->fixed_slots = opts->slots > 0;
     e->slots = opts->slots > 0 ? opts->slots : (int)config_number(e->store, "slots", 2);
+    if (opts->triggers)
+        repos_settle(e);
     pthread_mutex_lock(&e->lock);
     take_up_queued(e);
     fit_workers(e);

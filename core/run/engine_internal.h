@@ -327,6 +327,13 @@ json_t *settings_of_runner(struct store *st); /* those tokens: for masks */
 int source_prepare(struct engine *e, const struct run_source *source, struct prepared_event *ret,
                    struct err *err);
 
+/* ---------------------------------------------------------------------- linked repositories (repos.c) */
+
+/* Registers the workflows that it has now. A mirror's: held (mirror.h). */
+void repo_register(struct engine *e, const struct repo_row *repo);
+/* Whoever was killed may have left a mirror showing what was pushed: all show their default branch again. */
+void repos_settle(struct engine *e);
+
 /* ------------------------------------------------------------------ what starts by itself (triggers.c) */
 
 int triggers_new(struct engine *e, struct triggers **ret, struct err *err);

@@ -1,6 +1,8 @@
 /* Bare mirrors of repositories that are linked by their address. */
 #include "mirror.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "git.h"
@@ -25,7 +27,7 @@ static void mirrors_dir(const struct store *st, struct buf *ret)
     buf_addf(ret, "%s/mirrors/", store_dir(st));
 }
 
-static bool is_mirror(const struct store *st, const char *path)
+bool mirror_is(const struct store *st, const char *path)
 {
     _buf_ struct buf dir = BUF_INIT;
 
@@ -37,10 +39,29 @@ int mirror_address(const struct store *st, const char *path, struct buf *ret)
 {
     _buf_ struct buf file = BUF_INIT;
 
-    if (!is_mirror(st, path))
+    if (!mirror_is(st, path))
         return -ENOENT;
     buf_addf(&file, "%s/address", path);
     return read_file(buf_str(&file), ADDRESS_MAX, ret, NULL);
+}
+
+/* One at a time, for as long as the descriptor is open. */
+static int lock(const char *path, const char *name, int *ret, struct err *err)
+{
+    _buf_ struct buf file = BUF_INIT;
+    int r;
+
+    buf_addf(&file, "%s/%s", path, name);
+    *ret = open(buf_str(&file), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    while ((r = *ret < 0 ? -1 : flock(*ret, LOCK_EX)) < 0 && errno == EINTR)
+        ;
+    return r < 0 ? err_errno(err, -errno, "%s", buf_str(&file)) : 0;
+}
+
+int mirror_hold(const struct store *st, const char *path, int *ret, struct err *err)
+{
+    *ret = -1;
+    return mirror_is(st, path) ? lock(path, "showing", ret, err) : 0;
 }
 
 static void token_name(const char *name, size_t len, struct buf *ret)
@@ -164,11 +185,14 @@ static int fetch_often(struct store *st, const char *path, int64_t pull, struct 
 {
     _cleanup_(login_release) struct login login = {0};
     _buf_ struct buf address = BUF_INIT;
+    _close_ int fetching = -1;
     struct err why = {0};
     int r = mirror_address(st, path, &address);
 
     if (r < 0)
         return err_errno(err, r, "%s/address", path);
+    if ((r = lock(path, "fetching", &fetching, err)) < 0)
+        return r;
     login_read(st, path, buf_str(&address), &login);
     for (int i = 0; i < TRIES; i++) {
         why = (struct err){0};
@@ -183,15 +207,15 @@ static int fetch_often(struct store *st, const char *path, int64_t pull, struct 
 
 /* ------------------------------------------------------------------------------------------------ showing */
 
-/* One line of ls-tree: "100644 blob ID\tNAME". Links and what is no file are left out. */
+/* One line of ls-tree: "100644 blob ID\t.github/workflows/NAME". Links and what is no file are left out. */
 static int show_file(const char *path, const char *dir, const char *line, struct err *err)
 {
-    const char *name = strchr(line, '\t');
+    const char *tab = strchr(line, '\t'), *name = strrchr(line, '/');
     _buf_ struct buf text = BUF_INIT, file = BUF_INIT;
 
-    if (!name || !str_starts(line, "100") || name_check(name + 1) < 0 || name[1] == '.')
+    if (!tab || !name || !str_starts(line, "100") || name_check(name + 1) < 0 || name[1] == '.')
         return 0;
-    _free_ char *id = strndup(line + strlen("100644 blob "), (size_t)(name - line) - strlen("100644 blob "));
+    _free_ char *id = strndup(line + strlen("100644 blob "), (size_t)(tab - line) - strlen("100644 blob "));
     int r = id ? git_run(path, GIT("cat-file", "blob", id), &text, err) : err_errno(err, -ENOMEM, "mirror");
     if (r < 0 || text.len > WORKFLOW_MAX)
         return r;
@@ -199,28 +223,37 @@ static int show_file(const char *path, const char *dir, const char *line, struct
     return write_file_atomic(buf_str(&file), buf_str(&text), text.len, 0644, err);
 }
 
+/* At once, so that nobody finds none, and who is killed leaves the one or the other. */
+static int put_in_place(const char *next, const char *dir, struct err *err)
+{
+    int r = renameat2(AT_FDCWD, next, AT_FDCWD, dir, RENAME_EXCHANGE);
+
+    if (r < 0 && errno == EINVAL) /* a file system that cannot */
+        (void)remove_tree(dir);
+    if (r < 0)
+        r = rename(next, dir);
+    if (r < 0)
+        return err_errno(err, -errno, "%s", dir);
+    (void)remove_tree(next);
+    return 0;
+}
+
 /* In a directory beside it first, so that nobody finds half of them. */
 static int show(const char *path, const char *commit, struct err *err)
 {
-    _buf_ struct buf dir = BUF_INIT, next = BUF_INIT, github = BUF_INIT, tree = BUF_INIT, list = BUF_INIT;
+    _buf_ struct buf dir = BUF_INIT, next = BUF_INIT, list = BUF_INIT;
 
-    buf_addf(&github, "%s/.github", path);
     buf_addf(&dir, "%s/.github/workflows", path);
     buf_addf(&next, "%s/.github/next", path);
-    buf_addf(&tree, "%s:.github/workflows", commit);
     (void)remove_tree(buf_str(&next));
     int r = make_dirs(buf_str(&next), 0755);
     if (r < 0)
         return err_errno(err, r, "%s", buf_str(&next));
-    (void)git_run(path, GIT("ls-tree", "-z", buf_str(&tree)), &list, NULL); /* it may have none */
+    r = git_run(path, GIT("ls-tree", "-z", commit, ".github/workflows/"), &list, err); /* none: no lines */
     for (const char *line = buf_str(&list); r == 0 && line < buf_str(&list) + list.len;
          line += strlen(line) + 1)
         r = show_file(path, buf_str(&next), line, err);
-    if (r == 0) {
-        (void)remove_tree(buf_str(&dir));
-        r = rename(buf_str(&next), buf_str(&dir)) < 0 ? err_errno(err, -errno, "%s", buf_str(&dir)) : 0;
-    }
-    return r;
+    return r == 0 ? put_in_place(buf_str(&next), buf_str(&dir), err) : r;
 }
 
 static bool has_commit(const char *path, const char *id)
@@ -231,15 +264,17 @@ static bool has_commit(const char *path, const char *id)
     return git_is_sha(id) && git_run(path, GIT("cat-file", "-e", buf_str(&object)), NULL, NULL) == 0;
 }
 
-int mirror_update(struct store *st, const struct repo_row *repo, const char *event, const json_t *payload,
-                  struct err *err)
+int mirror_fetch(struct store *st, const struct repo_row *repo, const json_t *payload, struct err *err)
+{
+    return fetch_often(
+        st, repo->path,
+        json_integer_value(json_object_get(json_object_get(payload, "pull_request"), "number")), err);
+}
+
+int mirror_show(const struct repo_row *repo, const char *event, const json_t *payload, struct err *err)
 {
     const char *after = json_string_value(json_object_get(payload, "after"));
-    int64_t pull = json_integer_value(json_object_get(json_object_get(payload, "pull_request"), "number"));
-    int r = fetch_often(st, repo->path, pull, err);
 
-    if (r < 0)
-        return r;
     return show(repo->path, str_eq(event, "push") && after && has_commit(repo->path, after) ? after : "HEAD",
                 err);
 }
@@ -252,12 +287,26 @@ void mirror_settle(const struct repo_row *repo)
         log_warning("run", "repository %s: %s", repo->name, err.msg);
 }
 
+/* Nothing that was fetched once is dropped: runs may be run again. */
+void mirror_tidy(const struct repo_row *repo)
+{
+    _close_ int fetching = -1;
+    struct err err = {0};
+
+    if (lock(repo->path, "fetching", &fetching, &err) < 0 ||
+        git_run(repo->path,
+                GIT("-c", "gc.auto=6700", "-c", "gc.autoDetach=false", "-c", "gc.pruneExpire=never", "gc",
+                    "--auto", "--quiet"),
+                NULL, &err) < 0)
+        log_warning("run", "repository %s: %s", repo->name, err.msg);
+}
+
 /* ----------------------------------------------------------------------------------------- made and removed
  */
 
 void mirror_remove(const struct store *st, const char *path)
 {
-    if (is_mirror(st, path))
+    if (mirror_is(st, path))
         (void)remove_tree(path);
 }
 

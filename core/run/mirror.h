@@ -28,12 +28,22 @@ int mirror_make(struct store *st, const char *name, const char *address, struct 
                 struct err *err);
 /* The address of the repository at that path; -ENOENT: it is no mirror. Appended. */
 int mirror_address(const struct store *st, const char *path, struct buf *ret);
-/* Fetches what an event of it needs, and shows the workflows of the commit that was pushed; those of the
- * default branch for every other event, since anybody may open a pull request. Blocks; tries three times. */
-int mirror_update(struct store *st, const struct repo_row *repo, const char *event, const json_t *payload,
-                  struct err *err);
-/* Shows those of the default branch again. */
+bool mirror_is(const struct store *st, const char *path);
+/* Fetches what an event of it needs, one at a time. Blocks; tries three times. */
+int mirror_fetch(struct store *st, const struct repo_row *repo, const json_t *payload, struct err *err);
+/*
+ * Who changes what a mirror shows, registers that or delivers by it holds it meanwhile, so that no other
+ * event is matched by the workflows of a pushed commit. *ret: a descriptor to be closed; -1 for what is no
+ * mirror. Blocks, but never for a fetch of it. To be taken before the engine's lock and the writer's.
+ */
+int mirror_hold(const struct store *st, const char *path, int *ret, struct err *err);
+/* Shows the workflows of the commit that was pushed; those of the default branch for every other event, since
+ * anybody may open a pull request. Held. */
+int mirror_show(const struct repo_row *repo, const char *event, const json_t *payload, struct err *err);
+/* Shows those of the default branch again. Held. */
 void mirror_settle(const struct repo_row *repo);
+/* Packs what many fetches brought, when git finds it time. */
+void mirror_tidy(const struct repo_row *repo);
 void mirror_remove(const struct store *st, const char *path);
 
 #endif

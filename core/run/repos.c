@@ -66,7 +66,7 @@ static void refresh_removed(struct engine *e, const struct repo_row *repo, const
     }
 }
 
-static int refresh(struct engine *e, const struct repo_row *repo, struct err *err)
+void repo_register(struct engine *e, const struct repo_row *repo)
 {
     _buf_ struct buf dir = BUF_INIT;
     struct dirent *entry;
@@ -85,17 +85,47 @@ static int refresh(struct engine *e, const struct repo_row *repo, struct err *er
             log_warning("run", "repository %s: %s", repo->name, file_err.msg);
     }
     refresh_removed(e, repo, buf_str(&dir));
-    (void)err;
-    return 0;
 }
 
 int engine_refresh_repo(struct engine *e, int64_t repo_id, struct err *err)
 {
     const struct repo_row *repo = store_get_repo(e->store, repo_id);
-    int r = repo ? refresh(e, repo, err) : err_set(err, -ENOENT, "there is no such repository");
 
+    if (!repo)
+        return err_set(err, -ENOENT, "there is no such repository");
+    if (!mirror_is(e->store, repo->path)) /* that is registered by who changes it */
+        repo_register(e, repo);
     repo_row_unref(repo);
-    return r;
+    return 0;
+}
+
+static void settle(struct engine *e, const struct repo_row *repo)
+{
+    _close_ int held = -1;
+    struct err err = {0};
+
+    if (mirror_hold(e->store, repo->path, &held, &err) < 0) {
+        log_warning("run", "repository %s: %s", repo->name, err.msg);
+        return;
+    }
+    mirror_settle(repo);
+    repo_register(e, repo);
+}
+
+void repos_settle(struct engine *e)
+{
+    int64_t ids[64], after = 0;
+    ssize_t n;
+
+    while ((n = store_list_repos(e->store, after, ids, ARRAY_LEN(ids))) > 0) {
+        for (ssize_t i = 0; i < n; i++) {
+            const struct repo_row *row = store_get_repo(e->store, ids[i]);
+            if (row && mirror_is(e->store, row->path))
+                settle(e, row);
+            repo_row_unref(row);
+        }
+        after = ids[n - 1];
+    }
 }
 
 static int link_address(struct engine *e, const char *name, const char *address, struct err *err)
@@ -109,7 +139,9 @@ static int link_address(struct engine *e, const char *name, const char *address,
     row.path = buf_str(&path);
     if (r == 0)
         r = store_put_repo(e->store, &row, err);
-    return r < 0 ? r : engine_refresh_repo(e, row.id, err);
+    if (r == 0)
+        settle(e, &row);
+    return r;
 }
 
 int engine_link_repo(struct engine *e, const char *name, const char *path, struct err *err)

@@ -89,7 +89,7 @@ int engine_link_repo(struct engine *e, const char *name, const char *path, struc
 int engine_unlink_repo(struct engine *e, int64_t repo_id, struct err *err);
 /* What it was linked to: a path or an address. Appended. */
 void engine_repo_target(struct engine *e, const struct repo_row *repo, struct buf *ret);
-/* Reads .github/workflows again if its directory changed since; cheap otherwise. */
+/* Reads a checkout's .github/workflows again. (A mirror's are registered by who changes them.) */
 int engine_refresh_repo(struct engine *e, int64_t repo_id, struct err *err);
 
 /* dispatch/NAME: text is key=value lines or one JSON object, empty for no inputs. ref: a branch or a tag of
