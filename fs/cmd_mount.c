@@ -53,7 +53,29 @@ struct daemon {
     struct mounted *mounted;
     struct shells *shells;
     struct fs fs;
+    pthread_mutex_t end;     /* guards the rest */
+    struct mounted *serving; /* borrowed; NULL: not yet, or no more */
+    bool ended;
 };
+
+/* Unmounted, told to end, or not started after all. */
+static bool is_ending(void *data)
+{
+    struct daemon *d = data;
+
+    pthread_mutex_lock(&d->end);
+    bool ending = d->ended || (d->serving && mounted_ending(d->serving));
+    pthread_mutex_unlock(&d->end);
+    return ending;
+}
+
+static void set_serving(struct daemon *d, struct mounted *m)
+{
+    pthread_mutex_lock(&d->end);
+    d->serving = m;
+    d->ended = !m;
+    pthread_mutex_unlock(&d->end);
+}
 
 char *state_directory(const char *opt)
 {
@@ -187,6 +209,8 @@ static int start_engine(struct daemon *d, const struct options *o, const char *s
                                              .machines = d->machines,
                                              .services = results_services(d->results),
                                              .triggers = true,
+                                             .ending = is_ending,
+                                             .data = d,
                                              .defaults = true},
                        &d->engine, err);
     if (r == 0)
@@ -237,6 +261,7 @@ static int daemon_start(struct daemon *d, const struct options *o, struct err *e
 
 static void daemon_stop(struct daemon *d)
 {
+    set_serving(d, NULL);
     mounted_free(d->mounted);
     shells_free(d->shells);
     server_free(d->server);
@@ -286,7 +311,7 @@ static void leave_terminal(void)
 
 static int serve(const struct options *o, int tell_fd)
 {
-    struct daemon d = {0};
+    struct daemon d = {.end = PTHREAD_MUTEX_INITIALIZER};
     struct err err = {0};
     int r = daemon_start(&d, o, &err);
 
@@ -303,6 +328,7 @@ static int serve(const struct options *o, int tell_fd)
     } else {
         fprintf(stderr, "runfs: mounted at %s; Ctrl-C unmounts\n", d.fs.mount_point);
     }
+    set_serving(&d, d.mounted);
     r = mounted_serve(d.mounted);
     log_info("mount", "unmounting %s", d.fs.mount_point);
     daemon_stop(&d);

@@ -228,6 +228,7 @@ struct mounted;
 int mounted_new(const struct mount_opts *opts, struct mounted **ret, struct err *err);
 /* Serves until it is unmounted or a signal asks to end. */
 int mounted_serve(struct mounted *m);
+bool mounted_ending(const struct mounted *m); /* asked to end; for any thread, until mounted_free */
 void mounted_free(struct mounted *m);
 
 /* ------------------------------------------------------------------------------------------- subcommands */

@@ -246,6 +246,11 @@ int mounted_serve(struct mounted *m)
     return r < 0 ? r : 0;
 }
 
+bool mounted_ending(const struct mounted *m)
+{
+    return fuse_session_exited(m->session) != 0;
+}
+
 void mounted_free(struct mounted *m)
 {
     if (!m)

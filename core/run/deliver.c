@@ -8,6 +8,7 @@
 #include "mirror.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
+#include "runfs/proc.h"
 #include "runfs/str.h"
 
 enum { PAYLOAD_MAX = 25 * 1024 * 1024 /* as GitHub's */ };
@@ -276,7 +277,9 @@ static int deliver_to_repo(void *data, const struct repo_row *repo)
     if (s->d->to_repo == DELIVER_TO_ALL && !is_of(s->e, s->d, repo, &why))
         t.refusal = buf_str(&why);
     else if (comes_from_outside(s->e, s->d, repo)) {
+        proc_until(engine_ending, s->e);
         fetched = mirror_fetch(s->e->store, repo, s->d->payload, &err) == 0;
+        proc_until(NULL, NULL);
         t.refusal = fetched ? NULL : err.msg;
     }
     buf_addf(&prefix, "%s/", repo->name);

@@ -200,6 +200,8 @@ int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *
         return r;
     }
     e->asks = opts->triggers;
+    e->ending = opts->ending;
+    e->ending_data = opts->data;
     e->fixed_slots = opts->slots > 0;
     e->slots = opts->slots > 0 ? opts->slots : (int)config_number(e->store, "slots", 2);
     if (opts->triggers)
@@ -271,6 +273,13 @@ void engine_free(struct engine *e)
     pthread_cond_destroy(&e->work);
     pthread_cond_destroy(&e->done);
     free(e);
+}
+
+bool engine_ending(void *engine)
+{
+    const struct engine *e = engine;
+
+    return e->ending && e->ending(e->ending_data);
 }
 
 int engine_wait(struct engine *e, int64_t run_id, const volatile sig_atomic_t *stop)

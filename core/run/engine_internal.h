@@ -139,6 +139,8 @@ struct engine {
     struct llm *llm;           /* owned */
     bool asks;                 /* the model about runs that failed */
     struct triggers *triggers; /* owned; NULL: nothing starts by itself */
+    bool (*ending)(void *data);
+    void *ending_data;
     char actor[64], runner_name[64];
 };
 
@@ -329,6 +331,7 @@ int source_prepare(struct engine *e, const struct run_source *source, struct pre
 
 /* ---------------------------------------------------------------------- linked repositories (repos.c) */
 
+bool engine_ending(void *engine); /* for proc_until() */
 /* Registers the workflows that it has now. A mirror's: held (mirror.h). */
 void repo_register(struct engine *e, const struct repo_row *repo);
 /* Whoever was killed may have left a mirror showing what was pushed: all show their default branch again. */

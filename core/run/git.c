@@ -28,8 +28,8 @@ static void last_line(const struct buf *errors, struct buf *ret)
     buf_add(ret, found, strcspn(found, "\r\n"));
 }
 
-static int run(const char *dir, const char *const more[], const char *const args[], bool own, struct buf *out,
-               struct err *err)
+static int run(const char *dir, const char *const more[], int timeout_ms, const char *const args[], bool own,
+               struct buf *out, struct err *err)
 {
     const char *set[12] = {"GIT_TERMINAL_PROMPT=0", "GIT_TEMPLATE_DIR=", "LC_ALL=C.UTF-8"};
     const char *argv[GIT_ARGS + 24] = {
@@ -47,7 +47,7 @@ static int run(const char *dir, const char *const more[], const char *const args
     }
     while (*args && n < ARRAY_LEN(argv) - 1)
         argv[n++] = *args++;
-    int r = proc_run_set(argv, set, dir, GIT_OUTPUT_MAX, GIT_TIMEOUT_MS, &result, err);
+    int r = proc_run_set(argv, set, dir, GIT_OUTPUT_MAX, timeout_ms, &result, err);
     if (r == -ENOENT && !proc_in_path("git"))
         return err_set(err, r, "git is not installed");
     if (r < 0)
@@ -64,18 +64,18 @@ static int run(const char *dir, const char *const more[], const char *const args
 
 int git_run(const char *dir, const char *const args[], struct buf *out, struct err *err)
 {
-    return run(dir, NULL, args, true, out, err);
+    return run(dir, NULL, GIT_TIMEOUT_MS, args, true, out, err);
 }
 
 int git_run_checked(const char *dir, const char *const args[], struct buf *out, struct err *err)
 {
-    return run(dir, NULL, args, false, out, err);
+    return run(dir, NULL, GIT_TIMEOUT_MS, args, false, out, err);
 }
 
-int git_run_set(const char *dir, const char *const set[], const char *const args[], struct buf *out,
-                struct err *err)
+int git_run_set(const char *dir, const char *const set[], int timeout_ms, const char *const args[],
+                struct buf *out, struct err *err)
 {
-    return run(dir, set, args, true, out, err);
+    return run(dir, set, timeout_ms, args, true, out, err);
 }
 
 bool git_is_sha(const char *text)

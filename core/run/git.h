@@ -18,9 +18,10 @@ int git_run(const char *dir, const char *const args[], struct buf *out, struct e
  * configuration names programs to run.
  */
 int git_run_checked(const char *dir, const char *const args[], struct buf *out, struct err *err);
-/* The same as git_run, with `set`, NULL-terminated "NAME=value", in its environment. */
-int git_run_set(const char *dir, const char *const set[], const char *const args[], struct buf *out,
-                struct err *err);
+/* The same as git_run, with `set`, NULL-terminated "NAME=value", in its environment, and a limit of its own.
+ */
+int git_run_set(const char *dir, const char *const set[], int timeout_ms, const char *const args[],
+                struct buf *out, struct err *err);
 #define GIT(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 /* For fetch and ls-remote: what lets any commit of a local repository be asked for. */

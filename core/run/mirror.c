@@ -10,7 +10,14 @@
 #include "runfs/log.h"
 #include "runfs/str.h"
 
-enum { TRIES = 3, WORKFLOW_MAX = 1024 * 1024, ADDRESS_MAX = 2000 };
+enum {
+    TRIES = 3,
+    ASK_MS = 60 * 1000,
+    FETCH_MS = 10 * 60 * 1000,
+    PATIENCE_MS = 10 * 1000, /* what failed after that is not tried again */
+    WORKFLOW_MAX = 1024 * 1024,
+    ADDRESS_MAX = 2000
+};
 
 static const char *const schemes[] = {"https://", "http://", "ssh://", "file:///"};
 
@@ -114,7 +121,8 @@ static void login_read(struct store *st, const char *path, const char *address, 
     _buf_ struct buf name = BUF_INIT, token = BUF_INIT, pair = BUF_INIT;
     const char *host = strstr(address, "://") + 3, *base = strrchr(path, '/') + 1;
 
-    l->set[0] = "GIT_SSH_COMMAND=ssh -o BatchMode=yes";
+    l->set[0] = "GIT_SSH_COMMAND=ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15 "
+                "-o ServerAliveCountMax=2";
     token_name(base, strlen(base) - strlen(".git"), &name);
     if (!str_starts(address, "http") || store_setting(st, SETTING_SECRET, buf_str(&name), &token) < 0 ||
         !token.len)
@@ -141,8 +149,8 @@ static void login_read(struct store *st, const char *path, const char *address, 
 static int ask_default(const char *path, const struct login *l, struct buf *ret, struct err *err)
 {
     _buf_ struct buf answer = BUF_INIT;
-    int r =
-        git_run_set(path, l->set, GIT(CAREFULLY, "ls-remote", "--symref", "origin", "HEAD"), &answer, err);
+    int r = git_run_set(path, l->set, ASK_MS, GIT(CAREFULLY, "ls-remote", "--symref", "origin", "HEAD"),
+                        &answer, err);
     static const char head[] = "ref: refs/heads/";
 
     if (r < 0)
@@ -163,7 +171,7 @@ static int fetch(const char *path, const struct login *l, int64_t pull, struct e
     if (r < 0)
         return r;
     buf_addf(&spec, "+refs/heads/%s:refs/remotes/origin/%s", buf_str(&branch), buf_str(&branch));
-    r = git_run_set(path, l->set,
+    r = git_run_set(path, l->set, FETCH_MS,
                     GIT(CAREFULLY, "fetch", "-q", "--prune", "--no-tags", "--no-recurse-submodules", "origin",
                         "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", buf_str(&spec)),
                     NULL, err);
@@ -176,8 +184,47 @@ static int fetch(const char *path, const struct login *l, int64_t pull, struct e
         r = git_run(path, GIT("symbolic-ref", "refs/remotes/origin/HEAD", buf_str(&ref)), NULL, err);
     buf_addf(&of_pull, "+refs/pull/%lld/*:refs/pull/%lld/*", (long long)pull, (long long)pull);
     if (r == 0 && pull > 0)
-        r = git_run_set(path, l->set, GIT(CAREFULLY, "fetch", "-q", "--no-tags", "origin", buf_str(&of_pull)),
-                        NULL, err);
+        r = git_run_set(path, l->set, FETCH_MS,
+                        GIT(CAREFULLY, "fetch", "-q", "--no-tags", "origin", buf_str(&of_pull)), NULL, err);
+    return r;
+}
+
+static int try_fetch(const char *path, const struct login *login, int64_t pull, struct err *err)
+{
+    int64_t start = mono_ns();
+    int r = -EIO;
+
+    for (int i = 0; r == -EIO && i < TRIES; i++) {
+        if (i > 0)
+            usleep(250000u << i);
+        *err = (struct err){0};
+        r = fetch(path, login, pull, err);
+        if (mono_ns() - start > PATIENCE_MS * 1000000LL)
+            break;
+    }
+    bool in_vain = r == -ETIMEDOUT || (r == -EIO && mono_ns() - start > PATIENCE_MS * 1000000LL);
+    return in_vain ? -ETIMEDOUT : r;
+}
+
+/* Many events may wait for a server that says nothing: those that came before it was given up need not ask it
+ * again, each after the other. */
+static int fetch_in_turn(const char *path, const struct login *login, int64_t pull, struct err *err)
+{
+    _buf_ struct buf file = BUF_INIT;
+    _close_ int fetching = -1;
+    int64_t asked = now_ns();
+    struct stat given_up;
+    int r = lock(path, "fetching", &fetching, err);
+
+    buf_addf(&file, "%s/given-up", path);
+    if (r < 0)
+        return r;
+    if (stat(buf_str(&file), &given_up) == 0 &&
+        given_up.st_mtim.tv_sec * 1000000000LL + given_up.st_mtim.tv_nsec > asked)
+        return err_set(err, -ETIMEDOUT, "its server was given up while another event of it was fetched for");
+    r = try_fetch(path, login, pull, err);
+    if (r == -ETIMEDOUT)
+        (void)write_file_atomic(buf_str(&file), "", 0, 0600, NULL);
     return r;
 }
 
@@ -185,23 +232,13 @@ static int fetch_often(struct store *st, const char *path, int64_t pull, struct 
 {
     _cleanup_(login_release) struct login login = {0};
     _buf_ struct buf address = BUF_INIT;
-    _close_ int fetching = -1;
     struct err why = {0};
     int r = mirror_address(st, path, &address);
 
     if (r < 0)
         return err_errno(err, r, "%s/address", path);
-    if ((r = lock(path, "fetching", &fetching, err)) < 0)
-        return r;
     login_read(st, path, buf_str(&address), &login);
-    for (int i = 0; i < TRIES; i++) {
-        why = (struct err){0};
-        r = fetch(path, &login, pull, &why);
-        if (r != -EIO)
-            break;
-        if (i + 1 < TRIES)
-            usleep(500000u << i);
-    }
+    r = fetch_in_turn(path, &login, pull, &why);
     return r < 0 ? err_set(err, r, "cannot fetch %s: %s", buf_str(&address), why.msg) : 0;
 }
 

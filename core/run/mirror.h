@@ -29,7 +29,8 @@ int mirror_make(struct store *st, const char *name, const char *address, struct 
 /* The address of the repository at that path; -ENOENT: it is no mirror. Appended. */
 int mirror_address(const struct store *st, const char *path, struct buf *ret);
 bool mirror_is(const struct store *st, const char *path);
-/* Fetches what an event of it needs, one at a time. Blocks; tries three times. */
+/* Fetches what an event of it needs, one at a time. Blocks, but ends as proc_until() says; tries three times
+ * what fails at once. */
 int mirror_fetch(struct store *st, const struct repo_row *repo, const json_t *payload, struct err *err);
 /*
  * Who changes what a mirror shows, registers that or delivers by it holds it meanwhile, so that no other

@@ -7,6 +7,7 @@
 #include "mirror.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
+#include "runfs/proc.h"
 #include "runfs/str.h"
 
 enum { WORKFLOW_MAX = 1024 * 1024, WORKFLOWS_MAX = 1000 };
@@ -135,7 +136,9 @@ static int link_address(struct engine *e, const char *name, const char *address,
 
     if (store_find_repo(e->store, name))
         return err_set(err, -EEXIST, "there is a repository '%s' already", name);
+    proc_until(engine_ending, e);
     int r = mirror_make(e->store, name, address, &path, err);
+    proc_until(NULL, NULL);
     row.path = buf_str(&path);
     if (r == 0)
         r = store_put_repo(e->store, &row, err);

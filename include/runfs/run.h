@@ -51,6 +51,10 @@ struct engine_opts {
     bool triggers; /* schedules fire, runs start workflow_run, linked checkouts are followed: a daemon's work
                     */
     bool defaults; /* write the default settings that are missing (slots, retention_days, labels) */
+    /* Whether the process is at its end, and only waits for what it does: asked by any thread, up to the end
+     * of engine_free. NULL: never */
+    bool (*ending)(void *data);
+    void *data;
 };
 
 /* Starts the scheduler and takes up queued runs that a former process left. */

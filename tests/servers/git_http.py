@@ -1,12 +1,14 @@
 """
 Repositories by HTTP, for who has the token "s3cret-token": git's own http-backend behind it. Usage: git_http.py DIRECTORY LOG; prints its
 port. /elsewhere... redirects to /followed.... LOG has a line for all that is asked: METHOD PATH, and TOKEN where the right one came.
+While a file LOG.silent exists nothing is answered, while there is LOG.drip a few bytes a second, for ever.
 """
 import base64
 import http.server
 import os
 import subprocess
 import sys
+import time
 import urllib.parse
 
 LOGIN = 'Basic ' + base64.b64encode(b'x-access-token:s3cret-token').decode()
@@ -24,10 +26,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def drip(self):
+        self.send_response(200)
+        self.send_header('Content-Type', 'application/x-git-upload-pack-advertisement')
+        self.end_headers()
+        while True:
+            self.wfile.write(b'001e# service=git')
+            time.sleep(0.5)
+
     def serve(self):
         known = self.headers.get('Authorization') == LOGIN
         with open(sys.argv[2], 'a') as f:
             f.write(f'{self.command} {self.path}{" TOKEN" if known else ""}\n')
+        if os.path.exists(sys.argv[2] + '.silent'):
+            return time.sleep(600)
+        if os.path.exists(sys.argv[2] + '.drip'):
+            return self.drip()
         url = urllib.parse.urlsplit(self.path)
         if url.path.startswith('/elsewhere'):
             return self.answer(302, [('Location', self.path.replace('elsewhere', 'followed', 1))])
