@@ -23,7 +23,7 @@ file_has "$M/errors/config-github-report" 'it is off, or of status, check and co
 for bad in ftp://host http:// 'https://user:pass@host' 'https://host/?a=' 'https://ho st' file:///etc/passwd; do
     refused sh -c "echo '$bad' >'$M/config/github/api_url'"
 done
-file_has "$M/errors/config-github-api_url" 'the address of a REST API'
+file_has "$M/errors/config-github-api_url" 'the address of an API'
 refused sh -c "echo 'javascript:alert(1)' >'$M/config/github/link'"
 file_is "$M/config/github/report" off
 
