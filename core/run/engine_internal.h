@@ -207,16 +207,28 @@ void run_abandon(struct run *run); /* takes back an activation that could not be
 void run_advance(struct run *run);
 struct run_job *schedule_next(struct engine *e); /* a job that may start now; NULL: none */
 void job_finish(struct run_job *job, enum job_status status, int exit_code);
-/* What of the run does not ask to run all the same is cancelled. why: an annotation's words, NULL: none. */
-void run_cancel(struct run *run, const char *why);
-void run_kill(struct run *run); /* everything of it ends now */
-/* One job, and what it calls. */
-void job_cancel(struct run_job *job, const char *why);
 void job_refuse(struct run_job *job, const char *msg); /* it cannot start: it fails, and says why */
 void job_put(struct run_job *job);
 void run_put(struct run *run);
 struct run *run_find(struct engine *e, int64_t id);
 const char *run_keep(struct run *run, const char *text); /* a copy in the arena, "" without memory */
+/* A job ends, wherever it stood but in `ready`: its row is written, what it held is released, and the first
+ * failing combination cancels the others. */
+void job_done(struct run_job *job, enum job_status status, int exit_code);
+void job_note(struct run_job *job, const char *msg); /* why it ended, as an annotation and in `why` */
+void job_unqueue(struct run_job *job);               /* out of `ready`; nothing, if it is not in there */
+/* What its `if` says now, explained in `why` (NULL: not). -EINVAL: it cannot be evaluated. */
+int job_evaluate_if(struct run_job *job, bool *ret_wanted, struct buf *why, struct err *err);
+
+/* ------------------------------------------------------------------------------- cancelling (cancel.c) */
+
+/* All with the engine's lock held; what follows from it is decided by the next run_advance(). */
+
+/* What of the run does not ask to run all the same is cancelled. why: an annotation's words, NULL: none. */
+void run_cancel(struct run *run, const char *why);
+void run_kill(struct run *run); /* everything of it ends now */
+/* One job, and what it calls. */
+void job_cancel(struct run_job *job, const char *why);
 
 /* ------------------------------------------------------------------- what jobs know of each other (needs.c)
  */

@@ -6,7 +6,8 @@
  *   step.c       one step: its `if`, its name, its own settings, what is told of it
  *   process.c    a program of a step, and the files through which it speaks to the runner
  *   script.c     `run:`
- *   use.c        `uses:`: which action that is; its inputs; pre, main and post of JavaScript
+ *   use.c        `uses:`: its inputs; pre, main and post of JavaScript
+ *   use_find.c   which action that is, and where; its manifest
  *   composite.c  an action that is a list of steps
  *   builtin*.c   actions that are part of runfs
  *   output.c     what a step prints
@@ -232,6 +233,8 @@ int use_load(struct use *u, bool remote_only, struct step_output *log, struct er
  * (job_state()). */
 int use_restore(struct running_job *j, const struct workflow_step *def, json_t *post, struct err *err);
 bool use_is_local(const struct use *u);
+/* A container; of what is not an image, known once it is loaded. */
+bool use_is_docker(const struct use *u);
 bool use_has_stage(const struct use *u, enum stage stage);
 const struct expr *use_stage_if(struct use *u, enum stage stage);
 /* Does the work of that stage for a step. */

@@ -1,6 +1,7 @@
 /*
  * Scheduling: which job may start, decided by its needs, its `if`, its matrix, its concurrency groups, and
- * what has been cancelled. All of it runs under the engine's lock, whenever a job ended or a run began.
+ * what has been cancelled (cancel.c). All of it runs under the engine's lock, whenever a job ended or a run
+ * began.
  */
 #include "engine_internal.h"
 #include "runfs/io.h"
@@ -36,7 +37,7 @@ const char *run_keep(struct run *run, const char *text)
     return copy ? copy : "";
 }
 
-static void unqueue(struct run_job *job)
+void job_unqueue(struct run_job *job)
 {
     struct engine *e = job->run->e;
     struct run_job **at = &e->ready;
@@ -67,7 +68,7 @@ static void fail_fast(const struct run_job *job)
             job_cancel(run->jobs[i], buf_str(&why));
 }
 
-static void job_done(struct run_job *job, enum job_status status, int exit_code)
+void job_done(struct run_job *job, enum job_status status, int exit_code)
 {
     bool spared = status == JOB_FAILURE && job->continue_on_error;
 
@@ -96,8 +97,7 @@ static void job_done(struct run_job *job, enum job_status status, int exit_code)
     fail_fast(job);
 }
 
-/* Why something ended, as an annotation and in `why`. */
-static void job_note(struct run_job *job, const char *msg)
+void job_note(struct run_job *job, const char *msg)
 {
     struct annotation_row note = {.run_id = job->run->row.id,
                                   .job_id = job->row.id,
@@ -185,8 +185,7 @@ static void refuse_all(struct run_job *job, const char *msg)
                 job_refuse(run->jobs[i], msg);
 }
 
-/* What its `if` says now; -EINVAL: it cannot be evaluated. why: may be NULL. */
-static int evaluate_if(struct run_job *job, bool *ret_wanted, struct buf *why, struct err *err)
+int job_evaluate_if(struct run_job *job, bool *ret_wanted, struct buf *why, struct err *err)
 {
     _json_ json_t *contexts = job_contexts(job);
     struct expr_env env = job_if_env(job, contexts);
@@ -354,7 +353,7 @@ static void decide(struct run_job *job)
     struct err err = {0};
 
     buf_addf(&why, "if: %s\n", expr_text(job->def->condition));
-    int r = evaluate_if(job, &wanted, &why, &err);
+    int r = job_evaluate_if(job, &wanted, &why, &err);
     if (r == 0)
         buf_addf(&why, "%s\n", wanted ? "runs" : cancelled ? "cancelled" : "skipped");
     if (r == 0 && wanted && job->def->uses)
@@ -557,7 +556,7 @@ void run_abandon(struct run *run)
 
     for (size_t i = 0; i < run->n_jobs; i++) {
         if (run->jobs[i]->state == JOB_STATE_READY)
-            unqueue(run->jobs[i]);
+            job_unqueue(run->jobs[i]);
         for (size_t k = 0; k < JOB_PERMITS; k++)
             permit_release(TAKE(run->jobs[i]->permits[k]));
     }
@@ -583,7 +582,7 @@ struct run_job *schedule_next(struct engine *e)
 
     if (!job || e->busy >= e->slots)
         return NULL;
-    unqueue(job);
+    job_unqueue(job);
     e->busy++;
     job->state = JOB_STATE_RUNNING;
     return job;
@@ -596,102 +595,4 @@ void job_finish(struct run_job *job, enum job_status status, int exit_code)
     e->busy--;
     job_done(job, status, exit_code);
     pthread_cond_broadcast(&e->work);
-}
-
-/* ------------------------------------------------------------------------------------------- cancelling */
-
-/* Whether a job's `if` asks for it although it is cancelled: always(), cancelled(). */
-static bool runs_all_the_same(struct run_job *job)
-{
-    bool wanted = false;
-
-    return evaluate_if(job, &wanted, NULL, NULL) == 0 && wanted;
-}
-
-/* Jobs of a cancelled workflow: what has not been decided yet is decided as cancelled when its turn comes. */
-static void cancel_jobs(struct run *run, const struct run_scope *scope, const char *why)
-{
-    size_t n = run->n_jobs;
-
-    for (size_t i = 0; i < n; i++) {
-        struct run_job *job = run->jobs[i];
-        if ((scope && job->scope != scope) || job->state == JOB_STATE_DONE || job->state == JOB_STATE_WAITING)
-            continue;
-        if (job->state == JOB_STATE_CALLING && scope)
-            job_cancel(job, why);
-        else if (job->state != JOB_STATE_CALLING && !runs_all_the_same(job))
-            job_cancel(job, why);
-    }
-}
-
-void job_cancel(struct run_job *job, const char *why)
-{
-    atomic_store(&job->cancelled, true);
-    job->run->dirty = true;
-    if (job->state == JOB_STATE_DONE)
-        return;
-    if (why)
-        job_note(job, why);
-    if (job->state == JOB_STATE_RUNNING) {
-        if (job->machine)
-            machine_interrupt(job->machine);
-    } else if (job->state == JOB_STATE_CALLING) {
-        job->called->cancelled = true;
-        cancel_jobs(job->run, job->called, why);
-    } else {
-        if (job->state == JOB_STATE_READY)
-            unqueue(job);
-        job_done(job, JOB_CANCELLED, 0);
-    }
-}
-
-/* A run that still waits for its group has no jobs yet that could ask for anything. */
-static void cancel_pending(struct run *run)
-{
-    permit_release(TAKE(run->permit));
-    for (size_t i = 0; i < run->n_jobs; i++)
-        job_cancel(run->jobs[i], NULL);
-}
-
-static void run_note(struct run *run, const char *msg)
-{
-    struct annotation_row note = {.run_id = run->row.id,
-                                  .attempt = run->row.attempt,
-                                  .level = "error",
-                                  .title = "",
-                                  .file = "",
-                                  .message = msg};
-    _buf_ struct buf why = BUF_INIT;
-
-    buf_addf(&why, "%s\n", msg);
-    run->row.why = run_keep(run, buf_str(&why));
-    (void)store_put_annotation(run->e->store, &note, NULL);
-}
-
-void run_cancel(struct run *run, const char *why)
-{
-    bool pending = run->permit ? !run->permit->held : run->group != NULL;
-
-    run->cancelled = run->dirty = true;
-    if (why)
-        run_note(run, why);
-    if (pending)
-        cancel_pending(run);
-    else
-        cancel_jobs(run, NULL, why);
-}
-
-void run_kill(struct run *run)
-{
-    run->cancelled = run->dirty = true;
-    for (size_t i = 0; i < run->n_jobs; i++) {
-        struct run_job *job = run->jobs[i];
-        if (job->state == JOB_STATE_CALLING)
-            continue;
-        if (job->state != JOB_STATE_DONE)
-            job_cancel(job, NULL);
-        atomic_store(&job->killed, true);
-        if (job->state == JOB_STATE_RUNNING && job->machine)
-            machine_kill(job->machine);
-    }
 }
