@@ -103,7 +103,7 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/librunfs.a | $(BUILD)/runfs-ag
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(PKG_LIBS)
 
 # Walking the tree needs no libfuse, and is tested without it.
-$(BUILD)/unit/test_node: $(filter-out %/main.o %/fuse.o %/park.o %/session.o $(BUILD)/fs/cmd_%.o,$(FS_OBJ))
+$(BUILD)/unit/test_node: $(filter-out %/main.o %/fuse.o %/fuse_change.o %/park.o %/session.o $(BUILD)/fs/cmd_%.o,$(FS_OBJ))
 
 $(BUILD)/tests/guard: $(BUILD)/tests/guard.o
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^

@@ -1,5 +1,6 @@
 /*
- * What everything in the mount works on. No libfuse here: only fuse.c and park.c know it.
+ * What everything in the mount works on. No libfuse here: only the mount itself knows it (session.h, and what
+ * includes that).
  */
 #ifndef RUNFS_FS_FS_H
 #define RUNFS_FS_FS_H
@@ -107,6 +108,8 @@ int node_check(struct fs *fs, struct node n, const char *part, size_t len);
 /* mkdir: a machine, a snapshot. */
 int node_mkdir(struct fs *fs, struct node dir, const char *name);
 int node_remove(struct fs *fs, struct node dir, const char *name, bool is_dir);
+/* The text of a file of workflows/, whether draft or workflow, becomes that of another name. */
+int node_rename_workflow(struct fs *fs, struct node from, const char *old, const char *new);
 void fs_reply(struct fs *fs, struct node n, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int fs_last_reply(struct fs *fs, struct node n, struct buf *ret);
 /* Whether a file of that name may be made in that directory, and the row it would have. -errno */

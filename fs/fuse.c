@@ -1,34 +1,16 @@
 /*
  * The low-level FUSE operations: requests become questions to node.c and write.c, and each gets exactly one
- * reply, here (or in park.c, for those that wait).
+ * reply, here, in fuse_change.c (whatever changes the tree), or in park.c (those that wait).
  */
 #include <fcntl.h>
 #include <poll.h>
 
-#include "handle.h"
-#include "runfs/io.h"
-#include "runfs/log.h"
-#include "runfs/str.h"
+#include "fuse_ops.h"
 #include "runfs/vms.h"
-
-static struct mounted *mounted_of(fuse_req_t req)
-{
-    return fuse_req_userdata(req);
-}
-
-static struct fs *fs_of(fuse_req_t req)
-{
-    return mounted_of(req)->fs;
-}
-
-static struct handle *handle_of(const struct fuse_file_info *fi)
-{
-    return (struct handle *)(uintptr_t)fi->fh; /* NOLINT: libfuse carries it as an integer */
-}
 
 /* ------------------------------------------------------------------------------- lookup and attributes */
 
-static int fill_entry(struct fs *fs, struct node n, struct fuse_entry_param *e)
+int fill_entry(struct fs *fs, struct node n, struct fuse_entry_param *e)
 {
     double seconds;
 
@@ -77,8 +59,7 @@ static void op_forget_multi(fuse_req_t req, size_t n, struct fuse_forget_data *l
     fuse_reply_none(req);
 }
 
-/* What is being written is as long as what was written so far. */
-static void handle_stat(struct fs *fs, const struct handle *h, struct stat *st)
+void handle_stat(struct fs *fs, const struct handle *h, struct stat *st)
 {
     *st = (struct stat){.st_mode = S_IFREG | 0644,
                         .st_nlink = 1,
@@ -426,243 +407,6 @@ static void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, s
         pthread_mutex_unlock(&h->lock);
     }
     fuse_reply_poll(req, (now ? POLLIN | POLLRDNORM : 0) | POLLOUT);
-}
-
-/* -------------------------------------------------------------------------------------------- writing */
-
-static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
-                      struct fuse_file_info *fi)
-{
-    struct fs *fs = fs_of(req);
-    int row = node_creatable(fs, node_of(parent), name);
-    static atomic_llong unborn = NODE_UNBORN;
-    struct fuse_entry_param e = {.generation = 1};
-    struct handle *h = NULL;
-    int64_t id = row < 0 ? row : 0;
-
-    (void)mode;
-    if (row >= 0 && tree[row].class == &class_drafts)
-        id = draft_make(fs, name, NULL);
-    else if (row >= 0)
-        id = atomic_fetch_add(&unborn, 1);
-    if (id >= 0)
-        h = handle_new(mounted_of(req), (struct node){row, id});
-    if (h)
-        h->name = strdup(name);
-    if (!h || !h->name) {
-        handle_unref(h);
-        fuse_reply_err(req, id < 0 ? (int)-id : ENOMEM);
-        return;
-    }
-    h->writes = h->fresh = true;
-    h->opener = fuse_req_ctx(req)->pid;
-    fi->fh = (uintptr_t)h;
-    fi->direct_io = 1;
-    handle_stat(fs, h, &e.attr);
-    e.ino = e.attr.st_ino = node_ino(h->node);
-    if (fuse_reply_create(req, &e, fi) < 0)
-        handle_unref(h);
-}
-
-/* Of one value, whatever part of it is written first. An alert has lines that belong together: it is taken
- * when it is closed. */
-static bool is_setting(int row)
-{
-    return (tree[row].kind == ROW_SETTING || tree[row].kind == ROW_SECRET) &&
-           tree[row].class != &class_alerts;
-}
-
-/* What is written is not what is read: an event, inputs. */
-static bool is_message(int row)
-{
-    return tree[row].kind == ROW_EVENT || tree[row].kind == ROW_DISPATCH;
-}
-
-static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t off,
-                     struct fuse_file_info *fi)
-{
-    struct handle *h = handle_of(fi);
-    int r;
-
-    (void)ino;
-    if (tree[h->node.row].kind == ROW_CTL) {
-        r = node_write(fs_of(req), h->node, "", bytes, size);
-    } else {
-        pthread_mutex_lock(&h->lock);
-        if (!h->dirty && h->text.len == 0 && is_message(h->node.row))
-            h->base = off; /* >> begins behind what a reader would see */
-        off -= h->base;
-        r = h->writes ? node_check(fs_of(req), h->node, bytes, size) : -EBADF;
-        if (r == 0)
-            r = handle_put(h, bytes, size, off);
-        if (r == 0 && off == 0 && (r = node_write_start(fs_of(req), h->node, h->name, bytes, size)) < 0) {
-            h->text.len = 0;
-            h->dirty = false;
-            h->committed = true; /* it was answered: its close has nothing to add */
-        }
-        /* a setting is refused where a shell's `echo` sees it: at the write, not at a close that nobody
-         * checks */
-        if (r == 0 && is_setting(h->node.row))
-            r = handle_commit(fs_of(req), h);
-        pthread_mutex_unlock(&h->lock);
-    }
-    if (r < 0)
-        fuse_reply_err(req, -r);
-    else
-        fuse_reply_write(req, size);
-}
-
-/*
- * Each close of a descriptor comes here, of duplicates too. Only what is new counts, and only when the
- * process that opened the file closes it: a shell's children that write to it close their copies before it is
- * whole.
- */
-static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-    struct handle *h = handle_of(fi);
-    enum row_kind kind = tree[h->node.row].kind;
-    int r = 0;
-
-    (void)ino;
-    if (h->writes && kind != ROW_CTL) {
-        pthread_mutex_lock(&h->lock);
-        bool empty_drop = kind == ROW_DROP && h->fresh && !h->committed;
-        bool due = (h->dirty || h->too_big || empty_drop) && handle_is_opener(h, fuse_req_ctx(req)->pid);
-        bool later = due && kind == ROW_EXEC && !h->too_big && handle_commit_later(req, h);
-        if (due && !later)
-            r = kind == ROW_EXEC ? -EFBIG : handle_commit(fs_of(req), h);
-        pthread_mutex_unlock(&h->lock);
-        if (later)
-            return;
-    }
-    fuse_reply_err(req, -r);
-}
-
-static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-    struct fs *fs = fs_of(req);
-    struct handle *h = handle_of(fi);
-
-    (void)ino;
-    if (h->writes && tree[h->node.row].kind != ROW_CTL && tree[h->node.row].kind != ROW_EXEC) {
-        if (h->dirty || (h->fresh && !h->committed))
-            (void)handle_commit(fs, h);
-        if (tree[h->node.row].class == &class_drafts && is_workflow_name(h->name))
-            draft_drop(fs, h->node.id);
-    }
-    handle_unref(h);
-    fuse_reply_err(req, 0);
-}
-
-static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
-{
-    (void)ino;
-    (void)datasync;
-    (void)fi;
-    fuse_reply_err(req, 0); /* what is written takes effect at close */
-}
-
-/* --------------------------------------------------------------------------------- names come and go */
-
-static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
-{
-    fuse_reply_err(req, -node_remove(fs_of(req), node_of(parent), name, false));
-}
-
-static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
-{
-    fuse_reply_err(req, -node_remove(fs_of(req), node_of(parent), name, true));
-}
-
-static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
-{
-    struct fs *fs = fs_of(req);
-    struct fuse_entry_param e;
-    struct node n;
-    int r = node_mkdir(fs, node_of(parent), name);
-
-    (void)mode;
-    if (r == 0)
-        r = node_lookup(fs, node_of(parent), name, &n);
-    if (r == 0)
-        r = fill_entry(fs, n, &e);
-    if (r < 0)
-        fuse_reply_err(req, -r);
-    else
-        fuse_reply_entry(req, &e);
-}
-
-static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
-{
-    struct fs *fs = fs_of(req);
-    struct fuse_entry_param e;
-    struct err err = {0};
-    struct node n;
-    int r = -EPERM;
-
-    if (node_of(parent).row == tree_find("repos"))
-        r = engine_link_repo(fs->engine, name, target, &err);
-    if (r == 0)
-        r = node_lookup(fs, node_of(parent), name, &n);
-    if (r == 0)
-        r = fill_entry(fs, n, &e);
-    if (r < 0) {
-        if (err.code)
-            log_info("mount", "repos/%s: refused: %s", name, err.msg);
-        fuse_reply_err(req, -r);
-    } else {
-        fuse_reply_entry(req, &e);
-    }
-}
-
-/* The text of a file of workflows/, whether draft or workflow, becomes that of another name. */
-static int rename_workflow(struct fs *fs, struct node from, const char *old, const char *new)
-{
-    _buf_ struct buf text = BUF_INIT;
-    bool was_draft = tree[from.row].class == &class_drafts;
-    int64_t id;
-    int r = name_check(new);
-
-    if (r < 0)
-        return r;
-    r = node_text(fs, from, &text);
-    if (r < 0)
-        return r;
-    if (was_draft && !is_workflow_name(new)) {
-        r = draft_rename(fs, from.id, new);
-        return r == 0 && is_page_name(new) ? drop_page(fs, new, buf_str(&text), text.len) : r;
-    }
-    if (is_workflow_name(new)) {
-        r = node_write(fs, (struct node){tree_find("workflows/NAME.yml"), 0}, new, buf_str(&text), text.len);
-    } else {
-        id = draft_make(fs, new, NULL);
-        r = id < 0 ? (int)id : draft_put(fs, id, buf_str(&text), text.len);
-    }
-    if (r < 0)
-        return r;
-    if (was_draft)
-        draft_drop(fs, from.id);
-    else if (!str_eq(old, new))
-        r = engine_unregister(fs->engine, from.id, NULL);
-    return r;
-}
-
-static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
-                      const char *new_name, unsigned flags)
-{
-    struct fs *fs = fs_of(req);
-    struct node dir = node_of(parent), from, to;
-    int r = -EPERM;
-
-    if (parent == new_parent && dir.row == tree_find("workflows") && !(flags & ~1u /* RENAME_NOREPLACE */))
-        r = node_lookup(fs, dir, name, &from);
-    if (r == 0 && tree[from.row].kind != ROW_DROP)
-        r = -EPERM;
-    if (r == 0 && flags && node_lookup(fs, dir, new_name, &to) == 0)
-        r = -EEXIST;
-    if (r == 0)
-        r = rename_workflow(fs, from, name, new_name);
-    fuse_reply_err(req, -r);
 }
 
 /* ------------------------------------------------------------------------------------------- the table */

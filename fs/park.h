@@ -1,6 +1,6 @@
 /*
  * Requests that wait: reads of `wait` files and poll handles. No thread is held; the store's changes wake
- * them. Private to fuse.c and park.c, the only files that know libfuse.
+ * them. Private to those that know libfuse: fuse*.c, handle.c, park.c, session.c.
  */
 #ifndef RUNFS_FS_PARK_H
 #define RUNFS_FS_PARK_H

@@ -1,5 +1,6 @@
 /*
- * A mounted session: what fuse.c's operations share with session.c, which mounts, serves and unmounts.
+ * A mounted session: what the operations (fuse.c, fuse_change.c) share with session.c, which mounts, serves
+ * and unmounts.
  */
 #ifndef RUNFS_FS_SESSION_H
 #define RUNFS_FS_SESSION_H

@@ -450,3 +450,34 @@ int node_remove(struct fs *fs, struct node dir, const char *name, bool is_dir)
 
     return r < 0 ? r : remove_node(fs, n, name, is_dir);
 }
+
+int node_rename_workflow(struct fs *fs, struct node from, const char *old, const char *new)
+{
+    _buf_ struct buf text = BUF_INIT;
+    bool was_draft = tree[from.row].class == &class_drafts;
+    int64_t id;
+    int r = name_check(new);
+
+    if (r < 0)
+        return r;
+    r = node_text(fs, from, &text);
+    if (r < 0)
+        return r;
+    if (was_draft && !is_workflow_name(new)) {
+        r = draft_rename(fs, from.id, new);
+        return r == 0 && is_page_name(new) ? drop_page(fs, new, buf_str(&text), text.len) : r;
+    }
+    if (is_workflow_name(new)) {
+        r = node_write(fs, (struct node){tree_find("workflows/NAME.yml"), 0}, new, buf_str(&text), text.len);
+    } else {
+        id = draft_make(fs, new, NULL);
+        r = id < 0 ? (int)id : draft_put(fs, id, buf_str(&text), text.len);
+    }
+    if (r < 0)
+        return r;
+    if (was_draft)
+        draft_drop(fs, from.id);
+    else if (!str_eq(old, new))
+        r = engine_unregister(fs->engine, from.id, NULL);
+    return r;
+}

@@ -4,7 +4,7 @@ cd "$here"
 bad=$(grep -nE '#include [<"](fuse|.*fs/)' core -r --include=*.c --include=*.h | grep -v '<sys/\|runfs/' || true)
 equal 'core knows neither fs nor libfuse' '' "$bad"
 bad=$(grep -lE '#include <fuse' fs/*.[ch] | grep -vE 'fs/(fuse\.c|(park|session)\.[ch])' || true)
-equal 'only fuse.c and park know libfuse' '' "$bad"
+equal 'only the mount itself knows libfuse' '' "$bad"
 only() { # LAYER ALLOWED-HEADERS (those of include/runfs that layers above own are not)
     local bad
     bad=$(grep -noE "#include \"runfs/($2)\.h\"" -r "core/$1" || true)
