@@ -68,16 +68,18 @@ static bool check_programs(void)
 /* The backends, tried in a state directory of their own. */
 static bool check_machines(void)
 {
-    char dir[] = "/tmp/runfs-doctor-XXXXXX";
     struct machine_probe limits[MACHINE_LIMIT_PROBES];
     const struct machine_probe *probes;
     struct machines *machines;
     struct err err = {0};
+    _free_ char *dir = temporary_directory("doctor", &err);
     bool isolated = false;
 
-    if (!mkdtemp(dir) || chmod(dir, 0711) < 0 ||
+    if (!dir || chmod(dir, 0711) < 0 ||
         machines_new(&(struct machines_opts){.state_dir = dir}, &machines, &err) < 0) {
-        say(false, "machines", err.msg[0] ? err.msg : "no temporary directory");
+        say(false, "machines", err.msg[0] ? err.msg : strerrordesc_np(errno));
+        if (dir)
+            (void)remove_tree(dir);
         return false;
     }
     size_t n = machines_probe(machines, &probes);

@@ -125,7 +125,7 @@ static int read_key(const char *given, struct buf *ret, struct err *err)
 /* --------------------------------------------------------------------------------------------- the server */
 
 struct serving {
-    char dir[1024];
+    char *dir; /* owned; NULL: there is none yet */
     struct store *store;
     struct machines *machines;
     struct fcctl *fcctl;
@@ -139,10 +139,10 @@ static int start(struct serving *s, const struct options *o, const struct buf *k
 
     if (r <= 0)
         return r < 0 ? r : err_set(err, -EINVAL, "--listen is [ADDRESS:]PORT or the path of a unix socket");
-    const char *place = getenv("TMPDIR");
-    snprintf(s->dir, sizeof(s->dir), "%.1000s/runfs-fcctl-XXXXXX", str_empty(place) ? "/tmp" : place);
-    if (!mkdtemp(s->dir) || chmod(s->dir, 0711) < 0)
-        return err_errno(err, -errno, "no temporary directory");
+    if (!(s->dir = temporary_directory("fcctl", err)))
+        return err->code;
+    if (chmod(s->dir, 0711) < 0)
+        return err_errno(err, -errno, "%s", s->dir);
     r = store_open(s->dir, &s->store, err);
     if (r == 0)
         r = machines_new(&(struct machines_opts){.state_dir = store_dir(s->store), .store = s->store},
@@ -172,8 +172,9 @@ static void end(struct serving *s)
     fcctl_stop(s->fcctl);
     machines_free(s->machines);
     store_close(s->store);
-    if (*s->dir)
+    if (s->dir)
         (void)remove_tree(s->dir);
+    free(s->dir);
 }
 
 static int serve(const struct options *o, const struct buf *key, struct err *err)

@@ -119,14 +119,13 @@ static int make_in(const char *dir, struct buf *ret_private, struct buf *ret_pub
 
 static int make_identity(struct buf *ret_private, struct buf *ret_public)
 {
-    const char *tmp = getenv("TMPDIR");
-    _buf_ struct buf dir = BUF_INIT;
+    struct err err = {0};
+    _free_ char *dir = temporary_directory("host", &err);
 
-    buf_addf(&dir, "%s/runfs-host-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    if (!buf_ok(&dir) || !mkdtemp(dir.ptr))
-        return fail(buf_str(&dir), strerrordesc_np(errno));
-    int r = make_in(dir.ptr, ret_private, ret_public);
-    (void)remove_tree(dir.ptr);
+    if (!dir)
+        return fail("", err.msg);
+    int r = make_in(dir, ret_private, ret_public);
+    (void)remove_tree(dir);
     return r;
 }
 

@@ -77,20 +77,6 @@ static void set_serving(struct daemon *d, struct mounted *m)
     pthread_mutex_unlock(&d->end);
 }
 
-char *state_directory(const char *opt)
-{
-    const char *base = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    _buf_ struct buf path = BUF_INIT;
-
-    if (opt)
-        buf_adds(&path, opt);
-    else if (!str_empty(base))
-        buf_addf(&path, "%s/runfs", base);
-    else
-        buf_addf(&path, "%s/.local/state/runfs", str_empty(home) ? "" : home);
-    return buf_steal(&path);
-}
-
 static int parse(int argc, char **argv, struct options *o)
 {
     static const struct option longs[] = {{"foreground", no_argument, NULL, 'f'},

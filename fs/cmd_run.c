@@ -40,7 +40,7 @@ static const char help[] =
     "in)\n"
     "      --repository O/R, --actor NAME, --ref REF   what the github context says\n"
     "      --state DIR           where the run is kept (default: $XDG_STATE_HOME/runfs; a temporary place "
-    "while that is in use)\n"
+    "in TMPDIR while that is in use)\n"
     "      --json                one JSON line for each thing that happens, instead of the log\n"
     "\n"
     "Ctrl-C cancels the run as a person would; a second one kills it.\n"
@@ -270,14 +270,13 @@ struct session {
 static int session_open(struct session *s, const struct options *o, struct err *err)
 {
     _free_ char *state = state_directory(o->state);
-    char temporary[] = "/tmp/runfs-run-XXXXXX";
     int r = state ? store_open(state, &s->store, err) : -ENOMEM;
 
     if (r == -EBUSY &&
         !o->state) { /* a daemon works there: this run is kept in a place of its own, and not for long */
-        if (!mkdtemp(temporary) || !(s->temporary = strdup(temporary)))
-            return err_errno(err, -errno, "no temporary directory");
         *err = (struct err){0};
+        if (!(s->temporary = temporary_directory("run", err)))
+            return err->code;
         r = store_open(s->temporary, &s->store, err);
     }
     if (r == 0) {

@@ -258,7 +258,11 @@ int local_workflow_find(void *data, const char *uses, struct buf *ret, struct er
  * (cmd_token.c) */
 char *mount_directory(const char *command, const char *opt);
 
-/* The state directory: opt, else $XDG_STATE_HOME/runfs, else ~/.local/state/runfs. Owned by the caller. */
+/* The state directory: opt, else $XDG_STATE_HOME/runfs, else ~/.local/state/runfs. Owned by the caller.
+ * (directories.c) */
 char *state_directory(const char *opt);
+/* A new directory in $TMPDIR, else /tmp, for this user only (0700): runfs-WHAT-XXXXXX. Its path is owned by
+ * the caller, who removes the directory, too; NULL: it cannot be made. (directories.c) */
+char *temporary_directory(const char *what, struct err *err);
 
 #endif

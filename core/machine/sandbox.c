@@ -113,7 +113,7 @@ static void why_no_layers(const struct machine *m, int r, struct err *err)
         err_set(
             err, r,
             "the file system of %s has no user attributes, which an overlay needs (one in memory has them "
-            "since Linux 6.6): choose another by --state, or by TMPDIR for `runfs run`",
+            "since Linux 6.6): choose another by --state, or by TMPDIR where it is a temporary one",
             m->dir);
     else
         err_errno(err, r, "cannot make the machine's directories in %s", m->dir);

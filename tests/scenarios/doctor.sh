@@ -9,6 +9,9 @@ backend=$(sed -n 's/^jobs run in: //p' "$T/doctor")
 grep -qE "^ok +$backend " "$T/doctor" || fail "jobs run in '$backend'"
 workflow "$T/w.yml" 'echo'
 "$RUNFS" run --state "$STATE" --json "$T/w.yml" >"$T/out"
+# what it tries, it tries in TMPDIR
+TMPDIR=$T/nowhere exits 1 "$RUNFS" doctor
+grep -qE "^no +machines +.*$T/nowhere" "$T/out" || fail "$(cat "$T/out")"
 # as root everything is there, but a user who may not open /dev/fuse is told so, and what to do
 if is_root && [ "$(stat -c %a /dev/fuse)" = 600 ]; then
     exits 1 as_user runfs doctor

@@ -11,3 +11,12 @@ file_is "$M/runs/$n/conclusion" success
 "$RUNFS" mount --state "$T/other" "$T/second"
 mounts+=("$T/second")
 equal 'runs of the other' '' "$(ls "$T/second/runs" | grep '^[0-9]' || :)"
+# a run beside a daemon has its state in TMPDIR, and leaves nothing there
+"$RUNFS" mount "$T/third"
+mounts+=("$T/third")
+mkdir "$T/tmp"
+TMPDIR=$T/tmp rf_run "$T/w.yml"
+contains 'a run beside it' "$(cat "$T/out")" undisturbed
+equal 'left in TMPDIR' '' "$(ls -A "$T/tmp")"
+TMPDIR=$T/nowhere exits 1 "$RUNFS" run "$T/w.yml"
+contains 'which directory is missing' "$(cat "$T/err")" "$T/nowhere"
