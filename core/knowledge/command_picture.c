@@ -18,7 +18,7 @@ enum {
 struct side {
     struct {
         const struct known_command *command;
-        int64_t successes, failures; /* of the one that follows */
+        struct command_pair pair;
     } shown[SHOWN_MAX];
     size_t n;
 };
@@ -61,18 +61,17 @@ static const struct known_command *node_of(const struct picture *p, int64_t id)
 static void add_neighbour(struct picture *p, struct side *side, int64_t id, const struct command_pair *e)
 {
     const struct known_command *command = node_of(p, id);
-    int64_t n = e->successes + e->failures;
+    int64_t n = pair_times(e);
     size_t at = side->n;
 
-    while (at > 0 && side->shown[at - 1].successes + side->shown[at - 1].failures < n)
+    while (at > 0 && pair_times(&side->shown[at - 1].pair) < n)
         at--;
     if (!command || at == SHOWN_MAX)
         return;
     size_t keep = side->n < SHOWN_MAX ? side->n : SHOWN_MAX - 1;
     memmove(&side->shown[at + 1], &side->shown[at], (keep - at) * sizeof(side->shown[0]));
     side->shown[at].command = command;
-    side->shown[at].successes = e->successes;
-    side->shown[at].failures = e->failures;
+    side->shown[at].pair = *e;
     side->n = keep + 1;
     if (n > p->most)
         p->most = n;
@@ -109,17 +108,17 @@ static void draw_box(struct buf *b, const struct known_command *c, int x, int y)
 
 /* From the right side of one box to the left side of another; its number stands at the neighbour's end. */
 static void draw_edge(const struct picture *p, struct buf *b, int from_y, int to_x, int to_y, int label_y,
-                      bool before, int64_t successes, int64_t failures)
+                      bool before, const struct command_pair *pair)
 {
     int from_x = to_x - BETWEEN, n_x = before ? from_x + 16 : to_x - 22;
-    const char *colour = graph_colour(successes, failures);
+    const char *colour = graph_colour(pair->successes, pair->failures);
 
     buf_addf(b,
              "<path d=\"M%d %d C%d %d %d %d %d %d\" fill=\"none\" stroke=\"%s\" stroke-width=\"%.1f\"/>"
              "<path d=\"M%d %d l-7 -4 v8 z\" fill=\"%s\"/><text class=\"s\" x=\"%d\" y=\"%d\">%lld</text>\n",
              from_x, from_y, from_x + BETWEEN / 2, from_y, to_x - BETWEEN / 2, to_y, to_x - 5, to_y, colour,
-             1 + 3.0 * (double)(successes + failures) / (double)p->most, to_x, to_y, colour, n_x, label_y,
-             (long long)(successes + failures));
+             1 + 3.0 * (double)pair_times(pair) / (double)p->most, to_x, to_y, colour, n_x, label_y,
+             (long long)pair_times(pair));
 }
 
 static void draw_side(const struct picture *p, struct buf *b, const struct side *side, bool before, int x,
@@ -131,7 +130,7 @@ static void draw_side(const struct picture *p, struct buf *b, const struct side 
         int at = y + BOX_HEIGHT / 2;
         int label = at > middle ? at + 13 : at - 6; /* beside the line, which bends to the middle */
         draw_edge(p, b, before ? at : middle, before ? centre : x, before ? middle : at, label, before,
-                  side->shown[i].successes, side->shown[i].failures);
+                  &side->shown[i].pair);
         draw_box(b, side->shown[i].command, x, y);
     }
 }

@@ -46,6 +46,11 @@ void dot_string(struct buf *b, const char *text)
     buf_addc(b, '"');
 }
 
+int64_t pair_times(const struct command_pair *p)
+{
+    return p->successes + p->failures + p->unknown;
+}
+
 const char *graph_colour(int64_t successes, int64_t failures)
 {
     static const char *const steps[] = {"#cf222e", "#d4622b", "#bf8700", "#7d9c2f", "#2da44e"};
@@ -64,8 +69,8 @@ static void write_dot(const struct graph *g, struct buf *ret)
     int64_t most = 1;
 
     for (size_t i = 0; i < g->n_edges; i++)
-        if (g->edges[i].successes + g->edges[i].failures > most)
-            most = g->edges[i].successes + g->edges[i].failures;
+        if (pair_times(&g->edges[i]) > most)
+            most = pair_times(&g->edges[i]);
     buf_adds(ret, "digraph commands {\n  rankdir=LR; bgcolor=\"transparent\"; nodesep=0.25; ranksep=0.5;\n"
                   "  node [shape=box, style=\"rounded,filled\", fillcolor=\"#ffffff\", "
                   "fontname=\"sans-serif\", fontsize=11,"
@@ -85,7 +90,7 @@ static void write_dot(const struct graph *g, struct buf *ret)
     }
     for (size_t i = 0; i < g->n_edges; i++) {
         const struct command_pair *e = &g->edges[i];
-        int64_t n = e->successes + e->failures;
+        int64_t n = pair_times(e);
         buf_addf(ret, "  n%lld -> n%lld [label=\"%lld\", color=\"%s\", penwidth=%.1f];\n", (long long)e->from,
                  (long long)e->to, (long long)n, graph_colour(e->successes, e->failures),
                  1 + 3.0 * (double)n / (double)most);
@@ -127,10 +132,11 @@ int knowledge_graph_json(struct store *st, int64_t around, struct buf *ret)
                                                "successes", (json_int_t)g.nodes[i].successes, "failures",
                                                (json_int_t)g.nodes[i].failures));
     for (size_t i = 0; r == 0 && i < g.n_edges; i++)
-        json_array_append_new(edges, json_pack("{s:I, s:I, s:I, s:I}", "from", (json_int_t)g.edges[i].from,
-                                               "to", (json_int_t)g.edges[i].to, "successes",
-                                               (json_int_t)g.edges[i].successes, "failures",
-                                               (json_int_t)g.edges[i].failures));
+        json_array_append_new(edges, json_pack("{s:I, s:I, s:I, s:I, s:I}", "from",
+                                               (json_int_t)g.edges[i].from, "to", (json_int_t)g.edges[i].to,
+                                               "successes", (json_int_t)g.edges[i].successes, "failures",
+                                               (json_int_t)g.edges[i].failures, "unknown",
+                                               (json_int_t)g.edges[i].unknown));
     _json_ json_t *all = r == 0 ? json_pack("{s:O, s:O}", "nodes", nodes, "edges", edges) : NULL;
     _free_ char *text = all ? json_dumps(all, JSON_INDENT(2)) : NULL;
     if (r == 0 && !text)

@@ -12,7 +12,8 @@ int learn_outcome(struct store *st, const struct learn_step *step, const struct 
 /* ------------------------------------------------------------------------------------------ graph.c, dot.c
  */
 
-enum { GRAPH_NODES_MAX = 60 };                                 /* that can be looked at */
+enum { GRAPH_NODES_MAX = 60 };                    /* that can be looked at */
+int64_t pair_times(const struct command_pair *p); /* how often: what became of it is not always known */
 const char *graph_colour(int64_t successes, int64_t failures); /* from red to green; grey: not known */
 void dot_string(struct buf *b, const char *text);              /* quoted */
 bool dot_is_there(void);

@@ -55,7 +55,7 @@ size_t store_graph_edges(struct store *st, const struct known_command *nodes, si
     struct conn *c = store_reader(st);
     sqlite3_stmt *stmt =
         !c ? NULL
-           : conn_prepare(c, "SELECT to_id, successes, failures + unknown FROM command_edges WHERE"
+           : conn_prepare(c, "SELECT to_id, successes, failures, unknown FROM command_edges WHERE"
                              " from_id = ?1 ORDER BY successes + failures + unknown DESC LIMIT 64");
     size_t n = 0;
 
@@ -64,8 +64,9 @@ size_t store_graph_edges(struct store *st, const struct known_command *nodes, si
         while (n < max && sqlite3_step(stmt) == SQLITE_ROW) {
             int64_t to = sqlite3_column_int64(stmt, 0);
             if (is_node(nodes, n_nodes, to))
-                ret[n++] = (struct command_pair){nodes[i].id, to, sqlite3_column_int64(stmt, 1),
-                                                 sqlite3_column_int64(stmt, 2)};
+                ret[n++] =
+                    (struct command_pair){nodes[i].id, to, sqlite3_column_int64(stmt, 1),
+                                          sqlite3_column_int64(stmt, 2), sqlite3_column_int64(stmt, 3)};
         }
         sqlite3_reset(stmt);
     }

@@ -168,6 +168,7 @@ int64_t store_uncached_workflows(struct store *st, int64_t command);
 /* How `to` went where it came right behind `from`. */
 struct command_pair {
     int64_t from, to, successes, failures;
+    int64_t unknown; /* in a condition, say; of store_graph_edges only, else 0 */
 };
 bool store_get_pair(struct store *st,
                     struct command_pair *p); /* from and to are given; false: there is none */

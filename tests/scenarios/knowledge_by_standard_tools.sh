@@ -80,3 +80,12 @@ rf_drop "$T/many.yml" >/dev/null
 many=$(places "$M/knowledge/commands/hub/graph.svg")
 equal 'sixteen of them on each side' '16 1 16' "$(tr '|' '\n' <<<"$many" | cut -c 1 | uniq -c | awk '{print $1}' | paste -sd ' ')"
 contains 'their names' "$many" 'af<&>ter'
+
+# What came of a command in a condition or in the middle of a pipeline nobody knows: that is no failure.
+ln -s hub "$T/bin/maybe"
+printf 'on: push\njobs: {a: {runs-on: h, env: {PATH: "%s:/usr/bin:/bin"}, steps: [{run: "hub; maybe | cat"}]}}\n' "$T/bin" >"$T/maybe.yml"
+rf_drop "$T/maybe.yml" >/dev/null
+equal 'neither succeeded nor failed' '0 0 1' "$(jq -r '. as $g | .edges[] | select(.to == ($g.nodes[] | select(.slug == "maybe").id)) | "\(.successes) \(.failures) \(.unknown)"' "$M/knowledge/graph.json")"
+equal 'grey' 1 "$(grep -c ' -> .*label="1", color="#8c959f"' "$M/knowledge/commands/maybe/graph.dot")"
+equal 'drawn so' '0 hub: 21 runs|1 maybe: 1 run|2 cat: 1 run' "$(places "$M/knowledge/commands/maybe/graph.svg")"
+lacks 'and not red' "$(cat "$M/knowledge/commands/maybe/graph.svg")" '#cf222e'

@@ -68,10 +68,12 @@ const rateClass = o => {
     return rate < 0 ? 'unknown' : rate >= 0.98 ? 'good' : rate >= 0.7 ? 'mid' : 'bad';
 };
 
+const times = e => e.successes + e.failures + e.unknown;
+
 /* href(node): where it leads to. */
 function drawGraph({nodes, edges}, href, current) {
     const {at, width, height} = place(nodes, edges);
-    const most = Math.max(1, ...edges.map(e => e.successes + e.failures));
+    const most = Math.max(1, ...edges.map(times));
     const root = svg('svg', {viewBox: `0 0 ${width} ${height}`, width, height, class: 'graph', role: 'img', 'aria-label': 'Which command follows which'},
         svg('defs', {}, svg('marker', {id: 'arrow', viewBox: '0 0 8 8', refX: 8, refY: 4, markerWidth: 7, markerHeight: 7, markerUnits: 'userSpaceOnUse', orient: 'auto'},
             svg('path', {d: 'M0 0L8 4L0 8z', class: 'arrow'}))));
@@ -82,8 +84,8 @@ function drawGraph({nodes, edges}, href, current) {
         const x1 = a.px + NODE_W, y1 = a.py + NODE_H / 2, x2 = b.px, y2 = b.py + NODE_H / 2;
         const d = b.x > a.x ? `M${x1} ${y1}C${x1 + GAP_X / 2} ${y1} ${x2 - GAP_X / 2} ${y2} ${x2} ${y2}`
             : `M${a.px + NODE_W / 2} ${a.py + NODE_H}C${a.px + NODE_W / 2} ${a.py + NODE_H + 40} ${b.px + NODE_W / 2} ${b.py + NODE_H + 40} ${b.px + NODE_W / 2} ${b.py + NODE_H}`;
-        root.append(svg('path', {d, class: `edge ${rateClass(e)}`, 'stroke-width': (1 + 3 * (e.successes + e.failures) / most).toFixed(1), 'marker-end': 'url(#arrow)'},
-            svg('title', {}, `${e.successes + e.failures} times, ${e.failures} failed`)));
+        root.append(svg('path', {d, class: `edge ${rateClass(e)}`, 'stroke-width': (1 + 3 * times(e) / most).toFixed(1), 'marker-end': 'url(#arrow)'},
+            svg('title', {}, `${times(e)} times, ${e.failures} failed`)));
     }
     for (const n of nodes) {
         const p = at.get(n.id), name = n.name.length > 20 ? `${n.name.slice(0, 19)}…` : n.name;
