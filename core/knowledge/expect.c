@@ -37,14 +37,17 @@ static void write_duration(const struct expected *e, struct buf *ret)
 
 /* ------------------------------------------------------------------------------------------- a workflow */
 
-/* "ci.yml", or "REPO:ci.yml". */
+/* "ci.yml", "REPO/ci.yml" as in workflows/ and dispatch/, "REPO:ci.yml" as in by-workflow/, or what its
+ * `name:` says. */
 static int64_t find_workflow(struct store *st, const char *name)
 {
-    const char *colon = strchr(name, ':');
-    _free_ char *repo = colon ? strndup(name, (size_t)(colon - name)) : NULL;
+    size_t repo_len = strcspn(name, "/:");
+    const char *file = name[repo_len] ? name + repo_len + 1 : name;
+    _free_ char *repo = name[repo_len] ? strndup(name, repo_len) : NULL;
     int64_t repo_id = repo ? store_find_repo(st, repo) : 0;
+    int64_t id = repo && repo_id <= 0 ? 0 : store_find_workflow(st, repo_id, file, true);
 
-    return colon && !repo_id ? 0 : store_find_workflow(st, repo_id, colon ? colon + 1 : name, true);
+    return id > 0 ? id : store_find_workflow_title(st, name);
 }
 
 static void predict_workflow(struct store *st, int64_t id, struct buf *ret)
@@ -53,7 +56,8 @@ static void predict_workflow(struct store *st, int64_t id, struct buf *ret)
     size_t n = store_run_history(st, id, INT64_MAX, outcomes, OUTCOMES_MAX);
     struct expected e;
 
-    buf_addf(ret, "success: %.2f (of %zu runs)\n", predict_success(outcomes, n, usual_rate(st)), n);
+    buf_addf(ret, "success: %.2f (of %zu run%s)\n", predict_success(outcomes, n, usual_rate(st)), n,
+             n == 1 ? "" : "s");
     if (predict_duration(outcomes, n, &e))
         write_duration(&e, ret);
 }

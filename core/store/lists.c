@@ -65,6 +65,13 @@ int64_t store_find_workflow(struct store *st, int64_t repo_id, const char *name,
                               INTS(repo_id), name, 0);
 }
 
+int64_t store_find_workflow_title(struct store *st, const char *title)
+{
+    return read_int(
+        st, "SELECT id FROM workflows WHERE title = ?1 AND removed = 0 ORDER BY last_run DESC LIMIT 1", NULL,
+        0, title, 0);
+}
+
 int64_t store_find_repo(struct store *st, const char *name)
 {
     return read_int(st, "SELECT id FROM repos WHERE name = ?1", NULL, 0, name, 0);

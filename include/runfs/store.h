@@ -262,6 +262,8 @@ void setting_row_unref(const struct setting_row *r);
 /* By name. 0: no such row, or -errno. (A removed workflow is found by find_workflow only with `removed`
  * true.) */
 int64_t store_find_workflow(struct store *st, int64_t repo_id, const char *name, bool removed);
+/* By its `name:`; of several of that name the one that ran last. */
+int64_t store_find_workflow_title(struct store *st, const char *title);
 int64_t store_find_repo(struct store *st, const char *name);
 int64_t store_find_error(struct store *st, const char *name);
 int64_t store_find_delivery(struct store *st, const char *name);

@@ -34,6 +34,17 @@ equal 'no command is, either' '' "$(ls "$M/knowledge/anomalies/flaky")"
 answer=$(predict ci.yml)
 contains 'a workflow' "$answer" 'success: 0.99 (of 11 runs)'
 contains 'its duration' "$answer" 'ninety percent: '
+mkdir -p "$T/repo/.github/workflows"
+printf 'name: Build & test\non: workflow_dispatch\njobs: {a: {runs-on: h, steps: [{run: "true"}]}}\n' >"$T/repo/.github/workflows/ci.yml"
+git_commit "$T/repo"
+ln -s "$T/repo" "$M/repos/here"
+echo >"$M/dispatch/here/ci.yml"
+linked=$(cat "$M/dispatch/here/ci.yml")
+ended "$linked"
+for name in here/ci.yml here:ci.yml 'Build & test'; do
+    contains "a repository's, as $name" "$(predict "$name")" '(of 1 run)'
+done
+rmdir "$M/runs/$linked"
 answer=$(predict 'cd /tmp && ls -l; unheard-of --thing')
 contains 'commands' "$answer" 'success: '
 contains 'an unknown one' "$answer" ', unheard-of'
