@@ -59,15 +59,20 @@ static bool speaks_tls(struct http_request *r)
     return http_peer(r).is_unix ? http_prefixed(r) : said && str_eq_ascii_nocase(said, "https");
 }
 
-void api_base(struct http_request *r, struct buf *ret)
+static void add_host(struct http_request *r, struct buf *ret)
 {
     const char *host = http_header(r, "Host");
     bool good = !str_empty(host) && strlen(host) < 256;
 
     for (const char *p = host; good && *p; p++)
         good = strchr(".-:[]", *p) || (*p >= '0' && *p <= '9') || ((*p | 32) >= 'a' && (*p | 32) <= 'z');
-    buf_addf(ret, "%s://%s%s", speaks_tls(r) ? "https" : "http", good ? host : "localhost",
-             http_prefixed(r) ? "/api/v3" : "");
+    buf_addf(ret, "%s://%s", speaks_tls(r) ? "https" : "http", good ? host : "localhost");
+}
+
+void api_base(struct http_request *r, struct buf *ret)
+{
+    add_host(r, ret);
+    buf_adds(ret, http_prefixed(r) ? "/api/v3" : "");
 }
 
 json_t *api_url(struct http_request *r, const char *fmt, ...)
@@ -78,6 +83,20 @@ json_t *api_url(struct http_request *r, const char *fmt, ...)
     api_base(r, &url);
     if (http_param(r, "owner"))
         buf_addf(&url, "/repos/%s/%s", http_param(r, "owner"), http_param(r, "repo"));
+    va_start(ap, fmt);
+    buf_addv(&url, fmt, ap);
+    va_end(ap);
+    return json_string(buf_str(&url));
+}
+
+json_t *api_web_url(struct http_request *r, const char *fmt, ...)
+{
+    _buf_ struct buf url = BUF_INIT;
+    va_list ap;
+
+    add_host(r, &url);
+    if (http_param(r, "owner"))
+        buf_addf(&url, "/%s/%s", http_param(r, "owner"), http_param(r, "repo"));
     va_start(ap, fmt);
     buf_addv(&url, fmt, ap);
     va_end(ap);

@@ -138,7 +138,7 @@ json_t *api_run_json(struct http_request *r, const struct run_row *run, int atte
     if (!newest)
         be_attempt(s, run, attempt, json);
     json_object_set_new(json, "url", api_url(r, "/actions/runs/%lld", id));
-    json_object_set_new(json, "html_url", api_url(r, "/actions/runs/%lld", id));
+    json_object_set_new(json, "html_url", api_web_url(r, "/actions/runs/%lld", id));
     json_object_set_new(json, "jobs_url",
                         newest ? api_url(r, "/actions/runs/%lld/jobs", id)
                                : api_url(r, "/actions/runs/%lld/attempts/%d/jobs", id, attempt));
@@ -154,12 +154,33 @@ json_t *api_run_json(struct http_request *r, const struct run_row *run, int atte
 /* ---------------------------------------------------------------------------------------------------- jobs
  */
 
+/* What never began: when it ended, or when it was there, as GitHub has it. gh takes one from the other. */
+static json_t *began(int64_t started_at, int64_t otherwise)
+{
+    return api_time(started_at ? started_at : otherwise);
+}
+
+/* `runs-on` is a label, several, or a mapping with some and a group. */
+static json_t *labels_of(const struct job_row *job)
+{
+    json_t *all = *job->runs_on ? json_loads(job->runs_on, JSON_DECODE_ANY, NULL) : NULL;
+    json_t *named = json_is_object(all) ? json_incref(json_object_get(all, "labels")) : json_incref(all);
+
+    json_decref(all);
+    if (json_is_string(named))
+        return json_pack("[o]", named);
+    if (json_is_array(named))
+        return named;
+    json_decref(named);
+    return json_array();
+}
+
 static int add_step(void *data, int number, const struct step_row *step)
 {
     return json_array_append_new(data, json_pack("{s:i, s:s, s:s, s:o, s:o, s:o}", "number", number, "name",
                                                  step->name, "status", step->status, "conclusion",
                                                  api_conclusion(step->conclusion), "started_at",
-                                                 api_time(step->started_at), "completed_at",
+                                                 began(step->started_at, step->completed_at), "completed_at",
                                                  api_time(step->completed_at))) < 0
                ? -ENOMEM
                : 0;
@@ -168,15 +189,25 @@ static int add_step(void *data, int number, const struct step_row *step)
 json_t *api_job_json(struct http_request *r, const struct job_row *job)
 {
     struct server *s = http_data(r);
-    json_t *steps = json_array(), *labels = json_loads(*job->runs_on ? job->runs_on : "[]", 0, NULL);
+    const struct run_row *of = store_get_run(s->store, job->run_id);
+    json_t *steps = json_array();
     long long id = (long long)job->id, run = (long long)job->run_id;
+    bool ended = job->completed_at != 0;
 
     (void)api_each_step(s->store, job, add_step, steps);
-    return json_pack("{s:I, s:I, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
-                     (json_int_t)job->id, "run_id", (json_int_t)job->run_id, "run_attempt", job->attempt,
-                     "name", job->name, "status", job->status, "conclusion", api_conclusion(job->conclusion),
-                     "started_at", api_time(job->started_at), "completed_at", api_time(job->completed_at),
-                     "steps", steps, "labels", labels ? labels : json_array(), "url",
-                     api_url(r, "/actions/jobs/%lld", id), "html_url",
-                     api_url(r, "/actions/runs/%lld/job/%lld", run, id));
+    json_t *json = json_pack(
+        "{s:I, s:I, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)job->id,
+        "run_id", (json_int_t)job->run_id, "run_attempt", job->attempt, "name", job->name, "status",
+        job->status, "conclusion", api_conclusion(job->conclusion), "created_at", api_time(job->created_at),
+        "started_at", began(job->started_at, ended ? job->completed_at : job->created_at), "completed_at",
+        api_time(job->completed_at), "steps", steps, "labels", labels_of(job), "url",
+        api_url(r, "/actions/jobs/%lld", id), "run_url", api_url(r, "/actions/runs/%lld", run), "html_url",
+        api_web_url(r, "/actions/runs/%lld/job/%lld", run, id));
+    if (json && of) {
+        json_object_set_new(json, "head_sha", json_string(of->sha));
+        json_object_set_new(json, "head_branch", branch_of(of->ref));
+        json_object_set_new(json, "workflow_name", json_string(of->name));
+    }
+    run_row_unref(of);
+    return json;
 }

@@ -169,9 +169,11 @@ void api_list_jobs(struct http_request *r)
                         .to = page.page * page.per_page};
     const struct run_row *run = api_run(r);
     int attempt = run ? attempt_of(r, run) : 0;
+    bool all = !http_param(r, "attempt") && str_eq(query_text(r, "filter"), "all");
 
     if (attempt) {
-        (void)api_each_job(s->store, run->id, attempt, add_job, &l);
+        for (int of = attempt; of > (all ? 0 : attempt - 1); of--)
+            (void)api_each_job(s->store, run->id, of, add_job, &l);
         api_link(r, page, l.at);
         http_reply_json(r, 200, json_pack("{s:I, s:O}", "total_count", (json_int_t)l.at, "jobs", l.list));
     } else if (run) {

@@ -15,7 +15,7 @@ static json_t *workflow_json(struct http_request *r, const struct workflow_row *
                                                                   : "active",
                      "created_at", api_time(w->changed_at), "updated_at", api_time(w->changed_at), "url",
                      api_url(r, "/actions/workflows/%lld", (long long)w->id), "html_url",
-                     api_url(r, "/blob/main/%s", buf_str(&path)));
+                     api_web_url(r, "/actions/workflows/%lld", (long long)w->id));
 }
 
 void api_list_workflows(struct http_request *r)
@@ -91,7 +91,7 @@ void api_dispatch(struct http_request *r)
         http_reply_json(r, 200,
                         json_pack("{s:I, s:o, s:o}", "workflow_run_id", (json_int_t)run, "run_url",
                                   api_url(r, "/actions/runs/%lld", (long long)run), "html_url",
-                                  api_url(r, "/actions/runs/%lld", (long long)run)));
+                                  api_web_url(r, "/actions/runs/%lld", (long long)run)));
     else
         api_no_content(r);
     workflow_row_unref(w);

@@ -112,3 +112,33 @@ void page(struct http_request *r)
     http_add_header(r, "Cache-Control", "no-cache");
     http_reply(r, 200, "text/html; charset=utf-8", buf_str(&document), document.len);
 }
+
+/* Appends "/runs/7" where :run is 7. False: it is no number. */
+static bool add_place(struct http_request *r, const char *param, const char *before, struct buf *ret)
+{
+    const char *text = http_param(r, param);
+    uint64_t id;
+
+    if (text && (parse_u64(text, &id) < 0 || id > INT64_MAX))
+        return false;
+    if (text)
+        buf_addf(ret, "%s/%llu", before, (unsigned long long)id);
+    return true;
+}
+
+void page_of(struct http_request *r)
+{
+    _buf_ struct buf to = BUF_INIT;
+
+    http_add_header(r, "Vary", "Accept");
+    if (!wants_page(r) && !access_ask(r, SCOPE_READ))
+        return;
+    buf_adds(&to, "/#");
+    if (!add_place(r, "run", "/runs", &to) || !add_place(r, "job", "", &to) ||
+        !add_place(r, "workflow", "/workflows", &to)) {
+        api_not_found(r);
+        return;
+    }
+    http_add_header(r, "Location", buf_str(&to));
+    http_reply(r, 302, "text/plain", "", 0);
+}

@@ -22,6 +22,7 @@ jobs:
       - {run: 'mkdir -p d/e; echo content >d/e/f; chmod +x d/e/f'}
       - {uses: actions/upload-artifact@v4, with: {name: things, path: d}}
   b: {runs-on: h, needs: a, steps: [{name: Depends, run: 'test -e "$MARK" || { echo not yet; exit 3; }', env: {MARK: '${{ inputs.mark }}'}}]}
+  c: {runs-on: h, needs: b, steps: [{run: 'true'}]}
 Y
 cat >"$T/slow.yml" <<'Y'
 name: Slow
@@ -68,6 +69,8 @@ everything() { # HOST: all that gh does there
     equal 'run list by filters' "$id failure" "$(gh run list -w test-minimal.yml -L 1 --json databaseId,conclusion --jq '.[] | "\(.databaseId) \(.conclusion)"')"
     equal 'run list by a branch that is not' '' "$(gh run list -b none --json databaseId --jq '.[].databaseId')"
     contains 'run view' "$(gh run view "$id")" 'mind this'
+    contains 'a job that was skipped took no time' "$(gh run view "$id")" '- c in 0s'
+    equal 'where it is for people' "/${GH_REPO#*/}/actions/runs/$id" "$(gh run view "$id" --json url --jq '.url | sub("^https?://[^/]*"; "")')"
     exits 1 gh run view "$id" --exit-status
     contains 'its jobs' "$(gh run view "$id" --json jobs --jq '.jobs[].name')" 'Say hello / loudly'
     contains 'run view --log' "$(gh run view "$id" --log)" "Greet	hello gh"

@@ -33,6 +33,13 @@ equal 'revoked' 401 "$(code -H "Authorization: token $token" "$url/")"
 exits 1 "$RUNFS" token revoke reader "$M"
 exits 2 "$RUNFS" token create --scope all "$M"
 
+# what the API says is html_url leads a browser to the page, which asks for the token itself
+for at in /runs/7=/#/runs/7 /o/r/actions/runs/7=/#/runs/7 /o/r/actions/runs/7/job/9=/#/runs/7/9 /o/r/actions/workflows/3=/#/workflows/3; do
+    equal "a browser at ${at%%=*}" "302 $url${at#*=}" "$(curl -s -o "$T/body" -w '%{http_code} %{redirect_url}' -H 'Accept: text/html,*/*' "$url${at%%=*}")"
+    equal 'a program' 401 "$(code "$url${at%%=*}")"
+done
+equal 'no number' 404 "$(code -H 'Accept: text/html' "$url/runs/x")"
+
 # the socket: its mode says who
 equal 'mode of the socket' 600 "$(stat -c %a "$T/api.sock")"
 equal 'without a token' 200 "$(code --unix-socket "$T/api.sock" http://ci.internal/user)"

@@ -46,11 +46,13 @@ workflows: ["CI active"]
 runs by pages of two: ["success","failure","success"]
 failed ones: 1
 jobs: ["build: 1 Set up job success, 2 Talk success, 3 Run actions/upload-artifact@v4 success, 4 Run actions/cache/save@v4 success","check: 1 Run test \"$REF\" != refs/heads/bad success"]
+a job: [["h"],"CI","main",true,"/o/r/actions/runs/1/job/JOB"]
 log: true
 logs are a zip: PK
 artifacts: ["things false"]
 artifact is a zip: PK
 dispatched: success
+jobs of all attempts: ["2 build","2 check","1 build","1 check"]
 cancel what has ended: 409 run 4 is already completed
 secret: 201
 secrets: ["DEPLOY"]

@@ -20,6 +20,7 @@ say('failed ones', (await octokit.rest.actions.listWorkflowRunsForRepo({...at, s
 const run_id = runs.at(-1).id;
 const jobs = await octokit.paginate(octokit.rest.actions.listJobsForWorkflowRun, {...at, run_id});
 say('jobs', jobs.map(j => `${j.name}: ${j.steps.map(s => `${s.number} ${s.name} ${s.conclusion}`).join(', ')}`));
+say('a job', [jobs[0].labels, jobs[0].workflow_name, jobs[0].head_branch, jobs[0].head_sha === runs.at(-1).head_sha, new URL(jobs[0].html_url).pathname.replace(/\d+$/, "JOB")]);
 say('log', (await octokit.rest.actions.downloadJobLogsForWorkflowRun({...at, job_id: jobs[0].id})).data.includes('hello from a step'));
 const zip = (await octokit.rest.actions.downloadWorkflowRunLogs({...at, run_id})).data;
 say('logs are a zip', Buffer.from(zip).subarray(0, 2).toString());
@@ -35,6 +36,12 @@ do {
   latest = (await octokit.rest.actions.listWorkflowRuns({...at, workflow_id: 'ci.yml', per_page: 1})).data.workflow_runs[0];
 } while (latest.event !== 'workflow_dispatch' || latest.status !== 'completed');
 say('dispatched', latest.conclusion);
+await octokit.rest.actions.reRunWorkflow({...at, run_id});
+do {
+  await new Promise(done => setTimeout(done, 50));
+} while ((await octokit.rest.actions.getWorkflowRun({...at, run_id})).data.status !== 'completed');
+const attempts = await octokit.paginate(octokit.rest.actions.listJobsForWorkflowRun, {...at, run_id, filter: 'all', per_page: 3});
+say('jobs of all attempts', attempts.map(j => `${j.run_attempt} ${j.name}`));
 say('cancel what has ended', await status(octokit.rest.actions.cancelWorkflowRun({...at, run_id: latest.id})));
 
 await sodium.ready;
