@@ -1,109 +1,13 @@
 /*
- * Machines: real spawners, real agents, each backend that works here. As root the whole program runs a second
- * time as an ordinary user.
+ * Machines: real spawners, real agents, each backend that works here, as root and as an ordinary user. What
+ * they keep from a job is in test_machine_bounds.c.
  */
-#include <fcntl.h>
-#include <grp.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 
-#include <cmocka.h>
-
-#include "core/machine/machine_internal.h"
-#include "runfs/io.h"
-#include "runfs/str.h"
-
-static char state_dir[512], agent_path[4096], hidden_dir[600];
-static struct machines *all;
-static const char *backend; /* of the group that runs */
-
-static const char *const plain_env[] = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
-                                        "HOME=/home/runner", NULL};
-
-static struct machine *acquire_as(const char *name)
-{
-    const struct machine_spec spec = {
-        .backend = backend, .name = name, .workspace = "/home/runner/work/repo/repo"};
-    struct machine *m = NULL;
-    struct err err = {0};
-
-    if (machine_acquire(all, &spec, &m, &err) < 0)
-        fail_msg("%s: %s", backend, err.msg);
-    assert_string_equal(machine_backend(m), backend);
-    return m;
-}
-
-static struct machine *acquire(void)
-{
-    return acquire_as("test");
-}
-
-struct capture {
-    struct buf out, err;
-};
-
-static int keep(void *data, enum machine_stream stream, const char *bytes, size_t len)
-{
-    struct capture *c = data;
-
-    buf_add(stream == MACHINE_STDOUT ? &c->out : &c->err, bytes, len);
-    return 0;
-}
-
-struct shell {
-    struct capture c;
-    struct machine_result r;
-    struct machine_exec x;
-    struct err err;
-    int ret;
-};
-
-static void shell_release(struct shell *s)
-{
-    buf_release(&s->c.out);
-    buf_release(&s->c.err);
-    machine_result_release(&s->r);
-}
-
-/* Runs a script; x may be filled before. */
-static void shell_run(struct machine *m, struct shell *s, const char *script)
-{
-    const char *argv[] = {"bash", "-c", script, NULL};
-
-    if (!s->x.argv)
-        s->x.argv = argv;
-    if (!s->x.env)
-        s->x.env = plain_env;
-    if (!s->x.cwd)
-        s->x.cwd = machine_paths(m)->workspace;
-    s->x.output = keep;
-    s->x.data = &s->c;
-    s->ret = machine_exec(m, &s->x, &s->r, &s->err);
-    s->x.argv = NULL;
-}
-
-#define _shell_ _cleanup_(shell_release)
-
-static void expect(struct machine *m, const char *script, const char *output, int code)
-{
-    _shell_ struct shell s = {0};
-
-    shell_run(m, &s, script);
-    assert_int_equal(s.ret, 0);
-    if (s.r.start_error)
-        fail_msg("%s: %s", script, s.r.start_error);
-    if (output)
-        assert_string_equal(buf_str(&s.c.out), output);
-    if (s.r.exit_code != code)
-        fail_msg("%s: exit code %d instead of %d: %s", script, s.r.exit_code, code, buf_str(&s.c.err));
-}
+#include "machine_parts.h"
 
 static void exit_codes(void **state)
 {
@@ -619,146 +523,6 @@ static void owner_killed(void **state)
     assert_int_equal(processes_with(mark), 0);
 }
 
-static void isolation(void **state)
-{
-    struct machine *m = acquire();
-    _buf_ struct buf script = BUF_INIT;
-
-    (void)state;
-    if (str_eq(backend, "host")) {
-        machine_release(m);
-        skip();
-    }
-    buf_addf(&script, "for p in %s %s %s; do [ -e $p/secret ] || [ -e $p/machines ] && echo sees $p; done; ",
-             state_dir, hidden_dir, agent_path);
-    buf_adds(&script, "ls -A /root /mnt /media; ls /home; ls -A /tmp | wc -l; ");
-    buf_adds(&script, "set -- /proc/[0-9]*; echo $#");
-    expect(m, script.ptr, "/media:\n\n/mnt:\n\n/root:\nrunner\n0\n2\n", 0);
-    expect(m, "touch /usr/bin/runfs-test-made 2>/dev/null; touch /etc/runfs-test-made 2>/dev/null; true", "",
-           0);
-    assert_int_equal(access("/usr/bin/runfs-test-made", F_OK), -1);
-    assert_int_equal(access("/etc/runfs-test-made", F_OK), -1);
-    expect(m, "echo 1 >/proc/sys/kernel/panic", "", 1);
-    expect(m, "echo b >/proc/sysrq-trigger", "", 1);
-    expect(m, "echo x >/sys/kernel/profiling", "", 1);
-    expect(m, "mount -t tmpfs none /mnt 2>/dev/null", "", 32);
-    expect(m, "umount -l /sys 2>/dev/null", "", 32);
-    expect(m, "id -u; hostname; grep NoNewPrivs /proc/self/status", "0\ntest\nNoNewPrivs:\t1\n", 0);
-    expect(m, "cat /etc/shadow 2>/dev/null | cut -d: -f2 | grep -v '^[*!]*$'", "", 1);
-    expect(m,
-           "cat /etc/resolv.conf >/dev/null; echo x >/dev/null; head -c 3 /dev/zero | wc -c; [ -c /dev/tty ]",
-           "3\n", 0);
-    expect(m, "tr '\\0' ' ' </proc/1/cmdline | grep machines", "", 1);
-    machine_release(m);
-}
-
-/* The filter knows the calls by all numbers that they have: a bad argument would be EFAULT (14). */
-static void denied_calls(void **state)
-{
-    struct machine *m = acquire();
-
-    (void)state;
-    if (!str_eq(backend, "sandbox")) {
-        machine_release(m);
-        skip();
-    }
-    expect(
-        m,
-        "cat >/tmp/t.c <<'E' && gcc -o /tmp/t /tmp/t.c && for how in native i386 x32; do /tmp/t $how; done\n"
-        "#include <errno.h>\n#include <signal.h>\n#include <stdio.h>\n#include <sys/syscall.h>\n#include "
-        "<unistd.h>\n"
-        /* how a kernel without 32-bit calls answers */
-        "static void none(int s) { (void)s; puts(\"-1\"); fflush(stdout); _exit(0); }\n"
-        "int main(int argc, char **argv) {\n"
-        "  long r = -1;\n"
-        "  signal(SIGSEGV, none);\n"
-        "  if (argv[1][0] == 'n') r = syscall(SYS_add_key, 1, 1, 1, 1, 1) < 0 ? -errno : 0;\n"
-        "#ifdef __x86_64__\n"
-        "  if (argv[1][0] == 'x') r = syscall(0x40000000 | SYS_add_key, 1, 1, 1, 1, 1) < 0 ? -errno : 0;\n"
-        "  if (argv[1][0] == 'i')\n"
-        "    __asm__ volatile(\"int $0x80\" : \"=a\"(r) : \"a\"(286L), \"b\"(1L), \"c\"(1L), \"d\"(1L)\n"
-        "                     : \"memory\", \"r8\", \"r9\", \"r10\", \"r11\");\n"
-        "#endif\n"
-        "  printf(\"%ld\\n\", r);\n"
-        "}\nE\n",
-        "-1\n-1\n-1\n", 0);
-    machine_release(m);
-}
-
-static void root_installs(void **state)
-{
-    struct machine *m = acquire();
-
-    (void)state;
-    if (!str_eq(backend, "sandbox") || geteuid() != 0) {
-        machine_release(m);
-        skip();
-    }
-    expect(
-        m,
-        "cp /bin/true /usr/local/bin/tool && tool && rm /usr/bin/env && ! [ -e /usr/bin/env ] && chown 33:33 "
-        "/usr/local/bin/tool && stat -c %u /usr/local/bin/tool",
-        "33\n", 0);
-    assert_int_equal(access("/usr/bin/env", F_OK), 0);
-    assert_int_equal(access("/usr/local/bin/tool", F_OK), -1);
-    machine_release(m);
-}
-
-static void no_network(void **state)
-{
-    const struct machine_spec spec = {.backend = backend,
-                                      .name = "net",
-                                      .workspace = "/home/runner/work/repo/repo",
-                                      .network = MACHINE_NET_NONE};
-    struct machine *m = NULL;
-    struct err err = {0};
-
-    (void)state;
-    int r = machine_acquire(all, &spec, &m, &err);
-    if (str_eq(backend, "host")) {
-        assert_int_equal(r, -ENOTSUP);
-        return;
-    }
-    assert_int_equal(r, 0);
-    expect(m, "tail -n +3 /proc/net/dev | grep -cv ' lo:'", "0\n", 1);
-    machine_release(m);
-}
-
-/* What is in force is told; what a backend cannot do is refused, or told not to be. */
-static void limits_are_told(void **state)
-{
-    const struct machine_spec spec = {
-        .backend = backend,
-        .name = "limited",
-        .workspace = "/home/runner/work/repo/repo",
-        .limits = {.memory = 64 << 20, .disk = 8 << 20, .files = 77, .output = 1000}};
-    struct machine *m = NULL;
-    struct err err = {0};
-    _shell_ struct shell s = {0};
-
-    (void)state;
-    if (machine_acquire(all, &spec, &m, &err) < 0)
-        fail_msg("%s", err.msg);
-    const char *text = machine_limits(m);
-    for (const char *const *part =
-             (const char *const[]){"memory 64M: ", "disk 8M: ", "files 77: RLIMIT_NOFILE",
-                                   "output 1000: counted", "network ", NULL};
-         *part; part++)
-        if (!strstr(text, *part))
-            fail_msg("'%s' is not in\n%s", *part, text);
-    bool in_memory = !strstr(text, "disk 8M: not in force (before Linux 6.6"); /* as far as this kernel can */
-    assert_int_equal(strstr(text, "disk 8M: not in force") != NULL,
-                     !str_eq(backend, "sandbox") || !in_memory);
-    assert_int_equal(strstr(text, "pids 4096") != NULL, !str_eq(backend, "host"));
-    expect(m, "ulimit -n", "77\n", 0);
-    shell_run(m, &s, "yes");
-    assert_int_equal(s.ret, 0);
-    assert_string_equal(s.r.limit, "wrote too much output (limit 1000)");
-    assert_false(s.r.cancelled);
-    expect(m, "echo still here", "still here\n", 0);
-    machine_release(m);
-}
-
 static void *many(void *data)
 {
     struct machine *m[5];
@@ -797,19 +561,6 @@ static void spawner_dies(void **state)
     expect(n, "echo fine", "fine\n", 0);
     machine_release(m);
     machine_release(n);
-}
-
-static void hides_later(void **state)
-{
-    struct machine *m;
-
-    (void)state;
-    if (str_eq(backend, "host"))
-        skip();
-    assert_int_equal(machines_hide(all, "/usr/share/doc"), 0);
-    m = acquire();
-    expect(m, "ls -A /usr/share/doc | wc -l", "0\n", 0);
-    machine_release(m);
 }
 
 static void trees(void **state)
@@ -930,43 +681,6 @@ static void wrong_specs(void **state)
         assert_int_equal(machine_acquire(all, &bad[i], &m, &err), -EINVAL);
 }
 
-static int setup(void **state)
-{
-    const char *tmp = getenv("TMPDIR");
-    struct err err = {0};
-
-    if (tmp && access(tmp, W_OK | X_OK) < 0) /* the ordinary user has none of its own */
-        tmp = NULL;
-
-    (void)state;
-    snprintf(state_dir, sizeof(state_dir), "%s/runfs-test-XXXXXX", tmp ? tmp : "/var/tmp");
-    if (!mkdtemp(state_dir) || chmod(state_dir, 0711) < 0)
-        return -1;
-    snprintf(hidden_dir, sizeof(hidden_dir), "%s/hidden", state_dir);
-    mkdir(hidden_dir, 0755);
-    const char *const hidden[] = {hidden_dir, NULL};
-    const struct machines_opts opts = {.state_dir = state_dir, .agent = agent_path, .hidden = hidden};
-    if (machines_new(&opts, &all, &err) < 0) {
-        print_error("%s\n", err.msg);
-        return -1;
-    }
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    char scratch[600];
-
-    (void)state;
-    machines_free(all);
-    snprintf(scratch, sizeof(scratch), "%s/machines", state_dir);
-    int left = rmdir(scratch); /* every machine's directory is gone */
-    remove_tree(state_dir);
-    if (left < 0)
-        print_error("%s was not empty\n", scratch);
-    return left;
-}
-
 static int setup_backend(void **state)
 {
     const struct machine_spec spec = {
@@ -996,14 +710,12 @@ static int teardown_backend(void **state)
 static int run_backend(const char *name)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exit_codes),      cmocka_unit_test(start_errors),    cmocka_unit_test(environment),
-        cmocka_unit_test(paths_are_there), cmocka_unit_test(files),           cmocka_unit_test(big_output),
-        cmocka_unit_test(streams),         cmocka_unit_test(background),      cmocka_unit_test(interrupted),
-        cmocka_unit_test(deadline),        cmocka_unit_test(terminal),        cmocka_unit_test(killed_tree),
-        cmocka_unit_test(killed_crowd),    cmocka_unit_test(agent_killed),    cmocka_unit_test(owner_killed),
-        cmocka_unit_test(isolation),       cmocka_unit_test(denied_calls),    cmocka_unit_test(root_installs),
-        cmocka_unit_test(no_network),      cmocka_unit_test(limits_are_told), cmocka_unit_test(many_at_once),
-        cmocka_unit_test(escalated),       cmocka_unit_test(spawner_dies),    cmocka_unit_test(hides_later),
+        cmocka_unit_test(exit_codes),      cmocka_unit_test(start_errors), cmocka_unit_test(environment),
+        cmocka_unit_test(paths_are_there), cmocka_unit_test(files),        cmocka_unit_test(big_output),
+        cmocka_unit_test(streams),         cmocka_unit_test(background),   cmocka_unit_test(interrupted),
+        cmocka_unit_test(deadline),        cmocka_unit_test(terminal),     cmocka_unit_test(killed_tree),
+        cmocka_unit_test(killed_crowd),    cmocka_unit_test(agent_killed), cmocka_unit_test(owner_killed),
+        cmocka_unit_test(many_at_once),    cmocka_unit_test(escalated),    cmocka_unit_test(spawner_dies),
         cmocka_unit_test(trees),           cmocka_unit_test(leftovers),
     };
     char title[64];
@@ -1022,116 +734,14 @@ static int run_common(const char *name)
     return _cmocka_run_group_tests("machine", common, ARRAY_LEN(common), setup, teardown);
 }
 
-static bool backend_works(const char *name)
-{
-    const struct machine_probe *p;
-    bool works = false;
-
-    if (setup(NULL) < 0)
-        return true; /* and the tests say why it does not */
-    size_t n = machines_probe(all, &p);
-    for (size_t i = 0; i < n; i++)
-        works |= str_eq(p[i].backend, name) && p[i].works;
-    teardown(NULL);
-    return works;
-}
-
-static int run_if_it_works(const char *name)
-{
-    return backend_works(name) ? run_backend(name) : 0;
-}
-
-/*
- * What root can do and what anyone can do are different worlds: both are tested. Each part is a process of
- * its own, so that they wait for their timers at the same time.
- */
-struct part {
-    int (*run)(const char *name);
-    const char *name;
-    bool as_user;
-    pid_t pid;
-    FILE *output; /* owned */
-};
-
-static int part_main(const struct part *p)
-{
-    if (dup2(fileno(p->output), 1) < 0 || dup2(1, 2) < 0)
-        return 99;
-    if (p->as_user && geteuid() == 0 &&
-        (setgroups(0, NULL) < 0 || setresgid(64999, 64999, 64999) < 0 || setresuid(64999, 64999, 64999) < 0))
-        return 99;
-    int failed = p->run(p->name);
-    fflush(NULL);
-    return failed != 0;
-}
-
-static int part_start(struct part *p)
-{
-    fflush(NULL);
-    p->output = tmpfile();
-    p->pid = p->output ? fork() : -1;
-    if (p->pid == 0)
-        _exit(part_main(p));
-    return p->pid < 0;
-}
-
-static int part_finish(struct part *p)
-{
-    char line[1024];
-    int status;
-
-    if (p->pid <= 0 || waitpid(p->pid, &status, 0) < 0)
-        return 1;
-    rewind(p->output);
-    while (fgets(line, sizeof(line), p->output))
-        fputs(line, stdout);
-    fclose(p->output);
-    if (WIFSIGNALED(status))
-        printf("killed by signal %d\n", WTERMSIG(status));
-    return status != 0;
-}
-
-/* RUNFS_TEST_USER: root or user; RUNFS_TEST_BACKEND: one of them; RUNFS_TEST_FILTER: a pattern for names. */
-static int run_parts(void)
-{
-    static const char *const backends[] = {"sandbox", "bubblewrap", "host"};
-    const char *who = getenv("RUNFS_TEST_USER"), *which = getenv("RUNFS_TEST_BACKEND");
-    struct part parts[2 * (ARRAY_LEN(backends) + 1)] = {0};
-    size_t n = 0;
-    int failed = 0;
-
-    for (int user = geteuid() != 0; user < 2; user++) {
-        if (who && !str_eq(who, user ? "user" : "root"))
-            continue;
-        parts[n++] = (struct part){.run = run_common, .as_user = user};
-        for (size_t i = 0; i < ARRAY_LEN(backends); i++)
-            if (!which || str_eq(which, backends[i]))
-                parts[n++] = (struct part){.run = run_if_it_works, .name = backends[i], .as_user = user};
-    }
-    for (size_t i = 0; i < n; i++)
-        failed += part_start(&parts[i]);
-    for (size_t i = 0; i < n; i++)
-        failed += part_finish(&parts[i]);
-    return failed;
-}
-
 int main(int argc, char **argv)
 {
-    const char *given = getenv("RUNFS_AGENT");
-    char self[4000] = "";
-
     signal(SIGPIPE, SIG_IGN);
-    if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+    if (!find_agent())
         return 1;
-    *strrchr(self, '/') = '\0';
-    snprintf(agent_path, sizeof(agent_path), "%s", given ? given : "");
-    if (!given)
-        snprintf(agent_path, sizeof(agent_path), "%s/../runfs-agent", self);
     if (argc == 5 && str_eq(argv[1], "owner")) {
         backend = argv[2];
         return owner(argv[3], argv[4]);
     }
-    if (getenv("RUNFS_TEST_FILTER"))
-        cmocka_set_test_filter(getenv("RUNFS_TEST_FILTER"));
-    return run_parts() != 0;
+    return run_parts(run_backend, run_common) != 0;
 }
