@@ -25,6 +25,7 @@ int fill_entry(struct fs *fs, struct node n, struct fuse_entry_param *e)
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+    TIMED(MOUNT_LOOKUP);
     struct fs *fs = fs_of(req);
     struct fuse_entry_param e;
     struct node n;
@@ -91,6 +92,7 @@ static void reply_attr(fuse_req_t req, fuse_ino_t ino, const struct handle *h)
 
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+    TIMED(MOUNT_ATTRIBUTES);
     reply_attr(req, ino, fi ? handle_of(fi) : NULL);
 }
 
@@ -105,6 +107,7 @@ static bool writable(int row)
 static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
                        struct fuse_file_info *fi)
 {
+    TIMED(MOUNT_CHANGE);
     struct handle *h = fi ? handle_of(fi) : NULL;
 
     /* rsync -a and cp -a set the times of the directory that they filled, too */
@@ -126,6 +129,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to
 
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 {
+    TIMED(MOUNT_ATTRIBUTES);
     _buf_ struct buf target = BUF_INIT;
     enum row_kind kind = tree[node_of(ino).row].kind;
     bool link = kind == ROW_LINK || kind == ROW_TREE || kind == ROW_ROOTFS;
@@ -221,18 +225,21 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool pl
 
 static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
+    TIMED(MOUNT_LIST);
     (void)fi;
     list(req, ino, size, off, false);
 }
 
 static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
+    TIMED(MOUNT_LIST);
     (void)fi;
     list(req, ino, size, off, true);
 }
 
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+    TIMED(MOUNT_LIST);
     bool final = node_final(fs_of(req), node_of(ino));
 
     fi->keep_cache = final;
@@ -305,6 +312,7 @@ static int open_for_writing(fuse_req_t req, struct handle *h, struct fuse_file_i
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+    TIMED(MOUNT_OPEN);
     struct handle *h = handle_new(mounted_of(req), node_of(ino));
     bool reads = (fi->flags & O_ACCMODE) == O_RDONLY;
     int r = !h ? -ENOMEM : reads ? open_for_reading(fs_of(req), h, fi) : open_for_writing(req, h, fi);
@@ -363,6 +371,7 @@ static void read_content(fuse_req_t req, const struct handle *h, size_t size, of
 
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
+    TIMED(MOUNT_READ);
     struct handle *h = handle_of(fi);
 
     (void)ino;
@@ -389,6 +398,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
  * block. */
 static void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph)
 {
+    TIMED(MOUNT_READ);
     struct mounted *m = mounted_of(req);
     struct handle *h = handle_of(fi);
     enum row_kind kind = tree[h->node.row].kind;

@@ -9,6 +9,7 @@
 
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
 {
+    TIMED(MOUNT_WRITE);
     struct fs *fs = fs_of(req);
     int row = node_creatable(fs, node_of(parent), name);
     static atomic_llong unborn = NODE_UNBORN;
@@ -57,6 +58,7 @@ static bool is_message(int row)
 void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t off,
               struct fuse_file_info *fi)
 {
+    TIMED(MOUNT_WRITE);
     struct handle *h = handle_of(fi);
     int r;
 
@@ -95,6 +97,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, of
  */
 void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+    TIMED(MOUNT_CLOSE);
     struct handle *h = handle_of(fi);
     enum row_kind kind = tree[h->node.row].kind;
     int r = 0;
@@ -116,6 +119,7 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+    TIMED(MOUNT_CLOSE);
     struct fs *fs = fs_of(req);
     struct handle *h = handle_of(fi);
 
@@ -132,6 +136,7 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
+    TIMED(MOUNT_CLOSE);
     (void)ino;
     (void)datasync;
     (void)fi;
@@ -142,16 +147,19 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_inf
 
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+    TIMED(MOUNT_CHANGE);
     fuse_reply_err(req, -node_remove(fs_of(req), node_of(parent), name, false));
 }
 
 void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+    TIMED(MOUNT_CHANGE);
     fuse_reply_err(req, -node_remove(fs_of(req), node_of(parent), name, true));
 }
 
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
+    TIMED(MOUNT_CHANGE);
     struct fs *fs = fs_of(req);
     struct fuse_entry_param e;
     struct node n;
@@ -170,6 +178,7 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 
 void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
+    TIMED(MOUNT_CHANGE);
     struct fs *fs = fs_of(req);
     struct fuse_entry_param e;
     struct err err = {0};
@@ -194,6 +203,7 @@ void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const cha
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
                const char *new_name, unsigned flags)
 {
+    TIMED(MOUNT_CHANGE);
     struct fs *fs = fs_of(req);
     struct node dir = node_of(parent), from, to;
     int r = -EPERM;

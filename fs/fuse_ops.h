@@ -7,6 +7,10 @@
 #define RUNFS_FS_FUSE_OPS_H
 
 #include "handle.h"
+#include "runfs/cleanup.h"
+#include "runfs/io.h"
+#include "runfs/metric.h"
+#include "runfs/run.h"
 
 /* ----------------------------------------------------------------------------------------- both (fuse.c) */
 
@@ -24,6 +28,18 @@ static inline struct handle *handle_of(const struct fuse_file_info *fi)
 {
     return (struct handle *)(uintptr_t)fi->fh; /* NOLINT: libfuse carries it as an integer */
 }
+
+/* Times the rest of the function that it stands in, for metrics. */
+struct timing {
+    enum mount_request what;
+    int64_t start;
+};
+static inline void timing_end(const struct timing *t)
+{
+    metric_time(&metric_mount[t->what], mono_ns() - t->start);
+}
+#define TIMED(what)                                                                                          \
+    _cleanup_(timing_end) __attribute__((unused)) const struct timing timing = {(what), mono_ns()}
 
 /* What a look-up answers: inode, attributes and for how long they may be kept. 0, or -ENOENT: it went away
  * meanwhile. */

@@ -24,16 +24,24 @@ static void head(struct buf *ret, const char *name, const char *help, const char
 
 void metric_histogram_write(const struct histogram *h, struct buf *ret)
 {
+    _buf_ struct buf own = BUF_INIT; /* its own label */
     unsigned long long total = 0;
 
-    head(ret, h->name, h->help, "histogram");
+    if (h->help)
+        head(ret, h->name, h->help, "histogram");
+    if (h->label)
+        buf_addf(&own, "%s=\"%s\"", h->label, h->value);
+    const char *label = buf_str(&own), *comma = h->label ? "," : "", *open = h->label ? "{" : "",
+               *close = h->label ? "}" : "";
     for (size_t i = 0; i < METRIC_BUCKETS && h->bounds[i] > 0; i++) {
         total += atomic_load_explicit(&h->counts[i], memory_order_relaxed);
-        buf_addf(ret, "%s_bucket{le=\"%g\"} %llu\n", h->name, h->bounds[i], total);
+        buf_addf(ret, "%s_bucket{%s%sle=\"%g\"} %llu\n", h->name, label, comma, h->bounds[i], total);
     }
     total += atomic_load_explicit(&h->counts[METRIC_BUCKETS], memory_order_relaxed);
-    buf_addf(ret, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.9g\n%s_count %llu\n", h->name, total, h->name,
-             (double)atomic_load_explicit(&h->sum_ns, memory_order_relaxed) / 1e9, h->name, total);
+    buf_addf(ret, "%s_bucket{%s%sle=\"+Inf\"} %llu\n", h->name, label, comma, total);
+    buf_addf(ret, "%s_sum%s%s%s %.9g\n%s_count%s%s%s %llu\n", h->name, open, label, close,
+             (double)atomic_load_explicit(&h->sum_ns, memory_order_relaxed) / 1e9, h->name, open, label,
+             close, total);
 }
 
 void metric_count(struct counter *c, const char *value)

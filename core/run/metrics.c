@@ -30,6 +30,27 @@ struct histogram metric_job_time = {
 struct histogram metric_queue_time = {
     "runfs_job_queued_seconds", "From when a job was there until it started.", BOUNDS, {0}, 0};
 
+#define MOUNT_TIME(kind, text, what)                                                                         \
+    [(kind)] = {.name = "runfs_mount_request_seconds",                                                       \
+                .help = (text),                                                                              \
+                .bounds = {0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.025,  \
+                           0.1, 0.5, 1, 5},                                                                  \
+                .label = "request",                                                                          \
+                .value = (what)}
+
+struct histogram metric_mount[MOUNT_REQUESTS] = {
+    MOUNT_TIME(MOUNT_LOOKUP,
+               "How long the mount took to answer, or to put by who waits for something to happen.",
+               "lookup"),
+    MOUNT_TIME(MOUNT_ATTRIBUTES, NULL, "attributes"),
+    MOUNT_TIME(MOUNT_LIST, NULL, "list"),
+    MOUNT_TIME(MOUNT_OPEN, NULL, "open"),
+    MOUNT_TIME(MOUNT_READ, NULL, "read"),
+    MOUNT_TIME(MOUNT_WRITE, NULL, "write"),
+    MOUNT_TIME(MOUNT_CLOSE, NULL, "close"),
+    MOUNT_TIME(MOUNT_CHANGE, NULL, "change"),
+};
+
 static void write_engine(struct engine *e, struct buf *ret)
 {
     struct engine_status s;
@@ -101,4 +122,6 @@ void engine_metrics(struct engine *e, struct buf *ret)
     metric_histogram_write(&metric_job_time, ret);
     metric_histogram_write(&metric_queue_time, ret);
     metric_histogram_write(&metric_commit_time, ret);
+    for (int i = 0; i < MOUNT_REQUESTS; i++)
+        metric_histogram_write(&metric_mount[i], ret);
 }

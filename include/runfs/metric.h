@@ -17,6 +17,8 @@ struct histogram {
     const char *name, *help;             /* runfs_..._seconds */
     const double bounds[METRIC_BUCKETS]; /* seconds, ascending; 0 ends them */
     atomic_ullong counts[METRIC_BUCKETS + 1], sum_ns;
+    const char *label,
+        *value; /* what tells it from others of its name, of which the first has help; or NULL */
 };
 void metric_time(struct histogram *h, int64_t ns);
 void metric_histogram_write(const struct histogram *h, struct buf *ret);

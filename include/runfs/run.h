@@ -129,6 +129,20 @@ int engine_deliver(struct engine *e, const char *event, const char *text, size_t
                    struct delivery_result *ret, struct err *err);
 int engine_deliver_start(struct engine *e, const char *event, const char *text, size_t len, struct err *err);
 
+/* How long the mount takes for what it is asked: who serves it counts. */
+enum mount_request {
+    MOUNT_LOOKUP,
+    MOUNT_ATTRIBUTES,
+    MOUNT_LIST,
+    MOUNT_OPEN,
+    MOUNT_READ,
+    MOUNT_WRITE,
+    MOUNT_CLOSE, /* with what a file that was written starts */
+    MOUNT_CHANGE,
+    MOUNT_REQUESTS
+};
+extern struct histogram metric_mount[MOUNT_REQUESTS];
+
 /* Counts, histograms and what is so now, in Prometheus' text format; appended. Any thread. */
 void engine_metrics(struct engine *e, struct buf *ret);
 

@@ -38,6 +38,9 @@ check_metrics() {
     equal 'nothing waits' 0 "$(metric runfs_jobs_queued)"
     [ "$(metric runfs_store_commit_seconds_count)" -gt 10 ] || fail 'no commits'
     [ "$(metric 'runfs_machines{state="executing"}')" = 0 ] || fail 'a machine still executes'
+    for request in lookup attributes list open read write close change; do
+        [ "$(metric "runfs_mount_request_seconds_count{request=\"$request\"}")" -gt 0 ] || fail "no request: $request"
+    done
     # every family has help and a type before its samples, and no series is there twice
     "$PYTHON" - "$T/metrics" <<'P'
 import re, sys
@@ -51,19 +54,24 @@ for line in open(sys.argv[1]):
         assert kind in ('counter', 'gauge', 'histogram') and name not in typed, line
         typed[name] = kind
         continue
-    m = re.fullmatch(r'([a-z_]+)(?:\{([a-z]+)="((?:[^"\\\n]|\\.)*)"\})? (\S+)', line)
+    label = r'[a-z]+="(?:[^"\\\n]|\\.)*"'
+    m = re.fullmatch(r'([a-z_]+)(?:\{((?:%s,)*)(%s)\})? (\S+)' % (label, label), line)
     assert m, line
     assert line.rsplit(' ', 1)[0] not in seen, line
     seen.add(line.rsplit(' ', 1)[0])
     family = re.sub(r'_(bucket|sum|count)$', '', m[1]) if m[1] not in typed else m[1]
     assert family in typed, line
     if m[1].endswith('_bucket'):
-        assert float(m[4]) >= last.get(family, 0), line
-        last[family] = float(m[4])
+        assert m[3].startswith('le='), line
+        assert float(m[4]) >= last.get((family, m[2]), 0), line
+        last[family, m[2]] = float(m[4])
     float(m[4])
 P
     if command -v promtool >/dev/null; then promtool check metrics <"$T/metrics" || fail 'promtool refuses it'; fi
 }
+ls "$M/runs" >"$T/listed"
+touch "$M/config/disabled/w.yml"
+rm "$M/config/disabled/w.yml"
 cat "$M/metrics" >"$T/metrics"
 check_metrics
 curl -sf --unix-socket "$T/api.sock" http://ci/metrics >"$T/metrics" || fail 'no /metrics'
