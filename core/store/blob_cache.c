@@ -110,12 +110,7 @@ static int64_t find_one(struct store *st, const char *sql, const char *repositor
         sqlite3_bind_text(stmt, i + 1, texts[i], -1, SQLITE_STATIC);
     if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
         id = sqlite3_column_int64(stmt, 0);
-    if (stmt) {
-        sqlite3_reset(stmt);
-        sqlite3_clear_bindings(stmt);
-    }
-    if (c)
-        store_reader_done(st, c);
+    store_reader_done(st, c, stmt);
     return id;
 }
 

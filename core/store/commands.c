@@ -290,10 +290,7 @@ static int each_row(struct store *st, const char *sql, int64_t id, int (*fn)(voi
         sqlite3_bind_int64(stmt, 1, id);
     while (r == 0 && stmt && sqlite3_step(stmt) == SQLITE_ROW)
         r = fn(data, stmt);
-    if (stmt)
-        sqlite3_reset(stmt);
-    if (c)
-        store_reader_done(st, c);
+    store_reader_done(st, c, stmt);
     return r;
 }
 

@@ -39,10 +39,7 @@ int store_each_flake(struct store *st, int64_t command, flake_fn *fn, void *data
                                   .failed_run_id = sqlite3_column_int64(stmt, 0),
                                   .run_id = sqlite3_column_int64(stmt, 1),
                                   .failure_id = sqlite3_column_int64(stmt, 2)};
-    if (stmt)
-        sqlite3_reset(stmt);
-    if (c)
-        store_reader_done(st, c);
+    store_reader_done(st, c, stmt);
     for (size_t i = 0; r == 0 && i < n; i++)
         r = fn(data, &all[i]);
     return r;

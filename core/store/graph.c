@@ -34,10 +34,7 @@ size_t store_graph_nodes(struct store *st, int64_t around, struct known_command 
         copy_text(k->name, sizeof(k->name), sqlite3_column_text(stmt, 1));
         copy_text(k->slug, sizeof(k->slug), sqlite3_column_text(stmt, 2));
     }
-    if (stmt)
-        sqlite3_reset(stmt);
-    if (c)
-        store_reader_done(st, c);
+    store_reader_done(st, c, stmt);
     return n;
 }
 
@@ -70,7 +67,6 @@ size_t store_graph_edges(struct store *st, const struct known_command *nodes, si
         }
         sqlite3_reset(stmt);
     }
-    if (c)
-        store_reader_done(st, c);
+    store_reader_done(st, c, stmt);
     return n;
 }

@@ -20,10 +20,7 @@ static size_t read_outcomes(struct store *st, const char *sql, int64_t id, int64
     while (stmt && n < max && sqlite3_step(stmt) == SQLITE_ROW)
         ret[n++] = (struct outcome){.success = sqlite3_column_int(stmt, 0) != 0,
                                     .ms = sqlite3_column_int64(stmt, 1) / 1000000};
-    if (stmt)
-        sqlite3_reset(stmt);
-    if (c)
-        store_reader_done(st, c);
+    store_reader_done(st, c, stmt);
     return n;
 }
 
@@ -77,9 +74,7 @@ int store_anomaly(struct store *st, int64_t run_id, struct buf *ret)
             buf_adds(ret, (const char *)sqlite3_column_text(stmt, 0));
             r = 0;
         }
-        sqlite3_reset(stmt);
     }
-    if (c)
-        store_reader_done(st, c);
+    store_reader_done(st, c, stmt);
     return r;
 }

@@ -72,10 +72,8 @@ int store_hook_payload(struct store *st, int64_t id, struct buf *ret)
             buf_add(ret, text ? text : "", (size_t)sqlite3_column_bytes(stmt, 0));
             r = buf_ok(ret) ? 0 : -ENOMEM;
         }
-        sqlite3_reset(stmt);
     }
-    if (c)
-        store_reader_done(st, c);
+    store_reader_done(st, c, stmt);
     return r;
 }
 

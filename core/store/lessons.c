@@ -33,10 +33,7 @@ int store_each_failure_site(struct store *st, int64_t failure_id, failure_site_f
                                             .step = (const char *)sqlite3_column_text(stmt, 3),
                                             .count = sqlite3_column_int64(stmt, 4),
                                             .last_run = sqlite3_column_int64(stmt, 5)});
-    if (stmt)
-        sqlite3_reset(stmt);
-    if (c)
-        store_reader_done(st, c);
+    store_reader_done(st, c, stmt);
     return r;
 }
 

@@ -26,12 +26,7 @@ int64_t read_int(struct store *st, const char *sql, const int64_t *ints, size_t 
 
     if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
         value = sqlite3_column_int64(stmt, 0);
-    if (stmt) {
-        sqlite3_reset(stmt);
-        sqlite3_clear_bindings(stmt);
-    }
-    if (c)
-        store_reader_done(st, c);
+    store_reader_done(st, c, stmt);
     return value;
 }
 
@@ -44,12 +39,7 @@ ssize_t list_ids(struct store *st, const char *sql, const int64_t *ints, size_t 
 
     while (stmt && got < max && sqlite3_step(stmt) == SQLITE_ROW)
         ids[got++] = sqlite3_column_int64(stmt, 0);
-    if (stmt) {
-        sqlite3_reset(stmt);
-        sqlite3_clear_bindings(stmt);
-    }
-    if (c)
-        store_reader_done(st, c);
+    store_reader_done(st, c, stmt);
     return stmt ? (ssize_t)got : -ENOMEM;
 }
 
@@ -234,10 +224,7 @@ static int read_text(struct store *st, const char *sql, const int64_t *params, s
         buf_add(ret, text ? text : "", (size_t)sqlite3_column_bytes(stmt, 0));
         r = buf_ok(ret) ? 0 : -ENOMEM;
     }
-    if (stmt)
-        sqlite3_reset(stmt);
-    if (c)
-        store_reader_done(st, c);
+    store_reader_done(st, c, stmt);
     return r;
 }
 
@@ -310,9 +297,6 @@ int store_each_annotation(struct store *st, int64_t run_id, int attempt, annotat
                          .line = sqlite3_column_int(stmt, 9),
                          .col = sqlite3_column_int(stmt, 10),
                      });
-    if (stmt)
-        sqlite3_reset(stmt);
-    if (c)
-        store_reader_done(st, c);
+    store_reader_done(st, c, stmt);
     return r;
 }

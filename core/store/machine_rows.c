@@ -248,10 +248,7 @@ int store_each_transition(struct store *st, int64_t machine_id, transition_fn *f
     while (r == 0 && sqlite3_step(stmt) == SQLITE_ROW)
         r = fn(data, (const char *)sqlite3_column_text(stmt, 0), (const char *)sqlite3_column_text(stmt, 1),
                sqlite3_column_int64(stmt, 2));
-    if (stmt)
-        sqlite3_reset(stmt);
-    if (c)
-        store_reader_done(st, c);
+    store_reader_done(st, c, stmt);
     return r;
 }
 

@@ -27,16 +27,6 @@ static sqlite3_stmt *bind(struct conn *c, const char *sql, const struct run_quer
     return stmt;
 }
 
-static void done(struct store *st, struct conn *c, sqlite3_stmt *stmt)
-{
-    if (stmt) {
-        sqlite3_reset(stmt);
-        sqlite3_clear_bindings(stmt);
-    }
-    if (c)
-        store_reader_done(st, c);
-}
-
 ssize_t store_query_runs(struct store *st, const struct run_query *q, int64_t *ids, size_t max)
 {
     struct conn *c = store_reader(st);
@@ -49,7 +39,7 @@ ssize_t store_query_runs(struct store *st, const struct run_query *q, int64_t *i
     }
     while (stmt && n < max && sqlite3_step(stmt) == SQLITE_ROW)
         ids[n++] = sqlite3_column_int64(stmt, 0);
-    done(st, c, stmt);
+    store_reader_done(st, c, stmt);
     return stmt ? (ssize_t)n : -ENOMEM;
 }
 
@@ -59,6 +49,6 @@ int64_t store_count_query(struct store *st, const struct run_query *q)
     sqlite3_stmt *stmt = bind(c, "SELECT count(*)" MATCHING, q);
     int64_t n = stmt && sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
 
-    done(st, c, stmt);
+    store_reader_done(st, c, stmt);
     return n;
 }

@@ -32,10 +32,8 @@ const struct question_row *store_next_question(struct store *st, int64_t after)
         sqlite3_bind_int64(stmt, 1, after);
         if (sqlite3_step(stmt) == SQLITE_ROW)
             head = row_read(&question_table, stmt);
-        sqlite3_reset(stmt);
     }
-    if (c)
-        store_reader_done(st, c);
+    store_reader_done(st, c, stmt);
     return head ? (const struct question_row *)head->row : NULL;
 }
 

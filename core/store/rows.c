@@ -394,9 +394,8 @@ static struct row_head *row_query(struct store *st, const struct row_table *t, i
         sqlite3_bind_int64(stmt, 1, id);
         if (sqlite3_step(stmt) == SQLITE_ROW)
             head = row_read(t, stmt);
-        sqlite3_reset(stmt);
     }
-    store_reader_done(st, c);
+    store_reader_done(st, c, stmt);
     return head;
 }
 

@@ -122,8 +122,14 @@ struct conn *store_reader(struct store *st)
     return c;
 }
 
-void store_reader_done(struct store *st, struct conn *c)
+void store_reader_done(struct store *st, struct conn *c, sqlite3_stmt *stmt)
 {
+    if (stmt) {
+        sqlite3_reset(stmt);
+        sqlite3_clear_bindings(stmt);
+    }
+    if (!c)
+        return;
     pthread_mutex_lock(&st->pool_lock);
     c->next = st->idle;
     st->idle = c;

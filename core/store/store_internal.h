@@ -91,7 +91,9 @@ void conn_close(struct conn *c);
 sqlite3_stmt *conn_prepare(struct conn *c, const char *sql);
 
 struct conn *store_reader(struct store *st); /* NULL: cannot be had now */
-void store_reader_done(struct store *st, struct conn *c);
+/* The end of a reading: its statement lets go of what it holds and of what was bound, and the connection goes
+ * back. What the statement returned is not to be used any more. Either may be NULL: it was not had. */
+void store_reader_done(struct store *st, struct conn *c, sqlite3_stmt *stmt);
 
 /* -errno of an SQLite result code, with words. */
 int store_sql_error(struct conn *c, int rc, const char *what, struct err *err);

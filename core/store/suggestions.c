@@ -47,10 +47,7 @@ int store_each_bad_pair(struct store *st, command_pair_fn *fn, void *data)
                                          sqlite3_column_int64(stmt, 2), sqlite3_column_int64(stmt, 3)};
         n++;
     }
-    if (stmt)
-        sqlite3_reset(stmt);
-    if (c)
-        store_reader_done(st, c);
+    store_reader_done(st, c, stmt);
     for (size_t i = 0; r == 0 && i < n; i++)
         r = fn(data, &pairs[i]);
     return r;

@@ -57,10 +57,8 @@ const struct word_row *store_get_word(struct store *st, int64_t id)
         sqlite3_bind_int64(stmt, 1, id);
         if (sqlite3_step(stmt) == SQLITE_ROW)
             head = row_read(&word_table, stmt);
-        sqlite3_reset(stmt);
     }
-    if (c)
-        store_reader_done(st, c);
+    store_reader_done(st, c, stmt);
     return head ? (const struct word_row *)head->row : NULL;
 }
 

@@ -19,16 +19,6 @@ static sqlite3_stmt *prepare(struct conn *c, const char *sql, int64_t id, const 
     return stmt;
 }
 
-static void done(struct store *st, struct conn *c, sqlite3_stmt *stmt)
-{
-    if (stmt) {
-        sqlite3_reset(stmt);
-        sqlite3_clear_bindings(stmt);
-    }
-    if (c)
-        store_reader_done(st, c);
-}
-
 size_t store_recent_workflows(struct store *st, int64_t *ret, size_t max)
 {
     ssize_t n =
@@ -62,7 +52,7 @@ size_t store_job_pairs(struct store *st, int64_t workflow_id, const char *a, con
                                      .ms_a = sqlite3_column_int64(stmt, 2) / 1000000,
                                      .ms_b = sqlite3_column_int64(stmt, 3) / 1000000,
                                      .apart = sqlite3_column_int(stmt, 4) != 0};
-    done(st, c, stmt);
+    store_reader_done(st, c, stmt);
     return n;
 }
 
@@ -77,7 +67,7 @@ int64_t store_job_failures(struct store *st, int64_t workflow_id, const char *ke
                 workflow_id, key, NULL);
     int64_t n = stmt && sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : INT64_MAX;
 
-    done(st, c, stmt);
+    store_reader_done(st, c, stmt);
     return n;
 }
 
@@ -96,7 +86,7 @@ int store_each_job_command(struct store *st, int64_t workflow_id, const char *ke
 
     while (r == 0 && sqlite3_step(stmt) == SQLITE_ROW)
         r = fn(data, (const char *)sqlite3_column_text(stmt, 0));
-    done(st, c, stmt);
+    store_reader_done(st, c, stmt);
     return r;
 }
 
@@ -130,6 +120,6 @@ int store_each_step_use(struct store *st, int64_t workflow_id, const char *key, 
                                         .script = (const char *)sqlite3_column_text(stmt, 6),
                                         .outputs = outputs ? outputs : ""});
     }
-    done(st, c, stmt);
+    store_reader_done(st, c, stmt);
     return r;
 }
