@@ -12,14 +12,9 @@
 
 /* ------------------------------------------------------------------------------------ what was built here */
 
-/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
 static int64_t built_id(const char *name)
 {
-    uint64_t hash = 0xcbf29ce484222325ULL;
-
-    for (; *name; name++)
-        hash = (hash ^ (unsigned char)*name) * 0x100000001b3ULL;
-    return BUILT_IMAGE + (int64_t)(hash % (1ULL << 40));
+    return BUILT_IMAGE + (int64_t)(str_hash(name) % (1ULL << 40));
 }
 
 /* The first behind `after`, or 0; its name is appended. */

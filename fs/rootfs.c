@@ -55,10 +55,8 @@ void rootfs_free(struct rootfs *r)
 
 static uint32_t *bucket(struct rootfs *r, int64_t machine, uint32_t parent, const char *name)
 {
-    uint64_t h = 1469598103934665603ULL ^ (uint64_t)machine ^ (uint64_t)parent << 32;
+    uint64_t h = str_hash_on(STR_HASH_START ^ (uint64_t)machine ^ (uint64_t)parent << 32, name);
 
-    for (const char *p = name; *p; p++)
-        h = (h ^ (unsigned char)*p) * 1099511628211ULL;
     return &r->buckets[(h ^ h >> 32) % BUCKETS];
 }
 

@@ -98,6 +98,30 @@ void buf_add_base64(struct buf *b, const void *data, size_t len)
     b->ptr[b->len] = '\0';
 }
 
+void buf_add_xml(struct buf *b, const char *s, size_t len)
+{
+    for (const char *end = s + len; s < end; s++)
+        switch (*s) {
+        case '&':
+            buf_adds(b, "&amp;");
+            break;
+        case '<':
+            buf_adds(b, "&lt;");
+            break;
+        case '>':
+            buf_adds(b, "&gt;");
+            break;
+        case '"':
+            buf_adds(b, "&quot;");
+            break;
+        case '\'':
+            buf_adds(b, "&apos;");
+            break;
+        default:
+            buf_addc(b, *s);
+        }
+}
+
 void buf_add_slug(struct buf *b, const char *text, size_t max)
 {
     size_t start = b->len;
@@ -149,4 +173,11 @@ int parse_u64(const char *s, uint64_t *ret)
     }
     *ret = value;
     return 0;
+}
+
+uint64_t str_hash_on(uint64_t hash, const char *s)
+{
+    for (; *s; s++)
+        hash = (hash ^ (unsigned char)*s) * 0x100000001b3u;
+    return hash;
 }

@@ -34,19 +34,10 @@ struct picture {
 static void add_text(struct buf *b, const char *text)
 {
     for (; *text; text++)
-        switch (*text) {
-        case '<':
-            buf_adds(b, "&lt;");
-            break;
-        case '>':
-            buf_adds(b, "&gt;");
-            break;
-        case '&':
-            buf_adds(b, "&amp;");
-            break;
-        default:
-            buf_addc(b, (unsigned char)*text < ' ' ? ' ' : *text);
-        }
+        if ((unsigned char)*text < ' ')
+            buf_addc(b, ' ');
+        else
+            buf_add_xml(b, text, 1);
 }
 
 static const struct known_command *node_of(const struct picture *p, int64_t id)

@@ -67,11 +67,7 @@ enum { SLUG_MAX = 80, ID_BITS = 43 };
 /* Of the name alone, so that other concepts come and go without changing it. */
 static int64_t hash_of(const char *slug)
 {
-    uint64_t hash = 0xcbf29ce484222325u;
-
-    for (; *slug; slug++)
-        hash = (hash ^ (unsigned char)*slug) * 0x100000001b3u;
-    return (int64_t)(hash >> (64 - ID_BITS)) | 1;
+    return (int64_t)(str_hash(slug) >> (64 - ID_BITS)) | 1;
 }
 
 /* Pages of one name, and names of one number, are told apart in the order in which they were read. */

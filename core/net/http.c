@@ -302,11 +302,8 @@ static struct http_request *request_new(struct http_server *s, struct MHD_Connec
 static atomic_size_t *bodies_of(struct http_request *r)
 {
     const struct http_peer peer = http_peer(r);
-    uint32_t h = 2166136261u; /* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
 
-    for (const char *p = peer.text; *p; p++)
-        h = (h ^ (unsigned char)*p) * 16777619u;
-    return &r->server->bodies_of[h % PEERS];
+    return &r->server->bodies_of[str_hash(peer.text) % PEERS];
 }
 
 static void drop_body(struct http_request *r)

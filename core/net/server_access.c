@@ -89,11 +89,7 @@ static int64_t find_token(struct store *st, const char *token, enum scope *ret_s
 
 static size_t peer_slot(const char *address)
 {
-    uint32_t h = 2166136261u;
-
-    for (const char *p = address; *p; p++)
-        h = (h ^ (unsigned char)*p) * 16777619u;
-    return h % PEERS;
+    return str_hash(address) % PEERS;
 }
 
 /* Whether the address may ask once more: `rate` requests a second, and a second's worth at once. Two that

@@ -61,20 +61,7 @@ static void encode_uri(const char *s, size_t len, struct buf *out)
 
 static void encode_xml(const char *s, size_t len, struct buf *out)
 {
-    static const struct {
-        char c;
-        const char *name;
-    } names[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&apos;"}};
-
-    for (size_t i = 0; i < len; i++) {
-        size_t k = 0;
-        while (k < ARRAY_LEN(names) && names[k].c != s[i])
-            k++;
-        if (k < ARRAY_LEN(names))
-            buf_adds(out, names[k].name);
-        else
-            buf_addc(out, s[i]);
-    }
+    buf_add_xml(out, s, len);
 }
 
 static void encode_trim_quotes(const char *s, size_t len, struct buf *out)

@@ -122,24 +122,11 @@ void svg_begin(struct buf *b, double width, double height, const char *title)
 
 void svg_text(struct buf *b, const char *text)
 {
-    for (; *text; text++) {
-        switch (*text) {
-        case '&':
-            buf_adds(b, "&amp;");
-            break;
-        case '<':
-            buf_adds(b, "&lt;");
-            break;
-        case '>':
-            buf_adds(b, "&gt;");
-            break;
-        case '"':
-            buf_adds(b, "&quot;");
-            break;
-        default:
-            buf_addc(b, (unsigned char)*text < ' ' || *text == 0x7f ? ' ' : *text);
-        }
-    }
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            buf_addc(b, ' ');
+        else
+            buf_add_xml(b, text, 1);
 }
 
 void svg_clipped(struct buf *b, const char *text, size_t most)

@@ -40,6 +40,10 @@ static inline bool utf8_valid(const char *s, size_t len)
 /* Appends standard base64 (RFC 4648 section 4, padded). */
 void buf_add_base64(struct buf *b, const void *data, size_t len);
 
+/* Appends the text so that it stands for itself in XML and HTML, between tags and in a quoted attribute: & <
+ * > " ' as entities (XML 1.0, section 4.6), every other byte as it is. */
+void buf_add_xml(struct buf *b, const char *s, size_t len);
+
 /*
  * Turns any text into a name for the mount: lower case, runs of other than [a-z0-9._] become one '-', at most
  * max bytes, never empty, never "." or "..". ("Run tests (x64)" -> "run-tests-x64"). Appends to b.
@@ -54,5 +58,14 @@ int name_check(const char *name);
 
 /* Parses a whole decimal number with no sign, blank or rest. Returns 0, -EINVAL or -ERANGE. */
 int parse_u64(const char *s, uint64_t *ret);
+
+/* FNV-1a of 64 bits, http://www.isthe.com/chongo/tech/comp/fnv/: the same on every machine, so that it may be
+ * kept. For tables and numbers, not against an adversary. */
+#define STR_HASH_START 0xcbf29ce484222325u
+uint64_t str_hash_on(uint64_t hash, const char *s); /* goes on from the hash of what stands before s */
+static inline uint64_t str_hash(const char *s)
+{
+    return str_hash_on(STR_HASH_START, s);
+}
 
 #endif
