@@ -1,13 +1,11 @@
 # Text is dropped, a language model makes a workflow of it, a person reads and starts it. What the model says wrongly, slowly or in
 # bad faith changes nothing.
 . "$(dirname "$0")/lib.sh"
+. "$here/tests/servers/chat.sh"
 need jq
 need sqlite3
 rf_mount
 need_sandbox
-"$PYTHON" "$here/tests/servers/chat.py" "$T/port" "$T/asked" 2>"$T/server" &
-children+=("$!")
-rf_wait 10 test -s "$T/port"
 text='Please build it, and test it.'
 echo "$text" >"$T/text"
 
@@ -18,10 +16,9 @@ refused cp "$T/text" "$M/workflows/ci.md"
 file_has "$M/errors/ci.md" 'there is no script in it'
 
 refused sh -c "echo ftp://x >'$M/config/llm/url'"
-echo "http://127.0.0.1:$(cat "$T/port")" >"$M/config/llm/url"
+model_begin
 echo word-for-it >"$M/config/llm/token"
 refused cat "$M/config/llm/token"
-model() { echo "$1" >"$M/config/llm/model"; }
 
 model good
 echo "$text" >"$M/workflows/ci.md"

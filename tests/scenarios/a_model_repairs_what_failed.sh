@@ -1,16 +1,13 @@
 # What a language model proposed fails: if config/llm/repair says so the model is asked once, with the last lines and no secret, and
 # what it says is proposed again.
 . "$(dirname "$0")/lib.sh"
+. "$here/tests/servers/chat.sh"
 need jq
 need git
 rf_mount
 need_sandbox
-"$PYTHON" "$here/tests/servers/chat.py" "$T/port" "$T/asked" 2>"$T/server" &
-children+=("$!")
-rf_wait 10 test -s "$T/port"
-echo "http://127.0.0.1:$(cat "$T/port")" >"$M/config/llm/url"
+model_begin
 echo key-of-the-house >"$M/secrets/KEY"
-model() { echo "$1" >"$M/config/llm/model"; }
 propose() { # PAGE: until it is proposed
     echo "Build it." >"$M/workflows/$1.txt"
     rf_wait 20 test -e "$M/workflows/$1.yml"

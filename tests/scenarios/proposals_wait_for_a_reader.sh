@@ -1,13 +1,11 @@
 # A language model says what is to start its workflow. No event and no schedule does before a person has started it once.
 . "$(dirname "$0")/lib.sh"
+. "$here/tests/servers/chat.sh"
 rf_mount
 need_sandbox
-"$PYTHON" "$here/tests/servers/chat.py" "$T/port" "$T/asked" 2>"$T/server" &
-children+=("$!")
-rf_wait 10 test -s "$T/port"
-echo "http://127.0.0.1:$(cat "$T/port")" >"$M/config/llm/url"
+model_begin
 propose() { # MODEL TEXT
-    echo "$1" >"$M/config/llm/model"
+    model "$1"
     echo "$2" >"$M/workflows/ci.txt"
     rf_wait 20 grep -q "proposed by $1:" "$M/workflows/ci.yml"
     rf_wait 20 no_words
