@@ -8,6 +8,7 @@
 
 #include "runfs/knowledge.h"
 #include "runfs/str.h"
+#include "text_rows.h"
 
 /* "a b; c?": the commands as text, ? behind those whose failing does not end the script. */
 static void flatten(const char *text, struct buf *ret)
@@ -24,22 +25,6 @@ static void flatten(const char *text, struct buf *ret)
     if (r < 0)
         buf_addf(ret, "!%s", err.msg);
 }
-
-struct row {
-    const char *text, *want;
-};
-
-static void check(const struct row *rows, size_t n, void (*make)(const char *text, struct buf *ret))
-{
-    for (size_t i = 0; i < n; i++) {
-        _buf_ struct buf got = BUF_INIT;
-        make(rows[i].text, &got);
-        if (!str_eq(buf_str(&got), rows[i].want))
-            fail_msg("'%s': expected '%s', got '%s'", rows[i].text, rows[i].want, buf_str(&got));
-    }
-}
-
-#define CHECK(rows, make) check(rows, sizeof(rows) / sizeof(*(rows)), make)
 
 static void lists_and_pipelines(void **state)
 {

@@ -8,22 +8,7 @@
 
 #include "runfs/knowledge.h"
 #include "runfs/str.h"
-
-struct row {
-    const char *text, *want;
-};
-
-#define CHECK(rows, make) check(rows, sizeof(rows) / sizeof(*(rows)), make)
-
-static void check(const struct row *rows, size_t n, void (*make)(const char *text, struct buf *ret))
-{
-    for (size_t i = 0; i < n; i++) {
-        _buf_ struct buf got = BUF_INIT;
-        make(rows[i].text, &got);
-        if (!str_eq(buf_str(&got), rows[i].want))
-            fail_msg("'%s': expected '%s', got '%s'", rows[i].text, rows[i].want, buf_str(&got));
-    }
-}
+#include "text_rows.h"
 
 static void line_of(const char *text, struct buf *ret)
 {
