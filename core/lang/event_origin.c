@@ -66,13 +66,6 @@ const char *const *event_types(const char *name)
 
 /* ----------------------------------------------------------------------------------------------- origins */
 
-static const char *text_at(const json_t *json, const char *key)
-{
-    const char *s = json_string_value(json_object_get(json, key));
-
-    return s ? s : "";
-}
-
 struct deriving {
     const json_t *payload;
     const char *default_branch;
@@ -97,19 +90,19 @@ static void at_default_branch(struct deriving *d)
 /* A branch that was deleted has no commit: what still runs, runs on the default branch. */
 static void at_push(struct deriving *d)
 {
-    if (json_is_true(json_object_get(d->payload, "deleted")) || !*text_at(d->payload, "ref")) {
+    if (json_is_true(json_object_get(d->payload, "deleted")) || !*json_text_at(d->payload, "ref")) {
         at_default_branch(d);
         return;
     }
-    set_ref(d, "refs/heads/", text_at(d->payload, "ref"));
-    d->to->sha = text_at(d->payload, "after");
+    set_ref(d, "refs/heads/", json_text_at(d->payload, "ref"));
+    d->to->sha = json_text_at(d->payload, "after");
 }
 
 static void at_created(struct deriving *d)
 {
-    bool tag = str_eq(text_at(d->payload, "ref_type"), "tag");
+    bool tag = str_eq(json_text_at(d->payload, "ref_type"), "tag");
 
-    set_ref(d, tag ? "refs/tags/" : "refs/heads/", text_at(d->payload, "ref"));
+    set_ref(d, tag ? "refs/tags/" : "refs/heads/", json_text_at(d->payload, "ref"));
 }
 
 static long long pull_number(const json_t *payload)
@@ -126,26 +119,27 @@ static void at_pull(struct deriving *d)
     const json_t *head = json_object_get(pull, "head"), *base = json_object_get(pull, "base");
     bool merged = json_is_true(json_object_get(pull, "merged"));
 
-    if (merged && str_eq(text_at(d->payload, "action"), "closed")) {
-        set_ref(d, "refs/heads/", text_at(base, "ref"));
+    if (merged && str_eq(json_text_at(d->payload, "action"), "closed")) {
+        set_ref(d, "refs/heads/", json_text_at(base, "ref"));
     } else {
         d->to->ref = arena_printf(d->a, "refs/pull/%lld/merge", pull_number(d->payload));
         d->no_memory |= !d->to->ref;
     }
-    d->to->head = text_at(head, "sha");
-    d->to->sha = *text_at(pull, "merge_commit_sha") ? text_at(pull, "merge_commit_sha") : d->to->head;
+    d->to->head = json_text_at(head, "sha");
+    d->to->sha =
+        *json_text_at(pull, "merge_commit_sha") ? json_text_at(pull, "merge_commit_sha") : d->to->head;
 }
 
 static void at_release(struct deriving *d)
 {
-    set_ref(d, "refs/tags/", text_at(json_object_get(d->payload, "release"), "tag_name"));
+    set_ref(d, "refs/tags/", json_text_at(json_object_get(d->payload, "release"), "tag_name"));
 }
 
 /* Made for a commit, a deployment has no ref. */
 static void at_deployment(struct deriving *d)
 {
     const json_t *deployment = json_object_get(d->payload, "deployment");
-    const char *ref = text_at(deployment, "ref"), *sha = text_at(deployment, "sha");
+    const char *ref = json_text_at(deployment, "ref"), *sha = json_text_at(deployment, "sha");
 
     d->to->sha = sha;
     d->to->branch_or_tag = true;
@@ -156,18 +150,18 @@ static void at_merge_group(struct deriving *d)
 {
     const json_t *group = json_object_get(d->payload, "merge_group");
 
-    set_ref(d, "refs/heads/", text_at(group, "head_ref"));
-    d->to->sha = text_at(group, "head_sha");
+    set_ref(d, "refs/heads/", json_text_at(group, "head_ref"));
+    d->to->sha = json_text_at(group, "head_sha");
 }
 
 static void at_package(struct deriving *d)
 {
     const json_t *version =
         json_object_get(json_object_get(d->payload, "registry_package"), "package_version");
-    const char *tag = text_at(json_object_get(version, "release"), "tag_name");
-    const char *commitish = text_at(version, "target_commitish");
+    const char *tag = json_text_at(json_object_get(version, "release"), "tag_name");
+    const char *commitish = json_text_at(version, "target_commitish");
 
-    d->to->sha = text_at(version, "target_oid");
+    d->to->sha = json_text_at(version, "target_oid");
     if (*tag)
         set_ref(d, "refs/tags/", tag);
     else
@@ -177,7 +171,7 @@ static void at_package(struct deriving *d)
 
 static void at_dispatched_ref(struct deriving *d)
 {
-    const char *ref = text_at(d->payload, "ref");
+    const char *ref = json_text_at(d->payload, "ref");
 
     set_ref(d, "refs/heads/", *ref ? ref : d->default_branch);
     d->to->branch_or_tag = !str_starts(ref, "refs/");
@@ -205,8 +199,8 @@ static void add_branches(struct deriving *d)
 {
     const json_t *pull = json_object_get(d->payload, "pull_request");
 
-    d->to->head_ref = text_at(json_object_get(pull, "head"), "ref");
-    d->to->base_ref = text_at(json_object_get(pull, "base"), "ref");
+    d->to->head_ref = json_text_at(json_object_get(pull, "head"), "ref");
+    d->to->base_ref = json_text_at(json_object_get(pull, "base"), "ref");
 }
 
 static int own(struct arena *a, const char **text)
@@ -219,7 +213,7 @@ int event_origin(const char *name, const json_t *payload, const char *default_br
                  struct event_origin *ret)
 {
     struct event_origin origin = {.ref = "", .sha = "", .head = "", .head_ref = "", .base_ref = ""};
-    const char *said = text_at(json_object_get(payload, "repository"), "default_branch");
+    const char *said = json_text_at(json_object_get(payload, "repository"), "default_branch");
     struct deriving d = {
         .payload = payload, .default_branch = *said ? said : default_branch, .a = a, .to = &origin};
     void (*derive)(struct deriving *) = at_default_branch;

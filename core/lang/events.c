@@ -5,13 +5,6 @@
 
 #include "runfs/str.h"
 
-static const char *text_at(const json_t *json, const char *key)
-{
-    const char *s = json_string_value(json_object_get(json, key));
-
-    return s ? s : "";
-}
-
 /* What stands behind "refs/heads/" and "refs/tags/"; NULL for another ref. */
 static const char *ref_part(const char *ref, const char *prefix)
 {
@@ -128,10 +121,10 @@ static bool check_push_ref(const struct workflow_event *on, const char *ref, str
 
 static bool match_push(const struct workflow_event *on, const struct event *e, struct buf *why)
 {
-    const char *pushed = text_at(e->payload, "ref"); /* of a deleted branch, a run has another one */
+    const char *pushed = json_text_at(e->payload, "ref"); /* of a deleted branch, a run has another one */
     const char *ref = str_starts(pushed, "refs/") ? pushed : e->ref;
 
-    if (skipped(text_at(json_object_get(e->payload, "head_commit"), "message"), why))
+    if (skipped(json_text_at(json_object_get(e->payload, "head_commit"), "message"), why))
         return false;
     if (!check_push_ref(on, ref, why))
         return false;
@@ -145,7 +138,7 @@ static bool check_types(const struct workflow_event *on, const struct event *e, 
 {
     const char *const *defaults = event_types(e->name), *const *types = on->types ? on->types : defaults;
     bool some = str_eq(e->name, "pull_request") || str_eq(e->name, "pull_request_target");
-    const char *action = text_at(e->payload, "action");
+    const char *action = json_text_at(e->payload, "action");
     bool pass = !types;
 
     for (const char *const *p = types; !pass && *p; p++)
@@ -172,7 +165,8 @@ static void add_and(struct buf *why, size_t start)
 
 static bool match_pull_request(const struct workflow_event *on, const struct event *e, struct buf *why)
 {
-    const char *base = text_at(json_object_get(json_object_get(e->payload, "pull_request"), "base"), "ref");
+    const char *base =
+        json_text_at(json_object_get(json_object_get(e->payload, "pull_request"), "base"), "ref");
     const char *branch = *base ? base : ref_part(e->ref, "refs/heads/");
     size_t start = why->len;
 
@@ -192,7 +186,7 @@ static bool match_pull_request(const struct workflow_event *on, const struct eve
 
 static bool match_merge_group(const struct workflow_event *on, const struct event *e, struct buf *why)
 {
-    const char *ref = text_at(json_object_get(e->payload, "merge_group"), "base_ref");
+    const char *ref = json_text_at(json_object_get(e->payload, "merge_group"), "base_ref");
     const char *branch = ref_part(ref, "refs/heads/");
     size_t start = why->len;
 
@@ -207,16 +201,16 @@ static bool match_merge_group(const struct workflow_event *on, const struct even
 /* By its `name`, or by its file where it has none. */
 static bool names_workflow(const char *pattern, const json_t *run)
 {
-    const char *path = text_at(run, "path"), *slash = strrchr(path, '/');
+    const char *path = json_text_at(run, "path"), *slash = strrchr(path, '/');
 
-    return str_eq(pattern, text_at(run, "name")) || str_eq(pattern, path) ||
-           (slash && str_eq(text_at(run, "name"), path) && str_eq(pattern, slash + 1));
+    return str_eq(pattern, json_text_at(run, "name")) || str_eq(pattern, path) ||
+           (slash && str_eq(json_text_at(run, "name"), path) && str_eq(pattern, slash + 1));
 }
 
 static bool match_workflow_run(const struct workflow_event *on, const struct event *e, struct buf *why)
 {
     const json_t *run = json_object_get(e->payload, "workflow_run");
-    const char *name = text_at(run, "name"), *branch = text_at(run, "head_branch");
+    const char *name = json_text_at(run, "name"), *branch = json_text_at(run, "head_branch");
     bool named = !on->workflows || !*name;
     size_t start = why->len;
 
@@ -228,7 +222,7 @@ static bool match_workflow_run(const struct workflow_event *on, const struct eve
     }
     if (!named)
         return false;
-    if (*text_at(e->payload, "action"))
+    if (*json_text_at(e->payload, "action"))
         add_and(why, start);
     if (!check_types(on, e, why))
         return false;
@@ -240,7 +234,7 @@ static bool match_workflow_run(const struct workflow_event *on, const struct eve
 
 static bool match_schedule(const struct workflow_event *on, const struct event *e, struct buf *why)
 {
-    const char *cron = text_at(e->payload, "schedule");
+    const char *cron = json_text_at(e->payload, "schedule");
     bool pass = !*cron;
 
     for (const char *const *p = on->crons; p && !pass && *p; p++)
@@ -259,7 +253,7 @@ static bool match_types(const struct workflow_event *on, const struct event *e, 
 static bool match_release(const struct workflow_event *on, const struct event *e, struct buf *why)
 {
     static const char *const quiet[] = {"created", "edited", "deleted"};
-    const char *action = text_at(e->payload, "action");
+    const char *action = json_text_at(e->payload, "action");
     bool draft = json_is_true(json_object_get(json_object_get(e->payload, "release"), "draft"));
 
     for (size_t i = 0; draft && i < ARRAY_LEN(quiet); i++)
@@ -272,7 +266,7 @@ static bool match_release(const struct workflow_event *on, const struct event *e
 
 static bool match_deployment_status(const struct workflow_event *on, const struct event *e, struct buf *why)
 {
-    const char *state = text_at(json_object_get(e->payload, "deployment_status"), "state");
+    const char *state = json_text_at(json_object_get(e->payload, "deployment_status"), "state");
 
     (void)on;
     if (*state)
@@ -285,7 +279,7 @@ static bool match_check(const struct workflow_event *on, const struct event *e, 
 {
     const json_t *check = json_object_get(e->payload, e->name),
                  *suite = json_object_get(check, "check_suite");
-    const char *app = text_at(json_object_get(suite ? suite : check, "app"), "slug");
+    const char *app = json_text_at(json_object_get(suite ? suite : check, "app"), "slug");
 
     if (str_eq(app, "github-actions")) {
         buf_adds(why, "the check suite was created by GitHub Actions");
@@ -316,8 +310,8 @@ static bool match_image_version(const struct workflow_event *on, const struct ev
     const json_t *version = json_object_get(e->payload, "image_version");
     size_t start = why->len;
 
-    return check_types(on, e, why) && check_image(on, "names", text_at(version, "name"), why, start) &&
-           check_image(on, "versions", text_at(version, "version"), why, start);
+    return check_types(on, e, why) && check_image(on, "names", json_text_at(version, "name"), why, start) &&
+           check_image(on, "versions", json_text_at(version, "version"), why, start);
 }
 
 /* Events that no filter applies to: somebody asked for the run. */

@@ -26,20 +26,13 @@ struct target {
     int started;
 };
 
-static const char *text_at(const json_t *json, const char *key)
-{
-    const char *s = json_string_value(json_object_get(json, key));
-
-    return s ? s : "";
-}
-
 /* -------------------------------------------------------------------------------------------- one workflow
  */
 
 /* workflow_dispatch may name the workflow, as a file or as GitHub does, by its path. */
 static bool is_asked(const struct delivery *d, const char *file)
 {
-    const char *said = text_at(d->payload, "workflow"), *slash = strrchr(said, '/');
+    const char *said = json_text_at(d->payload, "workflow"), *slash = strrchr(said, '/');
 
     return !str_eq(d->event, "workflow_dispatch") || !*said || str_eq(slash ? slash + 1 : said, file);
 }
@@ -115,7 +108,7 @@ static void deliver_to_workflow(struct target *t, const struct workflow_row *row
     else if (t->refusal)
         err_set(&err, -EINVAL, "%s", t->refusal);
     else if (!is_asked(t->d, row->name))
-        err_set(&err, -EINVAL, "%s is asked for", text_at(t->d->payload, "workflow"));
+        err_set(&err, -EINVAL, "%s is asked for", json_text_at(t->d->payload, "workflow"));
     else
         start(t, &source, &w, &why, &run, &err);
 report:
@@ -162,7 +155,7 @@ bool repository_is(const struct repo_row *repo, const char *full_name, const cha
 /* Whether the payload is of that repository; else why the workflows of it do not hear of it. */
 static bool is_of(struct engine *e, const struct delivery *d, const struct repo_row *repo, struct buf *why)
 {
-    const char *said = text_at(json_object_get(d->payload, "repository"), "full_name");
+    const char *said = json_text_at(json_object_get(d->payload, "repository"), "full_name");
     _arena_ struct arena a = {0};
 
     if (!*said)
@@ -206,7 +199,7 @@ static int find_repo(void *data, const struct repo_row *repo)
 {
     struct finding *f = data;
     _buf_ struct buf ignored = BUF_INIT;
-    bool named = *text_at(json_object_get(f->d->payload, "repository"), "full_name");
+    bool named = *json_text_at(json_object_get(f->d->payload, "repository"), "full_name");
 
     if (named ? is_of(f->e, f->d, repo, &ignored) : !f->d->payload) {
         f->id = repo->id;

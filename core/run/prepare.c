@@ -17,13 +17,6 @@ void prepared_event_release(struct prepared_event *p)
     *p = (struct prepared_event){0};
 }
 
-static const char *text_at(const json_t *json, const char *key)
-{
-    const char *s = json_string_value(json_object_get(json, key));
-
-    return s ? s : "";
-}
-
 /* --------------------------------------------------------------------------------------------- parsing */
 
 static int complain(const char *what, const json_error_t *at, struct err *err)
@@ -77,7 +70,7 @@ static int take_dispatch_body(json_t *payload, struct err *err)
 {
     json_t *type = json_object_get(payload, "event_type"),
            *client = json_object_get(payload, "client_payload");
-    const char *action = type ? json_string_value(type) : text_at(payload, "action");
+    const char *action = type ? json_string_value(type) : json_text_at(payload, "action");
 
     if (str_empty(action))
         return err_set(err, -EINVAL,
@@ -111,7 +104,7 @@ struct preparing {
 
 static const char *repository_of(const struct preparing *p)
 {
-    const char *said = text_at(json_object_get(p->req->payload, "repository"), "full_name");
+    const char *said = json_text_at(json_object_get(p->req->payload, "repository"), "full_name");
     const char *slash = strrchr(p->git.path, '/');
 
     if (!str_empty(p->req->repository))
@@ -127,7 +120,7 @@ static const char *repository_of(const struct preparing *p)
 
 static const char *actor_of(const struct preparing *p)
 {
-    const char *sender = text_at(json_object_get(p->req->payload, "sender"), "login");
+    const char *sender = json_text_at(json_object_get(p->req->payload, "sender"), "login");
 
     return !str_empty(p->req->actor) ? p->req->actor : *sender ? sender : p->req->user ? p->req->user : "";
 }
@@ -148,7 +141,7 @@ static const char *complete_ref(struct preparing *p, const char *ref)
 static int set_commit(struct preparing *p)
 {
     struct payload_facts *f = &p->facts;
-    const char *said = text_at(p->req->payload, "ref"), *after = text_at(p->req->payload, "after");
+    const char *said = json_text_at(p->req->payload, "ref"), *after = json_text_at(p->req->payload, "after");
     bool here = str_empty(p->req->ref) && !*said;
 
     f->ref = !str_empty(p->req->ref) ? complete_ref(p, p->req->ref)
@@ -203,8 +196,8 @@ static int set_origin(struct preparing *p)
 /* A new branch is compared with what stood before the first of its commits. */
 static const char *before_push(struct preparing *p, const char *after)
 {
-    const char *before = text_at(p->to->payload, "before"), *path = p->git.path;
-    const char *first = text_at(json_array_get(json_object_get(p->to->payload, "commits"), 0), "id");
+    const char *before = json_text_at(p->to->payload, "before"), *path = p->git.path;
+    const char *first = json_text_at(json_array_get(json_object_get(p->to->payload, "commits"), 0), "id");
     const char *base = arena_printf(p->a, "refs/heads/%s", p->git.default_branch);
     struct commit commit;
 
@@ -227,14 +220,14 @@ static const char *const *paths_by_git(struct preparing *p)
     if (!*path)
         return NULL;
     if (str_eq(p->req->name, "push")) {
-        to = worktree_resolve(path, text_at(p->to->payload, "after"), p->a);
+        to = worktree_resolve(path, json_text_at(p->to->payload, "after"), p->a);
         from = *to ? before_push(p, to) : NULL;
-        bool known = from && (*from || !*text_at(p->to->payload, "before") ||
-                              str_eq(text_at(p->to->payload, "before"), zeros));
+        bool known = from && (*from || !*json_text_at(p->to->payload, "before") ||
+                              str_eq(json_text_at(p->to->payload, "before"), zeros));
         return known ? worktree_changed_paths(path, from, to, false, p->a) : NULL;
     }
-    from = worktree_resolve(path, text_at(json_object_get(pull, "base"), "sha"), p->a);
-    to = worktree_resolve(path, text_at(json_object_get(pull, "head"), "sha"), p->a);
+    from = worktree_resolve(path, json_text_at(json_object_get(pull, "base"), "sha"), p->a);
+    to = worktree_resolve(path, json_text_at(json_object_get(pull, "head"), "sha"), p->a);
     return *from && *to ? worktree_changed_paths(path, from, to, true, p->a) : NULL;
 }
 
@@ -255,8 +248,8 @@ static int set_event(struct preparing *p)
     if (!e->changed_paths && !pull)
         e->changed_paths = event_changed_paths(p->to->payload, p->a);
     const json_t *side = json_object_get(json_object_get(p->to->payload, "pull_request"), "head");
-    if (pull && *p->git.path && *text_at(side, "sha") &&
-        worktree_commit(p->git.path, text_at(side, "sha"), p->a, &head) < 0)
+    if (pull && *p->git.path && *json_text_at(side, "sha") &&
+        worktree_commit(p->git.path, json_text_at(side, "sha"), p->a, &head) < 0)
         return -ENOMEM;
     e->head_message = head.id && *head.id ? head.message : NULL;
     return 0;

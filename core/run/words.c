@@ -4,13 +4,6 @@
 #include "runfs/log.h"
 #include "runfs/str.h"
 
-static const char *text_at(const json_t *json, const char *key)
-{
-    const char *s = json_string_value(json_object_get(json, key));
-
-    return s ? s : "";
-}
-
 /* "owner/name", and nothing that would lead elsewhere as a part of a path. */
 static bool is_repository(const char *name)
 {
@@ -33,8 +26,8 @@ int run_put_words(struct run *run, int64_t hook_id, const json_t *payload, struc
 {
     static const char *const kinds[] = {"status", "check", "comment"};
     const json_t *pull = json_object_get(payload, "pull_request"), *issue = json_object_get(payload, "issue");
-    const char *repository = text_at(json_object_get(payload, "repository"), "full_name");
-    const char *head = text_at(json_object_get(pull, "head"), "sha");
+    const char *repository = json_text_at(json_object_get(payload, "repository"), "full_name");
+    const char *head = json_text_at(json_object_get(pull, "head"), "sha");
     _buf_ struct buf report = BUF_INIT;
     int r = 0;
 

@@ -104,4 +104,12 @@ int event_parse(const char *what, const char *text, size_t len, json_t **ret, st
 /* Whether a beginning of a payload can still become one: -EINVAL as event_parse where it cannot. */
 int event_parse_start(const char *what, const char *text, size_t len, struct err *err);
 
+/* The text of a payload's key, the payload's own; "" where there is none. */
+static inline const char *json_text_at(const json_t *json, const char *key)
+{
+    const char *s = json_string_value(json_object_get(json, key));
+
+    return s ? s : "";
+}
+
 #endif
