@@ -10,7 +10,7 @@ static int64_t find_number(const char *name)
     return name[0] != '0' && parse_u64(name, &n) == 0 && n < INT64_MAX / 2048 ? (int64_t)n : 0;
 }
 
-static int name_number(struct fs *fs, int64_t id, struct buf *ret)
+int name_number(struct fs *fs, int64_t id, struct buf *ret)
 {
     (void)fs;
     buf_addf(ret, "%lld", (long long)id);

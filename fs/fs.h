@@ -182,9 +182,14 @@ show_fn show_vm_status, show_vm_why, show_vm_backend, show_vm_image, show_vm_lab
     show_image_digest, show_image_templates, show_command, show_command_exit_code, show_command_duration,
     show_snapshot_created, show_snapshot_cost;
 
+void time_line(struct buf *b, int64_t t); /* nothing where t is 0: it has not been (show_run.c) */
+
 /* The annotations and the summary of an attempt of a run. (show_run.c) */
 int annotations_text(struct fs *fs, int64_t run_id, int attempt, struct buf *ret);
 int summary_text(struct fs *fs, int64_t run_id, int attempt, struct buf *ret); /* -ENOENT: there is none */
+
+/* The name of what is called by its id. (classes.c) */
+int name_number(struct fs *fs, int64_t id, struct buf *ret);
 
 extern const struct name_class class_hooks, class_hook_runs, class_events, class_workflows, class_drafts,
     class_repos, class_repo_workflows, class_errors, class_runs, class_active_runs, class_failed_runs,

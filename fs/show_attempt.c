@@ -15,14 +15,6 @@
         return 0;                                                                                            \
     }
 
-static void time_line(struct buf *b, int64_t t)
-{
-    if (t) {
-        buf_add_time(b, t);
-        buf_addc(b, '\n');
-    }
-}
-
 SHOW_ATTEMPT(status, buf_adds(ret, "completed\n"))
 SHOW_ATTEMPT(conclusion, buf_addf(ret, "%s\n", a->conclusion))
 SHOW_ATTEMPT(exit_code, buf_addf(ret, "%d\n", a->exit_code))

@@ -79,13 +79,6 @@ static ssize_t next_hook(struct fs *fs, int64_t up, int64_t after, int64_t *ids,
     return store_list_hooks(fs->store, after, ids, max);
 }
 
-static int name_number(struct fs *fs, int64_t id, struct buf *ret)
-{
-    (void)fs;
-    buf_addf(ret, "%lld", (long long)id);
-    return 0;
-}
-
 const struct name_class class_hooks = {find_hook, next_hook, name_number};
 
 /* Runs that are still there, ascending as they were started. */

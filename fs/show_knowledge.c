@@ -140,12 +140,6 @@ int show_knowledge_stats(struct fs *fs, int64_t id, struct buf *ret)
         return ret->len || ret->failed ? 0 : -ENOENT;                                                        \
     }
 
-static void time_line(struct buf *b, int64_t t)
-{
-    buf_add_time(b, t);
-    buf_addc(b, '\n');
-}
-
 SHOW_FAILURE(signature, buf_addf(ret, "%s\n", f->signature))
 SHOW_FAILURE(line, buf_addf(ret, "%s\n", f->line))
 SHOW_FAILURE(count, number_line(ret, f->count))

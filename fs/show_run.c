@@ -11,7 +11,7 @@ static void line(struct buf *b, const char *s)
         buf_addc(b, '\n');
 }
 
-static void time_line(struct buf *b, int64_t t)
+void time_line(struct buf *b, int64_t t)
 {
     if (t) {
         buf_add_time(b, t);

@@ -291,3 +291,10 @@ void api_workflow_label(struct server *s, const struct workflow_row *w, struct b
     buf_adds(ret, w->name);
     repo_row_unref(repo);
 }
+
+const char *query_text(struct http_request *r, const char *name)
+{
+    const char *text = http_query(r, name);
+
+    return text ? text : "";
+}

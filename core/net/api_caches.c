@@ -149,13 +149,6 @@ static json_t *cache_json(const struct cache_row *c)
                      api_time(c->created_at), "last_accessed_at", api_time(c->used_at));
 }
 
-static const char *query_text(struct http_request *r, const char *name)
-{
-    const char *text = http_query(r, name);
-
-    return text ? text : "";
-}
-
 void api_list_caches(struct http_request *r)
 {
     struct server *s = http_data(r);

@@ -61,4 +61,7 @@ int api_each_step(struct store *st, const struct job_row *job, api_step_fn *fn, 
 typedef int api_job_fn(void *data, const struct job_row *job);
 int api_each_job(struct store *st, int64_t run_id, int attempt, api_job_fn *fn, void *data);
 
+/* As http_query, "" where there is none. (api.c) */
+const char *query_text(struct http_request *r, const char *name);
+
 #endif

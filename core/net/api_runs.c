@@ -3,13 +3,6 @@
 
 #include "api_internal.h"
 
-static const char *query_text(struct http_request *r, const char *name)
-{
-    const char *text = http_query(r, name);
-
-    return text ? text : "";
-}
-
 /* ------------------------------------------------------------------------------------------------- listing
  */
 
