@@ -190,8 +190,8 @@ int engine_shell(struct engine *e, int64_t job_id, int step_number, struct shell
 
 /*
  * config/KEY, secrets/NAME, vars/NAME, tokens/NAME. Checks the value by the table of settings
- * (core/run/config.c) and the name by GitHub's rules. value NULL deletes (a config key with a default goes
- * back to it; -EPERM where that makes no sense). Secrets and variables of an environment are
+ * (core/run/config_keys.c) and the name by GitHub's rules. value NULL deletes (a config key with a default
+ * goes back to it; -EPERM where that makes no sense). Secrets and variables of an environment are
  * ENVIRONMENT/NAME.
  */
 int engine_set(struct engine *e, enum setting_kind kind, const char *name, const char *value,
