@@ -195,6 +195,19 @@ static const struct {
     {"workflow_dispatch", at_dispatched_ref},
 };
 
+bool event_is_of_fork(const char *name, const json_t *payload)
+{
+    const json_t *pull = json_object_get(payload, "pull_request");
+    const json_t *repo = json_object_get(json_object_get(pull, "head"), "repo");
+    const char *base = json_text_at(json_object_get(json_object_get(pull, "base"), "repo"), "full_name"),
+               *head = json_text_at(repo, "full_name");
+
+    if (!str_starts(name, "pull_request") || str_eq(name, "pull_request_target") || !repo)
+        return false;
+    base = *base ? base : json_text_at(json_object_get(payload, "repository"), "full_name");
+    return !*head || !str_eq_ascii_nocase(head, base);
+}
+
 static void add_branches(struct deriving *d)
 {
     const json_t *pull = json_object_get(d->payload, "pull_request");

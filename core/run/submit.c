@@ -83,12 +83,17 @@ static void fill_row(struct run *run, const struct run_source *source)
 static int fill_contexts(struct run *run, const struct run_source *source, json_t *payload, struct err *err)
 {
     json_t *inputs = source->inputs ? json_incref(source->inputs) : json_object();
+    json_t *secrets = source->secrets ? json_incref(source->secrets) : json_object();
     _free_ char *title = NULL;
 
+    run->of_fork = event_is_of_fork(run->row.event, payload);
+    if (!run->of_fork) {
+        json_decref(secrets);
+        secrets = settings_object(run->e->store, SETTING_SECRET, source->secrets);
+    }
     run->contexts =
         json_pack("{s:o, s:o, s:o, s:o}", "github", github_context(run, source, payload), "inputs", inputs,
-                  "vars", settings_object(run->e->store, SETTING_VAR, source->vars), "secrets",
-                  settings_object(run->e->store, SETTING_SECRET, source->secrets));
+                  "vars", settings_object(run->e->store, SETTING_VAR, source->vars), "secrets", secrets);
     if (!run->contexts)
         return err_errno(err, -ENOMEM, "cannot start a run");
     struct expr_env env = {.contexts = run->contexts};

@@ -238,7 +238,7 @@ static void work(struct run_job *job)
     struct job_result result = {0};
 
     if (!str_empty(job->row.environment))
-        settings_of_environment(e->store, job->row.environment, contexts);
+        settings_of_environment(e->store, job->row.environment, !run->of_fork, contexts);
     if (mask) {
         add_secrets(mask, json_object_get(contexts, "secrets"));
         add_secrets(mask, own);

@@ -40,6 +40,13 @@ struct event_origin {
 int event_origin(const char *name, const json_t *payload, const char *default_branch, struct arena *a,
                  struct event_origin *ret);
 
+/*
+ * Whether it is about a pull request whose commits are of another repository than the one that they are for
+ * (or of one that is gone), so that its run gets no secrets: GitHub's "Using secrets in GitHub Actions". A
+ * pull_request_target is not, as it stands on the base.
+ */
+bool event_is_of_fork(const char *name, const json_t *payload);
+
 /* ----------------------------------------------------------------------------------------------- filters */
 
 /* What happened: the input of filters. Strings borrowed; "" where they do not apply. */

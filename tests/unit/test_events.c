@@ -414,6 +414,37 @@ static void origins(void **state)
     }
 }
 
+static void forks(void **state)
+{
+    static const struct {
+        const char *event, *payload;
+        bool fork;
+    } rows[] = {
+        {"pull_request",
+         "{'pull_request': {'head': {'repo': {'full_name': 'm/r'}}, 'base': {'repo': {'full_name': 'o/r'}}}}",
+         true},
+        {"pull_request_review_comment",
+         "{'pull_request': {'head': {'repo': {'full_name': 'm/r'}}}, 'repository': {'full_name': 'o/r'}}",
+         true},
+        {"pull_request", "{'pull_request': {'head': {'repo': null}}}", true},
+        {"pull_request",
+         "{'pull_request': {'head': {'repo': {'full_name': 'O/r'}}}, 'repository': {'full_name': 'o/r'}}",
+         false},
+        {"pull_request_target", "{'pull_request': {'head': {'repo': {'full_name': 'm/r'}}}}", false},
+        {"push", "{'pull_request': {'head': {'repo': {'full_name': 'm/r'}}}}", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _buf_ struct buf text = BUF_INIT;
+        for (const char *p = rows[i].payload; *p; p++)
+            buf_addc(&text, *p == '\'' ? '"' : *p);
+        _json_ json_t *payload = json_loads(buf_str(&text), 0, NULL);
+        assert_non_null(payload);
+        assert_int_equal(event_is_of_fork(rows[i].event, payload), rows[i].fork);
+    }
+}
+
 static void others(void **state)
 {
     static const struct row rows[] = {
@@ -569,7 +600,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(push),   cmocka_unit_test(paths),         cmocka_unit_test(pull_request),
         cmocka_unit_test(others), cmocka_unit_test(changed_paths), cmocka_unit_test(skip_words),
-        cmocka_unit_test(names),  cmocka_unit_test(origins),
+        cmocka_unit_test(names),  cmocka_unit_test(origins),       cmocka_unit_test(forks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
