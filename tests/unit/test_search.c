@@ -243,6 +243,8 @@ static void show_what_was_asked_for(void **state)
           "...34 35 kettle, 37 38 39 (Self-hosted) kettle 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 "
           "60 "
           "61 62 63 64 65...");
+    shows("SEVEN", "one two three four five six Seven", "one two three four five six Seven");
+    shows("seven", "no, one -\n- two three four five six seven", "...one -\n- two three four five six seven");
     shows("70", numbers, "...64 65 66 67 68 69 70");
     shows("\xc3\xa9t\xc3\xa9", "un \xc3\xa9t\xc3\xa9", "un \xc3\xa9t\xc3\xa9");
 }
