@@ -1,4 +1,4 @@
-/* The inside of the HTTP server. Private to http.c and http_reply.c. */
+/* The inside of the HTTP server. Private to http*.c. */
 #ifndef RUNFS_HTTP_INTERNAL_H
 #define RUNFS_HTTP_INTERNAL_H
 
@@ -8,7 +8,11 @@
 #include "runfs/http.h"
 #include "runfs/late_microhttpd.h"
 
-enum { HTTP_PARAMS = 6, HTTP_HEADERS = 8 };
+enum {
+    HTTP_PARAMS = 6,
+    HTTP_HEADERS = 8,
+    HTTP_PEERS = 256, /* addresses are told apart by a hash: who shares a place shares that */
+};
 
 struct http_pair {
     char *name, *value; /* owned */
@@ -56,6 +60,21 @@ void http_watch_end(struct http_watch *w);
 void http_on_connection(void *data, struct MHD_Connection *c, void **own,
                         enum MHD_ConnectionNotificationCode how);
 void http_set_waiting(struct http_watch *w, struct MHD_Connection *c, bool waits);
+
+struct http_server {
+    struct MHD_Daemon *daemon;
+    const struct http_route *routes;
+    http_fn *admit, *ended;
+    char *prefix;            /* owned; NULL: none */
+    char *socket_path;       /* owned; NULL: TCP */
+    char *certificate, *key; /* owned; NULL: no TLS */
+    void *data;
+    uint16_t port;
+    unsigned idle_seconds;
+    atomic_size_t bodies;                /* bytes of bodies in memory, */
+    atomic_size_t bodies_of[HTTP_PEERS]; /* and of those of one address */
+    struct http_watch watch;
+};
 
 /* A listening socket for an address (and port), or at the path of a unix socket; or -errno. */
 int http_listen(const char *address, uint16_t port, struct err *err);
