@@ -50,6 +50,14 @@ struct guest_watch {
     bool full; /* the disk was, at some time since */
 };
 
+/* Another agent, a child of this one, for commands at the same time. */
+struct agent_lane {
+    int fd; /* our end of its socket; -1: there is none */
+    pid_t pid;
+    struct buf out; /* what it has not taken yet, from out_at on */
+    size_t out_at;
+};
+
 struct agent {
     int control, signals; /* the socket; a signalfd for SIGCHLD */
     bool port;            /* control is a port of a virtual machine, whose other end may go and come back */
@@ -57,7 +65,8 @@ struct agent {
     size_t in_at, out_at; /* consumed from `in`, sent from `out` */
     struct command command;
     int drains[16]; /* outputs of ended commands that something in the background still writes to */
-    int put_fd;     /* the file that FRAME_PUT_DATA goes to, or -1 */
+    struct agent_lane lanes[LANES_MAX];
+    int put_fd; /* the file that FRAME_PUT_DATA goes to, or -1 */
     char put_error[512];
     uint64_t max_processes;   /* RLIMIT_NPROC, where it counts what is in this machine; else 0 */
     struct guest_watch watch; /* as a port's agent only */
@@ -88,6 +97,16 @@ struct spawn_command {
 };
 int spawn_command(const struct spawn_command *c, pid_t *ret, const char **ret_stage);
 
+/* lanes.c: the frames of lanes, and what poll(2) is told and tells of them: p has LANES_MAX places. room:
+ * there is some for what they say. */
+struct pollfd;
+void lane_open(struct agent *a, const void *payload, size_t len);
+void lane_data(struct agent *a, const void *payload, size_t len);
+void lanes_poll(const struct agent *a, bool room, struct pollfd *p);
+void lanes_pump(struct agent *a, const struct pollfd *p);
+bool lanes_any(const struct agent *a);
+bool lane_spared(void *agent, pid_t pid); /* it is the agent of a lane: a tree_spared_fn */
+
 /* terminal.c: a new terminal's master (or -errno) and slave; typing into the command's, and its size. */
 int terminal_open(uint32_t rows, uint32_t columns, int *ret_slave);
 void terminal_pump(struct agent *a);
@@ -96,14 +115,16 @@ void terminal_resize(struct agent *a, const void *payload, size_t len);
 
 /* tree.c */
 void tree_signal(pid_t root, int signal); /* root, its session, and all that descend from it */
-/* SIGKILL to everything below this process, and again to what was forked meanwhile, for a second at most.
- * reap() is called between, so that the dead do not pile up. As process 1: all at once, without waiting. */
-typedef void tree_reap_fn(void *data);
-void tree_kill_all(tree_reap_fn *reap, void *data);
 /* SIGKILL to each child that is not spared. */
 typedef bool tree_spared_fn(void *data, pid_t pid);
 void tree_kill_children(tree_spared_fn *spared, void *data);
-bool tree_empty(void);   /* nothing is below this process, not even a zombie */
+/* SIGKILL to everything below this process but the children that are spared and what is below those, and
+ * again to what was forked meanwhile, for a second at most. reap() is called between, so that the dead do not
+ * pile up. As process 1 that spares none: all at once, without waiting. spared may be NULL. */
+typedef void tree_reap_fn(void *data);
+void tree_kill_all(tree_reap_fn *reap, tree_spared_fn *spared, void *data);
+/* Nothing is below this process but those, not even a zombie. */
+bool tree_over(tree_spared_fn *spared, void *data);
 void tree_end(void);     /* kills and reaps everything, as far as 5 s suffice */
 size_t tree_count(void); /* all processes that are seen from here */
 

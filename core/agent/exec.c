@@ -194,6 +194,12 @@ void command_pump(struct agent *a, int stream)
     a->out.len += FRAME_HEADER + (size_t)n;
 }
 
+/* Who is not of this agent's commands. */
+static tree_spared_fn *spared_of(const struct agent *a)
+{
+    return lanes_any(a) ? lane_spared : NULL;
+}
+
 static void command_escalate(struct agent *a)
 {
     struct command *c = &a->command;
@@ -209,7 +215,7 @@ static void command_escalate(struct agent *a)
         c->next_stage = now + terminate_wait;
         break;
     default:
-        tree_kill_all(command_reap, a);
+        tree_kill_all(command_reap, spared_of(a), a);
         c->stage = STAGE_KILLED;
         c->next_stage = now + rekill_wait;
     }
@@ -227,7 +233,7 @@ void command_interrupt(struct agent *a)
 void command_kill_all(struct agent *a)
 {
     if (!a->command.active) {
-        tree_kill_all(command_reap, a);
+        tree_kill_all(command_reap, spared_of(a), a);
         return;
     }
     a->command.cancelled = true;
@@ -275,14 +281,15 @@ static int64_t earlier(int64_t a, int64_t b)
 }
 
 /* A command that was killed is over when nothing of it is left; what its machine runs next finds it gone. */
-static bool command_over(const struct command *c, int64_t now)
+static bool command_over(struct agent *a, int64_t now)
 {
+    const struct command *c = &a->command;
     bool silent = c->output[0] < 0 && c->output[1] < 0;
     int64_t wait = c->terminal ? terminal_wait : output_wait;
 
     if (!c->exited || (!silent && now - c->ended < wait))
         return false;
-    return c->stage < STAGE_KILLED || tree_empty();
+    return c->stage < STAGE_KILLED || tree_over(spared_of(a), a);
 }
 
 /* Where only a resource limit keeps the number of processes down, its end is seen by counting. */
@@ -317,7 +324,7 @@ int command_tick(struct agent *a)
     if (!c->active)
         return -1;
     look_at_limits(a, now);
-    if (command_over(c, now)) {
+    if (command_over(a, now)) {
         command_finish(a);
         return -1;
     }

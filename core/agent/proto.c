@@ -29,16 +29,16 @@ static uint32_t get_le32(const uint8_t *p)
     return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-static void put_le32(uint8_t *p, uint32_t v)
+void wire_put_u32(uint8_t to[4], uint32_t v)
 {
     for (int i = 0; i < 4; i++)
-        p[i] = (uint8_t)(v >> (8 * i));
+        to[i] = (uint8_t)(v >> (8 * i));
 }
 
 void frame_header(uint8_t to[FRAME_HEADER], enum frame_type type, size_t len)
 {
     memset(to, 0, FRAME_HEADER);
-    put_le32(to, (uint32_t)len);
+    wire_put_u32(to, (uint32_t)len);
     to[4] = (uint8_t)type;
 }
 
@@ -72,7 +72,7 @@ size_t frame_begin(struct buf *b, enum frame_type type)
 void frame_end(struct buf *b, size_t begin)
 {
     if (buf_ok(b))
-        put_le32((uint8_t *)b->ptr + begin, (uint32_t)(b->len - begin - FRAME_HEADER));
+        wire_put_u32((uint8_t *)b->ptr + begin, (uint32_t)(b->len - begin - FRAME_HEADER));
 }
 
 void frame_add(struct buf *b, enum frame_type type, const void *payload, size_t len)
@@ -87,7 +87,7 @@ void wire_add_u32(struct buf *b, uint32_t v)
 {
     uint8_t bytes[4];
 
-    put_le32(bytes, v);
+    wire_put_u32(bytes, v);
     buf_add(b, bytes, sizeof(bytes));
 }
 

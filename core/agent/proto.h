@@ -24,7 +24,8 @@ enum {
     FRAME_TO_DAEMON_MAX = 64 * 1024 - FRAME_HEADER, /* a whole frame is a round number of pages */
     FRAME_TO_AGENT_MAX = 16 * 1024 * 1024,          /* EXEC: argv and env; the kernel's own limit is 6 MiB */
     FRAME_DATA_MAX = 256 * 1024,                    /* what the daemon puts into one data frame */
-    AGENT_VERSION = 3,
+    AGENT_VERSION = 4,
+    LANES_MAX = 64,
     WAKE_SEED = 8,
 };
 
@@ -46,6 +47,9 @@ enum frame_type {
     FRAME_WAKE, /* to a virtual machine's agent, as its memory is of another time: u64 ns since 1970, str host
                    name, then WAKE_SEED u64 that no other machine gets, u32 processes and u32 files that a
                    command may have, 0: as it is; answered with FRAME_HELLO */
+    FRAME_LANE_OPEN, /* u32 number, below LANES_MAX and free: another agent, for commands at the same time */
+    FRAME_LANE, /* u32 number, bytes of what that agent's socket carries, either direction; none: its end. To
+                   the daemon that is the last of a lane, to the agent the wish for it */
     /* agent to daemon */
     FRAME_HELLO = 64, /* u32 version: the machine is ready. Its root directory comes with it, if it has one */
     FRAME_FAILED,     /* i32 error, str words: the machine could not be set up */
@@ -88,6 +92,7 @@ void frame_end(struct buf *b, size_t begin);
 void frame_add(struct buf *b, enum frame_type type, const void *payload, size_t len);
 void frame_header(uint8_t to[FRAME_HEADER], enum frame_type type, size_t len);
 
+void wire_put_u32(uint8_t to[4], uint32_t v);
 void wire_add_u32(struct buf *b, uint32_t v);
 void wire_add_u64(struct buf *b, uint64_t v);
 void wire_add_str(struct buf *b, const char *s);

@@ -192,6 +192,12 @@ static void agent_handle(struct agent *a, const struct frame *f)
     case FRAME_MAKE_DIRS:
         dirs_make(a, f->payload, f->len);
         break;
+    case FRAME_LANE_OPEN:
+        lane_open(a, f->payload, f->len);
+        break;
+    case FRAME_LANE:
+        lane_data(a, f->payload, f->len);
+        break;
     case FRAME_WAKE:
         a->ended = !a->port || guest_wake(f->payload, f->len) < 0;
         say_hello(a, false);
@@ -229,8 +235,16 @@ static void agent_drain(int *fd)
 
 static void agent_turn(struct agent *a, int timeout)
 {
-    enum { CONTROL, SIGNALS, OUT, ERR, DRAINS };
-    struct pollfd p[DRAINS + ARRAY_LEN(a->drains)];
+    enum {
+        CONTROL,
+        SIGNALS,
+        OUT,
+        ERR,
+        DRAINS,
+        LANES = DRAINS + ARRAY_LEN(a->drains),
+        POLLED = LANES + LANES_MAX
+    };
+    struct pollfd p[POLLED];
     bool room = a->out.len - a->out_at < OUT_HIGH;
     bool unsent = a->out_at < a->out.len;
 
@@ -239,15 +253,20 @@ static void agent_turn(struct agent *a, int timeout)
     for (int i = 0; i < 2; i++)
         p[OUT + i] = (struct pollfd){.fd = room ? a->command.output[i] : -1,
                                      .events = POLLIN | (i == 0 && a->command.typed.len ? POLLOUT : 0)};
+    bool lanes = lanes_any(a);
     for (size_t i = 0; i < ARRAY_LEN(a->drains); i++)
         p[DRAINS + i] = (struct pollfd){.fd = a->drains[i], .events = POLLIN};
-    if (poll(p, ARRAY_LEN(p), timeout) < 0)
+    if (lanes)
+        lanes_poll(a, room, p + LANES);
+    if (poll(p, lanes ? POLLED : LANES, timeout) < 0)
         return;
     if (p[OUT].revents & POLLOUT)
         terminal_pump(a);
     for (int i = 0; i < 2; i++)
         if (p[OUT + i].revents & ~POLLOUT)
             command_pump(a, i);
+    if (lanes)
+        lanes_pump(a, p + LANES);
     for (size_t i = 0; i < ARRAY_LEN(a->drains); i++)
         if (p[DRAINS + i].revents)
             agent_drain(&a->drains[i]);
@@ -265,6 +284,8 @@ static void agent_init(struct agent *a, int control)
     *a = (struct agent){.control = control, .put_fd = -1, .command.output = {-1, -1}, .watch = {-1, -1, -1}};
     for (size_t i = 0; i < ARRAY_LEN(a->drains); i++)
         a->drains[i] = -1;
+    for (size_t i = 0; i < LANES_MAX; i++)
+        a->lanes[i].fd = -1;
     if (getpid() == 1 && getrlimit(RLIMIT_NPROC, &processes) == 0 && processes.rlim_cur != RLIM_INFINITY)
         a->max_processes = processes_without_room(processes.rlim_cur);
     sigemptyset(&set);

@@ -114,7 +114,7 @@ void tree_signal(pid_t root, int signal)
     free(all.list);
 }
 
-bool tree_empty(void)
+static bool tree_empty(void)
 {
     siginfo_t info;
 
@@ -178,17 +178,30 @@ void tree_kill_children(tree_spared_fn *spared, void *data)
             kill(pid, SIGKILL);
 }
 
-void tree_kill_all(tree_reap_fn *reap, void *data)
+bool tree_over(tree_spared_fn *spared, void *data)
+{
+    _fclose_ FILE *f = spared ? fopen("/proc/thread-self/children", "re") : NULL;
+    int pid;
+
+    if (!f)
+        return tree_empty();
+    while (fscanf(f, "%d", &pid) == 1)
+        if (!spared(data, pid))
+            return false;
+    return true;
+}
+
+void tree_kill_all(tree_reap_fn *reap, tree_spared_fn *spared, void *data)
 {
     int64_t until = mono_ns() + 1000000000LL;
 
-    if (getpid() == 1) { /* the kernel does it for the whole pid namespace at once */
+    if (getpid() == 1 && !spared) { /* the kernel does it for the whole pid namespace at once */
         kill(-1, SIGKILL);
         return;
     }
     /* Without a pause: what forks and ends all the time is caught only between the two. */
-    for (reap(data); !tree_empty() && mono_ns() < until; reap(data))
-        tree_kill_children(NULL, NULL);
+    for (reap(data); !tree_over(spared, data) && mono_ns() < until; reap(data))
+        tree_kill_children(spared, data);
 }
 
 static void reap_all(void *data)
@@ -203,7 +216,7 @@ void tree_end(void)
     int64_t until = mono_ns() + 5000000000LL;
 
     do
-        tree_kill_all(reap_all, NULL);
+        tree_kill_all(reap_all, NULL, NULL);
     while (getpid() != 1 && !tree_empty() &&
            mono_ns() < until); /* a process 1 ends after all others anyway */
 }

@@ -212,7 +212,7 @@ static int convert_action(struct parse *p, const struct token *root, struct acti
 
 int action_parse(const char *file, const char *text, size_t len, struct action **ret, struct lint *lint)
 {
-    static const struct workflow_opts opts = {0};
+    static const struct workflow_opts opts = {.no_background_steps = true}; /* as on GitHub */
     struct lint found = {0};
     struct parse_run run = {.opts = &opts, .lint = &found, .max_bytes = WORKFLOW_MAX_RESULT};
     struct action_doc *doc = calloc(1, sizeof(*doc));

@@ -124,6 +124,19 @@ static const struct token *default_of(const struct expanding *x, const struct to
     return mine ? mine : token_get(token_get(token_get(x->root, "defaults"), "run"), key);
 }
 
+static struct token *expand_list(struct expanding *x, const struct workflow_step *steps, size_t n,
+                                 const struct token *job, struct token *raw);
+
+static struct token *expand_group(struct expanding *x, const struct workflow_step *group, struct token *to,
+                                  const struct token *job)
+{
+    for (size_t i = 0; i < to->map.n; i++)
+        if (to->map.pairs[i].value == group->target)
+            to->map.pairs[i].value =
+                expand_list(x, group->parallel, group->n_parallel, job, to->map.pairs[i].value);
+    return to;
+}
+
 static struct token *expand_step(struct expanding *x, const struct workflow_step *step,
                                  const struct token *raw, const struct token *job)
 {
@@ -135,6 +148,8 @@ static struct token *expand_step(struct expanding *x, const struct workflow_step
         bool is_if = pair->key->str && str_eq(pair->key->str, "if") && condition;
         add(x, to, pair->key->str, is_if ? new_text(x, TOKEN_STRING, condition) : pair->value);
     }
+    if (step->kind == STEP_PARALLEL)
+        return expand_group(x, step, to, job);
     if (step->kind != STEP_RUN && step->kind != STEP_USES)
         return to;
     if (condition)
@@ -149,21 +164,21 @@ static struct token *expand_step(struct expanding *x, const struct workflow_step
     return to;
 }
 
-static struct token *expand_steps(struct expanding *x, const struct workflow_job *def,
-                                  const struct token *job, struct token *raw)
+static struct token *expand_list(struct expanding *x, const struct workflow_step *steps, size_t n,
+                                 const struct token *job, struct token *raw)
 {
     struct token *to = new_token(x, TOKEN_SEQUENCE);
-    struct token **items = arena_array(&x->a, struct token *, def->n_steps + 1);
+    struct token **items = arena_array(&x->a, struct token *, n + 1);
 
     x->no_memory |= !items;
-    if (x->no_memory || raw->kind != TOKEN_SEQUENCE || raw->seq.n != def->n_steps)
+    if (x->no_memory || raw->kind != TOKEN_SEQUENCE || raw->seq.n != n)
         return raw;
-    for (size_t i = 0; i < def->n_steps; i++)
+    for (size_t i = 0; i < n; i++)
         items[i] = raw->seq.items[i]->kind == TOKEN_MAPPING
-                       ? expand_step(x, &def->steps[i], raw->seq.items[i], job)
+                       ? expand_step(x, &steps[i], raw->seq.items[i], job)
                        : raw->seq.items[i];
     to->seq.items = items;
-    to->seq.n = def->n_steps;
+    to->seq.n = n;
     return to;
 }
 
@@ -231,7 +246,7 @@ static struct token *expand_job(struct expanding *x, const struct workflow_job *
     }
     add_defaults(x, def, to);
     if (steps)
-        add(x, to, "steps", expand_steps(x, def, raw, steps));
+        add(x, to, "steps", expand_list(x, def->written, def->n_written, raw, steps));
     return to;
 }
 

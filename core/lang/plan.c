@@ -198,8 +198,8 @@ static json_t *step_name(const struct workflow *w, const struct workflow_step *s
         return known_or_written(w, step->name, contexts);
     if (step->kind == STEP_USES)
         return json_sprintf("Run %s", step->uses);
-    if (step->kind != STEP_RUN)
-        return json_string(kind_name(step->kind));
+    if (workflow_step_title(step))
+        return json_string(workflow_step_title(step));
     run = known_or_written(w, step->run, contexts);
     const char *line = json_is_string(run) ? json_string_value(run) : "";
     line += strspn(line, " \t\r\n");

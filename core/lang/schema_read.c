@@ -265,7 +265,7 @@ static void error_undecided(struct parse *p, const struct token *at, const struc
             size_t times = 0;
             for (size_t k = 0; k < choices->n; k++)
                 times += find_property(choices->of[k], q->name) != NULL;
-            if (times == 1 && (p->run->opts->background_steps || !q->unlisted) && n < ARRAY_LEN(names))
+            if (times == 1 && !q->unlisted && n < ARRAY_LEN(names))
                 names[n++] = q->name;
         }
     qsort(names, n, sizeof(names[0]), compare_names);
@@ -329,7 +329,7 @@ static const struct schema *schema_of_key(struct parse *p, struct choices *choic
     if (expression) /* a mapping that has only keys of the file's own choice knows what they hold */
         return first->properties || choices->n > 1 ? &schema_any : first->value;
     const struct schema_property *q = match_property(choices, key->str);
-    if (q && (!q->background || p->run->opts->background_steps))
+    if (q && (!q->background || !p->run->opts->no_background_steps))
         return q->type;
     if (!q && first->key) {
         *ret_error = validate(p, first->key, 0, &key);

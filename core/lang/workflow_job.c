@@ -192,6 +192,30 @@ static int convert_call(struct parse *p, const struct token *map, struct workflo
     return 0;
 }
 
+/* The steps as they run: a group's own stand before it, and it waits for them. */
+static int order_steps(struct arena *arena, struct workflow_job *job)
+{
+    size_t n = job->n_written;
+
+    for (size_t i = 0; i < job->n_written; i++)
+        n += job->written[i].n_parallel;
+    job->steps = n == job->n_written ? job->written : arena_array(arena, struct workflow_step, n);
+    if (!job->steps)
+        return n ? -ENOMEM : 0;
+    job->n_steps = n;
+    n = 0;
+    for (size_t i = 0; i < job->n_written && job->steps != job->written; i++) {
+        const struct workflow_step *step = &job->written[i];
+        for (size_t k = 0; k < step->n_parallel; k++) {
+            job->steps[n] = step->parallel[k];
+            job->steps[n].background = job->steps[n].grouped = true;
+            n++;
+        }
+        job->steps[n++] = *step;
+    }
+    return 0;
+}
+
 int convert_job(struct parse *p, const struct token *key, const struct token *map, struct workflow_job *job)
 {
     struct step_list steps = {.condition = &schema_step_if};
@@ -234,7 +258,9 @@ int convert_job(struct parse *p, const struct token *key, const struct token *ma
         else if (token_is(pair->key, "snapshot"))
             r = check_snapshot_if(p, pair->value);
     }
-    job->steps = steps.steps;
-    job->n_steps = steps.n;
+    job->written = steps.steps;
+    job->n_written = steps.n;
+    if (r == 0)
+        r = order_steps(p->arena, job);
     return r < 0 ? r : convert_call(p, map, job);
 }

@@ -114,17 +114,13 @@ static json_t *steps_json(const struct workflow_step *steps, size_t n);
 
 static void set_wait(json_t *json, const struct workflow_step *step)
 {
-    static const char *const names[] = {[STEP_WAIT] = "Wait",
-                                        [STEP_WAIT_ALL] = "Wait for all",
-                                        [STEP_CANCEL] = "Cancel",
-                                        [STEP_PARALLEL] = "Parallel group"};
     static const char *const keys[] = {[STEP_WAIT] = "wait",
                                        [STEP_WAIT_ALL] = "wait-all",
                                        [STEP_CANCEL] = "cancel",
                                        [STEP_PARALLEL] = "parallel"};
 
     if (!step->name)
-        set(json, "name", json_string(names[step->kind]));
+        set(json, "name", json_string(workflow_step_title(step)));
     if (step->kind == STEP_PARALLEL)
         set(json, keys[step->kind], steps_json(step->parallel, step->n_parallel));
     else if (step->kind == STEP_WAIT_ALL)
@@ -198,7 +194,7 @@ static void set_steps(json_t *json, const struct workflow_job *job)
 {
     if (job->n_needs > 0)
         set(json, "needs", needs_json(job));
-    set(json, "steps", steps_json(job->steps, job->n_steps));
+    set(json, "steps", steps_json(job->written, job->n_written));
     set_token(json, "env", job->env);
     set_token(json, "environment", job->environment);
     set_token(json, "runs-on", job->runs_on);

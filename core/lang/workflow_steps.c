@@ -87,6 +87,16 @@ bool uses_is_action(const char *uses)
     return str_starts(uses, "docker://") || is_local(uses) || split_uses(uses, &name);
 }
 
+const char *workflow_step_title(const struct workflow_step *step)
+{
+    static const char *const titles[] = {[STEP_WAIT] = "Wait",
+                                         [STEP_WAIT_ALL] = "Wait for all",
+                                         [STEP_CANCEL] = "Cancel",
+                                         [STEP_PARALLEL] = "Parallel group"};
+
+    return step->kind < STEP_WAIT ? NULL : titles[step->kind];
+}
+
 /* What an id for the step is made of. */
 static int id_base(const struct workflow_step *step, struct buf *ret)
 {

@@ -20,6 +20,7 @@ struct machine_ops {
     bool layered;     /* its machines stand on m->chain, so they can have snapshots */
     bool one_kill;    /* its process is process 1 in it: with that the kernel ends all others */
     bool own_network; /* never the host's: one behind its address where that works, else none */
+    bool one_command; /* at a time: it has no lanes */
     bool images;      /* a label may name one, as `NAME:IMAGE` */
 
     /*

@@ -219,6 +219,7 @@ void machine_release(struct machine *m)
     if (m->own)
         m->ops->end(m);
     m->own = NULL;
+    machine_lanes_end(m);
     machine_delist(m);
     pthread_mutex_lock(&m->state_lock);
     m->lives = false;

@@ -110,6 +110,12 @@ int client_await(struct agent_client *c, int timeout_ms, struct frame *ret, stru
 /* Whether another thread wants an end of what goes on. */
 bool client_unwanted(struct agent_client *c);
 
+/* lanes.c: the client through which this thread speaks to the machine: its own, or a lane's. */
+struct lanes;
+struct agent_client *machine_client(struct machine *m);
+void machine_lanes_want(struct machine *m, unsigned what); /* of the commands in all its lanes. Any thread */
+void machine_lanes_end(struct machine *m);                 /* its agent's client is closed, or has ended */
+
 /* A helper process that makes machines (see core/agent/spawner.c). Any thread. */
 struct spawner {
     pthread_mutex_t lock;
@@ -214,9 +220,11 @@ struct machine {
     const struct machine_ops *ops;
     void *own; /* the backend's, from acquire to end */
     struct agent_client client;
-    char id[32];        /* of this start: the name of its scratch directory */
-    char *dir;          /* owned: STATE/machines/ID, NULL until made */
-    struct chain chain; /* what this start stands on: kept as long as it lives */
+    struct lanes *lanes;   /* NULL until they are wanted. Guarded by the client's lock */
+    atomic_uint executing; /* commands that run in it */
+    char id[32];           /* of this start: the name of its scratch directory */
+    char *dir;             /* owned: STATE/machines/ID, NULL until made */
+    struct chain chain;    /* what this start stands on: kept as long as it lives */
     unsigned starts;
     unsigned mask;  /* which; 0: none */
     bool redirects; /* its directories can be renamed, of whatever layer they are */

@@ -233,29 +233,34 @@ int machine_exec(struct machine *m, struct machine_exec *x, struct machine_resul
 {
     if (machine_state(m) == MACHINE_PAUSED)
         return err_set(err, -EBUSY, "the machine is paused: resume it first");
+    atomic_fetch_add(&m->executing, 1);
     machine_become(m, MACHINE_EXECUTING, x->argv[0]);
-    int r = agent_client_exec(&m->client, x, ret, err);
-    machine_become(m, r == -ECONNRESET ? MACHINE_FAILED : MACHINE_ACTIVE,
-                   r == -ECONNRESET && err ? err->msg : "");
+    int r = agent_client_exec(machine_client(m), x, ret, err);
+    bool last = atomic_fetch_sub(&m->executing, 1) == 1,
+         gone = r == -ECONNRESET && !agent_client_lives(&m->client);
+    if (gone || last)
+        machine_become(m, gone ? MACHINE_FAILED : MACHINE_ACTIVE, gone && err ? err->msg : "");
     return r;
 }
 
 void machine_interrupt(struct machine *m)
 {
+    machine_lanes_want(m, WANT_INTERRUPT);
     agent_client_want(&m->client, WANT_INTERRUPT);
 }
 
 void machine_kill(struct machine *m)
 {
+    machine_lanes_want(m, WANT_KILL);
     agent_client_want(&m->client, WANT_KILL);
 }
 
 int machine_put_tree(struct machine *m, const char *dir, int tar_fd, struct err *err)
 {
-    return agent_client_put_tree(&m->client, dir, tar_fd, err);
+    return agent_client_put_tree(machine_client(m), dir, tar_fd, err);
 }
 
 int machine_get_tree(struct machine *m, const char *dir, int tar_fd, struct err *err)
 {
-    return agent_client_get_tree(&m->client, dir, tar_fd, err);
+    return agent_client_get_tree(machine_client(m), dir, tar_fd, err);
 }

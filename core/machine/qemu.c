@@ -330,6 +330,7 @@ static int qemu_rollback(struct machine *m, const char *handle, struct err *err)
     int r = copy_disk(disk, vm->disk, err);
     if (r == 0)
         r = start(m, -1, state, &fresh, err);
+    machine_lanes_end(m);
     if (r == 0)
         agent_client_swap(&m->client, &fresh);
     agent_client_close(&fresh);

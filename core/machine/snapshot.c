@@ -131,6 +131,7 @@ static void take_start(struct machine *m, struct machine *fresh, struct chain *c
 {
     char id[sizeof(m->id)];
 
+    machine_lanes_end(m);
     agent_client_swap(&m->client, &fresh->client);
     m->client.limits = &m->limits;
     m->starts = fresh->starts;

@@ -132,7 +132,7 @@ static int get_artifact(struct running_step *s, json_t *artifact, const char *di
         r = outside->artifact_get(outside->data, json_integer_value(json_object_get(artifact, "id")), &tar_fd,
                                   err);
     if (r == 0)
-        r = machine_put_tree(s->job->machine, dir, tar_fd, err);
+        r = job_put_tree(s->job, dir, tar_fd, err);
     if (r == 0)
         output_runner_line(&s->output, "Artifact %s downloaded to %s",
                            json_string_value(json_object_get(artifact, "name")), dir);
@@ -264,7 +264,7 @@ void upload_merge_main(struct running_step *s, struct use *u)
     _buf_ struct buf dir = BUF_INIT;
     struct err err = {0};
 
-    buf_addf(&dir, "%s/merge-%u", machine_paths(s->job->machine)->temp, ++s->job->processes);
+    buf_addf(&dir, "%s/merge-%u", machine_paths(s->job->machine)->temp, ++s->job->whole->processes);
     int r = builtin_make_dir(s, buf_str(&dir), &err);
     if (r == 0)
         r = merge(s, u, buf_str(&dir), &err);

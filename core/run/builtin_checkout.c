@@ -1,4 +1,5 @@
 /* actions/checkout: the host makes the work tree, with its .git; it goes into the machine as one stream. */
+#include "background.h"
 #include "builtin.h"
 #include "runfs/str.h"
 
@@ -81,14 +82,16 @@ static int checkout(struct running_step *s, const struct use *u, const char *dir
 
     if (!outside || !outside->checkout)
         return err_set(err, -ENOTSUP, "repositories cannot be checked out here");
+    job_leave(s->job);
     int r = outside->checkout(outside->data, &what, &done, err);
+    job_enter(s->job);
     if (r == 0 && done.words && *done.words)
         output_runner_line(&s->output, "%.*s", (int)(strlen(done.words) - str_ends(done.words, "\n")),
                            done.words);
     if (r == 0)
         r = make_room(s, dir, builtin_flag(u, "clean", true), err);
     if (r == 0)
-        r = machine_put_tree(s->job->machine, dir, done.tar_fd, err);
+        r = job_put_tree(s->job, dir, done.tar_fd, err);
     if (r == 0) {
         refresh_index(s, dir);
         builtin_output(s, "ref", done.ref);

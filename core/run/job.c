@@ -1,5 +1,5 @@
 /* A job from its first step to its last. */
-#include "job_internal.h"
+#include "background.h"
 
 #include "runfs/io.h"
 #include "runfs/proc.h"
@@ -194,7 +194,7 @@ static void step_ended(struct running_job *j, size_t i, enum job_status before, 
     _json_ json_t *state = NULL;
     struct err err = {0};
 
-    if (!outside)
+    if (!outside || background_pending(j))
         return;
     if (j->scope.status == JOB_FAILURE && before == JOB_SUCCESS && outside->step_failed) {
         struct step_output log = {.job = j, .step = SIZE_MAX}; /* the step's own log is complete */
@@ -216,16 +216,19 @@ static void step_ended(struct running_job *j, size_t i, enum job_status before, 
 static void run_steps(struct running_job *j)
 {
     for (size_t i = j->spec->resume ? j->spec->resume->first : 0; i < j->spec->job->n_steps; i++) {
+        const struct workflow_step *def = &j->spec->job->steps[i];
         enum job_status before = j->scope.status;
         int64_t start = mono_ns();
-        step_run(&j->scope, i, &j->spec->job->steps[i]);
+        if (def->background && j->background) {
+            background_start(j, i);
+            continue;
+        }
+        step_run(&j->scope, i, def);
         step_ended(j, i, before, mono_ns() - start);
     }
 }
 
-/* Whether what the runner itself does for the job is in vain: of it, what still runs after a cancel is
- * wanted. */
-static bool job_unwanted(void *data)
+bool job_unwanted(void *data)
 {
     const struct running_job *j = data;
 
@@ -235,15 +238,20 @@ static bool job_unwanted(void *data)
 void job_run(const struct job_spec *spec, struct machine *machine, struct mask *mask,
              const struct job_sink *sink, struct job_result *ret)
 {
-    struct running_job j = {.spec = spec, .machine = machine, .mask = mask, .sink = sink};
+    struct running_job j = {.whole = &j, .spec = spec, .machine = machine, .mask = mask, .sink = sink};
     struct scope *scope = &j.scope;
 
     proc_until(job_unwanted, &j);
-    if (job_set_up(&j) == 0) {
+    int r = job_set_up(&j);
+    if (r == 0 && background_begin(&j) < 0) {
+        scope->status = JOB_FAILURE;
+    } else if (r == 0) {
         run_pres(&j);
         run_steps(&j);
+        background_finish(&j);
         run_posts(&j);
     }
+    background_release(&j);
     proc_until(NULL, NULL);
     if (atomic_load(spec->cancelled) && scope->status == JOB_SUCCESS)
         scope->status = JOB_CANCELLED;

@@ -186,6 +186,11 @@ int job_prepare(struct running_job *j, struct err *err)
     return r < 0 ? r : set_deadline(j, &env, err);
 }
 
+void scope_tell_status(struct scope *scope)
+{
+    json_object_set_new(scope->contexts, "job", json_pack("{s:s}", "status", job_status_name(scope->status)));
+}
+
 void scope_release(struct scope *scope)
 {
     json_decref(scope->contexts);

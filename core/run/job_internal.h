@@ -4,6 +4,7 @@
  *   job.c        from the first step to the last, and the posts behind it
  *   job_env.c    contexts and environments, layer by layer
  *   step.c       one step: its `if`, its name, its own settings, what is told of it
+ *   background.c steps that run while others do, and what waits for them
  *   process.c    a program of a step, and the files through which it speaks to the runner
  *   script.c     `run:`
  *   use.c        `uses:`: its inputs; pre, main and post of JavaScript
@@ -36,11 +37,21 @@ struct scope {
     json_t *process_env; /* owned: what only these steps' processes get (GITHUB_ACTION_PATH); may be NULL */
     struct buf summary;  /* of a composite's steps */
     enum job_status status;
-    int exit_code; /* of the first step that failed */
-    int failed;    /* the log's error, negative */
+    enum job_status concluded; /* how its last step did */
+    int exit_code;             /* of the first step that failed */
+    int failed;                /* the log's error, negative */
 };
 
+struct background;
+struct background_step;
+
 struct running_job {
+    /* The job itself, for what steps in the background see as their own: theirs are uses, posts, matchers,
+     * shells, processes and event_written of this one. */
+    struct running_job *whole;
+    struct background *background;         /* NULL: no step of the job runs in the background */
+    struct background_step *in_background; /* whose job this is; NULL: the job itself */
+    const char *refused;                   /* why that cannot run; NULL: it can */
     const struct job_spec *spec;
     struct machine *machine;
     struct mask *mask;
@@ -124,6 +135,8 @@ void step_run(struct scope *scope, size_t row, const struct workflow_step *def);
 /* Runs `pre` or `post` of an action, by its own `if`, in a row that was added for it. */
 void step_run_stage(struct use *use, enum stage stage, size_t row);
 
+/* What a step of the job's own is called, masked; to be freed. NULL without memory. */
+char *step_title(struct running_job *j, const struct workflow_step *def);
 /* The group that a step's log begins with: text, and the step's env. */
 void step_show(struct running_step *s, const char *text);
 /* The step has failed, for a reason that stands in its log. */
@@ -160,6 +173,11 @@ int process_run(struct running_step *s, const struct process *p, struct machine_
 void process_judge(struct running_step *s, const struct machine_result *result, bool say);
 /* It ran longer than it, the step around it or its job may: says which, and that it failed. */
 void step_timed_out(struct running_step *s);
+
+/* machine_exec(), machine_put_tree() and machine_get_tree() of the job's machine, while its other steps may
+ * go on; output() is called in a turn of the job's. */
+int job_exec(struct running_job *j, struct machine_exec *x, struct machine_result *ret, struct err *err);
+int job_put_tree(struct running_job *j, const char *dir, int tar_fd, struct err *err);
 
 /* A program of the runner's own in the machine, whose output is not shown. All borrowed. */
 struct tool {
@@ -267,6 +285,10 @@ void job_release(struct running_job *j);
 void job_set_cancel_deadline(struct running_job *j);
 
 void scope_release(struct scope *scope);
+void scope_tell_status(struct scope *scope); /* job.status, as the next steps see it */
+/* proc_unwanted_fn: data is the running job. Of what the runner itself does for it after a cancel, what still
+ * runs is wanted. */
+bool job_unwanted(void *data);
 
 /* expr_call_fn: the functions as a step sees them; data is a struct running_step. */
 int job_call(void *data, const char *function, const struct value *args, size_t n, struct value *ret,

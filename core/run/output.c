@@ -199,8 +199,8 @@ static void on_add_matcher(struct step_output *o, const struct command *c, int s
 static void on_remove_matcher(struct step_output *o, const struct command *c, int stream)
 {
     (void)stream;
-    if (o->job->matchers)
-        matchers_remove(o->job->matchers, command_property(c, "owner"));
+    if (o->job->whole->matchers)
+        matchers_remove(o->job->whole->matchers, command_property(c, "owner"));
 }
 
 /* Every command that GitHub's runner knows. */
@@ -262,7 +262,7 @@ static void show_file(struct step_output *o, const char *file, struct buf *ret)
 
 static bool find_problem(struct step_output *o, const char *line, size_t len, struct problem *ret)
 {
-    struct matchers *ms = o->job->matchers;
+    struct matchers *ms = o->job->whole->matchers;
     _buf_ struct buf masked = BUF_INIT, file = BUF_INIT;
 
     if (!matchers_any(ms) || !matchers_match(ms, line, len, ret))
@@ -316,7 +316,7 @@ static void take_lines(struct step_output *o, int stream, const char *s, size_t 
 {
     const char *plain = s, *end = s + len;
 
-    if (!may_hold_command(s, len) && !matchers_any(o->job->matchers) && !o->matcher_files) {
+    if (!may_hold_command(s, len) && !matchers_any(o->job->whole->matchers) && !o->matcher_files) {
         emit(o, stream, s, len);
         return;
     }
@@ -328,7 +328,7 @@ static void take_lines(struct step_output *o, int stream, const char *s, size_t 
         if (line && s[line - 1] == '\r')
             line--;
         bool command = may_hold_command(s, line);
-        if (command || matchers_any(o->job->matchers) || o->matcher_files) {
+        if (command || matchers_any(o->job->whole->matchers) || o->matcher_files) {
             emit(o, stream, plain, (size_t)(s - plain));
             bool taken = (command && run_command(o, stream, s, line)) || run_matchers(o, stream, s, line);
             plain = taken ? next : s;

@@ -1,5 +1,6 @@
 /* A program of a step: started with the files through which it speaks to the runner, which are read when it
  * ends. */
+#include "background.h"
 #include "envfile.h"
 #include "job_internal.h"
 #include "runfs/io.h"
@@ -57,7 +58,7 @@ static int files_prepare(struct running_job *j, const struct process *p, struct 
                       [FILE_STATE] = {"save_state", ENV_FILE_MAX},
                       [FILE_SUMMARY] = {"step_summary", SUMMARY_MAX}};
 
-    buf_addf(&f->dir, "%s/%u", machine_paths(j->machine)->files, ++j->processes);
+    buf_addf(&f->dir, "%s/%u", machine_paths(j->machine)->files, ++j->whole->processes);
     for (size_t i = 0; i < FILES; i++) {
         buf_addf(&f->paths[i], "%s/%s", buf_str(&f->dir), names[i].name);
         f->put[i] = (struct machine_file){.path = buf_str(&f->paths[i]), .mode = 0666, .data = ""};
@@ -66,7 +67,7 @@ static int files_prepare(struct running_job *j, const struct process *p, struct 
     f->n_put = FILES;
     if (p->file)
         f->put[f->n_put++] = *p->file;
-    if (!j->event_written)
+    if (!j->whole->event_written)
         put_event(j, f);
     for (size_t i = 0; i < PUTS; i++)
         if (!buf_ok(&f->paths[i]))
@@ -160,11 +161,11 @@ static int load_matcher(struct running_step *s, const char *file, struct err *er
     int r = machine_read_first(j, paths, 1, MATCHERS_MAX, &text, &which, err);
     if (r == -ENOENT)
         return err_set(err, r, "there is no file %s", buf_str(&path));
-    if (r == 0 && !j->matchers)
-        j->matchers = matchers_new();
+    if (r == 0 && !j->whole->matchers)
+        j->whole->matchers = matchers_new();
     if (r == 0)
-        r = j->matchers ? matchers_add(j->matchers, buf_str(&text), text.len, err)
-                        : err_errno(err, -ENOMEM, "matchers");
+        r = j->whole->matchers ? matchers_add(j->whole->matchers, buf_str(&text), text.len, err)
+                               : err_errno(err, -ENOMEM, "matchers");
     return r;
 }
 
@@ -192,7 +193,7 @@ static void load_matchers(struct running_step *s)
 /* What a shell in the machine needs to be like this step. Takes env. */
 static void keep_shell(struct running_step *s, char **env, const char *cwd)
 {
-    struct job_shells *shells = &s->job->shells;
+    struct job_shells *shells = &s->job->whole->shells;
     size_t i = s->output.step, n = s->job->spec->job->n_steps;
 
     if (!shells->steps && n) {
@@ -206,6 +207,49 @@ static void keep_shell(struct running_step *s, char **env, const char *cwd)
     strv_free(shells->steps[i].env);
     free(shells->steps[i].cwd);
     shells->steps[i] = (struct step_shell){.env = env, .cwd = strdup(cwd)};
+}
+
+/* ------------------------------------------------------------------------------------------ in the machine
+ */
+
+struct in_turn {
+    struct running_job *job;
+    machine_output_fn *output;
+    void *data;
+};
+
+static int output_in_turn(void *data, enum machine_stream stream, const char *bytes, size_t len)
+{
+    struct in_turn *t = data;
+
+    job_enter(t->job);
+    int r = t->output(t->data, stream, bytes, len);
+    job_leave(t->job);
+    return r;
+}
+
+int job_exec(struct running_job *j, struct machine_exec *x, struct machine_result *ret, struct err *err)
+{
+    struct in_turn t = {j, x->output, x->data};
+
+    if (j->background && x->output) {
+        x->output = output_in_turn;
+        x->data = &t;
+    }
+    job_leave(j);
+    int r = machine_exec(j->machine, x, ret, err);
+    job_enter(j);
+    x->output = t.output;
+    x->data = t.data;
+    return r;
+}
+
+int job_put_tree(struct running_job *j, const char *dir, int tar_fd, struct err *err)
+{
+    job_leave(j);
+    int r = machine_put_tree(j->machine, dir, tar_fd, err);
+    job_enter(j);
+    return r;
 }
 
 /* -------------------------------------------------------------------------------------------- the process */
@@ -233,11 +277,11 @@ int process_run(struct running_step *s, const struct process *p, struct machine_
                              .deadline_mono_ns = step_deadline(s),
                              /* what runs after a cancel that was noticed runs because it is wanted */
                              .cancelled = j->ending ? NULL : j->spec->cancelled};
-    r = machine_exec(j->machine, &x, ret, err);
+    r = job_exec(j, &x, ret, err);
     keep_shell(s, env, x.cwd);
     output_finish(&s->output);
     if (r == 0) {
-        j->event_written = true;
+        j->whole->event_written = true;
         take_files(s, &files, p->state);
         load_matchers(s);
     }
@@ -299,7 +343,10 @@ void process_judge(struct running_step *s, const struct machine_result *result, 
         step_timed_out(s);
     } else if (result->cancelled) {
         s->outcome = JOB_CANCELLED;
-        output_error(&s->output, "The operation was canceled.");
+        if (background_was_cancelled(s->job)) /* which is no mistake */
+            output_runner_line(&s->output, "A later step cancelled this one.");
+        else
+            output_error(&s->output, "The operation was canceled.");
     } else if (result->start_error) {
         step_fail(s, result->start_error);
     } else if (result->exit_code != 0) {
@@ -345,7 +392,7 @@ static int run_quietly(struct running_job *j, struct machine_exec *x, struct err
     if (!x->env)
         x->env = env;
     x->deadline_mono_ns = j->until;
-    int r = machine_exec(j->machine, x, &result, err);
+    int r = job_exec(j, x, &result, err);
     if (r == 0 && result.start_error)
         r = err_set(err, result.exit_code == 127 ? -ENOENT : -EIO, "%s", result.start_error);
     else if (r == 0 && (result.cancelled || result.timed_out))

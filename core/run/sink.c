@@ -283,6 +283,8 @@ static void first_name(const struct store_sink *s, const struct workflow_step *d
     if (t && token_eval_string(t, s->job->scope->workflow->file, &env, &text, NULL) == 0 && *text) {
         const char *line = text + strspn(text, " \t\r\n");
         buf_addf(&name, "%s%.*s", def->name ? "" : "Run ", (int)strcspn(line, "\r\n"), line);
+    } else if (def && workflow_step_title(def)) {
+        buf_adds(&name, workflow_step_title(def));
     } else if (def && def->uses) {
         buf_addf(&name, "Run %s", def->uses);
     } else {

@@ -1,5 +1,5 @@
 /* One step: its `if`, its name and settings, its work, and what is told of it afterwards. */
-#include "job_internal.h"
+#include "background.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
 
@@ -95,6 +95,11 @@ static int step_wanted(struct running_step *s, const struct expr *condition, boo
         *ret = false;
         return 0;
     }
+    if (workflow_step_title(s->def)) {
+        buf_adds(&s->why, "a step that waits or cancels always runs\n");
+        *ret = true;
+        return 0;
+    }
     int r = expr_explain(condition, &env, &value, &lines, &err);
     if (r < 0) {
         buf_addf(&s->why, "if: %s\n%s\n", expr_text(condition), err.msg ? err.msg : "cannot be evaluated");
@@ -114,7 +119,9 @@ static char *step_default_name(struct running_step *s)
     _free_ char *run = NULL;
     _buf_ struct buf name = BUF_INIT;
 
-    if (s->def->kind == STEP_USES) {
+    if (workflow_step_title(s->def)) {
+        buf_adds(&name, workflow_step_title(s->def));
+    } else if (s->def->kind == STEP_USES) {
         buf_addf(&name, "Run %s", s->def->uses);
     } else if (s->def->run && step_eval_string(s, s->def->run, &run, NULL) == 0) {
         const char *line = run + strspn(run, " \t\r\n");
@@ -137,6 +144,14 @@ static void step_set_name(struct running_step *s)
     if (name)
         mask_apply(s->job->mask, name, strlen(name), &masked);
     s->name = buf_steal(&masked);
+}
+
+char *step_title(struct running_job *j, const struct workflow_step *def)
+{
+    struct running_step s = {.job = j, .scope = &j->scope, .def = def};
+
+    step_set_name(&s);
+    return s.name;
 }
 
 /* Evaluates env, then what else the step says, against contexts that include it. */
@@ -162,19 +177,14 @@ static int step_evaluate(struct running_step *s, struct err *err)
 
 static void step_do(struct running_step *s)
 {
-    _buf_ struct buf msg = BUF_INIT;
-
-    switch (s->def->kind) {
-    case STEP_RUN:
+    if (s->job->refused)
+        step_fail(s, s->job->refused);
+    else if (s->def->kind == STEP_RUN)
         script_run(s);
-        return;
-    case STEP_USES:
+    else if (s->def->kind == STEP_USES)
         use_run(s);
-        return;
-    default:
-        buf_addf(&msg, "`%s` cannot be run: steps in the background are not supported", s->def->id);
-        step_fail(s, buf_str(&msg));
-    }
+    else
+        background_control(s);
 }
 
 static void step_work(struct running_step *s)
@@ -209,6 +219,7 @@ static void step_settle(struct running_step *s, bool skipped)
     struct scope *scope = s->stage == STAGE_MAIN ? s->scope : &s->job->scope;
     enum job_status conclusion = step_conclusion(s);
 
+    scope->concluded = conclusion;
     if (!skipped && conclusion == JOB_FAILURE && scope->status == JOB_SUCCESS) {
         scope->status = JOB_FAILURE;
         scope->exit_code = s->exit_code > 0 ? s->exit_code : 1;
@@ -222,7 +233,7 @@ static void step_settle(struct running_step *s, bool skipped)
                                       job_status_name(conclusion)));
     if (scope->use)
         return;
-    json_object_set_new(scope->contexts, "job", json_pack("{s:s}", "status", job_status_name(scope->status)));
+    scope_tell_status(scope);
 }
 
 /* A step of a composite has no row: what it leaves goes to the step that uses the composite. */
@@ -293,7 +304,7 @@ void step_run(struct scope *scope, size_t row, const struct workflow_step *def)
         step_started(&s);
         step_work(&s);
     } else if (r == 0) {
-        s.outcome = JOB_SKIPPED;
+        s.outcome = background_was_cancelled(s.job) ? JOB_CANCELLED : JOB_SKIPPED;
     }
     step_report(&s, r == 0 && !wanted);
     step_release(&s);

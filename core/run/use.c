@@ -6,8 +6,10 @@
 #include "job_internal.h"
 #include "runfs/str.h"
 
-struct use *use_get(struct running_job *j, struct use *outer, const struct workflow_step *def)
+struct use *use_get(struct running_job *from, struct use *outer, const struct workflow_step *def)
 {
+    struct running_job *j = from->whole;
+
     for (struct use *u = j->uses; u; u = u->next)
         if (u->outer == outer && u->def == def)
             return u;

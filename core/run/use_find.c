@@ -70,7 +70,7 @@ static int fetch(struct use *u, const char *dir, struct step_output *log, struct
                        u->def->uses);
     int r = outside->action(outside->data, u->repository, u->ref, sha, &tar_fd, err);
     if (r == 0)
-        r = machine_put_tree(u->job->machine, dir, tar_fd, err);
+        r = job_put_tree(u->job, dir, tar_fd, err);
     if (r == 0)
         output_runner_line(log, "Download action repository '%s@%s' (SHA:%s)", u->repository, u->ref, sha);
     return r;
@@ -115,7 +115,7 @@ static int own_tree(struct use *u, const char *dir, struct err *err)
         &(struct checkout){.repository = "", .ref = "", .depth = 1, .filter = "", .sparse = "", .token = ""},
         &tree, err);
     if (r == 0)
-        r = machine_put_tree(u->job->machine, dir, tree.tar_fd, err);
+        r = job_put_tree(u->job, dir, tree.tar_fd, err);
     checked_out_release(&tree);
     return r;
 }

@@ -187,6 +187,24 @@ struct machine_exec {
                                      the decision to run the command and its start, it is interrupted too */
 };
 
+/*
+ * Commands at the same time: a lane is a further agent in the machine, for whoever runs one beside another.
+ * machine_lanes_begin() makes lanes possible; by the thread that the machine belongs to, between two
+ * commands. -ENOTSUP: its backend runs one command at a time. From then on any thread may open a lane, up to
+ * ten or so; what a thread asks of the machine by machine_exec(), machine_put_tree() and machine_get_tree()
+ * goes through the lane that it uses. While lanes are open there are no snapshots of the machine (-EBUSY).
+ */
+struct machine_lane;
+int machine_lanes_begin(struct machine *m, struct err *err);
+/* cancelled: borrowed; set before a command of the lane is interrupted, also by machine_interrupt() and
+ * machine_kill(), which are for all lanes. */
+int machine_lane_open(struct machine *m, atomic_bool *cancelled, struct machine_lane **ret, struct err *err);
+void machine_lane_use(struct machine_lane *lane);       /* for this thread; NULL: none */
+void machine_lane_interrupt(struct machine_lane *lane); /* as machine_interrupt(), for it alone. Any thread */
+bool machine_lane_alone(struct machine_lane *lane);     /* nothing that was started in it runs */
+/* Kills what still runs in it. No thread uses it any more. Before the machine is released. Takes NULL. */
+void machine_lane_close(struct machine_lane *lane);
+
 struct machine_result {
     int exit_code;     /* 0-255, 128+signal when a signal ended it, 127 not found, 126 not executable */
     int signal;        /* 0 or the signal that ended it */

@@ -29,7 +29,7 @@ struct workflow_opts {
     void *data;
     size_t max_file_size; /* 0: GitHub's limits */
     size_t max_result_size;
-    bool background_steps; /* the keys background, wait, wait-all, cancel, parallel */
+    bool no_background_steps; /* the keys background, wait, wait-all, cancel, parallel are unknown */
 };
 
 enum step_kind { STEP_RUN, STEP_USES, STEP_WAIT, STEP_WAIT_ALL, STEP_CANCEL, STEP_PARALLEL };
@@ -50,6 +50,7 @@ struct workflow_step {
     const struct token *target;      /* of wait, wait-all, cancel, parallel */
     struct workflow_step *parallel;  /* STEP_PARALLEL: the steps of the group, with ids of their own */
     size_t n_parallel;
+    bool grouped; /* it is one of such a group */
 };
 
 struct workflow_job {
@@ -62,8 +63,12 @@ struct workflow_job {
     const struct token *runs_on, *strategy, *env, *defaults_run, *outputs, *timeout_minutes,
         *cancel_timeout_minutes, *continue_on_error, *concurrency, *environment, *permissions, *container,
         *services, *snapshot;
+    /* as they run, a number each: those of a group, each in the background, then the group's own, which waits
+     * for them */
     struct workflow_step *steps;
     size_t n_steps;
+    struct workflow_step *written; /* as they stand in the file: a group is one of them */
+    size_t n_written;
     /* a call of a reusable workflow instead of steps */
     const char *uses;
     const struct token *with, *secrets;
@@ -117,6 +122,8 @@ void workflow_free(struct workflow *w);
 
 const struct workflow_event *workflow_event(const struct workflow *w,
                                             const char *name); /* NULL: not in `on` */
+/* What a step that waits or cancels is called without a name of its own; NULL: it does neither. */
+const char *workflow_step_title(const struct workflow_step *step);
 const struct workflow_job *workflow_job(const struct workflow *w, const char *id);
 
 /* Appends what `permissions` gives a token, "SCOPE: LEVEL" lines in the order in which GitHub names the

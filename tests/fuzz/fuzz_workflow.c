@@ -60,8 +60,7 @@ static void plan(const struct workflow *w)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input input = {(const char *)data, size};
-    const struct workflow_opts opts = {
-        .find = find, .data = &input, .max_result_size = 256 * 1024, .background_steps = true};
+    const struct workflow_opts opts = {.find = find, .data = &input, .max_result_size = 256 * 1024};
     _lint_ struct lint lint = {0};
     struct workflow *w = NULL;
 

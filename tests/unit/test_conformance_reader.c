@@ -88,7 +88,7 @@ static json_t *result(const struct workflow *w, const struct lint *lint)
 /* What is accepted, is accepted with everything written out, too. */
 static bool expands(const struct workflow *w, const struct parts *p, const char *name)
 {
-    struct workflow_opts opts = {.find = find, .data = (void *)(uintptr_t)p, .background_steps = true};
+    struct workflow_opts opts = {.find = find, .data = (void *)(uintptr_t)p};
     _lint_ struct lint lint = {0};
     _buf_ struct buf text = BUF_INIT;
     struct workflow *again = NULL;
@@ -109,7 +109,7 @@ static void run_case(const char *file, struct parts *p, struct tally *tally)
                                  .data = p,
                                  .max_file_size = option(p, "max-file-size"),
                                  .max_result_size = option(p, "max-result-size"),
-                                 .background_steps = has_option(p, "allowBackgroundSteps: true")};
+                                 .no_background_steps = !has_option(p, "allowBackgroundSteps: true")};
     _lint_ struct lint lint = {0};
     _buf_ struct buf name = BUF_INIT;
     struct workflow *w = NULL;

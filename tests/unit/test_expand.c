@@ -19,7 +19,7 @@ static void expand(const char *file, const char *text, const json_t *matrices, s
 {
     _lint_ struct lint lint = {0}, again = {0};
     _buf_ struct buf second = BUF_INIT;
-    static const struct workflow_opts opts = {.background_steps = true};
+    static const struct workflow_opts opts = {0};
     struct workflow *w = NULL, *w2 = NULL;
 
     if (workflow_parse(file, text, strlen(text), &opts, &w, &lint) < 0)

@@ -48,7 +48,7 @@ static int find(void *data, const char *uses, struct buf *ret, struct err *err)
     return 0;
 }
 
-static const struct workflow_opts all = {.find = find, .background_steps = true};
+static const struct workflow_opts all = {.find = find};
 
 static struct workflow *parse_with(const char *text, const struct workflow_opts *opts)
 {
@@ -194,7 +194,7 @@ static void test_schema(void **state)
         {ON "jobs: {a: {runs-on: x}}\n",
          ": No steps defined in `steps` and no workflow called in `uses` for the following jobs: a"},
         {STEPS "      - uses: a/b@v1\n        run: c\n", " (Line: 7, Col: 9): Unexpected value 'run'"},
-        {STEPS "      - wait: [a]\n", " (Line: 6, Col: 9): Unexpected value 'wait'"},
+        {STEPS "      - wait: [a]\n", " (Line: 6, Col: 16): Step references unknown step ID 'a'"},
         /* a key that is an expression may be any key; one that is in error is not */
         {ON "jobs: {a: {strategy: {}, '${{ github.ref }}': x}}\n",
          " (Line: 2, Col: 26): Unrecognized named-value: 'github'. Located at position 1 within expression: "
