@@ -126,7 +126,7 @@ int resume_find(struct store *st, const struct step_row *step, const char *key, 
         return err_set(
             err, -EINVAL,
             "there is no snapshot from before this step: `echo on > config/snapshots` takes one after every "
-            "step, and the machine must be able to (sandbox)");
+            "step but while others run in the background, and the machine must be able to (sandbox)");
     }
     *ret = r;
     return 0;

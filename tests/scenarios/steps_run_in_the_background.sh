@@ -123,10 +123,32 @@ equal 'composite actions side by side' 'of 1, of 2' "$(line composite 05)"
 equal 'each with its own environment' 'inside 1 inside 2' "$(line composite 02) $(line composite 03)"
 equal 'nothing to wait for' success "$(job nothing)"
 
+# while one runs there is no snapshot; behind it there is, with all that it left
+echo on >"$M/config/snapshots"
+cat >"$T/again.yml" <<'END'
+on: push
+jobs:
+  a:
+    runs-on: ubuntu-latest
+    steps:
+      - {id: s, background: true, run: 'echo v=1 >>"$GITHUB_OUTPUT"; echo E=2 >>"$GITHUB_ENV"; touch f'}
+      - {wait: s}
+      - run: 'echo "${{ steps.s.outputs.v }} $E $(ls)"; [ "$GITHUB_RUN_ATTEMPT" = 2 ]'
+      - {background: true, run: 'sleep 0.3'}
+      - run: 'false'
+END
+n=$(rf_drop "$T/again.yml")
+echo resume >"$(echo "$M/runs/$n"/jobs/a/steps/03-*/ctl)"
+rf_wait 20 grep -q 2 "$M/runs/$n/attempt"
+ended "$n"
+equal 'resumed behind it' '1 2 f' "$(step_out "$n" a 03)"
+refused sh -c "echo resume >'$(echo "$M/runs/$n"/jobs/a/steps/05-*/ctl)'"
+file_has "$(echo "$M/runs/$n"/jobs/a/steps/05-*/ctl)" 'but while others run in the background'
+
 # all of it is seen as it is
 plan=$("$RUNFS" plan --json "$T/ci.yml")
 contains 'the plan' "$plan" 'Parallel group'
-file_has "$M/runs/$n/workflow.expanded.yml" parallel
+file_has "$M/runs/1/workflow.expanded.yml" parallel
 cat >"$T/bad.yml" <<'END'
 on: push
 jobs: {a: {runs-on: x, steps: [{id: a, run: 'true', background: true}, {wait: b}, {parallel: [{run: 'true', background: true}]}]}}
