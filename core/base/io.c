@@ -3,8 +3,10 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/openat2.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <time.h>
 
@@ -97,6 +99,31 @@ int read_file(const char *path, size_t max, struct buf *ret, struct err *err)
     if (r == -EFBIG)
         return err_set(err, r, "%s is larger than %zu bytes", path, max);
     return r < 0 ? err_errno(err, r, "cannot read %s", path) : 0;
+}
+
+int open_beneath(int root, const char *path, int flags, uint64_t resolve)
+{
+    struct open_how how = {.flags = (uint64_t)flags | O_CLOEXEC, .resolve = RESOLVE_BENEATH | resolve};
+
+    return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+}
+
+int read_file_beneath(const char *root, const char *path, size_t max, struct buf *ret, struct err *err)
+{
+    _close_ int top = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    _close_ int fd = top < 0 ? -1 : open_beneath(top, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
+    struct stat st;
+
+    if (fd < 0 && errno == EXDEV)
+        return err_set(err, -EXDEV, "%s is a link that leads out of %s", path, root);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_errno(err, -errno, "cannot open %s/%s", root, path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, -EINVAL, "%s/%s is no file", root, path);
+    int r = (uint64_t)st.st_size > max ? -EFBIG : read_fd(fd, max, ret);
+    if (r == -EFBIG)
+        return err_set(err, r, "%s/%s is larger than %zu bytes", root, path, max);
+    return r < 0 ? err_errno(err, r, "cannot read %s/%s", root, path) : 0;
 }
 
 int write_file_atomic(const char *path, const void *data, size_t len, mode_t mode, struct err *err)

@@ -24,14 +24,11 @@ static int find_local(const struct finder *f, const char *uses, struct buf *ret,
 {
     static const char folder[] = "./.github/workflows/";
     const char *name = str_starts(uses, folder) ? uses + strlen(folder) : NULL;
-    _buf_ struct buf path = BUF_INIT;
 
     if (!name || strchr(name, '/') || name_check(name) < 0)
         return err_set(err, -EINVAL, "%s is no file in .github/workflows", uses);
-    if (*f->repo_path) {
-        buf_addf(&path, "%s/%s", f->repo_path, uses + 2);
-        return buf_ok(&path) ? read_file(buf_str(&path), WORKFLOW_MAX, ret, err) : -ENOMEM;
-    }
+    if (*f->repo_path)
+        return read_file_beneath(f->repo_path, uses + 2, WORKFLOW_MAX, ret, err);
     const struct workflow_row *row =
         store_get_workflow(f->e->store, store_find_workflow(f->e->store, 0, name, false));
     if (!row)

@@ -12,8 +12,9 @@
 
 enum { WORKFLOW_MAX = 1024 * 1024, WORKFLOWS_MAX = 1000 };
 
-static int refresh_file(struct engine *e, const struct repo_row *repo, const char *dir, const char *name,
-                        struct err *err)
+#define FOLDER ".github/workflows"
+
+static int refresh_file(struct engine *e, const struct repo_row *repo, const char *name, struct err *err)
 {
     int64_t id = store_find_workflow(e->store, repo->id, name, true);
     const struct workflow_row *old = id ? store_get_workflow(e->store, id) : NULL;
@@ -22,9 +23,11 @@ static int refresh_file(struct engine *e, const struct repo_row *repo, const cha
     _lint_ struct lint lint = {0};
     int r;
 
-    buf_addf(&path, "%s/%s", dir, name);
+    buf_addf(&path, FOLDER "/%s", name);
     buf_addf(&error_name, "%s:%s", repo->name, name);
-    r = read_file(buf_str(&path), WORKFLOW_MAX, &text, err);
+    r = read_file_beneath(repo->path, buf_str(&path), WORKFLOW_MAX, &text, err);
+    if (r == -EXDEV && old && !old->removed)
+        (void)engine_unregister(e, id, NULL);
     if (r == 0 && memchr(buf_str(&text), '\0', text.len))
         r = err_set(err, -EINVAL, "%s is not text", name);
     bool same = r == 0 && old && !old->removed && old->source_len == text.len &&
@@ -48,8 +51,8 @@ static int refresh_file(struct engine *e, const struct repo_row *repo, const cha
     return r;
 }
 
-/* Workflows whose file is gone are unregistered. */
-static void refresh_removed(struct engine *e, const struct repo_row *repo, const char *dir)
+/* Workflows whose file is gone are unregistered. folder -1: all are gone. */
+static void refresh_removed(struct engine *e, const struct repo_row *repo, int folder)
 {
     int64_t ids[64], after = 0;
     ssize_t n;
@@ -57,9 +60,7 @@ static void refresh_removed(struct engine *e, const struct repo_row *repo, const
     while ((n = store_list_workflows(e->store, repo->id, after, ids, ARRAY_LEN(ids))) > 0) {
         for (ssize_t i = 0; i < n; i++) {
             const struct workflow_row *row = store_get_workflow(e->store, ids[i]);
-            _buf_ struct buf path = BUF_INIT;
-            buf_addf(&path, "%s/%s", dir, row ? row->name : "");
-            if (row && access(buf_str(&path), F_OK) < 0)
+            if (row && (folder < 0 || faccessat(folder, row->name, F_OK, 0) < 0))
                 (void)engine_unregister(e, ids[i], NULL);
             workflow_row_unref(row);
         }
@@ -67,14 +68,23 @@ static void refresh_removed(struct engine *e, const struct repo_row *repo, const
     }
 }
 
+static DIR *open_folder(const struct repo_row *repo)
+{
+    _close_ int top = open(repo->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd = top < 0 ? -1 : open_beneath(top, FOLDER, O_RDONLY | O_DIRECTORY, 0);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+    if (!d && fd >= 0)
+        close(fd);
+    return d;
+}
+
 void repo_register(struct engine *e, const struct repo_row *repo)
 {
-    _buf_ struct buf dir = BUF_INIT;
+    _closedir_ DIR *d = open_folder(repo);
     struct dirent *entry;
     int count = 0;
 
-    buf_addf(&dir, "%s/.github/workflows", repo->path);
-    _closedir_ DIR *d = opendir(buf_str(&dir));
     while (d && (entry = readdir(d)) && count < WORKFLOWS_MAX) {
         struct err file_err = {0};
         bool wanted = entry->d_name[0] != '.' && name_check(entry->d_name) == 0 &&
@@ -82,10 +92,10 @@ void repo_register(struct engine *e, const struct repo_row *repo)
         if (!wanted)
             continue;
         count++;
-        if (refresh_file(e, repo, buf_str(&dir), entry->d_name, &file_err) < 0)
+        if (refresh_file(e, repo, entry->d_name, &file_err) < 0)
             log_warning("run", "repository %s: %s", repo->name, file_err.msg);
     }
-    refresh_removed(e, repo, buf_str(&dir));
+    refresh_removed(e, repo, d ? dirfd(d) : -1);
 }
 
 int engine_refresh_repo(struct engine *e, int64_t repo_id, struct err *err)

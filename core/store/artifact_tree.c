@@ -8,7 +8,6 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "artifact_internal.h"
 #include "runfs/io.h"
@@ -39,14 +38,6 @@ struct artifact_tree {
     uint32_t n;
     size_t names_len;
 };
-
-/* Nothing on the way may be a link or another mount, and nothing may lead above the top. */
-static int open_beneath(int root, const char *path, uint64_t flags, uint64_t resolve)
-{
-    struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_BENEATH | resolve};
-
-    return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-}
 
 /* ------------------------------------------------------------------------------------------------ writing */
 

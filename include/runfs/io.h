@@ -22,6 +22,15 @@ int read_exact(int fd, void *data, size_t len);
 /* Appends a whole file, refusing more than max bytes (-EFBIG). Only regular files, pipes and character
  * devices. */
 int read_file(const char *path, size_t max, struct buf *ret, struct err *err);
+/*
+ * The same of a regular file of a tree that others have written: no link leads out of root, and nothing that
+ * is no file is waited for. -EXDEV: it leads out.
+ */
+int read_file_beneath(const char *root, const char *path, size_t max, struct buf *ret, struct err *err);
+
+/* openat2(2), which ends in the directory root: flags are those of open, resolve is RESOLVE_... besides
+ * RESOLVE_BENEATH. A descriptor, or -1 with errno. */
+int open_beneath(int root, const char *path, int flags, uint64_t resolve);
 int read_fd(int fd, size_t max, struct buf *ret);
 
 /* Writes PATH.tmp-*, syncs it, renames it over PATH: readers see the old file or the new one, never a part.
