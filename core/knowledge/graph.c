@@ -83,7 +83,7 @@ static void write_dot(const struct graph *g, struct buf *ret)
         dot_string(&label, c->name);
         if (label.len > 1)
             label.ptr[--label.len] = '\0';
-        buf_addf(ret, "%s\\n%lld runs", buf_str(&label), (long long)c->runs);
+        buf_addf(ret, "%s\\n%lld run%s", buf_str(&label), (long long)c->runs, c->runs == 1 ? "" : "s");
         if (c->failures)
             buf_addf(ret, ", %lld failed", (long long)c->failures);
         buf_addf(ret, "\", color=\"%s\"];\n", graph_colour(c->successes, c->failures));

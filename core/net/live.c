@@ -176,6 +176,16 @@ static int add_job(void *data, const struct job_row *job)
     return 0;
 }
 
+/* The job whose log is asked for, if it is one of a former attempt. */
+static void tell_former(struct live_stream *s, const struct run_row *run, struct buf *ret)
+{
+    const struct job_row *job = s->job_id ? store_get_job(s->server->store, s->job_id) : NULL;
+
+    if (job && job->run_id == run->id && job->attempt != run->attempt)
+        live_event(ret, "job", live_job(s->server->store, job));
+    job_row_unref(job);
+}
+
 /* Everything, as it is. */
 static void tell_all(struct live_stream *s, struct buf *ret)
 {
@@ -188,6 +198,7 @@ static void tell_all(struct live_stream *s, struct buf *ret)
     if (run) {
         live_event(ret, "run", live_run(run));
         (void)api_each_job(st, run->id, run->attempt, add_job, (void *[]){s, ret});
+        tell_former(s, run, ret);
         tell_annotations(s, run, ret);
         live_event(ret, "artifacts", live_artifacts(st, run->id));
     } else if (s->run_id) {

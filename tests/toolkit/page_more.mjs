@@ -32,10 +32,29 @@ try {
     await press(b, 'Rerun');
     await b.until('two of them', () => document.querySelectorAll('.attempt').length === 2);
     assert.deepEqual(await b.run(() => [...document.querySelectorAll('.attempt strong')].map(n => n.textContent)), ['Attempt 2', 'Attempt 1']);
-    ok('former attempts are there');
+    await b.run(() => [...document.querySelectorAll('.attempt')].at(-1).querySelectorAll('a.button')[0].click());
+    await b.until('its log', () => document.querySelector('.jobhead h2')?.textContent === 'first (attempt 1)');
+    await shows(b, 'first attempt');
+    assert(!(await b.run(() => document.body.innerText)).includes('Rerun job'));
+    assert.equal(await b.run(() => document.querySelectorAll('.jobs .job').length), 1 + 2 + 1);
+    await b.key('u');
+    await b.until('the present jobs alone', () => document.querySelectorAll('.jobs .job').length === 1 + 2);
+    ok('former attempts are there, with their logs');
     assert.deepEqual(b.complaints.filter(c => !c.includes('401')), []);
     if (process.env.SHOTS)
         await b.screenshot(`${process.env.SHOTS}/more.png`);
 } finally {
     await b.close();
+}
+
+const phone = await browse({ width: 390, height: 844, phone: true });
+try {
+    await phone.goto(`${url}/#/knowledge`);
+    await login(phone, token);
+    await shows(phone, 'expected 200, got 500');
+    const [text, all] = await phone.run(() => [document.querySelector('.lists .card .grow').getBoundingClientRect().width, document.documentElement.scrollWidth]);
+    assert(text > 300 && all <= 390, `${text} of ${all} pixels`);
+    ok('knowledge can be read on a phone');
+} finally {
+    await phone.close();
 }

@@ -92,7 +92,7 @@ function drawGraph({nodes, edges}, href, current) {
         root.append(svg('a', {href: href(n), class: `node ${rateClass(n)}${n.id === current ? ' current' : ''}`},
             svg('title', {}, n.name), svg('rect', {x: p.px, y: p.py, width: NODE_W, height: NODE_H, rx: 6}),
             svg('text', {x: p.px + 10, y: p.py + 15}, name),
-            svg('text', {x: p.px + 10, y: p.py + 29, class: 'small'}, `${n.runs} runs${n.failures ? `, ${n.failures} failed` : ''}`)));
+            svg('text', {x: p.px + 10, y: p.py + 29, class: 'small'}, `${n.runs} ${n.runs === 1 ? 'run' : 'runs'}${n.failures ? `, ${n.failures} failed` : ''}`)));
     }
     return root;
 }

@@ -56,7 +56,9 @@ class RunView {
     take(event, data) {
         if (event === 'run') {
             if (this.run && data.attempt !== this.run.attempt)
-                this.jobs.clear();
+                for (const id of this.jobs.keys())
+                    if (id !== this.jobId)
+                        this.jobs.delete(id);
             if (data.status === 'completed' && this.run && this.run.status !== 'completed')
                 this.picturesOld = true;
             this.run = data;
@@ -155,8 +157,8 @@ class RunView {
     }
 
     drawSide() {
-        const jobs = [...this.jobs.values()].sort((a, b) => a.id - b.id);
-        const parts = JSON.stringify([this.jobId, jobs.map(j => [j.id, j.name, stateOf(j), took(j)])]);
+        const jobs = [...this.jobs.values()].filter(j => !this.isFormer(j) || j.id === this.jobId).sort((a, b) => a.id - b.id);
+        const parts = JSON.stringify([this.jobId, this.run.attempt, jobs.map(j => [j.id, j.name, stateOf(j), took(j)])]);
         if (this.sideOf === parts)
             return;
         this.sideOf = parts;
@@ -164,17 +166,29 @@ class RunView {
         fill(this.side,
             el('a.job', {href: `#/runs/${this.id}`, 'aria-current': this.jobId ? null : 'page'}, 'Summary'),
             jobs.map(j => el('a.job', {href: `#/runs/${this.id}/${j.id}`, 'aria-current': j.id === this.jobId ? 'page' : null},
-                sign(j), el('span.name', null, j.name), el('span.took', null, took(j)))));
+                sign(j), el('span.name', null, this.nameOf(j)), el('span.took', null, took(j)))));
         const again = focused && [...this.side.children].find(a => a.getAttribute('href') === focused);
         if (again)
             again.focus();
+        const here = this.side.querySelector('[aria-current]');
+        if (here && (here.offsetLeft + here.offsetWidth > this.side.scrollLeft + this.side.clientWidth || here.offsetLeft < this.side.scrollLeft))
+            this.side.scrollLeft = here.offsetLeft - this.side.offsetLeft; /* side by side, on a phone */
+    }
+
+    /* Of an attempt that another one followed. */
+    isFormer(job) {
+        return job.attempt !== this.run.attempt;
+    }
+
+    nameOf(job) {
+        return this.isFormer(job) ? `${job.name} (attempt ${job.attempt})` : job.name;
     }
 
     drawLog() {
         const job = this.jobs.get(this.jobId);
         if (!job)
             return;
-        const parts = JSON.stringify([job.status, job.conclusion, job.why, job.environment, job.url, wire.scope, this.annotations]);
+        const parts = JSON.stringify([this.isFormer(job), job.status, job.conclusion, job.why, job.environment, job.url, wire.scope, this.annotations]);
         if (!this.bodyIsNew && this.logOf === parts) {
             this.jobTook.textContent = took(job);
             return;
@@ -182,15 +196,15 @@ class RunView {
         this.logOf = parts;
         this.jobTook = el('span.took', null, took(job));
         const outside = /^https?:\/\//i.test(job.url) && {href: job.url, target: '_blank', rel: 'noopener noreferrer'};
-        const bar = el('div.bar', null, sign(job), el('h2', null, job.name),
+        const bar = el('div.bar', null, sign(job), el('h2', null, this.nameOf(job)),
             job.environment && (outside ? el('a', outside, job.environment) : el('span.dim', null, job.environment)), this.jobTook,
             el('span.search', null, this.log.input, this.log.counter,
                 el('button', {type: 'button', title: 'Match before (Shift+Enter)', 'aria-label': 'Match before', onclick: () => this.log.go(-1)}, '↑'),
                 el('button', {type: 'button', title: 'Next match (Enter)', 'aria-label': 'Next match', onclick: () => this.log.go(1)}, '↓')),
             this.log.tailButton,
             el('button', {type: 'button', title: 'Fold or unfold all steps ( f )', onclick: () => this.log.foldAll()}, '⊟ fold'),
-            el('button', {type: 'button', onclick: () => download(`/jobs/${job.id}/logs`, `${job.key}.log`)}, '⇩ log'),
-            job.status === 'completed' && this.run.status === 'completed' &&
+            el('button', {type: 'button', onclick: () => download(`/jobs/${job.id}/logs`, `${job.key}${this.isFormer(job) ? `-${job.attempt}` : ''}.log`)}, '⇩ log'),
+            job.status === 'completed' && this.run.status === 'completed' && !this.isFormer(job) &&
                 this.button('Rerun job', 'A new attempt begins.', 'run', () => ask(`/jobs/${job.id}/rerun`, {method: 'POST', body: {}})));
         const why = job.why && (!job.started || job.conclusion === 'cancelled') && el('p.why', null, job.why);
         const typing = document.activeElement === this.log.input;
@@ -260,8 +274,7 @@ class RunView {
             el('p.dim', null, [name(s.job), s.step].filter(Boolean).join(' · ')), el('pre', null, s.text + (s.cut ? '\n…' : '')))));
         fill(this.body.children[5], more.attempts.length > 0 && el('h2', null, 'Former attempts'), more.attempts.slice().reverse().map(a => el('div.attempt', null,
             sign(a), el('strong', null, `Attempt ${a.attempt}`), el('span.dim', null, `${stateOf(a)}, ${took(a)}`),
-            a.jobs.map(j => el('button', {type: 'button', title: `The log of ${j.name}`, onclick: () => download(`/jobs/${j.id}/logs`, `${j.key}-${a.attempt}.log`)},
-                sign(j), ` ⇩ ${j.name}`)))));
+            a.jobs.map(j => el('a.button', {href: `#/runs/${this.id}/${j.id}`, title: `The log of ${j.name}`}, sign(j), ` ${j.name}`)))));
     }
 
     /* Links over the boxes of jobs, whose places the picture says. */
