@@ -60,13 +60,14 @@ json_t *live_job(struct store *st, const struct job_row *job)
     json_t *steps = json_array(), *needs = json_loads(*job->needs ? job->needs : "[]", 0, NULL);
 
     (void)api_each_step(st, job, add_step, steps);
-    return json_pack("{s:I, s:i, s:I, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:o}",
-                     "id", (json_int_t)job->id, "attempt", job->attempt, "run", (json_int_t)job->run_id,
-                     "key", job->key, "name", job->name, "status", job->status, "conclusion", job->conclusion,
-                     "exit_code", job->exit_code, "why", job->why, "backend", job->backend, "environment",
-                     job->environment, "url", job->environment_url, "needs", needs ? needs : json_array(),
-                     "created", ms(job->created_at), "started", ms(job->started_at), "completed",
-                     ms(job->completed_at), "steps", steps);
+    return json_pack(
+        "{s:I, s:i, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:o}",
+        "id", (json_int_t)job->id, "attempt", job->attempt, "run", (json_int_t)job->run_id, "key", job->key,
+        "job_id", job->job_id, "caller", job->caller, "name", job->name, "status", job->status, "conclusion",
+        job->conclusion, "exit_code", job->exit_code, "why", job->why, "backend", job->backend, "environment",
+        job->environment, "url", job->environment_url, "needs", needs ? needs : json_array(), "created",
+        ms(job->created_at), "started", ms(job->started_at), "completed", ms(job->completed_at), "steps",
+        steps);
 }
 
 /* ------------------------------------------------------------------------------- annotations and artifacts

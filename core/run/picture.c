@@ -30,13 +30,20 @@ static int add_job(struct pictured_run *p, const struct job_row *row_take)
         p->cap = cap;
     }
     bool ran = row_take->started_at != 0;
-    p->jobs[p->n++] = (struct pictured){.row = row_take,
-                                        .needs = json_loads(row_take->needs, JSON_DECODE_ANY, NULL),
-                                        .from = row_take->started_at,
-                                        .to = !ran                     ? 0
-                                              : row_take->completed_at ? row_take->completed_at
-                                                                       : p->now};
+    p->jobs[p->n++] =
+        (struct pictured){.row = row_take,
+                          .needs = json_loads(row_take->needs, JSON_DECODE_ANY, NULL),
+                          .carried = row_take->log_job_id && row_take->log_job_id != row_take->id,
+                          .from = row_take->started_at,
+                          .to = !ran                     ? 0
+                                : row_take->completed_at ? row_take->completed_at
+                                                         : p->now};
     return 0;
+}
+
+bool pictured_same(const struct pictured *a, const struct pictured *b)
+{
+    return str_eq(a->row->job_id, b->row->job_id) && str_eq(a->row->caller, b->row->caller);
 }
 
 bool pictured_needs(const struct pictured *job, const struct pictured *other)
@@ -52,21 +59,66 @@ bool pictured_needs(const struct pictured *job, const struct pictured *other)
     return false;
 }
 
+/* Combinations of a matrix stand together, where the first of them is: the others got their rows later. */
+static void bring_together(struct pictured_run *p)
+{
+    for (size_t i = 1; i < p->n; i++) {
+        struct pictured moved = p->jobs[i];
+        size_t to = i;
+        while (to > 0 && !pictured_same(&p->jobs[to - 1], &moved))
+            to--;
+        if (to == 0 || to == i)
+            continue;
+        memmove(&p->jobs[to + 1], &p->jobs[to], (i - to) * sizeof(moved));
+        p->jobs[to] = moved;
+    }
+}
+
+/* Whether it takes part in the attempt's time. */
+static bool took_time(const struct pictured *job)
+{
+    return job->to && !job->carried;
+}
+
+/* What at waited for last: a job that it needs, the one that calls it, or, where none of these kept it for
+ * long enough to be seen, the one that had the slot. */
+static struct pictured *waited_for(struct pictured_run *p, const struct pictured *at, int64_t span)
+{
+    struct pictured *before = NULL;
+    int64_t since = p->row->started_at;
+
+    for (size_t i = 0; i < p->n; i++) {
+        struct pictured *job = &p->jobs[i];
+        int64_t until = job->to > at->from ? job->from : job->to; /* what calls it goes on */
+        if (job != at && took_time(job) && pictured_needs(at, job) && (!before || until > since)) {
+            before = job;
+            since = until;
+        }
+    }
+    if (at->from - since < span / 100)
+        return before;
+    for (size_t i = 0; i < p->n; i++) {
+        struct pictured *job = &p->jobs[i];
+        if (took_time(job) && !*job->row->uses && job->to <= at->from && job->to > since) {
+            before = job;
+            since = job->to;
+        }
+    }
+    return before;
+}
+
 /* Back from the job that ended last, always over the one that was waited for longest. */
 static void mark_critical(struct pictured_run *p)
 {
     struct pictured *at = NULL;
 
     for (size_t i = 0; i < p->n; i++)
-        if (p->jobs[i].to && !*p->jobs[i].row->uses && (!at || p->jobs[i].to > at->to))
+        if (took_time(&p->jobs[i]) && !*p->jobs[i].row->uses && (!at || p->jobs[i].to > at->to))
             at = &p->jobs[i];
+    int64_t span = at ? at->to - p->row->started_at : 0;
     while (at && !at->critical) {
-        struct pictured *before = NULL;
         at->critical = true;
-        for (size_t i = 0; i < p->n; i++)
-            if (pictured_needs(at, &p->jobs[i]) && p->jobs[i].to && (!before || p->jobs[i].to > before->to))
-                before = &p->jobs[i];
-        at = before;
+        at = waited_for(p, at, span);
     }
 }
 
@@ -86,11 +138,13 @@ int pictured_run_read(struct store *st, int64_t run_id, struct pictured_run *ret
         }
         after = ids[n - 1];
     }
-    if (r < 0)
+    if (r < 0) {
         pictured_run_release(ret);
-    else
-        mark_critical(ret);
-    return r;
+        return r;
+    }
+    bring_together(ret);
+    mark_critical(ret);
+    return 0;
 }
 
 /* ---------------------------------------------------------------------------------------------------- SVG */

@@ -11,7 +11,8 @@ struct pictured {
     const struct job_row *row; /* owned reference */
     json_t *needs;             /* owned array of job ids */
     int64_t from, to;          /* when it ran; 0, 0: it did not. to is now while it runs */
-    bool critical;             /* the run would have ended earlier without it */
+    bool carried;              /* it ran in an attempt before, and this one has it from there */
+    bool critical;             /* the run would have ended earlier without it, or with one more slot */
 };
 struct pictured_run {
     const struct run_row *row; /* owned reference */
@@ -22,6 +23,8 @@ struct pictured_run {
 /* -ENOENT, -ENOMEM. The jobs of the newest attempt, in order. */
 int pictured_run_read(struct store *st, int64_t run_id, struct pictured_run *ret);
 void pictured_run_release(struct pictured_run *p);
+/* Whether they are combinations of one matrix. */
+bool pictured_same(const struct pictured *a, const struct pictured *b);
 /* Whether job waits for other: by `needs`, or because other calls its workflow. */
 bool pictured_needs(const struct pictured *job, const struct pictured *other);
 

@@ -12,7 +12,7 @@ struct box {
     size_t n, done, failed;
     int column, row;
     int64_t from, to;
-    bool critical;
+    bool critical, anew; /* anew: one of it ran in this attempt; from and to are of those that did */
 };
 
 struct graph {
@@ -22,11 +22,6 @@ struct graph {
     int columns, rows; /* rows of the highest column */
 };
 
-static bool same_box(const struct pictured *a, const struct pictured *b)
-{
-    return str_eq(a->row->job_id, b->row->job_id) && str_eq(a->row->caller, b->row->caller);
-}
-
 static int make_boxes(struct graph *g)
 {
     g->boxes = calloc(g->run->n + 1, sizeof(*g->boxes));
@@ -35,7 +30,7 @@ static int make_boxes(struct graph *g)
     for (size_t i = 0; i < g->run->n; i++) {
         const struct pictured *job = &g->run->jobs[i];
         size_t k = 0;
-        while (k < g->n && !same_box(g->boxes[k].first, job))
+        while (k < g->n && !pictured_same(g->boxes[k].first, job))
             k++;
         struct box *box = &g->boxes[k];
         if (k == g->n)
@@ -45,6 +40,12 @@ static int make_boxes(struct graph *g)
         box->failed += *job->row->conclusion && !str_eq(job->row->conclusion, "success") &&
                        !str_eq(job->row->conclusion, "skipped");
         box->critical |= job->critical;
+        if (job->carried && box->anew)
+            continue;
+        if (!job->carried && !box->anew) {
+            box->anew = true;
+            box->from = box->to = 0;
+        }
         if (job->from && (!box->from || job->from < box->from))
             box->from = job->from;
         box->to = job->to > box->to ? job->to : box->to;

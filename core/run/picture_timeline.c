@@ -93,6 +93,12 @@ static void job_row(struct timeline *t, const struct pictured_run *run, const st
                  *row->conclusion ? row->conclusion : row->status);
         return;
     }
+    if (job->carried) {
+        buf_addf(t->out, "<text class=\"faint\" x=\"%d\" y=\"%.1f\">", NAMES + 4, middle);
+        svg_duration(t->out, job->to - job->from);
+        buf_adds(t->out, ", in an attempt before</text>\n");
+        return;
+    }
     if (row->created_at && row->created_at < job->from && row->created_at >= t->from)
         buf_addf(t->out, "<path class=\"line\" stroke-dasharray=\"2 3\" d=\"M%.1f %.1f H%.1f\"/>\n",
                  x_of(t, row->created_at), y + BAR / 2.0, x_of(t, job->from));
@@ -132,6 +138,8 @@ int picture_timeline(struct store *st, int64_t run_id, struct buf *ret)
     if (r < 0)
         return r;
     for (size_t i = 0; i < run.n; i++) {
+        if (run.jobs[i].carried)
+            continue;
         if (run.jobs[i].from && (!t.from || run.jobs[i].from < t.from))
             t.from = run.jobs[i].from;
         if (run.jobs[i].to > to)

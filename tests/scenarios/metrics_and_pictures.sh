@@ -25,6 +25,7 @@ jobs:
 Y
 printf 'on: workflow_call\njobs:\n  in: {runs-on: h, steps: [{run: "true"}]}\n' >"$T/called.yml"
 cp "$T/called.yml" "$M/workflows/"
+echo 1 >"$M/config/slots"
 n=$(rf_drop "$T/w.yml")
 file_is "$M/runs/$n/conclusion" failure
 
@@ -92,7 +93,12 @@ for part in ['A <script>alert(1)</script> & more', 'lint', 'test', 'skipped', 'c
     assert part in text, part
 if sys.argv[2] == 'timeline':
     assert 'build (<b>)' in text and 'Make </svg><script>' in text, text
-    assert len([e for e in root.iter() if e.get('class') == 'critical']) == 2 # a build, then the test
+    rows = [''.join(e.itertext()) for e in root.iter(ns + 'text') if e.get('x') == '28']
+    assert rows == ['lint', 'build (1)', 'build (2)', 'build (<b>)', 'test', 'skipped', 'call', 'call / in'], rows
+    # one slot: each build kept the next one from beginning, and the last one the test
+    lines = {e.get('y') for e in root.iter() if e.get('class') == 'critical'}
+    framed = [r for i, r in enumerate(rows) if any(abs(float(y) - (68 + 26 * i)) < 13 for y in lines)]
+    assert {'build (1)', 'build (2)', 'build (<b>)', 'test'} <= set(framed) and 'skipped' not in framed, framed
 else:
     assert '3 of 3, 0 failed' in text, text
     assert len([e for e in root.iter(ns + 'path')]) == 4 # test needs two, skipped one; call calls
@@ -104,3 +110,17 @@ P
     done
     [ "$(stat -c %s "$svg")" = "$(wc -c <"$svg")" ] || fail "the size of $picture.svg is wrong"
 done
+
+# What an attempt has from the one before took none of its time, and makes it no longer.
+cat >"$T/again.yml" <<'Y'
+on: push
+jobs:
+  one: {runs-on: h, steps: [{run: 'true'}]}
+  two: {needs: one, runs-on: h, steps: [{run: 'test ${{ github.run_attempt }} = 2'}]}
+Y
+n=$(rf_drop "$T/again.yml")
+echo rerun-failed >"$M/runs/$n/ctl"
+ended "$n"
+file_is "$M/runs/$n/conclusion" success
+file_has "$M/runs/$n/timeline.svg" ', in an attempt before</text>'
+equal 'framed' 1 "$(grep -o 'class="critical"' "$M/runs/$n/timeline.svg" | wc -l)"

@@ -158,6 +158,10 @@ class RunView {
 
     drawSide() {
         const jobs = [...this.jobs.values()].filter(j => !this.isFormer(j) || j.id === this.jobId).sort((a, b) => a.id - b.id);
+        const first = new Map(); /* combinations of a matrix stand together */
+        const group = j => `${j.attempt} ${j.caller} ${j.job_id}`;
+        jobs.forEach(j => first.has(group(j)) || first.set(group(j), j.id));
+        jobs.sort((a, b) => first.get(group(a)) - first.get(group(b)) || a.id - b.id);
         const parts = JSON.stringify([this.jobId, this.run.attempt, jobs.map(j => [j.id, j.name, stateOf(j), took(j)])]);
         if (this.sideOf === parts)
             return;
