@@ -1,12 +1,18 @@
-/* knowledge/concepts: the concepts of the selected role, a directory each. */
+/* knowledge/concepts and roles/R/concepts: the concepts of a role, a directory each. */
 #include "runfs/concepts.h"
 
 #include "fs.h"
 #include "runfs/str.h"
 
-enum { RANKS = 64 }; /* ids of a concept's documents are its own times so many, and the rank */
+/*
+ * Ids in the mount are a concept's own (CONCEPT_ID_BITS), and above them the place of its role among those
+ * that were looked at last, from 1; 0: whichever is selected. Ids of a concept's documents are those times
+ * RANKS, and the rank.
+ */
+enum { RANKS = 64 };
 
 _Static_assert((int)RANKS > (int)CONCEPT_DOCUMENTS_MAX, "each has a rank");
+_Static_assert((CONCEPT_ROLES + 1LL) * RANKS << CONCEPT_ID_BITS <= NODE_UNBORN, "ids are below those");
 
 /* What a function does with a concept: appends to a text, or collects ids. */
 struct asked {
@@ -16,21 +22,84 @@ struct asked {
     bool found;
 };
 
+static int64_t own_id(int64_t id)
+{
+    return id & ((1LL << CONCEPT_ID_BITS) - 1);
+}
+
+static int64_t place_bits(int64_t id)
+{
+    return id - own_id(id);
+}
+
+/* The place of a role (its id, 0: whichever is selected), as it stands in ids. */
+static int64_t place_of(struct fs *fs, int64_t role)
+{
+    size_t i = 0;
+
+    if (!role)
+        return 0;
+    pthread_mutex_lock(&fs->lock);
+    while (i < CONCEPT_ROLES && fs->concept_roles[i] != role)
+        i++;
+    if (i == CONCEPT_ROLES) {
+        i = fs->next_concept_role++ % CONCEPT_ROLES;
+        fs->concept_roles[i] = role;
+    }
+    pthread_mutex_unlock(&fs->lock);
+    return (int64_t)(i + 1) << CONCEPT_ID_BITS;
+}
+
+/* The name of the role in a place; "" for the selected one. -ENOENT: it is gone. */
+static int role_in(struct fs *fs, int64_t place, struct buf *ret)
+{
+    if (!fs->searcher)
+        return -ENOENT;
+    if (!place)
+        return 0;
+    pthread_mutex_lock(&fs->lock);
+    int64_t role = fs->concept_roles[(place >> CONCEPT_ID_BITS) - 1];
+    pthread_mutex_unlock(&fs->lock);
+    return fs_role_name(fs, role, ret);
+}
+
+static const char *name_or_null(const struct buf *role)
+{
+    return role->len ? buf_str(role) : NULL;
+}
+
 static int look(struct fs *fs, int64_t id, enum concept_part part, concept_fn *fn, struct asked *asked)
 {
-    return fs->searcher ? concept_look(fs->searcher, NULL, id, part, fn, asked) : -ENOENT;
+    _buf_ struct buf role = BUF_INIT;
+    int r = role_in(fs, place_bits(id), &role);
+
+    return r < 0 ? r : concept_look(fs->searcher, name_or_null(&role), own_id(id), part, fn, asked);
+}
+
+static int64_t find_in(struct fs *fs, int64_t place, const char *name)
+{
+    _buf_ struct buf role = BUF_INIT;
+    int64_t id = role_in(fs, place, &role) == 0 ? concept_find(fs->searcher, name_or_null(&role), name) : 0;
+
+    return id ? place | id : 0;
 }
 
 static int64_t find_concept(struct fs *fs, int64_t up, const char *name)
 {
-    (void)up;
-    return fs->searcher ? concept_find(fs->searcher, NULL, name) : 0;
+    return find_in(fs, place_of(fs, up), name);
 }
 
 static ssize_t next_concept(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max)
 {
-    (void)up;
-    return fs->searcher ? concept_list(fs->searcher, NULL, after, ids, max) : 0;
+    int64_t place = place_of(fs, up);
+    _buf_ struct buf role = BUF_INIT;
+
+    if (role_in(fs, place, &role) < 0)
+        return 0;
+    ssize_t n = concept_list(fs->searcher, name_or_null(&role), own_id(after), ids, max);
+    for (ssize_t i = 0; i < n; i++)
+        ids[i] |= place;
+    return n;
 }
 
 static void say_slug(void *data, const struct concept_view *c)
@@ -113,9 +182,10 @@ static void has_edge(void *data, const struct concept_view *c)
 
 static int64_t find_related(struct fs *fs, int64_t up, const char *name)
 {
-    struct asked asked = {.id = find_concept(fs, 0, name)};
+    int64_t id = find_in(fs, place_bits(up), name);
+    struct asked asked = {.id = own_id(id)};
 
-    return asked.id && look(fs, up, CONCEPT_WHOLE, has_edge, &asked) == 0 && asked.found ? asked.id : 0;
+    return id && look(fs, up, CONCEPT_WHOLE, has_edge, &asked) == 0 && asked.found ? id : 0;
 }
 
 /* Each in its place among those that are larger than asked->id: edges are by frequency, ids ascend. */
@@ -141,9 +211,13 @@ static void collect_edges(void *data, const struct concept_view *c)
 
 static ssize_t next_related(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max)
 {
-    struct asked asked = {.id = after, .ids = ids, .max = max};
+    struct asked asked = {.id = own_id(after), .ids = ids, .max = max};
 
-    return look(fs, up, CONCEPT_WHOLE, collect_edges, &asked) == 0 ? (ssize_t)asked.n : 0;
+    if (look(fs, up, CONCEPT_WHOLE, collect_edges, &asked) < 0)
+        return 0;
+    for (size_t i = 0; i < asked.n; i++)
+        ids[i] |= place_bits(up);
+    return (ssize_t)asked.n;
 }
 
 const struct name_class class_related_concepts = {find_related, next_related, name_concept};
@@ -162,14 +236,18 @@ static void collect_documents(void *data, const struct concept_view *c)
     struct asked *asked = data;
 
     for (int64_t rank = asked->id; rank < (int64_t)c->n_ranked && asked->n < asked->max; rank++)
-        asked->ids[asked->n++] = c->id * RANKS + rank + 1;
+        asked->ids[asked->n++] = rank + 1;
 }
 
 static ssize_t next_document(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max)
 {
     struct asked asked = {.id = after % RANKS, .ids = ids, .max = max};
 
-    return look(fs, up, CONCEPT_WHOLE, collect_documents, &asked) == 0 ? (ssize_t)asked.n : 0;
+    if (look(fs, up, CONCEPT_WHOLE, collect_documents, &asked) < 0)
+        return 0;
+    for (size_t i = 0; i < asked.n; i++)
+        ids[i] += up * RANKS;
+    return (ssize_t)asked.n;
 }
 
 static void say_document(void *data, const struct concept_view *c)
@@ -210,7 +288,8 @@ static void say_document_path(void *data, const struct concept_view *c)
 
     asked->found = asked->id >= 1 && asked->id <= (int64_t)c->n_ranked;
     if (asked->found)
-        buf_addf(asked->text, "%s%s", c->documents[asked->id - 1].path[0] == '/' ? "" : "../../../",
+        buf_addf(asked->text, "%s%s",
+                 c->documents[asked->id - 1].path[0] == '/' ? "" : "../../../../knowledge/",
                  c->documents[asked->id - 1].path);
 }
 

@@ -12,7 +12,7 @@
 #include "runfs/run.h"
 #include "tree.h"
 
-enum { REPLIES = 256, TREES = 16, QUERIES = 64 };
+enum { REPLIES = 256, TREES = 16, QUERIES = 64, CONCEPT_ROLES = 127 };
 
 struct artifact_tree;
 
@@ -29,7 +29,7 @@ struct fs {
     int64_t started_at;
     uid_t uid;
     gid_t gid;
-    pthread_mutex_t lock; /* guards replies, drafts, queries and roles */
+    pthread_mutex_t lock; /* guards replies, drafts, queries, roles and whose concepts were looked at */
     struct {
         int row;
         int64_t id;
@@ -40,6 +40,8 @@ struct fs {
     struct query *queries[QUERIES]; /* owned: what was asked last in search/ */
     int64_t next_query;
     struct role_list roles;
+    int64_t concept_roles[CONCEPT_ROLES]; /* their ids: whose concepts were looked at last, below roles/ */
+    size_t next_concept_role;
     struct {
         int64_t id;
         struct artifact_tree *tree; /* owned reference; NULL: none */

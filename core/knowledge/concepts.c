@@ -1,4 +1,5 @@
 /* The concepts of a role: its pages, and the automaton that finds what they are called. */
+#include "runfs/concepts.h"
 #include "runfs/automaton.h"
 #include "runfs/str.h"
 #include "search_internal.h"
@@ -62,12 +63,13 @@ static int compile_terms(struct concepts *c)
  * called by
  */
 
-enum { SLUG_MAX = 80, ID_BITS = 43 };
+enum { SLUG_MAX = 80 };
 
-/* Of the name alone, so that other concepts come and go without changing it. */
+/* Of the name alone, so that other concepts come and go without changing it; a bit short of what ids may be,
+ * for those that have to go on to the next. */
 static int64_t hash_of(const char *slug)
 {
-    return (int64_t)(str_hash(slug) >> (64 - ID_BITS)) | 1;
+    return (int64_t)(str_hash(slug) >> (64 - CONCEPT_ID_BITS + 1)) | 1;
 }
 
 /* Pages of one name, and names of one number, are told apart in the order in which they were read. */

@@ -7,10 +7,10 @@
 
 #include "runfs/search.h"
 
-enum { CONCEPT_DOCUMENTS_MAX = SEARCH_HITS_MAX, CONCEPT_EDGES_MAX = 64 };
+enum { CONCEPT_DOCUMENTS_MAX = SEARCH_HITS_MAX, CONCEPT_EDGES_MAX = 64, CONCEPT_ID_BITS = 36 };
 
 struct concept_view {
-    int64_t id;       /* of its slug: stays while others come and go, below 2^44 */
+    int64_t id;       /* of its slug: stays while others come and go, of CONCEPT_ID_BITS */
     const char *slug; /* unique among the role's */
     const char *name, *path;
     const char *const *synonyms;

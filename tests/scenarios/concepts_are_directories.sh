@@ -1,4 +1,4 @@
-# The concepts of the selected role are directories: what they are called, the files that name them, and what stands with them.
+# The concepts of a role are directories: what they are called, the files that name them, and what stands with them.
 . "$(dirname "$0")/lib.sh"
 rf_mount
 C=$M/knowledge/concepts
@@ -44,6 +44,29 @@ assert all(name in text for name in ('Machine', 'Snapshot', 'Kettle')), text
 P
     equal 'its size' "$(stat -c %s "$M/roles/r/graph.svg")" "$(wc -c <"$M/roles/r/graph.svg")"
 fi
+# Of each role, whichever is selected; the links lead to where they do from there.
+R=$M/roles/r/concepts
+equal 'in its own directory' "$(ls "$C" | paste -sd ' ')" "$(ls "$R" | paste -sd ' ')"
+equal 'the same' '' "$(diff -r --no-dereference "$C/machine" "$R/machine" 2>&1)"
+equal 'that lead there' Snapshot "$(cat "$R/machine/related/snapshot/related/machine/related/snapshot/name")"
+sed 's/"R"/"Other"/; s/\*\.md/1.md/' "$M/roles/r.json" >"$T/other.json"
+cp "$T/other.json" "$M/roles/"
+equal 'another role of the same concepts, and fewer files' '1 01-one 4' \
+    "$(cat "$M/roles/other/concepts/machine/count") $(ls "$M/roles/other/concepts/machine/documents") $(cat "$R/machine/count")"
+equal 'beside the selected one' 4 "$(cat "$C/machine/count")"
+refused ls "$M/roles/other/concepts/machine/related/snapshot"
+rm "$M/roles/other.json"
+refused ls "$M/roles/other/concepts"
+# A failure that names one is among its files.
+echo host >"$M/config/labels/h"
+printf 'on: push\njobs:\n  a:\n    runs-on: h\n    steps:\n      - run: |\n          echo "error: boiler: no such thing" >&2\n          exit 1\n' >"$T/ci.yml"
+n=$(rf_drop "$T/ci.yml")
+file_is "$M/runs/$n/conclusion" failure
+for boiler in "$C"/kettle-2 "$R"/kettle-2; do
+    file_is "$boiler/count" 1
+    file_is "$boiler"/documents/01-*/count 1
+done
+rmdir "$M/runs/$n"
 # What changes on disk is seen.
 printf '# Four\n\nNothing of it.\n' >"$T/docs/4.md"
 equal 'a file that changed' '3 2 snapshot' "$(cat "$C/machine/count") $(cat "$C/machine/edges")"
@@ -55,6 +78,7 @@ rm "$T/kg/other.md"
 equal 'one that is gone' 'kettle machine snapshot urn' "$(ls "$C" | paste -sd ' ')"
 printf '{"name": "S", "relevance_function": "bm25", "haystacks": [{"location": "%s"}]}\n' "$T/docs" >"$M/roles/s.json"
 echo S >"$M/roles/selected"
-equal 'a role without concepts' '' "$(ls "$C")"
+equal 'a role without concepts' '' "$(ls "$C" "$M/roles/s/concepts" | grep -v :)"
+equal 'which is selected' 'kettle machine snapshot urn' "$(ls "$R" | paste -sd ' ')"
 refused cat "$M/roles/s/graph.dot"
 refused cat "$C/machine/name"

@@ -120,9 +120,12 @@ seen = set([()])
 def is_class(name):
     return name.rstrip('/').split('.')[0].isupper() or name.startswith(('NN-', 'NAME'))
 former = ('runs/', 'N/', 'attempts/', 'K/')
+of_role = ('roles/', 'R/', 'concepts/', 'T/')
 def match(parent, name, path):
     if parent[:4] == former and len(parent) > 5: # as in runs/N/jobs, which is where the table tells of it
         parent = ('runs/', 'N/') + parent[4:]
+    if parent[:4] == of_role: # as in knowledge/concepts
+        parent = ('knowledge/', 'concepts/', 'T/') + parent[4:]
     if parent and parent[-1] == '...' or '...' in fixed.get(parent, []): # whatever is below an artifact
         return [parent if parent[-1] == '...' else parent + ('...',)]
     exact = [n for n in fixed.get(parent, []) if n.rstrip('/') == name and not is_class(n) or n == name == 'README']
