@@ -2,15 +2,14 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 
 #include "core/machine/machine_internal.h"
 #include "runfs/io.h"
+#include "runfs/proc.h"
 #include "runfs/str.h"
 
 #define SECOND 1000000000LL
@@ -47,7 +46,7 @@ void agent_client_release(struct agent_client *c)
 int client_break(struct agent_client *c, struct err *err, const char *why)
 {
     if (!c->broken && c->pidfd >= 0)
-        (void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+        pidfd_kill(c->pidfd);
     c->broken = true;
     return err_set(err, -ECONNRESET, "the machine is gone: %s", why);
 }
@@ -241,7 +240,7 @@ void agent_client_end(struct agent_client *c)
 
     pthread_mutex_lock(&c->lock);
     if (c->pidfd >= 0)
-        (void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+        pidfd_kill(c->pidfd);
     pthread_mutex_unlock(&c->lock);
     while (mono_ns() < until) {
         struct pollfd p = {.fd = c->fd, .events = POLLIN};

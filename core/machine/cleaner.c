@@ -1,11 +1,10 @@
 /* Removes what dead machines leave on disk, behind the backs of those who released them. */
 #include <poll.h>
-#include <signal.h>
-#include <sys/syscall.h>
 
 #include "core/machine/machine_internal.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
+#include "runfs/proc.h"
 
 enum { QUEUE = 64 };
 
@@ -40,7 +39,7 @@ static void bury(struct machines *ms, struct grave g)
     int r = 0;
 
     if (g.pidfd >= 0 && !has_ended(g.pidfd, 10000)) {
-        (void)syscall(SYS_pidfd_send_signal, g.pidfd, SIGKILL, NULL, 0);
+        pidfd_kill(g.pidfd);
         (void)has_ended(g.pidfd, 5000);
     }
     for (int tries = 0; g.path && tries < 8; tries++) {

@@ -1,9 +1,8 @@
 /* One machine's life: made, booted (or taken warm), released. */
-#include <signal.h>
-#include <sys/syscall.h>
 
 #include "core/machine/machine_internal.h"
 #include "runfs/io.h"
+#include "runfs/proc.h"
 #include "runfs/str.h"
 
 int machine_set_paths(struct machine *m, const char *prefix, const char *workspace, struct err *err)
@@ -204,7 +203,7 @@ void machine_release(struct machine *m)
     /* A sandbox dies with its process 1. Other agents kill what they started when their socket is at its end.
      */
     if (m->client.pidfd >= 0 && m->ops && m->ops->one_kill)
-        (void)syscall(SYS_pidfd_send_signal, m->client.pidfd, SIGKILL, NULL, 0);
+        pidfd_kill(m->client.pidfd);
     pthread_mutex_unlock(&m->client.lock);
     machine_thaw(m);
     if (m->kept) {

@@ -7,11 +7,11 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "core/machine/machine_internal.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
+#include "runfs/proc.h"
 #include "runfs/str.h"
 
 enum freezer_kind { FREEZER_V1, FREEZER_V2, FREEZER_SIGNALS };
@@ -48,20 +48,6 @@ static int add_pid(struct freezer *f, pid_t pid)
     }
     f->pids[f->n++] = pid;
     return 0;
-}
-
-/* The process of a pidfd; 0: it has ended. */
-static pid_t pid_of(int pidfd)
-{
-    _buf_ struct buf text = BUF_INIT;
-    char path[64];
-    int pid = 0;
-
-    snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-    if (pidfd < 0 || read_file(path, 4096, &text, NULL) < 0)
-        return 0;
-    const char *line = strstr(buf_str(&text), "\nPid:");
-    return line && sscanf(line, "\nPid: %d", &pid) == 1 && pid > 0 ? pid : 0;
 }
 
 /* One process's state letter and start time; false: it is gone. */
@@ -383,7 +369,7 @@ static int pause_machine(struct machine *m, struct err *err)
     if (m->ops->elsewhere)
         return err_set(err, -ENOTSUP, "a machine of backend %s cannot be paused", m->ops->name);
     pthread_mutex_lock(&m->client.lock);
-    pid_t root = pid_of(m->client.pidfd);
+    pid_t root = pidfd_pid(m->client.pidfd);
     pthread_mutex_unlock(&m->client.lock);
     struct freezer *f = root ? calloc(1, sizeof(*f)) : NULL;
     if (!f)
@@ -469,7 +455,7 @@ int machines_stop(struct machines *ms, int64_t id, struct err *err)
         return err_set(err, -ENOENT, "there is no machine %lld that runs", (long long)id);
     pthread_mutex_lock(&m->client.lock);
     if (m->client.pidfd >= 0)
-        (void)syscall(SYS_pidfd_send_signal, m->client.pidfd, SIGKILL, NULL, 0);
+        pidfd_kill(m->client.pidfd);
     else if (m->client.fd >= 0)
         (void)shutdown(m->client.fd, SHUT_RDWR);
     pthread_mutex_unlock(&m->client.lock);

@@ -47,6 +47,10 @@ bool proc_unwanted(void);
 int proc_spawn(pid_t *ret, const char *program, const posix_spawn_file_actions_t *fa,
                const char *const argv[], const char *const env[]);
 
+/* By a pidfd: its process, 0: it has ended or is of no namespace that is seen here; and SIGKILL to that. */
+pid_t pidfd_pid(int pidfd);
+void pidfd_kill(int pidfd);
+
 /* Whether PATH holds such a program. */
 bool proc_in_path(const char *program);
 
