@@ -33,10 +33,14 @@ double suggestion_confidence(int64_t n); /* the more often it was seen, the sure
  * no evidence for it. (suggest_work.c) */
 int parallel_text(struct store *st, int64_t workflow_id, int64_t place, struct buf *ret);
 int parallel_name(struct store *st, int64_t workflow_id, int64_t place, struct buf *ret);
+/* Two steps, one behind the other. */
+int beside_text(struct store *st, int64_t workflow_id, int64_t place, struct buf *ret);
+int beside_name(struct store *st, int64_t workflow_id, int64_t place, struct buf *ret);
 int skip_text(struct store *st, int64_t workflow_id, int64_t place, struct buf *ret);
 int skip_name(struct store *st, int64_t workflow_id, int64_t place, struct buf *ret);
 /* Those of the workflows that ran last. */
-typedef void work_offer_fn(void *data, bool parallel, int64_t workflow_id, int64_t place);
+enum work_kind { WORK_PARALLEL, WORK_BESIDE, WORK_SKIP };
+typedef void work_offer_fn(void *data, enum work_kind kind, int64_t workflow_id, int64_t place);
 void work_offer(struct store *st, work_offer_fn *fn, void *data);
 
 #endif

@@ -241,7 +241,7 @@ static void offer_parallel(struct store *st, const struct work *w, work_offer_fn
             const struct workflow_job *a = &w->workflow->jobs[i], *b = &w->workflow->jobs[k];
             if (may_go_beside(w, a, b) && time_pair(st, w->row->id, a->id, b->id, &t) &&
                 share_nothing(st, w->row->id, a->id, b->id))
-                fn(data, true, w->row->id, place_of(i, k));
+                fn(data, WORK_PARALLEL, w->row->id, place_of(i, k));
         }
 }
 
@@ -255,6 +255,167 @@ int parallel_name(struct store *st, int64_t workflow_id, int64_t place, struct b
     buf_adds(ret, "parallelise-");
     buf_add_slug(ret, w.row->name, 60);
     buf_addf(ret, "-%s-%s.md", w.workflow->jobs[i].id, w.workflow->jobs[k].id);
+    return 0;
+}
+
+/* ----------------------------------------------------------------------------------- steps beside each other
+ */
+
+/* What in a script reaches beyond its directory: what is the whole machine's, or every step's. */
+static const char *const shared[] = {"..",   "~",   "HOME", "TMPDIR", "GITHUB_", "RUNNER_", "steps.",
+                                     "sudo", "apt", "dpkg", "pip",    "pip3",    "gem"};
+
+/* A directory below the workspace, which nothing leads out of. */
+static const char *own_directory(const struct workflow_step *s)
+{
+    const char *dir = s->working_directory ? s->working_directory->str : NULL;
+
+    if (dir && str_starts(dir, "./"))
+        dir += 2;
+    return str_empty(dir) || strchr("/~.$", *dir) || strstr(dir, "..") || strstr(dir, "${{") ? NULL : dir;
+}
+
+static bool is_within(const char *dir, const char *other)
+{
+    size_t len = strlen(other);
+
+    while (len > 0 && other[len - 1] == '/')
+        len--;
+    return strncmp(dir, other, len) == 0 && (!dir[len] || dir[len] == '/');
+}
+
+/* Whether a script names nothing beyond its directory, as far as words tell. Paths that begin with a slash
+ * are absolute; /dev/null is nobody's. */
+static bool keeps_to_itself(const char *script)
+{
+    for (size_t i = 0; i < ARRAY_LEN(shared); i++)
+        if (is_letter(*shared[i]) ? has_word(script, shared[i]) : strstr(script, shared[i]) != NULL)
+            return false;
+    for (const char *at = script; (at = strchr(at, '/')); at++)
+        if ((at == script || strchr(" \t\n=\"'`(<>:|;&", at[-1])) && !str_starts(at, "/dev/null"))
+            return false;
+    return true;
+}
+
+/* Whether it is a plain script in a directory of its own: no condition, nothing that is taken from it by
+ * name. */
+static bool is_apart(const struct work *w, const struct workflow_job *job, size_t number)
+{
+    const struct workflow_step *s = &job->steps[number - 1];
+    const struct token *all = token_get(job_token(w, job), "steps");
+    const char *script = s->run ? s->run->str : NULL;
+
+    if (s->kind != STEP_RUN || !script || s->background || s->has_id || !own_directory(s) ||
+        job->n_steps != job->n_written || !all || all->kind != TOKEN_SEQUENCE || number > all->seq.n ||
+        token_get(all->seq.items[number - 1], "if") || s->continue_on_error || !keeps_to_itself(script))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(outward); i++)
+        if (has_word(script, outward[i]))
+            return false;
+    return !says(s->env, "steps.");
+}
+
+struct step_times {
+    int64_t ms[PAIRS_MAX];
+    size_t n;
+    char *script; /* owned: the newest */
+};
+
+static void step_times_release(struct step_times *t)
+{
+    free(t->script);
+}
+
+enum { ANOTHER_SCRIPT = 1, IT_FAILED };
+
+static int note_time(void *data, const struct step_use *u)
+{
+    struct step_times *t = data;
+
+    if (!t->script && !(t->script = strdup(u->script)))
+        return -ENOMEM;
+    if (!str_eq(t->script, u->script)) /* the workflow was another one */
+        return ANOTHER_SCRIPT;
+    t->ms[t->n++] = u->ms;
+    return u->success ? 0 : IT_FAILED;
+}
+
+static bool time_step(struct store *st, int64_t workflow_id, const char *job, size_t number,
+                      struct step_times *ret)
+{
+    int r = store_each_step_use(st, workflow_id, job, (int)number, PAIRS_MAX, note_time, ret);
+
+    return (r == 0 || r == ANOTHER_SCRIPT) && ret->n >= PAIRS_MIN;
+}
+
+/* Step `number` and the one behind it. */
+static bool time_steps(struct store *st, int64_t workflow_id, const char *job, size_t number,
+                       struct pair_times *ret)
+{
+    _cleanup_(step_times_release) struct step_times a = {0}, b = {0};
+
+    if (!time_step(st, workflow_id, job, number, &a) || !time_step(st, workflow_id, job, number + 1, &b))
+        return false;
+    *ret = (struct pair_times){a.n < b.n ? a.n : b.n, median(a.ms, a.n), median(b.ms, b.n)};
+    return ret->a >= worth_ms && ret->b >= worth_ms;
+}
+
+static bool goes_beside(struct store *st, const struct work *w, const struct workflow_job *job, size_t number,
+                        struct pair_times *ret)
+{
+    if (job->uses || number < 1 || number >= job->n_steps || !is_apart(w, job, number) ||
+        !is_apart(w, job, number + 1))
+        return false;
+    const char *one = own_directory(&job->steps[number - 1]), *other = own_directory(&job->steps[number]);
+    return !is_within(one, other) && !is_within(other, one) &&
+           time_steps(st, w->row->id, job->id, number, ret);
+}
+
+int beside_text(struct store *st, int64_t workflow_id, int64_t place, struct buf *ret)
+{
+    _cleanup_(work_release) struct work w = {0};
+    size_t i = first_of(place), number = second_of(place);
+    struct pair_times t;
+
+    if (work_read(st, workflow_id, &w) < 0 || i >= w.workflow->n_jobs ||
+        !goes_beside(st, &w, &w.workflow->jobs[i], number, &t))
+        return -ENOENT;
+    const struct workflow_job *job = &w.workflow->jobs[i];
+    const char *one = own_directory(&job->steps[number - 1]), *other = own_directory(&job->steps[number]);
+    buf_addf(ret, "# Run steps %zu and %zu of `%s` beside each other\n\n", number, number + 1, job->id);
+    suggestion_head(ret, "parallelise", suggestion_confidence((int64_t)t.n), (double)(t.a < t.b ? t.a : t.b));
+    add_place(st, &w, ret);
+    buf_addf(ret,
+             "\nStep %zu works in `%s` and step %zu in `%s`; neither names anything outside of its "
+             "directory, sets "
+             "anything for later steps, or has a condition. In the last %zu runs both always succeeded.\n\n"
+             "- step %zu usually takes %.1f s\n- step %zu usually takes %.1f s, and starts only then\n\n"
+             "If they write to nothing else that both use, put both into one `- parallel:` group.\n",
+             number, one, number + 1, other, t.n, number, (double)t.a / 1000, number + 1, (double)t.b / 1000);
+    return buf_ok(ret) ? 0 : -ENOMEM;
+}
+
+static void offer_beside(struct store *st, const struct work *w, work_offer_fn *fn, void *data)
+{
+    struct pair_times t;
+
+    for (size_t i = 0; i < w->workflow->n_jobs; i++)
+        for (size_t n = 1; n < w->workflow->jobs[i].n_steps && n < 1 << PLACE_BITS; n++)
+            if (goes_beside(st, w, &w->workflow->jobs[i], n, &t))
+                fn(data, WORK_BESIDE, w->row->id, place_of(i, n));
+}
+
+int beside_name(struct store *st, int64_t workflow_id, int64_t place, struct buf *ret)
+{
+    _cleanup_(work_release) struct work w = {0};
+    size_t i = first_of(place), number = second_of(place);
+
+    if (work_read(st, workflow_id, &w) < 0 || i >= w.workflow->n_jobs || number < 1 ||
+        number >= w.workflow->jobs[i].n_steps)
+        return -ENOENT;
+    buf_adds(ret, "parallelise-");
+    buf_add_slug(ret, w.row->name, 60);
+    buf_addf(ret, "-%s-%zu-%zu.md", w.workflow->jobs[i].id, number, number + 1);
     return 0;
 }
 
@@ -372,7 +533,7 @@ static void offer_skip(struct store *st, const struct work *w, work_offer_fn *fn
             _cleanup_(same_release) struct same same = {0};
             if (may_be_skipped(&w->workflow->jobs[i], n) &&
                 is_same(st, w->row->id, w->workflow->jobs[i].id, n, &same))
-                fn(data, false, w->row->id, place_of(i, n));
+                fn(data, WORK_SKIP, w->row->id, place_of(i, n));
         }
 }
 
@@ -403,6 +564,7 @@ void work_offer(struct store *st, work_offer_fn *fn, void *data)
         if (work_read(st, ids[i], &w) < 0)
             continue;
         offer_parallel(st, &w, fn, data);
+        offer_beside(st, &w, fn, data);
         offer_skip(st, &w, fn, data);
     }
 }

@@ -10,7 +10,7 @@
 /* Ids say what a suggestion is about: its kind, and two commands (the second may be none), or a workflow and
  * a place in it. */
 enum { KIND_BITS = 46, COMMAND_BITS = 23, EVIDENCE_MIN = 5 };
-enum kind { KIND_CACHE = 1, KIND_ALTERNATIVE, KIND_AVOID, KIND_PARALLEL, KIND_SKIP };
+enum kind { KIND_CACHE = 1, KIND_ALTERNATIVE, KIND_AVOID, KIND_PARALLEL, KIND_SKIP, KIND_BESIDE };
 
 static const double slow_ms = 2000, faster = 1.5, surer = 0.15;
 
@@ -185,12 +185,18 @@ static void subject_release(struct subject *s)
     known_command_row_unref(s->two);
 }
 
+/* Whether it is about a workflow, not about commands. */
+static bool is_work(enum kind kind)
+{
+    return kind == KIND_PARALLEL || kind == KIND_SKIP || kind == KIND_BESIDE;
+}
+
 static void subject_read(struct store *st, int64_t id, struct subject *ret)
 {
     const int64_t mask = (1LL << COMMAND_BITS) - 1;
 
     *ret = (struct subject){(enum kind)(id >> KIND_BITS), id >> COMMAND_BITS & mask, id & mask, NULL, NULL};
-    if (ret->kind == KIND_PARALLEL || ret->kind == KIND_SKIP)
+    if (is_work(ret->kind))
         return;
     ret->one = store_get_known_command(st, ret->a);
     ret->two = ret->b ? store_get_known_command(st, ret->b) : NULL;
@@ -216,6 +222,8 @@ int suggestion_text(struct store *st, int64_t id, struct buf *ret)
         return parallel_text(st, s.a, s.b, ret);
     case KIND_SKIP:
         return skip_text(st, s.a, s.b, ret);
+    case KIND_BESIDE:
+        return beside_text(st, s.a, s.b, ret);
     }
     return r < 0 ? r : buf_ok(ret) ? 0 : -ENOMEM;
 }
@@ -235,7 +243,7 @@ bool suggestion_concerns(struct store *st, int64_t id, int64_t run_id)
     _cleanup_(subject_release) struct subject s = {0};
 
     subject_read(st, id, &s);
-    if (s.kind == KIND_PARALLEL || s.kind == KIND_SKIP)
+    if (is_work(s.kind))
         return is_run_of(st, run_id, s.a);
     return store_run_used(st, run_id, s.a) && (s.kind != KIND_AVOID || store_run_used(st, run_id, s.b));
 }
@@ -260,6 +268,8 @@ int suggestion_name(struct store *st, int64_t id, struct buf *ret)
         return parallel_name(st, s.a, s.b, ret);
     case KIND_SKIP:
         return skip_name(st, s.a, s.b, ret);
+    case KIND_BESIDE:
+        return beside_name(st, s.a, s.b, ret);
     }
     return s.one ? 0 : -ENOENT;
 }
@@ -295,10 +305,13 @@ static void offer(struct listing *l, int64_t id)
         put(l, id);
 }
 
-static void put_work(void *data, bool parallel, int64_t workflow_id, int64_t place)
+static void put_work(void *data, enum work_kind kind, int64_t workflow_id, int64_t place)
 {
+    static const enum kind kinds[] = {
+        [WORK_PARALLEL] = KIND_PARALLEL, [WORK_BESIDE] = KIND_BESIDE, [WORK_SKIP] = KIND_SKIP};
+
     if (workflow_id < 1LL << COMMAND_BITS)
-        put(data, id_of(parallel ? KIND_PARALLEL : KIND_SKIP, workflow_id, place));
+        put(data, id_of(kinds[kind], workflow_id, place));
 }
 
 static int offer_pair(void *data, const struct command_pair *p)
