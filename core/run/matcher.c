@@ -5,9 +5,14 @@
 #include <jansson.h>
 #include <pcre2.h>
 
+#include "runfs/io.h"
 #include "runfs/str.h"
 
 enum { PATTERNS_MAX = 16, MATCHERS_MAX = 256, EFFORT_MAX = 1000000 };
+
+/* What all may take: some time at once, and some for each line. Who asks for more wants to hold the job, and
+ * whoever waits for its end. */
+static const int64_t busy_max = 5000000000LL, busy_of_line = 20000;
 
 /* What a pattern's groups tell. */
 enum part { PART_FILE, PART_FROM, PART_LINE, PART_COLUMN, PART_SEVERITY, PART_CODE, PART_MESSAGE, PARTS };
@@ -32,12 +37,15 @@ struct matcher {
     struct pattern patterns[PATTERNS_MAX];
     size_t n;
     struct running state[PATTERNS_MAX]; /* by pattern: what matched up to it */
+    bool costly;                        /* one of its patterns tried for too long */
 };
 
 struct matchers {
     struct matcher *first;
     pcre2_match_context *context;
     pcre2_match_data *data;
+    int64_t busy, lines; /* nanoseconds that were spent, and on how many lines */
+    struct buf dropped;  /* owners of what was too costly */
 };
 
 struct matchers *matchers_new(void)
@@ -92,6 +100,7 @@ void matchers_free(struct matchers *ms)
     }
     pcre2_match_data_free(ms->data);
     pcre2_match_context_free(ms->context);
+    buf_release(&ms->dropped);
     free(ms);
 }
 
@@ -231,9 +240,12 @@ static void take_groups(struct matchers *ms, const struct pattern *p, const char
     *ret = now;
 }
 
-static bool run_pattern(struct matchers *ms, const struct pattern *p, const char *line, size_t len)
+static bool run_pattern(struct matchers *ms, struct matcher *m, size_t i, const char *line, size_t len)
 {
-    return pcre2_match(p->code, (PCRE2_SPTR)line, len, 0, 0, ms->data, ms->context) > 0;
+    int n = pcre2_match(m->patterns[i].code, (PCRE2_SPTR)line, len, 0, 0, ms->data, ms->context);
+
+    m->costly |= n == PCRE2_ERROR_MATCHLIMIT || n == PCRE2_ERROR_DEPTHLIMIT || n == PCRE2_ERROR_HEAPLIMIT;
+    return n > 0;
 }
 
 /* One line through one matcher, its patterns from the last to the first. True: ret holds a problem's parts.
@@ -246,7 +258,7 @@ static bool matcher_step(struct matchers *ms, struct matcher *m, const char *lin
         bool last = i == m->n - 1;
         if (before && !before->alive)
             continue;
-        if (!run_pattern(ms, &m->patterns[i], line, len)) {
+        if (!run_pattern(ms, m, i, line, len)) {
             if (!last)
                 running_clear(&m->state[i]);
             else if (before)
@@ -325,17 +337,13 @@ static bool make_problem(const struct matcher *m, struct running *parts, struct 
     return true;
 }
 
-bool matchers_match(struct matchers *ms, const char *line, size_t len, struct problem *ret)
+static bool match_line(struct matchers *ms, const char *line, size_t len, struct problem *ret)
 {
-    _buf_ struct buf plain = BUF_INIT;
     struct running parts = {0};
     bool found = false;
 
-    strip_colours(line, len, &plain);
-    if (!buf_ok(&plain))
-        return false;
     for (struct matcher *m = ms->first; m && !found; m = m->next) {
-        if (!matcher_step(ms, m, buf_str(&plain), plain.len, &parts))
+        if (!matcher_step(ms, m, line, len, &parts))
             continue;
         found = make_problem(m, &parts, ret);
         for (struct matcher *other = ms->first; found && other; other = other->next)
@@ -344,4 +352,42 @@ bool matchers_match(struct matchers *ms, const char *line, size_t len, struct pr
     }
     running_clear(&parts);
     return found;
+}
+
+static void drop_costly(struct matchers *ms)
+{
+    bool all = ms->busy > busy_max + ms->lines * busy_of_line;
+
+    for (struct matcher **at = &ms->first; *at;) {
+        struct matcher *m = *at;
+        if (!m->costly && !all) {
+            at = &m->next;
+            continue;
+        }
+        buf_addf(&ms->dropped, "%s%s", ms->dropped.len ? ", " : "", m->owner);
+        *at = m->next;
+        matcher_free(m);
+    }
+}
+
+bool matchers_match(struct matchers *ms, const char *line, size_t len, struct problem *ret)
+{
+    int64_t begin = mono_ns();
+    _buf_ struct buf plain = BUF_INIT;
+
+    strip_colours(line, len, &plain);
+    bool found = buf_ok(&plain) && match_line(ms, buf_str(&plain), plain.len, ret);
+    ms->busy += mono_ns() - begin;
+    ms->lines++;
+    drop_costly(ms);
+    return found;
+}
+
+bool matchers_dropped(struct matchers *ms, struct buf *ret)
+{
+    bool any = ms->dropped.len;
+
+    buf_add(ret, buf_str(&ms->dropped), ms->dropped.len);
+    buf_reset(&ms->dropped);
+    return any;
 }

@@ -29,4 +29,8 @@ void problem_release(struct problem *p);
 /* Whether a line (without its newline) completes a problem, which is then in ret. */
 bool matchers_match(struct matchers *ms, const char *line, size_t len, struct problem *ret);
 
+/* Whether some took so long that they were taken away since this was asked last; their owners, with commas.
+ */
+bool matchers_dropped(struct matchers *ms, struct buf *ret);
+
 #endif

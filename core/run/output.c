@@ -260,12 +260,25 @@ static void show_file(struct step_output *o, const char *file, struct buf *ret)
     mask_apply(o->job->mask, file, strlen(file), ret);
 }
 
+static void say_dropped(struct step_output *o)
+{
+    _buf_ struct buf owners = BUF_INIT, msg = BUF_INIT;
+
+    if (!matchers_dropped(o->job->whole->matchers, &owners))
+        return;
+    buf_addf(&msg, "Removing issue matcher '%.300s': it took too long.", buf_str(&owners));
+    output_warning(o, buf_str(&msg));
+}
+
 static bool find_problem(struct step_output *o, const char *line, size_t len, struct problem *ret)
 {
     struct matchers *ms = o->job->whole->matchers;
     _buf_ struct buf masked = BUF_INIT, file = BUF_INIT;
 
-    if (!matchers_any(ms) || !matchers_match(ms, line, len, ret))
+    bool found = matchers_any(ms) && matchers_match(ms, line, len, ret);
+    if (ms)
+        say_dropped(o);
+    if (!found)
         return false;
     mask_apply(o->job->mask, buf_str(&ret->message), ret->message.len, &masked);
     show_file(o, buf_str(&ret->file), &file);

@@ -39,3 +39,22 @@ lib/a.js:9:10: warning: second' "$(grep -v 'add-matcher' "$M/runs/$n/annotations
 file_has "$M/runs/$n"/jobs/a/steps/02-*/log '##[warning]'
 file_has "$M/runs/$n"/jobs/a/steps/05-*/log "the regexp '(' is wrong at character 2"
 contains outcome "$(step_out "$n" a 06)" failure
+
+say 'one that tries for too long is taken away, with a warning'
+cat >"$T/costly.yml" <<'END'
+on: push
+jobs:
+  a:
+    runs-on: ubuntu-latest
+    steps:
+      - run: |
+          echo '{"problemMatcher":[{"owner":"costly","pattern":[{"regexp":"^(?:a|a|b)+(.+)+(a+)+$","message":1}]},{"owner":"good","pattern":[{"regexp":"^bad: (.*)$","message":1}]}]}' > m.json
+          echo "::add-matcher::$PWD/m.json"
+      - run: |
+          yes aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaac | head -2000
+          echo 'bad: found'
+END
+n=$(rf_drop "$T/costly.yml")
+file_is "$M/runs/$n/conclusion" success
+equal 'it is told once' 1 "$(grep -c "##\[warning\]Removing issue matcher 'costly': it took too long" "$M/runs/$n/log")"
+file_has "$M/runs/$n/annotations" 'error: found'
