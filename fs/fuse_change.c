@@ -49,6 +49,12 @@ static bool is_setting(int row)
            tree[row].class != &class_alerts;
 }
 
+/* A role comes in as many writes as its writer makes of it: judged is what is whole, else what is closed. */
+static bool is_unfinished(const struct handle *h)
+{
+    return tree[h->node.row].class == &class_roles && role_file_is_cut(buf_str(&h->text), h->text.len);
+}
+
 /* What is written is not what is read: an event, inputs. */
 static bool is_message(int row)
 {
@@ -80,7 +86,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, of
         }
         /* a setting is refused where a shell's `echo` sees it: at the write, not at a close that nobody
          * checks */
-        if (r == 0 && is_setting(h->node.row))
+        if (r == 0 && is_setting(h->node.row) && !is_unfinished(h))
             r = handle_commit(fs_of(req), h);
         pthread_mutex_unlock(&h->lock);
     }

@@ -315,3 +315,18 @@ void role_file_release(struct role_file *f)
     arena_release(&f->arena);
     *f = (struct role_file){0};
 }
+
+bool role_file_is_cut(const char *text, size_t len)
+{
+    bool in_string = false;
+    long depth = 0;
+
+    for (size_t i = 0; i < len; i++)
+        if (in_string && text[i] == '\\')
+            i++;
+        else if (text[i] == '"')
+            in_string = !in_string;
+        else if (!in_string)
+            depth += (text[i] == '{' || text[i] == '[') - (text[i] == '}' || text[i] == ']');
+    return depth > 0;
+}

@@ -54,6 +54,9 @@ int role_file_read(const char *file, const char *text, size_t len, struct role_f
 void role_file_release(struct role_file *f);
 #define _role_file_ _cleanup_(role_file_release)
 
+/* Whether a text ends inside of a list or an object of JSON: there may be more to come. */
+bool role_file_is_cut(const char *text, size_t len);
+
 /* ---------------------------------------------------------------------------------------------- concepts */
 
 enum { CONCEPT_SYNONYMS_MAX = 256, CONCEPT_SIZE_MAX = 256 * 1024 };

@@ -70,6 +70,13 @@ bad 'there are title-scorer, bm25' '{"name": "x", "relevance_function": "best", 
 bad 'haystacks[0].location: this is missing' '{"name": "x", "relevance_function": "bm25", "haystacks": [{}]}'
 bad '(Line: 1' '{"name": '
 lacks 'not there' "$(ls "$M/roles")" bad
+# However many writes it comes in.
+role 'In [pieces' bm25 '*.md' >"$T/pieces.json"
+dd if="$T/pieces.json" of="$M/roles/pieces.json" bs=7 status=none
+equal 'in pieces' "$(cat "$T/pieces.json")" "$(cat "$M/roles/pieces.json")"
+role 'In [pieces' title-scorer '*.md' | dd of="$M/roles/pieces.json" bs=7 status=none
+file_is "$M/roles/in-pieces/relevance_function" title-scorer
+rm "$M/roles/pieces.json"
 rm "$M/roles/scripter.json" "$M/roles/writer.json"
 soon 'without roles' '' pipeline
 

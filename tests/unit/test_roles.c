@@ -88,6 +88,20 @@ static void say_what_is_wrong(void **state)
     }
 }
 
+/* What has a bracket in a string is whole; what ends in a string, a list or an object is not. */
+static void know_what_is_cut(void **state)
+{
+    static const char text[] = "{\"a\": [\"[ \\\" {\", null], \"b\": {\"c\": \"}]\\\\\"}}";
+
+    (void)state;
+    assert_false(role_file_is_cut(text, strlen(text)));
+    for (size_t len = 1; len < strlen(text); len++)
+        assert_true(role_file_is_cut(text, len));
+    assert_false(role_file_is_cut("", 0));
+    assert_false(role_file_is_cut("a name", 6));
+    assert_false(role_file_is_cut("]{", 2));
+}
+
 static void read_concepts(void **state)
 {
     static const char text[] = "text\n\n# Virtual Machine\n\n```\nsynonyms:: not, these\n```\n"
@@ -110,6 +124,7 @@ int main(void)
         cmocka_unit_test(read_whole_configuration),
         cmocka_unit_test(read_one_role),
         cmocka_unit_test(say_what_is_wrong),
+        cmocka_unit_test(know_what_is_cut),
         cmocka_unit_test(read_concepts),
     };
 
