@@ -1,6 +1,26 @@
 /* Searching by HTTP, as knowledge/search/ does. */
+#include <math.h>
+
 #include "api_internal.h"
 #include "runfs/search.h"
+
+/* With the types that terraphim's clients read: an id is a text, a rank a whole number, here of millionths.
+ */
+static json_t *results_of(const struct search_hits *hits, uint64_t skip, uint64_t limit)
+{
+    json_t *results = search_results(hits, skip, limit), *hit;
+    size_t i;
+
+    json_array_foreach(results, i, hit)
+    {
+        char id[32];
+        double rank = json_real_value(json_object_get(hit, "rank")) * 1e6;
+        snprintf(id, sizeof(id), "%lld", (long long)json_integer_value(json_object_get(hit, "id")));
+        json_object_set_new(hit, "id", json_string(id));
+        json_object_set_new(hit, "rank", json_integer(rank > 0 && rank < 9e18 ? llround(rank) : 0));
+    }
+    return results;
+}
 
 static void reply_search(struct http_request *r, const char *query, const char *role, uint64_t skip,
                          uint64_t limit)
@@ -19,7 +39,7 @@ static void reply_search(struct http_request *r, const char *query, const char *
     else
         http_reply_json(r, 200,
                         json_pack("{s:s, s:o, s:i}", "status", "success", "results",
-                                  search_results(&hits, skip, limit), "total", (int)hits.n));
+                                  results_of(&hits, skip, limit), "total", (int)hits.n));
 }
 
 /* Whether it is a number or not there. */
@@ -35,7 +55,8 @@ void search_by_query(struct http_request *r)
     if (!read_number(http_query(r, "skip"), &skip) || !read_number(http_query(r, "limit"), &limit))
         api_fail(r, 422, "skip and limit are to be whole numbers");
     else
-        reply_search(r, http_query(r, "query"), http_query(r, "role"), skip, limit);
+        reply_search(r, http_query(r, http_query(r, "query") ? "query" : "search_term"),
+                     http_query(r, "role"), skip, limit);
 }
 
 static bool take_number(const json_t *value, uint64_t *ret)
@@ -55,13 +76,13 @@ void search_by_body(struct http_request *r)
 
     if (!body)
         return;
-    const json_t *role = json_object_get(body, "role");
+    const json_t *role = json_object_get(body, "role"), *query = json_object_get(body, "query");
     if (role && !json_is_string(role) && !json_is_null(role))
         api_fail(r, 422, "role is to be a text");
     else if (!take_number(json_object_get(body, "skip"), &skip) ||
              !take_number(json_object_get(body, "limit"), &limit))
         api_fail(r, 422, "skip and limit are to be whole numbers");
     else
-        reply_search(r, json_string_value(json_object_get(body, "query")), json_string_value(role), skip,
-                     limit);
+        reply_search(r, json_string_value(query ? query : json_object_get(body, "search_term")),
+                     json_string_value(role), skip, limit);
 }

@@ -20,6 +20,10 @@ equal 'a page of them' 'success 3 Page 2' "$(post '{"query": "cache", "role": "R
 equal 'by GET' 'success 3 Page 3' "$(ask -G --data-urlencode 'query=cache' -d 'role=Role%20md&skip=2&limit=5' "$url" | brief)"
 equal 'fields' 'body description id rank tags title url' \
     "$(post '{"query": "cache"}' | jq -r 'select(type == "object") | .results[0] | keys | join(" ")')"
+equal 'their types' 'string number true' \
+    "$(post '{"query": "cache"}' | jq -r 'select(type == "object") | .results[0] | "\(.id | type) \(.rank | type) \(.rank > 0 and .rank == (.rank | floor))"')"
+equal 'as terraphim asks' 'success 3 Page 2' "$(post '{"search_term": "cache", "role": "Role md", "skip": 1, "limit": 1}' | brief)"
+equal 'as terraphim asks by GET' 'success 1 run.sh' "$(ask -G -d 'search_term=cache&role=Role%20sh' "$url" | brief)"
 equal 'hostile' 'success 0 ' "$(post '{"query": "\" OR NEAR( *"}' | brief)"
 code() { tail -n 1; }
 equal 'unknown role' 404 "$(post '{"query": "x", "role": "Nobody"}' | code)"

@@ -77,7 +77,7 @@ class KnowledgeView {
             return;
         fill(this.results, el('p.dim', null, got.total ? `${got.total} found` : 'Nothing was found.'),
             got.results.map(d => el('div.card', null, el('div.grow', null, el('strong', null, d.title), el('div.meta', null, d.url),
-                el('p.excerpt', null, d.body)), el('span.dim', {title: 'rank'}, d.rank))));
+                el('p.excerpt', null, d.body)), el('span.dim', {title: 'rank'}, (d.rank / 1e6).toFixed(2)))));
     }
 
     key(e) {
