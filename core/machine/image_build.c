@@ -4,7 +4,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <openssl/evp.h>
 #include <sys/stat.h>
 
@@ -54,6 +53,7 @@ static const char *package_of(const char *tool)
            : str_starts(tool, "apt-") ? "apt"
            : str_eq(tool, "dpkg-deb") ? "dpkg"
            : str_eq(tool, "find")     ? "findutils"
+           : str_eq(tool, "unshare")  ? "util-linux"
                                       : tool;
 }
 
@@ -75,6 +75,21 @@ static int run(const char *const argv[], const char *cwd, struct buf *ret_out, s
     return r;
 }
 
+/*
+ * For what files of several users are touched by: an ordinary user is root of a user namespace there, with
+ * the ids that /etc/subuid and /etc/subgid give him.
+ */
+static int run_as_root(const struct build *s, const char *const argv[], struct buf *ret_out)
+{
+    const char *all[24] = {"unshare", "--map-root-user", "--map-auto", "--"};
+    size_t n = geteuid() == 0 ? 0 : 4;
+
+    for (size_t i = 0; argv[i] && n < ARRAY_LEN(all) - 1; i++)
+        all[n++] = argv[i];
+    all[n] = NULL;
+    return run(all, NULL, ret_out, s->err);
+}
+
 static int path_of(const struct build *s, const char *name, struct buf *ret)
 {
     buf_addf(ret, "%s/%s", s->dir, name);
@@ -89,20 +104,32 @@ static void say(const struct build *s, const char *what)
 
 /* -------------------------------------------------------------------------------------------------- parts */
 
-static int make_tree(const struct build *s)
+static int unpack(const struct build *s, const char *tarball, const char *root)
 {
-    _buf_ struct buf root = BUF_INIT, include = BUF_INIT;
-    const struct image_build *b = s->b;
+    /* devices are the kernel's to make in the machine, and no ordinary user can */
+    const char *const argv[] = {"tar",
+                                "--numeric-owner",
+                                "--exclude=./dev/*",
+                                "--exclude=dev/*",
+                                "-C",
+                                root,
+                                "-x",
+                                "-p",
+                                "-f",
+                                tarball,
+                                NULL};
 
-    if (path_of(s, "root", &root) < 0)
-        return -ENOMEM;
-    if (b->from) {
-        const char *const argv[] = {"tar", "--numeric-owner", "-C", root.ptr, "-x", "-p",
-                                    "-f",  b->from,           NULL};
-        say(s, "unpacking the root");
-        return mkdir(root.ptr, 0755) < 0 ? err_errno(s->err, -errno, "cannot make %s", root.ptr)
-                                         : run(argv, NULL, NULL, s->err);
-    }
+    say(s, "unpacking the root");
+    return mkdir(root, 0755) < 0 ? err_errno(s->err, -errno, "cannot make %s", root)
+                                 : run_as_root(s, argv, NULL);
+}
+
+/* A directory where this is root's, else a tar archive: an ordinary user has mmdebstrap make its own ids. */
+static int bootstrap(const struct build *s, const char *to)
+{
+    const struct image_build *b = s->b;
+    _buf_ struct buf include = BUF_INIT;
+
     buf_addf(&include, "--include=%s%s%s", usual_packages, b->packages ? "," : "",
              b->packages ? b->packages : "");
     const char *const argv[] = {"mmdebstrap",
@@ -110,37 +137,68 @@ static int make_tree(const struct build *s)
                                 "--aptopt=APT::Install-Recommends \"false\"",
                                 "--dpkgopt=path-exclude=/usr/share/doc/*",
                                 "--dpkgopt=path-exclude=/usr/share/man/*",
+                                geteuid() == 0 ? "--mode=auto" : "--mode=unshare",
                                 buf_str(&include),
                                 b->suite ? b->suite : "bookworm",
-                                root.ptr,
+                                to,
                                 b->mirror,
                                 NULL};
     say(s, "making the root of Debian packages");
     return buf_ok(&include) ? run(argv, NULL, NULL, s->err) : err_errno(s->err, -ENOMEM, "image");
 }
 
-static _Thread_local int64_t tree_bytes; /* nftw() has no argument for its callee */
-
-static int count_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+static int make_tree(const struct build *s)
 {
-    (void)path;
-    (void)type;
-    (void)ftw;
-    tree_bytes += (int64_t)st->st_blocks * 512 + 512;
-    return 0;
+    _buf_ struct buf root = BUF_INIT, tarball = BUF_INIT;
+
+    if (path_of(s, "root", &root) < 0 || path_of(s, "root.tar", &tarball) < 0)
+        return -ENOMEM;
+    if (s->b->from)
+        return unpack(s, s->b->from, root.ptr);
+    if (geteuid() == 0)
+        return bootstrap(s, root.ptr);
+    int r = bootstrap(s, tarball.ptr);
+    if (r == 0)
+        r = unpack(s, tarball.ptr, root.ptr);
+    (void)unlink(tarball.ptr);
+    return r;
+}
+
+static int remove_root(const struct build *s)
+{
+    _buf_ struct buf root = BUF_INIT;
+
+    if (path_of(s, "root", &root) < 0)
+        return -ENOMEM;
+    const char *const argv[] = {"rm", "-rf", "--one-file-system", root.ptr, NULL};
+    return run_as_root(s, argv, NULL);
+}
+
+/* A number of `du` about the tree. */
+static int measure(const struct build *s, const char *root, const char *what, unsigned long long *ret)
+{
+    const char *const argv[] = {"du", "-s", "-x", what, root, NULL};
+    _buf_ struct buf out = BUF_INIT;
+    int r = run_as_root(s, argv, &out);
+
+    *ret = strtoull(buf_str(&out), NULL, 10);
+    return r;
 }
 
 static int make_rootfs(const struct build *s)
 {
     _buf_ struct buf root = BUF_INIT, fs = BUF_INIT;
+    unsigned long long kib = 0, inodes = 0;
     char size[32];
 
     if (path_of(s, "root", &root) < 0 || path_of(s, "rootfs.ext4", &fs) < 0)
         return -ENOMEM;
-    tree_bytes = 0;
-    if (nftw(root.ptr, count_one, 32, FTW_PHYS | FTW_MOUNT) < 0)
-        return err_errno(s->err, -errno, "cannot look through %s", root.ptr);
-    snprintf(size, sizeof(size), "%lldM", (long long)(tree_bytes / 1048576 * 6 / 5 + ROOM_MIB));
+    int r = measure(s, root.ptr, "--block-size=1K", &kib);
+    if (r == 0)
+        r = measure(s, root.ptr, "--inodes", &inodes);
+    if (r < 0)
+        return r;
+    snprintf(size, sizeof(size), "%lluM", (kib + inodes / 2) / 1024 * 6 / 5 + ROOM_MIB);
     const char *const argv[] = {"mke2fs",
                                 "-q",
                                 "-F",
@@ -160,10 +218,8 @@ static int make_rootfs(const struct build *s)
                                 size,
                                 NULL};
     say(s, "making its file system");
-    int r = run(argv, NULL, NULL, s->err);
-    if (r == 0)
-        r = remove_tree(root.ptr);
-    return r;
+    r = run_as_root(s, argv, NULL);
+    return r == 0 ? remove_root(s) : r;
 }
 
 /* The package with the kernel: fetched into dir/deb unless it is given. */
@@ -358,17 +414,27 @@ static int build(const struct build *s, char ret_digest[DIGEST_CHARS + 1])
     return r;
 }
 
+/* Removes what is no image, also where some of it belongs to an ordinary user's other ids. */
+static void clear(const struct build *s, const char *images)
+{
+    struct err ignored = {0};
+    const struct build quiet = {.b = s->b, .dir = s->dir, .err = &ignored};
+
+    if (geteuid() != 0 && access(s->dir, F_OK) == 0)
+        (void)remove_root(&quiet);
+    images_collect(images);
+}
+
 int image_build(const char *state_dir, const struct image_build *b, struct err *err)
 {
     _buf_ struct buf images = BUF_INIT, dir = BUF_INIT;
     char digest[DIGEST_CHARS + 1] = "";
     int r = image_name_check(b->name, err);
 
-    if (r == 0 && geteuid() != 0)
-        r = err_set(
-            err, -EPERM,
-            "images are built by root, as their files belong to several users; who may read one names its "
-            "directory: qemu:/DIRECTORY");
+    if (r == 0 && geteuid() != 0 && !proc_in_path("newuidmap"))
+        r = err_set(err, -ENOENT,
+                    "the files of an image belong to several users, whose ids an ordinary user has from "
+                    "/etc/subuid, by the program newuidmap: install the package uidmap");
     buf_addf(&images, "%s/images", state_dir);
     buf_addf(&dir, "%s/" IMAGE_BUILDING, buf_str(&images));
     if (r == 0 && (!buf_ok(&images) || !buf_ok(&dir)))
@@ -380,15 +446,15 @@ int image_build(const char *state_dir, const struct image_build *b, struct err *
     _close_ int lock = images_lock(images.ptr, err);
     if (lock < 0)
         return lock;
-    images_collect(images.ptr); /* what a killed one left */
+    const struct build s = {.b = b, .dir = dir.ptr, .err = err};
+    clear(&s, images.ptr); /* what a killed one left */
     if (mkdir(dir.ptr, 0755) < 0)
         return err_errno(err, -errno, "cannot make %s", dir.ptr);
-    const struct build s = {.b = b, .dir = dir.ptr, .err = err};
     r = build(&s, digest);
     if (r == 0 && syncfs(lock) < 0)
         r = err_errno(err, -errno, "cannot keep the image");
     if (r == 0)
         r = publish(&s, images.ptr, digest);
-    images_collect(images.ptr);
+    clear(&s, images.ptr);
     return r;
 }

@@ -24,7 +24,8 @@ struct image_build {
 int image_name_check(const char *name, struct err *err); /* a-z, 0-9, '.', '-', '_', below 64 bytes */
 
 /* Makes it, or has an error say which program said what; then nothing is left behind, and a former image of
- * that name is still there. Needs root, for the owners of files. Minutes, over the network. */
+ * that name is still there. Who is not root needs ids of his own (subuid(5), newuidmap) for the owners of
+ * files. Minutes, over the network. */
 int image_build(const char *state_dir, const struct image_build *b, struct err *err);
 
 /* Its description, with its digest and size. -ENOENT, or why it is none. */

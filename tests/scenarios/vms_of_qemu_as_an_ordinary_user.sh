@@ -1,11 +1,12 @@
-# An ordinary user's jobs run in virtual machines of an image that root made and he can read: with network, limits, snapshots and
-# rollback. Their qemu has no capability, so it could not change the filter of its network either.
+# An ordinary user makes an image, as root does, and jobs run in virtual machines of it: with network, limits, snapshots and rollback.
+# Their qemu has no capability, so it could not change the filter of its network either.
 if [ -z "${RF_PRIVATE-}" ] && [ "$(id -u)" = 0 ]; then # what it mounts over /etc/passwd and devices is for it alone
     exec env RF_PRIVATE=1 unshare --mount --propagation private bash "$0"
 fi
 . "$(dirname "$0")/lib.sh"
 . "$here/tests/elsewhere.bash"
-need_root # to make the image, and to become somebody else
+need_root # to become somebody else
+need newuidmap
 need fusermount3
 need_fuse
 # The user has a name, which fusermount3 asks for, and /dev/fuse and /dev/net/tun are theirs, as on a desktop.
@@ -15,17 +16,20 @@ mknod -m 666 "$T/fuse" c 10 229 && mknod -m 666 "$T/tun" c 10 200 || skip 'no de
 mount --bind "$T/passwd" /etc/passwd
 mount --bind "$T/fuse" /dev/fuse
 [ ! -e /dev/net/tun ] || mount --bind "$T/tun" /dev/net/tun
+echo tester:300000:65536 >"$T/subids" # as adduser would give them
+chmod 644 "$T/subids"
+for f in /etc/subuid /etc/subgid; do [ -e "$f" ] && mount --bind "$T/subids" "$f" || skip "there is no $f"; done
 vm_image tiny
-mkdir "$T/images"
-cp -r --no-preserve=mode "$(readlink -f "$STATE/images/tiny")" "$T/images/tiny"
 as_user runfs doctor >"$T/doctor" || :
 grep -q '^ok *qemu' "$T/doctor" || skip "$(grep qemu "$T/doctor")"
-exits 1 as_user runfs image build other
-contains 'who builds images' "$(cat "$T/err")" 'built by root'
 M=$T/user/mnt STATE=$T/user/home/state
+chmod 755 "$T"/vm-deb
+chmod 644 "$T"/vm-deb/* "$T/vm-root.tar"
+as_user runfs image build own --state "$STATE" --from "$T/vm-root.tar" --kernel "$(echo "$T"/vm-deb/*.deb)" 2>"$T/err" || fail "$(cat "$T/err")"
+contains 'whose its files are' "$(debugfs -R 'stat /usr/bin/bash' "$STATE/images/own/rootfs.ext4" 2>/dev/null)" 'User:     0   Group:     0'
 as_user runfs mount --state "$STATE" "$M" || fail "runfs mount ended with $?"
 mounts+=("$M")
-as_user sh -c "echo 'qemu:$T/images/tiny memory=256M pids=50' >'$M/config/labels/vm'"
+as_user sh -c "echo 'qemu:own memory=256M pids=50' >'$M/config/labels/vm'"
 
 printf 'on: push\njobs: {a: {runs-on: vm, steps: [{run: "uname -r; echo K=v >>$GITHUB_ENV"}, {run: "echo $K; exit 4"}]}}\n' >"$T/user/w.yml"
 as_user sh -c "cp '$T/user/w.yml' '$M/workflows/'; cat '$M/runs/latest/wait'" >"$T/out"
