@@ -175,7 +175,8 @@ show_fn show_knowledge_stats, show_command_name, show_command_runs, show_command
     show_command_failures, show_command_rate, show_command_mean, show_command_p50, show_command_p95,
     show_command_last, show_command_variants, show_command_edges, link_near_command, link_command_run,
     link_step_command;
-show_fn show_results, link_hit, show_role_name, show_role_relevance, show_role_prompt, show_role_haystacks;
+show_fn show_results, link_hit, show_role_name, show_role_relevance, show_role_prompt, show_role_extra,
+    show_role_haystacks;
 show_fn show_config, show_token, show_var, show_label, show_run_artifacts, show_caches;
 show_fn show_vm_status, show_vm_why, show_vm_backend, show_vm_image, show_vm_label, show_vm_cpus,
     show_vm_memory, show_vm_address, show_vm_boot, show_vm_uptime, show_vm_console, show_vm_limits,

@@ -103,6 +103,20 @@ int show_role_prompt(struct fs *fs, int64_t id, struct buf *ret)
     return say(fs, id, say_prompt, ret);
 }
 
+static void say_extra(const struct listed_role *role, struct buf *ret)
+{
+    const json_t *extra = json_object_get(role->role->json, "extra");
+    _free_ char *text = json_object_size(extra) ? json_dumps(extra, JSON_INDENT(2)) : NULL;
+
+    if (text)
+        buf_addf(ret, "%s\n", text);
+}
+
+int show_role_extra(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return say(fs, id, say_extra, ret);
+}
+
 static void say_haystacks(const struct listed_role *role, struct buf *ret)
 {
     for (size_t i = 0; i < role->role->n_haystacks; i++) {

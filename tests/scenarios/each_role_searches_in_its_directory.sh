@@ -8,13 +8,16 @@ printf '# Kettles\n\nA pipeline of tea.\n' >"$T/docs/a.md"
 printf '#!/bin/sh\necho pipeline\n' >"$T/code/run.sh"
 role() { # NAME DIRECTORY PATTERN
     jq -n --arg n "$1" --arg d "$T/$2" --arg p "$3" '{name: $n, shortname: ($n | .[:2]), relevance_function: "bm25",
-        llm_system_prompt: "Be brief.", haystacks: [{location: $d, file_patterns: [$p]}]}'
+        llm_system_prompt: "Be brief.", extra: (if $n == "Coder" then {} else {kettle: ["tea", $n]} end), haystacks: [{location: $d, file_patterns: [$p]}]}'
 }
 role 'The Writer' docs '*.md' >"$T/writer"
 role Coder code '*.sh' >"$T/coder"
 jq -n --slurpfile w "$T/writer" --slurpfile c "$T/coder" '{roles: {"The Writer": $w[0], Coder: $c[0]}}' >"$T/both.json"; cp "$T/both.json" "$R/"
 equal 'a directory each' 'both.json coder the-writer' "$(ls "$R" | paste -sd ' ')"
 equal 'what it is' "The Writer|bm25|$T/docs *.md" "$(cd "$R/the-writer" && cat name relevance_function haystacks | paste -sd '|')"
+equal 'what it says besides' '{"kettle":["tea","The Writer"]}' "$(jq -c . "$R/the-writer/extra.json")"
+refused cat "$R/coder/extra.json"
+lacks 'nothing, and no file of it' "$(ls "$R/coder")" extra
 equal 'as the one' 01-kettles "$(titles "$R/the-writer/search/pipeline")"
 equal 'as the other' 01-run.sh "$(titles "$R/coder/search/pipeline")"
 equal 'a link to the file' "$T/code/run.sh" "$(readlink "$R/coder/search/pipeline/01-run.sh")"
