@@ -1,6 +1,8 @@
 #!/bin/sh
-# What a runner has learnt, by standard tools. Usage: knowledge.sh MOUNT
+# What a runner has learnt, by standard tools. Usage: knowledge.sh MOUNT [WORKFLOW [COMMAND]]; the role is that of
+# examples/roles/devops_cicd_config.json.
 set -eu
+workflow=${2:-ci.yml} command=${3:-npm-ci}
 cd "${1:?where the runner is mounted}/knowledge"
 
 echo '# the commands that fail most: failures, how many of all succeed, command'
@@ -8,8 +10,8 @@ for c in commands/*/; do
     printf '%s %s %s\n' "$(cat "$c/failures")" "$(cat "$c/success_rate")" "$(cat "$c/command")"
 done | sort -rn | head -n 3
 
-echo '# what follows `npm ci`: times, share, successes, failures, command'
-cat commands/npm-ci/edges
+echo "# what follows \`$(cat "commands/$command/command")\`: times, share, successes, failures, command"
+cat "commands/$command/edges"
 
 echo '# failures, and the runs that each hit'
 for f in failures/*/; do
@@ -22,6 +24,11 @@ for l in lessons/*.md; do
     break
 done
 
-echo '# what is to be expected of ci.yml'
-echo ci.yml >predict
+if [ -d ../roles/devops-engineer ]; then
+    echo '# what a DevOps Engineer finds who asks for `expected npm`'
+    ls -I results.json ../roles/devops-engineer/search/'expected npm'
+fi
+
+echo "# what is to be expected of $workflow"
+echo "$workflow" >predict
 cat predict

@@ -26,11 +26,14 @@ rm "$T/broken"
 echo >"$M/dispatch/ci.yml"
 ended "$(cat "$M/dispatch/ci.yml")"
 
+cp "$here/examples/roles/devops_cicd_config.json" "$M/roles/"
 "$here/examples/knowledge.sh" "$M" >"$T/told" || fail "$(cat "$T/told")"
 file_has "$T/told" '3 0.400 npm test'
 file_has "$T/told" '5 1.000 2 3 npm-test'
 file_has "$T/told" 'app.test.js:N: expected N, got N: runs 2 3 4'
 file_has "$T/told" 'it comes and goes by itself'
+file_has "$T/told" '01-fail-app.test.js-n-expected-n-got-n'
+contains 'of another command' "$("$here/examples/knowledge.sh" "$M" ci.yml npm-test)" '# what follows `npm test`: '
 file_has "$T/told" 'success: 0.'
 
 jq -e '[.nodes[].slug] | index("npm-ci") != null' "$M/knowledge/graph.json" >/dev/null || fail 'a node is missing'
