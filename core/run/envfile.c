@@ -130,32 +130,40 @@ void envfile_check_env(json_t *pairs, struct buf *complaints)
     }
 }
 
+/* A path that comes again goes to the end: objects keep the order in which their keys came. */
 static int path_add(json_t *into, const char *line, size_t len)
 {
-    _json_ json_t *path = repaired(line, len);
-    json_t *other;
-    size_t i;
+    json_t *path = repaired(line, len);
 
-    json_array_foreach(into, i, other) if (path && json_equal(other, path))
-    {
-        json_array_remove(into, i);
-        break;
-    }
-    return json_array_append(into, path) < 0 ? -ENOMEM : 0;
+    if (!path)
+        return -ENOMEM;
+    (void)json_object_deln(into, json_string_value(path), json_string_length(path));
+    return json_object_setn_new(into, json_string_value(path), json_string_length(path), path) < 0 ? -ENOMEM
+                                                                                                   : 0;
 }
 
 /* Here a carriage return ends a line too. */
 int pathfile_parse(const char *text, size_t len, json_t *into, struct err *err)
 {
     struct lines l = lines_of(text, len);
+    _json_ json_t *all = json_object();
+    json_t *path;
+    const char *key;
+    size_t i;
+    int r = all ? 0 : -ENOMEM;
 
-    while (l.at < l.end) {
+    json_array_foreach(into, i, path) if (r == 0) r =
+        path_add(all, json_string_value(path), json_string_length(path));
+    while (r == 0 && l.at < l.end) {
         const char *line = l.at;
         while (l.at < l.end && *l.at != '\n' && *l.at != '\r')
             l.at++;
-        if (l.at > line && path_add(into, line, (size_t)(l.at - line)) < 0)
-            return err_errno(err, -ENOMEM, "path file");
+        if (l.at > line)
+            r = path_add(all, line, (size_t)(l.at - line));
         l.at++;
     }
-    return 0;
+    if (r == 0)
+        json_array_clear(into);
+    json_object_foreach(all, key, path) if (r == 0) r = json_array_append(into, path);
+    return r < 0 ? err_errno(err, -ENOMEM, "path file") : 0;
 }

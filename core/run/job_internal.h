@@ -87,7 +87,9 @@ struct step_output {
     bool echo;
     bool unsecure;         /* ACTIONS_ALLOW_UNSECURE_COMMANDS */
     bool errored;          /* a command was wrong: the step has failed */
-    int failed;            /* the sink's error, negative */
+    int failed;            /* the sink's error, negative: nothing more is shown */
+    size_t annotated;      /* what its annotations, */
+    size_t said;           /* and what its `::set-output` and `::save-state` cost so far */
     bool within_line;      /* what was shown last had no newline */
     json_t *matcher_files; /* owned: problem matchers that are to be read when the process has ended */
     struct buf unmatched;  /* lines since */

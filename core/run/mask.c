@@ -19,6 +19,7 @@ struct mask {
         size_t next; /* in its bucket, plus one; 0: the last */
     } * forms;       /* owned */
     size_t n, cap, longest;
+    size_t max;                 /* of forms, while some are added */
     size_t buckets[BUCKETS];    /* by the first two bytes: a form, plus one */
     uint64_t pairs[65536 / 64]; /* bit (first | second << 8): a form may begin so */
     bool single[256];           /* a form is this byte alone */
@@ -76,6 +77,9 @@ static void add_single(struct mask *m, unsigned char c)
 static int mask_add_form(void *data, const char *text, size_t len)
 {
     struct mask *m = data;
+
+    if (m->n >= m->max)
+        return -E2BIG;
     size_t *bucket = len > 1 ? bucket_of(m, text) : NULL;
 
     for (size_t i = bucket ? *bucket : 0; i; i = m->forms[i - 1].next)
@@ -106,7 +110,7 @@ static int mask_add_form(void *data, const char *text, size_t len)
     return 0;
 }
 
-int mask_add(struct mask *m, const char *secret)
+static int add(struct mask *m, const char *secret, size_t max)
 {
     size_t len = strlen(secret);
     int r;
@@ -114,6 +118,7 @@ int mask_add(struct mask *m, const char *secret)
     if (len == 0)
         return 0;
     pthread_mutex_lock(&m->lock);
+    m->max = max;
     r = mask_forms(secret, len, mask_add_form, m);
     for (const char *line = secret; r == 0 && *line;) {
         size_t n = strcspn(line, "\r\n");
@@ -124,6 +129,16 @@ int mask_add(struct mask *m, const char *secret)
     }
     pthread_mutex_unlock(&m->lock);
     return r;
+}
+
+int mask_add(struct mask *m, const char *secret)
+{
+    return add(m, secret, SIZE_MAX);
+}
+
+int mask_add_said(struct mask *m, const char *secret)
+{
+    return add(m, secret, MASK_FORMS_MAX);
 }
 
 /* ------------------------------------------------------------------------------------------- scanning */

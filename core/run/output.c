@@ -10,7 +10,14 @@
 #include "runfs/store.h"
 #include "runfs/str.h"
 
-enum { PENDING_MAX = 64 * 1024, UNMATCHED_MAX = 1024 * 1024 };
+enum {
+    PENDING_MAX = 64 * 1024,
+    UNMATCHED_MAX = 1024 * 1024,
+    /* of a step; each that it says costs EACH besides its text */
+    EACH = 1024,
+    ANNOTATIONS_MAX = 2 * 1024 * 1024,
+    OUTPUTS_MAX = 8 * 1024 * 1024,
+};
 
 void output_release(struct step_output *o)
 {
@@ -52,9 +59,22 @@ void output_runner_line(struct step_output *o, const char *fmt, ...)
     emit(o, LOG_RUNNER, buf_str(&line), line.len);
 }
 
-static void annotate(struct step_output *o, const char *level, const struct command *c, const char *message)
+/* To the sink, as many as a reader could read. */
+static void put_annotation(struct step_output *o, const struct job_annotation *a)
 {
     const struct job_sink *sink = o->job->sink;
+    size_t cost = EACH + strlen(a->message) + strlen(a->title) + strlen(a->file);
+    bool first = o->annotated <= ANNOTATIONS_MAX;
+
+    o->annotated += first ? cost : 0;
+    if (o->annotated <= ANNOTATIONS_MAX)
+        sink->annotation(sink->data, o->step, a);
+    else if (first)
+        output_runner_line(o, "##[warning]There are too many annotations: no more are kept of this step.");
+}
+
+static void annotate(struct step_output *o, const char *level, const struct command *c, const char *message)
+{
     _buf_ struct buf masked = BUF_INIT, title = BUF_INIT, file = BUF_INIT;
     uint64_t line = 0, col = 0;
 
@@ -68,13 +88,12 @@ static void annotate(struct step_output *o, const char *level, const struct comm
         if (parse_u64(command_property(c, "col"), &col) < 0 || col > INT32_MAX)
             col = 0;
     }
-    sink->annotation(sink->data, o->step,
-                     &(struct job_annotation){.level = level,
-                                              .title = buf_str(&title),
-                                              .file = buf_str(&file),
-                                              .message = buf_str(&masked),
-                                              .line = (int)line,
-                                              .col = (int)col});
+    put_annotation(o, &(struct job_annotation){.level = level,
+                                               .title = buf_str(&title),
+                                               .file = buf_str(&file),
+                                               .message = buf_str(&masked),
+                                               .line = (int)line,
+                                               .col = (int)col});
 }
 
 void output_error(struct step_output *o, const char *msg)
@@ -107,7 +126,11 @@ static void on_add_mask(struct step_output *o, const struct command *c, int stre
         show(o, stream, "##[warning]", "Can't add secret mask for empty string in ##[add-mask] command.");
         return;
     }
-    (void)mask_add(o->job->mask, c->message);
+    if (mask_add_said(o->job->mask, c->message) < 0) { /* what follows may have it: nothing more is shown */
+        output_error(o, "There are too many masks: the step is ended, since no more could be hidden.");
+        o->failed = -E2BIG;
+        return;
+    }
     show(o, stream, "::add-mask::", "***");
 }
 
@@ -137,6 +160,20 @@ static void on_echo(struct step_output *o, const struct command *c, int stream)
     o->echo = str_eq_ascii_nocase(c->message, "on");
 }
 
+/* Into an object of the step's, as much as there is room for. */
+static void keep_said(struct step_output *o, json_t *into, const char *name, const char *value)
+{
+    bool first = o->said <= OUTPUTS_MAX;
+
+    o->said += first ? EACH / 2 + strlen(name) + strlen(value) : 0;
+    if (o->said <= OUTPUTS_MAX) {
+        json_object_set_new(into, name, json_string(value));
+    } else if (first) {
+        o->errored = true;
+        output_error(o, "There are too many outputs: no more are kept of this step.");
+    }
+}
+
 static void on_set_output(struct step_output *o, const struct command *c, int stream)
 {
     const char *name = command_property(c, "name");
@@ -144,7 +181,7 @@ static void on_set_output(struct step_output *o, const struct command *c, int st
     if (o->echo)
         show(o, stream, "##[command]set-output ", name);
     if (*name && o->outputs && utf8_valid(c->message, strlen(c->message)))
-        json_object_set_new(o->outputs, name, json_string(c->message));
+        keep_said(o, o->outputs, name, c->message);
     show(o, stream, "##[warning]",
          "The `set-output` command is deprecated and will be disabled soon. Please upgrade to using "
          "Environment Files.");
@@ -155,7 +192,7 @@ static void on_save_state(struct step_output *o, const struct command *c, int st
     const char *name = command_property(c, "name");
 
     if (*name && o->state && utf8_valid(c->message, strlen(c->message)))
-        json_object_set_new(o->state, name, json_string(c->message));
+        keep_said(o, o->state, name, c->message);
     show(o, stream, "##[warning]",
          "The `save-state` command is deprecated and will be disabled soon. Please upgrade to using "
          "Environment Files.");
@@ -229,6 +266,9 @@ static bool run_command(struct step_output *o, int stream, const char *line, siz
 {
     _command_ struct command c = {0};
     struct err err = {0};
+
+    if (o->failed)
+        return false;
     int kind = command_next(&o->commands, line, len, &c, &err);
 
     if (kind < 0) {
@@ -282,13 +322,12 @@ static bool find_problem(struct step_output *o, const char *line, size_t len, st
         return false;
     mask_apply(o->job->mask, buf_str(&ret->message), ret->message.len, &masked);
     show_file(o, buf_str(&ret->file), &file);
-    o->job->sink->annotation(o->job->sink->data, o->step,
-                             &(struct job_annotation){.level = ret->level,
-                                                      .title = "",
-                                                      .file = buf_str(&file),
-                                                      .message = buf_str(&masked),
-                                                      .line = ret->line,
-                                                      .col = ret->col});
+    put_annotation(o, &(struct job_annotation){.level = ret->level,
+                                               .title = "",
+                                               .file = buf_str(&file),
+                                               .message = buf_str(&masked),
+                                               .line = ret->line,
+                                               .col = ret->col});
     return true;
 }
 

@@ -9,6 +9,7 @@
 enum {
     ENV_FILE_MAX = 4 * 1024 * 1024,
     OUTPUT_FILE_MAX = 1024 * 1024, /* GitHub: outputs of a job at most 1 MB */
+    OUTPUTS_MAX = 20000,           /* each is a row, and a file */
     MATCHERS_MAX = 1024 * 1024,
     SUMMARY_MAX = 1024 * 1024, /* GitHub documentation, "Adding a job summary": 1 MiB a step */
 };
@@ -112,6 +113,16 @@ static void take_summary(struct running_step *s, const struct machine_file *f)
     mask_apply(s->job->mask, file_text(f), good, &s->summary);
 }
 
+static int take_outputs(struct running_step *s, const struct machine_file *f, struct err *err)
+{
+    int r = envfile_parse(file_text(f), f->got.len, s->outputs, err);
+
+    if (r < 0 || json_object_size(s->outputs) <= OUTPUTS_MAX)
+        return r;
+    json_object_clear(s->outputs);
+    return err_set(err, -E2BIG, "a step has at most %d outputs", OUTPUTS_MAX);
+}
+
 static int take_file(struct running_step *s, size_t i, const struct machine_file *f, json_t *state,
                      struct err *err)
 {
@@ -119,7 +130,7 @@ static int take_file(struct running_step *s, size_t i, const struct machine_file
     case FILE_ENV:
         return take_env(s, f, err);
     case FILE_OUTPUT:
-        return envfile_parse(file_text(f), f->got.len, s->outputs, err);
+        return take_outputs(s, f, err);
     case FILE_PATH:
         return pathfile_parse(file_text(f), f->got.len, s->job->set_path, err);
     case FILE_STATE:

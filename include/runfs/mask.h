@@ -20,6 +20,10 @@ void mask_free(struct mask *m);
 
 /* Adds a secret with all its forms. Empty ones are ignored. Returns 0 or -ENOMEM. */
 int mask_add(struct mask *m, const char *secret);
+/* The same of what a job says is secret: -E2BIG once there are more than MASK_FORMS_MAX forms, as all of them
+ * are looked for. It is not masked in every form then. */
+int mask_add_said(struct mask *m, const char *secret);
+enum { MASK_FORMS_MAX = 50000 };
 
 /* Appends text with every secret replaced; overlapping ones become one `***`. */
 void mask_apply(struct mask *m, const char *text, size_t len, struct buf *out);

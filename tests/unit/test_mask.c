@@ -127,6 +127,24 @@ static void bytes_of_any_kind(void **state)
     mask_free(m);
 }
 
+static void a_job_cannot_say_endlessly_many(void **state)
+{
+    struct mask *m = mask_new();
+    int r = 0, n = 0;
+    char text[32];
+
+    (void)state;
+    assert_non_null(m);
+    for (; r == 0 && n < MASK_FORMS_MAX; n++) {
+        snprintf(text, sizeof(text), "secret-value-%d", n);
+        r = mask_add_said(m, text);
+    }
+    assert_int_equal(r, -E2BIG);
+    assert_int_equal(mask_add(m, "but what is set is added"), 0);
+    assert_true(mask_matches(m, "but what is set is added", 24));
+    mask_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +152,7 @@ int main(void)
         cmocka_unit_test(streams),
         cmocka_unit_test(holds_no_more_than_it_must),
         cmocka_unit_test(bytes_of_any_kind),
+        cmocka_unit_test(a_job_cannot_say_endlessly_many),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
