@@ -10,7 +10,7 @@ cat >"$T/w.yml" <<'Y'
 on: push
 jobs:
   first: {runs-on: h, steps: [{run: 'test ${{ github.run_attempt }} -gt 1 || echo this is the "first" attempt'}, {name: measure, run: 'echo "# Coverage <b>91 %</b>" >>"$GITHUB_STEP_SUMMARY"'}]}
-  second: {needs: first, runs-on: h, steps: [{run: date}]}
+  second: {needs: first, runs-on: h, steps: [{run: date}, {name: never, if: failure(), run: date}]}
 Y
 n=$(rf_drop "$T/w.yml")
 echo rerun >"$M/runs/$n/ctl"
@@ -25,6 +25,6 @@ node "$here/tests/toolkit/page_more.mjs" "http://$(awk '/^listen: 127/ {print $2
     fail "it ended early, having said: $(cat "$T/said")"
 }
 equal 'what it found' 'summaries of steps are shown as text
-a box of the graph leads to its job
+a box of the graph leads to its job, which says why a step was skipped
 former attempts are there, with their logs
 knowledge can be read on a phone' "$(cat "$T/said")"

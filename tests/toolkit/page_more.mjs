@@ -22,7 +22,8 @@ try {
     await b.click('figure .over a.box:last-of-type');
     await b.until('its log', () => /^#\/runs\/\d+\/\d+$/.test(location.hash) && document.querySelector('.jobhead h2'));
     assert.equal(await b.run(() => document.querySelector('.jobhead h2').textContent), 'second');
-    ok('a box of the graph leads to its job');
+    await shows(b, 'if: failure() · failure() => false');
+    ok('a box of the graph leads to its job, which says why a step was skipped');
 
     await b.key('u');
     await shows(b, 'Former attempts');

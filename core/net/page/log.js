@@ -7,6 +7,9 @@ const ROW = 20, LINES_MAX = 300000, SCAN_AT_ONCE = 20000, LINE_SHOWN = 4000, LIN
 const marks = [['##[group]', 'group'], ['##[endgroup]', 'endgroup'], ['##[error]', 'error'], ['##[warning]', 'warning'],
     ['##[notice]', 'notice'], ['##[debug]', 'debug'], ['##[command]', 'command'], ['[command]', 'command']];
 
+/* Its `if`, and what the parts of that came to, on one line. */
+const whyNot = s => (s.why || '').split('\n').filter(part => part && part !== 'skipped').join(' · ');
+
 /* A line: {step, n, text, kind, group, sgr}; its step: {id, index, name, lines, open, ...}. */
 class LogView {
     constructor(address) { /* address(step, line): of a line, for links */
@@ -239,7 +242,7 @@ class LogView {
     stepRow(step) {
         const s = step.state || {name: 'step', status: 'in_progress'};
         return el('div.row.step', {'data-step': step.id}, el('button.fold', {type: 'button', tabindex: '-1', 'aria-expanded': String(step.open)}, step.open ? '▾' : '▸'),
-            sign(s), el('span.name', null, s.name), el('span.dim', {title: s.why}, took(s)));
+            sign(s), el('span.name', null, s.name), el('span.dim', {title: s.why}, s.conclusion === 'skipped' ? whyNot(s) : took(s)));
     }
 
     /* The line in its colours, with what is searched for marked. */
