@@ -19,7 +19,8 @@ void api_not_found(struct http_request *r);
 void api_base(struct http_request *r, struct buf *ret);
 /* "BASE/repos/OWNER/REPO" and the rest; a new string value. */
 json_t *api_url(struct http_request *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* The same for people: "http://HOST/OWNER/REPO" and the rest, which page_of leads to the page from. */
+/* The same for people: "http://HOST/OWNER/REPO" and the rest, which page_of leads to the page from. The host
+ * is one that a browser finds, where there is one. */
 json_t *api_web_url(struct http_request *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 json_t *api_time(int64_t wall_ns); /* RFC 3339; null for 0 */
 

@@ -239,7 +239,11 @@ void server_free(struct server *s)
     if (s->has_deliverer)
         pthread_join(s->deliverer, NULL);
     live_end(&s->live);
-    for (size_t i = 0; i < s->n_listeners; i++)
+    pthread_mutex_lock(&s->lock);
+    size_t n = s->n_listeners;
+    s->n_listeners = 0; /* who is still being answered looks for one that is open */
+    pthread_mutex_unlock(&s->lock);
+    for (size_t i = 0; i < n; i++)
         http_stop(s->listeners[i].http);
     pthread_mutex_destroy(&s->live.lock);
     pthread_mutex_destroy(&s->lock);
@@ -258,4 +262,23 @@ void server_status(struct server *s, struct buf *ret)
         buf_addf(ret, "%s%s\n", *s->listeners[i].why ? ": " : "", s->listeners[i].why);
     }
     pthread_mutex_unlock(&s->lock);
+}
+
+bool server_browse(struct server *s, struct buf *ret)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->n_listeners && !found; i++) {
+        const struct listener *l = &s->listeners[i];
+        if (!l->http || *l->at.address == '/')
+            continue;
+        bool any4 = str_eq(l->at.address, "0.0.0.0"), any6 = str_eq(l->at.address, "::");
+        const char *address = any4 ? "127.0.0.1" : any6 ? "::1" : l->at.address;
+        buf_addf(ret, strchr(address, ':') ? "%s://[%s]:%u" : "%s://%s:%u", l->at.tls ? "https" : "http",
+                 address, http_port(l->http));
+        found = true;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return found;
 }

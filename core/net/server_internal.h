@@ -62,6 +62,10 @@ struct server {
 
 extern const struct http_route server_routes[];
 
+/* Appends where a browser on this host finds the server, "http://127.0.0.1:8080". False: nowhere, it listens
+ * on unix sockets only. (server.c) */
+bool server_browse(struct server *s, struct buf *ret);
+
 /* ----------------------------------------------------------------------------------- access
  * (server_access.c)
  */

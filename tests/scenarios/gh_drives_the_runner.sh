@@ -43,7 +43,7 @@ ln -s "$T/repo" "$M/repos/r"
 echo cancel >"$M/runs/$(grep -l ^Slow "$M"/runs/[0-9]*/name | tail -n 1 | xargs dirname | xargs basename)/ctl" # drops run
 for n in 1 2; do ended $n; done
 
-everything() { # HOST: all that gh does there
+everything() { # HOST USER PAGE: all that gh does there
     local id old mark=$T/mark-$1
     rm -rf "$mark"
     contains 'auth status' "$(gh auth status --hostname "$1" 2>&1)" "Logged in to $1"
@@ -70,7 +70,7 @@ everything() { # HOST: all that gh does there
     equal 'run list by a branch that is not' '' "$(gh run list -b none --json databaseId --jq '.[].databaseId')"
     contains 'run view' "$(gh run view "$id")" 'mind this'
     contains 'a job that was skipped took no time' "$(gh run view "$id")" '- c in 0s'
-    equal 'where it is for people' "/${GH_REPO#*/}/actions/runs/$id" "$(gh run view "$id" --json url --jq '.url | sub("^https?://[^/]*"; "")')"
+    equal 'where it is for people' "$3/${GH_REPO#*/}/actions/runs/$id" "$(gh run view "$id" --json url --jq .url)"
     exits 1 gh run view "$id" --exit-status
     contains 'its jobs' "$(gh run view "$id" --json jobs --jq '.jobs[].name')" 'Say hello / loudly'
     contains 'run view --log' "$(gh run view "$id" --log)" "Greet	hello gh"
@@ -151,7 +151,7 @@ rf_wait 10 grep -q '^listen: ' "$M/status"
 (
     eval "$("$RUNFS" gh-setup "$M")"
     equal 'the host' runfs.internal "$GH_HOST"
-    everything runfs.internal unix
+    everything runfs.internal unix https://runfs.internal
 )
 echo 0 >"$M/config/listen"
 rf_wait 10 grep -q '^listen: 127' "$M/status"
@@ -164,7 +164,7 @@ echo 10000 >"$M/config/rate_limit"
     mkdir "$TMPDIR"
     equal 'the host' github.localhost "$GH_HOST"
     mkdir -p "$T/config"
-    everything github.localhost admin || fail tcp
+    everything github.localhost admin "http://$(awk '/^listen: 127/ {print $2}' "$M/status")" || fail tcp
     # what a token may not
     GH_TOKEN=$("$RUNFS" token create --scope read "$M")
     contains 'a token of scope read reads' "$(gh workflow list)" Slow
