@@ -45,12 +45,14 @@ static void deliver_one(struct server *s, const struct hook_row *row)
     _buf_ struct buf payload = BUF_INIT;
     struct err err = {0};
 
-    if (str_eq(row->state, "running")) { /* by the daemon before this one: nobody knows how far it came */
-        put(s, row, "interrupted", "interrupted: runfs ended meanwhile; let its sender deliver it again\n",
-            row->runs);
+    /* One that a daemon before this one began goes on: what it started is known. It may be why that ended, so
+     * it does so once. */
+    if (str_eq(row->state, "resumed")) {
+        put(s, row, "interrupted",
+            "interrupted: runfs ended twice meanwhile; let its sender deliver it again\n", row->runs);
         return;
     }
-    put(s, row, "running", "", "");
+    put(s, row, str_eq(row->state, "running") ? "resumed" : "running", "", "");
     int r = store_hook_payload(s->store, row->id, &payload);
     if (r == 0)
         r = as_github(row, &payload);
@@ -58,7 +60,8 @@ static void deliver_one(struct server *s, const struct hook_row *row)
         r = engine_deliver(s->engine, row->event, buf_str(&payload), payload.len, &result, &err);
     if (r < 0)
         buf_addf(&result.report, "%s\n", err.code ? err.msg : strerrordesc_np(-r));
-    put(s, row, "done", buf_str(&result.report), buf_str(&result.runs));
+    put(s, row, result.cut_off ? "pending" : "done", result.cut_off ? "" : buf_str(&result.report),
+        buf_str(&result.runs));
     log_info("webhook", "%lld: %s: started: %s", (long long)row->id, row->event,
              result.runs.len ? buf_str(&result.runs) : "nothing");
     buf_release(&result.report);

@@ -87,6 +87,10 @@ static void deliver_to_workflow(struct target *t, const struct workflow_row *row
     source.payload = t->d->payload;
     source.hook_id = t->d->hook_id;
     int r = -EPERM;
+    if (t->d->hook_id && (run = store_find_hook_run(t->e->store, t->d->hook_id, row->id))) {
+        buf_adds(&why, "it was started before runfs ended");
+        goto report;
+    }
     if (config_disabled(t->e->store, source.workflow_name)) {
         if (t->d->listeners)
             return;
@@ -352,8 +356,10 @@ int engine_deliver(struct engine *e, const char *event, const char *text, size_t
     if (report.len == 0)
         buf_adds(&report,
                  "no workflow is registered: drop one into workflows/, or link a repository in repos/\n");
-    if (ret)
+    if (ret) {
         buf_add(&ret->report, buf_str(&report), report.len);
+        ret->cut_off = engine_ending(e);
+    }
     return buf_ok(&report) ? store_put_delivery(e->store, event, buf_str(&report), err)
                            : err_errno(err, -ENOMEM, "%s", what);
 }

@@ -203,6 +203,8 @@ static int put_new_run(struct run *run, const struct run_source *source, struct 
     if (r == 0)
         r = run_add_jobs(run, err);
     if (r == 0 && source->hook_id)
+        r = store_put_hook_run(st, source->hook_id, run->row.workflow_id, run->row.id, err);
+    if (r == 0 && source->hook_id)
         r = run_put_words(run, source->hook_id, payload, err);
     if (r == 0 && run->row.workflow_id)
         r = put_last_run(run, source, err);

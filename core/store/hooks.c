@@ -55,8 +55,9 @@ ssize_t store_list_hooks(struct store *st, int64_t after, int64_t *ids, size_t m
 
 ssize_t store_list_waiting_hooks(struct store *st, int64_t after, int64_t *ids, size_t max)
 {
-    return list_ids(st, "SELECT id FROM hooks WHERE state IN ('pending', 'running') AND id > ?1 ORDER BY id",
-                    &after, 1, NULL, ids, max);
+    return list_ids(
+        st, "SELECT id FROM hooks WHERE state IN ('pending', 'running', 'resumed') AND id > ?1 ORDER BY id",
+        &after, 1, NULL, ids, max);
 }
 
 int store_hook_payload(struct store *st, int64_t id, struct buf *ret)
@@ -189,6 +190,20 @@ int store_add_hook(struct store *st, struct hook_row *row, const char *payload, 
     return own.result;
 }
 
+int64_t store_find_hook_run(struct store *st, int64_t hook_id, int64_t workflow_id)
+{
+    return read_int(st, "SELECT run_id FROM hook_runs WHERE hook_id = ?1 AND workflow_id = ?2",
+                    (const int64_t[]){hook_id, workflow_id}, 2, NULL, 0);
+}
+
+int store_put_hook_run(struct store *st, int64_t hook_id, int64_t workflow_id, int64_t run_id,
+                       struct err *err)
+{
+    return write_ints(st,
+                      "INSERT OR REPLACE INTO hook_runs (hook_id, workflow_id, run_id) VALUES (?1, ?2, ?3)",
+                      (const int64_t[]){hook_id, workflow_id, run_id}, 3, err);
+}
+
 int store_put_hook(struct store *st, struct hook_row *row, struct err *err)
 {
     return row_put(st, &hook_table, row, err);
@@ -197,10 +212,11 @@ int store_put_hook(struct store *st, struct hook_row *row, struct err *err)
 int store_expire_hooks(struct store *st, int64_t before, struct err *err)
 {
     int64_t ids[64];
-    ssize_t n = list_ids(st,
-                         "SELECT id FROM hooks WHERE changed_at < ?1 AND state NOT IN ('pending', 'running')"
-                         " ORDER BY changed_at",
-                         &before, 1, NULL, ids, ARRAY_LEN(ids));
+    ssize_t n = list_ids(
+        st,
+        "SELECT id FROM hooks WHERE changed_at < ?1 AND state NOT IN ('pending', 'running', 'resumed')"
+        " ORDER BY changed_at",
+        &before, 1, NULL, ids, ARRAY_LEN(ids));
 
     store_begin(st);
     for (ssize_t i = 0; i < n; i++) {

@@ -208,6 +208,13 @@ static const char *const versions[] = {
     "CREATE INDEX flakes_failed ON flakes (failed_run_id);"
     "CREATE TRIGGER flakes_gone AFTER DELETE ON runs BEGIN"
     " DELETE FROM flakes WHERE run_id = OLD.id OR failed_run_id = OLD.id; END;",
+    /* 18: what a delivery has started, so that one that was cut off can go on */
+    "DROP INDEX hooks_pending;"
+    "CREATE INDEX hooks_pending ON hooks (id) WHERE state IN ('pending', 'running', 'resumed');"
+    "CREATE TABLE hook_runs (hook_id INTEGER NOT NULL, workflow_id INTEGER NOT NULL, run_id INTEGER NOT NULL,"
+    "  PRIMARY KEY (hook_id, workflow_id)) WITHOUT ROWID;"
+    "CREATE TRIGGER hook_runs_gone AFTER DELETE ON hooks BEGIN"
+    " DELETE FROM hook_runs WHERE hook_id = OLD.id; END;",
 };
 
 static int user_version(sqlite3 *db)

@@ -121,8 +121,9 @@ void engine_default_branch(struct engine *e, const struct repository *repo, stru
 struct delivery_result {
     struct buf report; /* what came of it, a line a workflow */
     struct buf runs;   /* the numbers of what it started, with blanks between */
-    int64_t
-        hook_id; /* given: the webhook's delivery that it is; 0: none. Its sender gets words of the runs */
+    int64_t hook_id; /* given: the webhook's delivery that it is; 0: none. Its sender gets words of the runs,
+                      * and delivered again it starts nothing twice */
+    bool cut_off;    /* the daemon began to end meanwhile, so some of it may be left to do */
 };
 /* ret: appended to; NULL allowed. */
 int engine_deliver(struct engine *e, const char *event, const char *text, size_t len,

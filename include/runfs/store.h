@@ -129,7 +129,7 @@ struct hook_row { /* a delivery of a webhook: events/deliveries/N */
     const char *delivery; /* what the sender calls it */
     const char *digest;   /* of event and payload: the sender's name of it is not signed */
     const char *event;
-    const char *state;   /* pending | running | done | interrupted */
+    const char *state;   /* pending | running | resumed (by a second daemon) | done | interrupted */
     const char *headers; /* "Name: value" lines */
     const char *verdict; /* what came of it; "" until then */
     const char *runs;    /* what it started: numbers, with blanks between */
@@ -344,6 +344,10 @@ int store_hook_payload(struct store *st, int64_t id, struct buf *ret); /* append
 /* Adds one, with its payload; row->id is set. -EEXIST: it is there already, and row->id says which. */
 int store_add_hook(struct store *st, struct hook_row *row, const char *payload, size_t len, struct err *err);
 int store_put_hook(struct store *st, struct hook_row *row, struct err *err);
+/* Which run a delivery has started of a workflow; 0: none. */
+int64_t store_find_hook_run(struct store *st, int64_t hook_id, int64_t workflow_id);
+int store_put_hook_run(struct store *st, int64_t hook_id, int64_t workflow_id, int64_t run_id,
+                       struct err *err);
 int store_expire_hooks(struct store *st, int64_t before, struct err *err); /* those that ended before */
 
 /* ------------------------------------------------------------------------------------------------- writing
