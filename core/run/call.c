@@ -3,11 +3,10 @@
  * jobs of its workflow become jobs of the run, in a scope of their own; when they are done, it has outputs.
  */
 #include "engine_internal.h"
+#include "mirror.h"
 #include "remotes.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
-
-enum { WORKFLOW_MAX = 1024 * 1024 };
 
 /* ---------------------------------------------------------------------------------------- finding them */
 

@@ -248,17 +248,30 @@ static void deliver_held(struct target *t, bool fetched)
     struct err err = {0};
     int r = mirror_hold(t->e->store, t->repo->path, &held, &err);
 
-    if (r == 0 && fetched)
+    if (r == 0 && fetched) {
+        proc_until(engine_ending, t->e);
         r = mirror_show(t->repo, t->d->event, t->d->payload, &err);
+        proc_until(NULL, NULL);
+    }
     if (r == 0)
         repo_register(t->e, t->repo);
     else
         t->refusal = err.msg;
     deliver_to_target(t, t->repo->id);
     if (fetched && held >= 0) {
+        proc_until(engine_ending, t->e);
         mirror_settle(t->repo);
+        proc_until(NULL, NULL);
         repo_register(t->e, t->repo);
     }
+}
+
+/* What takes long when there is much is no reason to stay. */
+static void tidy(struct engine *e, const struct repo_row *repo)
+{
+    proc_until(engine_ending, e);
+    mirror_tidy(repo);
+    proc_until(NULL, NULL);
 }
 
 static int deliver_to_repo(void *data, const struct repo_row *repo)
@@ -283,7 +296,7 @@ static int deliver_to_repo(void *data, const struct repo_row *repo)
     t.prefix = buf_str(&prefix);
     deliver_held(&t, fetched);
     if (fetched)
-        mirror_tidy(repo);
+        tidy(s->e, repo);
     s->started += t.started;
     return 0;
 }

@@ -15,8 +15,8 @@ enum {
     ASK_MS = 60 * 1000,
     FETCH_MS = 10 * 60 * 1000,
     PATIENCE_MS = 10 * 1000, /* what failed after that is not tried again */
-    WORKFLOW_MAX = 1024 * 1024,
-    ADDRESS_MAX = 2000
+    ADDRESS_MAX = 2000,
+    GIT_ID_MAX = 64
 };
 
 static const char *const schemes[] = {"https://", "http://", "ssh://", "file:///"};
@@ -244,20 +244,44 @@ static int fetch_often(struct store *st, const char *path, int64_t pull, struct 
 
 /* ------------------------------------------------------------------------------------------------ showing */
 
-/* One line of ls-tree: "100644 blob ID\t.github/workflows/NAME". Links and what is no file are left out. */
-static int show_file(const char *path, const char *dir, const char *line, struct err *err)
+/* One line of ls-tree: "100644 blob ID     SIZE\t.github/workflows/NAME". Links and what is no file are left
+ * out, and what could be no workflow, before anything is asked of it. */
+static bool is_workflow(const char *line, char ret_id[GIT_ID_MAX + 1], const char **ret_name)
 {
-    const char *tab = strchr(line, '\t'), *name = strrchr(line, '/');
-    _buf_ struct buf text = BUF_INIT, file = BUF_INIT;
+    const char *tab = strchr(line, '\t'), *name = tab ? strrchr(tab, '/') : NULL;
+    long long size;
 
-    if (!tab || !name || !str_starts(line, "100") || name_check(name + 1) < 0 || name[1] == '.')
-        return 0;
-    _free_ char *id = strndup(line + strlen("100644 blob "), (size_t)(tab - line) - strlen("100644 blob "));
-    int r = id ? git_run(path, GIT("cat-file", "blob", id), &text, err) : err_errno(err, -ENOMEM, "mirror");
-    if (r < 0 || text.len > WORKFLOW_MAX)
+    if (!name || sscanf(line, "100%*3[0-7] blob %64[0-9a-f] %lld", ret_id, &size) != 2 || size > WORKFLOW_MAX)
+        return false;
+    *ret_name = name + 1;
+    return name[1] != '.' && name_check(name + 1) == 0 && (str_ends(name, ".yml") || str_ends(name, ".yaml"));
+}
+
+static int show_file(const char *path, const char *dir, const char *id, const char *name, struct err *err)
+{
+    _buf_ struct buf text = BUF_INIT, file = BUF_INIT;
+    int r = git_run(path, GIT("cat-file", "blob", id), &text, err);
+
+    if (r < 0)
         return r;
-    buf_addf(&file, "%s/%s", dir, name + 1);
+    buf_addf(&file, "%s/%s", dir, name);
     return write_file_atomic(buf_str(&file), buf_str(&text), text.len, 0644, err);
+}
+
+/* No more than are registered. */
+static int show_files(const char *path, const char *dir, const struct buf *list, struct err *err)
+{
+    char id[GIT_ID_MAX + 1];
+    const char *name;
+    int shown = 0, r = 0;
+
+    for (const char *line = buf_str(list);
+         r == 0 && line < buf_str(list) + list->len && shown < WORKFLOWS_MAX; line += strlen(line) + 1)
+        if (is_workflow(line, id, &name)) {
+            r = show_file(path, dir, id, name, err);
+            shown++;
+        }
+    return r;
 }
 
 /* At once, so that nobody finds none, and who is killed leaves the one or the other. */
@@ -286,10 +310,9 @@ static int show(const char *path, const char *commit, struct err *err)
     int r = make_dirs(buf_str(&next), 0755);
     if (r < 0)
         return err_errno(err, r, "%s", buf_str(&next));
-    r = git_run(path, GIT("ls-tree", "-z", commit, ".github/workflows/"), &list, err); /* none: no lines */
-    for (const char *line = buf_str(&list); r == 0 && line < buf_str(&list) + list.len;
-         line += strlen(line) + 1)
-        r = show_file(path, buf_str(&next), line, err);
+    r = git_run(path, GIT("ls-tree", "-z", "--long", commit, ".github/workflows/"), &list, err); /* or none */
+    if (r == 0)
+        r = show_files(path, buf_str(&next), &list, err);
     return r == 0 ? put_in_place(buf_str(&next), buf_str(&dir), err) : r;
 }
 

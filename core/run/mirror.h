@@ -20,6 +20,9 @@
 
 #define MIRROR_TOKEN "REPO_TOKEN_"
 
+/* What is taken of a linked repository: how many workflows, of how many bytes. */
+enum { WORKFLOWS_MAX = 1000, WORKFLOW_MAX = 1024 * 1024 };
+
 /* Whether a link's target is an address: https://, http://, ssh:// or file://. */
 bool mirror_is_address(const char *target);
 /* Makes the mirror of a repository of that name and fetches. Appends its path. Nothing is left of one that

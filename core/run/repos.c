@@ -10,8 +10,6 @@
 #include "runfs/proc.h"
 #include "runfs/str.h"
 
-enum { WORKFLOW_MAX = 1024 * 1024, WORKFLOWS_MAX = 1000 };
-
 #define FOLDER ".github/workflows"
 
 static int refresh_file(struct engine *e, const struct repo_row *repo, const char *name, struct err *err)

@@ -114,3 +114,19 @@ file_has "$M/runs/$n/log" 'it is ***'
 rm "$M/repos/private-one"
 refused ln -s "$url/elsewhere" "$M/repos/private-one" # it is sent to another place, with the token for whoever follows
 if grep -q followed "$T/asked"; then fail 'a redirection was followed'; fi
+
+say 'what is no workflow is not looked at, however much of it there is'
+many=$T/o/many
+mkdir -p "$many/.github/workflows"
+printf 'on: push\njobs: {a: {runs-on: h, steps: [{run: echo one of many}]}}\n' >"$many/.github/workflows/ci.yml"
+for ((i = 0; i < 1200; i++)); do
+    echo "on: workflow_dispatch # $i" >"$many/.github/workflows/no-$i.txt"
+    echo "on: workflow_dispatch # $i" >"$many/.github/workflows/zz-$i.yml"
+done
+head -c 2000000 /dev/zero | tr '\0' '#' >"$many/.github/workflows/large.yml"
+git_commit "$many"
+ln -s "file://$many" "$M/repos/many"
+equal 'as many as are registered, without what is too large' 1000 "$(ls "$STATE/mirrors/many.git/.github/workflows" | wc -l)"
+file_has "$M/workflows/many/ci.yml" 'one of many'
+[ ! -e "$STATE/mirrors/many.git/.github/workflows/no-1.txt" ] || fail 'a file is shown that is no workflow'
+[ ! -e "$STATE/mirrors/many.git/.github/workflows/large.yml" ] || fail 'one is shown that is too large'
