@@ -59,6 +59,16 @@ static void add_name(struct buf *b, const char *name, bool slashes)
         buf_addc(b, '_');
 }
 
+/* Of a name that has '/', as it stands in the zip: whether that leads nowhere else. */
+static bool slashes_are_safe(const char *name)
+{
+    _buf_ struct buf path = BUF_INIT;
+
+    add_name(&path, name, true);
+    return buf_ok(&path) && strchr(buf_str(&path), '/') && *buf_str(&path) != '/' &&
+           !strstr(buf_str(&path), "..");
+}
+
 /* A log's bytes with long lines broken. */
 static int copy_log(struct zipping *z, struct log_view *view)
 {
@@ -153,8 +163,7 @@ static int write_jobs(struct zipping *z, int64_t run_id, int attempt)
         z->job = store_get_job(z->s->store, all.jobs[i].id);
         z->slashes = false;
         code = z->job ? api_each_step(z->s->store, z->job, add_step, z) : 0;
-        z->slashes = z->for_gh && z->job && strchr(z->job->name, '/') && *z->job->name != '/' &&
-                     !strstr(z->job->name, "..");
+        z->slashes = z->for_gh && z->job && slashes_are_safe(z->job->name);
         if (code == 0 && z->slashes)
             code = api_each_step(z->s->store, z->job, add_step, z);
         job_row_unref(z->job);
