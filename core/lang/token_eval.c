@@ -10,7 +10,10 @@ struct evaluation {
     const char *file;
     const struct expr_env *env;
     struct err *err;
+    size_t *room; /* of what comes of it: bytes that are left; NULL: of one value, which has its own limit */
 };
+
+enum { NODE_COST = 32 };
 
 static int fail(const struct evaluation *ev, const struct token *at, const char *what)
 {
@@ -41,6 +44,30 @@ static json_t *number_json(double n)
     return value_to_json(&v);
 }
 
+/* Of no more depth than values have. */
+static size_t cost_of(const json_t *json)
+{
+    size_t cost = NODE_COST + json_string_length(json), i;
+    const char *key;
+    json_t *item;
+
+    json_array_foreach(json, i, item) cost += cost_of(item);
+    json_object_foreach((json_t *)(uintptr_t)json, key, item) cost += strlen(key) + cost_of(item);
+    return cost;
+}
+
+/* GitHub, "TemplateMemory": what a template's expressions yield has a limit in sum, as each of them has. */
+static int take_room(const struct evaluation *ev, const struct token *t, const json_t *json)
+{
+    size_t cost = ev->room ? cost_of(json) : 0;
+
+    if (ev->room && cost > *ev->room)
+        return fail(ev, t, "Maximum object size exceeded");
+    if (ev->room)
+        *ev->room -= cost;
+    return 0;
+}
+
 static int eval_token(const struct evaluation *ev, const struct token *t, json_t **ret);
 
 static int give(json_t *json, json_t **ret)
@@ -54,9 +81,16 @@ static int give(json_t *json, json_t **ret)
 static int eval_expr_json(const struct evaluation *ev, const struct token *t, json_t **ret)
 {
     _value_ struct value v = {0};
+    _json_ json_t *json = NULL;
     int r = eval_expr(ev, t, &v);
 
-    return r < 0 ? r : give(v.kind == VALUE_NUMBER ? number_json(v.number) : value_to_json(&v), ret);
+    if (r == 0)
+        r = give(v.kind == VALUE_NUMBER ? number_json(v.number) : value_to_json(&v), &json);
+    if (r == 0)
+        r = take_room(ev, t, json);
+    if (r == 0)
+        *ret = TAKE(json);
+    return r;
 }
 
 /* An item that is an expression and yields an array gives its items. */
@@ -179,7 +213,8 @@ static int eval_token(const struct evaluation *ev, const struct token *t, json_t
 int token_eval(const struct token *t, const char *file, const struct expr_env *env, json_t **ret,
                struct err *err)
 {
-    struct evaluation ev = {file, env, err};
+    size_t room = TOKEN_VALUES_MAX;
+    struct evaluation ev = {file, env, err, &room};
 
     return t ? eval_token(&ev, t, ret) : give(json_null(), ret);
 }
@@ -224,7 +259,7 @@ static int eval_scalar(const struct evaluation *ev, const struct token *t, struc
 int token_eval_string(const struct token *t, const char *file, const struct expr_env *env, char **ret,
                       struct err *err)
 {
-    struct evaluation ev = {file, env, err};
+    struct evaluation ev = {.file = file, .env = env, .err = err};
     _value_ struct value v = {0};
     _buf_ struct buf text = BUF_INIT;
     int r = t ? eval_scalar(&ev, t, &v) : 0;
@@ -251,7 +286,7 @@ static int wrong_kind(const struct evaluation *ev, const struct token *t, const 
 int token_eval_boolean(const struct token *t, const char *file, const struct expr_env *env, bool fallback,
                        bool *ret, struct err *err)
 {
-    struct evaluation ev = {file, env, err};
+    struct evaluation ev = {.file = file, .env = env, .err = err};
     _value_ struct value v = value_boolean(fallback);
     int r = t ? eval_scalar(&ev, t, &v) : 0;
 
@@ -265,7 +300,7 @@ int token_eval_boolean(const struct token *t, const char *file, const struct exp
 int token_eval_number(const struct token *t, const char *file, const struct expr_env *env, double fallback,
                       double *ret, struct err *err)
 {
-    struct evaluation ev = {file, env, err};
+    struct evaluation ev = {.file = file, .env = env, .err = err};
     _value_ struct value v = value_number(fallback);
     int r = t ? eval_scalar(&ev, t, &v) : 0;
 

@@ -55,12 +55,16 @@ static int composite_outputs(struct running_step *s, struct scope *scope, const 
 {
     struct running_step after = {.job = s->job, .scope = scope, .stage = STAGE_MAIN};
     struct expr_env env = step_expr_env(&after);
+    size_t total = 0;
 
     for (size_t i = 0; i < a->n_outputs; i++) {
         _free_ char *value = NULL;
         int r = token_eval_string(a->outputs[i].value, a->file, &env, &value, err);
         if (r < 0)
             return r;
+        total += strlen(value);
+        if (total > TOKEN_VALUES_MAX)
+            return err_set(err, -E2BIG, "The outputs of an action have at most %d bytes", TOKEN_VALUES_MAX);
         json_object_set_new(s->outputs, a->outputs[i].name, json_string(value));
     }
     return 0;

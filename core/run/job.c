@@ -117,6 +117,10 @@ static void run_posts(struct running_job *j)
         step_run_stage(u, STAGE_POST, u->row);
 }
 
+enum {
+    JOB_OUTPUTS_MAX = 1024 * 1024 /* GitHub documentation, "Passing information between jobs": 1 MB a job */
+};
+
 /* jobs.<id>.outputs, once all steps have ended. A secret never leaves a job this way. */
 static json_t *job_outputs(struct running_job *j)
 {
@@ -125,6 +129,7 @@ static json_t *job_outputs(struct running_job *j)
     struct expr_env env = step_expr_env(&after);
     struct step_output o = {.job = j, .step = j->spec->job->n_steps ? j->spec->job->n_steps - 1 : 0};
     json_t *result = json_object();
+    size_t total = 0;
 
     for (size_t i = 0; result && outputs && outputs->kind == TOKEN_MAPPING && i < outputs->map.n; i++) {
         const char *name = outputs->map.pairs[i].key->str;
@@ -135,6 +140,10 @@ static json_t *job_outputs(struct running_job *j)
             j->scope.status = j->scope.status == JOB_SUCCESS ? JOB_FAILURE : j->scope.status;
         } else if (mask_matches(j->mask, value, strlen(value))) {
             output_runner_line(&o, "##[warning]Skip output '%s' since it may contain secret.", name);
+        } else if ((total += strlen(name) + strlen(value)) > JOB_OUTPUTS_MAX) {
+            output_error(&o, "The outputs of a job have at most 1 MB: those that came first are kept.");
+            j->scope.status = j->scope.status == JOB_SUCCESS ? JOB_FAILURE : j->scope.status;
+            break;
         } else if (*value) {
             json_object_set_new(result, name, json_string(value));
         }

@@ -79,6 +79,8 @@ static void warn_unexpected(struct running_step *s, const struct use *u)
 /* What `with` does not give has its default; inputs that are given and deprecated get a warning. */
 static int default_inputs(struct running_step *s, struct use *u, struct err *err)
 {
+    size_t total = 0;
+
     for (size_t i = 0; i < u->action->n_inputs; i++) {
         const struct action_input *input = &u->action->inputs[i];
         if (json_object_get_nocase(u->inputs, input->name, strlen(input->name))) {
@@ -94,6 +96,9 @@ static int default_inputs(struct running_step *s, struct use *u, struct err *err
         int r = token_eval_string(input->fallback, u->action->file, &env, &value, err);
         if (r < 0)
             return r;
+        total += strlen(value);
+        if (total > TOKEN_VALUES_MAX)
+            return err_set(err, -E2BIG, "The inputs of an action have at most %d bytes", TOKEN_VALUES_MAX);
         json_object_set_new(u->inputs, input->name, json_string(value));
     }
     return 0;

@@ -63,9 +63,11 @@ bool token_uses_context(const struct token *t, const char *context);
  * Evaluates every expression in t. t NULL gives JSON null. Numbers become JSON numbers (NaN and infinities
  * strings).
  * `${{ insert }}: ${{ obj }}` splices a mapping, an expression that yields an array inside a sequence splices
- * it where GitHub does so. Duplicate keys after evaluation are an error. err: "FILE (Line: L, Col: C):
+ * it where GitHub does so. What all its expressions yield has at most about TOKEN_VALUES_MAX bytes. Duplicate
+ * keys after evaluation are an error. err: "FILE (Line: L, Col: C):
  * message", prefixed as GitHub's "The template is not valid. " only by the caller.
  */
+enum { TOKEN_VALUES_MAX = 10 * 1024 * 1024 };
 int token_eval(const struct token *t, const char *file, const struct expr_env *env, json_t **ret,
                struct err *err);
 

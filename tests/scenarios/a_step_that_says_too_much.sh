@@ -34,3 +34,12 @@ step 'seq 1 20000 | sed s/^/::add-mask::secret-value-/; x=19999; echo secret-val
 file_has "$(echo "$L"/02-*/log)" 'outcome failure'
 equal 'told once' 1 "$(grep -c 'There are too many masks' "$M/runs/$n/log")"
 file_lacks "$M/runs/$n/log" secret-value-19999
+
+say 'outputs of a job, from expressions that make much of little'
+ten='{0}{0}{0}{0}{0}{0}{0}{0}{0}{0}'
+big="format('$ten', format('$ten', format('$ten', format('$ten', format('$ten', 'xxxx')))))"
+printf 'on: push\njobs:\n  a:\n    runs-on: h\n    outputs: {one: "${{ %s }}", two: "${{ %s }}", three: "${{ %s }}"}\n    steps: [{run: echo}]\n' "$big" "$big" "$big" >"$T/ci.yml"
+n=$(rf_drop "$T/ci.yml")
+file_is "$M/runs/$n/conclusion" failure
+file_has "$M/runs/$n/log" 'The outputs of a job have at most 1 MB'
+equal 'kept' 'one two' "$(echo $(ls -tr "$M/runs/$n/jobs/a/outputs" | sort))"

@@ -615,6 +615,29 @@ static void test_permissions(void **state)
     }
 }
 
+/* Each value is within its own limit, all together are not. */
+static void test_values_are_bounded(void **state)
+{
+    _json_ json_t *contexts = json_object(), *got = NULL;
+    const struct expr_env env = {.contexts = contexts};
+    _buf_ struct buf value = BUF_INIT, text = BUF_INIT;
+    struct err err = {0};
+
+    (void)state;
+    buf_adds(&value, "'xxxx'");
+    for (int i = 0; i < 6; i++) {
+        _buf_ struct buf inner = value;
+        value = BUF_INIT;
+        buf_addf(&value, "format('{0}{0}{0}{0}{0}{0}{0}{0}{0}{0}', %s)", buf_str(&inner));
+    }
+    buf_addf(&text, ON "env:\n  A: ${{ %s }}\n  B: ${{ %s }}\n  C: ${{ %s }}\n" JOB, buf_str(&value),
+             buf_str(&value), buf_str(&value));
+    struct workflow *w = parse(buf_str(&text));
+    assert_int_equal(token_eval(w->env, w->file, &env, &got, &err), -EINVAL);
+    assert_string_equal(err.msg, "w.yml (Line: 5, Col: 6): Maximum object size exceeded");
+    workflow_free(w);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -624,7 +647,7 @@ int main(void)
         cmocka_unit_test(test_calls),       cmocka_unit_test(test_steps),
         cmocka_unit_test(test_structs),     cmocka_unit_test(test_evaluation),
         cmocka_unit_test(test_scalars),     cmocka_unit_test(test_remote_calls),
-        cmocka_unit_test(test_permissions),
+        cmocka_unit_test(test_permissions), cmocka_unit_test(test_values_are_bounded),
     };
 
     return cmocka_run_group_tests_name("workflows", tests, NULL, NULL);
