@@ -31,14 +31,15 @@ static void last_line(const struct buf *errors, struct buf *ret)
 static int run(const char *dir, const char *const more[], int timeout_ms, const char *const args[], bool own,
                struct buf *out, struct err *err)
 {
-    const char *set[12] = {"GIT_TERMINAL_PROMPT=0", "GIT_TEMPLATE_DIR=", "LC_ALL=C.UTF-8"};
+    const char *set[16] = {"GIT_TERMINAL_PROMPT=0", "GIT_TEMPLATE_DIR=", "LC_ALL=C.UTF-8",
+                           "GIT_LFS_SKIP_SMUDGE=1"};
     const char *argv[GIT_ARGS + 24] = {
         "git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0"};
     _proc_result_ struct proc_result result = {0};
     size_t n = 0;
 
     for (size_t i = 0; more && more[i] && i < 8; i++)
-        set[3 + i] = more[i];
+        set[4 + i] = more[i];
     while (argv[n])
         n++;
     if (own) {

@@ -32,6 +32,20 @@ say 'nothing in the tree tells where the repository is'
 run 'uses: actions/checkout@v4' "run: if grep -r '$T' .git; then exit 1; fi"
 equal 'exit code' 0 "$code"
 
+say 'a commit has no program of the host run on its files: not one that the user has for attributes'
+echo 'filtered filter=own' >"$R/.gitattributes"
+echo 'as it is' >"$R/filtered"
+git_commit "$R" filter
+mkdir "$T/home"
+HOME=$T/home git config --global filter.own.smudge "sh -c 'touch $T/ran; cat'"
+HOME=$T/home git config --global filter.own.required true
+HOME=$T/home run 'uses: actions/checkout@v4' 'run: "cat filtered; test ! -e .git/info/attributes"'
+equal 'exit code' 0 "$code"
+has 'as it is'
+[ ! -e "$T/ran" ] || fail 'it ran'
+git -C "$R" rm -qf filtered .gitattributes
+git_commit "$R" 'no filter'
+
 say 'a submodule at a path of the host is not followed, unless the checkout has it'
 git -C "$R" -c protocol.file.allow=always submodule -q add "$T/private" stolen
 git -C "$R" submodule -q deinit -f stolen
