@@ -3,6 +3,7 @@
 #include "runfs/io.h"
 #include "runfs/picture.h"
 #include "runfs/str.h"
+#include "runfs/unseen.h"
 
 static void line(struct buf *b, const char *s)
 {
@@ -168,13 +169,24 @@ int show_run_summary(struct fs *fs, int64_t id, struct buf *ret)
     return r;
 }
 
+/* What a job says: on one line, and nothing in it that a terminal obeys. */
+static void add_said(struct buf *ret, const char *text)
+{
+    size_t start = ret->len;
+
+    for (const char *p = text; *p; p++)
+        buf_addc(ret, *p == '\n' || *p == '\r' ? ' ' : *p);
+    if (buf_ok(ret) && ret->len > start && utf8_valid(ret->ptr + start, ret->len - start))
+        unseen_replace(ret->ptr + start);
+}
+
 static int add_annotation(void *data, const struct annotation_row *a)
 {
     struct buf *ret = data;
 
     /* an editor jumps to what it can parse; what has no place says so with its level alone */
     if (*a->file) {
-        buf_adds(ret, a->file);
+        add_said(ret, a->file);
         if (a->line)
             buf_addf(ret, ":%d", a->line);
         if (a->line && a->col)
@@ -182,10 +194,10 @@ static int add_annotation(void *data, const struct annotation_row *a)
         buf_adds(ret, ": ");
     }
     buf_addf(ret, "%s: ", a->level);
+    add_said(ret, a->title);
     if (*a->title)
-        buf_addf(ret, "%s: ", a->title);
-    for (const char *p = a->message; *p; p++)
-        buf_addc(ret, *p == '\n' || *p == '\r' ? ' ' : *p);
+        buf_adds(ret, ": ");
+    add_said(ret, a->message);
     buf_addc(ret, '\n');
     return 0;
 }

@@ -1,6 +1,7 @@
 /* How steps failed, and what was different when they succeeded again. */
 #include "knowledge_internal.h"
 #include "runfs/str.h"
+#include "runfs/unseen.h"
 
 enum { OUTPUT_MAX = 256 * 1024 }; /* of a failed step's output is read: its end */
 
@@ -53,6 +54,8 @@ void learn_failure_line(struct store *st, int64_t run_id, int64_t step_id, int e
 
     read_end(st, &select, &output);
     failure_line(buf_str(&output), output.len, ret);
+    if (ret->len && utf8_valid(ret->ptr, ret->len))
+        unseen_replace(ret->ptr); /* it is shown in many places, and lessons are made of it */
     if (ret->len)
         return;
     select.streams = LOG_RUNNER;

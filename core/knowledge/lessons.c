@@ -23,13 +23,20 @@ void add_block(struct buf *b, const char *text)
     }
 }
 
-/* A word or more within a line. */
+/* A word or more within a line, between more backticks than stand together in it. */
 static void add_code(struct buf *b, const char *text)
 {
-    const char *fence = strchr(text, '`') ? "``" : "`";
+    size_t len = strcspn(text, "\n"), run = 0, longest = 0;
 
-    buf_addf(b, "%s%s%.*s%s%s", fence, fence[1] ? " " : "", (int)strcspn(text, "\n"), text,
-             fence[1] ? " " : "", fence);
+    for (size_t i = 0; i < len; i++) {
+        run = text[i] == '`' ? run + 1 : 0;
+        longest = run > longest ? run : longest;
+    }
+    for (size_t i = 0; i <= longest; i++)
+        buf_addc(b, '`');
+    buf_addf(b, longest ? " %.*s " : "%.*s", (int)len, text);
+    for (size_t i = 0; i <= longest; i++)
+        buf_addc(b, '`');
 }
 
 static int add_site(void *data, const struct failure_site *site)
