@@ -240,7 +240,7 @@ static void step_settle(struct running_step *s, bool skipped)
 static void step_report(struct running_step *s, bool skipped)
 {
     struct running_job *j = s->job;
-    _buf_ struct buf script = BUF_INIT, env = BUF_INIT;
+    _buf_ struct buf script = BUF_INIT, env = BUF_INIT, cwd = BUF_INIT;
 
     step_settle(s, skipped);
     if (s->scope->use && s->stage == STAGE_MAIN) {
@@ -250,6 +250,8 @@ static void step_report(struct running_step *s, bool skipped)
     }
     if (s->script)
         mask_apply(j->mask, s->script, strlen(s->script), &script);
+    if (s->cwd)
+        mask_apply(j->mask, s->cwd, strlen(s->cwd), &cwd);
     mask_apply(j->mask, buf_str(&s->env_shown), s->env_shown.len, &env);
     j->sink->step_completed(j->sink->data, s->output.step,
                             &(struct step_result){.name = s->name ? s->name : s->def->id,
@@ -258,7 +260,7 @@ static void step_report(struct running_step *s, bool skipped)
                                                   .exit_code = skipped ? -1 : s->exit_code,
                                                   .script = buf_str(&script),
                                                   .env = buf_str(&env),
-                                                  .cwd = s->cwd ? s->cwd : "",
+                                                  .cwd = buf_str(&cwd),
                                                   .why = buf_str(&s->why),
                                                   .summary = buf_str(&s->summary),
                                                   .shell = s->shell ? s->shell : "",

@@ -26,6 +26,10 @@ jobs:
           echo "now $w-on"
           echo "::error::the word is $S"
           echo "sum $S" >> $GITHUB_STEP_SUMMARY
+          mkdir "in-$S"
+      - env: {S: "${{ secrets.PLAIN }}"}
+        working-directory: in-${{ env.S }}
+        run: pwd
       - id: o
         run: echo "leak=${{ secrets.PLAIN }}" >> $GITHUB_OUTPUT
 Y
@@ -35,6 +39,7 @@ tar cf "$T/all.tar" -C "$M" --exclude workflows "runs/$n" 2>/dev/null || true
 for s in hunter2-hunter2 aHVudGVyMi1odW50ZXIy h1bnRlcjItaHVudGVy 'line two secret' 'now later-on'; do
     if grep -a -q -- "$s" "$T/all.tar"; then fail "'$s' is shown: $(grep -rl -- "$s" "$M/runs/$n" | head)"; fi
 done
+contains 'where it ran' "$(cat "$M/runs/$n"/jobs/a/steps/02-*/cwd)" '/in-***'
 contains 'masked' "$(cat "$M/runs/$n/jobs/a/log")" '***'
 contains 'said after a mask' "$(cat "$M/runs/$n/jobs/a/log")" 'now ***'
 refused test -e "$M/runs/$n/jobs/a/outputs/leak"
