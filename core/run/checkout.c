@@ -221,22 +221,6 @@ static int set_sparse(struct tree *t, struct err *err)
     return r;
 }
 
-/* The programs that the user's own configuration has for attributes are not for what a commit names: until it
- * is packed, no path has a filter. */
-static int set_filters(struct tree *t, bool on, struct err *err)
-{
-    static const char none[] = "* -filter\n";
-    _buf_ struct buf dir = BUF_INIT, file = BUF_INIT;
-
-    buf_addf(&dir, "%s/.git/info", buf_str(&t->dir));
-    buf_addf(&file, "%s/attributes", buf_str(&dir));
-    if (on)
-        return unlink(buf_str(&file)) < 0 ? err_errno(err, -errno, "%s", buf_str(&file)) : 0;
-    int r = make_dirs(buf_str(&dir), 0755);
-    return r < 0 ? err_errno(err, r, "%s", buf_str(&dir))
-                 : write_file_atomic(buf_str(&file), none, strlen(none), 0644, err);
-}
-
 static int switch_to(struct tree *t, struct err *err)
 {
     const char *branch = after(buf_str(&t->ref), "refs/heads/"), *dir = buf_str(&t->dir);
@@ -274,6 +258,9 @@ static int take_submodules(struct tree *t, struct err *err)
 static int make_tree(struct tree *t, struct err *err)
 {
     const char *dir = buf_str(&t->dir);
+    _buf_ struct buf git_dir = BUF_INIT;
+
+    buf_addf(&git_dir, "%s/.git", dir);
     int r = git_run(dir, GIT("-c", "init.defaultBranch=main", "init", "-q", "."), NULL, err);
 
     if (r == 0)
@@ -283,7 +270,7 @@ static int make_tree(struct tree *t, struct err *err)
     if (r == 0 && *t->sha)
         r = fetch(t, err);
     if (r == 0)
-        r = set_filters(t, false, err);
+        r = git_set_filters(buf_str(&git_dir), false, err); /* until it is packed */
     if (r == 0 && *t->what->sparse)
         r = set_sparse(t, err);
     if (r == 0 && *t->sha)
@@ -291,7 +278,7 @@ static int make_tree(struct tree *t, struct err *err)
     if (r == 0)
         r = take_submodules(t, err);
     if (r == 0)
-        r = set_filters(t, true, err);
+        r = git_set_filters(buf_str(&git_dir), true, err);
     return r == 0 && t->from->path ? checkout_uncommitted(t->from, dir, t->sha, &t->words, err) : r;
 }
 

@@ -1,6 +1,7 @@
 /* Running git, and asking repositories what a ref means. */
 #include "git.h"
 
+#include "runfs/io.h"
 #include "runfs/proc.h"
 #include "runfs/str.h"
 
@@ -77,6 +78,20 @@ int git_run_set(const char *dir, const char *const set[], int timeout_ms, const 
                 struct buf *out, struct err *err)
 {
     return run(dir, set, timeout_ms, args, true, out, err);
+}
+
+int git_set_filters(const char *git_dir, bool on, struct err *err)
+{
+    static const char none[] = "* -filter\n";
+    _buf_ struct buf dir = BUF_INIT, file = BUF_INIT;
+
+    buf_addf(&dir, "%s/info", git_dir);
+    buf_addf(&file, "%s/attributes", buf_str(&dir));
+    if (on)
+        return unlink(buf_str(&file)) < 0 ? err_errno(err, -errno, "%s", buf_str(&file)) : 0;
+    int r = make_dirs(buf_str(&dir), 0755);
+    return r < 0 ? err_errno(err, r, "%s", buf_str(&dir))
+                 : write_file_atomic(buf_str(&file), none, strlen(none), 0644, err);
 }
 
 bool git_is_sha(const char *text)

@@ -29,6 +29,12 @@ int git_run_set(const char *dir, const char *const set[], int timeout_ms, const 
     "--upload-pack=git -c safe.directory=* -c uploadpack.allowAnySHA1InWant=true upload-pack"
 
 /*
+ * The programs that the user's own configuration has for attributes (filter.NAME.smudge) are not for what a
+ * commit of others names: off, no path of that repository has a filter.
+ */
+int git_set_filters(const char *git_dir, bool on, struct err *err);
+
+/*
  * Whether an address that a repository names (of a submodule) may be asked by the host: https or http, not
  * the host itself, no link-local address and no metadata service of a cloud. ret_pin: the setting that makes
  * git use the addresses that were looked at ("http.curloptResolve=..."), or nothing. -EPERM, -EHOSTUNREACH.

@@ -272,7 +272,9 @@ int remote_tar(struct remotes *rs, const char *repository, const char *sha, int 
     buf_addf(&part, "%s.part", buf_str(&path));
     *ret_fd = open(buf_str(&path), O_RDONLY | O_CLOEXEC);
     if (*ret_fd < 0) {
-        r = git_run(buf_str(&dir), GIT("archive", "--format=tar", "-o", buf_str(&part), sha), NULL, err);
+        r = git_set_filters(buf_str(&dir), false, err);
+        if (r == 0)
+            r = git_run(buf_str(&dir), GIT("archive", "--format=tar", "-o", buf_str(&part), sha), NULL, err);
         if (r == 0 && rename(buf_str(&part), buf_str(&path)) < 0)
             r = err_errno(err, -errno, "%s", buf_str(&path));
         if (r == 0)
