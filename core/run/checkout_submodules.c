@@ -8,7 +8,7 @@
 #include "git.h"
 #include "runfs/str.h"
 
-enum { NEST_MAX = 20 };
+enum { NEST_MAX = 20, FILTERS_MAX = 18 };
 
 struct submodule {
     const struct checkout *what;
@@ -45,13 +45,40 @@ static size_t add_words(const char *args[], size_t n, const char *const words[])
     return n;
 }
 
-static int update(const struct submodule *m, bool from_paths, struct err *err)
+/* Settings that take away what the user's own have for attributes (see git_set_filters()), which is told only
+ * by name here: a submodule is cloned and checked out in one go. `-c` before each. */
+static int no_filters(char *list[FILTERS_MAX], size_t *n, struct err *err)
+{
+    _buf_ struct buf names = BUF_INIT;
+    char *save = NULL;
+
+    /* without any, git says nothing and fails */
+    (void)git_run(NULL,
+                  GIT("config", "--name-only", "--get-regexp", "^filter\\..*\\.(smudge|process|required)$"),
+                  &names, NULL);
+    for (char *key = names.len ? strtok_r(names.ptr, "\n", &save) : NULL; key;
+         key = strtok_r(NULL, "\n", &save)) {
+        _buf_ struct buf setting = BUF_INIT;
+        buf_addf(&setting, "%s=%s", key, str_ends(key, ".required") ? "false" : "");
+        if (*n == FILTERS_MAX)
+            return err_set(err, -E2BIG, "git is configured with more than %d settings of filters",
+                           FILTERS_MAX);
+        if (!(list[*n] = buf_steal(&setting)))
+            return err_errno(err, -ENOMEM, "submodules");
+        ++*n;
+    }
+    return 0;
+}
+
+static int update_with(const struct submodule *m, bool from_paths, char *const filters[], size_t n_filters,
+                       struct err *err)
 {
     _buf_ struct buf depth = BUF_INIT, pin = BUF_INIT;
     static const char *const paths[] = {"-c", "protocol.file.allow=always", NULL},
                              *const web[] = {"-c", "protocol.https.allow=always", "-c",
                                              "protocol.http.allow=always", NULL};
-    const char *args[24] = {"-c", "protocol.allow=never", "-c", "http.followRedirects=false"};
+    const char *args[24 + 2 * FILTERS_MAX] = {"-c", "protocol.allow=never", "-c",
+                                              "http.followRedirects=false"};
     size_t n = 4;
     int r = from_paths ? 0 : git_check_peer(m->url, &pin, err);
 
@@ -60,6 +87,8 @@ static int update(const struct submodule *m, bool from_paths, struct err *err)
     n = add_words(args, n, from_paths ? paths : web);
     if (pin.len)
         n = add_words(args, n, GIT("-c", buf_str(&pin)));
+    for (size_t i = 0; i < n_filters; i++)
+        n = add_words(args, n, GIT("-c", filters[i]));
     n = add_words(args, n, GIT("submodule", "-q", "update", "--init", "--force"));
     buf_addf(&depth, "--depth=%d", m->what->depth);
     if (m->what->depth > 0)
@@ -68,6 +97,19 @@ static int update(const struct submodule *m, bool from_paths, struct err *err)
     args[n++] = m->path;
     args[n] = NULL;
     return git_run(m->dir, args, NULL, err);
+}
+
+static int update(const struct submodule *m, bool from_paths, struct err *err)
+{
+    char *filters[FILTERS_MAX] = {0};
+    size_t n = 0;
+    int r = no_filters(filters, &n, err);
+
+    if (r == 0)
+        r = update_with(m, from_paths, filters, n, err);
+    for (size_t i = 0; i < n; i++)
+        free(filters[i]);
+    return r;
 }
 
 /* From the repository that the linked checkout has of it; afterwards nothing in the tree tells where that is.

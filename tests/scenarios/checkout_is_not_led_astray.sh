@@ -43,6 +43,15 @@ HOME=$T/home run 'uses: actions/checkout@v4' 'run: "cat filtered; test ! -e .git
 equal 'exit code' 0 "$code"
 has 'as it is'
 [ ! -e "$T/ran" ] || fail 'it ran'
+mkdir "$T/part"
+cp "$R/.gitattributes" "$R/filtered" "$T/part"
+git_commit "$T/part"
+git -C "$R" -c protocol.file.allow=always submodule -q add "$T/part" part
+git_commit "$R" part
+HOME=$T/home run '{uses: actions/checkout@v4, with: {submodules: true}}' 'run: cat part/filtered'
+equal 'exit code' 0 "$code"
+[ ! -e "$T/ran" ] || fail 'it ran on a submodule'
+git -C "$R" rm -qf part
 git -C "$R" rm -qf filtered .gitattributes
 git_commit "$R" 'no filter'
 
