@@ -103,8 +103,7 @@ int cmd_doctor(int argc, char **argv)
 
     if (argc > 1) {
         bool wanted = str_eq(argv[1], "-h") || str_eq(argv[1], "--help");
-        fputs(help, wanted ? stdout : stderr);
-        return wanted ? 0 : 2;
+        return wanted ? (fputs(help, stdout), 0) : usage_wrong(help, "it takes no arguments");
     }
     if (uname(&u) == 0)
         printf("runfs %s on %s %s, user %u\n\n", RUNFS_VERSION, u.sysname, u.release, (unsigned)getuid());

@@ -1,12 +1,11 @@
 /* `runfs eval`: evaluates expressions, one from the command line or many from standard input. */
 #include <errno.h>
 
+#include "fs.h"
 #include "runfs/cleanup.h"
 #include "runfs/expr.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
-
-int cmd_eval(int argc, char **argv);
 
 static const size_t line_max = 64 * 1024 * 1024, file_max = 64 * 1024 * 1024;
 
@@ -24,8 +23,8 @@ static const char usage[] =
     "                        a line that is not such an object gives an error of the kind \"input\"\n"
     "  -h, --help            this text\n"
     "\n"
-    "Exit code: 0 the expression has a value (--batch: the input was read to its end), 1 it is in error,\n"
-    "2 wrong usage.\n";
+    "exit status: 0 the expression has a value (--batch: the input was read to its end), 1 it is in error,\n"
+    "2 usage\n";
 
 /* Whole lines that have arrived; what is left over stays in `in`. At the end of input the rest is a line too.
  */
@@ -161,7 +160,7 @@ int cmd_eval(int argc, char **argv)
     struct eval_args args = {0};
 
     if (parse_args(argc, argv, &args) < 0)
-        return fputs(usage, stderr), 2;
+        return usage_wrong(usage, "it takes one EXPR, or --batch and nothing else");
     if (args.help)
         return fputs(usage, stdout), 0;
     if (!args.batch)

@@ -63,14 +63,13 @@ static int parse_options(int argc, char **argv, struct options *o)
             good &= parse_u64(optarg, &o->machines) == 0 && o->machines >= 1 && o->machines <= 256;
         else if (c == SECONDS)
             good &= parse_u64(optarg, &o->seconds) == 0 && o->seconds >= 1 && o->seconds <= 1LL << 32;
-        else {
-            fputs(help, c == 'h' ? stdout : stderr);
-            return c == 'h' ? 0 : 2;
-        }
+        else
+            return c == 'h' ? (fputs(help, stdout), 0) : usage_wrong(help, NULL);
     }
     if (good && optind == argc)
         return -1;
-    fputs(help, stderr);
+    usage_wrong(help,
+                good ? "it takes no arguments but options" : "--machines is 1 to 256, --seconds at least 1");
     return 2;
 }
 

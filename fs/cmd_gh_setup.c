@@ -77,8 +77,7 @@ int cmd_gh_setup(int argc, char **argv)
         return 0;
     }
     if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
-        fputs(help, stderr);
-        return 2;
+        return usage_wrong(help, "it takes one DIRECTORY at most, and no options");
     }
     _free_ char *directory = mount_directory("gh-setup", argc > 1 ? argv[1] : NULL);
     if (!directory)

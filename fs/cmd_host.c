@@ -255,17 +255,13 @@ int cmd_host(int argc, char **argv)
             o.key = optarg;
         else if (c == 'a')
             o.accept = optarg;
-        else {
-            fputs(help, c == 'h' ? stdout : stderr);
-            return c == 'h' ? 0 : 2;
-        }
+        else
+            return c == 'h' ? (fputs(help, stdout), 0) : usage_wrong(help, NULL);
     }
     const char *verb = optind < argc ? argv[optind] : "";
     int words = str_eq(verb, "add") ? 3 : str_eq(verb, "rm") ? 2 : str_eq(verb, "list") ? 1 : argc;
-    if (argc - optind < words || argc - optind > words + 1) {
-        fputs(help, stderr);
-        return 2;
-    }
+    if (argc - optind < words || argc - optind > words + 1)
+        return usage_wrong(help, words == argc ? "say add, list or rm" : "that is too little, or too much");
     char **args = argv + optind;
     _free_ char *directory = mount_directory("host", args[words]);
     if (!directory)

@@ -122,17 +122,14 @@ int cmd_image(int argc, char **argv)
             state_opt = optarg;
             break;
         default:
-            fputs(help, c == 'h' ? stdout : stderr);
-            return c == 'h' ? 0 : 2;
+            return c == 'h' ? (fputs(help, stdout), 0) : usage_wrong(help, NULL);
         }
     }
     const char *verb = optind < argc ? argv[optind] : "";
     int names = argc - optind - 1;
     if (!(str_eq(verb, "list") && names == 0) &&
-        !((str_eq(verb, "build") || str_eq(verb, "rm")) && names == 1)) {
-        fputs(help, stderr);
-        return 2;
-    }
+        !((str_eq(verb, "build") || str_eq(verb, "rm")) && names == 1))
+        return usage_wrong(help, "say build NAME, list or rm NAME");
     _free_ char *state = state_directory(state_opt);
     if (!state)
         return 1;

@@ -28,7 +28,7 @@ static const char usage[] =
     "  -j, --json   one JSON array of {\"file\", \"line\", \"col\", \"message\"} instead\n"
     "  -h, --help   this text\n"
     "\n"
-    "Exit code: 0 no errors, 1 errors, 2 wrong usage or a file that cannot be read.\n";
+    "exit status: 0 no errors, 1 errors, 2 usage or a file that cannot be read.\n";
 
 /* A file, and what came of it. */
 struct checked {
@@ -211,7 +211,7 @@ int cmd_lint(int argc, char **argv)
     int n = parse_args(argc, argv, &run, &help), code = 0;
 
     if (n < 0)
-        return fputs(usage, stderr), 2;
+        return usage_wrong(usage, "say which FILE, and no options but those of -h");
     if (help)
         return fputs(usage, stdout), 0;
     run.files = calloc((size_t)n, sizeof(*run.files));

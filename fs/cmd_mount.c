@@ -77,6 +77,7 @@ static void set_serving(struct daemon *d, struct mounted *m)
     pthread_mutex_unlock(&d->end);
 }
 
+/* 0: go on; 1: help was asked for; 2: wrong usage, which was said. */
 static int parse(int argc, char **argv, struct options *o)
 {
     static const struct option longs[] = {{"foreground", no_argument, NULL, 'f'},
@@ -99,10 +100,10 @@ static int parse(int argc, char **argv, struct options *o)
         else if (c == 'h')
             return 1;
         else
-            return -1;
+            return usage_wrong(help, c == 'r' ? "there are too many --repo" : NULL);
     }
     if (optind != argc - 1)
-        return -1;
+        return usage_wrong(help, optind < argc ? "it takes one DIRECTORY" : "say at which DIRECTORY");
     o->directory = argv[optind];
     return 0;
 }
@@ -128,6 +129,21 @@ static void clear_dead_mounts(const char *path)
         if (umount2(path, MNT_DETACH) < 0)
             (void)proc_run(argv, NULL, 4096, 5000, &out, NULL);
     }
+}
+
+/* The kernel would mount on a file, too, and over a runner that is mounted there. */
+static int check_place(const char *path, struct err *err)
+{
+    struct stat st;
+    int r = make_dirs(path, 0755);
+
+    if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+        return err_set(err, -ENOTDIR, "cannot mount at %s: it is a file; name a directory", path);
+    if (r < 0)
+        return err_errno(err, r, "cannot mount at %s", path);
+    if (is_mount(path))
+        return err_set(err, -EBUSY, "a runner is mounted at %s already: `runfs umount %s` first", path, path);
+    return 0;
 }
 
 static int check_fuse(struct err *err)
@@ -215,9 +231,11 @@ static int daemon_start(struct daemon *d, const struct options *o, struct err *e
     int r = check_fuse(err);
     if (r < 0)
         return r;
-    r = make_dirs(o->directory, 0755);
-    if (r < 0 || !realpath(o->directory, path) || !state)
-        return err_errno(err, r < 0 ? r : -errno, "cannot mount at %s", o->directory);
+    r = check_place(o->directory, err);
+    if (r < 0)
+        return r;
+    if (!realpath(o->directory, path) || !state)
+        return err_errno(err, -errno, "cannot mount at %s", o->directory);
     d->fs.mount_point = strdup(path);
     d->fs.uid = getuid();
     d->fs.gid = getgid();
@@ -362,9 +380,9 @@ int cmd_mount(int argc, char **argv)
     struct options o;
     int r = parse(argc, argv, &o);
 
-    if (r != 0) {
-        fputs(help, r > 0 ? stdout : stderr);
-        return r > 0 ? 0 : 2;
-    }
+    if (r == 1)
+        return fputs(help, stdout), 0;
+    if (r != 0)
+        return r;
     return o.foreground ? serve(&o, -1) : serve_behind(&o);
 }

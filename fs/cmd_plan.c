@@ -28,13 +28,14 @@ static const char usage[] =
     "  -j, --json            the plan as JSON\n"
     "  -h, --help            this text\n"
     "\n"
-    "Exit code: 0 something would run, 1 nothing would, 2 wrong usage or a file in error.\n";
+    "exit status: 0 something would run, 1 nothing would, 2 usage or a file in error.\n";
 
 struct plan_args {
     const char *file, *event, *payload;
     bool json, help;
 };
 
+/* 0, or 2: wrong usage, which was said. */
 static int parse_args(int argc, char **argv, struct plan_args *ret)
 {
     static const struct option options[] = {{"event", required_argument, NULL, 'e'},
@@ -55,11 +56,12 @@ static int parse_args(int argc, char **argv, struct plan_args *ret)
         else if (c == 'h')
             ret->help = true;
         else
-            return -EINVAL;
+            return usage_wrong(usage, NULL);
     }
-    if (optind == argc - 1)
-        ret->file = argv[optind];
-    return ret->help || ret->file ? 0 : -EINVAL;
+    if (!ret->help && optind != argc - 1)
+        return usage_wrong(usage, optind < argc ? "it takes one FILE" : "say which FILE");
+    ret->file = argv[optind];
+    return 0;
 }
 
 /* ---------------------------------------------------------------------------------------------- the event */
@@ -296,8 +298,8 @@ int cmd_plan(int argc, char **argv)
     struct workflow *w = NULL;
     struct err err = {0};
 
-    if (parse_args(argc, argv, &args) < 0)
-        return fputs(usage, stderr), 2;
+    if (parse_args(argc, argv, &args) != 0)
+        return 2;
     if (args.help)
         return fputs(usage, stdout), 0;
     if (workflow_read_file(args.file, file_max, &text, &err) < 0) {

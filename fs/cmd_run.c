@@ -220,7 +220,7 @@ static int take_option(struct options *o, int c)
     }
 }
 
-/* 0: go on; 1: help was asked for; -1: usage. */
+/* 0: go on; 1: help was asked for; 2: wrong usage, which was said. */
 static int parse(int argc, char **argv, struct options *o)
 {
     int c;
@@ -229,12 +229,12 @@ static int parse(int argc, char **argv, struct options *o)
         if (c == 'h')
             return 1;
         if (take_option(o, c) < 0)
-            return -1;
+            return usage_wrong(help, NULL);
     }
     if (optind != argc - 1)
-        return -1;
+        return usage_wrong(help, optind < argc ? "it takes one FILE" : "say which FILE");
     o->file = argv[optind];
-    return read_payload(o);
+    return read_payload(o) < 0 ? 2 : 0;
 }
 
 static void options_release(struct options *o)
@@ -411,9 +411,10 @@ int cmd_run(int argc, char **argv)
     int r = parse(argc, argv, &o), code;
 
     if (r != 0) {
-        fputs(help, r > 0 ? stdout : stderr);
+        if (r == 1)
+            fputs(help, stdout);
         options_release(&o);
-        return r > 0 ? 0 : 2;
+        return r == 1 ? 0 : r;
     }
     s.show.json = o.json;
     s.show.terminal = isatty(1) && !o.json;

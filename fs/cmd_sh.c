@@ -186,10 +186,8 @@ int cmd_sh(int argc, char **argv)
         fputs(help, stdout);
         return 0;
     }
-    if (argc != 2 || argv[1][0] == '-') {
-        fputs(help, stderr);
-        return 2;
-    }
+    if (argc != 2 || argv[1][0] == '-')
+        return usage_wrong(help, "say whose machine: the PATH of a step or a job in the mount");
     if (!realpath(argv[1], path) || split_path(path, &below) < 0) {
         fprintf(stderr, "runfs sh: %s: it is not in a mount of runfs\n", argv[1]);
         return 1;

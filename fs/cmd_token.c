@@ -2,7 +2,6 @@
  * the token itself is printed once, and kept nowhere. */
 #include <fcntl.h>
 #include <getopt.h>
-#include <mntent.h>
 
 #include "fs.h"
 #include "runfs/io.h"
@@ -22,29 +21,6 @@ static const char help[] =
     "      --name NAME    what it is listed as (default: the scope and the time)\n"
     "\n"
     "exit status: 0 done, 1 refused, 2 usage\n";
-
-char *mount_directory(const char *command, const char *opt)
-{
-    FILE *mounts = opt ? NULL : setmntent("/proc/self/mounts", "re");
-    struct mntent entry;
-    char room[8192], *found = opt ? strdup(opt) : NULL;
-    int n = opt ? 1 : 0;
-
-    while (mounts && getmntent_r(mounts, &entry, room, sizeof(room)))
-        if (str_eq(entry.mnt_type, "fuse.runfs")) {
-            free(found);
-            found = strdup(entry.mnt_dir);
-            n++;
-        }
-    if (mounts)
-        endmntent(mounts);
-    if (n == 1)
-        return found;
-    free(found);
-    fprintf(stderr, "runfs %s: %s: say which DIRECTORY\n", command,
-            n ? "several runners are mounted" : "no runner is mounted");
-    return NULL;
-}
 
 static int create(const char *directory, const char *scope, const char *name)
 {
@@ -116,20 +92,17 @@ int cmd_token(int argc, char **argv)
             scope = optarg;
         else if (c == 'n')
             name = optarg;
-        else {
-            fputs(help, c == 'h' ? stdout : stderr);
-            return c == 'h' ? 0 : 2;
-        }
+        else
+            return c == 'h' ? (fputs(help, stdout), 0) : usage_wrong(help, NULL);
     }
     const char *verb = optind < argc ? argv[optind++] : "";
     if (str_eq(verb, "revoke") && !name && optind < argc)
         name = argv[optind++];
     bool known = str_eq(verb, "create") || str_eq(verb, "list") || (str_eq(verb, "revoke") && name);
-    if (!known || argc - optind > 1 ||
-        !(str_eq(scope, "read") || str_eq(scope, "run") || str_eq(scope, "admin"))) {
-        fputs(help, stderr);
-        return 2;
-    }
+    if (!known || argc - optind > 1)
+        return usage_wrong(help, "say create, list or revoke NAME, and where the runner is mounted");
+    if (!str_eq(scope, "read") && !str_eq(scope, "run") && !str_eq(scope, "admin"))
+        return usage_wrong(help, "--scope is read, run or admin");
     _free_ char *directory = mount_directory("token", optind < argc ? argv[optind] : NULL);
     if (!directory)
         return 1;

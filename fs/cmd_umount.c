@@ -47,8 +47,9 @@ static int unmount(const char *directory)
     }
     if (saved == EBUSY)
         fprintf(stderr,
-                "runfs umount: %s is in use: a shell or a program has its directory or a file there\n",
-                directory);
+                "runfs umount: %s is in use: a shell or a program has its directory or a file there "
+                "(`fuser -vm %s` says which)\n",
+                directory, directory);
     else
         fprintf(stderr, "runfs umount: %s: %s\n", directory,
                 saved == EINVAL ? "nothing is mounted there" : strerrordesc_np(saved));
@@ -61,10 +62,8 @@ int cmd_umount(int argc, char **argv)
         fputs(help, stdout);
         return 0;
     }
-    if (argc != 2 || argv[1][0] == '-') {
-        fputs(help, stderr);
-        return 2;
-    }
+    if (argc != 2 || argv[1][0] == '-')
+        return usage_wrong(help, "say which DIRECTORY");
     _close_ int pidfd = daemon_pidfd(argv[1]);
     if (unmount(argv[1]) < 0)
         return 1;

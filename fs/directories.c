@@ -1,4 +1,6 @@
-/* Where the commands keep things: the state directory, and temporary ones. */
+/* Directories that the commands work on: the state, temporary ones, and where runners are mounted. */
+#include <mntent.h>
+
 #include "fs.h"
 #include "runfs/str.h"
 
@@ -28,4 +30,48 @@ char *temporary_directory(const char *what, struct err *err)
         return NULL;
     }
     return buf_steal(&path);
+}
+
+/* How many runners are mounted, at path if there is one; the last of them in *ret. */
+static int find_mounts(const char *path, char **ret)
+{
+    FILE *mounts = setmntent("/proc/self/mounts", "re");
+    _free_ char *real = path ? realpath(path, NULL) : NULL;
+    struct mntent entry;
+    char room[8192];
+    int n = 0;
+
+    while (mounts && getmntent_r(mounts, &entry, room, sizeof(room)))
+        if (str_eq(entry.mnt_type, "fuse.runfs") && (!path || (real && str_eq(entry.mnt_dir, real)))) {
+            free(*ret);
+            *ret = strdup(entry.mnt_dir);
+            n++;
+        }
+    if (mounts)
+        endmntent(mounts);
+    return n;
+}
+
+bool is_mount(const char *path)
+{
+    _free_ char *found = NULL;
+
+    return find_mounts(path, &found) > 0;
+}
+
+char *mount_directory(const char *command, const char *opt)
+{
+    char *found = NULL;
+    int n = find_mounts(opt, &found);
+
+    if (n == 1 || (n && opt))
+        return found;
+    free(found);
+    if (opt) {
+        fprintf(stderr, "runfs %s: no runner is mounted at %s\n", command, opt);
+        return NULL;
+    }
+    fprintf(stderr, "runfs %s: %s: say which DIRECTORY\n", command,
+            n ? "several runners are mounted" : "no runner is mounted");
+    return NULL;
 }

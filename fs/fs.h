@@ -262,9 +262,15 @@ int cmd_doctor(int argc, char **argv);
  * what lies in the repository that it is in, and nothing that leads out of it. (cmd_lint.c) */
 int local_workflow_find(void *data, const char *uses, struct buf *ret, struct err *err);
 
-/* opt, else where the only runner is mounted; NULL: none or several, which was said. Owned by the caller.
- * (cmd_token.c) */
+/* Where a runner is mounted: opt, else the only one; NULL: none or several, which was said. Owned by the
+ * caller. (directories.c) */
 char *mount_directory(const char *command, const char *opt);
+/* Whether a runner is mounted at path. (directories.c) */
+bool is_mount(const char *path);
+
+/* Wrong usage: says what is wrong (NULL: getopt did), how the subcommand is called, and where more is said;
+ * 2, its exit status. help: the text of its -h, from "usage: runfs NAME" on. (main.c) */
+int usage_wrong(const char *help, const char *what);
 
 /* The state directory: opt, else $XDG_STATE_HOME/runfs, else ~/.local/state/runfs. Owned by the caller.
  * (directories.c) */

@@ -1,4 +1,4 @@
-/* runfs: the table of subcommands. */
+/* runfs: the table of subcommands, and what is said of one that is called wrongly. */
 #include <signal.h>
 #include <stdlib.h>
 
@@ -42,6 +42,18 @@ static void usage(FILE *to)
     fputs("\n`runfs SUBCOMMAND -h` says more. Start with: runfs mount ~/ci\n", to);
 }
 
+int usage_wrong(const char *help, const char *what)
+{
+    const char *name = help + strlen("usage: ");
+    int name_len = (int)(strlen("runfs ") + strcspn(name + strlen("runfs "), " \n"));
+    const char *more = strstr(help, "\n\n");
+
+    if (what)
+        fprintf(stderr, "%.*s: %s\n", name_len, name, what);
+    fprintf(stderr, "%.*s\n`%.*s -h` says more.\n", (int)(more - help), help, name_len, name);
+    return 2;
+}
+
 /* What git sets for its hooks, where `runfs run` is at home: it speaks of the repository that the hook is of,
  * and every git that runfs starts would work on that one (git-rev-parse(1), --local-env-vars). */
 static void forget_repository(void)
@@ -71,6 +83,7 @@ static void forget_repository(void)
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
+    static char full[64];
 
     signal(SIGPIPE, SIG_IGN);
     forget_repository();
@@ -81,8 +94,11 @@ int main(int argc, char **argv)
     if (str_eq(name, "--version") || str_eq(name, "-V"))
         name = "version";
     for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
-        if (str_eq(subcommands[i].name, name))
+        if (str_eq(subcommands[i].name, name)) {
+            snprintf(full, sizeof(full), "runfs %s", name); /* getopt's errors begin so */
+            argv[1] = full;
             return subcommands[i].run(argc - 1, argv + 1);
+        }
     if (*name)
         fprintf(stderr, "runfs: there is no subcommand '%s'\n\n", name);
     usage(stderr);

@@ -253,8 +253,9 @@ int store_migrate(sqlite3 *db, struct err *err)
     if (version > newest)
         return err_set(
             err, -ENOTSUP,
-            "the database has version %d and this runfs knows versions up to %d: use the runfs that wrote it",
-            version, newest);
+            "%s has version %d, and this runfs knows versions up to %d: use the runfs that wrote it, or name "
+            "another directory with --state",
+            sqlite3_db_filename(db, "main"), version, newest);
     while (version < newest) {
         int rc = migrate_to(db, ++version);
         if (rc != SQLITE_OK)

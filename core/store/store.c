@@ -179,14 +179,36 @@ static int store_lock(struct store *st, struct err *err)
     if (locked < 0 && locked != -EBUSY)
         return err_errno(err, locked, "cannot lock %s/lock", st->dir);
     if (locked < 0) {
-        return err_set(err, -EBUSY, "the state directory %s is in use by process %s", st->dir,
-                       holder.len ? holder.ptr : "(unknown)");
+        return err_set(err, -EBUSY,
+                       "the state directory %s is in use by process %s: unmount that (`runfs umount`), or "
+                       "name another directory with --state",
+                       st->dir, holder.len ? holder.ptr : "(unknown)");
     }
     int n = snprintf(pid, sizeof(pid), "%d", getpid());
     if (ftruncate(st->lock_fd, 0) < 0)
         return err_errno(err, -errno, "cannot write %s/lock", st->dir);
     int r = pwrite_all(st->lock_fd, pid, (size_t)n, 0);
     return r < 0 ? err_errno(err, r, "cannot write %s/lock", st->dir) : 0;
+}
+
+/* Whoever can write there reads every secret: it is this user's alone. */
+static int check_owner(const char *dir, struct err *err)
+{
+    struct stat s;
+
+    if (stat(dir, &s) < 0)
+        return err_errno(err, -errno, "cannot look at the state directory %s", dir);
+    if (!S_ISDIR(s.st_mode))
+        return err_set(err, -ENOTDIR, "the state directory %s is no directory: name another with --state",
+                       dir);
+    if (s.st_uid != geteuid())
+        return err_set(err, -EPERM,
+                       "the state directory %s belongs to the user %u, not to %u: name one of your own with "
+                       "--state",
+                       dir, s.st_uid, geteuid());
+    if (s.st_mode & S_IWOTH)
+        return err_set(err, -EPERM, "anybody may write to the state directory %s: `chmod o-w` it", dir);
+    return 0;
 }
 
 static int store_init(struct store *st, const char *dir, struct err *err)
@@ -199,7 +221,9 @@ static int store_init(struct store *st, const char *dir, struct err *err)
     st->dir = realpath(dir, NULL);
     if (!st->dir)
         return err_errno(err, -errno, "cannot find the state directory %s", dir);
-    r = store_lock(st, err);
+    r = check_owner(st->dir, err);
+    if (r == 0)
+        r = store_lock(st, err);
     if (r < 0)
         return r;
     dir_set_apart(st->dir);
