@@ -158,16 +158,19 @@ static json_t *as_written(const struct token *t)
     }
 }
 
-/* A token's value when all it needs is known, else what is written. NULL (absent) gives JSON null. */
+/* A token's value when all it needs is known, else what is written; so is one that is too long to be read.
+ * NULL (absent) gives JSON null. */
 static json_t *known_or_written(const struct workflow *w, const struct token *t, json_t *contexts)
 {
+    enum { READ_MAX = 64 * 1024 };
     struct expr_env env = {.contexts = contexts};
-    json_t *value = NULL;
+    _json_ json_t *value = NULL;
 
     if (!t)
         return json_null();
-    if (token_has_expr(t) && !waits_for(t, contexts) && token_eval(t, w->file, &env, &value, NULL) == 0)
-        return value;
+    if (token_has_expr(t) && !waits_for(t, contexts) && token_eval(t, w->file, &env, &value, NULL) == 0 &&
+        json_string_length(value) <= READ_MAX)
+        return TAKE(value);
     return as_written(t);
 }
 

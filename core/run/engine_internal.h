@@ -213,6 +213,9 @@ void job_put(struct run_job *job);
 void run_put(struct run *run);
 struct run *run_find(struct engine *e, int64_t id);
 const char *run_keep(struct run *run, const char *text); /* a copy in the arena, "" without memory */
+/* How much is kept of the name of a run, a job or a step, which an expression may have made of any size: it
+ * stands in each row, each list and before each part of a log. */
+size_t name_kept(const char *name);
 /* A job ends, wherever it stood but in `ready`: its row is written, what it held is released, and the first
  * failing combination cancels the others. */
 void job_done(struct run_job *job, enum job_status status, int exit_code);

@@ -148,6 +148,8 @@ static int set_name(struct run_job *job, const struct strategy *s, size_t index,
         strategy_name(s, index, base, &name);
     else
         buf_adds(&name, base);
+    if (buf_ok(&name) && name.len)
+        name.ptr[name.len = name_kept(name.ptr)] = '\0';
     job->row.name = run_keep(job->run, buf_str(&name));
     return s ? r : 0;
 }

@@ -41,17 +41,21 @@ static void unique_slug(const struct store_sink *s, int number, struct buf *slug
     }
 }
 
-static void sink_name(struct store_sink *s, size_t i, const char *name)
+static void sink_name(struct store_sink *s, size_t i, const char *whole)
 {
     struct sink_step *step = &s->steps[i];
     _buf_ struct buf slug = BUF_INIT, label = BUF_INIT;
+    _free_ char *name = strndup(whole, name_kept(whole));
+
+    if (!name)
+        return;
 
     /* the directory keeps the name that it had first: paths that someone holds stay true */
     buf_add_slug(&slug, name, 60);
     buf_addf(&label, "%s / %s", s->job->row.name, name);
     free((void *)(uintptr_t)step->row.name);
     free(step->label);
-    step->row.name = strdup(name);
+    step->row.name = TAKE(name);
     if (!step->row.slug) {
         unique_slug(s, step->row.number, &slug);
         step->row.slug = buf_steal(&slug);

@@ -53,6 +53,21 @@ static const char *keep(struct run *run, const char *s)
     return copy ? copy : "";
 }
 
+size_t name_kept(const char *name)
+{
+    enum { MAX = 1000 };
+    size_t len = strnlen(name, MAX + 1);
+
+    return len > MAX ? utf8_valid_prefix(name, MAX) : len;
+}
+
+static const char *keep_name(struct run *run, const char *name)
+{
+    const char *copy = arena_strndup(&run->arena, name, name_kept(name));
+
+    return copy ? copy : "";
+}
+
 static void fill_row(struct run *run, const struct run_source *source)
 {
     const char *name = *run->workflow->name ? run->workflow->name : source->file;
@@ -102,7 +117,7 @@ static int fill_contexts(struct run *run, const struct run_source *source, json_
         if (r < 0)
             return r;
         if (*title)
-            run->row.title = keep(run, title);
+            run->row.title = keep_name(run, title);
     }
     return group_setting_evaluate(run->workflow->concurrency, run->workflow->file, &env, &run->group, err);
 }

@@ -43,3 +43,11 @@ n=$(rf_drop "$T/ci.yml")
 file_is "$M/runs/$n/conclusion" failure
 file_has "$M/runs/$n/log" 'The outputs of a job have at most 1 MB'
 equal 'kept' 'one two' "$(echo $(ls -tr "$M/runs/$n/jobs/a/outputs" | sort))"
+
+say 'names of that kind'
+printf 'on: push\nrun-name: "${{ %s }}"\njobs:\n  a:\n    runs-on: h\n    name: "${{ %s }} ${{ matrix.n }}"\n    strategy: {matrix: {n: [1, 2]}}\n    steps: [{name: "${{ %s }}", run: echo}]\n' "$big" "$big" "$big" >"$T/ci.yml"
+n=$(rf_drop "$T/ci.yml")
+file_is "$M/runs/$n/conclusion" success
+for f in title jobs/a-1/steps/01-*/name; do
+    [ "$(cat "$M/runs/$n/"$f | wc -c)" -le 1001 ] || fail "$f has $(cat "$M/runs/$n/"$f | wc -c) bytes"
+done
