@@ -6,6 +6,19 @@
 #include "runfs/server.h"
 #include "runfs/str.h"
 
+static void add_settings(struct buf *ret)
+{
+    buf_adds(ret, "\nconfig/KEY, and what it is at first:\n");
+    for (const struct config_key *k = config_keys; k->name; k++) {
+        if (!k->help)
+            continue;
+        buf_addf(ret, "  %-18s%s", k->name, k->help);
+        if (!str_empty(k->fallback))
+            buf_addf(ret, " (%s)", k->fallback);
+        buf_addc(ret, '\n');
+    }
+}
+
 int show_readme(struct fs *fs, int64_t id, struct buf *ret)
 {
     (void)fs;
@@ -19,6 +32,7 @@ int show_readme(struct fs *fs, int64_t id, struct buf *ret)
         size_t width = ret->len - start;
         buf_addf(ret, "%*s%s\n", width < 34 ? (int)(34 - width) : 1, "", row->help);
     }
+    add_settings(ret);
     buf_adds(ret, "\nconfig/labels/LABEL: sandbox, sandbox:/another/root, bubblewrap, "
                   "qemu:IMAGE, firecracker:/DIRECTORY, fcctl, fcctl:TYPE, ssh:HOST or "
                   "host, then any of\n");

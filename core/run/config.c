@@ -19,8 +19,8 @@ static void default_value(const struct engine *e, const struct config_key *key, 
 
     if (str_eq(key->name, "slots"))
         buf_addf(ret, "%ld", cpus < 2 ? 2 : cpus > SLOTS_MAX ? SLOTS_MAX : cpus);
-    else if (str_eq(key->name, "snapshots") && e->machines && machines_rename(e->machines))
-        buf_adds(ret, "auto");
+    else if (str_eq(key->name, "snapshots"))
+        buf_adds(ret, e->machines && machines_rename(e->machines) ? "auto" : "off");
     else
         buf_adds(ret, key->fallback);
 }

@@ -203,10 +203,10 @@ void environment_prefix(const char *environment, struct buf *ret);
 
 /* The table of settings, for the tree and for help. */
 struct config_key {
-    const char *name;                                 /* "slots"; "labels/" stands for any name below it */
-    const char *fallback;                             /* its default; NULL: it may not be there */
+    const char *name;     /* "slots"; "labels/" stands for any name below it */
+    const char *fallback; /* its default; "": as help says; NULL: it may not be there */
     int (*check)(const char *value, struct err *err); /* 0, or -EINVAL with a sentence */
-    const char *help;
+    const char *help; /* a line of the mount's README; NULL: a row of the tree says it */
 };
 extern const struct config_key config_keys[]; /* ends with a NULL name */
 
