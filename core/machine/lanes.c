@@ -411,11 +411,8 @@ void machine_lanes_want(struct machine *m, unsigned what)
     pthread_mutex_unlock(&m->client.lock);
 }
 
-void machine_lane_close(struct machine_lane *lane)
+static void lane_unlist(struct lanes *l, const struct machine_lane *lane)
 {
-    if (!lane)
-        return;
-    struct lanes *l = lane->m->lanes;
     pthread_mutex_lock(&l->lock);
     for (struct machine_lane **at = &l->list; *at; at = &(*at)->next)
         if (*at == lane) {
@@ -423,6 +420,15 @@ void machine_lane_close(struct machine_lane *lane)
             break;
         }
     pthread_mutex_unlock(&l->lock);
+}
+
+void machine_lane_close(struct machine_lane *lane)
+{
+    if (!lane)
+        return;
+    struct lanes *l = lane->m->lanes;
+    if (l) /* else the machine was started again meanwhile, without it */
+        lane_unlist(l, lane);
     agent_client_close(&lane->client);
     agent_client_release(&lane->client);
     free(lane);

@@ -145,6 +145,26 @@ equal 'resumed behind it' '1 2 f' "$(step_out "$n" a 03)"
 refused sh -c "echo resume >'$(echo "$M/runs/$n"/jobs/a/steps/05-*/ctl)'"
 file_has "$(echo "$M/runs/$n"/jobs/a/steps/05-*/ctl)" 'but while others run in the background'
 
+# the machine is put back as it was before what one of them left running
+echo on >"$M/config/auto_rollback"
+cat >"$T/back.yml" <<'END'
+on: push
+jobs:
+  a:
+    runs-on: ubuntu-latest
+    steps:
+      - run: echo one
+      - {id: s, background: true, run: 'setsid sleep 100 >/dev/null 2>&1 </dev/null & touch f'}
+      - {wait: s}
+      - run: 'touch g; exit 3'
+      - {id: t, if: always(), background: true, run: 'echo "[$(ls)]"'}
+END
+n=$(rf_drop "$T/back.yml")
+equal 'put back' '3 []' "$(cat "$M/runs/$n/jobs/a/exit_code") $(step_out "$n" a 05)"
+file_has "$M/runs/$n/jobs/a/log" 'The machine is as it was before this step'
+echo off >"$M/config/auto_rollback"
+echo auto >"$M/config/snapshots"
+
 # all of it is seen as it is
 plan=$("$RUNFS" plan --json "$T/ci.yml")
 contains 'the plan' "$plan" 'Parallel group'
