@@ -112,11 +112,19 @@ static bool must_wait(const struct background_step *b)
     return false;
 }
 
+/* Whoever cancels the job reaches what has a lane; the others have to look. */
+static bool is_cancelled(struct background_step *b)
+{
+    if (!b->job.ending && atomic_load(b->job.whole->spec->cancelled))
+        atomic_store(&b->cancelled, true);
+    return atomic_load(&b->cancelled);
+}
+
 static void wait_for_place(struct background_step *b)
 {
     struct background *bg = b->job.background;
 
-    while (!atomic_load(&b->cancelled) && must_wait(b))
+    while (!is_cancelled(b) && must_wait(b))
         pthread_cond_wait(&bg->changed, &bg->turn);
     b->placed = true;
     bg->running++;
@@ -135,6 +143,7 @@ static void open_lane(struct background_step *b)
         b->job.refused = b->refused.msg;
     b->lane = lane;
     machine_lane_use(lane);
+    (void)is_cancelled(b); /* perhaps while it was opened */
 }
 
 /* What the step left running goes on, as behind any other step: then its lane stays open. */

@@ -36,6 +36,19 @@ for label in ubuntu-latest plain; do
     deaf= # that takes ten seconds, as it should
 done
 
+# those that wait for their place do not begin any more, but what is to run all the same
+{
+    printf 'on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n'
+    for i in 01 02 03 04 05 06 07 08 09 10 11; do echo "      - {background: true, run: 'echo up $i; sleep 1000'}"; done
+    echo "      - {background: true, if: always(), run: 'echo afterwards'}"
+} >"$T/queue.yml"
+n=$(rf_start "$T/queue.yml")
+rf_wait 20 sh -c "[ \$(cat '$M/runs/$n'/jobs/a/steps/*/stdout | grep -c up) = 10 ]"
+echo cancel >"$M/runs/$n/ctl"
+ended "$n"
+equal 'one that waited' 'cancelled skipped afterwards' \
+    "$(cat "$M/runs/$n/conclusion" "$M/runs/$n"/jobs/a/steps/11-*/conclusion "$M/runs/$n"/jobs/a/steps/12-*/stdout | tr '\n' ' ' | sed 's/ $//')"
+
 # out of time
 write ubuntu-latest "late-$$" 'timeout-minutes: 0.02'
 n=$(rf_drop "$T/late-$$.yml")
