@@ -282,6 +282,14 @@ static bool is_meant(const struct running_step *s, const struct background_step 
     }
 }
 
+/* Whether how it ended is for others, too: not when it was cancelled as it should be. */
+static bool counts(const struct background_step *b)
+{
+    enum job_status how = b->job.scope.concluded;
+
+    return how == JOB_FAILURE || (how == JOB_CANCELLED && !b->unwanted);
+}
+
 /* The steps stand in the list backwards: the first one is told first. */
 static void tell(struct running_step *s, const struct background_step *b, struct buf *list)
 {
@@ -300,10 +308,11 @@ static void conclude(struct running_step *s, const struct background_step *b)
     if (!b->meant)
         return;
     output_runner_line(&s->output, "%s: %s", step_name(b), job_status_name(b->job.scope.concluded));
-    if (s->def->kind == STEP_CANCEL || b->job.scope.concluded != JOB_FAILURE)
+    if (s->def->kind == STEP_CANCEL || !counts(b) || s->outcome == JOB_FAILURE)
         return;
-    s->outcome = JOB_FAILURE;
-    s->exit_code = s->exit_code > 0 ? s->exit_code : b->job.scope.exit_code;
+    s->outcome = b->job.scope.concluded;
+    if (s->outcome == JOB_FAILURE)
+        s->exit_code = b->job.scope.exit_code;
 }
 
 void background_control(struct running_step *s)
@@ -352,9 +361,9 @@ void background_finish(struct running_job *j)
 
     for (struct background_step *b = j->background ? j->background->steps : NULL; b; b = b->next) {
         await(j, b);
-        if (b->job.scope.concluded != JOB_FAILURE || scope->status != JOB_SUCCESS)
+        if (!counts(b) || scope->status != JOB_SUCCESS)
             continue;
-        scope->status = JOB_FAILURE;
+        scope->status = b->job.scope.concluded;
         scope->exit_code = b->job.scope.exit_code > 0 ? b->job.scope.exit_code : 1;
     }
     scope_tell_status(scope);

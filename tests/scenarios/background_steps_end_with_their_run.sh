@@ -55,6 +55,12 @@ n=$(rf_drop "$T/late-$$.yml")
 equal 'out of time' 'cancelled' "$(cat "$M/runs/$n/jobs/a/conclusion")"
 contains 'and says so' "$(cat "$M/runs/$n/jobs/a/log")" 'has exceeded the maximum execution time'
 equal 'nothing is left' 0 "$(marks "late-$$")"
+cat >"$T/last.yml" <<'END'
+on: push
+jobs: {a: {runs-on: ubuntu-latest, timeout-minutes: 0.01, steps: [{background: true, run: sleep 1000}]}}
+END
+n=$(rf_drop "$T/last.yml")
+equal 'when nothing comes behind it' cancelled "$(cat "$M/runs/$n/jobs/a/conclusion")"
 
 # the daemon is killed
 write ubuntu-latest "dead-$$"
