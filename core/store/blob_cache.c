@@ -346,15 +346,29 @@ static int publish(struct cache_save *s, int64_t size, int64_t *ret_id, struct e
     return r;
 }
 
-/* Those that were not used for longest go, until the rest fits; never the one called `keep`. */
+/* What was not used for longest of the repository that has most, so that one does not push out the others' as
+ * long as it has some that can go; never the one called `keep`. 0: there is none. */
+static int64_t victim(struct store *st, int64_t keep)
+{
+    int64_t id =
+        read_int(st,
+                 "SELECT id FROM caches WHERE id <> ?1 AND repository = (SELECT repository FROM caches"
+                 " GROUP BY repository ORDER BY sum(size) DESC LIMIT 1) ORDER BY used_at, id LIMIT 1",
+                 &keep, 1, NULL, 0);
+
+    return id ? id
+              : read_int(st, "SELECT id FROM caches WHERE id <> ?1 ORDER BY used_at, id LIMIT 1", &keep, 1,
+                         NULL, 0);
+}
+
+/* Until the rest fits. */
 static int evict(struct store *st, int64_t keep, struct err *err)
 {
     int64_t limit = size_limit(st);
     int evicted = 0, r = 0;
 
     while (r == 0 && read_int(st, "SELECT coalesce(sum(size), 0) FROM caches", NULL, 0, NULL, 0) > limit) {
-        int64_t id = read_int(st, "SELECT id FROM caches WHERE id <> ?1 ORDER BY used_at, id LIMIT 1",
-                              (const int64_t[]){keep}, 1, NULL, 0);
+        int64_t id = victim(st, keep);
         if (!id)
             break;
         r = cache_delete(st, id, err);
@@ -381,6 +395,9 @@ int cache_save_commit(struct cache_save *s, int64_t *ret_id, struct err *err)
         r = err_set(err, -EFBIG,
                     "the cache has %lld bytes and all caches together may have %lld: config/cache_size_mib",
                     (long long)file.st_size, (long long)size_limit(st));
+    /* one byte far behind would count as much as what lies before it */
+    if (r == 0 && file.st_size > 0 && lseek(s->fd, 0, SEEK_HOLE) < file.st_size)
+        r = err_set(err, -EINVAL, "the cache has gaps: parts of it were never uploaded");
     if (r == 0)
         r = publish(s, file.st_size, &id, err);
     cache_save_abandon(s);

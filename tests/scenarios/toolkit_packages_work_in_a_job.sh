@@ -4,6 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 need node
 need npm
+[ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ] || skip "these packages need Node.js 20, and this is $(node --version)"
 need git
 bundle=$("$here/tests/toolkit/bundle" 2>"$T/why") || skip "$(tail -n 1 "$T/why")"
 rf_mount

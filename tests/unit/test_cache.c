@@ -188,6 +188,31 @@ static void what_was_not_used_for_longest_goes(void **state)
     free(big);
 }
 
+/* A repository that fills the place loses its own first, and cannot fill it with what it never sent. */
+static void the_others_keep_theirs(void **state)
+{
+    char *big = calloc(1, 300 * 1024 + 1);
+    struct cache_save *s;
+    struct err err = {0};
+
+    (void)state;
+    memset(big, 'x', 300 * 1024);
+    assert_int_equal(store_put_setting(st, SETTING_CONFIG, "cache_size_mib", "1", NULL), 0);
+    int64_t other = save(&elsewhere, "k", big);
+    (void)save(&on_main, "a", big);
+    (void)save(&on_main, "b", big);
+    int64_t c = save(&on_main, "c", big);
+    assert_int_equal(lookup(&elsewhere, "k"), other);
+    assert_int_equal(lookup(&on_main, "a"), 0);
+    assert_int_equal(lookup(&on_main, "c"), c);
+    assert_int_equal(cache_save_begin(st, &on_main, "gap", "v", &s, &err), 0);
+    assert_int_equal(pwrite(cache_save_fd(s), "x", 1, (1 << 20) - 1), 1);
+    assert_int_equal(cache_save_commit(s, NULL, &err), -EINVAL);
+    assert_non_null(strstr(err.msg, "gaps"));
+    assert_int_equal(lookup(&elsewhere, "k"), other);
+    free(big);
+}
+
 /* A process that saves one after the other is killed at any moment. */
 static void nothing_half_saved_survives_a_kill(void **state)
 {
@@ -275,9 +300,13 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(lookups_go_in_github_s_order),       TEST(keys_follow_the_rules),
-        TEST(what_is_saved_never_changes),        TEST(what_was_not_used_for_longest_goes),
-        TEST(nothing_half_saved_survives_a_kill), TEST(blocks_are_put_together_as_listed),
+        TEST(lookups_go_in_github_s_order),
+        TEST(keys_follow_the_rules),
+        TEST(what_is_saved_never_changes),
+        TEST(what_was_not_used_for_longest_goes),
+        TEST(the_others_keep_theirs),
+        TEST(nothing_half_saved_survives_a_kill),
+        TEST(blocks_are_put_together_as_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
