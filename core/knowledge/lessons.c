@@ -79,7 +79,7 @@ static void recommend(struct store *st, const struct failure_row *f, struct buf 
 
     buf_adds(b, "\n## What to do\n\n");
     if (!f->fixed_run_id) {
-        buf_adds(b, "It was never mended so far: no run succeeded where it had failed.\n");
+        buf_adds(b, "It has not been mended yet: no run succeeded where it had failed.\n");
         return;
     }
     store_since_fix(st, f, &good, &bad);
@@ -95,9 +95,9 @@ static void recommend(struct store *st, const struct failure_row *f, struct buf 
     buf_adds(b, known ? ":\n\n" : ".\n");
     if (known)
         add_block(b, f->fix);
-    buf_addf(b, "\nconfidence: %.2f (since then %lld run%s succeeded, and it came %s)\n",
+    buf_addf(b, "\nconfidence: %.2f (since then %lld run%s succeeded, and it %s)\n",
              lesson_confidence(good, bad), (long long)good, good == 1 ? "" : "s",
-             bad ? "again" : "never again");
+             bad ? "came again" : "did not come again");
     run_row_unref(run);
 }
 

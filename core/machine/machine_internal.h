@@ -359,9 +359,9 @@ struct machine *pool_take(struct pool *p, const struct machine_spec *spec);
 void pool_fill(struct pool *p); /* makes what is missing, releases what is stale */
 
 /*
- * mask.c: the layer between the host's root (or an image) and a machine's own. It hides what is the host's:
- * homes, run-time files, data, whatever a stranger on the host could not read. Writes the layer's name, ""
- * when there can be none: then mask_fill() is for the machine's own layer.
+ * mask_layer.c: the layer between the host's root (or an image) and a machine's own. It hides what is the
+ * host's: homes, run-time files, data, whatever a stranger on the host could not read. Writes the layer's
+ * name, "" when there can be none: then mask_fill() is for the machine's own layer.
  */
 int mask_ensure(struct machines *ms, bool image, char *ret_name, size_t size, struct err *err);
 /* Whether the mask that a machine was booted with is the one that it would be booted with now. */

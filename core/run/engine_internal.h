@@ -252,7 +252,8 @@ json_t *job_contexts(const struct run_job *job);
 /* contexts: of job_contexts(). With the status functions as a job's `if` sees them. */
 struct expr_env job_if_env(struct run_job *job, json_t *contexts);
 
-/* ----------------------------------------------------------------------- rows and combinations (expand.c) */
+/* ----------------------------------------------------------------------- rows and combinations (run_jobs.c)
+ */
 
 /* Rows for every job of a workflow; for the run's own before it is active. */
 int scope_add_jobs(struct run_scope *scope, struct err *err);

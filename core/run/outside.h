@@ -1,5 +1,5 @@
 /*
- * What a job asks of the world outside its machine. Where the job runs for this process's engine, outside.c
+ * What a job asks of the world outside its machine. Where the job runs for this process's engine, local.c
  * answers from the store, the linked repository and git; a job that runs for another host may find some of it
  * missing: a function that is NULL is not to be had there.
  *

@@ -1,6 +1,6 @@
 /*
- * Machines: where jobs run. One vtable, many backends (sandbox, bubblewrap, host; later virtual machines and
- * remote hosts); each is, to its user, a byte stream to an agent that executes commands and moves files.
+ * Machines: where jobs run. One vtable, many backends (sandbox, bubblewrap, virtual machines, other hosts,
+ * this one); each is, to its user, a byte stream to an agent that executes commands and moves files.
  *
  * Paths inside a machine are the same for every backend: its workspace, temp and home are told by
  * machine_paths(). A machine belongs to one thread at a time; what any thread may call says so. From outside

@@ -42,7 +42,7 @@ cp "$T/good.yml" "$M/workflows/ci.yml"
 ended "$(readlink "$M/runs/latest")"
 file_has "$lesson" 'It went away when this was different'
 file_has "$lesson" '    + ls /'
-file_has "$lesson" 'confidence: 0.67 (since then 1 run succeeded, and it came never again)'
+file_has "$lesson" 'confidence: 0.67 (since then 1 run succeeded, and it did not come again)'
 again
 file_has "$lesson" 'confidence: 0.75'
 
