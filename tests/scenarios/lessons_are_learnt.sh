@@ -30,7 +30,7 @@ file_has "$lesson" '3 steps failed with it'
 file_has "$lesson" 'No such file or directory'
 file_has "$lesson" '- `ci.yml`, job `build`, step 1 `Compile`: 3 times, last in [run '"$n"'](../../runs/'"$n"')'
 file_has "$lesson" '- in `ls`, which fails 3 of 3 times ([its page](../commands/ls))'
-file_has "$lesson" 'It was never mended so far'
+file_has "$lesson" 'It has not been mended yet'
 for link in $(grep -o '](\.\./[^)]*)' "$lesson" | tr -d '()]'); do
     [ -e "$L/$link" ] || fail "$link leads nowhere"
 done
