@@ -186,6 +186,8 @@ void background_start(struct running_job *j, size_t index)
 {
     struct background_step *b = calloc(1, sizeof(*b));
     struct err err = {0};
+
+    job_put_event(j); /* else several write it, while others read */
     int r = b ? step_view(b, j) : -ENOMEM;
 
     if (b) {

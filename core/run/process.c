@@ -431,6 +431,19 @@ int tool_run(struct running_job *j, const struct tool *t, struct err *err)
     return run_quietly(j, &x, err);
 }
 
+void job_put_event(struct running_job *j)
+{
+    static const char *const nothing[] = {"true", NULL};
+    struct process_files files = {0};
+
+    if (j->event_written)
+        return;
+    put_event(j, &files);
+    struct machine_exec x = {.argv = nothing, .cwd = "/", .put = files.put, .n_put = files.n_put};
+    j->event_written = run_quietly(j, &x, NULL) == 0;
+    files_release(&files);
+}
+
 int machine_read_first(struct running_job *j, const char *const *paths, size_t n, size_t max, struct buf *ret,
                        size_t *ret_which, struct err *err)
 {

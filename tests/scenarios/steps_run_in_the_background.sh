@@ -93,6 +93,10 @@ cat >>"$T/ci.yml" <<'END'
       - {id: d, background: true, uses: ./act, with: {n: 2}}
       - wait: [c, d]
       - run: echo "${{ steps.c.outputs.o }}, ${{ steps.d.outputs.o }}"
+  event:
+    runs-on: ubuntu-latest
+    steps:
+      - parallel: [{run: &e 'stat -c %y "$GITHUB_EVENT_PATH"; sleep 0.1'}, {run: *e}, {run: *e}, {run: *e}, {run: *e}, {run: *e}]
   nothing:
     runs-on: ubuntu-latest
     steps: [{wait-all: }]
@@ -121,6 +125,7 @@ equal 'failures that may be' 'success failure success failure' "$(job soft) $(li
 equal 'what it left running goes on' success "$(job left)"
 equal 'composite actions side by side' 'of 1, of 2' "$(line composite 05)"
 equal 'each with its own environment' 'inside 1 inside 2' "$(line composite 02) $(line composite 03)"
+equal 'the event is written once for all' 1 "$(cat "$J"/event/steps/0[1-6]-*/stdout | sort -u | wc -l)"
 equal 'nothing to wait for' success "$(job nothing)"
 
 # while one runs there is no snapshot; behind it there is, with all that it left
