@@ -4,6 +4,10 @@
 set -eu
 workflow=${2:-ci.yml} command=${3:-npm-ci}
 cd "${1:?where the runner is mounted}/knowledge"
+if ! [ -d "commands/$command" ]; then
+    echo "no run had the command $command yet; those that did: $(ls commands | xargs)" >&2
+    exit 1
+fi
 
 echo '# the commands that fail most: failures, how many of all succeed, command'
 for c in commands/*/; do

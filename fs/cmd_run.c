@@ -30,7 +30,8 @@ static const char help[] =
     "for many\n"
     "      --job ID              only this job and those that it needs\n"
     "      --matrix K:V          only combinations with this value\n"
-    "      --label LABEL=BACKEND what a label means: sandbox, bubblewrap, qemu, firecracker, fcctl, host; "
+    "      --label LABEL=BACKEND what a label means: sandbox, bubblewrap, qemu, firecracker, fcctl, ssh, "
+    "host; "
     "'*=sandbox' maps "
     "all;\n"
     "                            limits follow: '*=sandbox network=none memory=2G pids=500' (README: "
@@ -73,6 +74,11 @@ static int add_pair(json_t **object, const char *pair, char separator, bool from
 
     if (!*object)
         *object = json_object();
+    if (from_env && !at && len && !value) {
+        fprintf(stderr, "runfs run: %s is not set in the environment: set it, or give %s=VALUE\n", pair,
+                pair);
+        return -1;
+    }
     if (!value || len == 0 || json_object_setn_new(*object, pair, len, json_string(value)) < 0) {
         fprintf(stderr, "runfs run: '%s' is not of the form KEY%cVALUE\n", pair, separator);
         return -1;

@@ -431,6 +431,10 @@ int image_build(const char *state_dir, const struct image_build *b, struct err *
     char digest[DIGEST_CHARS + 1] = "";
     int r = image_name_check(b->name, err);
 
+    if (r == 0 && b->from && access(b->from, R_OK) < 0)
+        r = err_errno(err, -errno, "cannot read %s (--from)", b->from);
+    if (r == 0 && b->kernel && access(b->kernel, R_OK) < 0)
+        r = err_errno(err, -errno, "cannot read %s (--kernel)", b->kernel);
     if (r == 0 && geteuid() != 0 && !proc_in_path("newuidmap"))
         r = err_set(err, -ENOENT,
                     "the files of an image belong to several users, whose ids an ordinary user has from "

@@ -32,7 +32,10 @@ static int find_agent(const char *given, char **ret, struct err *err)
     if (!path)
         return err_errno(err, -ENOMEM, "machines");
     if (access(path, X_OK) < 0) {
-        int r = err_errno(err, -errno, "cannot find the agent that runs commands in machines: %s", path);
+        int r = err_errno(err, -errno,
+                          "the agent that runs commands in machines is neither beside runfs nor "
+                          "installed (`make` and `make install` put it there): %s",
+                          path);
         free(path);
         return r;
     }

@@ -249,7 +249,8 @@ int store_migrate(sqlite3 *db, struct err *err)
     int newest = (int)ARRAY_LEN(versions), version = user_version(db);
 
     if (version < 0)
-        return err_set(err, -EIO, "the database cannot be read: %s", sqlite3_errmsg(db));
+        return err_set(err, -EIO, "%s cannot be read: %s", sqlite3_db_filename(db, "main"),
+                       sqlite3_errmsg(db));
     if (version > newest)
         return err_set(
             err, -ENOTSUP,
@@ -259,8 +260,8 @@ int store_migrate(sqlite3 *db, struct err *err)
     while (version < newest) {
         int rc = migrate_to(db, ++version);
         if (rc != SQLITE_OK)
-            return err_set(err, rc == SQLITE_FULL ? -ENOSPC : -EIO,
-                           "the database cannot be brought to version %d: %s", version, sqlite3_errstr(rc));
+            return err_set(err, rc == SQLITE_FULL ? -ENOSPC : -EIO, "%s cannot be brought to version %d: %s",
+                           sqlite3_db_filename(db, "main"), version, sqlite3_errstr(rc));
     }
     return 0;
 }

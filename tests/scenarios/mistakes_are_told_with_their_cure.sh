@@ -18,6 +18,17 @@ told 2 "runfs mount: unrecognized option '--sate'" "$RUNFS" mount --sate "$STATE
 told 2 'runfs token: --scope is read, run or admin' "$RUNFS" token create --scope all
 for c in umount run sh lint plan eval host image token; do told 2 "usage: runfs $c" "$RUNFS" $c; done
 
+# called with what is not there
+told 2 'NOT_THERE is not set in the environment: set it, or give NOT_THERE=VALUE' "$RUNFS" run --secret NOT_THERE "$T/w.yml"
+told 2 "cannot open $T/none.json" "$RUNFS" run --payload "$T/none.json" "$T/w.yml"
+told 2 'memory is a size from 16M on' "$RUNFS" run --label '*=sandbox memory=lots' "$T/w.yml"
+told 1 "cannot read $T/none.tar (--from)" "$RUNFS" image build some --from "$T/none.tar" --state "$T/images"
+if ! [ -e /usr/local/libexec/runfs/runfs-agent ]; then
+    mkdir "$T/alone"
+    cp "$RUNFS" "$T/alone/"
+    told 1 '`make` and `make install` put it there' "$T/alone/runfs" run "$T/w.yml"
+fi
+
 # where it cannot be mounted
 told 1 "cannot mount at $T/w.yml: it is a file" "$RUNFS" mount --state "$STATE" "$T/w.yml"
 told 1 "$T/w.yml" "$RUNFS" mount --state "$STATE" "$T/w.yml/below"
