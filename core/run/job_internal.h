@@ -84,17 +84,18 @@ struct step_output {
     size_t step;
     struct buf pending[3]; /* by stream: a line that has no end yet */
     struct command_state commands;
-    bool echo;
-    bool unsecure;         /* ACTIONS_ALLOW_UNSECURE_COMMANDS */
-    bool errored;          /* a command was wrong: the step has failed */
-    int failed;            /* the sink's error, negative: nothing more is shown */
-    size_t annotated;      /* what its annotations, */
-    size_t said;           /* and what its `::set-output` and `::save-state` cost so far */
-    bool within_line;      /* what was shown last had no newline */
-    json_t *matcher_files; /* owned: problem matchers that are to be read when the process has ended */
-    struct buf unmatched;  /* lines since */
-    json_t *outputs;       /* borrowed: what `::set-output` adds to */
-    json_t *state;         /* borrowed: what `::save-state` adds to; NULL: none is kept */
+    bool echo;               /* commands are shown too */
+    bool unsecure;           /* ACTIONS_ALLOW_UNSECURE_COMMANDS */
+    bool errored;            /* a command was wrong: the step has failed */
+    int failed;              /* the sink's error, negative: nothing more is shown */
+    size_t annotated;        /* what its annotations, */
+    size_t said;             /* and what its `::set-output` and `::save-state` cost so far */
+    bool within_line;        /* what was shown last had no newline */
+    json_t *matcher_changes; /* owned: of problem matchers, for when the process has ended (struct below) */
+    struct buf unmatched;    /* lines since the first of them, */
+    size_t rematched;        /* and how much of that was looked at */
+    json_t *outputs;         /* borrowed: what `::set-output` adds to */
+    json_t *state;           /* borrowed: what `::save-state` adds to; NULL: none is kept */
 };
 void output_release(struct step_output *o);
 
@@ -102,8 +103,14 @@ void output_release(struct step_output *o);
 int output_chunk(void *data, enum machine_stream stream, const char *bytes, size_t len);
 /* What stands without a newline at the end is shown, with one. */
 void output_finish(struct step_output *o);
-/* Looks again at the lines that came before problem matchers could be read. */
-void output_rematch(struct step_output *o);
+/*
+ * Each of matcher_changes is {line: the command as it came, at: how much of `unmatched` stood before it, and
+ * one of add: a file, remove: a file, owner: a name}. This looks at the lines up to `at`, which waited for
+ * the changes before it; each is looked at once, in order. SIZE_MAX: at all that are left.
+ */
+void output_rematch(struct step_output *o, size_t at);
+/* A command that could not be obeyed: GitHub's two errors. line: it, or its name where it is never shown. */
+void output_command_error(struct step_output *o, const char *line, const char *why);
 /* A line of the runner's own: masked, newline added. */
 void output_runner_line(struct step_output *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* An error or a warning of the runner's own: a `##[error]` line and an annotation. */

@@ -112,16 +112,42 @@ bool matchers_any(const struct matchers *ms)
 /* ------------------------------------------------------------------------------------------------- reading
  */
 
-static int parse_pattern(json_t *json, struct pattern *ret, struct err *err)
+/* Which group of a pattern tells a part: at most one pattern of a matcher may say. */
+static int parse_part(json_t *json, enum part part, bool *told, struct pattern *ret, struct err *err)
+{
+    json_t *group = json_object_get(json, part_names[part]);
+    uint32_t groups = 0;
+
+    ret->group[part] = -1;
+    if (!group || json_is_null(group))
+        return 0;
+    if (*told)
+        return err_set(err, -EINVAL, "The property '%s' is set twice", part_names[part]);
+    (void)pcre2_pattern_info(ret->code, PCRE2_INFO_CAPTURECOUNT, &groups);
+    if (!json_is_integer(group) || json_integer_value(group) < 0 || json_integer_value(group) > groups)
+        return err_set(err, -EINVAL, "The property '%s' is set to an invalid value", part_names[part]);
+    ret->group[part] = (int)json_integer_value(group);
+    *told = true;
+    return 0;
+}
+
+/* told: which parts the patterns so far tell. */
+static int parse_pattern(json_t *json, bool first, bool last, bool told[PARTS], struct pattern *ret,
+                         struct err *err)
 {
     const char *regexp = json_string_value(json_object_get(json, "regexp"));
-    int code;
+    int code, r = 0;
     size_t at;
 
     if (!regexp)
         return err_set(err, -EINVAL, "a pattern has no regexp");
-    ret->code = pcre2_compile((PCRE2_SPTR)regexp, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_MATCH_INVALID_UTF,
-                              &code, &at, NULL);
+    ret->loop = json_is_true(json_object_get(json, "loop"));
+    if (ret->loop && (first || !last))
+        return err_set(err, -EINVAL, "Only the last pattern in a multiline matcher may set 'loop'");
+    if (ret->loop && !json_is_integer(json_object_get(json, part_names[PART_MESSAGE])))
+        return err_set(err, -EINVAL, "The loop pattern must set 'message'");
+    ret->code = pcre2_compile((PCRE2_SPTR)regexp, PCRE2_ZERO_TERMINATED,
+                              PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_ALT_BSUX, &code, &at, NULL);
     if (!ret->code) {
         PCRE2_UCHAR words[128];
         pcre2_get_error_message(code, words, sizeof(words));
@@ -129,12 +155,19 @@ static int parse_pattern(json_t *json, struct pattern *ret, struct err *err)
                        (char *)words);
     }
     (void)pcre2_jit_compile(ret->code, PCRE2_JIT_COMPLETE);
-    for (size_t i = 0; i < PARTS; i++) {
-        json_t *group = json_object_get(json, part_names[i]);
-        ret->group[i] = json_is_integer(group) ? (int)json_integer_value(group) : -1;
-    }
-    ret->loop = json_is_true(json_object_get(json, "loop"));
-    return 0;
+    for (size_t i = 0; i < PARTS && r == 0; i++)
+        r = parse_part(json, (enum part)i, &told[i], ret, err);
+    return r;
+}
+
+static const char *const levels[] = {"error", "warning", "notice"};
+
+static const char *level_named(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(levels); i++)
+        if (str_eq_ascii_nocase(name, levels[i]))
+            return levels[i];
+    return NULL;
 }
 
 static int parse_matcher(json_t *json, struct matcher **ret, struct err *err)
@@ -142,22 +175,28 @@ static int parse_matcher(json_t *json, struct matcher **ret, struct err *err)
     const char *owner = json_string_value(json_object_get(json, "owner")),
                *severity = json_string_value(json_object_get(json, "severity"));
     json_t *patterns = json_object_get(json, "pattern"), *pattern;
+    size_t i, n = json_array_size(patterns);
     struct matcher *m = calloc(1, sizeof(*m));
-    size_t i;
+    bool told[PARTS] = {0};
     int r = 0;
 
     if (!m || !(m->owner = strdup(owner ? owner : "")) || !(m->severity = strdup(severity ? severity : "")))
         r = err_errno(err, -ENOMEM, "problem matcher");
     else if (!owner || !*owner)
-        r = err_set(err, -EINVAL, "a problem matcher has no owner");
-    else if (!json_array_size(patterns) || json_array_size(patterns) > PATTERNS_MAX)
-        r = err_set(err, -EINVAL, "the problem matcher '%s' has no patterns, or more than %d", owner,
-                    PATTERNS_MAX);
+        r = err_set(err, -EINVAL, "Owner must not be empty");
+    else if (*m->severity && !level_named(m->severity))
+        r = err_set(err, -EINVAL, "Matcher '%s' contains unexpected default severity '%s'", owner, severity);
+    else if (n == 0)
+        r = err_set(err, -EINVAL, "Matcher '%s' does not contain any patterns", owner);
+    else if (n > PATTERNS_MAX)
+        r = err_set(err, -EINVAL, "the problem matcher '%s' has more than %d patterns", owner, PATTERNS_MAX);
     json_array_foreach(patterns, i, pattern) if (r == 0)
     {
-        r = parse_pattern(pattern, &m->patterns[i], err);
+        r = parse_pattern(pattern, i == 0, i == n - 1, told, &m->patterns[i], err);
         m->n = i + 1;
     }
+    if (r == 0 && !told[PART_MESSAGE])
+        r = err_set(err, -EINVAL, "At least one pattern must set 'message'");
     if (r < 0) {
         matcher_free(m);
         return r;
@@ -179,25 +218,53 @@ void matchers_remove(struct matchers *ms, const char *owner)
     }
 }
 
-int matchers_add(struct matchers *ms, const char *text, size_t len, struct err *err)
+/* The file and its list. */
+static int read_list(const char *text, size_t len, json_t **ret, json_t **ret_list, struct err *err)
 {
     json_error_t at;
-    _json_ json_t *json = json_loadb(text, len, 0, &at);
-    json_t *list = json_object_get(json, "problemMatcher"), *one;
+
+    *ret = json_loadb(text, len, 0, &at);
+    *ret_list = json_object_get(*ret, "problemMatcher");
+    if (!*ret)
+        return err_set(err, -EINVAL, "no JSON (Line: %d, Col: %d): %s", at.line, at.column, at.text);
+    if (json_array_size(*ret_list) > MATCHERS_MAX)
+        return err_set(err, -EINVAL, "there are more than %d problem matchers", MATCHERS_MAX);
+    return 0;
+}
+
+int matchers_remove_all(struct matchers *ms, const char *text, size_t len, struct err *err)
+{
+    _json_ json_t *json = NULL;
+    json_t *list, *one;
+    size_t i;
+    int r = read_list(text, len, &json, &list, err);
+
+    json_array_foreach(list, i, one)
+    {
+        const char *owner = json_string_value(json_object_get(one, "owner"));
+        if (r == 0 && owner)
+            matchers_remove(ms, owner);
+    }
+    return r;
+}
+
+int matchers_add(struct matchers *ms, const char *text, size_t len, struct err *err)
+{
+    _json_ json_t *json = NULL;
+    json_t *list, *one;
     struct matcher *made = NULL;
     size_t i;
-    int r = 0;
+    int r = read_list(text, len, &json, &list, err);
 
-    if (!json)
-        return err_set(err, -EINVAL, "no JSON (Line: %d, Col: %d): %s", at.line, at.column, at.text);
-    if (!json_array_size(list) || json_array_size(list) > MATCHERS_MAX)
-        return err_set(err, -EINVAL, "it has no array `problemMatcher`");
     json_array_foreach(list, i, one)
     {
         struct matcher *m = NULL;
         r = r == 0 ? parse_matcher(one, &m, err) : r;
         if (!m)
             continue;
+        for (const struct matcher *other = made; other && r == 0; other = other->next)
+            if (str_eq_ascii_nocase(other->owner, m->owner))
+                r = err_set(err, -EINVAL, "Duplicate owner name '%s'", m->owner);
         m->next = made;
         made = m;
     }
@@ -305,13 +372,9 @@ static int number_of(const struct buf *text)
 
 static const char *level_of(const struct matcher *m, const struct running *parts)
 {
-    static const char *const levels[] = {"error", "warning", "notice"};
     const char *text = parts->parts[PART_SEVERITY].len ? buf_str(&parts->parts[PART_SEVERITY]) : m->severity;
 
-    for (size_t i = 0; i < ARRAY_LEN(levels); i++)
-        if (str_eq_ascii_nocase(text, levels[i]))
-            return levels[i];
-    return *text ? NULL : levels[0];
+    return *text ? level_named(text) : levels[0];
 }
 
 void problem_release(struct problem *p)
@@ -321,12 +384,28 @@ void problem_release(struct problem *p)
     buf_release(&p->message);
 }
 
+/* A file that is told from some other file's directory, as a project's are. */
+static void put_from(const struct buf *from, struct buf *file)
+{
+    const char *path = buf_str(from), *slash = strrchr(path, '/');
+    _buf_ struct buf whole = BUF_INIT;
+
+    if (!slash || slash == path || !file->len || *buf_str(file) == '/')
+        return;
+    buf_add(&whole, path, (size_t)(slash - path) + 1);
+    buf_add(&whole, buf_str(file), file->len);
+    buf_reset(file);
+    buf_add(file, buf_str(&whole), whole.len);
+}
+
 static bool make_problem(const struct matcher *m, struct running *parts, struct problem *ret)
 {
     const char *level = level_of(m, parts);
+    const struct buf *message = &parts->parts[PART_MESSAGE];
 
-    if (!level || !parts->parts[PART_MESSAGE].len)
+    if (!level || strspn(buf_str(message), " \t\v\f\r\n") == message->len)
         return false;
+    put_from(&parts->parts[PART_FROM], &parts->parts[PART_FILE]);
     *ret = (struct problem){.level = level,
                             .file = parts->parts[PART_FILE],
                             .code = parts->parts[PART_CODE],
@@ -346,7 +425,7 @@ static bool match_line(struct matchers *ms, const char *line, size_t len, struct
         if (!matcher_step(ms, m, line, len, &parts))
             continue;
         found = make_problem(m, &parts, ret);
-        for (struct matcher *other = ms->first; found && other; other = other->next)
+        for (struct matcher *other = ms->first; other; other = other->next)
             if (other != m)
                 matcher_reset(other);
     }

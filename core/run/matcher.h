@@ -14,9 +14,14 @@ struct matchers *matchers_new(void); /* NULL: no memory */
 void matchers_free(struct matchers *ms);
 bool matchers_any(const struct matchers *ms);
 
-/* Adds those of a file's text, each in the place of one with the same owner. -EINVAL: nothing was added. */
+/*
+ * Adds those of a file's text, each in the place of one with the same owner; a file that names none adds
+ * none. -EINVAL: nothing was added; mostly with the sentence of GitHub's runner.
+ */
 int matchers_add(struct matchers *ms, const char *text, size_t len, struct err *err);
 void matchers_remove(struct matchers *ms, const char *owner);
+/* Removes all whose owners a file's text names. */
+int matchers_remove_all(struct matchers *ms, const char *text, size_t len, struct err *err);
 
 struct problem {
     const char *level;              /* error | warning | notice */

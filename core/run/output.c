@@ -24,7 +24,7 @@ void output_release(struct step_output *o)
     for (size_t i = 0; i < ARRAY_LEN(o->pending); i++)
         buf_release(&o->pending[i]);
     command_state_release(&o->commands);
-    json_decref(o->matcher_files);
+    json_decref(o->matcher_changes);
     buf_release(&o->unmatched);
 }
 
@@ -73,27 +73,57 @@ static void put_annotation(struct step_output *o, const struct job_annotation *a
         output_runner_line(o, "##[warning]There are too many annotations: no more are kept of this step.");
 }
 
+static int number_property(const struct command *c, const char *key)
+{
+    uint64_t n;
+
+    return c && parse_u64(command_property(c, key), &n) == 0 && n <= INT32_MAX ? (int)n : 0;
+}
+
+/* Where an annotation begins; what does not fit together is left out, as GitHub's runner does. */
+static void place_of(const struct command *c, int *line, int *col)
+{
+    int end_line = number_property(c, "endLine"), end_col = number_property(c, "endColumn");
+
+    *line = number_property(c, "line");
+    *col = number_property(c, "col");
+    *line = *line ? *line : end_line;
+    *col = *col ? *col : end_col;
+    if (!*line || (end_line && end_line != *line) || (end_col && end_col < *col))
+        *col = 0;
+    if (end_line && end_line < *line)
+        *line = 0;
+}
+
+/* A path in the workspace is shown from there on. */
+static void show_file(struct step_output *o, const char *file, struct buf *ret)
+{
+    const char *workspace = machine_paths(o->job->machine)->workspace;
+    size_t n = strlen(workspace);
+
+    if (strncmp(file, workspace, n) == 0 && file[n] == '/')
+        file += n + 1;
+    mask_apply(o->job->mask, file, strlen(file), ret);
+}
+
 static void annotate(struct step_output *o, const char *level, const struct command *c, const char *message)
 {
     _buf_ struct buf masked = BUF_INIT, title = BUF_INIT, file = BUF_INIT;
-    uint64_t line = 0, col = 0;
+    int line = 0, col = 0;
 
     mask_apply(o->job->mask, message, strlen(message), &masked);
     if (c) {
-        const char *t = command_property(c, "title"), *f = command_property(c, "file");
+        const char *t = command_property(c, "title");
         mask_apply(o->job->mask, t, strlen(t), &title);
-        mask_apply(o->job->mask, f, strlen(f), &file);
-        if (parse_u64(command_property(c, "line"), &line) < 0 || line > INT32_MAX)
-            line = 0;
-        if (parse_u64(command_property(c, "col"), &col) < 0 || col > INT32_MAX)
-            col = 0;
+        show_file(o, command_property(c, "file"), &file);
+        place_of(c, &line, &col);
     }
     put_annotation(o, &(struct job_annotation){.level = level,
                                                .title = buf_str(&title),
                                                .file = buf_str(&file),
                                                .message = buf_str(&masked),
-                                               .line = (int)line,
-                                               .col = (int)col});
+                                               .line = line,
+                                               .col = col});
 }
 
 void output_error(struct step_output *o, const char *msg)
@@ -110,7 +140,27 @@ void output_warning(struct step_output *o, const char *msg)
 
 /* ---------------------------------------------------------------------------------------------- commands */
 
-typedef void command_fn(struct step_output *o, const struct command *c, int stream);
+void output_command_error(struct step_output *o, const char *line, const char *why)
+{
+    _buf_ struct buf msg = BUF_INIT;
+
+    buf_addf(&msg, "Unable to process command '%.2000s' successfully.", line);
+    output_error(o, buf_str(&msg));
+    output_error(o, why);
+    o->errored = true;
+}
+
+static const char blanks[] = " \t\n\v\f\r";
+
+/* A command as it came. */
+struct heard {
+    const struct command *c;
+    const char *line;
+    int stream;
+};
+
+/* What is returned below 0, with a reason, has failed the step; the errors are the caller's to show. */
+typedef int command_fn(struct step_output *o, const struct heard *h, struct err *err);
 
 static void show(struct step_output *o, int stream, const char *prefix, const char *message)
 {
@@ -120,44 +170,75 @@ static void show(struct step_output *o, int stream, const char *prefix, const ch
     emit(o, stream, buf_str(&line), line.len);
 }
 
-static void on_add_mask(struct step_output *o, const struct command *c, int stream)
+static int on_add_mask(struct step_output *o, const struct heard *h, struct err *err)
 {
-    if (!*c->message) {
-        show(o, stream, "##[warning]", "Can't add secret mask for empty string in ##[add-mask] command.");
-        return;
+    (void)err;
+    if (!h->c->message[strspn(h->c->message, blanks)]) {
+        show(o, h->stream, "##[warning]", "Can't add secret mask for empty string in ##[add-mask] command.");
+        return 0;
     }
-    if (mask_add_said(o->job->mask, c->message) < 0) { /* what follows may have it: nothing more is shown */
+    if (mask_add_said(o->job->mask, h->c->message) <
+        0) { /* what follows may have it: nothing more is shown */
         output_error(o, "There are too many masks: the step is ended, since no more could be hidden.");
         o->failed = -E2BIG;
-        return;
+        return 0;
     }
-    show(o, stream, "::add-mask::", "***");
+    if (o->echo)
+        show(o, h->stream, "::add-mask::", "***");
+    return 0;
 }
 
-static void on_issue(struct step_output *o, const struct command *c, int stream)
+static int on_issue(struct step_output *o, const struct heard *h, struct err *err)
 {
     _buf_ struct buf prefix = BUF_INIT;
 
-    buf_addf(&prefix, "##[%s]", c->name);
-    show(o, stream, buf_str(&prefix), c->message);
-    annotate(o, c->name, c, c->message);
+    (void)err;
+    buf_addf(&prefix, "##[%s]", h->c->name);
+    show(o, h->stream, buf_str(&prefix), h->c->message);
+    annotate(o, h->c->name, h->c, h->c->message);
+    return 0;
 }
 
-static void on_group(struct step_output *o, const struct command *c, int stream)
+static int on_group(struct step_output *o, const struct heard *h, struct err *err)
 {
-    show(o, stream, str_eq(c->name, "group") ? "##[group]" : "##[endgroup]", c->message);
+    bool opens = str_eq(h->c->name, "group");
+
+    (void)err;
+    show(o, h->stream, opens ? "##[group]" : "##[endgroup]", opens ? h->c->message : "");
+    return 0;
 }
 
-static void on_debug(struct step_output *o, const struct command *c, int stream)
+static int on_debug(struct step_output *o, const struct heard *h, struct err *err)
 {
+    (void)err;
     if (o->job->debug)
-        show(o, stream, "##[debug]", c->message);
+        show(o, h->stream, "##[debug]", h->c->message);
+    return 0;
 }
 
-static void on_echo(struct step_output *o, const struct command *c, int stream)
+static int on_echo(struct step_output *o, const struct heard *h, struct err *err)
 {
-    (void)stream;
-    o->echo = str_eq_ascii_nocase(c->message, "on");
+    const char *word = h->c->message + strspn(h->c->message, blanks);
+    size_t len = strcspn(word, blanks);
+    bool last = !word[len + strspn(word + len, blanks)];
+    bool on = last && len == 2 && strncasecmp(word, "on", 2) == 0,
+         off = last && len == 3 && strncasecmp(word, "off", 3) == 0;
+
+    if (!on && !off)
+        return err_set(
+            err, -EINVAL,
+            "Invalid echo command value. Possible values can be: 'on', 'off'. Current value is: '%s'.",
+            h->c->message);
+    o->echo = on;
+    return 0;
+}
+
+/* The name without which some commands say nothing. */
+static int name_of(const struct heard *h, const char **ret, struct err *err)
+{
+    *ret = command_property(h->c, "name");
+    return **ret ? 0
+                 : err_set(err, -EINVAL, "Required field 'name' is missing in ##[%s] command.", h->c->name);
 }
 
 /* Into an object of the step's, as much as there is room for. */
@@ -174,92 +255,122 @@ static void keep_said(struct step_output *o, json_t *into, const char *name, con
     }
 }
 
-static void on_set_output(struct step_output *o, const struct command *c, int stream)
+/* `set-output` and `save-state`. */
+static int on_set(struct step_output *o, const struct heard *h, struct err *err)
 {
-    const char *name = command_property(c, "name");
+    json_t *into = str_eq(h->c->name, "set-output") ? o->outputs : o->state;
+    _buf_ struct buf old = BUF_INIT;
+    const char *name;
 
-    if (o->echo)
-        show(o, stream, "##[command]set-output ", name);
-    if (*name && o->outputs && utf8_valid(c->message, strlen(c->message)))
-        keep_said(o, o->outputs, name, c->message);
-    show(o, stream, "##[warning]",
-         "The `set-output` command is deprecated and will be disabled soon. Please upgrade to using "
-         "Environment Files.");
+    buf_addf(&old,
+             "The `%s` command is deprecated and will be disabled soon. Please upgrade to using Environment "
+             "Files.",
+             h->c->name);
+    show(o, h->stream, "##[warning]", buf_str(&old));
+    int r = name_of(h, &name, err);
+    if (r == 0 && into && utf8_valid(h->c->message, strlen(h->c->message)))
+        keep_said(o, into, name, h->c->message);
+    return r;
 }
 
-static void on_save_state(struct step_output *o, const struct command *c, int stream)
+static int set_env(struct step_output *o, const struct heard *h, struct err *err)
 {
-    const char *name = command_property(c, "name");
+    const char *name;
+    int r = name_of(h, &name, err);
 
-    if (*name && o->state && utf8_valid(c->message, strlen(c->message)))
-        keep_said(o, o->state, name, c->message);
-    show(o, stream, "##[warning]",
-         "The `save-state` command is deprecated and will be disabled soon. Please upgrade to using "
-         "Environment Files.");
+    if (r == 0 && str_eq_ascii_nocase(name, "NODE_OPTIONS"))
+        output_error(o, "Can't update NODE_OPTIONS environment variable using ::set-env:: command.");
+    else if (r == 0)
+        json_object_set_new(o->job->set_env, name, json_string(h->c->message));
+    return r;
 }
 
 /* `set-env` and `add-path`: off as on GitHub, unless the step's environment opts in. */
-static void on_unsecure(struct step_output *o, const struct command *c, int stream)
+static int on_unsecure(struct step_output *o, const struct heard *h, struct err *err)
 {
-    const char *name = command_property(c, "name");
-    _buf_ struct buf msg = BUF_INIT;
-
-    (void)stream;
-    if (o->unsecure && str_eq(c->name, "set-env")) {
-        if (*name && !str_eq_ascii_nocase(name, "NODE_OPTIONS"))
-            json_object_set_new(o->job->set_env, name, json_string(c->message));
-        return;
-    }
-    if (o->unsecure) {
-        (void)pathfile_parse(c->message, strlen(c->message), o->job->set_path, NULL);
-        return;
-    }
-    o->errored = true;
-    buf_addf(&msg,
-             "The `%s` command is disabled. Please upgrade to using Environment Files or opt into unsecure "
-             "command "
-             "execution by setting the `ACTIONS_ALLOW_UNSECURE_COMMANDS` environment variable to `true`.",
-             c->name);
-    output_error(o, buf_str(&msg));
+    if (!o->unsecure)
+        return err_set(err, -EPERM,
+                       "The `%s` command is disabled. Please upgrade to using Environment Files or opt into "
+                       "unsecure command execution by setting the `ACTIONS_ALLOW_UNSECURE_COMMANDS` "
+                       "environment variable to `true`.",
+                       h->c->name);
+    if (str_eq(h->c->name, "set-env"))
+        return set_env(o, h, err);
+    if (!*h->c->message)
+        return err_set(err, -EINVAL, "Value cannot be null. (Parameter 'path')");
+    return pathfile_parse(h->c->message, strlen(h->c->message), o->job->set_path, err);
 }
 
-/* The file is in the machine, which is busy: it is read when the process has ended, and the lines up to there
- * are looked at then. */
-static void on_add_matcher(struct step_output *o, const struct command *c, int stream)
+/* The file is in the machine, which is busy: it is read when the process has ended, and the lines from here
+ * on are looked at then. */
+static void change_matchers(struct step_output *o, const struct heard *h, const char *how, const char *what)
 {
-    (void)stream;
-    if (!o->matcher_files)
-        o->matcher_files = json_array();
-    json_array_append_new(o->matcher_files, json_string(c->message));
+    if (!o->matcher_changes)
+        o->matcher_changes = json_array();
+    json_array_append_new(o->matcher_changes, json_pack("{s:s, s:I, s:s}", "line", h->line, "at",
+                                                        (json_int_t)o->unmatched.len, how, what));
 }
 
-static void on_remove_matcher(struct step_output *o, const struct command *c, int stream)
+static int on_add_matcher(struct step_output *o, const struct heard *h, struct err *err)
 {
-    (void)stream;
-    if (o->job->whole->matchers)
-        matchers_remove(o->job->whole->matchers, command_property(c, "owner"));
+    (void)err;
+    if (*h->c->message)
+        change_matchers(o, h, "add", h->c->message);
+    else
+        output_warning(o, "File path must be specified.");
+    return 0;
 }
 
-/* Every command that GitHub's runner knows. */
+static int on_remove_matcher(struct step_output *o, const struct heard *h, struct err *err)
+{
+    const char *owner = command_property(h->c, "owner"), *file = h->c->message;
+
+    (void)err;
+    if (*owner && *file)
+        output_warning(o, "Either specify an owner name or a file path in ##[remove-matcher] command. Both "
+                          "values cannot be set.");
+    else if (!*owner && !*file)
+        output_warning(
+            o, "Either an owner name or a file path must be specified in ##[remove-matcher] command.");
+    else if (*file || o->matcher_changes)
+        change_matchers(o, h, *file ? "remove" : "owner", *file ? file : owner);
+    else if (o->job->whole->matchers)
+        matchers_remove(o->job->whole->matchers, owner);
+    return 0;
+}
+
+/* Every command that GitHub's runner knows; some say too much to be shown while echo is on. */
 static const struct {
     const char *name;
     command_fn *run;
+    bool hidden;
 } commands[] = {
-    {"add-mask", on_add_mask},
-    {"error", on_issue},
-    {"warning", on_issue},
-    {"notice", on_issue},
-    {"group", on_group},
-    {"endgroup", on_group},
-    {"debug", on_debug},
-    {"echo", on_echo},
-    {"set-output", on_set_output},
-    {"save-state", on_save_state},
-    {"add-matcher", on_add_matcher},
-    {"set-env", on_unsecure},
-    {"remove-matcher", on_remove_matcher},
-    {"add-path", on_unsecure},
+    {"add-mask", on_add_mask, true},
+    {"error", on_issue, true},
+    {"warning", on_issue, true},
+    {"notice", on_issue, true},
+    {"group", on_group, false},
+    {"endgroup", on_group, false},
+    {"debug", on_debug, true},
+    {"echo", on_echo, false},
+    {"set-output", on_set, false},
+    {"save-state", on_set, false},
+    {"add-matcher", on_add_matcher, false},
+    {"set-env", on_unsecure, false},
+    {"remove-matcher", on_remove_matcher, false},
+    {"add-path", on_unsecure, false},
 };
+
+static void obey(struct step_output *o, size_t which, const struct heard *h)
+{
+    bool hidden = commands[which].hidden;
+    struct err err = {0};
+
+    if (o->echo && !hidden)
+        show(o, h->stream, "", h->line);
+    if (commands[which].run(o, h, &err) < 0)
+        output_command_error(o, hidden ? h->c->name : h->line, err.msg);
+}
 
 /* One line, without its newline. True: it was a command and has been dealt with. */
 static bool run_command(struct step_output *o, int stream, const char *line, size_t len)
@@ -276,28 +387,19 @@ static bool run_command(struct step_output *o, int stream, const char *line, siz
         o->errored = true;
         return true;
     }
-    for (size_t i = 0; kind == COMMAND_DO && i < ARRAY_LEN(commands); i++)
-        if (str_eq(commands[i].name, c.name)) {
-            commands[i].run(o, &c, stream);
-            return true;
-        }
+    for (size_t i = 0; kind == COMMAND_DO && i < ARRAY_LEN(commands); i++) {
+        if (!str_eq(commands[i].name, c.name))
+            continue;
+        _free_ char *whole = strndup(line, len);
+        obey(o, i, &(struct heard){&c, whole ? whole : c.name, stream});
+        return true;
+    }
     return false;
 }
 
 static bool may_hold_command(const char *s, size_t len)
 {
     return memmem(s, len, "::", 2) || memmem(s, len, "##[", 3);
-}
-
-/* A path in the workspace is shown from there on. */
-static void show_file(struct step_output *o, const char *file, struct buf *ret)
-{
-    const char *workspace = machine_paths(o->job->machine)->workspace;
-    size_t n = strlen(workspace);
-
-    if (strncmp(file, workspace, n) == 0 && file[n] == '/')
-        file += n + 1;
-    mask_apply(o->job->mask, file, strlen(file), ret);
 }
 
 static void say_dropped(struct step_output *o)
@@ -337,9 +439,10 @@ static bool run_matchers(struct step_output *o, int stream, const char *line, si
     _problem_ struct problem p = {0};
     _buf_ struct buf shown = BUF_INIT;
 
-    if (o->matcher_files && o->unmatched.len + len < UNMATCHED_MAX) {
+    if (o->matcher_changes && o->unmatched.len + len < UNMATCHED_MAX) {
         buf_add(&o->unmatched, line, len);
         buf_addc(&o->unmatched, '\n');
+        return false;
     }
     if (!find_problem(o, line, len, &p))
         return false;
@@ -350,17 +453,17 @@ static bool run_matchers(struct step_output *o, int stream, const char *line, si
     return true;
 }
 
-void output_rematch(struct step_output *o)
+void output_rematch(struct step_output *o, size_t at)
 {
-    const char *end = buf_str(&o->unmatched) + o->unmatched.len;
+    size_t end = at < o->unmatched.len ? at : o->unmatched.len;
 
-    for (const char *line = buf_str(&o->unmatched); line < end;) {
+    while (o->rematched < end) {
         _problem_ struct problem p = {0};
+        const char *line = buf_str(&o->unmatched) + o->rematched;
         size_t len = strcspn(line, "\n");
         (void)find_problem(o, line, len, &p);
-        line += len + 1;
+        o->rematched += len + 1;
     }
-    buf_reset(&o->unmatched);
 }
 
 /* Whole lines. */
@@ -368,7 +471,7 @@ static void take_lines(struct step_output *o, int stream, const char *s, size_t 
 {
     const char *plain = s, *end = s + len;
 
-    if (!may_hold_command(s, len) && !matchers_any(o->job->whole->matchers) && !o->matcher_files) {
+    if (!may_hold_command(s, len) && !matchers_any(o->job->whole->matchers) && !o->matcher_changes) {
         emit(o, stream, s, len);
         return;
     }
@@ -380,7 +483,7 @@ static void take_lines(struct step_output *o, int stream, const char *s, size_t 
         if (line && s[line - 1] == '\r')
             line--;
         bool command = may_hold_command(s, line);
-        if (command || matchers_any(o->job->whole->matchers) || o->matcher_files) {
+        if (command || matchers_any(o->job->whole->matchers) || o->matcher_changes) {
             emit(o, stream, plain, (size_t)(s - plain));
             bool taken = (command && run_command(o, stream, s, line)) || run_matchers(o, stream, s, line);
             plain = taken ? next : s;

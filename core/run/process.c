@@ -160,45 +160,59 @@ static void take_files(struct running_step *s, const struct process_files *f, js
     }
 }
 
-static int load_matcher(struct running_step *s, const char *file, struct err *err)
+static int read_matchers(struct running_step *s, const char *file, struct buf *ret, struct err *err)
 {
     struct running_job *j = s->job;
-    _buf_ struct buf path = BUF_INIT, text = BUF_INIT;
+    _buf_ struct buf path = BUF_INIT;
     size_t which;
 
     buf_addf(&path, "%s%s%s", *file == '/' ? "" : machine_paths(j->machine)->workspace,
              *file == '/' ? "" : "/", file);
     const char *const paths[] = {buf_str(&path)};
-    int r = machine_read_first(j, paths, 1, MATCHERS_MAX, &text, &which, err);
-    if (r == -ENOENT)
-        return err_set(err, r, "there is no file %s", buf_str(&path));
-    if (r == 0 && !j->whole->matchers)
-        j->whole->matchers = matchers_new();
+    int r = machine_read_first(j, paths, 1, MATCHERS_MAX, ret, &which, err);
+    return r == -ENOENT ? err_set(err, r, "there is no file %s", buf_str(&path)) : r;
+}
+
+static int change_matchers(struct running_step *s, json_t *change, struct err *err)
+{
+    const char *add = json_string_value(json_object_get(change, "add")),
+               *owner = json_string_value(json_object_get(change, "owner"));
+    const char *file = add ? add : json_string_value(json_object_get(change, "remove"));
+    struct matchers **ms = &s->job->whole->matchers;
+    _buf_ struct buf text = BUF_INIT;
+
+    if (!*ms)
+        *ms = matchers_new();
+    if (!*ms)
+        return err_errno(err, -ENOMEM, "matchers");
+    if (owner) {
+        matchers_remove(*ms, owner);
+        return 0;
+    }
+    int r = read_matchers(s, file ? file : "", &text, err);
     if (r == 0)
-        r = j->whole->matchers ? matchers_add(j->whole->matchers, buf_str(&text), text.len, err)
-                               : err_errno(err, -ENOMEM, "matchers");
+        r = add ? matchers_add(*ms, buf_str(&text), text.len, err)
+                : matchers_remove_all(*ms, buf_str(&text), text.len, err);
     return r;
 }
 
-/* Problem matchers that the process asked for. */
+/* Problem matchers that the process asked for, each from its line on. */
 static void load_matchers(struct running_step *s)
 {
-    _json_ json_t *files = TAKE(s->output.matcher_files);
-    json_t *file;
+    _json_ json_t *changes = TAKE(s->output.matcher_changes);
+    json_t *change;
     size_t i;
 
-    json_array_foreach(files, i, file)
+    json_array_foreach(changes, i, change)
     {
-        _buf_ struct buf msg = BUF_INIT;
         struct err err = {0};
-        if (load_matcher(s, json_string_value(file), &err) == 0)
-            continue;
-        buf_addf(&msg, "Unable to process command '::add-matcher::%s' successfully: %s",
-                 json_string_value(file), err.msg);
-        step_fail(s, buf_str(&msg));
+        output_rematch(&s->output, (size_t)json_integer_value(json_object_get(change, "at")));
+        if (change_matchers(s, change, &err) < 0)
+            output_command_error(&s->output, json_string_value(json_object_get(change, "line")), err.msg);
     }
-    if (files)
-        output_rematch(&s->output);
+    output_rematch(&s->output, SIZE_MAX);
+    buf_reset(&s->output.unmatched);
+    s->output.rematched = 0;
 }
 
 /* What a shell in the machine needs to be like this step. Takes env. */

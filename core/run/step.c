@@ -168,6 +168,7 @@ static int step_evaluate(struct running_step *s, struct err *err)
     if (r == 0)
         r = token_eval_number(s->def->timeout_minutes, file, &env, 0, &s->timeout_minutes, err);
     s->output.unsecure = allows_unsecure(s);
+    s->output.echo = s->job->debug;
     if (r == 0 && s->timeout_minutes > 0 && s->timeout_minutes < 1e6)
         s->deadline = mono_ns() + (int64_t)(s->timeout_minutes * 60e9);
     return r;

@@ -284,6 +284,7 @@ void use_stage(struct running_step *s, struct use *u)
 
     s->output.state = u->state;
     s->output.unsecure = allows_unsecure(s);
+    s->output.echo = s->job->debug;
     if (!u->inputs && use_inputs(s, u, &err) < 0) {
         step_fail(s, err.msg);
         return;
