@@ -38,7 +38,7 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes 
         -Wwrite-strings -Wpointer-arith -Wimplicit-fallthrough -Wno-missing-field-initializers
 OPT ?= -O2 -g
 CPPFLAGS_ALL = -I. -Iinclude -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 -DRUNFS_VERSION='"$(VERSION)"' \
-               -DRUNFS_LIBEXEC='"$(PREFIX)/libexec/runfs"' $(CPPFLAGS)
+               $(CPPFLAGS)
 CFLAGS_ALL = -std=gnu17 $(WARN) $(OPT) -pthread -fstack-protector-strong $(SANFLAGS) $(CFLAGS) -include runfs/banned.h
 
 CORE_SRC := $(sort $(wildcard core/base/*.c core/store/*.c core/lang/*.c core/machine/*.c core/knowledge/*.c \

@@ -11,36 +11,35 @@
 #include "runfs/log.h"
 #include "runfs/str.h"
 
+/* Where the agent lies, seen from the directory that runfs is in: as built, and as installed under any
+ * PREFIX. */
+static const char *const agent_places[] = {"runfs-agent", "../libexec/runfs/runfs-agent"};
+
 static int find_agent(const char *given, char **ret, struct err *err)
 {
     char self[4096];
-    _buf_ struct buf b = BUF_INIT;
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-    if (given) {
-        buf_adds(&b, given);
-    } else {
-        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-        self[n > 0 ? n : 0] = '\0';
-        char *slash = strrchr(self, '/');
-        buf_addf(&b, "%.*s/runfs-agent", slash ? (int)(slash - self) : 0, self);
-        if (buf_ok(&b) && access(b.ptr, X_OK) < 0) {
-            buf_reset(&b);
-            buf_adds(&b, RUNFS_LIBEXEC "/runfs-agent");
+    self[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(self, '/');
+    for (size_t i = 0; i < (given ? 1 : ARRAY_LEN(agent_places)); i++) {
+        _buf_ struct buf b = BUF_INIT;
+        if (given)
+            buf_adds(&b, given);
+        else
+            buf_addf(&b, "%.*s/%s", slash ? (int)(slash - self) : 0, self, agent_places[i]);
+        if (!buf_ok(&b))
+            return err_errno(err, -ENOMEM, "machines");
+        if (access(b.ptr, X_OK) == 0) {
+            *ret = buf_steal(&b);
+            return 0;
         }
     }
-    char *path = buf_steal(&b);
-    if (!path)
-        return err_errno(err, -ENOMEM, "machines");
-    if (access(path, X_OK) < 0) {
-        int r = err_errno(err, -errno,
-                          "the agent that runs commands in machines is neither beside runfs nor "
-                          "installed (`make` and `make install` put it there): %s",
-                          path);
-        free(path);
-        return r;
-    }
-    *ret = path;
-    return 0;
+    return err_set(
+        err, -ENOENT,
+        "the agent that runs commands in machines, %s, is missing: `make` puts it beside runfs, `make "
+        "install` into libexec",
+        given ? given : "runfs-agent");
 }
 
 /* Makes STATE/machines. Who passes through is this user and a machine's mapped root, so that nobody else on

@@ -23,11 +23,11 @@ told 2 'NOT_THERE is not set in the environment: set it, or give NOT_THERE=VALUE
 told 2 "cannot open $T/none.json" "$RUNFS" run --payload "$T/none.json" "$T/w.yml"
 told 2 'memory is a size from 16M on' "$RUNFS" run --label '*=sandbox memory=lots' "$T/w.yml"
 told 1 "cannot read $T/none.tar (--from)" "$RUNFS" image build some --from "$T/none.tar" --state "$T/images"
-if ! [ -e /usr/local/libexec/runfs/runfs-agent ]; then
-    mkdir "$T/alone"
-    cp "$RUNFS" "$T/alone/"
-    told 1 '`make` and `make install` put it there' "$T/alone/runfs" run "$T/w.yml"
-fi
+mkdir -p "$T/alone/bin" "$T/alone/libexec/runfs"
+cp "$RUNFS" "$T/alone/bin/"
+told 1 '`make` puts it beside runfs' "$T/alone/bin/runfs" run "$T/w.yml"
+cp "$RUNFS-agent" "$T/alone/libexec/runfs/" # as `make install` does, under any PREFIX
+exits 0 "$T/alone/bin/runfs" run "$T/w.yml"
 
 # where it cannot be mounted
 told 1 "cannot mount at $T/w.yml: it is a file" "$RUNFS" mount --state "$STATE" "$T/w.yml"
