@@ -15,10 +15,13 @@
 #include "runfs/buf.h"
 #include "runfs/err.h"
 
+struct agent;
+
 /* Serves the control socket until its end; then everything in the machine is killed. Returns an exit code. */
 /* `rooted`: what it sees as `/` is its machine's own. */
 int agent_serve(int control, bool rooted);
 int agent_serve_port(int port); /* the same on a virtual machine's port: not before nonsense comes from it */
+int agent_serve_lane(int control, const struct agent *of); /* the same, as a child of that agent */
 int agent_serve_sandboxed(int control); /* the same, hardened first: in somebody else's sandbox */
 
 enum { STAGE_KILLED = 3 };
@@ -69,7 +72,7 @@ struct agent {
     int put_fd; /* the file that FRAME_PUT_DATA goes to, or -1 */
     char put_error[512];
     uint64_t max_processes;   /* RLIMIT_NPROC, where it counts what is in this machine; else 0 */
-    struct guest_watch watch; /* as a port's agent only */
+    struct guest_watch watch; /* in a virtual machine only */
     bool ended;               /* the control socket is at its end or broken */
 };
 
@@ -156,6 +159,7 @@ int guest_wake(const void *payload, size_t len);
 int guest_group_enter(void);
 int guest_limit(uint32_t pids, uint32_t files);
 void guest_watch_open(struct guest_watch *w);
+bool guest_watched(const struct guest_watch *w);
 void guest_watch_begin(struct guest_watch *w);
 enum limit_kind guest_watch_look(struct guest_watch *w);
 

@@ -133,7 +133,7 @@ void command_start(struct agent *a, const void *payload, size_t len)
         return;
     }
     c->started = mono_ns();
-    if (a->port)
+    if (guest_watched(&a->watch))
         guest_watch_begin(&a->watch);
     int r = c->request.rows ? command_spawn_in_terminal(c, &stage) : command_spawn(c, &stage);
     if (r < 0) {
@@ -153,7 +153,7 @@ void command_start(struct agent *a, const void *payload, size_t len)
 /* Whether it is watched here what a command uses. */
 static bool is_watching(const struct agent *a)
 {
-    return a->port || a->max_processes;
+    return guest_watched(&a->watch) || a->max_processes;
 }
 
 void command_reap(void *agent)
@@ -295,9 +295,11 @@ static bool command_over(struct agent *a, int64_t now)
 /* Where only a resource limit keeps the number of processes down, its end is seen by counting. */
 static enum limit_kind limit_hit(struct agent *a)
 {
-    if (a->port && a->command.exited && a->command.status == 0)
+    bool guest = guest_watched(&a->watch);
+
+    if (guest && a->command.exited && a->command.status == 0)
         return LIMIT_NONE; /* it got on without what was killed or refused a moment ago */
-    if (a->port)
+    if (guest)
         return guest_watch_look(&a->watch);
     return tree_count() >= a->max_processes ? LIMIT_PIDS : LIMIT_NONE;
 }

@@ -61,6 +61,11 @@ void guest_watch_open(struct guest_watch *w)
     w->root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+bool guest_watched(const struct guest_watch *w)
+{
+    return w->root >= 0;
+}
+
 void guest_watch_begin(struct guest_watch *w)
 {
     w->killed = count(w->memory, "oom_kill ");

@@ -44,7 +44,7 @@ static void lane_serve(struct agent *a, int fd)
         lane_close(&a->lanes[i]);
     buf_release(&a->in);
     buf_release(&a->out);
-    _exit(agent_serve(fd, false));
+    _exit(agent_serve_lane(fd, a));
 }
 
 void lane_open(struct agent *a, const void *payload, size_t len)

@@ -309,15 +309,33 @@ static int serve(struct agent *a, bool rooted)
     return 0;
 }
 
+static void agent_init_socket(struct agent *a, int control)
+{
+    int size = 1024 * 1024;
+
+    agent_init(a, control);
+    (void)fcntl(control, F_SETFD, FD_CLOEXEC); /* not for commands */
+    (void)setsockopt(control, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 int agent_serve(int control, bool rooted)
 {
     static struct agent a;
-    int size = 1024 * 1024;
 
-    agent_init(&a, control);
-    (void)fcntl(control, F_SETFD, FD_CLOEXEC); /* not for commands */
-    (void)setsockopt(control, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    agent_init_socket(&a, control);
     return serve(&a, rooted);
+}
+
+int agent_serve_lane(int control, const struct agent *of)
+{
+    static struct agent a;
+    uint64_t max_processes = of->max_processes;
+    struct guest_watch watch = of->watch;
+
+    agent_init_socket(&a, control);
+    a.max_processes = max_processes; /* what the machine may use is for all that runs in it */
+    a.watch = watch;
+    return serve(&a, false);
 }
 
 int agent_serve_port(int port)

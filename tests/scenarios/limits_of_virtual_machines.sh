@@ -19,6 +19,8 @@ job() { # NAME SCRIPT
     job pids 'for i in {1..100}; do sleep 60 & done; wait'
     job memory 'bash -c "x=aaaaaaaaaaaaaaaa; while :; do x=\$x\$x; done" || true; echo went on; sleep 60; echo and on'
     job disk 'head -c 50M /dev/zero >/big'
+    job behind 'sleep 0.1'
+    echo "      - {background: true, run: 'for i in {1..100}; do sleep 60 & done; wait'}"
     job fine 'head -c 20M /dev/zero >/big; for i in {1..30}; do sleep 0.1 & done; wait; echo fine'
 } >"$T/l.yml"
 n=$(rf_drop "$T/l.yml")
@@ -28,6 +30,7 @@ says() { # JOB SENTENCE CONCLUSION
 }
 equal 'files' 100 "$(step_out "$n" files 01)"
 says pids '##[error]The step started too many processes (limit 40).' failure
+says behind '##[error]The step started too many processes (limit 40).' failure
 says memory '##[error]The step ran out of memory (limit 192M).' failure
 lacks 'nothing of it goes on' "$(step_out "$n" memory 01)" 'and on'
 says disk '##[error]The step filled its disk (limit 32M).' failure
