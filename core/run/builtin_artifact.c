@@ -1,4 +1,5 @@
 /* actions/upload-artifact and actions/download-artifact, with their inputs, outputs and words. */
+#include "background.h"
 #include "builtin.h"
 #include "runfs/plan.h"
 #include "runfs/str.h"
@@ -67,7 +68,9 @@ static int put_artifact(struct running_step *s, const struct use *u, const char 
 
     if (!outside || !outside->artifact_put)
         return err_set(err, -ENOTSUP, "artifacts cannot be kept here");
+    job_leave(s->job);
     int r = outside->artifact_put(outside->data, &what, tar_fd, &done, err);
+    job_enter(s->job);
     if (r == 0)
         say_uploaded(s, name, &done);
     return r;

@@ -2,6 +2,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "background.h"
 #include "builtin.h"
 #include "runfs/cache.h"
 #include "runfs/late_crypto.h"
@@ -193,8 +194,11 @@ static int save(struct running_step *s, const struct use *u, const char *key, st
     }
     if (r == 0)
         r = builtin_tar(s, machine_paths(s->job->machine)->workspace, &names, false, fd, err);
-    if (r == 0)
+    if (r == 0) {
+        job_leave(s->job);
         r = outside->cache_put(outside->data, key, version, fd, err);
+        job_enter(s->job);
+    }
     file_list_release(&list);
     if (r == -EEXIST)
         err_set(
