@@ -102,6 +102,8 @@ struct node node_of(uint64_t ino);
 
 /* The first piece of what is written to a file, where it can be refused at once: what a shell's echo sees. */
 int node_write_start(struct fs *fs, struct node n, const char *name, const char *text, size_t len);
+/* Why dir/name was refused: errors/DIR-NAME is made, or removed (reason NULL). (write.c) */
+void put_reason(struct fs *fs, const char *dir, const char *name, const char *reason);
 /* What was written to a file as a whole. Returns 0 or -errno; the reason can be read where the row's help
  * says. */
 int node_write(struct fs *fs, struct node n, const char *name, const char *text, size_t len);

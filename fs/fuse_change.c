@@ -191,8 +191,10 @@ void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const cha
     struct node n;
     int r = -EPERM;
 
-    if (node_of(parent).row == tree_find("repos"))
+    if (node_of(parent).row == tree_find("repos")) {
         r = engine_link_repo(fs->engine, name, target, &err);
+        put_reason(fs, "repos", name, r < 0 ? err.msg : NULL);
+    }
     if (r == 0)
         r = node_lookup(fs, node_of(parent), name, &n);
     if (r == 0)

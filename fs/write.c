@@ -194,8 +194,7 @@ static int write_ctl(struct fs *fs, struct node n, const char *text, size_t len)
 
 /* --------------------------------------------------------------------------------------------- settings */
 
-/* Why a value was refused stands in errors/, under a name that says which. */
-static void put_reason(struct fs *fs, const char *dir, const char *name, const char *reason)
+void put_reason(struct fs *fs, const char *dir, const char *name, const char *reason)
 {
     _buf_ struct buf key = BUF_INIT, text = BUF_INIT;
 

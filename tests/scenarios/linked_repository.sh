@@ -25,6 +25,11 @@ equal conclusion success "$(cat "$M/runs/$n/wait")"
 contains 'where it is' "$(cat "$M"/runs/$n/jobs/a/steps/01-*/stdout)" "trunk $(git -C "$T/proj" rev-parse HEAD) local/proj"
 cp "$T/proj/.github/workflows/ci.yml" "$T/proj/.github/workflows/two.yml"
 [ -e "$M/workflows/proj/two.yml" ] || fail 'a new file is not seen'
+refused ln -s ../proj "$M/repos/again" # it would be looked for below the mount
+file_has "$M/errors/repos-again" "repos/again: '../proj' is neither the absolute path of a directory nor an address"
+ln -s "$T/proj" "$M/repos/again"
+[ ! -e "$M/errors/repos-again" ] || fail 'the reason stays although the link is there'
+rm "$M/repos/again"
 refused ln -s "$T/nowhere" "$M/repos/nowhere"
 rm "$M/repos/proj"
 refused test -e "$M/workflows/proj"

@@ -82,7 +82,7 @@ for to in "file://$T/none" "https://user:word@127.0.0.1:1/o/r" "https://ghp_word
     [ ! -e "$STATE/mirrors/x.git" ] || fail "$to: something is left"
 done
 rf_wait 10 grep -q 'repos/x: refused: no password, token or user .*: write the token to secrets/REPO_TOKEN_X first' "$STATE/log"
-lacks 'what was refused' "$(cat "$STATE/log")" word@
+lacks 'what was refused' "$(cat "$STATE/log" "$M/errors/repos-x")" word@
 [ ! -e "$T/pwned" ] || fail 'an address ran a program'
 
 say 'the token goes to that host, and is seen nowhere else'
