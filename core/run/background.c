@@ -7,7 +7,10 @@
 #include "runfs/proc.h"
 #include "runfs/str.h"
 
-enum { RUNNING_MAX = 10 /* GitHub documentation: at most 10 at the same time in a job, the others queue */ };
+enum {
+    LOOKS_MAX = 3,
+    RUNNING_MAX = 10 /* GitHub documentation: at most 10 at the same time in a job, the others queue */
+};
 
 struct background_step {
     struct background_step *next;
@@ -21,6 +24,7 @@ struct background_step {
     json_t *env_before;        /* owned: of the job's set_env */
     size_t path_before;        /* how many entries its set_path had */
     struct machine_lane *lane; /* while it runs, or what it left does */
+    unsigned looks;            /* whether something of it lives: how often */
     struct err refused;        /* why it cannot run here */
     pthread_t thread;
     bool started, placed, ended, taken;
@@ -146,12 +150,13 @@ static void open_lane(struct background_step *b)
     (void)is_cancelled(b); /* perhaps while it was opened */
 }
 
-/* What the step left running goes on, as behind any other step: then its lane stays open. */
+/* What the step left running goes on, as behind any other step: then its lane stays open. To look takes a
+ * moment where something lives, so that it is not done behind each step that comes. */
 static void close_lane(struct background_step *b)
 {
     struct machine_lane *lane = b->lane;
 
-    if (!lane)
+    if (!lane || b->looks++ >= LOOKS_MAX)
         return;
     job_leave(&b->job);
     bool alone = machine_lane_alone(lane);

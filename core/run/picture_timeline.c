@@ -1,4 +1,5 @@
-/* runs/N/timeline.svg: a row for each job, its steps one after the other along the time. */
+/* runs/N/timeline.svg: a row for each job, its steps along the time, those that ran at once one below the
+ * other. */
 #include <math.h>
 
 #include "picture.h"
@@ -13,7 +14,8 @@ enum {
     BAR = 14,
     BOTTOM = 36,
     NAME_LETTERS = 32,
-    STEPS_MAX = 4000
+    STEPS_MAX = 4000,
+    LANES = 4, /* so many at once are told apart */
 };
 
 struct timeline {
@@ -46,36 +48,80 @@ static void axis(const struct timeline *t, double bottom)
     }
 }
 
-static void bar(const struct timeline *t, double y, int64_t from, int64_t to, const char *class,
-                const char *what)
+static void bar(const struct timeline *t, double y, double height, int64_t from, int64_t to,
+                const char *class, const char *what)
 {
     double x = x_of(t, from), width = x_of(t, to) - x;
 
-    buf_addf(t->out, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" rx=\"2\"><title>",
-             class, x, y, width < 1 ? 1 : width, BAR);
+    buf_addf(t->out,
+             "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"2\"><title>",
+             class, x, y, width < 1 ? 1 : width, height);
     svg_text(t->out, what);
     buf_adds(t->out, ": ");
     svg_duration(t->out, to - from);
     buf_adds(t->out, "</title></rect>\n");
 }
 
+static int64_t end_of(const struct pictured_run *run, const struct step_row *step)
+{
+    return step->completed_at ? step->completed_at : run->now;
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct step_row *x = *(const struct step_row *const *)a, *y = *(const struct step_row *const *)b;
+
+    return x->started_at != y->started_at ? (x->started_at < y->started_at ? -1 : 1)
+                                          : (x->number > y->number) - (x->number < y->number);
+}
+
+/* Steps in the order in which they began; each takes the first lane that is free by then. */
+static void draw_steps(const struct timeline *t, const struct pictured_run *run,
+                       const struct step_row **steps, size_t n, double y)
+{
+    _free_ unsigned char *lane = malloc(n + 1);
+    int64_t until[LANES] = {0};
+    unsigned used = 1;
+
+    qsort(steps, n, sizeof(*steps), by_start);
+    for (size_t i = 0; lane && i < n; i++) {
+        for (lane[i] = 0; lane[i] < LANES - 1 && until[lane[i]] > steps[i]->started_at;)
+            lane[i]++;
+        until[lane[i]] = end_of(run, steps[i]);
+        used = lane[i] + 1u > used ? lane[i] + 1u : used;
+    }
+    double height = (double)BAR / used;
+    for (size_t i = 0; lane && i < n; i++)
+        bar(t, y + lane[i] * height, height, steps[i]->started_at, end_of(run, steps[i]),
+            svg_class(steps[i]->status, steps[i]->conclusion), steps[i]->name);
+}
+
 static void step_bars(struct timeline *t, const struct pictured_run *run, const struct pictured *job,
                       double y)
 {
     int64_t ids[64], after = 0, id = job->row->log_job_id ? job->row->log_job_id : job->row->id;
+    const struct step_row **steps = NULL, **more;
+    size_t taken = 0;
     ssize_t n;
 
-    while (t->steps < STEPS_MAX && (n = store_list_steps(t->st, id, after, ids, ARRAY_LEN(ids))) > 0) {
+    while (t->steps < STEPS_MAX && (n = store_list_steps(t->st, id, after, ids, ARRAY_LEN(ids))) > 0 &&
+           (more = reallocarray(steps, taken + (size_t)n, sizeof(*more)))) {
+        steps = more;
         for (ssize_t i = 0; i < n; i++) {
             const struct step_row *step = store_get_step(t->st, ids[i]);
             if (step && step->started_at && !str_eq(step->conclusion, "skipped"))
-                bar(t, y, step->started_at, step->completed_at ? step->completed_at : run->now,
-                    svg_class(step->status, step->conclusion), step->name);
-            step_row_unref(step);
+                steps[taken++] = step;
+            else
+                step_row_unref(step);
         }
         t->steps += (size_t)n;
         after = ids[n - 1];
     }
+    if (taken)
+        draw_steps(t, run, steps, taken, y);
+    while (taken)
+        step_row_unref(steps[--taken]);
+    free(steps);
 }
 
 static void job_row(struct timeline *t, const struct pictured_run *run, const struct pictured *job, double y)
@@ -102,7 +148,7 @@ static void job_row(struct timeline *t, const struct pictured_run *run, const st
     if (row->created_at && row->created_at < job->from && row->created_at >= t->from)
         buf_addf(t->out, "<path class=\"line\" stroke-dasharray=\"2 3\" d=\"M%.1f %.1f H%.1f\"/>\n",
                  x_of(t, row->created_at), y + BAR / 2.0, x_of(t, job->from));
-    bar(t, y, job->from, job->to, *row->uses ? class : "queued", row->name);
+    bar(t, y, BAR, job->from, job->to, *row->uses ? class : "queued", row->name);
     step_bars(t, run, job, y);
     if (job->critical)
         buf_addf(t->out,
