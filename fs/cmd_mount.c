@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <signal.h>
 #include <sys/mount.h>
-#include <sys/statfs.h>
 #include <sys/wait.h>
 
 #include "fs.h"
@@ -106,17 +105,6 @@ static int parse(int argc, char **argv, struct options *o)
         return usage_wrong(help, optind < argc ? "it takes one DIRECTORY" : "say at which DIRECTORY");
     o->directory = argv[optind];
     return 0;
-}
-
-/*
- * A mount whose daemon died answers ENOTCONN to everything that the kernel does not answer itself: stat() of
- * its root may still come from the kernel's cache, statfs() never does.
- */
-static bool is_dead_mount(const char *path)
-{
-    struct statfs st;
-
-    return statfs(path, &st) < 0 && errno == ENOTCONN;
 }
 
 /* Dead mounts are taken away first, all of them where several lie on top of each other. */

@@ -1,5 +1,6 @@
 /* Directories that the commands work on: the state, temporary ones, and where runners are mounted. */
 #include <mntent.h>
+#include <sys/statfs.h>
 
 #include "fs.h"
 #include "runfs/str.h"
@@ -59,11 +60,28 @@ bool is_mount(const char *path)
     return find_mounts(path, &found) > 0;
 }
 
+/*
+ * A mount whose daemon died answers ENOTCONN to everything that the kernel does not answer itself: stat() of
+ * its root may still come from the kernel's cache, statfs() never does.
+ */
+bool is_dead_mount(const char *path)
+{
+    struct statfs st;
+
+    return statfs(path, &st) < 0 && errno == ENOTCONN;
+}
+
 char *mount_directory(const char *command, const char *opt)
 {
     char *found = NULL;
     int n = find_mounts(opt, &found);
 
+    if ((n == 1 || (n && opt)) && found && is_dead_mount(found)) {
+        fprintf(stderr, "runfs %s: the daemon of %s has died: `runfs mount %s` starts it again\n", command,
+                found, found);
+        free(found);
+        return NULL;
+    }
     if (n == 1 || (n && opt))
         return found;
     free(found);

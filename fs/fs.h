@@ -269,6 +269,8 @@ int local_workflow_find(void *data, const char *uses, struct buf *ret, struct er
 char *mount_directory(const char *command, const char *opt);
 /* Whether a runner is mounted at path. (directories.c) */
 bool is_mount(const char *path);
+/* Whether the daemon of the mount at path has died. (directories.c) */
+bool is_dead_mount(const char *path);
 
 /* Wrong usage: says what is wrong (NULL: getopt did), how the subcommand is called, and where more is said;
  * 2, its exit status. help: the text of its -h, from "usage: runfs NAME" on. (main.c) */

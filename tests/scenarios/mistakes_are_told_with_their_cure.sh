@@ -39,6 +39,9 @@ told 1 "a runner is mounted at $M already: \`runfs umount $M\`" "$RUNFS" mount -
 told 1 "name another directory with --state" "$RUNFS" mount --state "$STATE" "$T/second"
 told 1 "no runner is mounted at $T" "$RUNFS" token create "$T"
 (cd "$M/runs" && told 1 "fuser -vm $M" "$RUNFS" umount "$M")
+kill -KILL "$(daemon_pid)"
+rf_wait 10 sh -c "! ls '$M' 2>/dev/null"
+told 1 "the daemon of $M has died: \`runfs mount $M\` starts it again" "$RUNFS" token list "$M"
 rf_umount
 told 1 'nothing is mounted there' "$RUNFS" umount "$M"
 
