@@ -202,6 +202,8 @@ DEFINE(permission_map,
 DEFINE(permission_all, VALUES("read-all", "write-all"));
 DEFINE(permissions, ONE_OF(&permission_map, &permission_all));
 
+DEFINE(cache_mode, VALUES("read", "write", "write-only", "none"));
+
 DEFINE(concurrency_queue, VALUES("single", "max"));
 DEFINE(concurrency_mapping, MAPPING({"group", &non_empty, .required = true}, {"cancel-in-progress", &boolean},
                                     {"queue", &concurrency_queue}));
@@ -284,7 +286,7 @@ DEFINE(steps_job,
                {"continue-on-error", &boolean_at_matrix}, {"container", &container}, {"services", &services},
                {"env", &job_env}, {"environment", &environment}, {"permissions", &permissions},
                {"concurrency", &job_concurrency}, {"outputs", &outputs}, {"defaults", &job_defaults},
-               {"steps", &steps}, {"snapshot", &snapshot}));
+               {"steps", &steps}, {"snapshot", &snapshot}, {"cache-mode", &cache_mode}));
 
 /* A job that calls a reusable workflow. */
 DEFINE(call_with, MAP_OF(non_empty, scalar_at_matrix));
@@ -294,7 +296,8 @@ DEFINE(secrets, ONE_OF(&secrets_mapping, &secrets_inherit));
 DEFINE(calling_job,
        MAPPING({"name", &string_at_matrix}, {"uses", &non_empty, .required = true}, {"with", &call_with},
                {"secrets", &secrets}, {"needs", &needs}, {"if", &schema_job_if},
-               {"permissions", &permissions}, {"concurrency", &job_concurrency}, {"strategy", &strategy}));
+               {"permissions", &permissions}, {"concurrency", &job_concurrency}, {"strategy", &strategy},
+               {"cache-mode", &cache_mode}));
 DEFINE(job, ONE_OF(&steps_job, &calling_job));
 DEFINE(jobs, MAP_OF(non_empty, job));
 
@@ -303,5 +306,5 @@ const struct schema schema_workflow = {
     MAPPING({"on", &on, .required = true}, {"name", &string}, {"description", &string},
             {"run-name", &run_name}, {"defaults", &workflow_defaults}, {"env", &workflow_env},
             {"permissions", &permissions}, {"concurrency", &workflow_concurrency},
-            {"jobs", &jobs, .required = true}),
+            {"cache-mode", &cache_mode}, {"jobs", &jobs, .required = true}),
 };

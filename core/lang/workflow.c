@@ -103,7 +103,7 @@ static int parse_first(struct parse *p, const char *text, size_t len)
     if (r == 0)
         r = convert_root(p, root);
     if (r == 0)
-        r = load_calls(p, p->doc->workflow.permissions);
+        r = load_calls(p, &(struct granted){p->doc->workflow.permissions, p->doc->workflow.cache_mode});
     if (r == 0 && parse_errors(p) > 0)
         r = -EINVAL;
     return p->no_memory ? -ENOMEM : r;

@@ -120,19 +120,32 @@ static void check_call(struct call *c, const struct token *root)
     check_secrets(c, token_get(event->config, "secrets"));
 }
 
-/* The called workflow's jobs have what it says itself, or else what its caller has. */
-static int check_called(struct call *c, const struct token *root, const struct token *allowed)
+/* What there is where something may be said anew: that, or else what was said around it. */
+static struct granted granted_within(const struct granted *around, const struct token *permissions,
+                                     const char *cache_mode)
 {
-    const struct workflow *w = &c->to->doc->workflow;
-
-    check_call(c, root);
-    check_permissions(c->from, c->key, c->uses->str, NULL, w->permissions, allowed);
-    for (size_t i = 0; i < w->n_jobs; i++)
-        check_permissions(c->from, c->key, c->uses->str, w->jobs[i].id, w->jobs[i].permissions, allowed);
-    return load_calls(c->to, w->permissions ? w->permissions : allowed);
+    return (struct granted){permissions ? permissions : around->permissions,
+                            *cache_mode ? cache_mode : around->cache_mode};
 }
 
-static int parse_called(struct call *c, const char *text, size_t len, const struct token *allowed)
+/* The called workflow's jobs have what it says itself, or else what its caller has. */
+static int check_called(struct call *c, const struct token *root, const struct granted *allowed)
+{
+    const struct workflow *w = &c->to->doc->workflow;
+    struct granted wanted = {w->permissions, w->cache_mode};
+
+    check_call(c, root);
+    check_granted(c->from, c->key, c->uses->str, NULL, &wanted, allowed);
+    for (size_t i = 0; i < w->n_jobs; i++) {
+        const struct workflow_job *job = &w->jobs[i];
+        check_granted(c->from, c->key, c->uses->str, job->id,
+                      &(struct granted){job->permissions, job->cache_mode}, allowed);
+    }
+    wanted = granted_within(allowed, w->permissions, w->cache_mode);
+    return load_calls(c->to, &wanted);
+}
+
+static int parse_called(struct call *c, const char *text, size_t len, const struct granted *allowed)
 {
     size_t before = parse_errors(c->from);
     const struct token *root;
@@ -174,7 +187,7 @@ static const char *full_reference(struct call *c)
     return arena_printf(c->from->arena, "%.*s/%s%s", (int)(path - from), from, uses + 2, at);
 }
 
-static int follow(struct call *c, const struct token *allowed)
+static int follow(struct call *c, const struct granted *allowed)
 {
     const struct workflow_opts *opts = c->from->run->opts;
     const char *uses = full_reference(c);
@@ -214,7 +227,7 @@ static int follow(struct call *c, const struct token *allowed)
     return to.file ? parse_called(c, buf_str(&text), text.len, allowed) : -ENOMEM;
 }
 
-int load_calls(struct parse *p, const struct token *permissions)
+int load_calls(struct parse *p, const struct granted *granted)
 {
     struct workflow *w = &p->doc->workflow;
     const struct token *jobs = token_get(w->root, "jobs");
@@ -231,7 +244,8 @@ int load_calls(struct parse *p, const struct token *permissions)
                             .map = pair->value,
                             .key = pair->key,
                             .uses = token_get(pair->value, "uses")};
-        int r = follow(&call, job->permissions ? job->permissions : permissions);
+        struct granted own = granted_within(granted, job->permissions, job->cache_mode);
+        int r = follow(&call, &own);
         if (r < 0)
             return r;
     }

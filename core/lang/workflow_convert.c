@@ -180,17 +180,17 @@ static void check_complete(struct parse *p, const struct token *root)
 int convert_root(struct parse *p, const struct token *root)
 {
     struct workflow *w = &p->doc->workflow;
-    const struct token *name = token_get(root, "name");
     size_t before = parse_errors(p);
     int r = 0;
 
     w->root = root;
-    w->name = name ? name->str : "";
+    w->name = text_or_empty(token_get(root, "name"));
     w->run_name = token_get(root, "run-name");
     w->env = token_get(root, "env");
     w->defaults_run = token_get(token_get(root, "defaults"), "run");
     w->concurrency = token_get(root, "concurrency");
     w->permissions = token_get(root, "permissions");
+    w->cache_mode = text_or_empty(token_get(root, "cache-mode"));
     for (size_t i = 0; r == 0 && i < root->map.n; i++) {
         const struct token_pair *pair = &root->map.pairs[i];
         if (token_is(pair->key, "on"))

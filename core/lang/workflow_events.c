@@ -52,7 +52,7 @@ static int convert_input(struct parse *p, const struct token_pair *pair, struct 
     const struct token *required = token_get(map, "required"), *options = token_get(map, "options");
 
     to->name = pair->key->str;
-    to->description = description ? description->str : "";
+    to->description = text_or_empty(description);
     to->type = input_type(token_get(map, "type"));
     to->required = required && required->boolean;
     to->fallback = token_get(map, "default");
@@ -91,7 +91,7 @@ static int convert_schedule(struct parse *p, const struct token *list, struct wo
         const struct token *cron = token_get(list->seq.items[i], "cron");
         const struct token *zone = token_get(list->seq.items[i], "timezone");
         crons[i] = cron->str;
-        zones[i] = zone ? zone->str : "";
+        zones[i] = text_or_empty(zone);
         if (!cron_valid(cron->str))
             parse_error(
                 p, cron,

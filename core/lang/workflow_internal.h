@@ -116,7 +116,18 @@ int convert_condition(struct parse *p, const struct token *t, const struct schem
                       const struct expr **ret);
 void check_concurrency(struct parse *p, const struct token *t);
 void check_job_values(struct parse *p, const char *key, const struct token *t);
-int load_calls(struct parse *p, const struct token *permissions);
+/* "" where there is no such key. */
+static inline const char *text_or_empty(const struct token *t)
+{
+    return t ? t->str : "";
+}
+
+/* What a caller has, and what it calls may have at most. */
+struct granted {
+    const struct token *permissions; /* NULL: it does not say */
+    const char *cache_mode;          /* "": likewise */
+};
+int load_calls(struct parse *p, const struct granted *granted);
 /* From text to a tree that the schema accepts: limits, YAML, schema. */
 int parse_file(struct parse *p, const char *text, size_t len, const struct schema *schema,
                const struct token **ret);
@@ -125,7 +136,7 @@ bool cron_valid(const char *cron);
 
 /* workflow_permissions.c: complains when `wanted` asks for more than `allowed`. job NULL: the workflow does.
  */
-void check_permissions(struct parse *p, const struct token *caller_key, const char *uses, const char *job,
-                       const struct token *wanted, const struct token *allowed);
+void check_granted(struct parse *p, const struct token *caller_key, const char *uses, const char *job,
+                   const struct granted *wanted, const struct granted *allowed);
 
 #endif

@@ -244,6 +244,7 @@ int convert_job(struct parse *p, const struct token *key, const struct token *ma
                                  .concurrency = token_get(map, "concurrency"),
                                  .environment = token_get(map, "environment"),
                                  .permissions = token_get(map, "permissions"),
+                                 .cache_mode = text_or_empty(token_get(map, "cache-mode")),
                                  .container = token_get(map, "container"),
                                  .services = token_get(map, "services"),
                                  .snapshot = token_get(map, "snapshot")};

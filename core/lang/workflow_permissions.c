@@ -30,31 +30,64 @@ static enum level level_of(const struct token *permissions, const char *scope)
     return LEVEL_NONE;
 }
 
-void check_permissions(struct parse *p, const struct token *caller_key, const char *uses, const char *job,
-                       const struct token *wanted, const struct token *allowed)
+static void complain(struct parse *p, const struct token *caller_key, const char *uses, const char *job,
+                     const struct buf *asked, const struct buf *given)
 {
-    _buf_ struct buf asked = BUF_INIT, given = BUF_INIT;
-
-    if (!wanted || !allowed)
-        return;
-    for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
-        enum level want = level_of(wanted, scopes[i]), have = level_of(allowed, scopes[i]);
-        if (want <= have)
-            continue;
-        buf_addf(&asked, "%s%s: %s", asked.len ? ", " : "", scopes[i], level_names[want]);
-        buf_addf(&given, "%s%s: %s", given.len ? ", " : "", scopes[i], level_names[have]);
-    }
-    if (asked.len == 0)
+    if (asked->len == 0)
         return;
     if (job)
         parse_error(
             p, caller_key,
             "Error calling workflow '%s'. The nested job '%s' is requesting '%s', but is only allowed '%s'.",
-            uses, job, buf_str(&asked), buf_str(&given));
+            uses, job, buf_str(asked), buf_str(given));
     else
         parse_error(p, caller_key,
                     "Error calling workflow '%s'. The workflow is requesting '%s', but is only allowed '%s'.",
-                    uses, buf_str(&asked), buf_str(&given));
+                    uses, buf_str(asked), buf_str(given));
+}
+
+static void compare_permissions(const struct token *wanted, const struct token *allowed, struct buf *asked,
+                                struct buf *given)
+{
+    for (size_t i = 0; wanted && allowed && i < ARRAY_LEN(scopes); i++) {
+        enum level want = level_of(wanted, scopes[i]), have = level_of(allowed, scopes[i]);
+        if (want <= have)
+            continue;
+        buf_addf(asked, "%s%s: %s", asked->len ? ", " : "", scopes[i], level_names[want]);
+        buf_addf(given, "%s%s: %s", given->len ? ", " : "", scopes[i], level_names[have]);
+    }
+}
+
+bool cache_mode_reads(const char *mode)
+{
+    return !*mode || str_eq(mode, "read") || str_eq(mode, "write");
+}
+
+bool cache_mode_writes(const char *mode)
+{
+    return !*mode || str_eq(mode, "write") || str_eq(mode, "write-only");
+}
+
+static bool cache_mode_within(const char *wanted, const char *allowed)
+{
+    return !*wanted || ((!cache_mode_reads(wanted) || cache_mode_reads(allowed)) &&
+                        (!cache_mode_writes(wanted) || cache_mode_writes(allowed)));
+}
+
+void check_granted(struct parse *p, const struct token *caller_key, const char *uses, const char *job,
+                   const struct granted *wanted, const struct granted *allowed)
+{
+    _buf_ struct buf asked = BUF_INIT, given = BUF_INIT;
+
+    compare_permissions(wanted->permissions, allowed->permissions, &asked, &given);
+    complain(p, caller_key, uses, job, &asked, &given);
+    if (cache_mode_within(wanted->cache_mode, allowed->cache_mode))
+        return;
+    buf_reset(&asked);
+    buf_reset(&given);
+    buf_addf(&asked, "cache-mode: %s", wanted->cache_mode);
+    buf_addf(&given, "cache-mode: %s", allowed->cache_mode);
+    complain(p, caller_key, uses, job, &asked, &given);
 }
 
 void permissions_text(const struct token *permissions, struct buf *ret)

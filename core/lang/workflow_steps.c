@@ -35,7 +35,7 @@ int convert_condition(struct parse *p, const struct token *t, const struct schem
 {
     _expr_err_ struct expr_err err = {0};
     _buf_ struct buf whole = BUF_INIT;
-    const char *text = t ? t->str : "";
+    const char *text = text_or_empty(t);
     size_t len = t ? t->len : 0;
 
     trim(&text, &len);

@@ -106,6 +106,8 @@ static struct results_job *job_new(const struct service_job *from)
     job->job_id = from->job_id;
     job->attempt = from->attempt;
     job->expires = wall_seconds() + from->lifetime_s;
+    job->no_cache_reads = from->no_cache_reads;
+    job->no_cache_writes = from->no_cache_writes;
     if (set_scope(job, from))
         return job;
     job_free(job);

@@ -17,9 +17,18 @@ static int reserve(struct results *r, struct results_job *job, const char *key, 
 {
     struct upload_spec spec = {.name = key, .version = version};
 
+    if (job->no_cache_writes)
+        return err_set(err, -EACCES, CACHE_WRITE_DENIED);
     if (!*version || strlen(version) > 512)
         return err_set(err, -EINVAL, "a version has 1 to 512 bytes");
     return upload_new(r, job, &spec, ret, err);
+}
+
+/* cache_lookup; for who may not read them there are none. */
+static int64_t lookup(struct results *r, const struct results_job *job, const char *const *keys, size_t n,
+                      const char *version, struct err *err)
+{
+    return job->no_cache_reads ? 0 : cache_lookup(r->store, &job->scope, keys, n, version, err);
 }
 
 /* --------------------------------------------------------------------------------------------- version 2 */
@@ -36,6 +45,10 @@ void cache_create(struct http_request *req)
     if (!job)
         return;
     int code = reserve(r, job, twirp_text(body, "key"), twirp_text(body, "version"), &u, &err);
+    if (code == -EACCES) { /* the client shows this message */
+        http_reply_json(req, 200, json_pack("{s:b, s:s}", "ok", false, "message", err.msg));
+        return;
+    }
     if (code < 0) {
         twirp_fail(req, code, err.msg);
         return;
@@ -90,8 +103,7 @@ void cache_url(struct http_request *req)
 
     if (!job)
         return;
-    int64_t id =
-        cache_lookup(r->store, &job->scope, keys, keys_of(body, keys), twirp_text(body, "version"), &err);
+    int64_t id = lookup(r, job, keys, keys_of(body, keys), twirp_text(body, "version"), &err);
     const struct cache_row *row = id > 0 ? store_get_cache(r->store, id) : NULL;
     if (id < 0) {
         twirp_fail(req, (int)id, err.msg);
@@ -113,6 +125,7 @@ static void v1_fail(struct http_request *req, int code, const char *msg)
     unsigned status = code == -EEXIST                                       ? 409
                       : code == -ENOENT                                     ? 404
                       : code == -EKEYREJECTED                               ? 401
+                      : code == -EACCES                                     ? 403
                       : code == -EINVAL || code == -EFBIG || code == -E2BIG ? 400
                                                                             : 500;
 
@@ -153,7 +166,7 @@ void v1_find(struct http_request *req)
         return;
     for (char *key = strtok_r(copy, ",", &rest); key && n < ARRAY_LEN(keys); key = strtok_r(NULL, ",", &rest))
         keys[n++] = key;
-    int64_t id = cache_lookup(r->store, &job->scope, keys, n, version ? version : "", &err);
+    int64_t id = lookup(r, job, keys, n, version ? version : "", &err);
     const struct cache_row *row = id > 0 ? store_get_cache(r->store, id) : NULL;
     if (id < 0) {
         v1_fail(req, (int)id, err.msg);

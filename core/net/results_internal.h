@@ -43,7 +43,8 @@ struct results_job {
     int64_t expires;                  /* wall-clock seconds */
     char *repository, *refs_owned[3]; /* owned */
     struct cache_scope scope;         /* borrows from them */
-    struct upload *uploads;           /* owned references; under the lock of results */
+    bool no_cache_reads, no_cache_writes;
+    struct upload *uploads; /* owned references; under the lock of results */
     size_t n_uploads;
 };
 

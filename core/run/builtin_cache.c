@@ -200,6 +200,12 @@ static int save(struct running_step *s, const struct use *u, const char *key, st
         job_enter(s->job);
     }
     file_list_release(&list);
+    if (r == -EACCES) { /* @actions/cache gives this warning of its own */
+        _buf_ struct buf msg = BUF_INIT;
+        buf_addf(&msg, "Cache reservation failed: %s", err->msg);
+        output_warning(&s->output, buf_str(&msg));
+        err_set(err, r, "Cache save failed.");
+    }
     if (r == -EEXIST)
         err_set(
             err, r,

@@ -205,6 +205,40 @@ static void cache_scope_of(const struct run *run, struct buf texts[2], struct ca
         ret->refs[n++] = buf_str(&texts[1]);
 }
 
+/* What the job says of its own, or whatever is around it; else what its event lets it do: one that people
+ * without a say in the repository can cause only reads what runs on the default branch will take (GitHub
+ * documentation, "Cache access for low-trust workflow triggers"). */
+static const char *cache_mode_of(const struct run_job *job)
+{
+    static const char *const trusted[] = {"push",   "workflow_dispatch", "repository_dispatch", "schedule",
+                                          "delete", "registry_package",  "page_build"};
+    const struct run *run = job->run;
+    struct buf texts[2] = {0};
+    struct cache_scope scope;
+
+    for (; job; job = job->scope->caller) {
+        if (*job->def->cache_mode)
+            return job->def->cache_mode;
+        if (*job->scope->workflow->cache_mode)
+            return job->scope->workflow->cache_mode;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(trusted); i++)
+        if (str_eq(run->row.event, trusted[i]))
+            return "write";
+    cache_scope_of(run, texts, &scope);
+    bool shared = str_eq(run->row.ref, buf_str(&texts[1]));
+    buf_release(&texts[0]);
+    buf_release(&texts[1]);
+    return shared ? "read" : "write";
+}
+
+static const char *own_cache_mode(void *data)
+{
+    const struct local_outside *l = data;
+
+    return cache_mode_of(l->job);
+}
+
 static int cache_get(void *data, const char *const *keys, size_t n, const char *version, char **ret_key,
                      int *ret_fd, struct err *err)
 {
@@ -212,11 +246,13 @@ static int cache_get(void *data, const char *const *keys, size_t n, const char *
     struct cache_scope scope;
     int64_t id;
 
+    *ret_key = NULL;
+    if (!cache_mode_reads(own_cache_mode(data)))
+        return 0;
     cache_scope_of(run_of(data), texts, &scope);
     id = cache_lookup(store_of(data), &scope, keys, n, version, err);
     buf_release(&texts[0]);
     buf_release(&texts[1]);
-    *ret_key = NULL;
     if (id <= 0)
         return (int)id;
     const struct cache_row *row = store_get_cache(store_of(data), id);
@@ -251,6 +287,8 @@ static int cache_put(void *data, const char *key, const char *version, int fd, s
     struct cache_save *save = NULL;
     int64_t id;
 
+    if (!cache_mode_writes(own_cache_mode(data)))
+        return err_set(err, -EACCES, CACHE_WRITE_DENIED);
     cache_scope_of(run_of(data), texts, &scope);
     int r = cache_save_begin(store_of(data), &scope, key, version, &save, err);
     buf_release(&texts[0]);
@@ -288,6 +326,8 @@ static int services(void *data, json_t **ret_env, struct err *err)
                                   .ref = run_of(l)->row.ref,
                                   .base_ref = buf_str(&base_ref),
                                   .default_branch = "refs/heads/main",
+                                  .no_cache_reads = !cache_mode_reads(cache_mode_of(l->job)),
+                                  .no_cache_writes = !cache_mode_writes(cache_mode_of(l->job)),
                                   .lifetime_s = 6 * 3600};
         r = s->open(s->data, &job, &l->services_env, err);
     }

@@ -66,7 +66,8 @@ struct job_outside {
      */
     int (*cache_get)(void *data, const char *const *keys, size_t n, const char *version, char **ret_key,
                      int *ret_fd, struct err *err);
-    /* The file is read from its start. -EEXIST: it is there already, or being saved. */
+    /* The file is read from its start. -EEXIST: it is there already, or being saved. -EACCES: the job's
+     * cache-mode keeps it from saving (one that keeps it from reading makes all misses). */
     int (*cache_put)(void *data, const char *key, const char *version, int fd, struct err *err);
 
     /*

@@ -28,6 +28,9 @@ struct cache_row {
     int64_t created_at, used_at; /* wall-clock nanoseconds */
 };
 
+/* What GitHub's service says to who may not save. */
+#define CACHE_WRITE_DENIED "cache write denied: token has no writable scopes"
+
 enum { CACHE_KEY_MAX = 512, CACHE_KEYS_MAX = 10, CACHE_SCOPES_MAX = 4 };
 
 /* Where a job looks, in order, and in refs[0] saves. Borrowed. */

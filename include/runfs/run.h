@@ -24,11 +24,12 @@ struct engine;
 struct service_job {
     int64_t run_id, job_id; /* rows */
     int attempt;
-    const char *repository;     /* "owner/name" */
-    const char *ref;            /* GITHUB_REF: the scope of its caches */
-    const char *base_ref;       /* of a pull request's base, full; "" without */
-    const char *default_branch; /* full: "refs/heads/main"; "" unknown */
-    int64_t lifetime_s;         /* how long its token may be used at most */
+    const char *repository;               /* "owner/name" */
+    const char *ref;                      /* GITHUB_REF: the scope of its caches */
+    const char *base_ref;                 /* of a pull request's base, full; "" without */
+    const char *default_branch;           /* full: "refs/heads/main"; "" unknown */
+    bool no_cache_reads, no_cache_writes; /* what its `cache-mode` keeps from it */
+    int64_t lifetime_s;                   /* how long its token may be used at most */
 };
 
 /*

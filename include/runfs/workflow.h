@@ -73,6 +73,7 @@ struct workflow_job {
     const char *uses;
     const struct token *with, *secrets;
     bool secrets_inherit;
+    const char *cache_mode;  /* "" where absent */
     struct workflow *called; /* owned; NULL where it was not followed */
 };
 
@@ -105,6 +106,7 @@ struct workflow {
     const char *file;    /* the name used in messages */
     const char *name;    /* `name`, "" where absent */
     const struct token *root, *run_name, *env, *defaults_run, *concurrency, *permissions;
+    const char *cache_mode; /* "" where absent */
     struct workflow_event *events;
     size_t n_events;
     struct workflow_job *jobs; /* in the order of the file */
@@ -129,6 +131,11 @@ const struct workflow_job *workflow_job(const struct workflow *w, const char *id
 /* Appends what `permissions` gives a token, "SCOPE: LEVEL" lines in the order in which GitHub names the
  * scopes; what it does not name is none, but for metadata, which every token may read. */
 void permissions_text(const struct token *permissions, struct buf *ret);
+
+/* What a `cache-mode` lets a job do with caches (GitHub documentation, "cache-mode"); "" says nothing: both.
+ */
+bool cache_mode_reads(const char *mode);
+bool cache_mode_writes(const char *mode);
 
 /* The workflow as JSON, in the shape of GitHub's parser tests (jobs, steps, conditions, tokens with their
  * types). */

@@ -18,8 +18,9 @@ enum { MAX_DEPTH = 24, MAX_LIST = 64 };
 
 /* What runfs reads otherwise than the file says, because GitHub itself does. */
 static const char *const known[] = {
-    ".on.workflow_dispatch.inputs", /* inputs that say nothing are strings */
-    ".description",                 /* only the schema for what is not checked strictly has it */
+    ".on.workflow_dispatch.inputs",      /* inputs that say nothing are strings */
+    ".description",                      /* only the schema for what is not checked strictly has it */
+    ".cache-mode", ".jobs.*.cache-mode", /* newer than the file */
 };
 
 struct walk {
