@@ -288,8 +288,7 @@ static void say_document_path(void *data, const struct concept_view *c)
 
     asked->found = asked->id >= 1 && asked->id <= (int64_t)c->n_ranked;
     if (asked->found)
-        buf_addf(asked->text, "%s%s",
-                 c->documents[asked->id - 1].path[0] == '/' ? "" : "../../../../knowledge/",
+        buf_addf(asked->text, "%s%s", c->documents[asked->id - 1].path[0] == '/' ? "" : "../../../../",
                  c->documents[asked->id - 1].path);
 }
 

@@ -186,10 +186,14 @@ int link_hit(struct fs *fs, int64_t id, struct buf *ret)
 {
     pthread_mutex_lock(&fs->lock);
     const struct search_hit *hit = hit_get(fs, id);
-    if (hit && hit->path[0] != '/')
-        buf_adds(ret, query_get(fs, id / HITS)->role ? "../../../../knowledge/" : "../../");
-    if (hit)
+    if (hit && hit->path[0] == '/')
         buf_adds(ret, hit->path);
+    else if (hit && query_get(fs, id / HITS)->role)
+        buf_addf(ret, "../../../../%s", hit->path);
+    else if (hit && str_starts(hit->path, "knowledge/"))
+        buf_addf(ret, "../../%s", hit->path + strlen("knowledge/"));
+    else if (hit)
+        buf_addf(ret, "../../../%s", hit->path);
     pthread_mutex_unlock(&fs->lock);
     return hit ? 0 : -ENOENT;
 }

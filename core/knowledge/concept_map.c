@@ -63,7 +63,8 @@ static int take_document(void *data, const struct known_document *known)
 
     if (!known->path)
         return -ENOMEM;
-    if (!searcher_has(making->searcher, known->path))
+    if (!searcher_has(making->searcher, known->path) ||
+        (is_row_path(known->path) && row_kind_of(known->path) != &row_kinds[ROW_FAILURES]))
         return 0;
     if (m->n_documents == m->cap) {
         size_t cap = m->cap ? m->cap * 2 : 256;

@@ -14,6 +14,42 @@ double lesson_confidence(int64_t good, int64_t bad)
     return (double)(good + 1) / (double)(good + bad + 2); /* Laplace: nothing known is one half */
 }
 
+static int64_t number_setting(struct store *st, const char *key, int64_t fallback)
+{
+    _buf_ struct buf text = BUF_INIT;
+    uint64_t n;
+
+    return store_setting(st, SETTING_CONFIG, key, &text) == 0 && parse_u64(buf_str(&text), &n) == 0 &&
+                   n < INT32_MAX
+               ? (int64_t)n
+               : fallback;
+}
+
+static int64_t threshold(struct store *st)
+{
+    return number_setting(st, "lesson_threshold", 3);
+}
+
+/* One that was not met for as long as runs are kept is retired. */
+static int64_t oldest(struct store *st)
+{
+    return now_ns() - number_setting(st, "retention_days", 90) * 86400 * 1000000000LL;
+}
+
+bool lesson_is_there(struct store *st, int64_t failure_id)
+{
+    const struct failure_row *f = failure_id > 0 ? store_get_failure(st, failure_id) : NULL;
+    bool earned = f && f->count >= threshold(st) && f->last_seen >= oldest(st);
+
+    failure_row_unref(f);
+    return earned;
+}
+
+ssize_t lesson_list(struct store *st, int64_t after, int64_t *ids, size_t max)
+{
+    return store_list_lessons(st, threshold(st), oldest(st), after, ids, max);
+}
+
 void add_block(struct buf *b, const char *text)
 {
     for (const char *line = text; *line;) {

@@ -11,6 +11,7 @@ struct search {
     struct concept_graph *graph; /* owned; NULL: it ranks otherwise */
     struct excerpt_words words;
     struct buf gone; /* paths, each with its NUL */
+    size_t runs;     /* that were taken */
 };
 
 /* Each word as a string of FTS5, so that none is an operator; all in parentheses. */
@@ -41,7 +42,7 @@ static bool is_wanted(void *data, const char *path)
 static bool is_there(struct search *s, const char *path)
 {
     struct stat file;
-    bool is = is_failure_path(path) ? failure_is_there(s->searcher->store, path) : lstat(path, &file) == 0;
+    bool is = is_row_path(path) ? row_is_there(s->searcher->store, path) : lstat(path, &file) == 0;
 
     if (!is)
         buf_add(&s->gone, path, strlen(path) + 1);
@@ -52,13 +53,17 @@ static int take_hit(void *data, const struct document_found *f)
 {
     struct search *s = data;
     struct search_hits *ret = s->ret;
+    bool run = row_kind_of(f->path) == &row_kinds[ROW_RUNS];
 
+    if (run && s->runs == SEARCH_RUN_HITS_MAX)
+        return 0;
     if (!s->graph && !is_there(s, f->path))
         return 0;
     struct search_hit hit = {.id = f->id, .path = arena_strdup(&ret->arena, f->path), .rank = f->rank};
     if (!hit.path)
         return -ENOMEM;
     ret->hits[ret->n++] = hit;
+    s->runs += run;
     return ret->n == (s->graph ? SEARCH_CANDIDATES_MAX : SEARCH_HITS_MAX);
 }
 
@@ -66,7 +71,11 @@ static int by_rank(const void *a, const void *b)
 {
     const struct search_hit *x = a, *y = b;
 
-    return x->rank != y->rank ? (x->rank < y->rank) - (x->rank > y->rank) : strcmp(x->path, y->path);
+    if (x->rank != y->rank)
+        return (x->rank < y->rank) - (x->rank > y->rank);
+    if (row_kind_of(x->path) == &row_kinds[ROW_RUNS] && row_kind_of(y->path) == &row_kinds[ROW_RUNS])
+        return strverscmp(y->path, x->path); /* the newest first */
+    return strcmp(x->path, y->path);
 }
 
 /* The best of the candidates that are there. */
@@ -211,13 +220,12 @@ json_t *search_results(const struct search_hits *h, size_t from, size_t n)
     for (size_t i = from; i < h->n && i - from < n; i++) {
         const struct search_hit *hit = &h->hits[i];
         _buf_ struct buf url = BUF_INIT;
-        bool failure = is_failure_path(hit->path);
-        buf_addf(&url, "%s%s", failure ? "knowledge/" : "file://", hit->path);
-        json_array_append_new(results,
-                              json_pack("{s:I, s:s, s:s, s:s, s:n, s:f, s:o}", "id", (json_int_t)hit->id,
-                                        "url", buf_str(&url), "title", hit->title, "body", hit->excerpt,
-                                        "description", "rank", hit->rank, "tags",
-                                        failure ? json_pack("[s]", "failure") : json_array()));
+        const struct row_kind *kind = row_kind_of(hit->path);
+        buf_addf(&url, "%s%s", kind ? "" : "file://", hit->path);
+        json_array_append_new(
+            results, json_pack("{s:I, s:s, s:s, s:s, s:n, s:f, s:o}", "id", (json_int_t)hit->id, "url",
+                               buf_str(&url), "title", hit->title, "body", hit->excerpt, "description",
+                               "rank", hit->rank, "tags", kind ? json_pack("[s]", kind->tag) : json_array()));
     }
     return results;
 }

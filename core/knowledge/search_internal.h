@@ -150,19 +150,44 @@ double concept_graph_rank(struct concept_graph *g, size_t document);
 struct concept_map; /* a role's documents by concepts */
 void concept_maps_free(struct concept_map **list);
 
-/* ------------------------------------------------------------------------------------ failure_documents.c */
+/* -------------------------------------------------------------------------- row_documents.c, row_kinds.c */
 
-/* Failures are documents of every role, by a path that is below knowledge/. */
-#define FAILURE_PATH "failures/"
-bool is_failure_path(const char *path);
-bool failure_is_there(struct store *st, const char *path);
+/* A row of the store as a document of every role. */
+struct row_document {
+    struct buf name; /* behind the prefix of its kind */
+    struct buf title, body;
+    int64_t changed_at, size; /* others where the text is another */
+};
+void row_document_release(struct row_document *d);
+#define _row_document_ _cleanup_(row_document_release)
 
-struct failure_watch; /* hears of those that change */
-struct failure_watch *failure_watch_new(struct store *st);
-void failure_watch_free(struct failure_watch *w);   /* NULL allowed */
-void failure_watch_forget(struct failure_watch *w); /* the next update looks at all */
+struct row_kind {
+    const char *prefix; /* of its path below the mount */
+    const char *tag;
+    enum change_kind change;                             /* by which one hears of it */
+    bool stamp_of_body;                                  /* its size is made of its body */
+    int64_t (*find)(struct store *st, const char *name); /* 0: it is not there, or no document */
+    ssize_t (*list)(struct store *st, int64_t after, int64_t *ids, size_t max);
+    /* All but the body. -ENOENT as find; with the name, if that is known. */
+    int (*head)(struct store *st, int64_t id, struct row_document *ret);
+    int (*body)(struct store *st, int64_t id, struct buf *ret); /* appended */
+};
+enum { ROW_FAILURES, ROW_LESSONS, ROW_COMMANDS, ROW_RUNS, ROW_KINDS };
+extern const struct row_kind row_kinds[ROW_KINDS];
+
+static inline bool is_row_path(const char *path) /* that of a file is absolute */
+{
+    return path[0] != '/';
+}
+const struct row_kind *row_kind_of(const char *path); /* NULL: a file's */
+bool row_is_there(struct store *st, const char *path);
+
+struct row_watch; /* hears of those that change */
+struct row_watch *row_watch_new(struct store *st);
+void row_watch_free(struct row_watch *w);   /* NULL allowed */
+void row_watch_forget(struct row_watch *w); /* the next update looks at all */
 /* Has the index hold what changed since the last one; counts what was written or dropped. */
-int failures_update(struct searcher *s, uint64_t *ret_changed, struct err *err);
+int rows_update(struct searcher *s, uint64_t *ret_changed, struct err *err);
 
 /* -------------------------------------------------------------------------------------------- searcher.c */
 
@@ -186,20 +211,20 @@ struct searcher {
     struct documents *documents; /* owned; NULL: not opened yet */
     bool damaged;                /* it is to be made anew */
     struct role_list roles;
-    uint64_t repos_stamp;           /* of the repositories that haystacks and concepts were looked for in */
-    bool swept;                     /* nothing is in the index that no role asks for */
-    uint64_t round;                 /* of updates */
-    uint64_t as_of;                 /* goes up whenever anything changes */
-    struct place *places;           /* owned */
-    struct thesaurus *thesauri;     /* owned */
-    struct failure_watch *failures; /* owned */
+    uint64_t repos_stamp;       /* of the repositories that haystacks and concepts were looked for in */
+    bool swept;                 /* nothing is in the index that no role asks for */
+    uint64_t round;             /* of updates */
+    uint64_t as_of;             /* goes up whenever anything changes */
+    struct place *places;       /* owned */
+    struct thesaurus *thesauri; /* owned */
+    struct row_watch *rows;     /* owned */
 };
 
 /* Under the lock. Reads roles again if any of them or the repositories changed. */
 int searcher_refresh(struct searcher *s, struct err *err);
 /* Has the index hold a role's files, and nothing of roles that are gone. */
 int searcher_update(struct searcher *s, const struct role *role, struct err *err);
-/* Whether the role that was updated last has that file or failure. */
+/* Whether the role that was updated last has that document. */
 bool searcher_has(const struct searcher *s, const char *path);
 /* The role's concepts as they are now, borrowed until the next call: before searcher_update(). (thesaurus.c)
  */

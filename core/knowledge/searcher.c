@@ -10,7 +10,7 @@ int searcher_new(struct store *st, struct searcher **ret, struct err *err)
 {
     struct searcher *s = calloc(1, sizeof(*s));
 
-    if (!s || !(s->failures = failure_watch_new(st))) {
+    if (!s || !(s->rows = row_watch_new(st))) {
         free(s);
         return err_errno(err, -ENOMEM, "cannot search");
     }
@@ -100,7 +100,7 @@ void searcher_free(struct searcher *s)
     thesauri_free(s);
     places_free(&s->places, false);
     documents_close(s->documents);
-    failure_watch_free(s->failures);
+    row_watch_free(s->rows);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }
@@ -187,7 +187,7 @@ static int take_unwanted(void *data, const struct known_document *known)
 
     if (!known->path)
         return -ENOMEM;
-    if (is_failure_path(known->path))
+    if (is_row_path(known->path))
         return 0;
     for (const struct place *p = w->u.s->places; p; p = p->next)
         if (haystack_has(&p->haystack, p->root, known->path))
@@ -233,7 +233,7 @@ static int sweep(struct searcher *s, struct err *err)
 
 bool searcher_has(const struct searcher *s, const char *path)
 {
-    if (is_failure_path(path))
+    if (is_row_path(path))
         return true;
     for (const struct place *p = s->places; p; p = p->next)
         if (p->round == s->round && haystack_has(&p->haystack, p->root, path))
@@ -250,7 +250,7 @@ int searcher_update(struct searcher *s, const struct role *role, struct err *err
         documents_close(TAKE(s->documents));
         places_free(&s->places, false);
         thesauri_forget_all(s);
-        failure_watch_forget(s->failures);
+        row_watch_forget(s->rows);
     }
     if (!s->documents) {
         r = documents_open(store_dir(s->store), s->damaged, &s->documents, err);
@@ -265,7 +265,7 @@ int searcher_update(struct searcher *s, const struct role *role, struct err *err
     if (r == 0 && role)
         r = update_role(&u, role);
     if (r == 0)
-        r = failures_update(s, &u.changed, err);
+        r = rows_update(s, &u.changed, err);
     if (r == 0 && u.changed)
         s->as_of++;
     s->damaged |= r == -EIO; /* what is damaged is made again from the files by the next search */

@@ -11,17 +11,6 @@ static json_int_t ms(int64_t wall_ns)
     return (json_int_t)(wall_ns / 1000000);
 }
 
-static int64_t number_setting(struct store *st, const char *key, int64_t fallback)
-{
-    _buf_ struct buf text = BUF_INIT;
-    uint64_t n;
-
-    return store_setting(st, SETTING_CONFIG, key, &text) == 0 && parse_u64(buf_str(&text), &n) == 0 &&
-                   n < INT32_MAX
-               ? (int64_t)n
-               : fallback;
-}
-
 /* --------------------------------------------------------------------------------------------------- roles
  */
 
@@ -49,9 +38,8 @@ static void add_text(json_t *list, const char *name, const struct buf *text)
 /* Those that knowledge/lessons shows. */
 static json_t *lessons(struct store *st)
 {
-    int64_t since = now_ns() - number_setting(st, "retention_days", 90) * 86400 * 1000000000LL,
-            ids[TEXTS_SHOWN];
-    ssize_t n = store_list_lessons(st, number_setting(st, "lesson_threshold", 3), since, 0, ids, TEXTS_SHOWN);
+    int64_t ids[TEXTS_SHOWN];
+    ssize_t n = lesson_list(st, 0, ids, TEXTS_SHOWN);
     json_t *list = json_array();
 
     for (ssize_t i = 0; i < n; i++) {

@@ -8,7 +8,7 @@
 #include "runfs/str.h"
 #include "store_internal.h"
 
-enum { DOCUMENTS_VERSION = 2 }; /* another one: everything is read again */
+enum { DOCUMENTS_VERSION = 3 }; /* another one: everything is read again */
 
 struct documents {
     struct conn conn;
@@ -214,6 +214,25 @@ static int64_t find(struct documents *d, const char *path, struct err *err)
         sqlite3_clear_bindings(stmt);
     }
     return id;
+}
+
+int documents_stamp(struct documents *d, const char *path, int64_t *ret_changed_at, int64_t *ret_size,
+                    struct err *err)
+{
+    sqlite3_stmt *stmt = conn_prepare(&d->conn, "SELECT changed_at, size FROM documents WHERE path = ?1");
+    int rc = stmt ? sqlite3_bind_text(stmt, 1, path, -1, SQLITE_STATIC) : SQLITE_ERROR;
+
+    rc = rc == SQLITE_OK ? sqlite3_step(stmt) : rc;
+    int r = rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : failed(d, err);
+    if (r == 1) {
+        *ret_changed_at = sqlite3_column_int64(stmt, 0);
+        *ret_size = sqlite3_column_int64(stmt, 1);
+    }
+    if (stmt) {
+        sqlite3_reset(stmt);
+        sqlite3_clear_bindings(stmt);
+    }
+    return r;
 }
 
 void documents_tell(struct documents *d, changed_document_fn *fn, void *data)

@@ -170,7 +170,7 @@ void ranker_forget(struct ranker *r, int64_t id)
 
 static bool is_better(const struct scored *x, const struct scored *y)
 {
-    return x->rank != y->rank ? x->rank > y->rank : x->id < y->id;
+    return x->rank != y->rank ? x->rank > y->rank : x->id > y->id; /* what came last */
 }
 
 static void sink(struct ranker *r, size_t at)

@@ -18,7 +18,7 @@ struct documents;
 int documents_open(const char *state_dir, bool anew, struct documents **ret, struct err *err);
 void documents_close(struct documents *d); /* NULL allowed */
 
-/* A file as it was read. */
+/* A file as it was read, or what else has a path and a text. */
 struct document {
     const char *path, *title, *body;
     int64_t changed_at, size;
@@ -31,6 +31,9 @@ void documents_rollback(struct documents *d);
 int documents_put(struct documents *d, const struct document *one, struct err *err);
 int documents_drop(struct documents *d, const char *path, struct err *err); /* none of that path: fine */
 
+/* As what a document was put. 1: it is there, 0: none of that path */
+int documents_stamp(struct documents *d, const char *path, int64_t *ret_changed_at, int64_t *ret_size,
+                    struct err *err);
 /* What is there of a document, appended. -ENOENT */
 int documents_body(struct documents *d, int64_t id, struct buf *ret);
 int documents_text(struct documents *d, int64_t id, struct buf *ret_title, struct buf *ret_body);

@@ -109,6 +109,9 @@ int learn_step(struct store *st, struct learn_job *job, const struct learn_step 
 
 /* --------------------------------------------------------------------------------------------- lessons */
 
+/* Whether a failure came config/lesson_threshold times, and not too long ago; those that did, ascending. */
+bool lesson_is_there(struct store *st, int64_t failure_id);
+ssize_t lesson_list(struct store *st, int64_t after, int64_t *ids, size_t max);
 /* What a failure that came often teaches, as a page of Markdown whose links are those of knowledge/lessons/.
  * -ENOENT */
 int lesson_text(struct store *st, int64_t failure_id, struct buf *ret);

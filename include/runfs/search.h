@@ -18,6 +18,8 @@ void searcher_free(struct searcher *s); /* NULL allowed */
 enum {
     SEARCH_HITS_MAX = 50,
     SEARCH_CANDIDATES_MAX = 200, /* the best by BM25, among which concepts rank */
+    SEARCH_RUNS_MAX = 10000,     /* the newest; older ones are not found */
+    SEARCH_RUN_HITS_MAX = 10,    /* of one search: there may be thousands that are alike */
     HAYSTACK_FILES_MAX = 20000,  /* of one haystack; the rest is not read */
     HAYSTACK_FILE_MAX = 1024 * 1024,
     HAYSTACK_BYTES_MAX = 256 * 1024 * 1024, /* of one haystack's files together */
@@ -26,7 +28,7 @@ enum {
 
 struct search_hit {
     int64_t id;
-    const char *path; /* of a file, absolute; of a failure, below knowledge/ */
+    const char *path; /* of a file, absolute; of a row of the store, below the mount */
     const char *title, *excerpt;
     double rank; /* more is better */
 };
@@ -40,9 +42,9 @@ struct search_hits {
 };
 
 /*
- * Files, and failures of steps, that have all words of the query, the best first. role NULL: the one that
- * roles/selected names, else the first of the first file in roles/, and without any there are failures only;
- * -ENOENT: no such role.
+ * Files, failures of steps, lessons, commands and runs that have all words of the query, the best first. role
+ * NULL: the one that roles/selected names, else the first of the first file in roles/, and without any there
+ * are no files; -ENOENT: no such role.
  * Looks first which files changed and reads those. A query is words, whatever they are made of. ret begins
  * zeroed and is released in any case; with the as_of of the same query's last hits, 1 says that they stand.
  */

@@ -15,6 +15,7 @@
 #include "core/knowledge/search_internal.h"
 #include "runfs/documents.h"
 #include "runfs/io.h"
+#include "runfs/knowledge_rows.h"
 #include "runfs/str.h"
 #include "runfs/watch.h"
 
@@ -168,7 +169,7 @@ static void rank_as_fts5_does(void **state)
         assert_int_equal(
             sqlite3_prepare_v2(db,
                                "SELECT rowid, -bm25(texts, 3.0, 1.0) FROM texts WHERE texts MATCH ?1"
-                               " ORDER BY 2 DESC, 1",
+                               " ORDER BY 2 DESC, 1 DESC",
                                -1, &stmt, NULL),
             SQLITE_OK);
         sqlite3_bind_text(stmt, 1, queries[q], -1, SQLITE_STATIC);
@@ -354,6 +355,77 @@ static void be_wary_of_second_names(void **state)
     watch_free(w);
 }
 
+/* ------------------------------------------------------------------------------------------ rows of the
+ * store
+ */
+
+static int64_t put_run(struct store *st, const char *title)
+{
+    struct run_row row = {
+        .attempt = 1, .status = "completed", .conclusion = "success", .title = title, .log_size = -1};
+
+    assert_int_equal(store_put_run(st, &row, NULL), 0);
+    return row.id;
+}
+
+static void run_command(struct store *st, int64_t run, const char *text)
+{
+    const struct command_place place = {.run_id = run, .job_id = 1, .step_id = 1, .at = 1};
+    const struct command_use use = {.name = "kettle", .text = text, .exit_code = -1, .duration_ms = -1};
+    int64_t previous = 0;
+
+    assert_int_equal(store_record_commands(st, &place, &use, 1, &previous, NULL), 0);
+}
+
+/* as_of: that of the search before; 1 where nothing changed since. */
+static void finds_rows(struct searcher *s, const char *query, uint64_t *as_of, int result,
+                       const char *expected)
+{
+    _search_hits_ struct search_hits hits = {.as_of = *as_of};
+    _buf_ struct buf found = BUF_INIT;
+    struct err err = {0};
+    int r = search_documents(s, NULL, query, &hits, &err);
+
+    if (r < 0)
+        fail_msg("%s", err.msg);
+    assert_int_equal(r, result);
+    for (size_t i = 0; i < hits.n; i++)
+        buf_addf(&found, "%s ", hits.hits[i].path);
+    assert_string_equal(buf_str(&found), expected);
+    *as_of = hits.as_of;
+}
+
+static void find_rows_of_the_store(void **state)
+{
+    struct store *st = NULL;
+    struct searcher *s = NULL;
+    uint64_t as_of = 0;
+
+    (void)state;
+    assert_int_equal(store_open(dir, &st, NULL), 0);
+    assert_int_equal(searcher_new(st, &s, NULL), 0);
+    int64_t first = put_run(st, "teatime"), second = put_run(st, "teatime");
+    finds_rows(s, "teatime", &as_of, 0, "runs/2 runs/1 ");
+    finds_rows(s, "teatime", &as_of, 1, "");
+    run_command(st, first, "kettle --boil");
+    finds_rows(s, "boil", &as_of, 0, "knowledge/commands/kettle ");
+    run_command(st, second, "kettle --boil"); /* as it was written before: nothing to index */
+    finds_rows(s, "boil", &as_of, 1, "");
+    run_command(st, second, "kettle --rinse");
+    finds_rows(s, "rinse", &as_of, 0, "knowledge/commands/kettle ");
+    assert_int_equal(store_delete_run(st, first, NULL), 0);
+    finds_rows(s, "teatime", &as_of, 0, "runs/2 ");
+    for (int i = 0; i < 300; i++) /* more than are remembered */
+        put_run(st, i == 299 ? "supper" : "dinner");
+    assert_int_equal(store_delete_run(st, second, NULL), 0);
+    finds_rows(s, "supper", &as_of, 0, "runs/302 ");
+    finds_rows(s, "teatime", &(uint64_t){0}, 0, "");
+    finds_rows(s, "dinner", &(uint64_t){0}, 0,
+               "runs/301 runs/300 runs/299 runs/298 runs/297 runs/296 runs/295 runs/294 runs/293 runs/292 ");
+    searcher_free(s);
+    store_close(st);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +433,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(rank_as_fts5_does, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(mistrust_what_is_there, make_dir, remove_dir),
         cmocka_unit_test(show_what_was_asked_for),
+        cmocka_unit_test_setup_teardown(find_rows_of_the_store, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(hear_what_changed, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(give_up_at_limits, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(be_wary_of_second_names, make_dir, remove_dir),
