@@ -170,19 +170,40 @@ static int bubblewrap_check_label(const struct machine_label *l, struct err *err
     return 0;
 }
 
+/* As root bwrap runs as another user, who has to get to the machines: cuts path down to the directory that he
+ * may not pass. */
+static bool find_closed(char *path)
+{
+    struct stat st;
+    char *slash = strrchr(path, '/');
+
+    if (slash == path || !slash)
+        return false;
+    *slash = '\0';
+    bool closed = find_closed(path) || (stat(path, &st) == 0 && !(st.st_mode & S_IXOTH));
+    if (!closed)
+        *slash = '/';
+    return closed;
+}
+
 static void bubblewrap_explain(const struct machines *ms, const struct err *why, char *words, size_t size)
 {
-    (void)ms;
+    _free_ char *path = strdup(ms->scratch);
+
     if (!why)
         snprintf(words, size, "bwrap with the host's directories read-only%s",
-                 geteuid() == 0 ? ", as an unprivileged user" : "");
+                 geteuid() == 0 ? ", as another user, who may pass the state directory and those above" : "");
+    else if (why->code == -ECONNRESET && geteuid() == 0 && path && find_closed(path))
+        snprintf(words, size,
+                 "bwrap runs as another user, who may not pass %s: `chmod o+x` it, or name another state "
+                 "directory with --state",
+                 path);
     else if (why->code == -ECONNRESET)
         snprintf(words, size,
                  "bwrap is installed but cannot make a sandbox; `bwrap --unshare-user --ro-bind / / true` as "
                  "an ordinary "
                  "user says why (sysctls kernel.unprivileged_userns_clone, "
-                 "kernel.apparmor_restrict_unprivileged_userns), and its scratch directory must be reachable "
-                 "by others");
+                 "kernel.apparmor_restrict_unprivileged_userns)");
     else
         snprintf(words, size, "%s", why->msg);
 }
