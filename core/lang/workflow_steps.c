@@ -84,6 +84,8 @@ bool uses_is_action(const char *uses)
 {
     _buf_ struct buf name = BUF_INIT;
 
+    if (str_starts(uses, "$/")) /* it has a path, and always the ref of its own file */
+        return uses[2 + strspn(uses + 2, "/")] && !strchr(uses, '@');
     return str_starts(uses, "docker://") || is_local(uses) || split_uses(uses, &name);
 }
 

@@ -1,6 +1,7 @@
 /* The contexts of a run: github with its event, inputs, vars and secrets. */
 #include "engine_internal.h"
 #include "mirror.h"
+#include "remotes.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
 
@@ -65,6 +66,41 @@ json_t *github_context(const struct run *run, const struct run_source *source, j
     if (github)
         json_object_set(github, "event", payload);
     return github;
+}
+
+/* A called workflow of another repository goes by "owner/name/PATH@REF", one of the run's own by its path. */
+static json_t *identity_of_remote(const struct run_job *job, const char *file)
+{
+    const char *at = strrchr(file, '@'), *slash = strchr(file, '/');
+    const char *path = slash ? strchr(slash + 1, '/') : NULL;
+    char sha[41] = "";
+
+    if (!at || !path || path > at)
+        return NULL;
+    _free_ char *repository = strndup(file, (size_t)(path - file));
+    if (repository && remote_resolve(job->run->e->remotes, repository, at + 1, sha, NULL) < 0)
+        sha[0] = '\0';
+    return json_pack("{s:s, s:s, s:s%, s:s%}", "workflow_ref", file, "workflow_sha", sha,
+                     "workflow_repository", file, (size_t)(path - file), "workflow_file_path", path + 1,
+                     (size_t)(at - path - 1));
+}
+
+json_t *job_context(const struct run_job *job)
+{
+    const struct run_row *row = &job->run->row;
+    const char *file = job->scope->workflow->file;
+    json_t *ret = job->scope->caller ? identity_of_remote(job, file) : NULL;
+    _buf_ struct buf path = BUF_INIT, ref = BUF_INIT;
+
+    if (!ret) {
+        buf_addf(&path, "%s%s", job->scope->caller ? "" : ".github/workflows/", file);
+        buf_addf(&ref, "%s/%s@%s", row->repository, buf_str(&path), row->ref);
+        ret = json_pack("{s:s, s:s, s:s, s:s}", "workflow_ref", buf_str(&ref), "workflow_sha", row->sha,
+                        "workflow_repository", row->repository, "workflow_file_path", buf_str(&path));
+    }
+    if (ret)
+        json_object_set_new(ret, "check_run_id", json_integer(job->row.id));
+    return ret;
 }
 
 static json_t *settings_below(struct store *st, enum setting_kind kind, const char *prefix)

@@ -336,6 +336,9 @@ void holds_expire(struct engine *e, bool all);
 /* ---------------------------------------------------------------------------------- contexts (contexts.c) */
 
 json_t *github_context(const struct run *run, const struct run_source *source, json_t *payload);
+/* The job context but for its status; asks for the commit of a workflow of another repository, which may take
+ * its time. NULL without memory. */
+json_t *job_context(const struct run_job *job);
 /* Puts the variables of an environment, and with secrets these too, over those of the contexts, whose own
  * objects are replaced. */
 void settings_of_environment(struct store *st, const char *environment, bool secrets, json_t *contexts);

@@ -24,7 +24,8 @@ struct job_spec {
     const struct workflow *workflow;
     const struct workflow_job *job;
     /*
-     * What is known before it starts: {"github", "inputs", "vars", "secrets", "needs", "strategy", "matrix"};
+     * What is known before it starts: {"github", "inputs", "vars", "secrets", "needs", "strategy", "matrix",
+     * "job"}; "job" lacks its status;
      * plain JSON, as the workflow and the rest is text, so that a spec can travel.
      */
     json_t *contexts;

@@ -138,6 +138,17 @@ void job_set_cancel_deadline(struct running_job *j)
     j->deadline = mono_ns() + (int64_t)(minutes * 60e9);
 }
 
+/* The job context is shared by who saw it before: it is made anew. */
+static int tell_job_status(struct scope *scope)
+{
+    json_t *known = json_object_get(scope->contexts, "job");
+    json_t *job = known ? json_copy(known) : json_object();
+
+    if (job)
+        json_object_set_new(job, "status", json_string(job_status_name(scope->status)));
+    return json_object_set_new(scope->contexts, "job", job);
+}
+
 /* The contexts of the job's own steps: the spec's, and those that only a machine can tell. */
 static int set_contexts(struct running_job *j)
 {
@@ -154,8 +165,7 @@ static int set_contexts(struct running_job *j)
         json_object_set_new(scope->contexts, "runner", runner_context(j)) < 0 ||
         json_object_set_new(github, "workspace", json_string(machine_paths(j->machine)->workspace)) < 0 ||
         json_object_set_new(github, "job", json_string(j->spec->job->id)) < 0 ||
-        json_object_set_new(scope->contexts, "github", github) < 0 ||
-        json_object_set_new(scope->contexts, "job", json_pack("{s:s}", "status", "success")) < 0)
+        json_object_set_new(scope->contexts, "github", github) < 0 || tell_job_status(scope) < 0)
         return -ENOMEM;
     return 0;
 }
@@ -188,7 +198,7 @@ int job_prepare(struct running_job *j, struct err *err)
 
 void scope_tell_status(struct scope *scope)
 {
-    json_object_set_new(scope->contexts, "job", json_pack("{s:s}", "status", job_status_name(scope->status)));
+    (void)tell_job_status(scope);
 }
 
 void scope_release(struct scope *scope)

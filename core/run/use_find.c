@@ -120,16 +120,35 @@ static int own_tree(struct use *u, const char *dir, struct err *err)
     return r;
 }
 
+/* Where the file with the step comes from, when that is not the run's own repository. */
+static bool comes_from(const struct use *u, const char **ret_repository, const char **ret_ref)
+{
+    const struct job_spec *spec = u->job->spec;
+    json_t *job = json_object_get(spec->contexts, "job");
+    const char *own =
+        json_string_value(json_object_get(json_object_get(spec->contexts, "github"), "repository"));
+
+    if (u->outer && u->outer->repository) {
+        *ret_repository = u->outer->repository;
+        *ret_ref = u->outer->ref;
+        return true;
+    }
+    *ret_repository = json_string_value(json_object_get(job, "workflow_repository"));
+    *ret_ref = json_string_value(json_object_get(job, "workflow_sha"));
+    return !u->outer && own && !str_empty(*ret_repository) && !str_empty(*ret_ref) &&
+           !str_eq_ascii_nocase(own, *ret_repository);
+}
+
 static int own_dir(struct use *u, struct step_output *log, struct err *err)
 {
-    const struct use *from = u->outer;
+    const char *repository, *ref;
     _buf_ struct buf root = BUF_INIT;
     int r;
 
     actions_dir(u, &root);
-    if (from && from->repository) {
-        u->repository = strdup(from->repository);
-        u->ref = strdup(from->ref);
+    if (comes_from(u, &repository, &ref)) {
+        u->repository = strdup(repository);
+        u->ref = strdup(ref);
         if (!u->repository || !u->ref)
             return err_errno(err, -ENOMEM, "%s", u->def->uses);
         buf_addf(&root, "/%s/%s", u->repository, u->ref);

@@ -182,6 +182,7 @@ static void run_on_machine(struct run_job *job, json_t *contexts, struct store_s
     struct machine *machine = NULL;
     struct err err = {0};
 
+    json_object_set_new(contexts, "job", job_context(job));
     if (from) {
         resume = (struct job_resume){.first = from->first, .state = from->state};
         local.last_snapshot = from->snapshot;
