@@ -30,9 +30,11 @@ static json_t *role_names(struct store *st)
 /* --------------------------------------------------------------------------------------------------- texts
  */
 
-static void add_text(json_t *list, const char *name, const struct buf *text)
+/* place: of a lesson, below knowledge/; "" */
+static void add_text(json_t *list, const char *name, const struct buf *text, const char *place)
 {
-    json_array_append_new(list, json_pack("{s:s, s:s}", "name", name, "text", buf_str(text)));
+    json_array_append_new(list,
+                          json_pack("{s:s, s:s, s:s}", "name", name, "text", buf_str(text), "place", place));
 }
 
 /* Those that knowledge/lessons shows. */
@@ -44,9 +46,11 @@ static json_t *lessons(struct store *st)
 
     for (ssize_t i = 0; i < n; i++) {
         const struct failure_row *f = store_get_failure(st, ids[i]);
-        _buf_ struct buf text = BUF_INIT;
+        _buf_ struct buf text = BUF_INIT, place = BUF_INIT;
+        if (f)
+            buf_addf(&place, "lessons/%s.md", f->slug);
         if (f && lesson_text(st, ids[i], &text) == 0)
-            add_text(list, f->line, &text);
+            add_text(list, f->line, &text, buf_str(&place));
         failure_row_unref(f);
     }
     return list;
@@ -61,7 +65,7 @@ static json_t *suggestions(struct store *st)
     for (ssize_t i = 0; i < n; i++) {
         _buf_ struct buf name = BUF_INIT, text = BUF_INIT;
         if (suggestion_name(st, ids[i], &name) == 0 && suggestion_text(st, ids[i], &text) == 0)
-            add_text(list, buf_str(&name), &text);
+            add_text(list, buf_str(&name), &text, "");
     }
     return list;
 }
@@ -100,9 +104,9 @@ static json_t *failures(struct store *st)
         const struct failure_row *f = store_get_failure(st, ids[i]);
         if (f)
             json_array_append_new(
-                list, json_pack("{s:I, s:s, s:I, s:I, s:I, s:o}", "id", (json_int_t)f->id, "line", f->line,
-                                "count", (json_int_t)f->count, "last", ms(f->last_seen), "fixed",
-                                (json_int_t)f->fixed_run_id, "runs",
+                list, json_pack("{s:I, s:s+, s:s, s:I, s:I, s:I, s:o}", "id", (json_int_t)f->id, "place",
+                                "failures/", f->slug, "line", f->line, "count", (json_int_t)f->count, "last",
+                                ms(f->last_seen), "fixed", (json_int_t)f->fixed_run_id, "runs",
                                 run_numbers(runs, store_list_failure_links(st, FAILURE_RUNS, f->id, 0, runs,
                                                                            RUNS_SHOWN))));
         failure_row_unref(f);
@@ -157,14 +161,11 @@ static int add_variant(void *data, const struct command_variant *v)
     return 0;
 }
 
-void live_command(struct http_request *r)
+static void reply_command(struct http_request *r, int64_t id)
 {
     struct server *s = http_data(r);
-    uint64_t id = 0;
     int64_t runs[64];
-    const struct known_command_row *c = parse_u64(http_param(r, "id"), &id) == 0 && id <= INT64_MAX
-                                            ? store_get_known_command(s->store, (int64_t)id)
-                                            : NULL;
+    const struct known_command_row *c = id > 0 ? store_get_known_command(s->store, id) : NULL;
 
     if (!c) {
         api_not_found(r);
@@ -181,4 +182,19 @@ void live_command(struct http_request *r)
                               (json_int_t)store_command_percentile(s->store, c->id, 95), "last",
                               ms(c->last_run_at), "variants", variants, "in", run_numbers(runs, n)));
     known_command_row_unref(c);
+}
+
+void live_command(struct http_request *r)
+{
+    uint64_t id = 0;
+
+    reply_command(r, parse_u64(http_param(r, "id"), &id) == 0 && id <= INT64_MAX ? (int64_t)id : 0);
+}
+
+void live_command_named(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    const char *name = http_query(r, "name");
+
+    reply_command(r, name ? store_find_known_command(s->store, name) : 0);
 }

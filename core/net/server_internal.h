@@ -80,7 +80,7 @@ http_fn api_rate_limit, api_dispatch_event, api_force_cancel, api_run_timing, ap
     api_delete_artifact, api_get_secret;
 http_fn search_by_query, search_by_body, api_config;
 http_fn page, page_of, live_changes, live_list_runs, live_more_of_run, live_list_workflows, live_knowledge,
-    live_graph, live_command;
+    live_graph, live_command, live_command_named;
 http_fn health, metrics, run_timeline, run_graph;
 http_fn api_root, api_meta, api_user, api_graphql, api_get_repository, api_contents;
 http_fn api_list_workflows, api_get_workflow, api_dispatch, api_enable, api_disable;

@@ -37,6 +37,7 @@ GET("/live/runs/:id",                                   live_more_of_run,   "a r
 GET("/live/workflows",                                  live_list_workflows, "all workflows, with their inputs"),
 GET("/live/knowledge",                                  live_knowledge,     "what runs taught, and the roles that may search"),
 GET("/live/graph",                                      live_graph,         "which command follows which: all, or around one"),
+GET("/live/commands",                                   live_command_named, "one of its commands, by its `name` in knowledge/commands"),
 GET("/live/commands/:id",                               live_command,       "one of its commands"),
 ASK("POST",   "/runs/:id/cancel",                       api_cancel,         SCOPE_RUN,   "end a run"),
 ASK("POST",   "/runs/:id/force-cancel",                 api_force_cancel,   SCOPE_RUN,   "end it at once"),

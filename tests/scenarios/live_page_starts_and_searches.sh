@@ -56,4 +56,5 @@ a branch is chosen, and a wrong one refused
 workflows are disabled and enabled
 machines come and go
 documents are searched as a role
-the graph of commands is walked' "$(cat "$T/said")"
+the graph of commands is walked
+what is found leads to what it is' "$(cat "$T/said")"

@@ -122,6 +122,8 @@ equal 'its inputs' '[["level","string",true,"","How much"],["on","boolean",false
 equal 'one that nobody starts by hand' null "$(list slow.yml .inputs)"
 equal 'older runs' 1 "$(curl -s "${auth[@]}" "$url/live/runs?before=$n&status=success" | jq '.runs[0].id')"
 equal 'a command' sleep "$(curl -s "${auth[@]}" "$url/live/graph" | jq -r '.nodes[] | select(.name == "sleep").name')"
+equal 'by its name' sleep "$(curl -s "${auth[@]}" "$url/live/commands?name=sleep" | jq -r .name)"
+equal 'none of that name' 404 "$(code "${auth[@]}" "$url/live/commands?name=snore")"
 equal 'no such command' 404 "$(code "${auth[@]}" "$url/live/commands/999")"
 
 # the token is revoked: the streams that it opened end

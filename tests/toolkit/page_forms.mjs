@@ -93,6 +93,23 @@ try {
     await press(b, 'All commands');
     await b.until('all of them', () => !document.querySelector('.command h2'));
     ok('the graph of commands is walked');
+
+    // what is found leads to what it is
+    const search = async (query, place) => {
+        await b.run(q => { document.querySelector('input[type=search]').value = q; }, query);
+        await press(b, 'Search');
+        await b.until('the link', p => [...document.querySelectorAll('.results a')].some(a => a.getAttribute('href').startsWith(p)), place);
+        await b.run(p => [...document.querySelectorAll('.results a')].find(a => a.getAttribute('href').startsWith(p)).click(), place);
+    };
+    await search('sort', '#/knowledge/commands/sort');
+    await b.until('the command', () => document.querySelector('.command h2')?.innerText === 'sort');
+    await search('cannot find module', '#/knowledge/failures/');
+    await b.until('the failure', () => location.hash.startsWith('#/knowledge/failures/') && !document.querySelector('.command h2'));
+    await search('workflow_dispatch', '#/runs/');
+    await b.until('the run', () => document.querySelector('.titles .sign'));
+    await b.run(() => { location.hash = '#/knowledge'; });
+    await b.until('the knowledge', () => document.querySelectorAll('.graph .node').length >= 3);
+    ok('what is found leads to what it is');
     assert.deepEqual(await b.run(() => [document.querySelectorAll('#view b, #view u').length, document.scripts.length]), [0, 1]);
     assert.deepEqual(b.complaints.filter(c => !/401|422/.test(c)), []);
 } finally {

@@ -11,7 +11,7 @@ class KnowledgeView {
         this.node = el('section.page', null, el('div.bar', null, el('h1', null, 'Knowledge'), this.statsNode = el('span.dim')),
             el('form.bar', {role: 'search', onsubmit: e => { e.preventDefault(); this.search(); }}, this.role, this.query, el('button', {type: 'submit'}, 'Search')),
             this.results, this.command, this.graph, this.lists);
-        this.load();
+        this.loaded = this.load();
         this.stream = follow(() => new URLSearchParams({workflows: 1}), () => {}); /* who it is, and whether it is there */
     }
 
@@ -28,13 +28,13 @@ class KnowledgeView {
         fill(this.role, got.roles.length ? got.roles.map(r => el('option', {value: r, selected: r === got.selected}, r))
             : el('option', {value: ''}, 'no role'));
         this.role.disabled = !got.roles.length;
-        const page = t => el('details', null, el('summary', null, t.name), el('pre', null, t.text));
+        const page = t => el('details', {'data-place': t.place}, el('summary', null, t.name), el('pre', null, t.text));
         const section = (title, list, fn) => list.length > 0 && [el('h2', null, title), list.map(fn)];
         fill(this.lists,
             section('Lessons', got.lessons, page), section('Suggestions', got.suggestions, page),
             section('Runs that departed from their history', got.anomalies, a =>
                 el('div.card', null, el('a', {href: `#/runs/${a.run}`}, `run ${a.run}`), el('span.grow', null, a.why.trim()))),
-            section('Failures', [...got.failures].sort((a, b) => b.count - a.count || b.last - a.last), f => el('div.card', null,
+            section('Failures', [...got.failures].sort((a, b) => b.count - a.count || b.last - a.last), f => el('div.card', {'data-place': f.place},
                 el('code.grow', null, f.line), el('span.dim', null, `${f.count}×, ${ago(f.last)}`),
                 f.runs.map(r => el('a', {href: `#/runs/${r}`}, `#${r}`)),
                 f.fixed > 0 && el('a.good', {href: `#/runs/${f.fixed}`}, `mended in #${f.fixed}`))),
@@ -51,6 +51,23 @@ class KnowledgeView {
         fill(this.graph, graph.nodes.length > 0 && drawGraph(graph, n => `#/knowledge/${n.id}`, id));
         this.graph.hidden = !graph.nodes.length;
         fill(this.command, command ? this.commandCard(command) : null);
+    }
+
+    /* What a search found, by where it is in the mount. */
+    async goTo(kind, name) {
+        if (kind === 'commands') {
+            const c = await tryTo('Cannot read the command', '', () => askJson(`/live/commands?name=${encodeURIComponent(name)}`));
+            if (c && !this.closed)
+                go(`#/knowledge/${c.id}`);
+            return;
+        }
+        await this.go(0);
+        await this.loaded;
+        const node = [...this.lists.querySelectorAll('[data-place]')].find(n => n.dataset.place === `${kind}/${name}`);
+        if (node) {
+            node.open = true;
+            node.scrollIntoView({block: 'center'});
+        }
     }
 
     commandCard(c) {
@@ -76,7 +93,7 @@ class KnowledgeView {
         if (!got || this.closed)
             return;
         fill(this.results, el('p.dim', null, got.total ? `${got.total} found` : 'Nothing was found.'),
-            got.results.map(d => el('div.card', null, el('div.grow', null, el('strong', null, d.title), el('div.meta', null, d.url),
+            got.results.map(d => el('div.card', null, el('div.grow', null, el('strong', null, d.url.startsWith('file:') ? d.title : el('a', {href: `#/${d.url}`}, d.title)), el('div.meta', null, d.url),
                 el('p.excerpt', null, d.body)), el('span.dim', {title: 'rank'}, (d.rank / 1e6).toFixed(2)))));
     }
 

@@ -9,8 +9,8 @@ const views = [
     {name: 'Workflows', href: '#/workflows', pattern: /^\/workflows(?:\/(\d+))?$/, make: () => new WorkflowsView(),
         go: (v, m) => v.go(m[1] ? Number(m[1]) : 0), same: () => true},
     {name: 'Machines', href: '#/machines', pattern: /^\/machines$/, make: () => new MachinesView()},
-    {name: 'Knowledge', href: '#/knowledge', pattern: /^\/knowledge(?:\/(\d+))?$/, make: () => new KnowledgeView(),
-        go: (v, m) => v.go(m[1] ? Number(m[1]) : 0), same: () => true},
+    {name: 'Knowledge', href: '#/knowledge', pattern: /^\/knowledge(?:\/(\d+)|\/(commands|failures|lessons)\/([^/]+))?$/, make: () => new KnowledgeView(),
+        go: (v, m) => m[2] ? v.goTo(m[2], m[3]) : v.go(m[1] ? Number(m[1]) : 0), same: () => true},
 ];
 
 function go(address) {
