@@ -276,7 +276,8 @@ static void set_github_variables(const struct running_step *s, json_t *env)
         value_to_string(&v, &text);
         set_str(env, github_variables[i][0], buf_str(&text));
     }
-    set_str(env, "CI", "true");
+    if (!json_object_get(env, "CI")) /* the only one of them that a workflow may set */
+        set_str(env, "CI", "true");
     set_str(env, "GITHUB_ACTIONS", "true");
     set_str(env, "GITHUB_ACTION", s->def->id);
 }
