@@ -213,6 +213,7 @@ void job_release(struct running_job *j)
 {
     uses_free(j);
     matchers_free(j->matchers);
+    json_decref(j->subjects);
     job_shells_release(&j->shells);
     scope_release(&j->scope);
     json_decref(j->base_env);
@@ -305,7 +306,9 @@ static void set_runner_variables(struct running_job *j, json_t *env)
 /* The environment files of a step, by the variable that names each. */
 static void set_file_variables(json_t *env, const char *dir)
 {
-    static const char *const files[][2] = {{"GITHUB_ENV", "set_env"},
+    static const char *const files[][2] = {{"GITHUB_ARTIFACTS", "artifacts"},
+                                           {"GITHUB_ARTIFACTS_LIST", "artifacts_list"},
+                                           {"GITHUB_ENV", "set_env"},
                                            {"GITHUB_OUTPUT", "set_output"},
                                            {"GITHUB_PATH", "add_path"},
                                            {"GITHUB_STATE", "save_state"},

@@ -64,6 +64,7 @@ struct running_job {
     size_t n_uses;
     struct use *posts;         /* those with a post that is to run, the last first */
     struct matchers *matchers; /* owned; NULL until one is added */
+    json_t *subjects;          /* owned: artifacts that were declared, by name; NULL: none */
     struct job_shells shells;  /* owned */
     unsigned processes;        /* how many were started: names their files */
     int64_t deadline;          /* monotonic; 0: none */

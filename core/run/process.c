@@ -5,21 +5,23 @@
 #include "job_internal.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
+#include "subjects.h"
 
 enum {
     ENV_FILE_MAX = 4 * 1024 * 1024,
     OUTPUT_FILE_MAX = 1024 * 1024, /* GitHub: outputs of a job at most 1 MB */
     OUTPUTS_MAX = 20000,           /* each is a row, and a file */
     MATCHERS_MAX = 1024 * 1024,
+    ARTIFACTS_MAX = 1024 * 1024,
     SUMMARY_MAX = 1024 * 1024, /* GitHub documentation, "Adding a job summary": 1 MiB a step */
 };
 
 /* The files of a process, in the order in which they are put and got. */
-enum { FILE_ENV, FILE_OUTPUT, FILE_PATH, FILE_STATE, FILE_SUMMARY, FILES, PUTS = FILES + 2 };
+enum { FILE_ENV, FILE_OUTPUT, FILE_PATH, FILE_STATE, FILE_SUMMARY, FILE_ARTIFACTS, FILES, PUTS = FILES + 3 };
 
 struct process_files {
     struct buf dir, paths[PUTS];
-    char *event; /* owned by malloc (jansson) */
+    char *event, *subjects; /* owned by malloc (jansson) */
     struct machine_file put[PUTS], get[FILES];
     size_t n_put;
 };
@@ -32,6 +34,7 @@ static void files_release(struct process_files *f)
     for (size_t i = 0; i < FILES; i++)
         buf_release(&f->get[i].got);
     free(f->event);
+    free(f->subjects);
 }
 
 /* github.event, as the file that GITHUB_EVENT_PATH names; once a job. */
@@ -48,16 +51,28 @@ static void put_event(struct running_job *j, struct process_files *f)
                                                .len = f->event ? strlen(f->event) : 2};
 }
 
+/* What GITHUB_ARTIFACTS_LIST names: for reading; what becomes of it is not looked at. */
+static void put_subjects(struct running_job *j, struct process_files *f)
+{
+    struct buf *path = &f->paths[f->n_put];
+
+    f->subjects = subjects_list(j);
+    buf_addf(path, "%s/artifacts_list", buf_str(&f->dir));
+    f->put[f->n_put++] = (struct machine_file){.path = buf_str(path),
+                                               .mode = 0644,
+                                               .data = f->subjects ? f->subjects : "",
+                                               .len = f->subjects ? strlen(f->subjects) : 0};
+}
+
 static int files_prepare(struct running_job *j, const struct process *p, struct process_files *f)
 {
     static const struct {
         const char *name;
         size_t max;
-    } names[FILES] = {[FILE_ENV] = {"set_env", ENV_FILE_MAX},
-                      [FILE_OUTPUT] = {"set_output", OUTPUT_FILE_MAX},
-                      [FILE_PATH] = {"add_path", ENV_FILE_MAX},
-                      [FILE_STATE] = {"save_state", ENV_FILE_MAX},
-                      [FILE_SUMMARY] = {"step_summary", SUMMARY_MAX}};
+    } names[FILES] = {
+        [FILE_ENV] = {"set_env", ENV_FILE_MAX},         [FILE_OUTPUT] = {"set_output", OUTPUT_FILE_MAX},
+        [FILE_PATH] = {"add_path", ENV_FILE_MAX},       [FILE_STATE] = {"save_state", ENV_FILE_MAX},
+        [FILE_SUMMARY] = {"step_summary", SUMMARY_MAX}, [FILE_ARTIFACTS] = {"artifacts", ARTIFACTS_MAX}};
 
     buf_addf(&f->dir, "%s/%u", machine_paths(j->machine)->files, ++j->whole->processes);
     for (size_t i = 0; i < FILES; i++) {
@@ -66,6 +81,7 @@ static int files_prepare(struct running_job *j, const struct process *p, struct 
         f->get[i] = (struct machine_file){.path = buf_str(&f->paths[i]), .max = names[i].max};
     }
     f->n_put = FILES;
+    put_subjects(j, f);
     if (p->file)
         f->put[f->n_put++] = *p->file;
     if (!j->whole->event_written)
@@ -135,6 +151,8 @@ static int take_file(struct running_step *s, size_t i, const struct machine_file
         return pathfile_parse(file_text(f), f->got.len, s->job->set_path, err);
     case FILE_STATE:
         return state ? envfile_parse(file_text(f), f->got.len, state, err) : 0;
+    case FILE_ARTIFACTS:
+        return subjects_take(s, file_text(f), f->got.len, err);
     default:
         take_summary(s, f);
         return 0;
@@ -143,7 +161,7 @@ static int take_file(struct running_step *s, size_t i, const struct machine_file
 
 static void take_files(struct running_step *s, const struct process_files *f, json_t *state)
 {
-    static const char *const what[FILES] = {"env", "output", "path", "state", "summary"};
+    static const char *const what[FILES] = {"env", "output", "path", "state", "step_summary", "artifacts"};
 
     for (size_t i = 0; i < FILES; i++) {
         const struct machine_file *file = &f->get[i];
