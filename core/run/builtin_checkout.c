@@ -1,6 +1,7 @@
 /* actions/checkout: the host makes the work tree, with its .git; it goes into the machine as one stream. */
 #include "background.h"
 #include "builtin.h"
+#include "runfs/event.h"
 #include "runfs/str.h"
 
 void checked_out_release(struct checked_out *c)
@@ -101,12 +102,86 @@ static int checkout(struct running_step *s, const struct use *u, const char *dir
     return r;
 }
 
+/* The pull request that a privileged event is about. Borrowed. */
+struct pull {
+    json_t *head;        /* its repository; NULL: there is none, or it is gone */
+    const char *shas[2]; /* what its code goes by; "" */
+};
+
+static bool find_pull(const char *event, json_t *payload, struct pull *ret)
+{
+    json_t *pull = json_object_get(payload, "pull_request"), *run = json_object_get(payload, "workflow_run");
+    const char *of = json_text_at(run, "event");
+
+    if (str_eq(event, "pull_request_target")) {
+        json_t *head = json_object_get(pull, "head");
+        *ret = (struct pull){json_object_get(head, "repo"),
+                             {json_text_at(head, "sha"), json_text_at(pull, "merge_commit_sha")}};
+        return true;
+    }
+    if (!str_eq(event, "workflow_run") || !str_starts(of, "pull_request"))
+        return false;
+    *ret = (struct pull){json_object_get(run, "head_repository"),
+                         {json_text_at(json_object_get(run, "head_commit"), "id"),
+                          str_eq(of, "pull_request_target") ? "" : json_text_at(run, "head_sha")}};
+    return true;
+}
+
+static bool same_repository(const json_t *a, const json_t *b)
+{
+    const json_t *id = json_object_get(a, "id"), *other = json_object_get(b, "id");
+
+    if (json_is_integer(id) && json_is_integer(other))
+        return json_equal(id, other);
+    return str_empty(json_text_at(a, "full_name")) || str_empty(json_text_at(b, "full_name")) ||
+           str_eq_ascii_nocase(json_text_at(a, "full_name"), json_text_at(b, "full_name"));
+}
+
+/* refs/pull/NUMBER/head or /merge. */
+static bool is_pull_ref(const char *ref)
+{
+    const char *number = str_starts(ref, "refs/pull/") ? ref + strlen("refs/pull/") : "";
+    size_t n = strspn(number, "0123456789");
+
+    return n && (str_eq(number + n, "/head") || str_eq(number + n, "/merge"));
+}
+
+/* actions/checkout since its version 7, and 2 to 6 since July 2026: what runs with the base repository's
+ * secrets does not take a fork's code by accident. */
+static int refuse_fork(const struct running_step *s, const struct use *u, struct err *err)
+{
+    json_t *github = json_object_get(s->scope->contexts, "github"),
+           *payload = json_object_get(github, "event");
+    const char *event = json_text_at(github, "event_name"), *own = json_text_at(github, "repository"),
+               *repository = builtin_input(u, "repository"), *ref = builtin_input(u, "ref");
+    struct pull pull;
+
+    if (builtin_flag(u, "allow-unsafe-pr-checkout", false) || !find_pull(event, payload, &pull) ||
+        !json_is_object(pull.head) || same_repository(pull.head, json_object_get(payload, "repository")))
+        return 0;
+    repository = *repository ? repository : own;
+    ref = *ref || !str_eq_ascii_nocase(repository, own) ? ref : json_text_at(github, "sha");
+    bool wanted = str_eq_ascii_nocase(repository, json_text_at(pull.head, "full_name")) || is_pull_ref(ref);
+    for (size_t i = 0; i < ARRAY_LEN(pull.shas); i++)
+        wanted |= *pull.shas[i] && str_eq_ascii_nocase(ref, pull.shas[i]);
+    if (!wanted)
+        return 0;
+    return err_set(
+        err, -EPERM,
+        "Refusing to check out fork pull request code from a '%s' workflow: it has this repository's "
+        "secrets, and what it ran of the fork would have them too. Where that is meant, say "
+        "`allow-unsafe-pr-checkout: true` at this step.",
+        event);
+}
+
 void checkout_main(struct running_step *s, struct use *u)
 {
     _buf_ struct buf dir = BUF_INIT;
     struct err err = {0};
-    int r = checkout_dir(s, builtin_input(u, "path"), &dir, &err);
+    int r = refuse_fork(s, u, &err);
 
+    if (r == 0)
+        r = checkout_dir(s, builtin_input(u, "path"), &dir, &err);
     if (r == 0)
         r = checkout(s, u, buf_str(&dir), &err);
     if (r < 0)
