@@ -8,11 +8,12 @@
 #include <sys/stat.h>
 
 #include "api_internal.h"
+#include "log_lines.h"
 #include "runfs/artifact.h"
 #include "runfs/io.h"
 #include "runfs/late_archive.h"
 
-enum { CHUNK = 64 * 1024, LINE_MAX_BYTES = 60000 /* gh drops the rest of a step behind a line of 64 KiB */ };
+enum { LINE_MAX_BYTES = 60000 /* gh drops the rest of a step behind a line of 64 KiB */ };
 
 /* A nameless file of the state directory. */
 static int scratch(struct server *s)
@@ -30,7 +31,6 @@ struct zipping {
     struct archive *archive;     /* owned */
     struct archive_entry *entry; /* owned */
     const struct job_row *job;
-    char *chunk;    /* owned */
     int fd, failed; /* where it goes; -errno once nobody takes it */
     bool for_gh, slashes;
 };
@@ -69,30 +69,11 @@ static bool slashes_are_safe(const char *name)
            !strstr(buf_str(&path), "..");
 }
 
-/* A log's bytes with long lines broken. */
-static int copy_log(struct zipping *z, struct log_view *view)
+static int put_text(void *data, const char *bytes, size_t len)
 {
-    size_t line = 0;
-    int64_t at = 0;
-    ssize_t n = 0;
+    struct zipping *z = data;
 
-    while (!z->failed && (n = log_view_read(view, z->chunk, CHUNK, at)) > 0) {
-        size_t start = 0;
-        for (size_t i = 0; i < (size_t)n; i++) {
-            line = z->chunk[i] == '\n' ? 0 : line + 1;
-            if (line < LINE_MAX_BYTES || ((unsigned char)z->chunk[i] & 0xc0) == 0x80)
-                continue;
-            if (archive_write_data(z->archive, z->chunk + start, i - start) < 0 ||
-                archive_write_data(z->archive, "\n", 1) < 0)
-                return -EIO;
-            start = i;
-            line = 1;
-        }
-        if (archive_write_data(z->archive, z->chunk + start, (size_t)n - start) < 0)
-            return -EIO;
-        at += n;
-    }
-    return z->failed ? z->failed : n < 0 ? (int)n : 0;
+    return z->failed ? z->failed : archive_write_data(z->archive, bytes, len) < 0 ? -EIO : 0;
 }
 
 static int add_step(void *data, int number, const struct step_row *step)
@@ -116,7 +97,7 @@ static int add_step(void *data, int number, const struct step_row *step)
     archive_entry_set_mtime(z->entry, step->completed_at / 1000000000LL, 0);
     code = !buf_ok(&path) ? -ENOMEM : archive_write_header(z->archive, z->entry) != ARCHIVE_OK ? -EIO : 0;
     if (code == 0)
-        code = copy_log(z, view);
+        code = log_lines(view, LINE_MAX_BYTES, put_text, z);
     log_view_close(view);
     return code;
 }
@@ -186,10 +167,9 @@ static int write_zip(void *data, int fd)
     struct zipping z = {.s = zip->s,
                         .archive = archive_write_new(),
                         .entry = archive_entry_new(),
-                        .chunk = malloc(CHUNK),
                         .fd = fd,
                         .for_gh = zip->for_gh};
-    int code = z.archive && z.entry && z.chunk ? 0 : -ENOMEM;
+    int code = z.archive && z.entry ? 0 : -ENOMEM;
 
     if (code == 0 && (archive_write_set_format_zip(z.archive) != ARCHIVE_OK ||
                       archive_write_open(z.archive, &z, NULL, put, NULL) != ARCHIVE_OK))
@@ -201,7 +181,6 @@ static int write_zip(void *data, int fd)
         code = z.failed ? z.failed : whole ? 0 : -EIO;
     archive_entry_free(z.entry);
     archive_write_free(z.archive);
-    free(z.chunk);
     return code;
 }
 
@@ -230,58 +209,35 @@ void api_run_logs(struct http_request *r)
 
 /* ----------------------------------------------------------------------------------------------- one job */
 
-struct job_log {
-    struct log_view *view; /* owned */
-    int64_t size;
-};
+static int put_to_fd(void *data, const char *bytes, size_t len)
+{
+    return write_all(*(int *)data, bytes, len);
+}
 
 static int write_job_log(void *data, int fd)
 {
-    struct job_log *l = data;
-    char chunk[16384];
-    int64_t at = 0;
-
-    while (at < l->size) {
-        size_t want = l->size - at < (int64_t)sizeof(chunk) ? (size_t)(l->size - at) : sizeof(chunk);
-        ssize_t n = log_view_read(l->view, chunk, want, at);
-        int code = n > 0 ? write_all(fd, chunk, (size_t)n) : -EIO;
-        if (code < 0)
-            return code;
-        at += n;
-    }
-    return 0;
+    return log_lines(data, 0, put_to_fd, &fd);
 }
 
-static void free_job_log(void *data)
+static void close_view(void *data)
 {
-    struct job_log *l = data;
-
-    log_view_close(l->view);
-    free(l);
+    log_view_close(data);
 }
 
 void api_job_logs(struct http_request *r)
 {
     struct server *s = http_data(r);
     const struct job_row *job = api_job(r);
-    struct job_log *l = job ? calloc(1, sizeof(*l)) : NULL;
+    struct log_view *view = NULL;
 
     if (!job)
         return;
     struct log_select select = {
         .run_id = job->run_id, .job_id = job->log_job_id ? job->log_job_id : job->id, .streams = LOG_OF_STEP};
-    if (!l || log_view_open(s->store, &select, &l->view, NULL) < 0) {
-        free(l);
+    if (log_view_open(s->store, &select, &view, NULL) < 0)
         api_fail(r, 500, "the log cannot be read");
-    } else {
-        l->size = log_view_size(l->view);
-        if (l->size)
-            http_reply_stream(r, l->size, "text/plain; charset=utf-8", write_job_log, l, free_job_log);
-        else
-            http_reply(r, 200, "text/plain; charset=utf-8", "", 0);
-        if (!l->size)
-            free_job_log(l);
-    }
+    else
+        http_reply_stream(r, -1, "text/plain; charset=utf-8", write_job_log, view, close_view);
     job_row_unref(job);
 }
 

@@ -7,6 +7,8 @@
 
 #include "runfs/io.h"
 
+enum { PIECE = 64 * 1024 };
+
 struct span {
     int64_t at;     /* offset in the view */
     uint64_t start; /* offset in the log file */
@@ -193,6 +195,45 @@ ssize_t log_view_read(struct log_view *v, void *to, size_t size, int64_t off)
             break;
     }
     return (ssize_t)done;
+}
+
+/* One record's bytes, in pieces as large as the room. */
+static int each_piece(struct log_view *v, const struct log_record *record, char *room,
+                      int (*piece)(void *data, int64_t time_ns, const char *bytes, size_t len), void *data)
+{
+    for (size_t done = 0; done < record->len;) {
+        size_t want = record->len - done < PIECE ? record->len - done : PIECE;
+        ssize_t n = pread(v->log_fd, room, want, (off_t)(record->offset + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        int r = n > 0 ? piece(data, record->time_ns, room, (size_t)n) : n < 0 ? -errno : -EIO;
+        if (r)
+            return r;
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+int log_view_each(struct log_view *v,
+                  int (*piece)(void *data, int64_t time_ns, const char *bytes, size_t len), void *data)
+{
+    struct log_record records[256];
+    _free_ char *room = malloc(PIECE);
+    int r = room ? view_refresh(v) : -ENOMEM;
+    ssize_t n = 0;
+
+    if (r == 0 && v->size && v->log_fd < 0 && (v->log_fd = view_open_file(v, "log")) < 0)
+        r = v->log_fd;
+    for (uint64_t at = 0; r == 0 && at < v->n_read; at += (uint64_t)n) {
+        n = read_records(v, at, records,
+                         v->n_read - at < ARRAY_LEN(records) ? v->n_read - at : ARRAY_LEN(records));
+        if (n <= 0)
+            return n < 0 ? (int)n : -EIO;
+        for (ssize_t i = 0; r == 0 && i < n; i++)
+            if (selected(&v->select, &records[i]))
+                r = each_piece(v, &records[i], room, piece, data);
+    }
+    return r;
 }
 
 int64_t log_size(struct store *st, const struct log_select *select)

@@ -426,7 +426,13 @@ int log_view_open(struct store *st, const struct log_select *select, struct log_
 void log_view_close(struct log_view *v);
 int64_t log_view_size(struct log_view *v); /* as of now: takes in what was appended since */
 ssize_t log_view_read(struct log_view *v, void *to, size_t size,
-                      int64_t off);                                  /* 0 at the present end; -errno */
+                      int64_t off); /* 0 at the present end; -errno */
+/*
+ * All that the view shows at the call, in order, each chunk with the time it came, in pieces of at most 64
+ * KiB (the borrowed bytes are gone after the call). What a call returns other than 0 ends it and is returned.
+ */
+int log_view_each(struct log_view *v,
+                  int (*piece)(void *data, int64_t time_ns, const char *bytes, size_t len), void *data);
 int64_t log_size(struct store *st, const struct log_select *select); /* without keeping a view; -errno */
 /* Appends the last lines, of at most max bytes: whole ones, if there is an end of one in those. */
 int log_read_end(struct store *st, const struct log_select *select, size_t max, struct buf *ret);

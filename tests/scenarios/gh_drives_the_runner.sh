@@ -43,6 +43,55 @@ ln -s "$T/repo" "$M/repos/r"
 echo cancel >"$M/runs/$(grep -l ^Slow "$M"/runs/[0-9]*/name | tail -n 1 | xargs dirname | xargs basename)/ctl" # drops run
 for n in 1 2; do ended $n; done
 
+filters() { # each of gh run list's alone
+    local last f
+    last=$(readlink "$M/runs/latest")
+    for f in "-e workflow_dispatch" "-s success" "-s completed" "-u $(id -un)" "--created >2020-01-01" "--created $(date -u +%F)..2100-01-01"; do
+        # shellcheck disable=SC2086
+        contains "run list $f" "$(gh run list $f --json databaseId --jq '.[].databaseId' -L 1)" "$last"
+    done
+    for f in "-e release" "-s queued" "-s failure -e release" "-u nobody.else" "--created <2020-01-01" "-c 1234567890123456789012345678901234567890"; do
+        # shellcheck disable=SC2086
+        equal "run list $f" '' "$(gh run list $f --json databaseId --jq '.[].databaseId')"
+    done
+}
+
+newer_commands() { # USER MARK: what gh of 2024 and later has besides (Debian 13's is 2.46)
+    local id
+    gh variable set SHAPE -b round || fail 'variable set'
+    file_is "$M/vars/SHAPE" round
+    gh variable set SHAPE -b square || fail 'a variable cannot be changed'
+    contains 'variable list' "$(gh variable list)" 'SHAPE	square'
+    gh variable delete SHAPE || fail 'variable delete'
+    printf 'ONE=1\nTWO="a b"\n' >"$T/dotenv"
+    gh variable set -f "$T/dotenv" || fail 'variables of a file'
+    file_is "$M/vars/TWO" 'a b'
+    gh variable delete ONE && gh variable delete TWO || fail 'variable delete'
+    gh secret set -f "$T/dotenv" || fail 'secrets of a file'
+    contains 'secret list' "$(gh secret list)" TWO
+    gh secret delete ONE && gh secret delete TWO || fail 'secret delete'
+
+    mkdir -p "$T/kept"
+    echo kept >"$T/kept/file"
+    printf 'on: push\njobs: {a: {runs-on: h, steps: [{uses: actions/cache@v4, with: {path: %s, key: "of-${{ github.run_id }}"}}, {run: mkdir -p d}]}}\n' "$T/kept" >"$T/cache.yml"
+    id=$(rf_drop "$T/cache.yml")
+    contains 'cache list' "$(gh cache list)" "of-$id"
+    contains 'by its key' "$(gh cache list -k of- -S size_in_bytes -O asc --json key,ref,sizeInBytes --jq '.[].key')" "of-$id"
+    equal 'of another branch' '' "$(gh cache list -r refs/heads/no)"
+    gh cache delete "of-$id" || fail 'cache delete'
+    lacks 'cache list' "$(gh cache list)" "of-$id"
+
+    gh workflow run "Test Minimal Workflow" --json <<<"{\"who\": \"a program\", \"mark\": \"$2\"}" || fail 'workflow run --json'
+    id=$(readlink "$M/runs/latest")
+    ended "$id"
+    filters
+    contains 'run view --attempt' "$(gh run view "$id" --attempt 1 --log)" 'hello a program'
+    gh run download "$id" -p 'th*' -D "$T/pattern-$1" || fail 'run download --pattern'
+    file_is "$T/pattern-$1/things/e/f" content
+    gh run delete "$id" || fail 'run delete'
+    rf_wait 5 test ! -e "$M/runs/$id"
+}
+
 everything() { # HOST USER PAGE: all that gh does there
     local id old mark=$T/mark-$1
     rm -rf "$mark"
@@ -73,8 +122,8 @@ everything() { # HOST USER PAGE: all that gh does there
     equal 'where it is for people' "$3/${GH_REPO#*/}/actions/runs/$id" "$(gh run view "$id" --json url --jq .url)"
     exits 1 gh run view "$id" --exit-status
     contains 'its jobs' "$(gh run view "$id" --json jobs --jq '.jobs[].name')" 'Say hello / loudly'
-    contains 'run view --log' "$(gh run view "$id" --log)" "Greet	hello gh"
-    contains 'run view --log-failed' "$(gh run view "$id" --log-failed)" "Depends	not yet"
+    gh run view "$id" --log | grep -qP '\tGreet\t\d{4}-\d\d-\d\dT[\d:]{8}\.\d{7}Z hello gh$' || fail "run view --log: $(gh run view "$id" --log)"
+    contains 'run view --log-failed' "$(gh run view "$id" --log-failed | sed 's/\t[^\t]*Z /\t/')" "Depends	not yet"
     lacks 'run view --log-failed' "$(gh run view "$id" --log-failed)" "hello gh"
     old=$(gh api "repos/{owner}/{repo}/actions/runs/$id/jobs" --jq '.jobs[] | select(.name == "b").id')
     contains 'run view --job' "$(gh run view --job "$old" --log)" 'not yet'
@@ -129,6 +178,8 @@ everything() { # HOST USER PAGE: all that gh does there
     gh api -X PATCH "repos/{owner}/{repo}/actions/variables/COLOUR" -f value=green || fail 'a variable cannot be changed'
     equal 'variables' green "$(gh api "repos/{owner}/{repo}/actions/variables" --jq '.variables[].value')"
     gh api -X DELETE "repos/{owner}/{repo}/actions/variables/COLOUR" || fail 'a variable cannot be deleted'
+
+    if gh variable set -h >/dev/null 2>&1 && gh cache list -h >/dev/null 2>&1; then newer_commands "$2" "$mark"; fi
 
     equal 'pages' "$(find "$M/runs" -maxdepth 1 -name '[0-9]*' | wc -l)" \
         "$(gh api --paginate "repos/{owner}/{repo}/actions/runs?per_page=2" --jq '.workflow_runs[].id' | sort -un | wc -l)"
