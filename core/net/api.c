@@ -11,7 +11,12 @@ enum { PER_PAGE_MAX = 100 };
 
 void api_fail(struct http_request *r, unsigned status, const char *message)
 {
-    http_reply_json(r, status, json_pack("{s:s}", "message", message));
+    char text[16];
+
+    snprintf(text, sizeof(text), "%u", status);
+    http_reply_json(r, status,
+                    json_pack("{s:s, s:s, s:s}", "message", message, "documentation_url",
+                              "https://docs.github.com/rest", "status", text));
 }
 
 void api_not_found(struct http_request *r)
@@ -89,16 +94,22 @@ json_t *api_url(struct http_request *r, const char *fmt, ...)
     return json_string(buf_str(&url));
 }
 
-json_t *api_web_url(struct http_request *r, const char *fmt, ...)
+void api_web_base(struct http_request *r, struct buf *ret)
 {
-    _buf_ struct buf url = BUF_INIT;
     const char *host = http_header(r, "Host");
-    va_list ap;
 
     /* gh names a host that is none, by a socket or with this server for its proxy: no browser finds that */
     bool by_gh = http_peer(r).is_unix || (host && str_eq_ascii_nocase(host, "api.github.localhost"));
-    if (!by_gh || !server_browse(http_data(r), &url))
-        add_host(r, &url);
+    if (!by_gh || !server_browse(http_data(r), ret))
+        add_host(r, ret);
+}
+
+json_t *api_web_url(struct http_request *r, const char *fmt, ...)
+{
+    _buf_ struct buf url = BUF_INIT;
+    va_list ap;
+
+    api_web_base(r, &url);
     if (http_param(r, "owner"))
         buf_addf(&url, "/%s/%s", http_param(r, "owner"), http_param(r, "repo"));
     va_start(ap, fmt);
@@ -158,33 +169,54 @@ struct api_page api_page(struct http_request *r, int64_t fallback)
     return p;
 }
 
+/* RFC 3986, 2.3: but what is unreserved, or one of `also`, is percent-encoded. */
+static void add_encoded(struct buf *b, const char *text, const char *also)
+{
+    for (const char *p = text; *p; p++)
+        if (strchr("-._~", *p) || strchr(also, *p) || (*p >= '0' && *p <= '9') ||
+            ((*p | 32) >= 'a' && (*p | 32) <= 'z'))
+            buf_addc(b, *p);
+        else
+            buf_addf(b, "%%%02X", (unsigned char)*p);
+}
+
 static void add_query(void *data, const char *name, const char *value)
 {
     struct buf *b = data;
 
     if (str_eq(name, "page"))
         return;
-    buf_addf(b, "%s=", name);
-    for (const char *p = value; *p; p++)
-        if (strchr("-._~", *p) || (*p >= '0' && *p <= '9') || ((*p | 32) >= 'a' && (*p | 32) <= 'z'))
-            buf_addc(b, *p);
-        else
-            buf_addf(b, "%%%02X", (unsigned char)*p);
+    add_encoded(b, name, "");
+    buf_addc(b, '=');
+    add_encoded(b, value, "");
     buf_addc(b, '&');
+}
+
+static void add_link(struct http_request *r, struct buf *link, int64_t page, const char *rel)
+{
+    buf_adds(link, link->len ? ", <" : "<");
+    api_base(r, link);
+    add_encoded(link, http_path(r), "/:@");
+    buf_addc(link, '?');
+    http_each_query(r, add_query, link);
+    buf_addf(link, "page=%lld>; rel=\"%s\"", (long long)page, rel);
 }
 
 void api_link(struct http_request *r, struct api_page page, int64_t total)
 {
     _buf_ struct buf link = BUF_INIT;
 
-    if (page.page * page.per_page >= total)
-        return;
-    buf_addc(&link, '<');
-    api_base(r, &link);
-    buf_addf(&link, "%s?", http_path(r));
-    http_each_query(r, add_query, &link);
-    buf_addf(&link, "page=%lld>; rel=\"next\"", (long long)page.page + 1);
-    if (buf_ok(&link) && !strpbrk(buf_str(&link), "\r\n"))
+    int64_t last = total > 0 ? (total - 1) / page.per_page + 1 : 1;
+
+    if (page.page > 1) {
+        add_link(r, &link, page.page - 1 < last ? page.page - 1 : last, "prev");
+        add_link(r, &link, 1, "first");
+    }
+    if (page.page < last) {
+        add_link(r, &link, page.page + 1, "next");
+        add_link(r, &link, last, "last");
+    }
+    if (link.len && buf_ok(&link))
         http_add_header(r, "Link", buf_str(&link));
 }
 
@@ -244,12 +276,15 @@ const struct workflow_row *api_workflow(struct http_request *r, struct repositor
 
 /* Runs belong to the repository of their workflow; those of `runfs run`, and of no workflow any more, to the
  * dropped ones. */
-static bool run_is_of(struct server *s, const struct run_row *run, int64_t repo_id)
+bool api_run_is_of(struct server *s, int64_t run_id, int64_t repo_id)
 {
-    const struct workflow_row *w = run->workflow_id ? store_get_workflow(s->store, run->workflow_id) : NULL;
-    bool is = (w ? w->repo_id : 0) == repo_id;
+    const struct run_row *run = store_get_run(s->store, run_id);
+    const struct workflow_row *w =
+        run && run->workflow_id ? store_get_workflow(s->store, run->workflow_id) : NULL;
+    bool is = run && (w ? w->repo_id : 0) == repo_id;
 
     workflow_row_unref(w);
+    run_row_unref(run);
     return is;
 }
 
@@ -261,7 +296,7 @@ const struct run_row *api_run(struct http_request *r)
     if (!of_any(r) && !api_repository(r, &repo))
         return NULL;
     const struct run_row *run = store_get_run(s->store, id_of(r));
-    if (run && (of_any(r) || run_is_of(s, run, repo.repo_id)))
+    if (run && (of_any(r) || api_run_is_of(s, run->id, repo.repo_id)))
         return run;
     run_row_unref(run);
     api_not_found(r);
@@ -276,10 +311,7 @@ const struct job_row *api_job(struct http_request *r)
     if (!of_any(r) && !api_repository(r, &repo))
         return NULL;
     const struct job_row *job = store_get_job(s->store, id_of(r));
-    const struct run_row *run = job ? store_get_run(s->store, job->run_id) : NULL;
-    bool found = run && (of_any(r) || run_is_of(s, run, repo.repo_id));
-    run_row_unref(run);
-    if (found)
+    if (job && (of_any(r) || api_run_is_of(s, job->run_id, repo.repo_id)))
         return job;
     job_row_unref(job);
     api_not_found(r);

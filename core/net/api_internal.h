@@ -7,7 +7,7 @@
 
 /* ------------------------------------------------------------------------------------------------ replies */
 
-/* {"message"}, as GitHub says what is wrong. */
+/* {"message", "documentation_url", "status"}, as GitHub says what is wrong. */
 void api_fail(struct http_request *r, unsigned status, const char *message);
 /* By the errno: 404, 409 for what the state does not allow (status_busy, 0: 422), 422 for what is wrong. */
 void api_fail_err(struct http_request *r, const struct err *err, unsigned status_busy);
@@ -19,8 +19,9 @@ void api_not_found(struct http_request *r);
 void api_base(struct http_request *r, struct buf *ret);
 /* "BASE/repos/OWNER/REPO" and the rest; a new string value. */
 json_t *api_url(struct http_request *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* The same for people: "http://HOST/OWNER/REPO" and the rest, which page_of leads to the page from. The host
- * is one that a browser finds, where there is one. */
+/* The same for people: "http://HOST", one that a browser finds, where there is one; and with "/OWNER/REPO"
+ * and the rest, which page_of leads to the page from. */
+void api_web_base(struct http_request *r, struct buf *ret);
 json_t *api_web_url(struct http_request *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 json_t *api_time(int64_t wall_ns); /* RFC 3339; null for 0 */
 
@@ -36,7 +37,7 @@ struct api_page {
 };
 /* fallback: per_page where the caller says none. */
 struct api_page api_page(struct http_request *r, int64_t fallback);
-/* Adds the Link header when there is a next page. */
+/* Adds the Link header, when there are other pages: next and last, prev and first. */
 void api_link(struct http_request *r, struct api_page page, int64_t total);
 
 /* ------------------------------------------------------------------------------------------------ objects */
@@ -51,6 +52,14 @@ const struct job_row *api_job(struct http_request *r);
 /* "ci.yml", "REPO:ci.yml": how config/disabled names it. */
 void api_workflow_label(struct server *s, const struct workflow_row *w, struct buf *ret);
 
+bool api_run_is_of(struct server *s, int64_t run_id, int64_t repo_id);
+
+/* A person or an organisation, as far as its name says. */
+json_t *api_user_json(struct http_request *r, const char *login);
+/* The repository that the path names, without what only git knows. */
+json_t *api_repository_json(struct http_request *r);
+json_t *api_node_id(const char *type, int64_t id); /* as GitHub's GraphQL would call it: opaque to clients */
+json_t *api_branch(const char *ref);               /* "main" of refs/heads/main; tags and others alike */
 /* interrupted is runfs's own; GitHub calls it a failure. null for "". */
 json_t *api_conclusion(const char *conclusion);
 json_t *api_run_json(struct http_request *r, const struct run_row *run, int attempt);

@@ -69,7 +69,7 @@ int api_each_job(struct store *st, int64_t run_id, int attempt, api_job_fn *fn, 
 /* ---------------------------------------------------------------------------------------------------- runs
  */
 
-static json_t *branch_of(const char *ref)
+json_t *api_branch(const char *ref)
 {
     return json_string(str_starts(ref, "refs/heads/")  ? ref + 11
                        : str_starts(ref, "refs/tags/") ? ref + 10
@@ -91,6 +91,15 @@ static void be_attempt(struct server *s, const struct run_row *run, int attempt,
     attempt_row_unref(a);
 }
 
+/* As far as the run knows its commit. */
+static json_t *head_commit(const struct run_row *run)
+{
+    json_t *by = json_pack("{s:s, s:s}", "name", run->actor, "email", "");
+
+    return json_pack("{s:s, s:s, s:s, s:o, s:O, s:o}", "id", run->sha, "tree_id", "", "message", run->title,
+                     "timestamp", api_time(run->created_at), "author", by, "committer", by);
+}
+
 /* ".github/workflows/ci.yml" of "REPO:ci.yml". */
 static json_t *path_of(const struct run_row *run)
 {
@@ -99,15 +108,6 @@ static json_t *path_of(const struct run_row *run)
 
     buf_addf(&path, ".github/workflows/%s", colon ? colon + 1 : run->workflow_name);
     return json_string(buf_str(&path));
-}
-
-static json_t *repository_json(struct http_request *r)
-{
-    _buf_ struct buf full = BUF_INIT;
-
-    buf_addf(&full, "%s/%s", http_param(r, "owner"), http_param(r, "repo"));
-    return json_pack("{s:s, s:s, s:{s:s}}", "name", http_param(r, "repo"), "full_name", buf_str(&full),
-                     "owner", "login", http_param(r, "owner"));
 }
 
 json_t *api_run_json(struct http_request *r, const struct run_row *run, int attempt)
@@ -120,15 +120,18 @@ json_t *api_run_json(struct http_request *r, const struct run_row *run, int atte
                   "workflow_id", (json_int_t)run->workflow_id, "name", run->name, "display_title", run->title,
                   "status", run->status, "conclusion", api_conclusion(run->conclusion), "run_number",
                   (json_int_t)run->id, "run_attempt", attempt, "event", run->event, "head_branch",
-                  branch_of(run->ref), "head_sha", run->sha, "path", path_of(run));
+                  api_branch(run->ref), "head_sha", run->sha, "path", path_of(run));
 
     if (!json)
         return NULL;
-    json_object_set_new(json, "actor", json_pack("{s:s}", "login", run->actor));
-    json_object_set_new(json, "triggering_actor", json_pack("{s:s}", "login", run->actor));
-    json_object_set_new(json, "head_commit", json_pack("{s:s, s:s}", "id", run->sha, "message", run->title));
-    json_object_set_new(json, "repository", repository_json(r));
-    json_object_set_new(json, "head_repository", repository_json(r));
+    json_object_set_new(json, "node_id", api_node_id("WorkflowRun", run->id));
+    json_object_set_new(json, "check_suite_id", json_integer(run->id));
+    json_object_set_new(json, "check_suite_node_id", api_node_id("CheckSuite", run->id));
+    json_object_set_new(json, "actor", api_user_json(r, run->actor));
+    json_object_set_new(json, "triggering_actor", api_user_json(r, run->actor));
+    json_object_set_new(json, "head_commit", head_commit(run));
+    json_object_set_new(json, "repository", api_repository_json(r));
+    json_object_set_new(json, "head_repository", api_repository_json(r));
     json_object_set_new(json, "pull_requests", json_array());
     json_object_set_new(json, "created_at", api_time(run->created_at));
     /* gh keeps logs by this time, so another attempt needs another one */
@@ -148,6 +151,12 @@ json_t *api_run_json(struct http_request *r, const struct run_row *run, int atte
     json_object_set_new(json, "artifacts_url", api_url(r, "/actions/runs/%lld/artifacts", id));
     json_object_set_new(json, "workflow_url",
                         api_url(r, "/actions/workflows/%lld", (long long)run->workflow_id));
+    json_object_set_new(json, "check_suite_url", api_url(r, "/check-suites/%lld", id));
+    json_object_set_new(json, "cancel_url", api_url(r, "/actions/runs/%lld/cancel", id));
+    json_object_set_new(json, "rerun_url", api_url(r, "/actions/runs/%lld/rerun", id));
+    json_object_set_new(json, "previous_attempt_url",
+                        attempt > 1 ? api_url(r, "/actions/runs/%lld/attempts/%d", id, attempt - 1)
+                                    : json_null());
     return json;
 }
 
@@ -186,6 +195,17 @@ static int add_step(void *data, int number, const struct step_row *step)
                : 0;
 }
 
+/* The one runner that there is: the daemon. None before the job has a machine. */
+static void set_runner(json_t *json, const struct job_row *job)
+{
+    bool has = *job->backend;
+
+    json_object_set_new(json, "runner_id", has ? json_integer(1) : json_null());
+    json_object_set_new(json, "runner_name", has ? json_sprintf("runfs %s", job->backend) : json_null());
+    json_object_set_new(json, "runner_group_id", has ? json_integer(1) : json_null());
+    json_object_set_new(json, "runner_group_name", has ? json_string("Default") : json_null());
+}
+
 json_t *api_job_json(struct http_request *r, const struct job_row *job)
 {
     struct server *s = http_data(r);
@@ -203,9 +223,12 @@ json_t *api_job_json(struct http_request *r, const struct job_row *job)
         api_time(job->completed_at), "steps", steps, "labels", labels_of(job), "url",
         api_url(r, "/actions/jobs/%lld", id), "run_url", api_url(r, "/actions/runs/%lld", run), "html_url",
         api_web_url(r, "/actions/runs/%lld/job/%lld", run, id));
+    json_object_set_new(json, "node_id", api_node_id("CheckRun", job->id));
+    json_object_set_new(json, "check_run_url", api_url(r, "/check-runs/%lld", id));
+    set_runner(json, job);
     if (json && of) {
         json_object_set_new(json, "head_sha", json_string(of->sha));
-        json_object_set_new(json, "head_branch", branch_of(of->ref));
+        json_object_set_new(json, "head_branch", api_branch(of->ref));
         json_object_set_new(json, "workflow_name", json_string(of->name));
     }
     run_row_unref(of);

@@ -4,24 +4,14 @@
  * (2.23) look for the '/' that a job's name has, so gh gets such a job both ways. It is sent while it is
  * made, so that it costs neither memory nor disk, whatever the log's size.
  */
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "api_internal.h"
 #include "log_lines.h"
-#include "runfs/artifact.h"
 #include "runfs/io.h"
 #include "runfs/late_archive.h"
 
 enum { LINE_MAX_BYTES = 60000 /* gh drops the rest of a step behind a line of 64 KiB */ };
-
-/* A nameless file of the state directory. */
-static int scratch(struct server *s)
-{
-    int fd = open(store_dir(s->store), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-    return fd < 0 ? -errno : fd;
-}
 
 /* ----------------------------------------------------------------------------------------------------- zip
  */
@@ -239,152 +229,4 @@ void api_job_logs(struct http_request *r)
     else
         http_reply_stream(r, -1, "text/plain; charset=utf-8", write_job_log, view, close_view);
     job_row_unref(job);
-}
-
-/* ----------------------------------------------------------------------------------------------- artifacts
- */
-
-static json_t *artifact_json(struct http_request *r, const struct artifact_row *a)
-{
-    return json_pack("{s:I, s:s, s:I, s:b, s:s, s:o, s:o, s:o, s:{s:I}}", "id", (json_int_t)a->id, "name",
-                     a->name, "size_in_bytes", (json_int_t)a->zip_size, "expired", 0, "digest", a->digest,
-                     "archive_download_url", api_url(r, "/actions/artifacts/%lld/zip", (long long)a->id),
-                     "created_at", api_time(a->created_at), "expires_at", api_time(a->expires_at),
-                     "workflow_run", "id", (json_int_t)a->run_id);
-}
-
-static void add_artifacts(struct http_request *r, int64_t run_id, json_t *list)
-{
-    struct server *s = http_data(r);
-    int64_t ids[64], after = 0;
-    ssize_t n;
-
-    while ((n = artifact_list(s->store, run_id, after, ids, ARRAY_LEN(ids))) > 0)
-        for (ssize_t i = 0; i < n; i++) {
-            const struct artifact_row *a = store_get_artifact(s->store, ids[i]);
-            if (a)
-                json_array_append_new(list, artifact_json(r, a));
-            artifact_row_unref(a);
-            after = ids[i];
-        }
-}
-
-static void reply_artifacts(struct http_request *r, json_t *list)
-{
-    http_reply_json(
-        r, 200, json_pack("{s:I, s:O}", "total_count", (json_int_t)json_array_size(list), "artifacts", list));
-}
-
-void api_run_artifacts(struct http_request *r)
-{
-    _json_ json_t *list = json_array();
-    const struct run_row *run = api_run(r);
-
-    if (run) {
-        add_artifacts(r, run->id, list);
-        reply_artifacts(r, list);
-    }
-    run_row_unref(run);
-}
-
-/* The newest: of as many runs as it takes to have a page of them. */
-void api_list_artifacts(struct http_request *r)
-{
-    struct server *s = http_data(r);
-    struct api_page page = api_page(r, 30);
-    struct run_query q = {
-        .branch = "", .event = "", .actor = "", .status = "", .sha = "", .created_to = INT64_MAX};
-    _json_ json_t *list = json_array();
-    struct repository repo;
-    int64_t ids[100];
-    ssize_t n = 1;
-
-    if (!api_repository(r, &repo))
-        return;
-    q.repo_id = repo.repo_id;
-    while ((int64_t)json_array_size(list) < page.per_page && n > 0) {
-        n = store_query_runs(s->store, &q, ids, ARRAY_LEN(ids));
-        for (ssize_t i = 0; i < n && (int64_t)json_array_size(list) < page.per_page; i++)
-            add_artifacts(r, ids[i], list);
-        q.skip += n > 0 ? n : 0;
-    }
-    reply_artifacts(r, list);
-}
-
-struct packing {
-    struct store *store;
-    int64_t id;
-};
-
-static int write_artifact(void *data, int fd)
-{
-    struct packing *p = data;
-
-    return artifact_write_zip(p->store, p->id, fd, NULL);
-}
-
-/* The one that :id names. NULL: a reply was made. */
-static const struct artifact_row *named_artifact(struct http_request *r)
-{
-    struct server *s = http_data(r);
-    const char *text = http_param(r, "id");
-    struct repository repo;
-    uint64_t id = 0;
-
-    if (http_param(r, "owner") && !api_repository(r, &repo))
-        return NULL;
-    const struct artifact_row *a =
-        parse_u64(text, &id) == 0 && id <= INT64_MAX ? store_get_artifact(s->store, (int64_t)id) : NULL;
-    if (!a)
-        api_not_found(r);
-    return a;
-}
-
-void api_get_artifact(struct http_request *r)
-{
-    const struct artifact_row *a = named_artifact(r);
-
-    if (a)
-        http_reply_json(r, 200, artifact_json(r, a));
-    artifact_row_unref(a);
-}
-
-void api_delete_artifact(struct http_request *r)
-{
-    struct server *s = http_data(r);
-    const struct artifact_row *a = named_artifact(r);
-    struct err err = {0};
-
-    if (a && artifact_delete(s->store, a->id, &err) < 0)
-        api_fail_err(r, &err, 0);
-    else if (a)
-        api_no_content(r);
-    artifact_row_unref(a);
-}
-
-/* One that is kept as it is has no zip, whose size would be known: it is packed first. */
-void api_artifact_zip(struct http_request *r)
-{
-    struct server *s = http_data(r);
-    const struct artifact_row *a = named_artifact(r);
-    struct packing *p = a ? malloc(sizeof(*p)) : NULL;
-
-    if (!a)
-        return;
-    if (!p) {
-        api_fail(r, 500, "no memory");
-    } else {
-        *p = (struct packing){s->store, a->id};
-        if (!a->raw) {
-            http_reply_stream(r, a->zip_size, "application/zip", write_artifact, p, free);
-        } else {
-            _close_ int fd = scratch(s);
-            if (fd >= 0 && write_artifact(p, fd) == 0)
-                http_reply_file(r, TAKE_FD(fd), "application/zip");
-            else
-                api_fail(r, 500, "the artifact cannot be packed");
-            free(p);
-        }
-    }
-    artifact_row_unref(a);
 }

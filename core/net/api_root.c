@@ -1,6 +1,6 @@
 /* GitHub's REST API: what a client asks first, to see who it is and whom it speaks to. */
+#include "api_internal.h"
 #include "runfs/io.h"
-#include "server_internal.h"
 
 /* gh looks for scopes of classic tokens, and complains about those that it misses. */
 void api_root(struct http_request *r)
@@ -15,6 +15,21 @@ void api_meta(struct http_request *r)
     http_reply_json(
         r, 200,
         json_pack("{s:b, s:s}", "verifiable_password_authentication", 0, "installed_version", "3.12.0"));
+}
+
+void api_versions(struct http_request *r)
+{
+    http_reply_json(r, 200, json_pack("[s]", "2022-11-28"));
+}
+
+/* Of what a run has none. */
+void api_none(struct http_request *r)
+{
+    const struct run_row *run = api_run(r);
+
+    if (run)
+        http_reply_json(r, 200, json_array());
+    run_row_unref(run);
 }
 
 /* Of GitHub's limits there are none: what a client asks of before it slows itself down. */
@@ -33,7 +48,7 @@ void api_user(struct http_request *r)
 
     access_who(r, &who);
     http_add_header(r, "X-OAuth-Scopes", "repo, read:org, workflow");
-    http_reply_json(r, 200, json_pack("{s:s, s:i, s:s}", "login", buf_str(&who), "id", 1, "type", "User"));
+    http_reply_json(r, 200, api_user_json(r, buf_str(&who)));
 }
 
 void metrics(struct http_request *r)

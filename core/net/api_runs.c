@@ -186,20 +186,23 @@ void api_get_job(struct http_request *r)
 }
 
 struct annotating {
-    json_t *list;
-    int64_t job_id;
+    json_t *list; /* owned */
+    int64_t job_id, from, to, at;
 };
 
 static int add_annotation(void *data, const struct annotation_row *a)
 {
     struct annotating *x = data;
 
-    if (a->job_id == x->job_id)
+    if (a->job_id != x->job_id)
+        return 0;
+    if (x->at >= x->from && x->at < x->to)
         json_array_append_new(x->list, json_pack("{s:s, s:i, s:i, s:s, s:s, s:s}", "path",
                                                  *a->file ? a->file : ".github", "start_line", a->line,
                                                  "end_line", a->line, "annotation_level",
                                                  str_eq(a->level, "error") ? "failure" : a->level, "title",
                                                  a->title, "message", a->message));
+    x->at++;
     return 0;
 }
 
@@ -207,10 +210,15 @@ void api_annotations(struct http_request *r)
 {
     struct server *s = http_data(r);
     const struct job_row *job = api_job(r);
-    struct annotating x = {.list = json_array(), .job_id = job ? job->id : 0};
+    struct api_page page = api_page(r, 30);
+    struct annotating x = {.list = json_array(),
+                           .job_id = job ? job->id : 0,
+                           .from = (page.page - 1) * page.per_page,
+                           .to = page.page * page.per_page};
 
     if (job) {
         (void)store_each_annotation(s->store, job->run_id, job->attempt, add_annotation, &x);
+        api_link(r, page, x.at);
         http_reply_json(r, 200, json_incref(x.list));
     }
     json_decref(x.list);

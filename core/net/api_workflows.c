@@ -178,19 +178,3 @@ void api_contents(struct http_request *r)
                               buf_str(&content)));
     workflow_row_unref(w);
 }
-
-void api_get_repository(struct http_request *r)
-{
-    _buf_ struct buf full = BUF_INIT, branch = BUF_INIT;
-    struct server *s = http_data(r);
-    struct repository repo;
-
-    if (!api_repository(r, &repo))
-        return;
-    engine_default_branch(s->engine, &repo, &branch);
-    buf_addf(&full, "%s/%s", http_param(r, "owner"), http_param(r, "repo"));
-    http_reply_json(r, 200,
-                    json_pack("{s:I, s:s, s:s, s:{s:s}, s:s, s:b}", "id", (json_int_t)repo.repo_id, "name",
-                              http_param(r, "repo"), "full_name", buf_str(&full), "owner", "login",
-                              http_param(r, "owner"), "default_branch", buf_str(&branch), "private", 1));
-}

@@ -39,6 +39,16 @@ static bool pairs_add(struct http_pair *pairs, size_t *n, size_t max, char *name
     return true;
 }
 
+/* "*name" takes all that leaves what the pattern has behind it, which has no parameters. */
+static bool match_rest(struct http_request *r, const char *star, size_t len, const char *path)
+{
+    size_t all = strlen(path), behind = strlen(star + len);
+
+    return all > behind && str_eq(path + all - behind, star + len) &&
+           pairs_add(r->params, &r->n_params, HTTP_PARAMS, strndup(star + 1, len - 1),
+                     strndup(path, all - behind));
+}
+
 /* Segment by segment; a parameter is never empty. */
 static bool match(struct http_request *r, const char *pattern, const char *path)
 {
@@ -49,8 +59,7 @@ static bool match(struct http_request *r, const char *pattern, const char *path)
         if (*pattern != '/' || *path != '/')
             return false;
         if (pattern[1] == '*')
-            return path[1] &&
-                   pairs_add(r->params, &r->n_params, HTTP_PARAMS, strdup(pattern + 2), strdup(path + 1));
+            return match_rest(r, pattern + 1, p - 1, path + 1);
         if (pattern[1] == ':') {
             if (u == 1 || !pairs_add(r->params, &r->n_params, HTTP_PARAMS, strndup(pattern + 2, p - 2),
                                      strndup(path + 1, u - 1)))
@@ -64,21 +73,29 @@ static bool match(struct http_request *r, const char *pattern, const char *path)
     return !*pattern && !*path;
 }
 
-/* Sets route. The status of what has none: 404 or 405. */
-static unsigned find_route(struct http_request *r, const char *method)
+/* RFC 9110, 15.5.6: what the path does know. */
+static void allow(struct buf *methods, const char *method)
 {
-    bool known = false;
+    if (strstr(buf_str(methods), method))
+        return;
+    buf_addf(methods, "%s%s", methods->len ? ", " : "", method);
+    if (str_eq(method, "GET"))
+        buf_adds(methods, ", HEAD");
+}
+
+/* Sets route, or appends the methods that the path knows instead: none, there is no such path. */
+static void find_route(struct http_request *r, const char *method, struct buf *methods)
+{
 
     for (const struct http_route *route = r->server->routes; route->method; route++) {
         if (!match(r, route->pattern, r->path))
             continue;
-        known = true;
         if (str_eq(method, route->method) || (str_eq(method, "HEAD") && str_eq(route->method, "GET"))) {
             r->route = route;
-            return 200;
+            return;
         }
+        allow(methods, route->method);
     }
-    return known ? 405 : 404;
 }
 
 /* ---------------------------------------------------------------------------------------------- requests */
@@ -160,14 +177,17 @@ static void request_free(struct http_request *r)
 
 static void begin(struct http_request *r, const char *method)
 {
-    unsigned found = find_route(r, method);
+    _buf_ struct buf methods = BUF_INIT;
 
+    find_route(r, method, &methods);
     if (r->server->admit)
         r->server->admit(r);
-    if (!r->response && found == 405)
-        http_reply(r, 405, "text/plain", "this path does not know the method\n", 35);
-    if (!r->response && found == 404)
-        http_reply(r, 404, "text/plain", "there is no such path\n", 22);
+    if (!r->response && !r->route && methods.len) {
+        http_add_header(r, "Allow", buf_str(&methods));
+        http_fail(r, 405, "this path does not know the method");
+    } else if (!r->response && !r->route) {
+        http_fail(r, 404, "Not Found");
+    }
     if (r->response)
         return;
     r->max = (int64_t)r->route->body_max;

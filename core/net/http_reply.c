@@ -2,6 +2,7 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <sodium.h>
 #include <sys/stat.h>
 
 #include "http_internal.h"
@@ -22,8 +23,50 @@ void http_answer(struct http_request *r, unsigned status, struct MHD_Response *r
     r->status = status;
 }
 
+/* --------------------------------------------------------------------------------------------- validators */
+
+/* RFC 9110, 13.1.2: a list of tags, or "*"; compared weakly, as GET and HEAD are. */
+static bool names_tag(const char *list, const char *tag)
+{
+    size_t len = strlen(tag);
+
+    while (*list) {
+        list += strspn(list, " \t,");
+        if (*list == '*')
+            return true;
+        if (str_starts(list, "W/"))
+            list += 2;
+        size_t n = *list == '"' ? strcspn(list + 1, "\"") + 2 : strcspn(list, ",");
+        if (n == len && strncmp(list, tag, n) == 0)
+            return true;
+        list += strnlen(list, n);
+    }
+    return false;
+}
+
+/* Whether who asks has just this already: such a reply was made. */
+static bool has_it(struct http_request *r, const char *text, size_t len)
+{
+    const char *known = http_header(r, "If-None-Match");
+    unsigned char digest[16];
+    char hex[2 * sizeof(digest) + 1], tag[sizeof(hex) + 2];
+
+    crypto_generichash(digest, sizeof(digest), (const unsigned char *)text, len, NULL, 0);
+    sodium_bin2hex(hex, sizeof(hex), digest, sizeof(digest));
+    snprintf(tag, sizeof(tag), "\"%s\"", hex);
+    http_add_header(r, "ETag", tag);
+    if (!known || !names_tag(known, tag))
+        return false;
+    http_answer(r, 304, MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT));
+    return true;
+}
+
 void http_reply(struct http_request *r, unsigned status, const char *type, const char *text, size_t len)
 {
+    bool looks = str_eq(r->method, "GET") || str_eq(r->method, "HEAD");
+
+    if (status == 200 && looks && has_it(r, text, len))
+        return;
     http_add_header(r, "Content-Type", type);
     http_answer(r, status,
                 MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY));
@@ -36,6 +79,14 @@ void http_reply_json(struct http_request *r, unsigned status, json_t *body)
 
     if (text)
         http_reply(r, status, "application/json", text, strlen(text));
+}
+
+void http_fail(struct http_request *r, unsigned status, const char *message)
+{
+    char text[16];
+
+    snprintf(text, sizeof(text), "%u", status);
+    http_reply_json(r, status, json_pack("{s:s, s:s}", "message", message, "status", text));
 }
 
 /* ------------------------------------------------------------------------------------------------ ranges */

@@ -122,11 +122,6 @@ static bool within_budget(struct server *s, const char *address)
 
 /* ----------------------------------------------------------------------------------------------- verdict */
 
-static void refuse(struct http_request *r, unsigned status, const char *message)
-{
-    http_reply_json(r, status, json_pack("{s:s}", "message", message));
-}
-
 bool access_ask(struct http_request *r, enum scope need)
 {
     struct server *s = http_data(r);
@@ -139,7 +134,7 @@ bool access_ask(struct http_request *r, enum scope need)
     int64_t id = token ? find_token(s->store, token, &has) : 0;
     if (id == 0) {
         http_add_header(r, "WWW-Authenticate", "Bearer realm=\"runfs\"");
-        refuse(r, 401, "Bad credentials");
+        http_fail(r, 401, "Bad credentials");
         return false;
     }
     http_set_caller(r, id);
@@ -147,7 +142,7 @@ bool access_ask(struct http_request *r, enum scope need)
         return true;
     snprintf(words, sizeof(words), "this needs a token of scope %s, and it has %s", scope_words[need],
              scope_words[has]);
-    refuse(r, 403, words);
+    http_fail(r, 403, words);
     return false;
 }
 
@@ -191,11 +186,11 @@ void access_admit(struct http_request *r)
         return;
     if (!within_budget(s, peer.text)) {
         http_add_header(r, "Retry-After", "1");
-        refuse(r, 429, "too many requests: config/rate_limit says how many a second are answered");
+        http_fail(r, 429, "too many requests: config/rate_limit says how many a second are answered");
         return;
     }
     if (is_of_another_site(r))
-        refuse(r, 403, "pages of other sites are not let in");
+        http_fail(r, 403, "pages of other sites are not let in");
     else if (need != SCOPE_SIGNED && need != SCOPE_OPEN)
         (void)access_ask(r, need);
 }

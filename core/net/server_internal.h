@@ -82,6 +82,9 @@ http_fn search_by_query, search_by_body, api_config;
 http_fn page, page_of, live_changes, live_list_runs, live_more_of_run, live_list_workflows, live_knowledge,
     live_graph, live_command, live_command_named;
 http_fn health, metrics, run_timeline, run_graph;
+http_fn api_list_branches, api_get_branch, api_list_environments, api_list_runners, api_permissions;
+http_fn api_combined_status, api_list_statuses, api_list_checks, api_list_checks_of_suite, api_get_check,
+    api_list_suites, api_get_suite, api_versions, api_none;
 http_fn api_root, api_meta, api_user, api_graphql, api_get_repository, api_contents;
 http_fn api_list_workflows, api_get_workflow, api_dispatch, api_enable, api_disable;
 http_fn api_list_runs, api_list_runs_of, api_get_run, api_list_jobs, api_get_job, api_annotations, api_cancel,

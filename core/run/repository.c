@@ -158,3 +158,37 @@ void engine_default_branch(struct engine *e, const struct repository *repo, stru
     buf_adds(ret, row && worktree_read(row->path, &a, &git) == 0 ? git.default_branch : "main");
     repo_row_unref(row);
 }
+
+int engine_each_branch(struct engine *e, const struct repository *repo, branch_fn *fn, void *data)
+{
+    const struct repo_row *row = repo->repo_id ? store_get_repo(e->store, repo->repo_id) : NULL;
+    _arena_ struct arena a = {0};
+    const char *const *lines = row ? worktree_branches(row->path, &a) : NULL;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && lines && lines[i]; i++) {
+        const char *space = strchr(lines[i], ' '),
+                   *sha = arena_strndup(&a, lines[i], (size_t)(space - lines[i]));
+        r = sha ? fn(data, space + 1, sha) : -ENOMEM;
+    }
+    repo_row_unref(row);
+    return r;
+}
+
+int engine_resolve_ref(struct engine *e, const struct repository *repo, const char *ref, struct buf *ret)
+{
+    const struct repo_row *row = repo->repo_id ? store_get_repo(e->store, repo->repo_id) : NULL;
+    _arena_ struct arena a = {0};
+    static const char *const kinds[] = {"refs/heads/", "refs/tags/", ""};
+    const char *id = "";
+
+    if (str_starts(ref, "heads/") || str_starts(ref, "tags/"))
+        ref = arena_printf(&a, "refs/%s", ref);
+    for (size_t i = 0; row && ref && !*id && i < ARRAY_LEN(kinds); i++) {
+        const char *full = arena_printf(&a, "%s%s", kinds[i], ref);
+        id = full ? worktree_resolve(row->path, full, &a) : "";
+    }
+    repo_row_unref(row);
+    buf_adds(ret, id);
+    return *id ? 0 : -ENOENT;
+}

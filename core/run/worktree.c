@@ -54,6 +54,50 @@ const char *worktree_resolve(const char *path, const char *rev, struct arena *a)
     return *id || !commit || !of_origin ? id : LINE_OF(path, a, "rev-parse", "-q", "--verify", of_origin);
 }
 
+/* "COMMIT NAME" of "COMMIT refs/heads/NAME"; NULL: it is no branch. */
+static const char *branch_line(const char *line, size_t len, struct arena *a)
+{
+    static const char *const kinds[] = {" refs/heads/", " refs/remotes/origin/"};
+
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        const char *at = memmem(line, len, kinds[i], strlen(kinds[i]));
+        const char *name = at ? at + strlen(kinds[i]) : NULL;
+        if (name)
+            return arena_printf(a, "%.*s %.*s", (int)(at - line), line, (int)(line + len - name), name);
+    }
+    return NULL;
+}
+
+static bool is_among(const char *const *lines, size_t n, const char *line)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(strchr(lines[i], ' '), strchr(line, ' ')))
+            return true;
+    return str_eq(strchr(line, ' '), " HEAD");
+}
+
+const char *const *worktree_branches(const char *path, struct arena *a)
+{
+    _buf_ struct buf out = BUF_INIT;
+    size_t n = 0, max = 1;
+
+    if (!ask(path,
+             GIT("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/remotes/origin"),
+             &out))
+        return NULL;
+    for (const char *p = buf_str(&out); (p = strchr(p, '\n')); p++)
+        max++;
+    const char **lines = arena_alloc(a, max * sizeof(*lines));
+    for (const char *p = buf_str(&out), *end; lines && *p && (end = strchr(p, '\n')); p = end + 1) {
+        const char *line = branch_line(p, (size_t)(end - p), a);
+        if (line && !is_among(lines, n, line))
+            lines[n++] = line;
+    }
+    if (lines)
+        lines[n] = NULL;
+    return lines;
+}
+
 const char *worktree_nearest_tag(const char *path, struct arena *a)
 {
     return LINE_OF(path, a, "describe", "--tags", "--abbrev=0");

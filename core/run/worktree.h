@@ -33,6 +33,9 @@ int worktree_read(const char *path, struct arena *a, struct worktree *ret);
 void worktree_read_remote(const char *path, struct arena *a, struct worktree *ret);
 /* The commit of a ref or id, also as a branch of origin; "" where there is none. */
 const char *worktree_resolve(const char *path, const char *rev, struct arena *a);
+/* "COMMIT NAME" of each branch: its own by name, then those of origin that have other names. NULL-terminated;
+ * NULL: git cannot tell. */
+const char *const *worktree_branches(const char *path, struct arena *a);
 /* All of a commit; empty strings where there is none. */
 int worktree_commit(const char *path, const char *rev, struct arena *a, struct commit *ret);
 /* The nearest tag; "" for none. */

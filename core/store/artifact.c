@@ -61,14 +61,34 @@ int64_t artifact_find(struct store *st, int64_t run_id, const char *name)
                     (const int64_t[]){run_id}, 1, name, 0);
 }
 
+#define NEWEST                                                                                               \
+    "NOT EXISTS (SELECT 1 FROM artifacts AS b WHERE b.run_id = a.run_id AND b.name = a.name "                \
+    "AND b.attempt > a.attempt)"
+#define OF_RUN " FROM artifacts AS a WHERE a.run_id = ?1 AND (?3 = '' OR a.name = ?3) AND " NEWEST
+#define OF_REPO                                                                                              \
+    " FROM artifacts AS a LEFT JOIN runs AS r ON r.id = a.run_id "                                           \
+    "LEFT JOIN workflows AS w ON w.id = r.workflow_id "                                                      \
+    "WHERE coalesce(w.repo_id, 0) = ?1 AND (?3 = '' OR a.name = ?3) AND " NEWEST
+
 ssize_t artifact_list(struct store *st, int64_t run_id, int64_t after, int64_t *ids, size_t max)
 {
-    return list_ids(
-        st,
-        "SELECT id FROM artifacts AS a WHERE run_id = ?1 AND id > ?2 AND NOT EXISTS (SELECT 1 FROM "
-        "artifacts AS b WHERE b.run_id = a.run_id AND b.name = a.name AND b.attempt > a.attempt) "
-        "ORDER BY id",
-        (const int64_t[]){run_id, after}, 2, NULL, ids, max);
+    return list_ids(st,
+                    "SELECT id FROM artifacts AS a WHERE run_id = ?1 AND id > ?2 AND " NEWEST " ORDER BY id",
+                    (const int64_t[]){run_id, after}, 2, NULL, ids, max);
+}
+
+ssize_t artifact_query(struct store *st, const struct artifact_query *q, int64_t *ids, size_t max)
+{
+    return list_ids(st,
+                    q->run_id ? "SELECT a.id" OF_RUN " ORDER BY a.id LIMIT -1 OFFSET ?2"
+                              : "SELECT a.id" OF_REPO " ORDER BY a.id DESC LIMIT -1 OFFSET ?2",
+                    (const int64_t[]){q->run_id ? q->run_id : q->repo_id, q->skip}, 2, q->name, ids, max);
+}
+
+int64_t artifact_count(struct store *st, const struct artifact_query *q)
+{
+    return read_int(st, q->run_id ? "SELECT count(*)" OF_RUN : "SELECT count(*)" OF_REPO,
+                    (const int64_t[]){q->run_id ? q->run_id : q->repo_id, 0}, 2, q->name, 0);
 }
 
 static int64_t find_in_attempt(struct store *st, const struct artifact_spec *spec)

@@ -273,6 +273,29 @@ static const char *column_str(sqlite3_stmt *stmt, int i)
     return s ? (const char *)s : "";
 }
 
+/* What stands before the last slash of a name. */
+#define ENVIRONMENT_OF "rtrim(rtrim(name, replace(name, '/', '')), '/')"
+
+int store_each_environment(struct store *st, int64_t repo_id, environment_fn *fn, void *data)
+{
+    struct conn *c = store_reader(st);
+    sqlite3_stmt *stmt = query(
+        c,
+        "SELECT max(name) FROM (SELECT j.environment AS name FROM jobs AS j JOIN runs AS r ON r.id = j.run_id"
+        " LEFT JOIN workflows AS w ON w.id = r.workflow_id WHERE j.environment <> ''"
+        " AND coalesce(w.repo_id, 0) = ?1"
+        " UNION ALL SELECT " ENVIRONMENT_OF " FROM secrets WHERE instr(name, '/')"
+        " UNION ALL SELECT " ENVIRONMENT_OF " FROM vars WHERE instr(name, '/'))"
+        " GROUP BY lower(name) ORDER BY lower(name)",
+        INTS(repo_id), NULL);
+    int r = stmt ? 0 : -ENOMEM;
+
+    while (r == 0 && stmt && sqlite3_step(stmt) == SQLITE_ROW)
+        r = fn(data, column_str(stmt, 0));
+    store_reader_done(st, c, stmt);
+    return r;
+}
+
 int store_each_annotation(struct store *st, int64_t run_id, int attempt, annotation_fn *fn, void *data)
 {
     struct conn *c = store_reader(st);

@@ -21,10 +21,12 @@ struct http_request; /* belongs to the thread of its connection; gone when its r
 /* Makes exactly one reply. */
 typedef void http_fn(struct http_request *r);
 
-/* The first route that fits in method and pattern answers. HEAD is answered by GET's. */
+/* The first route that fits in method and pattern answers. HEAD is answered by GET's, and a
+ * path that only other methods fit by 405 with Allow. */
 struct http_route {
     const char *method;  /* NULL ends a table */
-    const char *pattern; /* "/runs/:id/log": ":name" is one segment of the path, "*name" all that is left */
+    const char *pattern; /* "/runs/:id/log": ":name" is one segment of the path, "*name" one or more, up to
+                          * what the pattern ends with */
     size_t body_max;     /* bytes of a body that is kept in memory */
     /* When the header is there: may refuse by a reply (the body is then passed over), or send the body to a
      * file. NULL: it goes to memory. */
@@ -101,8 +103,11 @@ void http_body_to_file(struct http_request *r, int fd, int64_t offset, int64_t m
 /* For the reply that follows. */
 void http_add_header(struct http_request *r, const char *name, const char *value);
 
+/* To GET and HEAD, what is replied with 200 has an ETag, and who names it in If-None-Match is told 304. */
 void http_reply(struct http_request *r, unsigned status, const char *type, const char *text, size_t len);
 void http_reply_json(struct http_request *r, unsigned status, json_t *body_take);
+/* {"message", "status"}, as GitHub's errors are. */
+void http_fail(struct http_request *r, unsigned status, const char *message);
 
 /* The bytes of a file, or those that the request asks for by Range (or Azure's x-ms-range): 200, 206 or 416.
  */

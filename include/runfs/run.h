@@ -111,6 +111,12 @@ struct repository {
 int engine_find_repository(struct engine *e, const char *full_name, struct repository *ret);
 /* "main", as far as git knows no better; asks git each time. */
 void engine_default_branch(struct engine *e, const struct repository *repo, struct buf *ret);
+/* Its branches and the commits they are at: its own by name, then those of origin that have other names. Asks
+ * git each time; the dropped ones have none. 0, or the first of fn's that is not. */
+typedef int branch_fn(void *data, const char *name, const char *sha);
+int engine_each_branch(struct engine *e, const struct repository *repo, branch_fn *fn, void *data);
+/* The commit that a branch, a tag, a full ref or a commit's name means there: 0 and appended, or -ENOENT. */
+int engine_resolve_ref(struct engine *e, const struct repository *repo, const char *ref, struct buf *ret);
 
 /*
  * events/NAME: delivers a payload (a JSON object; empty for a made one) to every registered workflow that it

@@ -301,6 +301,10 @@ ssize_t store_list_outputs(struct store *st, int64_t job_id, int64_t step_id, in
  * letters), and are only in the list of that prefix. */
 ssize_t store_list_settings(struct store *st, enum setting_kind kind, const char *prefix, int64_t after,
                             int64_t *ids, size_t max);
+/* Environments that a repository's jobs had, or that secrets or variables are of, by name. 0, or the first of
+ * fn's results that is not. */
+typedef int environment_fn(void *data, const char *name);
+int store_each_environment(struct store *st, int64_t repo_id, environment_fn *fn, void *data);
 ssize_t store_list_all_secrets(struct store *st, int64_t after, int64_t *ids,
                                size_t max); /* of all environments */
 /* Runs, newest first, that have all of this; "" and 0 stand for anything. */

@@ -21,13 +21,14 @@ jobs:
   build:
     runs-on: h
     steps:
-      - {name: Talk, run: 'echo "hello from a step"; mkdir d; echo x >d/x'}
+      - {name: Talk, run: 'echo "hello from a step"; mkdir d; echo x >d/x; for i in 1 2 3; do echo "::notice file=a.c,line=$i::mind $i"; done'}
       - {uses: actions/upload-artifact@v4, with: {name: things, path: d}}
       - {uses: actions/cache/save@v4, with: {key: 'deps-${{ github.run_number }}', path: d}}
-  check: {needs: build, runs-on: h, steps: [{run: 'test "$REF" != refs/heads/bad', env: {REF: '${{ github.ref }}'}}]}
+  check: {needs: build, runs-on: h, environment: review/one, steps: [{run: 'test "$REF" != refs/heads/bad', env: {REF: '${{ github.ref }}'}}]}
 Y
 git_commit "$R"
 git -C "$R" branch bad
+git -C "$R" branch feature/one
 git -C "$R" remote add origin https://git.example.com/o/r.git
 ln -s "$R" "$M/repos/r"
 for branch in main bad main; do
@@ -51,6 +52,28 @@ log: true
 logs are a zip: PK
 artifacts: ["things false"]
 artifact is a zip: PK
+artifacts of a name: 3, 1 a page
+all of them: 3
+the repository: ["o/r","main","o",true]
+branches: ["bad","feature/one","main"]
+a branch: true
+no such branch: 404 Branch not found
+what came of main: ["success",["CI (push): success"],true]
+what came of feature/one: ["success",["CI (push): success"],true]
+what came of heads/main: ["success",["CI (push): success"],true]
+what came of a commit: ["success",["CI (push): success"],true]
+statuses: ["success","failure","success"]
+check runs: ["build success","check success","build success","check failure","build success","check success"]
+of a name: 3
+a check run: ["build","completed",3,true]
+annotations: ["a.c:1 mind 1","a.c:2 mind 2","a.c:3 mind 3"]
+suites: ["success","failure","success"]
+a suite: ["build","check"]
+no commit: 422 No commit found for SHA
+environments: ["review/one"]
+runners: [["online",true]]
+approvals: 0
+not changed: 304
 dispatched: success
 jobs of all attempts: ["2 build","2 check","1 build","1 check"]
 cancel what has ended: 409 run 4 is already completed

@@ -29,6 +29,35 @@ say('artifacts', artifacts.map(a => `${a.name} ${a.expired}`));
 const artifact = await octokit.rest.actions.downloadArtifact({...at, artifact_id: artifacts[0].id, archive_format: 'zip'});
 say('artifact is a zip', Buffer.from(artifact.data).subarray(0, 2).toString());
 
+const named = await octokit.rest.actions.listArtifactsForRepo({...at, name: 'things', per_page: 1});
+say('artifacts of a name', `${named.data.total_count}, ${named.data.artifacts.length} a page`);
+say('all of them', (await octokit.paginate(octokit.rest.actions.listArtifactsForRepo, {...at, per_page: 1})).length);
+
+say('the repository', await octokit.rest.repos.get(at).then(a => [a.data.full_name, a.data.default_branch, a.data.owner.login, a.data.permissions.admin]));
+say('branches', (await octokit.paginate(octokit.rest.repos.listBranches, {...at, per_page: 1})).map(b => b.name));
+say('a branch', (await octokit.rest.repos.getBranch({...at, branch: 'feature/one'})).data.commit.sha === jobs[0].head_sha);
+say('no such branch', await status(octokit.rest.repos.getBranch({...at, branch: 'feature'})));
+for (const ref of ['main', 'feature/one', 'heads/main', jobs[0].head_sha]) {
+  const {data} = await octokit.rest.repos.getCombinedStatusForRef({...at, ref});
+  say(`what came of ${ref.length > 30 ? 'a commit' : ref}`, [data.state, data.statuses.map(s => `${s.context}: ${s.state}`), data.sha === jobs[0].head_sha]);
+}
+say('statuses', (await octokit.paginate(octokit.rest.repos.listCommitStatusesForRef, {...at, ref: 'main', per_page: 2})).map(s => s.state));
+const checks = await octokit.paginate(octokit.rest.checks.listForRef, {...at, ref: 'main', per_page: 4});
+say('check runs', checks.map(c => `${c.name} ${c.conclusion}`));
+say('of a name', (await octokit.rest.checks.listForRef({...at, ref: 'main', check_name: 'build'})).data.total_count);
+const {data: check} = await octokit.rest.checks.get({...at, check_run_id: jobs[0].id});
+say('a check run', [check.name, check.status, check.output.annotations_count, check.check_suite.id === run_id]);
+const annotations = await octokit.paginate(octokit.rest.checks.listAnnotations, {...at, check_run_id: check.id, per_page: 2});
+say('annotations', annotations.map(a => `${a.path}:${a.start_line} ${a.message}`));
+say('suites', (await octokit.paginate(octokit.rest.checks.listSuitesForRef, {...at, ref: 'main', per_page: 2})).map(s => s.conclusion));
+say('a suite', (await octokit.rest.checks.listForSuite({...at, check_suite_id: run_id})).data.check_runs.map(c => c.name));
+say('no commit', await status(octokit.rest.checks.listForRef({...at, ref: 'nowhere'})));
+say('environments', (await octokit.rest.repos.getAllEnvironments(at)).data.environments.map(e => e.name));
+say('runners', (await octokit.rest.actions.listSelfHostedRunnersForRepo(at)).data.runners.map(x => [x.status, x.labels.some(l => l.name === 'h')]));
+say('approvals', (await octokit.rest.actions.getReviewsForRun({...at, run_id})).data.length);
+const whole = await octokit.rest.actions.getWorkflowRun({...at, run_id});
+say('not changed', (await status(octokit.rest.actions.getWorkflowRun({...at, run_id, headers: {'if-none-match': whole.headers.etag}}))).toString().slice(0, 3));
+
 await octokit.rest.actions.createWorkflowDispatch({...at, workflow_id: 'ci.yml', ref: 'main', inputs: {word: 'again'}});
 let latest;
 do {
