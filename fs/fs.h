@@ -178,7 +178,7 @@ show_fn show_knowledge_stats, show_command_name, show_command_runs, show_command
     show_command_last, show_command_variants, show_command_edges, link_near_command, link_command_run,
     link_step_command;
 show_fn show_results, link_hit, show_role_name, show_role_relevance, show_role_prompt, show_role_extra,
-    show_role_haystacks;
+    show_haystack_location, show_haystack_patterns;
 show_fn show_config, show_token, show_var, show_label, show_run_artifacts, show_caches;
 show_fn show_vm_status, show_vm_why, show_vm_backend, show_vm_image, show_vm_label, show_vm_cpus,
     show_vm_memory, show_vm_address, show_vm_boot, show_vm_uptime, show_vm_console, show_vm_limits,
@@ -206,8 +206,8 @@ extern const struct name_class class_hooks, class_hook_runs, class_events, class
     class_known_commands, class_next_commands, class_previous_commands, class_command_runs,
     class_command_failures, class_failures, class_failure_commands, class_failure_runs, class_lessons,
     class_command_lessons, class_anomalies, class_suggestions, class_roles, class_listed_roles,
-    class_flaky_commands, class_concepts, class_related_concepts, class_concept_documents, class_queries,
-    class_hits;
+    class_haystacks, class_flaky_commands, class_concepts, class_related_concepts, class_concept_documents,
+    class_queries, class_hits;
 
 extern const struct verb predict_verbs[], run_verbs[], job_verbs[], step_verbs[], vm_verbs[];
 

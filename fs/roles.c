@@ -117,20 +117,92 @@ int show_role_extra(struct fs *fs, int64_t id, struct buf *ret)
     return say(fs, id, say_extra, ret);
 }
 
-static void say_haystacks(const struct listed_role *role, struct buf *ret)
+/* ----------------------------------------------------------------------------------------------- haystacks
+ */
+
+/* A haystack's number, from 1, below that of its role. */
+enum { HAYSTACK_BITS = 7 };
+_Static_assert(HAYSTACKS_MAX < 1 << HAYSTACK_BITS, "each haystack of a role has a number");
+
+static int64_t haystack_id(int64_t role, size_t number)
 {
-    for (size_t i = 0; i < role->role->n_haystacks; i++) {
-        const struct haystack *h = &role->role->haystacks[i];
-        buf_adds(ret, h->location);
-        for (size_t k = 0; k < h->n_patterns; k++)
-            buf_addf(ret, " %s", h->patterns[k]);
-        buf_addc(ret, '\n');
-    }
+    return role << HAYSTACK_BITS | (int64_t)number;
 }
 
-int show_role_haystacks(struct fs *fs, int64_t id, struct buf *ret)
+static size_t haystack_number(int64_t id)
 {
-    return say(fs, id, say_haystacks, ret);
+    return (size_t)(id & ((1 << HAYSTACK_BITS) - 1));
+}
+
+static size_t count_haystacks(struct fs *fs, int64_t role)
+{
+    const struct listed_role *listed = role_list_by_id(roles_take(fs), role);
+    size_t n = listed ? listed->role->n_haystacks : 0;
+
+    roles_give(fs);
+    return n;
+}
+
+static int64_t find_haystack(struct fs *fs, int64_t up, const char *name)
+{
+    uint64_t n;
+
+    return *name != '0' && parse_u64(name, &n) == 0 && n >= 1 && n <= count_haystacks(fs, up)
+               ? haystack_id(up, (size_t)n)
+               : 0;
+}
+
+static ssize_t next_haystack(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max)
+{
+    size_t all = count_haystacks(fs, up), n = 0;
+
+    for (size_t i = 1; i <= all && n < max; i++)
+        if (haystack_id(up, i) > after)
+            ids[n++] = haystack_id(up, i);
+    return (ssize_t)n;
+}
+
+static int name_haystack(struct fs *fs, int64_t id, struct buf *ret)
+{
+    if (haystack_number(id) > count_haystacks(fs, id >> HAYSTACK_BITS))
+        return -ENOENT;
+    buf_addf(ret, "%zu", haystack_number(id));
+    return 0;
+}
+
+const struct name_class class_haystacks = {find_haystack, next_haystack, name_haystack};
+
+static int show_haystack(struct fs *fs, int64_t id, void (*add)(const struct haystack *h, struct buf *ret),
+                         struct buf *ret)
+{
+    const struct listed_role *role = role_list_by_id(roles_take(fs), id >> HAYSTACK_BITS);
+    size_t number = haystack_number(id), before = ret->len;
+
+    if (role && number >= 1 && number <= role->role->n_haystacks)
+        add(&role->role->haystacks[number - 1], ret);
+    roles_give(fs);
+    return ret->len > before ? 0 : -ENOENT;
+}
+
+static void add_location(const struct haystack *h, struct buf *ret)
+{
+    buf_addf(ret, "%s\n", h->location);
+}
+
+static void add_patterns(const struct haystack *h, struct buf *ret)
+{
+    for (size_t i = 0; i < h->n_patterns; i++)
+        buf_addf(ret, "%s\n", h->patterns[i]);
+}
+
+int show_haystack_location(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return show_haystack(fs, id, add_location, ret);
+}
+
+int show_haystack_patterns(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return show_haystack(fs, id, add_patterns, ret);
 }
 
 /* ------------------------------------------------------------------------------------------------ pictures

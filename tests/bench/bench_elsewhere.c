@@ -69,9 +69,8 @@ static void bench_steps(struct machine *m)
     static const struct {
         const char *what;
         const char *const *argv;
-    } commands[] = {{"a command that does not start", none},
-                    {"exec true", true_argv},
-                    {"exec bash -c :", bash_argv}};
+    } commands[] = {
+        {"a command that does not start", none}, {"exec true", true_argv}, {"exec bash -c :", bash_argv}};
     int64_t ns[ROUNDS_MAX];
 
     for (size_t c = 0; c < ARRAY_LEN(commands); c++) {

@@ -34,15 +34,15 @@ file_has "$C/machine/documents/01-two" 'one more machine'
 refused cat "$C/machine/documents/05-five"
 refused ls "$C/nothing"
 equal 'by grep' 'machine/synonyms snapshot/synonyms' "$(cd "$C" && grep -lrE 'microVM|checkpoint' . | sed 's/^..//' | sort | paste -sd ' ')"
-file_has "$M/roles/r/graph.dot" 'label="Machine\n4"'
-equal 'its edges' '1 1 3' "$(grep -o -- '-- .*label="[0-9]*"' "$M/roles/r/graph.dot" | grep -o '"[0-9]*"' | tr -d '"' | sort | paste -sd ' ')"
+file_has "$M/roles/r/ontology.dot" 'label="Machine\n4"'
+equal 'its edges' '1 1 3' "$(grep -o -- '-- .*label="[0-9]*"' "$M/roles/r/ontology.dot" | grep -o '"[0-9]*"' | tr -d '"' | sort | paste -sd ' ')"
 if command -v dot >/dev/null; then
-    "$PYTHON" - "$M/roles/r/graph.svg" <<'P'
+    "$PYTHON" - "$M/roles/r/ontology.svg" <<'P'
 import sys, xml.etree.ElementTree as tree
 text = ' '.join(t for e in tree.parse(sys.argv[1]).getroot().iter() for t in e.itertext())
 assert all(name in text for name in ('Machine', 'Snapshot', 'Kettle')), text
 P
-    equal 'its size' "$(stat -c %s "$M/roles/r/graph.svg")" "$(wc -c <"$M/roles/r/graph.svg")"
+    equal 'its size' "$(stat -c %s "$M/roles/r/ontology.svg")" "$(wc -c <"$M/roles/r/ontology.svg")"
 fi
 # Of each role, whichever is selected; the links lead to where they do from there.
 R=$M/roles/r/concepts

@@ -14,7 +14,7 @@ role 'The Writer' docs '*.md' >"$T/writer"
 role Coder code '*.sh' >"$T/coder"
 jq -n --slurpfile w "$T/writer" --slurpfile c "$T/coder" '{roles: {"The Writer": $w[0], Coder: $c[0]}}' >"$T/both.json"; cp "$T/both.json" "$R/"
 equal 'a directory each' 'both.json coder the-writer' "$(ls "$R" | paste -sd ' ')"
-equal 'what it is' "The Writer|bm25|$T/docs *.md" "$(cd "$R/the-writer" && cat name relevance_function haystacks | paste -sd '|')"
+equal 'what it is' "The Writer|bm25|$T/docs|*.md" "$(cd "$R/the-writer" && cat name relevance_function haystacks/1/location haystacks/1/file_patterns | paste -sd '|')"
 equal 'what it says besides' '{"kettle":["tea","The Writer"]}' "$(jq -c . "$R/the-writer/extra.json")"
 refused cat "$R/coder/extra.json"
 lacks 'nothing, and no file of it' "$(ls "$R/coder")" extra

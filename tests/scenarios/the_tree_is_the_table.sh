@@ -43,7 +43,7 @@ cp "$T/w.yml" "$T/repo/.github/workflows/"
 ln -s "$T/repo" "$M/repos/repo"
 mkdir "$T/kg"
 for name in jobs steps; do printf 'synonyms:: %s\n' $name >"$T/kg/$name.md"; done
-jq -nc --arg kg "$T/kg" '{name: "r", relevance_function: "bm25", llm_system_prompt: "Be brief.", extra: {team: "tea"}, haystacks: [{location: ".github"}],
+jq -nc --arg kg "$T/kg" '{name: "r", relevance_function: "bm25", llm_system_prompt: "Be brief.", extra: {team: "tea"}, haystacks: [{location: ".github", file_patterns: ["*.yml"]}],
     kg: {knowledge_graph_local: {input_type: "markdown", path: $kg}}}' >"$T/r.json"
 cp "$T/r.json" "$M/roles/"
 workflow "$T/f.yml" 'exit 1'
