@@ -237,6 +237,8 @@ static int daemon_start(struct daemon *d, const struct options *o, struct err *e
     d->fs.machines = d->machines;
     r = searcher_new(d->store, &d->fs.searcher, err);
     if (r == 0)
+        r = searcher_index(d->fs.searcher, err);
+    if (r == 0)
         r = server_new(d->store, d->engine, d->fs.searcher, &d->server, err);
     if (r < 0)
         return r;

@@ -164,6 +164,14 @@ static void say_edges(void *data, const struct concept_view *c)
         buf_addf(((struct asked *)data)->text, "%zu %s\n", c->edges[i].documents, c->edges[i].slug);
 }
 
+bool is_concept_later(struct fs *fs, int64_t id)
+{
+    _buf_ struct buf role = BUF_INIT;
+
+    return role_in(fs, place_bits(id), &role) == 0 &&
+           searcher_is_indexing(fs->searcher, name_or_null(&role), NULL);
+}
+
 int show_concept_edges(struct fs *fs, int64_t id, struct buf *ret)
 {
     return look(fs, id, CONCEPT_WHOLE, say_edges, &(struct asked){.text = ret});
@@ -243,7 +251,7 @@ static ssize_t next_document(struct fs *fs, int64_t up, int64_t after, int64_t *
 {
     struct asked asked = {.id = after % RANKS, .ids = ids, .max = max};
 
-    if (look(fs, up, CONCEPT_WHOLE, collect_documents, &asked) < 0)
+    if (look(fs, up, after ? CONCEPT_SEEN : CONCEPT_WHOLE, collect_documents, &asked) < 0)
         return 0;
     for (size_t i = 0; i < asked.n; i++)
         ids[i] += up * RANKS;
@@ -265,7 +273,7 @@ static int name_document(struct fs *fs, int64_t id, struct buf *ret)
 {
     struct asked asked = {.id = id % RANKS, .text = ret};
 
-    return look(fs, id / RANKS, CONCEPT_WHOLE, say_document, &asked) == 0 && asked.found ? 0 : -ENOENT;
+    return look(fs, id / RANKS, CONCEPT_SEEN, say_document, &asked) == 0 && asked.found ? 0 : -ENOENT;
 }
 
 static int64_t find_document(struct fs *fs, int64_t up, const char *name)
@@ -296,5 +304,5 @@ int link_concept_document(struct fs *fs, int64_t id, struct buf *ret)
 {
     struct asked asked = {.id = id % RANKS, .text = ret};
 
-    return look(fs, id / RANKS, CONCEPT_WHOLE, say_document_path, &asked) == 0 && asked.found ? 0 : -ENOENT;
+    return look(fs, id / RANKS, CONCEPT_SEEN, say_document_path, &asked) == 0 && asked.found ? 0 : -ENOENT;
 }

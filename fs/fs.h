@@ -169,7 +169,10 @@ show_fn show_failure_signature, show_failure_line, show_failure_count, show_fail
 show_fn show_knowledge_dot, show_knowledge_json, show_knowledge_svg, show_command_dot;
 show_fn show_concept_name, show_concept_synonyms, show_concept_count, show_concept_edges, link_concept_page,
     link_related_concept, link_concept_document;
-show_fn show_command_svg, show_role_dot, show_role_svg;
+show_fn show_command_svg, show_role_dot, show_role_svg, show_role_index;
+/* Of texts that take time: whether they are there, whether they are still being found out. */
+bool is_graph_there(struct fs *fs, int64_t id), is_ontology_there(struct fs *fs, int64_t id);
+bool is_ontology_later(struct fs *fs, int64_t id), is_concept_later(struct fs *fs, int64_t id);
 show_fn show_command_flaky, link_flaky_command;
 show_fn show_suggestion, show_run_eta, show_job_eta, show_run_anomaly, link_anomaly;
 show_fn show_lesson, link_failure_lesson, link_command_lesson;

@@ -153,14 +153,34 @@ struct listing {
     bool plus;
 };
 
+/*
+ * There may be thousands of commands, and whoever lists them asks then for each: what was told with its name
+ * stands for that long. They do not go away, and have no sizes that grow.
+ */
+enum { NEXT_LOOK_MS = 500 };
+
+static bool is_looked_at_next(struct node n)
+{
+    const struct row *row = &tree[n.row];
+
+    return n.id && row->owner == OWN_KNOWN_COMMAND && row->class &&
+           (row->kind == ROW_DIR || row->kind == ROW_LINK);
+}
+
 static bool list_entry(struct listing *l, const char *name, struct node n, uint64_t cookie, bool stat_it)
 {
     struct fuse_entry_param e = {.ino = node_ino(n), .attr = {.st_ino = node_ino(n)}};
+    bool slow = stat_it && tree[n.row].there; /* only who wants its size has it made */
     size_t need;
 
-    if (stat_it && l->plus && fill_entry(l->fs, n, &e) < 0)
+    if (stat_it && l->plus && !slow && fill_entry(l->fs, n, &e) < 0)
         return true; /* it went away meanwhile */
-    if (!stat_it || !l->plus) {
+    if (stat_it && l->plus && is_looked_at_next(n))
+        e.entry_timeout = e.attr_timeout = NEXT_LOOK_MS / 1000.0;
+    if (slow) {
+        e.attr.st_mode = S_IFREG;
+        e.ino = 0;
+    } else if (!stat_it || !l->plus) {
         double seconds;
         struct stat st;
         e.attr.st_mode = S_IFDIR; /* "." and ".." */
@@ -205,6 +225,7 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool pl
 {
     struct listing l = {.req = req, .fs = fs_of(req), .to = malloc(size), .size = size, .plus = plus};
     struct node dir = node_of(ino);
+    int r = 0;
 
     if (!l.to) {
         fuse_reply_err(req, ENOMEM);
@@ -218,8 +239,11 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool pl
     if (tree[dir.row].kind == ROW_ROOTFS)
         rootfs_list(l.fs, dir, after, list_file, &l);
     else
-        node_list(l.fs, dir, after, list_node, &l);
-    fuse_reply_buf(req, l.to, l.used);
+        r = node_list(l.fs, dir, after, list_node, &l);
+    if (r < 0)
+        fuse_reply_err(req, -r);
+    else
+        fuse_reply_buf(req, l.to, l.used);
     free(l.to);
 }
 

@@ -2,6 +2,7 @@
 #include "fs.h"
 #include "runfs/io.h"
 #include "runfs/knowledge.h"
+#include "runfs/proc.h"
 #include "runfs/str.h"
 
 static int64_t find_lesson(struct fs *fs, int64_t up, const char *name)
@@ -216,6 +217,12 @@ int show_knowledge_json(struct fs *fs, int64_t id, struct buf *ret)
 {
     (void)id;
     return knowledge_graph_json(fs->store, 0, ret);
+}
+
+bool is_graph_there(struct fs *fs, int64_t id)
+{
+    (void)fs, (void)id;
+    return proc_in_path("dot");
 }
 
 int show_knowledge_svg(struct fs *fs, int64_t id, struct buf *ret)

@@ -388,7 +388,7 @@ int node_stat(struct fs *fs, struct node n, struct stat *st, double *seconds)
         _close_ int fd = vms_output(fs->vms, n.id, (int)row->streams);
         struct stat file;
         st->st_size = fd >= 0 && fstat(fd, &file) == 0 ? file.st_size : 0;
-    } else if (row->kind != ROW_SECRET) {
+    } else if (row->kind != ROW_SECRET && !(row->later && row->later(fs, n.id))) {
         r = node_text(fs, n, &text);
         st->st_size = (off_t)text.len;
         r = r == -EAGAIN ? 0 : r;
@@ -449,10 +449,13 @@ static bool listed(struct fs *fs, struct node n)
     if (tree[n.row].kind == ROW_DIR || tree[n.row].kind == ROW_LOG || tree[n.row].kind == ROW_CTL ||
         tree[n.row].kind == ROW_BLOB || tree[n.row].kind == ROW_OUTPUT || tree[n.row].kind == ROW_EXEC)
         return true;
+    if (tree[n.row].there)
+        return tree[n.row].there(fs, n.id);
     return node_stat(fs, n, &st, &seconds) == 0;
 }
 
-static bool list_class(struct fs *fs, struct node dir, int child, int64_t after, list_fn *each, void *data)
+/* 1: each() has enough. */
+static int list_class(struct fs *fs, struct node dir, int child, int64_t after, list_fn *each, void *data)
 {
     const struct name_class *class = tree[child].class;
     int64_t ids[64];
@@ -464,9 +467,9 @@ static bool list_class(struct fs *fs, struct node dir, int child, int64_t after,
             after = ids[i];
             if (class->name(fs, ids[i], &name) == 0 && name.len &&
                 !each(data, buf_str(&name), (struct node){child, ids[i]}, cookie_of(child, ids[i])))
-                return false;
+                return 1;
         }
-    return true;
+    return n < 0 ? (int)n : 0;
 }
 
 struct content_listing {
@@ -493,8 +496,9 @@ int node_list(struct fs *fs, struct node dir, uint64_t cookie, list_fn *each, vo
          child = tree_child(dir.row, child)) {
         struct node n = {child, dir.id};
         if (tree[child].class) {
-            if (!list_class(fs, dir, child, child == from ? after : 0, each, data))
-                return 0;
+            int r = list_class(fs, dir, child, child == from ? after : 0, each, data);
+            if (r != 0)
+                return r < 0 ? r : 0;
         } else if (!(cookie && child == from)) {
             if (listed(fs, n) && !each(data, tree[child].name, n, cookie_of(child, 0)))
                 return 0;

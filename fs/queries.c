@@ -138,8 +138,10 @@ static ssize_t list_hits(struct fs *fs, int64_t up, int64_t rank, int64_t *ids, 
 
 static ssize_t next_hit(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max)
 {
-    if (!after && refresh(fs, up, INT64_MAX) < 0)
-        return 0;
+    int r = after ? 0 : refresh(fs, up, INT64_MAX);
+
+    if (r < 0)
+        return r == -EBUSY ? r : 0; /* files are being indexed */
     return list_hits(fs, up, after % HITS, ids, max);
 }
 

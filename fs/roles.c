@@ -1,6 +1,7 @@
 /* roles/R: the roles of all files in roles/, a directory each. */
 #include "fs.h"
 #include "runfs/concepts.h"
+#include "runfs/proc.h"
 #include "runfs/str.h"
 
 /* Under the lock, until it is given back. */
@@ -208,12 +209,21 @@ int show_haystack_patterns(struct fs *fs, int64_t id, struct buf *ret)
 /* ------------------------------------------------------------------------------------------------ pictures
  */
 
+static bool has_concepts(struct fs *fs, int64_t id)
+{
+    const struct listed_role *role = role_list_by_id(roles_take(fs), id);
+    bool has = role && role->role->kg;
+
+    roles_give(fs);
+    return has;
+}
+
 typedef int picture_fn(struct searcher *s, const char *role, struct buf *ret);
 
 static int show_picture(struct fs *fs, int64_t id, picture_fn *fn, struct buf *ret)
 {
     _buf_ struct buf name = BUF_INIT;
-    int r = fs->searcher ? fs_role_name(fs, id, &name) : -ENOENT;
+    int r = fs->searcher && has_concepts(fs, id) ? fs_role_name(fs, id, &name) : -ENOENT;
 
     return r < 0 ? r : fn(fs->searcher, buf_str(&name), ret);
 }
@@ -226,4 +236,36 @@ int show_role_dot(struct fs *fs, int64_t id, struct buf *ret)
 int show_role_svg(struct fs *fs, int64_t id, struct buf *ret)
 {
     return show_picture(fs, id, concepts_svg, ret);
+}
+
+bool is_ontology_later(struct fs *fs, int64_t id)
+{
+    _buf_ struct buf name = BUF_INIT;
+
+    return fs->searcher && has_concepts(fs, id) && fs_role_name(fs, id, &name) == 0 &&
+           searcher_is_indexing(fs->searcher, buf_str(&name), NULL);
+}
+
+/* While its files are read, it is taken to be there: most roles that have concepts have files that name them.
+ */
+bool is_ontology_there(struct fs *fs, int64_t id)
+{
+    _buf_ struct buf dot = BUF_INIT;
+
+    return proc_in_path("dot") && (is_ontology_later(fs, id) || show_role_dot(fs, id, &dot) == 0);
+}
+
+int show_role_index(struct fs *fs, int64_t id, struct buf *ret)
+{
+    _buf_ struct buf name = BUF_INIT;
+    size_t files = 0;
+    int r = fs->searcher ? fs_role_name(fs, id, &name) : -ENOENT;
+
+    if (r < 0)
+        return r;
+    if (searcher_is_indexing(fs->searcher, buf_str(&name), &files))
+        buf_addf(ret, "being indexed: %zu files so far\n", files);
+    else
+        buf_adds(ret, "indexed\n");
+    return 0;
 }

@@ -27,6 +27,11 @@
     {                                                                                                        \
         .depth = (d), .kind = ROW_TEXT, .name = (n), .show = (s), .owner = (o), .help = (h)                  \
     }
+#define SLOW(d, n, s, t, l, o, h)                                                                            \
+    {                                                                                                        \
+        .depth = (d), .kind = ROW_TEXT, .name = (n), .show = (s), .there = (t), .later = (l), .owner = (o),  \
+        .help = (h)                                                                                          \
+    }
 #define FILE_(d, n, c, k, s, o, h)                                                                           \
     {                                                                                                        \
         .depth = (d), .kind = (k), .name = (n), .class = &(c), .show = (s), .owner = (o), .help = (h)        \
@@ -279,7 +284,7 @@ DIR_ (4,         "lessons",                                                     
 LINKS(5,           "L.md",   class_command_lessons, link_command_lesson,        OWN_FAILURE, "-> that lesson"),
 TEXT (2,     "graph.dot",    show_knowledge_dot,                                OWN_KNOWN_COMMAND, "what follows what, for graphviz"),
 TEXT (2,     "graph.json",   show_knowledge_json,                               OWN_KNOWN_COMMAND, "the same as data"),
-TEXT (2,     "graph.svg",    show_knowledge_svg,                                OWN_KNOWN_COMMAND, "the same, drawn; only where graphviz is installed"),
+SLOW (2,     "graph.svg",    show_knowledge_svg, is_graph_there, NULL,          OWN_KNOWN_COMMAND, "the same, drawn; only where graphviz is installed"),
 CTL  (2,     "predict",      predict_verbs,                                     OWN_NONE, "write a workflow's file or name, or a line of commands; read: how probably it succeeds, and in what time"),
 DIR_ (2,     "anomalies",                                                       OWN_RUN,  "runs whose outcome or duration departs from their history"),
 LINKS(3,       "N",          class_anomalies, link_anomaly,                     OWN_RUN,  "-> runs/N, whose `anomaly` says how"),
@@ -292,8 +297,8 @@ EACH (3,       "T",          class_concepts,                                    
 TEXT (4,         "name",     show_concept_name,                                 OWN_NONE, "as its page is headed"),
 LINK (4,         "definition.md", link_concept_page,                            OWN_NONE, "-> its page"),
 TEXT (4,         "synonyms", show_concept_synonyms,                             OWN_NONE, "what it is found by, one a line"),
-TEXT (4,         "count",    show_concept_count,                                OWN_NONE, "how many files name it"),
-TEXT (4,         "edges",    show_concept_edges,                                OWN_NONE, "COUNT T: what else those files name, and how many do; the 64 most frequent"),
+SLOW (4,         "count",    show_concept_count, NULL, is_concept_later,        OWN_NONE, "how many files name it"),
+SLOW (4,         "edges",    show_concept_edges, NULL, is_concept_later,        OWN_NONE, "COUNT T: what else those files name, and how many do; the 64 most frequent"),
 DIR_ (4,         "related",                                                     OWN_NONE, "the same as links"),
 LINKS(5,           "T",      class_related_concepts, link_related_concept,      OWN_NONE, "-> that concept"),
 DIR_ (4,         "documents",                                                   OWN_NONE, "the files that name it"),
@@ -316,7 +321,7 @@ TEXT (4,         "fix",      show_failure_fix,                                  
 LINK (4,         "lesson",   link_failure_lesson,                               OWN_FAILURE, "-> the lesson, once it came often enough"),
 DIR_ (4,         "commands",                                                    OWN_FAILURE, "the commands that failed so"),
 LINKS(5,           "C",      class_failure_commands, link_failure_command,      OWN_KNOWN_COMMAND, "-> that command"),
-DIR_ (4,         "runs",                                                        OWN_FAILURE, "the runs that it hit"),
+DIR_ (4,         "runs",                                                        OWN_FAILURE, "the newest runs that it hit, 256 at most"),
 LINKS(5,           "N",      class_failure_runs, link_failure_run,              OWN_RUN,     "-> runs/N"),
 DIRW (1,   "roles",                                                             OWN_CONFIG, "who searches, and where; errors/roles-NAME says why one was refused"),
 FILE_(2,     "NAME.json",    class_roles, ROW_SETTING, show_config,             OWN_CONFIG, "a role or a configuration of several, as terraphim has them; selected: the name of the one to search as"),
@@ -329,8 +334,9 @@ DIR_ (3,       "haystacks",                                                     
 EACH (4,         "N",        class_haystacks,                                   OWN_NONE, "one of the places, in the order of the file"),
 TEXT (5,           "location", show_haystack_location,                          OWN_NONE, "a directory or a file; a relative one is in each linked repository"),
 TEXT (5,           "file_patterns", show_haystack_patterns,                     OWN_NONE, "of the names of its files, one a line; only if it has any"),
-TEXT (3,       "ontology.dot", show_role_dot,                                   OWN_NONE, "its concepts, and how many files name two of them, for graphviz; only if it has any"),
-TEXT (3,       "ontology.svg", show_role_svg,                                   OWN_NONE, "the same, drawn; only where graphviz is installed"),
+TEXT (3,       "index",      show_role_index,                                   OWN_NONE, "of its files: indexed | being indexed: how many so far"),
+SLOW (3,       "ontology.dot", show_role_dot, NULL, is_ontology_later,          OWN_NONE, "its concepts, and how many files name two of them, for graphviz; only if it has any"),
+SLOW (3,       "ontology.svg", show_role_svg, is_ontology_there, is_ontology_later, OWN_NONE, "the same, drawn; only where graphviz is installed"),
 DIR_ (3,       "concepts",                                                      OWN_NONE, "as knowledge/concepts, whichever role is selected"),
 LIKE (4,         "T",        class_concepts, class_concepts,                    OWN_NONE, "one of them"),
 DIR_ (3,       "search",                                                        OWN_NONE, "as knowledge/search, whichever role is selected"),

@@ -91,6 +91,10 @@ struct row {
     unsigned streams; /* ROW_LOG: of enum log_stream */
     const char *help;
     bool writable; /* a directory, in which names can be made or removed */
+    /* A text that takes time: whether it is there, which listing its directory asks, and not for its size. */
+    bool (*there)(struct fs *fs, int64_t id);
+    /* Whether it is still being found out: until then its size is told as 0, and reading it waits. */
+    bool (*later)(struct fs *fs, int64_t id);
     /*
      * A class whose directory this one is like: the rows below that stand below this one, too, but for those
      * that act. They are not printed. Their links are written for the place of the original, and this is

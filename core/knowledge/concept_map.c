@@ -1,6 +1,7 @@
 /* A role's documents by the concepts that they name: which are a concept's, and what stands with it. */
 #include "runfs/concepts.h"
 
+#include "runfs/io.h"
 #include "runfs/str.h"
 #include "search_internal.h"
 
@@ -12,6 +13,7 @@ struct known_concept {
 struct concept_map {
     char *role; /* owned: its name */
     uint64_t as_of;
+    int64_t looked_at;                /* mono_ns */
     int64_t *documents;               /* owned */
     const struct mentions **mentions; /* owned; the thesaurus's, of each document */
     size_t n_documents, cap;
@@ -84,7 +86,8 @@ static int read_mentions(struct searcher *s, struct thesaurus *t, struct concept
 
     m->mentions = calloc(m->n_documents + 1, sizeof(const struct mentions *));
     for (size_t i = 0; m->mentions && r == 0 && i < m->n_documents; i++)
-        r = thesaurus_mentions(s, t, m->documents[i], &m->mentions[i]);
+        r = atomic_load(&s->progress.stop) ? -ECANCELED
+                                           : thesaurus_mentions(s, t, m->documents[i], &m->mentions[i]);
     return m->mentions ? r : -ENOMEM;
 }
 
@@ -127,8 +130,7 @@ static int make_map(struct searcher *s, struct thesaurus *t, const char *role, s
     return r;
 }
 
-/* Behind searcher_update() of the role. */
-static int get_map(struct searcher *s, struct thesaurus *t, const char *role, struct concept_map **ret)
+int concept_map_get(struct searcher *s, struct thesaurus *t, const char *role, struct concept_map **ret)
 {
     struct concept_map **at = &t->maps;
 
@@ -281,32 +283,46 @@ static int get_known(struct searcher *s, const struct concepts *c, struct concep
 /* -------------------------------------------------------------------------------------------------- asking
  */
 
-/* The thesaurus of a role, and the role; -ENOENT: it has none. */
-static int get_thesaurus(struct searcher *s, const char *name, enum concept_part part, struct thesaurus **ret,
-                         const struct role **ret_role)
+enum { SEEN_NS = 500 * 1000 * 1000 };
+
+/* The thesaurus of a role, and the role; -ENOENT: it has none. only: another thread reads files; -ESTALE: it
+ * has to be waited for. */
+static int get_thesaurus(struct searcher *s, const char *name, enum concept_part part, bool only,
+                         struct thesaurus **ret, const struct role **ret_role)
 {
-    int r = part == CONCEPT_KNOWN ? 0 : searcher_refresh(s, NULL);
-    const struct role *role = r == 0 ? role_list_get(&s->roles, name) : NULL;
+    bool known = only || part == CONCEPT_KNOWN || part == CONCEPT_SEEN;
+    int r = known ? 0 : searcher_refresh(s, NULL);
+    const struct role *role = r == 0 ? role_list_get(only ? &s->seen : &s->roles, name) : NULL;
 
     if (r < 0 || !role || !role->kg)
         return r < 0 ? r : -ENOENT;
     *ret_role = role;
-    if (part == CONCEPT_KNOWN)
+    if (known)
         *ret = thesaurus_of(s, role->kg);
     else
         r = searcher_concepts(s, role, ret);
-    return r == 0 && !(*ret && (*ret)->concepts) ? -ENOENT : r;
+    return r == 0 && !(*ret && (*ret)->concepts) ? (only ? -ESTALE : -ENOENT) : r;
 }
 
-static int look(struct searcher *s, const char *name, int64_t id, enum concept_part part, concept_fn *fn,
-                void *data)
+/* What was looked at a moment ago, as it was then. */
+static struct known_concept *get_seen(struct thesaurus *t, const char *role, size_t concept)
+{
+    struct concept_map *m = t->maps;
+
+    while (m && !str_eq(m->role, role))
+        m = m->next;
+    return m && mono_ns() - m->looked_at < SEEN_NS ? m->known[concept] : NULL;
+}
+
+static int look(struct searcher *s, const char *name, int64_t id, enum concept_part part, bool only,
+                concept_fn *fn, void *data)
 {
     const struct role *role = NULL;
     struct thesaurus *t = NULL;
     struct concept_map *map = NULL;
     struct concept_view page;
     const struct concept_view *view = &page;
-    int r = get_thesaurus(s, name, part, &t, &role);
+    int r = get_thesaurus(s, name, part, only, &t, &role);
 
     if (r < 0)
         return r;
@@ -315,26 +331,60 @@ static int look(struct searcher *s, const char *name, int64_t id, enum concept_p
     if (behind == t->concepts->n || t->concepts->ids[i].id != id)
         return -ENOENT;
     view_page(t->concepts, i, &page);
+    struct known_concept *seen = part == CONCEPT_SEEN ? get_seen(t, role->name, i) : NULL;
+    if (part == CONCEPT_SEEN && !seen)
+        return -ESTALE;
+    if (seen)
+        view = &seen->view;
     if (part == CONCEPT_WHOLE)
         r = searcher_update(s, role, NULL);
     if (r == 0 && part == CONCEPT_WHOLE)
-        r = get_map(s, t, role->name, &map);
-    if (r == 0 && map)
+        r = concept_map_get(s, t, role->name, &map);
+    if (r == 0 && map) {
+        map->looked_at = mono_ns();
         r = get_known(s, t->concepts, map, i, &view);
+    }
     if (r == 0)
         fn(data, view);
     return r;
 }
 
-int concept_look(struct searcher *s, const char *role, int64_t id, enum concept_part part, concept_fn *fn,
-                 void *data)
+static bool can_look(enum concept_part part)
 {
-    int r = searcher_lock(s, NULL);
+    return part == CONCEPT_KNOWN || part == CONCEPT_PAGE;
+}
+
+/* Whoever only looks does not wait for files that are being read. What is not known there, they wait for. */
+static int look_only(struct searcher *s, const char *role, int64_t id, enum concept_part part, concept_fn *fn,
+                     void *data)
+{
+    int r = searcher_look(s);
 
     if (r < 0)
         return r;
-    r = look(s, role, id, part, fn, data);
-    pthread_mutex_unlock(&s->lock);
+    bool only = r == 1;
+    r = look(s, role, id, part, only, fn, data);
+    if (only)
+        searcher_looked(s);
+    else
+        searcher_unlock(s);
+    return only && r == -ENOENT ? -ESTALE : r;
+}
+
+int concept_look(struct searcher *s, const char *role, int64_t id, enum concept_part part, concept_fn *fn,
+                 void *data)
+{
+    int r = can_look(part) ? look_only(s, role, id, part, fn, data) : -ESTALE;
+
+    if (r != -ESTALE)
+        return r;
+    r = searcher_lock(s, NULL);
+    if (r < 0)
+        return r;
+    r = look(s, role, id, part, false, fn, data);
+    if (r == -ESTALE || (r == -ENOENT && part == CONCEPT_SEEN))
+        r = look(s, role, id, CONCEPT_WHOLE, false, fn, data);
+    searcher_unlock(s);
     return r;
 }
 
@@ -345,12 +395,12 @@ static int each(struct searcher *s, const char *name, size_t max, concept_fn *fn
     struct concept_map *map = NULL;
     struct ranked ranked[CONCEPTS_MAX];
     size_t n = 0;
-    int r = get_thesaurus(s, name, CONCEPT_WHOLE, &t, &role);
+    int r = get_thesaurus(s, name, CONCEPT_WHOLE, false, &t, &role);
 
     if (r == 0)
         r = searcher_update(s, role, NULL);
     if (r == 0)
-        r = get_map(s, t, role->name, &map);
+        r = concept_map_get(s, t, role->name, &map);
     for (size_t i = 0; r == 0 && i < t->concepts->n; i++)
         if (map->starts[i + 1] > map->starts[i])
             ranked[n++] = (struct ranked){(double)(map->starts[i + 1] - map->starts[i]), (uint32_t)i};
@@ -371,38 +421,77 @@ int concept_each(struct searcher *s, const char *role, size_t max, concept_fn *f
     if (r < 0)
         return r;
     r = each(s, role, max, fn, data);
-    pthread_mutex_unlock(&s->lock);
+    searcher_unlock(s);
     return r;
+}
+
+/* Runs fn with a role's concepts, first as they are known where files are being read. */
+typedef ssize_t concepts_fn(const struct concepts *c, void *data);
+static ssize_t with_concepts(struct searcher *s, const char *name, enum concept_part part, concepts_fn *fn,
+                             void *data)
+{
+    const struct role *role = NULL;
+    struct thesaurus *t = NULL;
+    int r = searcher_look(s);
+    ssize_t n = -1;
+
+    if (r == 1) {
+        r = get_thesaurus(s, name, part, true, &t, &role);
+        n = r == 0 ? fn(t->concepts, data) : r;
+        searcher_looked(s);
+        if (n >= 0 || r == -ENOENT)
+            return n;
+        r = searcher_lock(s, NULL);
+    }
+    if (r < 0)
+        return r;
+    r = get_thesaurus(s, name, part, false, &t, &role);
+    n = r == 0 ? fn(t->concepts, data) : r;
+    searcher_unlock(s);
+    return n;
+}
+
+struct finding {
+    const char *slug;
+    int64_t id;
+};
+
+static ssize_t find_slug(const struct concepts *c, void *data)
+{
+    struct finding *f = data;
+    ssize_t i = concepts_by_slug(c, f->slug);
+
+    f->id = i < 0 ? 0 : c->ids[i].id;
+    return i;
 }
 
 int64_t concept_find(struct searcher *s, const char *name, const char *slug)
 {
-    const struct role *role = NULL;
-    struct thesaurus *t = NULL;
-    ssize_t i = -1;
+    struct finding f = {.slug = slug};
 
-    if (searcher_lock(s, NULL) < 0)
-        return 0;
-    if (get_thesaurus(s, name, CONCEPT_PAGE, &t, &role) == 0)
-        i = concepts_by_slug(t->concepts, slug);
-    int64_t id = i < 0 ? 0 : t->concepts->ids[i].id;
-    pthread_mutex_unlock(&s->lock);
-    return id;
+    (void)with_concepts(s, name, CONCEPT_PAGE, find_slug, &f);
+    return f.id;
+}
+
+struct listing {
+    int64_t after, *ids;
+    size_t max;
+};
+
+static ssize_t list_ids(const struct concepts *c, void *data)
+{
+    const struct listing *l = data;
+    size_t n = 0;
+
+    for (size_t i = concepts_behind(c, l->after); i < c->n && n < l->max; i++)
+        l->ids[n++] = c->ids[c->by_id[i]].id;
+    return (ssize_t)n;
 }
 
 ssize_t concept_list(struct searcher *s, const char *name, int64_t after, int64_t *ids, size_t max)
 {
-    const struct role *role = NULL;
-    struct thesaurus *t = NULL;
-    size_t n = 0;
-    int r = searcher_lock(s, NULL);
+    ssize_t n = with_concepts(s, name, after ? CONCEPT_KNOWN : CONCEPT_PAGE, list_ids,
+                              &(struct listing){after, ids, max});
 
-    if (r < 0)
-        return r;
-    r = get_thesaurus(s, name, after ? CONCEPT_KNOWN : CONCEPT_PAGE, &t, &role);
-    for (size_t i = r == 0 ? concepts_behind(t->concepts, after) : 0; r == 0 && i < t->concepts->n && n < max;
-         i++)
-        ids[n++] = t->concepts->ids[t->concepts->by_id[i]].id;
-    pthread_mutex_unlock(&s->lock);
-    return r < 0 && r != -ENOENT ? r : (ssize_t)n;
+    return n == -ENOENT ? 0 : n;
 }

@@ -144,6 +144,7 @@ struct reading {
     struct documents *documents;
     const struct haystack *haystack;
     const char *root;
+    struct index_progress *progress;
     GHashTable *known;       /* owned: struct known_file by path; those that were not met yet */
     struct readahead *ahead; /* owned */
     uint64_t changed;
@@ -209,6 +210,9 @@ static int drop(struct reading *r, const char *path)
 /* What is no text is known, and empty: it is not read again either. */
 static int put(struct reading *r, const struct read_file *f)
 {
+    if (atomic_load_explicit(&r->progress->stop, memory_order_relaxed))
+        return -ECANCELED;
+    atomic_fetch_add_explicit(&r->progress->files, 1, memory_order_relaxed);
     if (f->result == -ENOMEM)
         return err_errno(r->err, -ENOMEM, "%s", f->path);
     if (f->result < 0)
@@ -228,6 +232,8 @@ static int read_walked(void *data, const char *path, const struct stat *file)
     const struct known_file *known = g_hash_table_lookup(r->known, path);
     bool same = known && known->changed_at == stat_changed_at(file) && known->size == file->st_size;
 
+    if (atomic_load_explicit(&r->progress->stop, memory_order_relaxed))
+        return -ECANCELED;
     g_hash_table_remove(r->known, path);
     return same || !utf8_valid(path, strlen(path)) ? 0 : readahead_add(r->ahead, path);
 }
@@ -312,9 +318,9 @@ static int read_all(struct reading *r, struct watch *watch)
 }
 
 int haystack_update(struct documents *d, const struct haystack *h, const char *root, struct watch *watch,
-                    uint64_t *ret_changed, struct err *err)
+                    struct index_progress *progress, uint64_t *ret_changed, struct err *err)
 {
-    struct reading r = {.documents = d, .haystack = h, .root = root, .err = err};
+    struct reading r = {.documents = d, .haystack = h, .root = root, .progress = progress, .err = err};
     int code = watch_look(watch, read_heard, &r);
 
     if (code == 1)

@@ -19,6 +19,8 @@ struct row_watch {
     pthread_mutex_t lock; /* guards kinds */
     struct dirty kinds[ROW_KINDS];
     bool deaf; /* it is told of nothing */
+    void (*settled)(void *data);
+    void *data;
 };
 
 /* Steps run the same few commands again and again: those stand near the end. */
@@ -36,6 +38,7 @@ static void note_dirty(struct dirty *d, int64_t id)
 static void on_changed(void *data, const struct change *changes, size_t n)
 {
     struct row_watch *w = data;
+    bool settled = false;
 
     pthread_mutex_lock(&w->lock);
     for (size_t i = 0; i < n; i++) {
@@ -44,17 +47,22 @@ static void on_changed(void *data, const struct change *changes, size_t n)
                 note_dirty(&w->kinds[k], changes[i].id);
         /* how often a failure has to come is a setting */
         w->kinds[ROW_LESSONS].all |= changes[i].kind == CHANGE_CONFIG;
+        settled |= changes[i].kind == CHANGE_CONFIG || changes[i].kind == CHANGE_REPO;
     }
     pthread_mutex_unlock(&w->lock);
+    if (settled)
+        w->settled(w->data);
 }
 
-struct row_watch *row_watch_new(struct store *st)
+struct row_watch *row_watch_new(struct store *st, void (*settled)(void *data), void *data)
 {
     struct row_watch *w = calloc(1, sizeof(*w));
 
     if (!w)
         return NULL;
     w->store = st;
+    w->settled = settled;
+    w->data = data;
     pthread_mutex_init(&w->lock, NULL);
     row_watch_forget(w);
     w->deaf = store_subscribe(st, on_changed, w) < 0;

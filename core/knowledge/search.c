@@ -203,7 +203,7 @@ int search_documents(struct searcher *s, const char *role, const char *query, st
     if (r < 0)
         return r;
     r = search(s, role, query, ret, err);
-    pthread_mutex_unlock(&s->lock);
+    searcher_unlock(s);
     return r;
 }
 

@@ -7,6 +7,7 @@
 
 #include <glib.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "runfs/documents.h"
@@ -33,10 +34,16 @@ int haystack_each_file(const struct haystack *h, const char *root, struct watch 
  * can be read. */
 int haystack_text(const char *path, size_t max, struct buf *ret, struct stat *ret_file);
 
+/* What others may see of an update, and do to it. */
+struct index_progress {
+    atomic_bool stop;    /* it ends with -ECANCELED, and nothing of its last group is kept */
+    atomic_size_t files; /* that were read */
+};
+
 /* Has the index hold what changed below a root since watch said last; *ret_changed counts the documents that
  * were written or dropped. */
 int haystack_update(struct documents *d, const struct haystack *h, const char *root, struct watch *watch,
-                    uint64_t *ret_changed, struct err *err);
+                    struct index_progress *progress, uint64_t *ret_changed, struct err *err);
 
 int64_t stat_changed_at(const struct stat *file);
 
@@ -149,6 +156,8 @@ double concept_graph_rank(struct concept_graph *g, size_t document);
 
 struct concept_map; /* a role's documents by concepts */
 void concept_maps_free(struct concept_map **list);
+/* That of a role as its index is now, made where it is not known: behind searcher_update() of the role. */
+int concept_map_get(struct searcher *s, struct thesaurus *t, const char *role, struct concept_map **ret);
 
 /* -------------------------------------------------------------------------- row_documents.c, row_kinds.c */
 
@@ -183,7 +192,8 @@ const struct row_kind *row_kind_of(const char *path); /* NULL: a file's */
 bool row_is_there(struct store *st, const char *path);
 
 struct row_watch; /* hears of those that change */
-struct row_watch *row_watch_new(struct store *st);
+/* settled: called when settings or repositories changed, from within the store's commit. */
+struct row_watch *row_watch_new(struct store *st, void (*settled)(void *data), void *data);
 void row_watch_free(struct row_watch *w);   /* NULL allowed */
 void row_watch_forget(struct row_watch *w); /* the next update looks at all */
 /* Has the index hold what changed since the last one; counts what was written or dropped. */
@@ -205,9 +215,22 @@ struct place {
 struct place *place_get(struct place **list, const struct haystack *h, const char *root);
 void places_free(struct place **list, bool unwanted_only);
 
+/*
+ * One thread at a time has all of it (busy). While that one reads files, which may take long, it changes
+ * neither the roles nor the pages of concepts (reading), and others may look at those under the lock.
+ */
 struct searcher {
     struct store *store;
-    pthread_mutex_t lock;        /* guards all of it */
+    pthread_mutex_t lock;   /* guards busy, reading, current, stale; and see above */
+    pthread_cond_t changed; /* one of them */
+    bool busy, reading;
+    GHashTable *current;            /* owned: names of roles all of whose files were read */
+    struct index_progress progress; /* of the thread that reads */
+    bool stale, indexing;           /* of the indexer: there is something to do, it was started */
+    struct role_list seen;          /* as they are, of those that only look */
+    pthread_t indexer;
+
+    /* of the thread that has it: */
     struct documents *documents; /* owned; NULL: not opened yet */
     bool damaged;                /* it is to be made anew */
     struct role_list roles;
@@ -229,7 +252,17 @@ bool searcher_has(const struct searcher *s, const char *path);
 /* The role's concepts as they are now, borrowed until the next call: before searcher_update(). (thesaurus.c)
  */
 int searcher_concepts(struct searcher *s, const struct role *role, struct thesaurus **ret);
-/* Waits for other searches, so long; then it is the caller's to unlock. -EBUSY */
+/* Waits until no other thread has it, so long; then it is the caller's to unlock. -EBUSY */
 int searcher_lock(struct searcher *s, struct err *err);
+void searcher_unlock(struct searcher *s);
+/* As searcher_lock, but does not wait for one that reads files: 1: it may only be looked at, shortly; then
+ * unlock with searcher_looked(). */
+int searcher_look(struct searcher *s);
+void searcher_looked(struct searcher *s);
+
+/* --------------------------------------------------------------------------------------------- indexer.c */
+
+void indexer_wake(void *searcher);
+void indexer_stop(struct searcher *s);
 
 #endif

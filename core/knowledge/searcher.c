@@ -10,27 +10,102 @@ int searcher_new(struct store *st, struct searcher **ret, struct err *err)
 {
     struct searcher *s = calloc(1, sizeof(*s));
 
-    if (!s || !(s->rows = row_watch_new(st))) {
-        free(s);
+    if (!s)
         return err_errno(err, -ENOMEM, "cannot search");
-    }
     s->store = st;
     s->as_of = 1;
+    s->current = g_hash_table_new_full(g_str_hash, g_str_equal, free, NULL);
     pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->changed, NULL);
+    s->rows = row_watch_new(st, indexer_wake, s);
+    if (!s->rows) {
+        searcher_free(s);
+        return err_errno(err, -ENOMEM, "cannot search");
+    }
     *ret = s;
     return 0;
 }
 
-/* Searching may have to look at the mount itself, which asks threads that may all be waiting here. */
-int searcher_lock(struct searcher *s, struct err *err)
+/* ------------------------------------------------------------------------------------------- who has it */
+
+/* Under the lock. Searching may have to look at the mount itself, which asks threads that may all be waiting
+ * here. */
+static int wait_until_free(struct searcher *s, bool or_reading)
 {
     struct timespec until;
+    int r = 0;
 
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += SEARCH_WAIT_SECONDS;
-    return pthread_mutex_timedlock(&s->lock, &until) == 0
-               ? 0
-               : err_set(err, -EBUSY, "another search takes its time");
+    while (r == 0 && s->busy && !(or_reading && s->reading))
+        r = pthread_cond_timedwait(&s->changed, &s->lock, &until);
+    return s->busy && !(or_reading && s->reading) ? -EBUSY : 0;
+}
+
+int searcher_lock(struct searcher *s, struct err *err)
+{
+    pthread_mutex_lock(&s->lock);
+    int r = wait_until_free(s, false);
+    bool reading = s->reading;
+    if (r == 0)
+        s->busy = true;
+    pthread_mutex_unlock(&s->lock);
+    if (r == 0)
+        return 0;
+    return reading ? err_set(err, r, "files are being indexed, %zu so far", atomic_load(&s->progress.files))
+                   : err_set(err, r, "another search takes its time");
+}
+
+void searcher_unlock(struct searcher *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->busy = s->reading = false;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
+int searcher_look(struct searcher *s)
+{
+    pthread_mutex_lock(&s->lock);
+    int r = wait_until_free(s, true);
+    bool only = r == 0 && s->busy;
+    if (only)
+        r = role_list_refresh(&s->seen, s->store);
+    if (only && r >= 0)
+        return 1;
+    if (r == 0)
+        s->busy = true;
+    pthread_mutex_unlock(&s->lock);
+    return r;
+}
+
+void searcher_looked(struct searcher *s)
+{
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* From here to the unlocking, roles and pages stay as they are. */
+static void begin_reading(struct searcher *s)
+{
+    pthread_mutex_lock(&s->lock);
+    if (!s->reading)
+        atomic_store(&s->progress.files, 0);
+    s->reading = true;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* role NULL: of none of them all files were read. */
+static void set_current(struct searcher *s, const char *role)
+{
+    char *name = role ? strdup(role) : NULL;
+
+    pthread_mutex_lock(&s->lock);
+    if (!role)
+        g_hash_table_remove_all(s->current);
+    else if (name)
+        g_hash_table_add(s->current, name);
+    pthread_mutex_unlock(&s->lock);
 }
 
 /* ------------------------------------------------------------------------------------------------- places */
@@ -96,11 +171,15 @@ void searcher_free(struct searcher *s)
 {
     if (!s)
         return;
+    indexer_stop(s);
+    row_watch_free(s->rows);
     role_list_release(&s->roles);
+    role_list_release(&s->seen);
     thesauri_free(s);
     places_free(&s->places, false);
     documents_close(s->documents);
-    row_watch_free(s->rows);
+    g_hash_table_destroy(s->current);
+    pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }
@@ -134,6 +213,7 @@ int searcher_refresh(struct searcher *s, struct err *err)
     if (r == 0 && stamp == s->repos_stamp)
         return 0;
     thesauri_free(s);
+    set_current(s, NULL);
     s->swept = false;
     s->as_of++;
     s->repos_stamp = stamp;
@@ -162,7 +242,8 @@ static int update_root(void *data, const char *root)
     if (u->only_mark)
         return 0;
     p->round = u->s->round;
-    return haystack_update(u->s->documents, &p->haystack, root, p->watch, &u->changed, u->err);
+    return haystack_update(u->s->documents, &p->haystack, root, p->watch, &u->s->progress, &u->changed,
+                           u->err);
 }
 
 static int update_role(struct update *u, const struct role *role)
@@ -246,7 +327,9 @@ int searcher_update(struct searcher *s, const struct role *role, struct err *err
     struct update u = {.s = s, .err = err};
     int r = 0;
 
+    begin_reading(s);
     if (s->damaged) {
+        set_current(s, NULL);
         documents_close(TAKE(s->documents));
         places_free(&s->places, false);
         thesauri_forget_all(s);
@@ -268,6 +351,8 @@ int searcher_update(struct searcher *s, const struct role *role, struct err *err
         r = rows_update(s, &u.changed, err);
     if (r == 0 && u.changed)
         s->as_of++;
+    if (r == 0 && role)
+        set_current(s, role->name);
     s->damaged |= r == -EIO; /* what is damaged is made again from the files by the next search */
     return r;
 }

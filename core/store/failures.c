@@ -145,7 +145,8 @@ ssize_t store_list_failure_links(struct store *st, enum failure_link link, int64
 {
     static const char *const sql[] = {
         [FAILURE_RUNS] = "SELECT DISTINCT run_id FROM failure_uses WHERE failure_id = ?1 AND run_id > ?2"
-                         " ORDER BY run_id",
+                         " AND run_id >= (SELECT min(run_id) FROM (SELECT DISTINCT run_id FROM failure_uses"
+                         "  WHERE failure_id = ?1 ORDER BY run_id DESC LIMIT 256)) ORDER BY run_id",
         [FAILURE_COMMANDS] =
             "SELECT command_id FROM command_failures WHERE failure_id = ?1 AND command_id > ?2"
             " ORDER BY command_id",

@@ -16,7 +16,7 @@ struct concept_view {
     const char *const *synonyms;
     size_t n_synonyms;
 
-    /* Only with CONCEPT_WHOLE. */
+    /* Only with CONCEPT_SEEN and CONCEPT_WHOLE. */
     size_t n_documents; /* that name it */
     /* The best of them: by how often they name it, and how much else they name that stands with it. */
     const struct concept_document {
@@ -36,10 +36,12 @@ struct concept_view {
 enum concept_part {
     CONCEPT_KNOWN, /* as it was read last, nothing is looked for */
     CONCEPT_PAGE,  /* what its page says */
+    CONCEPT_SEEN,  /* whole, as it was for whoever looked at it a moment ago */
     CONCEPT_WHOLE
 };
 
-/* role: a name, NULL for the selected one. fn is called once, unless there is no such concept: -ENOENT. It
+/* KNOWN and PAGE do not wait while files are read into the index.
+ * role: a name, NULL for the selected one. fn is called once, unless there is no such concept: -ENOENT. It
  * must not call anything of this page or of search.h; c is valid during the call. */
 typedef void concept_fn(void *data, const struct concept_view *c);
 int concept_look(struct searcher *s, const char *role, int64_t id, enum concept_part part, concept_fn *fn,

@@ -14,6 +14,12 @@ struct searcher;
 /* Borrows the store. What it knows of files is in STATE/search.db, opened by the first search. */
 int searcher_new(struct store *st, struct searcher **ret, struct err *err);
 void searcher_free(struct searcher *s); /* NULL allowed */
+/* From now on the files of all roles are read into the index as soon as those, or the linked repositories,
+ * change. */
+int searcher_index(struct searcher *s, struct err *err);
+/* Whether a role's files are being read now, and were not before since roles or repositories changed: what
+ * is asked of them waits. role NULL: the selected one. ret_files: how many were read so far; NULL allowed. */
+bool searcher_is_indexing(struct searcher *s, const char *role, size_t *ret_files);
 
 enum {
     SEARCH_HITS_MAX = 50,

@@ -93,6 +93,7 @@ children+=($!)
 rf_wait 10 is_mounted "$T/through"
 finish() {
     local status=$?
+    set +e
     umount -l "$T/through"
     (exit "$status")
     cleanup
