@@ -3,6 +3,9 @@
 #include "runfs/str.h"
 #include "runfs/unseen.h"
 
+#define EXIT_CODE "exit code "
+#define WORDLESS "failed without a word"
+
 enum { OUTPUT_MAX = 256 * 1024 }; /* of a failed step's output is read: its end */
 
 /* --------------------------------------------------------------------------------------------- its output */
@@ -62,9 +65,9 @@ void learn_failure_line(struct store *st, int64_t run_id, int64_t step_id, int e
     read_end(st, &select, &runner);
     runner_reason(buf_str(&runner), ret);
     if (!ret->len && exit_code >= 0)
-        buf_addf(ret, "exit code %d", exit_code);
+        buf_addf(ret, EXIT_CODE "%d", exit_code);
     else if (!ret->len)
-        buf_adds(ret, "failed without a word");
+        buf_adds(ret, WORDLESS);
 }
 
 /* ------------------------------------------------------------------------------------ what was different */
@@ -142,8 +145,17 @@ static int learn_flake(struct store *st, const struct learn_step *step, const st
     return f.command_id ? store_record_flake(st, &f, err) : 0;
 }
 
+/* Of one that said nothing the command and its exit code are all that is known. */
+static void silent_signature(const char *failure, const char *name, struct buf *ret)
+{
+    bool named = *name && !str_eq(name, "exit");
+
+    if (str_starts(failure, EXIT_CODE) || str_eq(failure, WORDLESS))
+        buf_addf(ret, "%s%s%s", named ? name : "", named ? ": " : "", failure);
+}
+
 int learn_outcome(struct store *st, const struct learn_step *step, const struct command_place *place,
-                  int64_t command, struct err *err)
+                  int64_t command, const char *name, struct err *err)
 {
     struct failure_place where = {
         .workflow_id = step->workflow_id, .job_key = step->job_key, .number = step->number};
@@ -151,7 +163,9 @@ int learn_outcome(struct store *st, const struct learn_step *step, const struct 
     struct open_failure open;
 
     if (str_eq(step->outcome, "failure")) {
-        failure_normalise(step->failure, &text);
+        silent_signature(step->failure, name, &text);
+        if (!text.len)
+            failure_normalise(step->failure, &text);
         return store_record_failure(st, place, &where, buf_str(&text), step->failure, command, err);
     }
     if (!store_open_failure(st, &where, &open))

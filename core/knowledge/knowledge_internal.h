@@ -5,9 +5,11 @@
 #include "runfs/knowledge.h"
 
 /* Records how a step failed, or that what had failed in its place does no more and what is different. Within
- * the group of the step's end, behind its commands; command: the last of them, 0 without. */
+ * the group of the step's end, behind its commands; command, name: the last of them, 0 and "" without. */
 int learn_outcome(struct store *st, const struct learn_step *step, const struct command_place *place,
-                  int64_t command, struct err *err);
+                  int64_t command, const char *name, struct err *err);
+/* Whether such a line of an error is that command's, by how its program speaks. (blame.c) */
+bool blame_is_of(const char *line, const char *command);
 
 /* ------------------------------------------------------------------------------------------ graph.c, dot.c
  */

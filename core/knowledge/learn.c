@@ -99,9 +99,9 @@ static int read_script(struct learnt *l, const char *text)
 
 /*
  * Which command a failing step failed in. A shell does not tell, so: the last of those whose failing ends the
- * script, one that does work before one that only prints.
+ * script, one whose program prints such errors before all, one that does work before one that only prints.
  */
-static size_t failed_one(const struct learnt *l)
+static size_t failed_one(const struct learnt *l, const char *failure)
 {
     size_t best = l->n - 1;
     int best_rank = -1;
@@ -110,6 +110,8 @@ static size_t failed_one(const struct learnt *l)
         int rank = (l->guarded[i] ? 0 : 2) + (l->natures[i] == COMMAND_WORK);
         if (str_eq(l->uses[i].name, "exit") && !l->guarded[i])
             rank = 2;
+        if (!l->guarded[i] && blame_is_of(failure, l->uses[i].name))
+            rank = 4;
         if (rank >= best_rank) {
             best = i;
             best_rank = rank;
@@ -138,7 +140,7 @@ static ssize_t timed_one(const struct learnt *l)
 static void judge(struct learnt *l, const struct learn_step *step)
 {
     bool failed = str_eq(step->outcome, "failure");
-    size_t bad = failed ? failed_one(l) : l->n, main = bad;
+    size_t bad = failed ? failed_one(l, step->failure ? step->failure : "") : l->n, main = bad;
     ssize_t timed = timed_one(l);
 
     if (failed)
@@ -177,7 +179,8 @@ int learn_step(struct store *st, struct learn_job *job, const struct learn_step 
         r = store_record_commands(st, &place, l.uses, l.n, &job->last_command, err);
     }
     if (r == 0)
-        r = learn_outcome(st, step, &place, l.n ? job->last_command : 0, err);
+        r = learn_outcome(st, step, &place, l.n ? job->last_command : 0, l.n ? l.uses[l.n - 1].name : "",
+                          err);
     arena_release(&l.arena);
     return r;
 }

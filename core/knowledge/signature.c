@@ -25,19 +25,26 @@ static struct shape {
     {CAUSE, "^\\S.*\\(\\d+,\\d+\\): error [A-Z]+\\d+: ", NULL},                     /* tsc, csc, msbuild */
     {CAUSE, "^\\S+\\.(ts|tsx|mts):\\d+:\\d+ - error TS\\d+: ", NULL},               /* tsc --pretty */
     {CAUSE, "^\\S+\\.go:\\d+:\\d+: ", NULL},                                        /* go build, vet */
-    {CAUSE, ": undefined reference to ", NULL},                                     /* ld */
-    {CAUSE, "^thread '.*' panicked at ", NULL},                                     /* rust */
-    {CAUSE, "^panic: ", NULL},                                                      /* go */
-    {CAUSE, "^([a-z_]\\w*\\.)*[A-Z]\\w*(Error|Exception|Interrupt): ", NULL},       /* python, node, java */
+    {CAUSE, "undefined reference to |^\\S*ld(\\.\\w+)?: (cannot find|.*: file not recognized)",
+     NULL},                                     /* ld */
+    {CAUSE, "^thread '.*' panicked at ", NULL}, /* rust */
+    {CAUSE, "^panic: ", NULL},                  /* go */
+    {CAUSE,
+     "^([a-z_]\\w*\\.)*[A-Z]\\w*(Error|Exception|Interrupt)( \\[\\w+\\])?: ", NULL}, /* python, node, java */
     {CAUSE, "^([a-z_]\\w*\\.)*[A-Z]\\w*(Error|Exception)$", NULL},
-    {CAUSE, "^Exception in thread ", NULL},         /* java */
-    {CAUSE, "^E   \\S", NULL},                      /* pytest */
-    {CAUSE, "^--- FAIL: ", NULL},                   /* go test */
-    {CAUSE, "^not ok \\d+", NULL},                  /* TAP */
-    {CAUSE, "^\\[  FAILED  \\] \\w+\\.\\w+", NULL}, /* googletest */
-    {CAUSE, "^test .* \\.\\.\\. FAILED$", NULL},    /* cargo test */
-    {CAUSE, "^\\s*\u25cf .* \u203a ", NULL},        /* jest */
-    {CAUSE, "^(FAIL|ERROR): \\w", NULL},            /* unittest, pip */
+    {CAUSE, "^Exception in thread ", NULL}, /* java */
+    {CAUSE, "^FAILED \\S+::", NULL},        /* pytest's list, which names the test */
+    {CONSEQUENCE, "^E {3,}\\S", NULL},
+    {CAUSE, "^--- FAIL: ", NULL},                                             /* go test */
+    {CAUSE, "^not ok \\d+", NULL},                                            /* TAP */
+    {CAUSE, "^\\[  FAILED  \\] \\w+\\.\\w+", NULL},                           /* googletest */
+    {CAUSE, "^test .* \\.\\.\\. FAILED$", NULL},                              /* cargo test */
+    {CAUSE, "^\\s*\u25cf .* \u203a ", NULL},                                  /* jest */
+    {CONSEQUENCE, "^\\s*\u25cf (?!Console|Validation|Deprecation)\\S", NULL}, /* jest, a test of no group */
+    {CONSEQUENCE, "^ {1,6}\\d+\\) \\S", NULL},                                /* mocha, rspec */
+    {CAUSE, "^\\d+\\) [\\w\\\\]+::\\w", NULL},                                /* phpunit */
+    {CAUSE, "^(Diff in|would reformat) ", NULL},                              /* rustfmt, black */
+    {CAUSE, "^(FAIL|ERROR): \\w", NULL},                                      /* unittest, pip */
     {CAUSE, "^npm (ERR!|error) (?!code |errno |A complete log|Lifecycle|path |command |errno)\\S", NULL},
     {CAUSE, "^\u27a4 YN(?!0000)\\d+: .*(can't|fail|error|conflict)", NULL}, /* yarn */
     {CAUSE, "^error (?!Command failed|An unexpected)\\S", NULL},            /* yarn 1 */
@@ -63,7 +70,7 @@ static struct shape {
     {CAUSE, "^Error: ", NULL},
     {CONSEQUENCE, "^g?make(\\[\\d+\\])?: \\*\\*\\* ", NULL},
     {CONSEQUENCE, "^npm (ERR!|error) ", NULL},
-    {CONSEQUENCE, "^FAILED ", NULL}, /* pytest's list, ninja */
+    {CONSEQUENCE, "^FAILED ", NULL}, /* ninja */
     {CONSEQUENCE, "^(collect2|ld|clang): error: ", NULL},
     {CONSEQUENCE, "^error[: ]", NULL},
     {CONSEQUENCE, "^(Segmentation fault|Killed|Aborted)", NULL},
@@ -89,7 +96,7 @@ static void compile_shapes(void)
     likely = compile(
         "(?i)err|fail|fatal|panic|exception|interrupt|not (found|ok)|denied|cannot|can't|no such|undefined|"
         "not set|unbound|option|unexpected|conflict|could "
-        "not|killed|abort|fault|\\*\\*\\*|time|^E|\\.go:|there were");
+        "not|killed|abort|fault|\\*\\*\\*|time|^E|\\.go:|there were|\u25cf|\\d\\) |^Diff in|would reformat");
     for (size_t i = 0; i < ARRAY_LEN(shapes); i++)
         shapes[i].code = compile(shapes[i].pattern);
 }
@@ -147,7 +154,9 @@ static struct {
     {"\\b(?=[a-f]*\\d)(?=\\d*[a-f])[0-9a-f]{7,64}\\b", "HASH", NULL},
     {"(?<![\\w/.])/(tmp|var/tmp|dev/shm)/[^\\s:'\"),\\]]+", "PATH", NULL},
     {"(?<![\\w:])[A-Za-z]:\\\\([^\\s:'\"\\\\]+\\\\)+", "", NULL},
-    {"(?<![\\w:/])(\\.{0,2}/|(?=[\\w.@+-]+/[\\w.@+-]))([\\w.@+~-]+/)+", "", NULL},
+    {"[a-z][a-z+]*://[^\\s/'\"]*(*SKIP)(*F)|" /* of an address the host is what matters */
+     "(?<![\\w:/])(\\.{0,2}/|(?=[\\w.@+-]+/[\\w.@+-]))([\\w.@+~-]+/)+",
+     "", NULL},
     {"(?<![A-Za-z_\\d])\\d+(\\.\\d+)*", "N", NULL},
     {" {2,}", " ", NULL},
 };

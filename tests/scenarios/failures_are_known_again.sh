@@ -61,4 +61,4 @@ file_is "$F/$f/count" 2
 # a silent failure is known by its exit code
 workflow "$T/silent.yml" 'exit 7'
 rf_drop "$T/silent.yml" >/dev/null
-file_is "$F/exit-code-n/line" 'exit code 7'
+file_is "$F/exit-code-7/line" 'exit code 7'

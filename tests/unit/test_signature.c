@@ -41,6 +41,20 @@ static void the_cause_is_found_among_what_follows_from_it(void **state)
         {"ok 1 - a\nnot ok 2 - b\nok 3\n", "not ok 2 - b"},
         {"0 errors so far\nmake: *** [x] Error 2\n", "make: *** [x] Error 2"},
         {"starting\nthe upload failed\nbye\n", "the upload failed"},
+        {"AssertionError [ERR_ASSERTION]: Expected values to be strictly equal:\n\n1 !== 2\n\nNode.js "
+         "v20.1\n",
+         "AssertionError [ERR_ASSERTION]: Expected values to be strictly equal:"},
+        {">       assert 1 == 2\nE       assert 1 == 2\nFAILED test_a.py::test_a - assert 1 == 2\n1 failed\n",
+         "FAILED test_a.py::test_a - assert 1 == 2"},
+        {"FAIL src/a.test.js\n  \u25cf adds 1 + 2\n\nTest Suites: 1 failed\n", "  \u25cf adds 1 + 2"},
+        {"F.\n\nFailures:\n\n  1) Calculator adds\n     Failure/Error: expect(2).to eq(3)\n",
+         "  1) Calculator adds"},
+        {"There was 1 failure:\n\n1) CalcTest::testAdd\nFailed asserting\n", "1) CalcTest::testAdd"},
+        {"/usr/bin/ld: cannot find -lfoo\ncollect2: error: ld returned 1 exit status\n",
+         "/usr/bin/ld: cannot find -lfoo"},
+        {"Diff in /home/u/src/main.rs at line 1:\n-fn main(){}\n+fn main() {}\n",
+         "Diff in /home/u/src/main.rs at line 1:"},
+        {"What to do:\n  1) Read\nfatal: bad\n", "fatal: bad"},
         {"\033[31mfatal: \033[0mbad\033[0m   \n", "fatal: bad"},
     };
 
@@ -65,6 +79,7 @@ static void what_varies_is_left_out(void **state)
         {"cat: /tmp/tmp.Xy12z/file: No such file or directory", "cat: PATH: No such file or directory"},
         {"--- FAIL: TestA (0.02s)", "--- FAIL: TestA (Ns)"},
         {"exit code 137", "exit code N"},
+        {"GET https://one.example/x/3: Not found", "GET https://one.example/x/N: Not found"},
         {"the facade decided", "the facade decided"},
     };
 
