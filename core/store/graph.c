@@ -11,9 +11,18 @@ static void copy_text(char *to, size_t size, const unsigned char *from)
 
 size_t store_graph_nodes(struct store *st, int64_t around, struct known_command *ret, size_t max)
 {
+    /* Of more than there is room for: those that failed most, what they follow and what follows them most,
+     * and then those that ran most. */
     static const char
-        all[] = "SELECT id, name, slug, runs, successes, failures FROM known_commands WHERE ?1 = 0 ORDER BY"
-                " runs DESC, id LIMIT ?2",
+        all[] =
+            "WITH bad AS MATERIALIZED (SELECT id FROM known_commands WHERE ?1 = 0 AND failures > 0 ORDER BY"
+            "  failures DESC, runs DESC, id LIMIT 20), near AS MATERIALIZED (SELECT id FROM ("
+            "  SELECT from_id AS id, row_number() OVER (PARTITION BY to_id ORDER BY successes + failures +"
+            "  unknown DESC) AS place FROM command_edges WHERE to_id IN bad AND from_id <> to_id UNION ALL"
+            "  SELECT to_id, row_number() OVER (PARTITION BY from_id ORDER BY successes + failures +"
+            "  unknown DESC) FROM command_edges WHERE from_id IN bad AND from_id <> to_id) WHERE place = 1)"
+            " SELECT id, name, slug, runs, successes, failures FROM known_commands ORDER BY"
+            " (id IN bad OR id IN near) DESC, runs DESC, id LIMIT ?2",
         near[] = "SELECT id, name, slug, runs, successes, failures FROM known_commands WHERE id = ?1 OR id IN"
                  " (SELECT to_id FROM command_edges WHERE from_id = ?1 UNION SELECT from_id FROM"
                  " command_edges WHERE to_id = ?1) ORDER BY id <> ?1, runs DESC LIMIT ?2";
