@@ -118,7 +118,16 @@ static int name_failure(struct fs *fs, int64_t id, struct buf *ret)
 
 const struct name_class class_failures = {find_failure, next_failure, name_failure};
 
-/* What a failure is linked with: found by the name that it has elsewhere, and only if it is linked. */
+static int name_workflow(struct fs *fs, int64_t id, struct buf *ret)
+{
+    int64_t one; /* run that is still kept */
+
+    return store_list_runs_of(fs->store, id, 0, &one, 1) == 1 ? class_run_workflows.name(fs, id, ret)
+                                                              : -ENOENT;
+}
+
+/* What a failure or a command is linked with: found by the name that it has elsewhere, and only if it is
+ * linked. */
 #define LINKED(what, link, find_other, name)                                                                 \
     static int64_t find_##what(struct fs *fs, int64_t up, const char *text)                                  \
     {                                                                                                        \
@@ -134,3 +143,4 @@ const struct name_class class_failures = {find_failure, next_failure, name_failu
 LINKED(failure_command, FAILURE_COMMANDS, find_command, name_command)
 LINKED(failure_run, FAILURE_RUNS, class_runs.find, name_run)
 LINKED(command_failure, COMMAND_FAILURES, find_failure, name_failure)
+LINKED(command_workflow, COMMAND_WORKFLOWS, class_run_workflows.find, name_workflow)

@@ -179,7 +179,7 @@ show_fn show_lesson, link_failure_lesson, link_command_lesson;
 show_fn show_knowledge_stats, show_command_name, show_command_runs, show_command_successes,
     show_command_failures, show_command_rate, show_command_mean, show_command_p50, show_command_p95,
     show_command_last, show_command_variants, show_command_edges, link_near_command, link_command_run,
-    link_step_command;
+    link_command_workflow, link_step_command;
 show_fn show_results, link_hit, show_role_name, show_role_relevance, show_role_prompt, show_role_extra,
     show_haystack_location, show_haystack_patterns;
 show_fn show_config, show_token, show_var, show_label, show_run_artifacts, show_caches;
@@ -207,10 +207,10 @@ extern const struct name_class class_hooks, class_hook_runs, class_events, class
     class_identities, class_tls, class_tokens, class_secrets, class_vars, class_artifacts, class_caches,
     class_pool, class_vm_labels, class_vms, class_images, class_commands, class_snapshots,
     class_known_commands, class_next_commands, class_previous_commands, class_command_runs,
-    class_command_failures, class_failures, class_failure_commands, class_failure_runs, class_lessons,
-    class_command_lessons, class_anomalies, class_suggestions, class_roles, class_listed_roles,
-    class_haystacks, class_flaky_commands, class_concepts, class_related_concepts, class_concept_documents,
-    class_queries, class_hits;
+    class_command_failures, class_command_workflows, class_failures, class_failure_commands,
+    class_failure_runs, class_lessons, class_command_lessons, class_anomalies, class_suggestions, class_roles,
+    class_listed_roles, class_haystacks, class_flaky_commands, class_concepts, class_related_concepts,
+    class_concept_documents, class_queries, class_hits;
 
 extern const struct verb predict_verbs[], run_verbs[], job_verbs[], step_verbs[], vm_verbs[];
 

@@ -58,6 +58,12 @@ int link_command_run(struct fs *fs, int64_t id, struct buf *ret)
     return 0;
 }
 
+int link_command_workflow(struct fs *fs, int64_t id, struct buf *ret)
+{
+    buf_adds(ret, "../../../../runs/by-workflow/");
+    return class_run_workflows.name(fs, id, ret);
+}
+
 int link_step_command(struct fs *fs, int64_t id, struct buf *ret)
 {
     const struct step_row *step = store_get_step(fs->store, id);

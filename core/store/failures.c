@@ -152,7 +152,10 @@ ssize_t store_list_failure_links(struct store *st, enum failure_link link, int64
             " ORDER BY command_id",
         [COMMAND_FAILURES] =
             "SELECT failure_id FROM command_failures WHERE command_id = ?1 AND failure_id > ?2"
-            " ORDER BY failure_id"};
+            " ORDER BY failure_id",
+        [COMMAND_WORKFLOWS] =
+            "SELECT workflow_id FROM command_workflows WHERE command_id = ?1 AND workflow_id > ?2"
+            " ORDER BY workflow_id"};
 
     return list_ids(st, sql[link], INTS(id, after), NULL, ids, max);
 }

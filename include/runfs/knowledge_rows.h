@@ -125,7 +125,7 @@ int64_t store_find_failure(struct store *st, const char *slug); /* 0: none */
 ssize_t store_list_failures(struct store *st, int64_t after, int64_t *ids, size_t max);
 int64_t store_failure_of_step(struct store *st, int64_t run_id, int64_t step_id); /* 0: none */
 /* What is linked with what; find: whether `other` is. */
-enum failure_link { FAILURE_RUNS, FAILURE_COMMANDS, COMMAND_FAILURES };
+enum failure_link { FAILURE_RUNS, FAILURE_COMMANDS, COMMAND_FAILURES, COMMAND_WORKFLOWS };
 ssize_t store_list_failure_links(struct store *st, enum failure_link link, int64_t id, int64_t after,
                                  int64_t *ids, size_t max);
 bool store_is_failure_link(struct store *st, enum failure_link link, int64_t id, int64_t other);

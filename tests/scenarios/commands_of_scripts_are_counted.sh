@@ -54,6 +54,8 @@ equal 'a walk' 'make test' "$(cat "$C/cat/next/make-all/next/make-test/command")
 equal 'edges' '1 1.000 1 0 make-test' "$(cat "$C/make-all/edges")"
 equal 'its runs' "$n" "$(ls "$C/make-all/runs")"
 file_is "$C/make-all/runs/$n/conclusion" success
+equal 'its workflow' "$(cd "$M/workflows" && ls ./*.yml)" "./$(ls "$C/make-all/workflows")"
+file_is "$(echo "$C"/make-all/workflows/*)/$n/conclusion" success
 
 # a step leads to what it is about
 steps=$M/runs/$n/jobs/build/steps
