@@ -39,7 +39,8 @@ void metric_histogram_write(const struct histogram *h, struct buf *ret)
     }
     total += atomic_load_explicit(&h->counts[METRIC_BUCKETS], memory_order_relaxed);
     buf_addf(ret, "%s_bucket{%s%sle=\"+Inf\"} %llu\n", h->name, label, comma, total);
-    buf_addf(ret, "%s_sum%s%s%s %.9g\n%s_count%s%s%s %llu\n", h->name, open, label, close,
+    /* with all digits: a text that grows is never cut short for who asked for its size before */
+    buf_addf(ret, "%s_sum%s%s%s %.9f\n%s_count%s%s%s %llu\n", h->name, open, label, close,
              (double)atomic_load_explicit(&h->sum_ns, memory_order_relaxed) / 1e9, h->name, open, label,
              close, total);
 }
