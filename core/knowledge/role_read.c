@@ -260,9 +260,27 @@ static int check_twice(struct reader *r)
     return 0;
 }
 
+/* The one of several that is searched as, if the file says so. */
+static int read_selected(struct reader *r)
+{
+    static const char *const keys[] = {"selected_role", "default_role"};
+    const char *name = "";
+    int code = 0;
+
+    for (size_t k = 0; code == 0 && k < ARRAY_LEN(keys) && !*name; k++) {
+        code = read_text(r, r->ret->json, keys[k], "", &name);
+        for (size_t i = 0; code == 0 && *name && !r->ret->selected && i < r->ret->n; i++)
+            if (str_eq(r->ret->roles[i].name, name) || str_eq(r->ret->roles[i].shortname, name))
+                r->ret->selected = name;
+        if (code == 0 && *name && !r->ret->selected)
+            code = wrong(r, keys[k], "none of the roles is called so");
+    }
+    return code;
+}
+
 static int read_config(struct reader *r, json_t *roles)
 {
-    const char *name, *selected = NULL;
+    const char *name;
     json_t *role;
     int code = 0;
 
@@ -282,12 +300,7 @@ static int read_config(struct reader *r, json_t *roles)
     }
     r->where[0] = '\0';
     code = check_twice(r);
-    if (code == 0)
-        code = read_text(r, r->ret->json, "selected_role", "", &selected);
-    if (code == 0 && !*selected)
-        code = read_text(r, r->ret->json, "default_role", "", &selected);
-    r->ret->selected = code == 0 && *selected ? selected : NULL;
-    return code;
+    return code < 0 ? code : read_selected(r);
 }
 
 int role_file_read(const char *file, const char *text, size_t len, struct role_file *ret, struct err *err)
