@@ -169,7 +169,7 @@ show_fn show_failure_signature, show_failure_line, show_failure_count, show_fail
 show_fn show_knowledge_dot, show_knowledge_json, show_knowledge_svg, show_command_dot;
 show_fn show_concept_name, show_concept_synonyms, show_concept_count, show_concept_edges, link_concept_page,
     link_related_concept, link_concept_document;
-show_fn show_command_svg, show_role_dot, show_role_svg, show_role_index;
+show_fn show_command_json, show_command_svg, show_role_dot, show_role_json, show_role_svg, show_role_index;
 /* Of texts that take time: whether they are there, whether they are still being found out. */
 bool is_graph_there(struct fs *fs, int64_t id), is_ontology_there(struct fs *fs, int64_t id);
 bool is_ontology_later(struct fs *fs, int64_t id), is_concept_later(struct fs *fs, int64_t id);

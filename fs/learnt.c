@@ -236,6 +236,11 @@ int show_command_dot(struct fs *fs, int64_t id, struct buf *ret)
     return knowledge_graph_dot(fs->store, id, ret);
 }
 
+int show_command_json(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return knowledge_graph_json(fs->store, id, ret);
+}
+
 int show_command_svg(struct fs *fs, int64_t id, struct buf *ret)
 {
     return command_picture(fs->store, id, ret);

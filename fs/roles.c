@@ -233,6 +233,11 @@ int show_role_dot(struct fs *fs, int64_t id, struct buf *ret)
     return show_picture(fs, id, concepts_dot, ret);
 }
 
+int show_role_json(struct fs *fs, int64_t id, struct buf *ret)
+{
+    return show_picture(fs, id, concepts_json, ret);
+}
+
 int show_role_svg(struct fs *fs, int64_t id, struct buf *ret)
 {
     return show_picture(fs, id, concepts_svg, ret);

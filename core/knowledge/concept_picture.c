@@ -1,4 +1,6 @@
 /* The concepts of a role as a picture: which stand together in how many documents. */
+#include <jansson.h>
+
 #include "knowledge_internal.h"
 #include "runfs/concepts.h"
 #include "runfs/str.h"
@@ -74,8 +76,9 @@ static bool has_edge(const struct drawn *from, int64_t to)
     return false;
 }
 
-/* Once for each two, though both may know of it. */
-static void add_edges(const struct drawing *d, struct buf *ret)
+/* Each that is drawn, once for each two, though both may know of it. */
+typedef void edge_fn(const struct drawing *d, size_t from, size_t to, size_t documents, void *data);
+static void each_edge(const struct drawing *d, edge_fn *fn, void *data)
 {
     for (size_t i = 0; i < d->n; i++)
         for (size_t k = 0; k < d->nodes[i].n_edges; k++) {
@@ -84,9 +87,14 @@ static void add_edges(const struct drawing *d, struct buf *ret)
             if (to < 0 || (to < (ssize_t)i && has_edge(&d->nodes[to], d->nodes[i].id)) ||
                 !(is_strong(d, i, e->id) || is_strong(d, (size_t)to, d->nodes[i].id)))
                 continue;
-            buf_addf(ret, "  n%zu -- n%zd [label=\"%zu\", penwidth=%.1f];\n", i, to, e->documents,
-                     0.8 + 3 * (double)e->documents / (double)d->nodes[0].documents);
+            fn(d, i, (size_t)to, e->documents, data);
         }
+}
+
+static void add_edge(const struct drawing *d, size_t from, size_t to, size_t documents, void *data)
+{
+    buf_addf(data, "  n%zu -- n%zu [label=\"%zu\", penwidth=%.1f];\n", from, to, documents,
+             0.8 + 3 * (double)documents / (double)d->nodes[0].documents);
 }
 
 int concepts_dot(struct searcher *s, const char *role, struct buf *ret)
@@ -105,9 +113,34 @@ int concepts_dot(struct searcher *s, const char *role, struct buf *ret)
     if (!buf_ok(ret))
         return -ENOMEM;
     add_nodes(d, ret);
-    add_edges(d, ret);
+    each_edge(d, add_edge, ret);
     buf_adds(ret, "}\n");
     return buf_ok(ret) ? 0 : -ENOMEM;
+}
+
+static void pack_edge(const struct drawing *d, size_t from, size_t to, size_t documents, void *edges)
+{
+    json_array_append_new(edges, json_pack("{s:s, s:s, s:I}", "from", d->nodes[from].name, "to",
+                                           d->nodes[to].name, "documents", (json_int_t)documents));
+}
+
+int concepts_json(struct searcher *s, const char *role, struct buf *ret)
+{
+    _free_ struct drawing *d = calloc(1, sizeof(*d));
+    _json_ json_t *nodes = json_array(), *edges = json_array();
+    int r = d ? concept_each(s, role, GRAPH_NODES_MAX, take, d) : -ENOMEM;
+
+    if (r < 0 || d->n == 0)
+        return r < 0 ? r : -ENOENT;
+    for (size_t i = 0; i < d->n; i++)
+        json_array_append_new(nodes, json_pack("{s:s, s:I}", "name", d->nodes[i].name, "documents",
+                                               (json_int_t)d->nodes[i].documents));
+    each_edge(d, pack_edge, edges);
+    _json_ json_t *all = json_pack("{s:O, s:O}", "nodes", nodes, "edges", edges);
+    _free_ char *text = all ? json_dumps(all, JSON_INDENT(2)) : NULL;
+    if (text)
+        buf_addf(ret, "%s\n", text);
+    return text && buf_ok(ret) ? 0 : -ENOMEM;
 }
 
 int concepts_svg(struct searcher *s, const char *role, struct buf *ret)

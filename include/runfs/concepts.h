@@ -55,6 +55,7 @@ ssize_t concept_list(struct searcher *s, const char *role, int64_t after, int64_
 /* What stands together, for graphviz, and drawn (-ENOENT without the program dot): the 60 concepts that most
  * documents name, each with those that it stands with most. -ENOENT: there are none. Appended. */
 int concepts_dot(struct searcher *s, const char *role, struct buf *ret);
+int concepts_json(struct searcher *s, const char *role, struct buf *ret); /* the same as data */
 int concepts_svg(struct searcher *s, const char *role, struct buf *ret);
 
 #endif

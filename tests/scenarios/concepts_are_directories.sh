@@ -34,6 +34,7 @@ file_has "$C/machine/documents/01-two" 'one more machine'
 refused cat "$C/machine/documents/05-five"
 refused ls "$C/nothing"
 equal 'by grep' 'machine/synonyms snapshot/synonyms' "$(cd "$C" && grep -lrE 'microVM|checkpoint' . | sed 's/^..//' | sort | paste -sd ' ')"
+equal 'as data' '1 1 3 of 4' "$(jq -r '([.edges[].documents] | sort | map(tostring) | join(" ")) + " of " + (.nodes[] | select(.name == "Machine").documents | tostring)' "$M/roles/r/ontology.json")"
 file_has "$M/roles/r/ontology.dot" 'label="Machine\n4"'
 equal 'its edges' '1 1 3' "$(grep -o -- '-- .*label="[0-9]*"' "$M/roles/r/ontology.dot" | grep -o '"[0-9]*"' | tr -d '"' | sort | paste -sd ' ')"
 if command -v dot >/dev/null; then

@@ -39,6 +39,7 @@ file_has "$T/told" 'success: 0.'
 jq -e '[.nodes[].slug] | index("npm-ci") != null' "$M/knowledge/graph.json" >/dev/null || fail 'a node is missing'
 equal 'an edge' 3 "$(jq '. as $g | .edges[] | select(.from == ($g.nodes[] | select(.slug == "npm-ci").id) and .to == ($g.nodes[] | select(.slug == "npm-test").id)) | .failures' "$M/knowledge/graph.json")"
 file_has "$M/knowledge/graph.dot" 'digraph commands {'
+equal 'around one' 'npm-test 3' "$(jq -r '. as $g | .edges[] | select(.from == ($g.nodes[] | select(.slug == "npm-ci").id)) | . as $e | "\($g.nodes[] | select(.id == $e.to).slug) \(.failures)"' "$M/knowledge/commands/npm-ci/graph.json")"
 file_has "$M/knowledge/commands/npm-ci/graph.dot" 'npm test'
 file_lacks "$M/knowledge/commands/npm-ci/graph.dot" 'tar'
 if command -v dot >/dev/null; then

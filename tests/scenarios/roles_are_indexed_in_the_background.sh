@@ -26,7 +26,7 @@ jq -n --arg d "$T/through" --arg k "$T/kg" '{name: "Cook", relevance_function: "
     kg: {knowledge_graph_local: {input_type: "markdown", path: $k}}}' >"$T/cook.json"
 timeout 20 cp "$T/cook.json" "$R/" || fail 'the drop waits for the files'
 equal 'says so' 'being indexed: 0 files so far' "$(timeout 20 cat "$R/cook/index")"
-equal 'what it is' 'concepts haystacks index name ontology.dot ontology.svg relevance_function search' "$(timeout 20 ls -l "$R/cook" | awk 'NR > 1 { print $NF }' | xargs)"
+equal 'what it is' 'concepts haystacks index name ontology.dot ontology.json ontology.svg relevance_function search' "$(timeout 20 ls -l "$R/cook" | awk 'NR > 1 { print $NF }' | xargs)"
 equal 'its concepts' 'kettle tea' "$(timeout 20 ls "$R/cook/concepts" | xargs)"
 equal 'and those of the selected role' 'kettle tea' "$(timeout 20 ls "$M/knowledge/concepts" | xargs)"
 equal 'what one is called' 'kettle boiler Kettle' "$(timeout 20 cat "$R/cook/concepts/kettle/synonyms" | xargs)"
