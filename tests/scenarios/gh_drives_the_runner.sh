@@ -122,7 +122,8 @@ everything() { # HOST USER PAGE: all that gh does there
     equal 'where it is for people' "$3/${GH_REPO#*/}/actions/runs/$id" "$(gh run view "$id" --json url --jq .url)"
     exits 1 gh run view "$id" --exit-status
     contains 'its jobs' "$(gh run view "$id" --json jobs --jq '.jobs[].name')" 'Say hello / loudly'
-    gh run view "$id" --log | grep -qP '\tGreet\t\d{4}-\d\d-\d\dT[\d:]{8}\.\d{7}Z hello gh$' || fail "run view --log: $(gh run view "$id" --log)"
+    gh run view "$id" --log >"$T/lines"
+    grep -qP '\tGreet\t\d{4}-\d\d-\d\dT[\d:]{8}\.\d{7}Z hello gh$' "$T/lines" || fail "run view --log: $(cat "$T/lines")"
     contains 'run view --log-failed' "$(gh run view "$id" --log-failed | sed 's/\t[^\t]*Z /\t/')" "Depends	not yet"
     lacks 'run view --log-failed' "$(gh run view "$id" --log-failed)" "hello gh"
     old=$(gh api "repos/{owner}/{repo}/actions/runs/$id/jobs" --jq '.jobs[] | select(.name == "b").id')
