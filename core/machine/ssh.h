@@ -21,6 +21,8 @@ struct ssh_session {
     int64_t until; /* of mono_ns(): nothing is received later; 0: always */
     size_t budget; /* bytes that are still received, where that is counted */
     bool counted;
+    bool stranger;                /* it has shown no key yet */
+    size_t unasked;               /* bytes that came from it while it was one */
     const atomic_bool *cancelled; /* NULL, or what ends its calls by -ECANCELED */
 };
 #define SSH_SESSION_INIT                                                                                     \

@@ -12,12 +12,13 @@
 #include "runfs/str.h"
 
 enum {
-    WAIT_MS = 15000,       /* for the connection, for an agreement on ciphers, and for the login */
-    SILENCE_MS = 15000,    /* what is sent is acknowledged before that, or the connection is lost */
-    LOOK_S = 5,            /* after so long without traffic it is looked whether the host is still there */
-    KEY_TEXT_MAX = 4096,   /* of a host's key */
-    SLICE_MS = 200,        /* between two looks whether somebody still waits */
-    MEMORY_MAX = 32 << 20, /* what libssh2 may hold: the window of a channel is 2 MB */
+    WAIT_MS = 15000,        /* for the connection, for an agreement on ciphers, and for the login */
+    SILENCE_MS = 15000,     /* what is sent is acknowledged before that, or the connection is lost */
+    LOOK_S = 5,             /* after so long without traffic it is looked whether the host is still there */
+    KEY_TEXT_MAX = 4096,    /* of a host's key */
+    SLICE_MS = 200,         /* between two looks whether somebody still waits */
+    STRANGER_MAX = 1 << 20, /* bytes before a host has shown its key, which takes a few thousand */
+    MEMORY_MAX = 32 << 20,  /* what libssh2 may hold: the window of a channel is 2 MB */
 };
 
 /* RSA keys are signed with SHA-1 by the libssh2 of Debian 12, which OpenSSH refuses since 8.8. */
@@ -56,6 +57,9 @@ int ssh_failed(struct ssh_session *s, const char *what, struct err *err)
         return err_set(err, -ECANCELED, "ssh %s: %s: the job was cancelled", s->where, what);
     if (code == LIBSSH2_ERROR_TIMEOUT || too_late(s))
         return err_set(err, -ETIMEDOUT, "ssh %s: %s: it took too long", s->where, what);
+    if (s->stranger && s->unasked >= STRANGER_MAX)
+        return err_set(err, -ECONNABORTED, "ssh %s: %s: it sends and sends, but shows no key", s->where,
+                       what);
     snprintf(words, sizeof(words), "%s", said && *said ? said : "the connection was closed");
     ssh_clean_words(words);
     return err_set(err, -ECONNABORTED, "ssh %s: %s: %s", s->where, what,
@@ -138,10 +142,14 @@ static LIBSSH2_RECV_FUNC(receive)
         return -ETIMEDOUT;
     if (cancelled(s))
         return -ECANCELED;
+    if (s->stranger && s->unasked >= STRANGER_MAX)
+        return -EMSGSIZE;
     if (s->counted && !s->budget)
         return -EAGAIN;
     while ((n = recv(socket, buffer, length, flags)) < 0 && errno == EINTR)
         ;
+    if (n > 0 && s->stranger)
+        s->unasked += (size_t)n;
     if (n > 0 && s->counted)
         s->budget -= s->budget < (size_t)n ? s->budget : (size_t)n;
     return n < 0 ? -errno : n;
@@ -311,9 +319,11 @@ int ssh_connect(const struct ssh_host *h, struct ssh_session *s, struct err *err
     set_receive(s);
     libssh2_session_set_blocking(s->session, 0);
     (void)ssh_in_time(s, ssh_after_ms(WAIT_MS));
+    s->stranger = true;
     r = prefer_known(h, s, err);
     if (r == 0 && ssh_await(s, libssh2_session_handshake(s->session, s->socket)) != 0)
         r = ssh_failed(s, "cannot agree with it", err);
+    s->stranger = r < 0;
     return r;
 }
 

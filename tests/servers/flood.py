@@ -1,8 +1,10 @@
-"""Answers where an SSH host should be, and sends packets of one type without end (RFC 4253, 6). Usage: flood.py PORTFILE TYPE"""
-import os, socket, sys, threading
+"""Answers where an SSH host should be, and sends packets of one type without end (RFC 4253, 6), as fast as they are taken, or SECONDS apart and short. Usage:
+flood.py PORTFILE TYPE [SECONDS]"""
+import os, socket, sys, threading, time
 
 KIND = int(sys.argv[2])
-PAYLOAD = bytes([KIND]) + b"x" * 32000
+APART = float(sys.argv[3]) if len(sys.argv) > 3 else 0
+PAYLOAD = bytes([KIND]) + b"x" * (32 if APART else 32000)
 PADDING = 8 + -(5 + len(PAYLOAD)) % 8
 PACKET = (1 + len(PAYLOAD) + PADDING).to_bytes(4, "big") + bytes([PADDING]) + PAYLOAD + bytes(PADDING)
 
@@ -12,6 +14,7 @@ def flood(peer):
         peer.sendall(b"SSH-2.0-flood\r\n")
         while True:
             peer.sendall(PACKET)
+            time.sleep(APART)
     except OSError:
         peer.close()
 
