@@ -39,6 +39,7 @@ equal 'another address is answered' 200 "$(code --interface 127.0.0.2 "$url/user
 equal 'so is the socket' 200 "$(code --unix-socket "$T/api.sock" http://ci/user)"
 trickle() {
     for fd in "${slow[@]}"; do printf x >&"$fd"; done 2>/dev/null || :
+    pause 0.5
     [ "$(connected)" = 0 ]
 }
 rf_wait 120 trickle
@@ -75,6 +76,7 @@ ping large 200 --interface 127.0.0.2 || fail "another address was answered with 
 equal 'they are still held' 3 "$(connected)"
 drip() { # what came at once does not pay for what comes slowly
     for fd in "${held[@]}"; do printf x >&"$fd"; done 2>/dev/null || :
+    pause 0.5
     [ "$(connected)" = 0 ]
 }
 rf_wait 120 drip
