@@ -5,6 +5,9 @@
 python3 - <<'P' && reached "more than it may"
 import os
 for i in range(8000):
-    os.makedirs(f"d{i}/a/b/c/d/e/f/g")
+    at = f"d{i}"
+    for name in "abcdefgh":
+        os.mkdir(at)
+        at += "/" + name
 P
 exit 1

@@ -1,4 +1,5 @@
 # Change a device or the kernel through /sys, or read what firmware tells.
+# vm: alone
 # own: its own kernel and devices
 for f in /sys/kernel/uevent_helper /sys/power/state /sys/kernel/profiling /sys/class/net/lo/mtu /sys/module/*/parameters/*; do
     [ -f "$f" ] || continue
