@@ -1,5 +1,6 @@
 # A git server that says nothing any more is given up, once for all events that wait for it; and neither it nor one that says
 # something for ever keeps the daemon from ending.
+# waits
 . "$(dirname "$0")/lib.sh"
 need git
 need curl

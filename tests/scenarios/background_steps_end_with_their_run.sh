@@ -1,5 +1,6 @@
 # A run that is cancelled, killed, or out of time ends its steps in the background too; so does the end of the daemon. Nothing of
 # them is left.
+# waits
 . "$(dirname "$0")/lib.sh"
 rf_mount
 need_sandbox

@@ -1,5 +1,6 @@
 # Cancelling a run evaluates the `if` of its jobs again: always() goes on and starts, the rest ends; a second cancel
 # ends all of it; cancel-timeout-minutes is how long what runs all the same may take.
+# waits
 . "$(dirname "$0")/lib.sh"
 rf_mount
 echo 8 >"$M/config/slots"

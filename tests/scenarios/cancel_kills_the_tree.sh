@@ -1,4 +1,5 @@
 # What a step left running in the background ends with its job, on every backend; so does what a cancelled job runs.
+# waits
 . "$(dirname "$0")/lib.sh"
 rf_mount
 echo host >"$M/config/labels/host"

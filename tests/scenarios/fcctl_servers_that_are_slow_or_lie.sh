@@ -1,5 +1,6 @@
 # The fcctl backend before servers that take their time, fail now and then, or say what makes no sense: it waits as long as that
 # is worth it, and what it says then has the server's own words. The servers are played by a few lines of Python.
+# waits
 . "$(dirname "$0")/lib.sh"
 rf_mount
 cat >"$T/server.py" <<'END'

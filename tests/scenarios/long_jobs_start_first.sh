@@ -1,5 +1,6 @@
 # Of jobs that could all start, those that took longest before start first, so that the run ends sooner; without a history they
 # start as they stand.
+# waits
 . "$(dirname "$0")/lib.sh"
 rf_mount
 echo host >"$M/config/labels/h"
