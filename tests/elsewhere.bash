@@ -2,12 +2,18 @@
 # hosts with an sshd each. Sourced after scenarios/lib.sh.
 # shellcheck shell=bash disable=SC2154
 
-# The package of the kernel of virtual machines: $T/vm-deb/*.deb
+# The package of the kernel of virtual machines: $T/vm-deb/*.deb, fetched once for all that run together
 vm_kernel() {
-    mkdir -p "$T/vm-deb"
+    local kept=${TESTS_SHARED:-$T}/kernel
+    mkdir -p "$T/vm-deb" "$kept"
     ! compgen -G "$T/vm-deb/*.deb" >/dev/null || return 0
-    (cd "$T/vm-deb" && apt-get -q download "$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends:/ {print $2; exit}')") >/dev/null 2>&1 ||
-        skip 'apt cannot fetch the kernel linux-image-cloud-amd64 here'
+    (
+        flock 9
+        cd "$kept"
+        compgen -G '*.deb' >/dev/null ||
+            apt-get -q download "$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends:/ {print $2; exit}')"
+    ) 9>"$kept/lock" >/dev/null 2>&1 || skip 'apt cannot fetch the kernel linux-image-cloud-amd64 here'
+    cp "$kept"/*.deb "$T/vm-deb/"
 }
 # NAME [PROGRAM...]: builds an image that has these programs of this host, the usual few, and what stands in $T/vm-root already;
 # python3 comes with its library
