@@ -1,7 +1,8 @@
 /*
- * POST /webhook, as GitHub, Gitea and Forgejo send events: checked, kept, answered. A delivery is known by
- * the sender's name of it and by its content, so that nothing runs twice, whoever sends it again. GitHub
- * documentation, "Validating webhook deliveries"; Gitea documentation, "Webhooks".
+ * POST /webhook, as GitHub, Gitea, Forgejo and Gogs send events: checked, kept, answered. A delivery is known
+ * by the sender's name of it, so that one that is sent again runs nothing, and two events of which the same
+ * is told are two; by its payload where it has no name, comes as another event, or config/webhook_known_by
+ * says so. GitHub documentation, "Validating webhook deliveries"; Gitea documentation, "Webhooks".
  */
 
 #include "runfs/event.h"
@@ -194,10 +195,19 @@ static bool revive(struct server *s, int64_t id)
     return revived;
 }
 
+static bool by_payload(struct server *s)
+{
+    _buf_ struct buf said = BUF_INIT;
+
+    (void)store_setting(s->store, SETTING_CONFIG, "webhook_known_by", &said);
+    return str_eq(buf_str(&said), "payload");
+}
+
 static void keep(struct server *s, struct http_request *r, const char *event, const struct buf *payload)
 {
-    const char *sender = first_header(
-        r, (const char *const[]){"X-GitHub-Delivery", "X-Gitea-Delivery", "X-Forgejo-Delivery", NULL});
+    const char *sender =
+        first_header(r, (const char *const[]){"X-GitHub-Delivery", "X-Gitea-Delivery", "X-Forgejo-Delivery",
+                                              "X-Gogs-Delivery", NULL});
     _buf_ struct buf headers = BUF_INIT, digest = BUF_INIT;
     bool ping = str_eq(event, "ping");
     struct err err = {0};
@@ -216,7 +226,7 @@ static void keep(struct server *s, struct http_request *r, const char *event, co
                            .runs = "",
                            .changed_at = now_ns()};
     if (code == 0)
-        code = store_add_hook(s->store, &row, buf_str(payload), payload->len, &err);
+        code = store_add_hook(s->store, &row, buf_str(payload), payload->len, by_payload(s), &err);
     if (code == 0 || (code == -EEXIST && revive(s, row.id)))
         http_reply_json(
             r, ping ? 200 : 202,

@@ -95,6 +95,13 @@ static int check_hook_secrets(const char *value, struct err *err)
     return 0;
 }
 
+static int check_known_by(const char *value, struct err *err)
+{
+    return str_eq(value, "id") || str_eq(value, "payload")
+               ? 0
+               : err_set(err, -EINVAL, "it is id or payload, not '%s'", value);
+}
+
 static int check_role(const char *value, struct err *err)
 {
     _role_file_ struct role_file file = {0};
@@ -311,6 +318,8 @@ const struct config_key config_keys[] = {
      "where the HTTP server listens: [ADDRESS:]PORT, tls:[ADDRESS:]PORT, the path of a unix socket, or "
      "several"},
     {"rate_limit", "100", check_rate, "requests a second from one address that the HTTP server answers"},
+    {"webhook_known_by", "id", check_known_by,
+     "when a delivery is the same as one before it: by the sender's id of it, or by its payload too"},
     {"webhook/secret", NULL, check_hook_secrets, "what POST /webhook is signed with; several, one a line"},
     {"tls/certificate", NULL, check_certificate,
      "what listeners with tls: show: PEM, their own certificate first, then the chain"},

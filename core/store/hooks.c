@@ -41,11 +41,22 @@ void hook_row_unref(const struct hook_row *r)
     row_unref(r);
 }
 
-int64_t store_find_hook(struct store *st, const char *delivery, const char *digest)
+/* Whether its payload says enough; else that is the same only as another event. */
+static bool known_by_payload(const struct hook_row *row, bool by_payload)
 {
-    int64_t id = read_int(st, "SELECT id FROM hooks WHERE delivery = ?1", NULL, 0, delivery, 0);
+    return by_payload || strcmp(row->delivery, row->digest) == 0;
+}
 
-    return id ? id : read_int(st, "SELECT id FROM hooks WHERE digest = ?1", NULL, 0, digest, 0);
+int64_t store_find_hook(struct store *st, const struct hook_row *row, bool by_payload)
+{
+    int64_t id = read_int(st, "SELECT id FROM hooks WHERE delivery = ?1", NULL, 0, row->delivery, 0);
+
+    if (id)
+        return id;
+    id = read_int(st, "SELECT max(id) FROM hooks WHERE digest = ?1", NULL, 0, row->digest, 0);
+    if (!id || known_by_payload(row, by_payload))
+        return id;
+    return read_int(st, "SELECT id FROM hooks WHERE id = ?1 AND event <> ?2", &id, 1, row->event, 0);
 }
 
 ssize_t store_list_hooks(struct store *st, int64_t after, int64_t *ids, size_t max)
@@ -103,18 +114,26 @@ struct hook_add {
     struct hook_row *row;
     const char *payload;
     size_t len;
+    bool by_payload;
     struct err *err;
     int result;
     bool done;
     struct hook_add *next;
 };
 
+static bool is_same(const struct hook_add *a, const struct hook_row *old)
+{
+    if (strcmp(old->delivery, a->row->delivery) == 0)
+        return true;
+    return strcmp(old->digest, a->row->digest) == 0 &&
+           (known_by_payload(a->row, a->by_payload) || strcmp(old->event, a->row->event) != 0);
+}
+
 /* What was added before it in the same group is not to be found in the database yet. */
 static int64_t find_before(const struct hook_add *first, const struct hook_add *a)
 {
     for (; first != a; first = first->next)
-        if (first->result == 0 && (strcmp(first->row->delivery, a->row->delivery) == 0 ||
-                                   strcmp(first->row->digest, a->row->digest) == 0))
+        if (first->result == 0 && is_same(a, first->row))
             return first->row->id;
     return 0;
 }
@@ -123,7 +142,7 @@ static void add_one(struct store *st, const struct hook_add *first, struct hook_
 {
     struct hook_row added = *a->row;
 
-    a->row->id = store_find_hook(st, a->row->delivery, a->row->digest);
+    a->row->id = store_find_hook(st, a->row, a->by_payload);
     if (!a->row->id)
         a->row->id = find_before(first, a);
     a->result = a->row->id ? -EEXIST : 0;
@@ -166,9 +185,10 @@ static struct hook_add *add_all(struct store *st)
 
 /* Who comes first adds for those that come meanwhile, too: many at once cost little more than one, and nobody
  * waits for more than two commits. */
-int store_add_hook(struct store *st, struct hook_row *row, const char *payload, size_t len, struct err *err)
+int store_add_hook(struct store *st, struct hook_row *row, const char *payload, size_t len, bool by_payload,
+                   struct err *err)
 {
-    struct hook_add own = {.row = row, .payload = payload, .len = len, .err = err};
+    struct hook_add own = {.row = row, .payload = payload, .len = len, .by_payload = by_payload, .err = err};
     struct hook_adds *q = &st->hook_adds;
 
     pthread_mutex_lock(&q->lock);

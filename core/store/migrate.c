@@ -215,6 +215,23 @@ static const char *const versions[] = {
     "  PRIMARY KEY (hook_id, workflow_id)) WITHOUT ROWID;"
     "CREATE TRIGGER hook_runs_gone AFTER DELETE ON hooks BEGIN"
     " DELETE FROM hook_runs WHERE hook_id = OLD.id; END;",
+    /* 19: two deliveries may have the same payload; numbers of those that were deleted are not given again */
+    "DROP TRIGGER hook_runs_gone;"
+    "ALTER TABLE hooks RENAME TO hooks_18;"
+    "CREATE TABLE hooks (id INTEGER PRIMARY KEY AUTOINCREMENT, delivery TEXT NOT NULL UNIQUE,"
+    "  digest TEXT NOT NULL, event TEXT NOT NULL, state TEXT NOT NULL, headers TEXT NOT NULL,"
+    "  verdict TEXT NOT NULL, runs TEXT NOT NULL, changed_at INTEGER NOT NULL);"
+    "INSERT INTO hooks (id, delivery, digest, event, state, headers, verdict, runs, changed_at)"
+    "  SELECT id, delivery, digest, event, state, headers, verdict, runs, changed_at FROM hooks_18;"
+    "DELETE FROM sqlite_sequence WHERE name = 'hooks';"
+    "INSERT INTO sqlite_sequence (name, seq) SELECT 'hooks', seq FROM sqlite_sequence WHERE name = "
+    "'hooks_18';"
+    "DROP TABLE hooks_18;"
+    "CREATE INDEX hooks_same ON hooks (digest, id);"
+    "CREATE INDEX hooks_pending ON hooks (id) WHERE state IN ('pending', 'running', 'resumed');"
+    "CREATE INDEX hooks_old ON hooks (changed_at);"
+    "CREATE TRIGGER hook_runs_gone AFTER DELETE ON hooks BEGIN"
+    " DELETE FROM hook_runs WHERE hook_id = OLD.id; END;",
 };
 
 static int user_version(sqlite3 *db)

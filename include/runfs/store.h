@@ -126,8 +126,8 @@ struct delivery_row { /* what the last delivery of an event came to: events/NAME
 
 struct hook_row { /* a delivery of a webhook: events/deliveries/N */
     int64_t id;
-    const char *delivery; /* what the sender calls it */
-    const char *digest;   /* of event and payload: the sender's name of it is not signed */
+    const char *delivery; /* what the sender calls it; its digest where it has no name */
+    const char *digest;   /* of the payload, which is what is signed */
     const char *event;
     const char *state;   /* pending | running | resumed (by a second daemon) | done | interrupted */
     const char *headers; /* "Name: value" lines */
@@ -337,16 +337,21 @@ int store_each_annotation(struct store *st, int64_t run_id, int attempt, annotat
 /* The value of a setting: 0 and appended, or -ENOENT. */
 int store_setting(struct store *st, enum setting_kind kind, const char *name, struct buf *ret);
 
-/* Deliveries of webhooks. By the sender's name or the digest: 0: there is none. */
+/* Deliveries of webhooks. store_find_hook: that which such a one would be once more, by
+ * - the sender's name of it;
+ * - the payload, where the sender has no name for it, or all are known by their payload;
+ * - the payload as another event, since the event's name is not signed.
+ * 0: there is none. */
 const struct hook_row *store_get_hook(struct store *st, int64_t id);
 void hook_row_unref(const struct hook_row *r);
-int64_t store_find_hook(struct store *st, const char *delivery, const char *digest);
+int64_t store_find_hook(struct store *st, const struct hook_row *row, bool by_payload);
 ssize_t store_list_hooks(struct store *st, int64_t after, int64_t *ids, size_t max);
 ssize_t store_list_waiting_hooks(struct store *st, int64_t after, int64_t *ids,
                                  size_t max);                          /* pending and running ones */
 int store_hook_payload(struct store *st, int64_t id, struct buf *ret); /* appended; -ENOENT */
 /* Adds one, with its payload; row->id is set. -EEXIST: it is there already, and row->id says which. */
-int store_add_hook(struct store *st, struct hook_row *row, const char *payload, size_t len, struct err *err);
+int store_add_hook(struct store *st, struct hook_row *row, const char *payload, size_t len, bool by_payload,
+                   struct err *err);
 int store_put_hook(struct store *st, struct hook_row *row, struct err *err);
 /* Which run a delivery has started of a workflow; 0: none. */
 int64_t store_find_hook_run(struct store *st, int64_t hook_id, int64_t workflow_id);

@@ -1,5 +1,6 @@
 # Whoever has seen a delivery, or can write to a webhook's address, starts nothing with it: signatures that are forged in every way,
-# deliveries sent again under other names, as another event or as a form, and a push that hides a form in its message.
+# deliveries sent again, as another event or as a form, and a push that hides a form in its message. Where deliveries are known by
+# their payloads (config/webhook_known_by), not even under other ids.
 . "$(dirname "$0")/lib.sh"
 need curl
 need openssl
@@ -40,6 +41,8 @@ equal 'one byte more' 403 "$(post longer -H 'X-GitHub-Event: push' -H "X-Hub-Sig
 equal 'nothing is kept' '' "$(ls "$M/events/deliveries")"
 
 say replayed
+echo payload >"$M/config/webhook_known_by"
+refused sh -c "echo name >'$M/config/webhook_known_by'"
 signed=(-H "X-Hub-Signature-256: sha256=$right")
 equal 'the delivery itself' 202 "$(post one "${signed[@]}" -H 'X-GitHub-Event: push' -H 'X-GitHub-Delivery: d1')"
 rf_wait 20 grep -qx done "$M/events/deliveries/1/state"
@@ -64,6 +67,16 @@ printf 'payload=%s' "$(jq -sRr @uri <"$T/one")" >"$T/form"
 type=application/x-www-form-urlencoded
 equal 'as a form that is signed' 200 "$(post form -H "X-Hub-Signature-256: sha256=$(hmac open-sesame "$T/form")" -H 'X-GitHub-Event: push')"
 type=application/json
+echo id >"$M/config/webhook_known_by"
+while IFS='|' read -r what event id; do
+    equal "$what" 200 "$(post one "${signed[@]}" -H "X-GitHub-Event: $event" -H "X-GitHub-Delivery: $id")"
+done <<X
+by its id|push|d1
+without an id|push|
+as another event|release|d6
+as a ping|ping|d7
+X
+echo payload >"$M/config/webhook_known_by"
 rf_umount
 rf_mount
 rf_wait 10 grep -q '^listen: 127' "$M/status"
