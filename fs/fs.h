@@ -66,9 +66,15 @@ bool node_final(struct fs *fs, struct node n);
 int node_text(struct fs *fs, struct node n, struct buf *ret);
 /*
  * Lists a directory from a cookie (0: the beginning). each() returns false when it has no more room; the
- * cookie it was given continues behind that entry.
+ * cookie it was given continues behind that entry. known: what had to be found out of it anyway; NULL:
+ * nothing
  */
-typedef bool list_fn(void *data, const char *name, struct node n, uint64_t cookie);
+struct node_stat {
+    struct stat st;
+    double seconds;
+};
+typedef bool list_fn(void *data, const char *name, struct node n, uint64_t cookie,
+                     const struct node_stat *known);
 int node_list(struct fs *fs, struct node dir, uint64_t cookie, list_fn *each, void *data);
 
 /* The selection that a log row shows. */

@@ -10,16 +10,21 @@
 
 /* ------------------------------------------------------------------------------- lookup and attributes */
 
+static void entry_of(struct node n, const struct node_stat *st, struct fuse_entry_param *ret)
+{
+    *ret = (struct fuse_entry_param){
+        .ino = node_ino(n), .generation = 1, .attr = st->st, .attr_timeout = st->seconds};
+    ret->attr.st_ino = ret->ino;
+    /* an artifact may go or be hidden by a later one of its name; what is in it never changes */
+    ret->entry_timeout = tree[n.row].class == &class_artifacts ? 0 : st->seconds;
+}
+
 int fill_entry(struct fs *fs, struct node n, struct fuse_entry_param *e)
 {
-    double seconds;
+    struct node_stat st;
+    int r = node_stat(fs, n, &st.st, &st.seconds);
 
-    *e = (struct fuse_entry_param){.ino = node_ino(n), .generation = 1};
-    int r = node_stat(fs, n, &e->attr, &seconds);
-    e->attr.st_ino = e->ino;
-    e->attr_timeout = seconds;
-    /* an artifact may go or be hidden by a later one of its name; what is in it never changes */
-    e->entry_timeout = tree[n.row].class == &class_artifacts ? 0 : seconds;
+    entry_of(n, &st, e);
     return r;
 }
 
@@ -153,72 +158,57 @@ struct listing {
     bool plus;
 };
 
-/*
- * There may be thousands of commands, and whoever lists them asks then for each: what was told with its name
- * stands for that long. They do not go away, and have no sizes that grow.
- */
-enum { NEXT_LOOK_MS = 500 };
-
-static bool is_looked_at_next(struct node n)
+/* What is known of a node already, or is to be found out; false: it is gone. */
+static bool know(const struct listing *l, struct node n, const struct node_stat *known, struct node_stat *ret)
 {
-    const struct row *row = &tree[n.row];
-
-    return n.id && row->owner == OWN_KNOWN_COMMAND && row->class &&
-           (row->kind == ROW_DIR || row->kind == ROW_LINK);
+    if (known)
+        *ret = *known;
+    return known || node_stat(l->fs, n, &ret->st, &ret->seconds) == 0;
 }
 
-static bool list_entry(struct listing *l, const char *name, struct node n, uint64_t cookie, bool stat_it)
+static bool add_entry(struct listing *l, const char *name, const struct fuse_entry_param *e, uint64_t cookie)
 {
-    struct fuse_entry_param e = {.ino = node_ino(n), .attr = {.st_ino = node_ino(n)}};
-    bool slow = stat_it && tree[n.row].there; /* only who wants its size has it made */
-    size_t need;
-
-    if (stat_it && l->plus && !slow && fill_entry(l->fs, n, &e) < 0)
-        return true; /* it went away meanwhile */
-    if (stat_it && l->plus && is_looked_at_next(n))
-        e.entry_timeout = e.attr_timeout = NEXT_LOOK_MS / 1000.0;
-    if (slow) {
-        e.attr.st_mode = S_IFREG;
-        e.ino = 0;
-    } else if (!stat_it || !l->plus) {
-        double seconds;
-        struct stat st;
-        e.attr.st_mode = S_IFDIR; /* "." and ".." */
-        if (stat_it && node_stat(l->fs, n, &st, &seconds) < 0)
-            return true;
-        if (stat_it)
-            e.attr.st_mode = st.st_mode;
-        if (l->plus)
-            e.ino = 0; /* "." and ".." are not looked up */
-    }
-    need = l->plus
-               ? fuse_add_direntry_plus(l->req, l->to + l->used, l->size - l->used, name, &e, (off_t)cookie)
-               : fuse_add_direntry(l->req, l->to + l->used, l->size - l->used, name, &e.attr, (off_t)cookie);
-    if (need > l->size - l->used)
-        return false;
-    l->used += need;
-    return true;
-}
-
-static bool list_node(void *data, const char *name, struct node n, uint64_t cookie)
-{
-    return list_entry(data, name, n, cookie + COOKIE_FIRST, true);
-}
-
-/* Entries of a machine's directory have no inode here until they are looked up. */
-static bool list_file(void *data, const char *name, const struct stat *st, uint64_t cookie)
-{
-    struct listing *l = data;
-    struct fuse_entry_param e = {.attr = {.st_mode = st->st_mode, .st_ino = st->st_ino}};
+    char *to = l->to + l->used;
     size_t left = l->size - l->used;
-    off_t next = (off_t)(cookie + COOKIE_FIRST);
-    size_t need = l->plus ? fuse_add_direntry_plus(l->req, l->to + l->used, left, name, &e, next)
-                          : fuse_add_direntry(l->req, l->to + l->used, left, name, &e.attr, next);
+    size_t need = l->plus ? fuse_add_direntry_plus(l->req, to, left, name, e, (off_t)cookie)
+                          : fuse_add_direntry(l->req, to, left, name, &e->attr, (off_t)cookie);
 
     if (need > left)
         return false;
     l->used += need;
     return true;
+}
+
+/* "." and "..", which are not looked up. */
+static void list_dots(struct listing *l, const char *name, struct node n, uint64_t cookie)
+{
+    struct fuse_entry_param e = {.attr = {.st_ino = node_ino(n), .st_mode = S_IFDIR}};
+
+    add_entry(l, name, &e, cookie);
+}
+
+static bool list_node(void *data, const char *name, struct node n, uint64_t cookie,
+                      const struct node_stat *known)
+{
+    struct listing *l = data;
+    bool slow = tree[n.row].there; /* only who wants its size has it made */
+    struct fuse_entry_param e = {.attr = {.st_mode = S_IFREG}};
+    struct node_stat st;
+
+    if (!slow && !know(l, n, known, &st))
+        return true; /* it went away meanwhile */
+    if (!slow)
+        entry_of(n, &st, &e);
+    e.attr.st_ino = node_ino(n);
+    return add_entry(l, name, &e, cookie + COOKIE_FIRST);
+}
+
+/* Entries of a machine's directory have no inode here until they are looked up. */
+static bool list_file(void *data, const char *name, const struct stat *st, uint64_t cookie)
+{
+    struct fuse_entry_param e = {.attr = {.st_mode = st->st_mode, .st_ino = st->st_ino}};
+
+    return add_entry(data, name, &e, cookie + COOKIE_FIRST);
 }
 
 static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool plus)
@@ -232,9 +222,9 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool pl
         return;
     }
     if (off < COOKIE_SELF)
-        list_entry(&l, ".", dir, COOKIE_SELF, false);
+        list_dots(&l, ".", dir, COOKIE_SELF);
     if (off < COOKIE_UP)
-        list_entry(&l, "..", (struct node){ROW_ROOT, 0}, COOKIE_UP, false);
+        list_dots(&l, "..", (struct node){ROW_ROOT, 0}, COOKIE_UP);
     uint64_t after = off >= COOKIE_FIRST ? (uint64_t)off - COOKIE_FIRST : 0;
     if (tree[dir.row].kind == ROW_ROOTFS)
         rootfs_list(l.fs, dir, after, list_file, &l);

@@ -332,15 +332,39 @@ static void set_times(struct stat *st, int64_t ns)
     st->st_ctim = st->st_atim = st->st_mtim;
 }
 
-enum { KEEP_SECONDS = 3600 };
+enum { KEEP_SECONDS = 3600, NEXT_LOOK_MS = 500 };
 
 /*
  * Directories that every path leads through: were they asked for each time, nothing below them would be fast.
- * The root never changes, and the kernel is told when runs/ does.
+ * They are always there, and have the time of the start; runs/ has not, but the kernel is told when it
+ * changes.
  */
 static bool kept_directory(struct node n)
 {
-    return n.row == ROW_ROOT || n.row == tree_find("runs");
+    const struct row *row = &tree[n.row];
+    bool of_start = row->owner != OWN_RUN && row->owner != OWN_KNOWN_COMMAND && row->owner != OWN_FAILURE;
+
+    return n.row == ROW_ROOT || n.row == tree_find("runs") ||
+           (row->kind == ROW_DIR && !row->class && n.id == 0 && of_start);
+}
+
+/*
+ * There may be thousands of commands, and whoever lists them asks then for each, by a path that leads through
+ * these: what was told stands for that long. They do not go away, and have no sizes that grow.
+ */
+static bool is_looked_at_next(struct node n)
+{
+    const struct row *row = &tree[n.row];
+
+    return (row->kind == ROW_DIR && (row->owner == OWN_KNOWN_COMMAND || row->owner == OWN_FAILURE)) ||
+           (row->kind == ROW_LINK && row->class && row->owner == OWN_KNOWN_COMMAND);
+}
+
+static double kept_seconds(struct fs *fs, struct node n)
+{
+    if (kept_directory(n) || node_final(fs, n))
+        return KEEP_SECONDS;
+    return is_looked_at_next(n) ? NEXT_LOOK_MS / 1000.0 : 0;
 }
 
 int node_stat(struct fs *fs, struct node n, struct stat *st, double *seconds)
@@ -394,8 +418,8 @@ int node_stat(struct fs *fs, struct node n, struct stat *st, double *seconds)
         r = r == -EAGAIN ? 0 : r;
     }
     st->st_blocks = (st->st_size + 511) / 512;
-    if (r == 0 && (kept_directory(n) || node_final(fs, n)))
-        *seconds = KEEP_SECONDS;
+    if (r == 0)
+        *seconds = kept_seconds(fs, n);
     return r;
 }
 
@@ -435,12 +459,10 @@ static uint64_t cookie_of(int child, int64_t id)
 }
 
 /* Whether a name that is always found is listed now: `wait` only once it no longer blocks, so that grep -r
- * never hangs. */
-static bool listed(struct fs *fs, struct node n)
+ * never hangs. *ret_known: whether *ret was filled for that. */
+static bool listed(struct fs *fs, struct node n, struct node_stat *ret, bool *ret_known)
 {
-    struct stat st;
-    double seconds;
-
+    *ret_known = false;
     if (tree[n.row].kind == ROW_WAIT)
         return owner_completed(fs, tree[n.row].owner, n.id);
     if (tree[n.row].kind ==
@@ -451,7 +473,8 @@ static bool listed(struct fs *fs, struct node n)
         return true;
     if (tree[n.row].there)
         return tree[n.row].there(fs, n.id);
-    return node_stat(fs, n, &st, &seconds) == 0;
+    *ret_known = node_stat(fs, n, &ret->st, &ret->seconds) == 0;
+    return *ret_known;
 }
 
 /* 1: each() has enough. */
@@ -466,7 +489,7 @@ static int list_class(struct fs *fs, struct node dir, int child, int64_t after, 
             _buf_ struct buf name = BUF_INIT;
             after = ids[i];
             if (class->name(fs, ids[i], &name) == 0 && name.len &&
-                !each(data, buf_str(&name), (struct node){child, ids[i]}, cookie_of(child, ids[i])))
+                !each(data, buf_str(&name), (struct node){child, ids[i]}, cookie_of(child, ids[i]), NULL))
                 return 1;
         }
     return n < 0 ? (int)n : 0;
@@ -481,7 +504,7 @@ static bool list_content(void *data, const char *name, struct node n, uint32_t e
 {
     const struct content_listing *l = data;
 
-    return l->each(l->data, name, n, cookie_of(n.row, entry));
+    return l->each(l->data, name, n, cookie_of(n.row, entry), NULL);
 }
 
 int node_list(struct fs *fs, struct node dir, uint64_t cookie, list_fn *each, void *data)
@@ -495,12 +518,15 @@ int node_list(struct fs *fs, struct node dir, uint64_t cookie, list_fn *each, vo
     for (int child = cookie ? from : tree_child(dir.row, -1); child >= 0;
          child = tree_child(dir.row, child)) {
         struct node n = {child, dir.id};
+        struct node_stat st;
+        bool known;
         if (tree[child].class) {
             int r = list_class(fs, dir, child, child == from ? after : 0, each, data);
             if (r != 0)
                 return r < 0 ? r : 0;
         } else if (!(cookie && child == from)) {
-            if (listed(fs, n) && !each(data, tree[child].name, n, cookie_of(child, 0)))
+            if (listed(fs, n, &st, &known) &&
+                !each(data, tree[child].name, n, cookie_of(child, 0), known ? &st : NULL))
                 return 0;
         }
     }

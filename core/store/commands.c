@@ -28,7 +28,7 @@ static const struct column columns[] = {
     {"changed_at", COLUMN_I64, offsetof(struct known_command_row, changed_at)},
 };
 
-static const struct row_table command_table = {
+const struct row_table known_command_table = {
     .name = "commands",
     .columns = columns,
     .n_columns = ARRAY_LEN(columns),
@@ -41,7 +41,7 @@ static const struct row_table command_table = {
 
 const struct known_command_row *store_get_known_command(struct store *st, int64_t id)
 {
-    return row_get(st, &command_table, id);
+    return row_get(st, &known_command_table, id);
 }
 
 void known_command_row_unref(const struct known_command_row *r)
@@ -218,8 +218,8 @@ int64_t store_find_command_name(struct store *st, const char *name)
 
 ssize_t store_list_known_commands(struct store *st, int64_t after, int64_t *ids, size_t max)
 {
-    return list_ids(st, "SELECT id FROM known_commands WHERE id > ?1 ORDER BY id", INTS(after), NULL, ids,
-                    max);
+    return row_list(st, &known_command_table, "SELECT id FROM known_commands WHERE id > ?1 ORDER BY id",
+                    INTS(after), ids, max);
 }
 
 ssize_t store_list_neighbours(struct store *st, int64_t id, enum command_side side, int64_t after,
@@ -229,7 +229,7 @@ ssize_t store_list_neighbours(struct store *st, int64_t id, enum command_side si
         "SELECT to_id FROM command_edges WHERE from_id = ?1 AND to_id > ?2 ORDER BY to_id",
         "SELECT from_id FROM command_edges WHERE to_id = ?1 AND from_id > ?2 ORDER BY from_id"};
 
-    return list_ids(st, sql[side], INTS(id, after), NULL, ids, max);
+    return row_list(st, &known_command_table, sql[side], INTS(id, after), ids, max);
 }
 
 bool store_is_neighbour(struct store *st, int64_t id, enum command_side side, int64_t other)

@@ -53,6 +53,20 @@ struct row_head *cache_get(struct cache *c, const struct row_table *t, int64_t i
     return row;
 }
 
+void cache_generations(struct cache *c, uint64_t ret[CACHE_SHARDS])
+{
+    for (size_t i = 0; i < CACHE_SHARDS; i++) {
+        pthread_mutex_lock(&c->shards[i].lock);
+        ret[i] = c->shards[i].generation;
+        pthread_mutex_unlock(&c->shards[i].lock);
+    }
+}
+
+uint64_t cache_generation_of(const uint64_t all[CACHE_SHARDS], int64_t id)
+{
+    return all[shard_of(id)];
+}
+
 void cache_put(struct cache *c, struct row_head *row, uint64_t generation)
 {
     size_t shard = shard_of(row->id), slot = slot_of(row->table, row->id);

@@ -412,6 +412,43 @@ const void *row_get(struct store *st, const struct row_table *t, int64_t id)
     return head ? head->row : NULL;
 }
 
+static void cache_row(struct store *st, const struct row_table *t, sqlite3_stmt *get, int64_t id,
+                      const uint64_t generations[CACHE_SHARDS])
+{
+    uint64_t ignored;
+    struct row_head *head = cache_get(&st->cache, t, id, &ignored);
+
+    if (!head) {
+        sqlite3_bind_int64(get, 1, id);
+        head = sqlite3_step(get) == SQLITE_ROW ? row_read(t, get) : NULL;
+        if (head)
+            cache_put(&st->cache, head, cache_generation_of(generations, id));
+        sqlite3_reset(get);
+    }
+    if (head)
+        row_unref(head->row);
+}
+
+ssize_t row_list(struct store *st, const struct row_table *t, const char *sql, const int64_t *ints, size_t n,
+                 int64_t *ids, size_t max)
+{
+    uint64_t generations[CACHE_SHARDS];
+    struct conn *c = store_reader(st);
+    size_t got = 0;
+
+    cache_generations(&st->cache, generations);
+    sqlite3_stmt *stmt = c ? conn_prepare(c, sql) : NULL, *get = c ? conn_prepare(c, t->get_sql) : NULL;
+    for (size_t i = 0; stmt && i < n; i++)
+        sqlite3_bind_int64(stmt, (int)i + 1, ints[i]);
+    while (stmt && got < max && sqlite3_step(stmt) == SQLITE_ROW) {
+        ids[got++] = sqlite3_column_int64(stmt, 0);
+        if (get) /* within the reading of the list, which need not begin again for each */
+            cache_row(st, t, get, ids[got - 1], generations);
+    }
+    store_reader_done(st, c, stmt);
+    return stmt ? (ssize_t)got : -ENOMEM;
+}
+
 void row_unref(const void *row)
 {
     if (!row)

@@ -135,7 +135,7 @@ struct row_table {
 };
 
 extern const struct row_table hook_table, workflow_table, repo_table, error_table, delivery_table, run_table,
-    job_table, step_table, output_table, setting_tables[4];
+    job_table, step_table, output_table, setting_tables[4], known_command_table;
 
 /* Stands before each row handed out. */
 struct row_head {
@@ -147,6 +147,10 @@ struct row_head {
 
 const void *row_get(struct store *st, const struct row_table *t, int64_t id);
 void row_unref(const void *row);
+/* As list_ids, of ids of rows of t that will be looked at next: they are read in the same reading and cached.
+ */
+ssize_t row_list(struct store *st, const struct row_table *t, const char *sql, const int64_t *ints, size_t n,
+                 int64_t *ids, size_t max);
 /* Inserts (id 0; sets it) or updates, and notes the change. */
 int row_put(struct store *st, const struct row_table *t, void *row, struct err *err);
 /* Makes a row of what a SELECT of all columns returned. NULL: no memory. */
@@ -156,7 +160,10 @@ void cache_init(struct cache *c);
 void cache_release(struct cache *c);
 struct row_head *cache_get(struct cache *c, const struct row_table *t, int64_t id, uint64_t *ret_generation);
 void cache_put(struct cache *c, struct row_head *row, uint64_t generation); /* takes a reference of its own */
-void cache_drop(struct cache *c, int64_t id);                               /* of any table */
+/* Those of all shards, before a reading of many rows begins; and of them that of an id. */
+void cache_generations(struct cache *c, uint64_t ret[CACHE_SHARDS]);
+uint64_t cache_generation_of(const uint64_t all[CACHE_SHARDS], int64_t id);
+void cache_drop(struct cache *c, int64_t id); /* of any table */
 
 /* ---------------------------------------------------------------------------------------- statements */
 

@@ -179,9 +179,16 @@ static void found_release(struct found *f)
         free(f->names[--f->n]);
 }
 
-static bool take(void *data, const char *name, struct node n, uint64_t cookie)
+static bool take(void *data, const char *name, struct node n, uint64_t cookie, const struct node_stat *known)
 {
     struct found *f = data;
+    struct node_stat now;
+
+    if (known) {
+        assert_int_equal(node_stat(&fs, n, &now.st, &now.seconds), 0);
+        assert_int_equal(known->st.st_mode, now.st.st_mode);
+        assert_int_equal(known->st.st_size, now.st.st_size);
+    }
 
     if (f->room == 0 || f->n == ARRAY_LEN(f->names))
         return false;
