@@ -44,8 +44,8 @@ vm_image() {
 }
 
 # NAME ADDRESS PORT [COMMAND...]: starts an sshd with a home of its own, $T/NAME/home, by COMMAND (nsenter ...). Who is let in stands
-# in $T/authorized_keys, programs of its own in $T/NAME/bin. It shows keys of two kinds, and its shell says something before each
-# command, as real ones do.
+# in $T/authorized_keys, programs of its own in $T/NAME/bin, its shell in $T/NAME/shell (sh), and what its configuration says before
+# all this in $T/NAME/first. It shows keys of two kinds, and its shell says something before each command, as real ones do.
 ssh_serve() {
     local dir=$T/$1 address=$2 port=$3 sshd
     shift 3
@@ -53,7 +53,9 @@ ssh_serve() {
     mkdir -p "$dir/home"
     [ -e "$dir/hostkey" ] || ssh-keygen -q -t ed25519 -N '' -f "$dir/hostkey"
     [ -e "$dir/hostkey-ecdsa" ] || ssh-keygen -q -t ecdsa -N '' -f "$dir/hostkey-ecdsa"
-    cat >"$dir/config" <<END
+    [ -e "$dir/first" ] || : >"$dir/first"
+    [ -e "$dir/shell" ] || echo sh >"$dir/shell"
+    cat "$dir/first" - >"$dir/config" <<END
 ListenAddress $address:$port
 HostKey $dir/hostkey-ecdsa
 HostKey $dir/hostkey
@@ -65,7 +67,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 SetEnv SHLVL=5
-ForceCommand echo welcome; PATH=$dir/bin:\$PATH; cd $dir/home && exec sh -c "\$SSH_ORIGINAL_COMMAND"
+ForceCommand echo welcome; PATH=$dir/bin:\$PATH; cd $dir/home && exec $(cat "$dir/shell") -c "\$SSH_ORIGINAL_COMMAND"
 END
     if is_root; then mkdir -p /run/sshd; fi # it wants that too, empty
     "$@" "$sshd" -D -e -f "$dir/config" 2>"$dir/log" &
@@ -78,6 +80,13 @@ ssh_port() { "$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.
 ssh_add() {
     exits 0 "$RUNFS" host add "$1" "$(id -un)@$2:$3" --accept "$(ssh_print "$1")" "$M"
     grep '^ssh-ed25519' "$T/out" >>"$T/authorized_keys" || :
+}
+# HOST: runs a job on it; its log
+ssh_job() {
+    echo "ssh:$1" >"$M/config/labels/$1"
+    # shellcheck disable=SC2016
+    printf 'on: push\njobs: {a: {runs-on: %s, steps: [{run: "v=it; echo $v went"}]}}\n' "$1" >"$T/$1.yml"
+    cat "$M/runs/$(rf_drop "$T/$1.yml")/log"
 }
 
 # NAME NUMBER: a network of its own behind a link of this host's; sets NAME_net, a process in it, and NAME_at, its address

@@ -123,7 +123,7 @@ static int ssh_acquire(struct machines *ms, const struct machine_spec *spec, str
     if (r == 0)
         r = log_in(ms, s, err);
     if (r == 0)
-        r = ssh_agent_start(&s->session, ms->agent, id, &limits, &s->agent, err);
+        r = ssh_agent_start(&s->session, &s->host, ms->agent, id, &limits, &s->agent, err);
     if (r == 0)
         r = machine_set_paths(m, s->agent.dir, spec->workspace, err);
     if (r == 0)

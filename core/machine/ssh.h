@@ -17,12 +17,15 @@ struct ssh_session {
     char where[320]; /* "user@host:port", for errors */
     int socket;      /* -1: there is none */
     LIBSSH2_SESSION *session;
-    size_t memory; /* bytes that libssh2 holds */
-    int64_t until; /* of mono_ns(): nothing is received later; 0: always */
-    size_t budget; /* bytes that are still received, where that is counted */
+    size_t memory;            /* bytes that libssh2 holds */
+    struct ssh_chunk *chunks; /* in these */
+    int64_t until;            /* of mono_ns(): nothing is received later; 0: always */
+    size_t budget;            /* bytes that are still received, where that is counted */
     bool counted;
     bool stranger;                /* it has shown no key yet */
     size_t unasked;               /* bytes that came from it while it was one */
+    struct buf heard;             /* the first of them */
+    struct buf kinds;             /* of keys that it was asked for, with commas between them */
     const atomic_bool *cancelled; /* NULL, or what ends its calls by -ECANCELED */
 };
 #define SSH_SESSION_INIT                                                                                     \
@@ -35,7 +38,7 @@ struct ssh_session {
 int ssh_connect(const struct ssh_host *h, struct ssh_session *s, struct err *err);
 /* Whether it is the host that it should be: -EACCES with words. */
 int ssh_check_host(const struct ssh_host *h, struct ssh_session *s, struct err *err);
-/* Within 15 s: -EACCES where it does not let the user in. */
+/* ssh_login.c: within 15 s: -EACCES where it does not let the user in. */
 int ssh_login(const struct ssh_host *h, struct ssh_session *s, const char *private_key, struct err *err);
 void ssh_close(struct ssh_session *s);
 /* What libssh2 says of its last call, as an error; -ETIMEDOUT after `until`, -ECANCELED. */
@@ -61,18 +64,44 @@ bool ssh_wait(struct ssh_session *s);
         r_;                                                                                                  \
     })
 bool ssh_wants_more(struct ssh_session *s); /* the last call was not done */
+/* ssh_memory.c: what libssh2 allocates by; and the end of what it has forgotten. */
+LIBSSH2_ALLOC_FUNC(ssh_allocate);
+LIBSSH2_REALLOC_FUNC(ssh_reallocate);
+LIBSSH2_FREE_FUNC(ssh_release);
+void ssh_forget(struct ssh_session *s);
+/* ssh_offer.c: after a handshake that failed, what the host would have needed to be agreed with; false: it
+ * was something else. `asked` are the kinds of keys that it was asked for. */
+bool ssh_explain_offer(const struct ssh_host *h, struct ssh_session *s, const char *asked, char *ret,
+                       size_t size);
+/* The first libssh2 that signs with RSA keys as RFC 8332 wants it. */
+#define LIBSSH2_SIGNS_SHA2 0x010b00
+/* ssh_identity.c: "ssh-rsa", or whatever the private key is; "" where that cannot be told. */
+enum { SSH_KIND_MAX = 64 };
+void ssh_identity_kind(const char *private_key, char ret[SSH_KIND_MAX]);
 /* A host's words, for a person: what is no UTF-8 is cut, what a terminal would obey is a '?'. */
 void ssh_clean_words(char *words);
 
-/* ssh_agent.c: starts the agent there, in a machine of that id, putting it there first where it is not yet.
- * Its directory, which the host tells, and what came behind that. */
+/* ssh_command.c: begins a command, in a channel that is the caller's also when this fails. */
+int ssh_run(struct ssh_session *s, const char *command, LIBSSH2_CHANNEL **ret, struct err *err);
+/* All that it says on its standard output, of which the end is kept: a shell may say much before a command
+ * begins. `what` stands in errors. */
+int ssh_run_output(struct ssh_session *s, LIBSSH2_CHANNEL *c, const char *what, struct buf *ret,
+                   struct err *err);
+/* -EREMOTEIO: how it ended, with what it said last. */
+int ssh_run_ended(struct ssh_session *s, LIBSSH2_CHANNEL *c, struct buf *out, const char *what,
+                  struct err *err);
+void ssh_run_free(struct ssh_session *s, LIBSSH2_CHANNEL *c); /* NULL is fine */
+
+/* ssh_agent.c: starts the agent there, in a machine of that id, putting it there first where it is not yet:
+ * the file `agent`, or `agent`-PROCESSOR where that is another than this host's. Its directory, which the
+ * host tells, and what came behind that. */
 struct ssh_agent {
     LIBSSH2_CHANNEL *channel;
     char dir[512];
     struct buf said;
 };
-int ssh_agent_start(struct ssh_session *s, const char *agent, const char *id, const struct machine_limits *l,
-                    struct ssh_agent *ret, struct err *err);
+int ssh_agent_start(struct ssh_session *s, const struct ssh_host *h, const char *agent, const char *id,
+                    const struct machine_limits *l, struct ssh_agent *ret, struct err *err);
 
 /* ssh_pump.c: a thread that carries bytes between the channel and a socket, whose other end is c's. */
 struct ssh_pump;

@@ -14,6 +14,7 @@ void ssh_host_release(struct ssh_host *h)
     free(h->user);
     free(h->name);
     free(h->identity);
+    free(h->directory);
     *h = (struct ssh_host){0};
 }
 
@@ -107,16 +108,6 @@ int ssh_fingerprint(const char *key, struct buf *ret)
     return buf_ok(ret) ? 0 : -ENOMEM;
 }
 
-int ssh_identity_check(const char *text, struct err *err)
-{
-    if (!str_starts(text, "-----BEGIN ") || !strstr(text, "PRIVATE KEY-----"))
-        return err_set(err, -EINVAL, "that is no private key: `ssh-keygen -t ed25519` makes one");
-    if (strstr(text, "ENCRYPTED"))
-        return err_set(err, -EINVAL,
-                       "the key has a passphrase, and nobody to ask for it: write it without one");
-    return 0;
-}
-
 /* ------------------------------------------------------------------------------------------------- the file
  */
 
@@ -143,18 +134,53 @@ static int add_key(struct ssh_host *h, const char *key, struct err *err)
     return keys[n] ? 0 : err_errno(err, -ENOMEM, "host");
 }
 
+static int take_word(const char *word, char **field, struct err *err)
+{
+    free(*field);
+    *field = strdup(word);
+    return *field ? 0 : err_errno(err, -ENOMEM, "host");
+}
+
+static int take_identity(struct ssh_host *h, const char *word, struct err *err)
+{
+    return name_check(word) < 0 ? err_set(err, -EINVAL, "'%.80s' is no name of config/identities", word)
+                                : take_word(word, &h->identity, err);
+}
+
+/* It stands in commands as it is. */
+static int take_directory(struct ssh_host *h, const char *word, struct err *err)
+{
+    if (*word != '/' || strlen(word) >= SSH_DIRECTORY_MAX || !good_word(word, strlen(word), "/+@"))
+        return err_set(err, -EINVAL,
+                       "'%.80s' is no directory to use there: it begins with / and is of letters, digits and "
+                       "any of ._-+@/",
+                       word);
+    return take_word(word, &h->directory, err);
+}
+
+/* "host TYPE BASE64" and "|1|...| TYPE BASE64" are what ssh-keyscan(1) and known_hosts say: by whom it is
+ * known there is of no use here. */
+static int take_key(struct ssh_host *h, const char *key, struct err *err)
+{
+    const char *space = strchr(key, ' ');
+
+    return add_key(h, !is_key(key) && space && is_key(space + 1) ? space + 1 : key, err);
+}
+
 static int take_line(struct ssh_host *h, const char *line, struct err *err)
 {
+    static const struct {
+        const char *word;
+        int (*take)(struct ssh_host *, const char *, struct err *);
+    } words[] = {{"hostkey ", take_key}, {"identity ", take_identity}, {"directory ", take_directory}};
+
     if (!h->name)
         return ssh_address_parse(line, h, err);
-    if (str_starts(line, "hostkey "))
-        return add_key(h, line + strlen("hostkey "), err);
-    const char *identity = str_starts(line, "identity ") ? line + strlen("identity ") : NULL;
-    if (!identity || name_check(identity) < 0)
-        return err_set(err, -EINVAL, "'%.80s': a line is `hostkey TYPE BASE64` or `identity NAME`", line);
-    free(h->identity);
-    h->identity = strdup(identity);
-    return h->identity ? 0 : err_errno(err, -ENOMEM, "host");
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (str_starts(line, words[i].word))
+            return words[i].take(h, line + strlen(words[i].word), err);
+    return err_set(err, -EINVAL,
+                   "'%.80s': a line is `hostkey TYPE BASE64`, `identity NAME` or `directory /PATH`", line);
 }
 
 int ssh_host_parse(const char *text, struct ssh_host *ret, struct err *err)

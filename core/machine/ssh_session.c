@@ -1,6 +1,5 @@
 /* A connection to a host: found, known, logged in to. */
 #include <fcntl.h>
-#include <malloc.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -18,12 +17,13 @@ enum {
     KEY_TEXT_MAX = 4096,    /* of a host's key */
     SLICE_MS = 200,         /* between two looks whether somebody still waits */
     STRANGER_MAX = 1 << 20, /* bytes before a host has shown its key, which takes a few thousand */
-    MEMORY_MAX = 32 << 20,  /* what libssh2 may hold: the window of a channel is 2 MB */
+    HEARD_MAX = 8 << 10,    /* of them are looked at when it went wrong */
 };
 
-/* RSA keys are signed with SHA-1 by the libssh2 of Debian 12, which OpenSSH refuses since 8.8. */
-static const char usual_kinds[] =
-    "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,ssh-rsa";
+/* An RSA key by the three ways that it signs in (RFC 8332). The libssh2 of Debian 12 knows the last one only,
+ * which OpenSSH refuses since 8.8. */
+static const char rsa_kinds[] = "rsa-sha2-512,rsa-sha2-256,ssh-rsa";
+static const char usual_kinds[] = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521";
 
 static void start_library(void)
 {
@@ -60,7 +60,9 @@ int ssh_failed(struct ssh_session *s, const char *what, struct err *err)
     if (s->stranger && s->unasked >= STRANGER_MAX)
         return err_set(err, -ECONNABORTED, "ssh %s: %s: it sends and sends, but shows no key", s->where,
                        what);
-    snprintf(words, sizeof(words), "%s", said && *said ? said : "the connection was closed");
+    /* what it would have waited for last is no reason */
+    snprintf(words, sizeof(words), "%s",
+             said && *said && code != LIBSSH2_ERROR_EAGAIN ? said : "the connection was closed");
     ssh_clean_words(words);
     return err_set(err, -ECONNABORTED, "ssh %s: %s: %s", s->where, what,
                    code == LIBSSH2_ERROR_ALLOC ? "it sends more than can be kept" : words);
@@ -104,34 +106,6 @@ bool ssh_wants_more(struct ssh_session *s)
 /* ------------------------------------------------------------------------------ what a host may make us take
  */
 
-static void *take_memory(struct ssh_session *s, void *old, size_t size)
-{
-    size_t had = old ? malloc_usable_size(old) : 0;
-    void *new_ = s->memory - had + size > MEMORY_MAX ? NULL : realloc(old, size);
-
-    if (new_)
-        s->memory += malloc_usable_size(new_) - had;
-    return new_;
-}
-
-static LIBSSH2_ALLOC_FUNC(allocate)
-{
-    return take_memory(*abstract, NULL, count ? count : 1);
-}
-
-static LIBSSH2_REALLOC_FUNC(reallocate)
-{
-    return take_memory(*abstract, ptr, count ? count : 1);
-}
-
-static LIBSSH2_FREE_FUNC(release)
-{
-    struct ssh_session *s = *abstract;
-
-    s->memory -= ptr ? malloc_usable_size(ptr) : 0;
-    free(ptr);
-}
-
 /* What libssh2 takes for an error is a negative number. */
 static LIBSSH2_RECV_FUNC(receive)
 {
@@ -148,8 +122,11 @@ static LIBSSH2_RECV_FUNC(receive)
         return -EAGAIN;
     while ((n = recv(socket, buffer, length, flags)) < 0 && errno == EINTR)
         ;
-    if (n > 0 && s->stranger)
+    if (n > 0 && s->stranger) {
         s->unasked += (size_t)n;
+        buf_add(&s->heard, buffer,
+                (size_t)n < HEARD_MAX - s->heard.len ? (size_t)n : HEARD_MAX - s->heard.len);
+    }
     if (n > 0 && s->counted)
         s->budget -= s->budget < (size_t)n ? s->budget : (size_t)n;
     return n < 0 ? -errno : n;
@@ -225,19 +202,52 @@ static int find_and_connect(const struct ssh_host *h, struct ssh_session *s, str
 /* ------------------------------------------------------------------------------------------------- its key
  */
 
+static bool can_check(const char *const *all, int n, const char *kind, size_t len)
+{
+    for (int i = 0; i < n; i++)
+        if (strlen(all[i]) == len && memcmp(all[i], kind, len) == 0)
+            return true;
+    return false;
+}
+
+/* Those of the kinds, with commas between them, that libssh2 knows: it leaves out others itself, but by
+ * copying what overlaps. */
+static void add_kinds(const char *kinds, const char *const *all, int n, struct buf *ret)
+{
+    while (*kinds) {
+        size_t len = strcspn(kinds, ", ");
+        if (can_check(all, n, kinds, len)) {
+            buf_adds(ret, ret->len ? "," : "");
+            buf_add(ret, kinds, len);
+        }
+        kinds += len;
+        if (*kinds != ',')
+            break;
+        kinds++;
+    }
+}
+
 /* Kinds of the known keys, as the host is to show one of these; else as ssh(1) prefers them, so that it is
  * the key whose fingerprint a person is told to compare. */
 static int prefer_known(const struct ssh_host *h, struct ssh_session *s, struct err *err)
 {
-    _buf_ struct buf kinds = BUF_INIT;
+    const char **all = NULL;
+    int n = libssh2_session_supported_algs(s->session, LIBSSH2_METHOD_HOSTKEY, &all);
 
     for (char **k = h->keys; *k; k++)
-        buf_addf(&kinds, "%s%.*s", kinds.len ? "," : "", (int)strcspn(*k, " "), *k);
-    if (!kinds.len)
-        buf_adds(&kinds, usual_kinds);
-    if (!buf_ok(&kinds))
+        add_kinds(str_starts(*k, "ssh-rsa ") ? rsa_kinds : *k, all, n, &s->kinds);
+    if (!*h->keys) {
+        add_kinds(usual_kinds, all, n, &s->kinds);
+        add_kinds(rsa_kinds, all, n, &s->kinds);
+    }
+    if (all)
+        libssh2_free(s->session, all);
+    if (!buf_ok(&s->kinds))
         return err_errno(err, -ENOMEM, "ssh");
-    return libssh2_session_method_pref(s->session, LIBSSH2_METHOD_HOSTKEY, kinds.ptr) == 0
+    if (!s->kinds.len)
+        return err_set(err, -ENOTSUP, "ssh %s: libssh2 %s can check none of the keys that it is known by",
+                       s->where, libssh2_version(0));
+    return libssh2_session_method_pref(s->session, LIBSSH2_METHOD_HOSTKEY, s->kinds.ptr) == 0
                ? 0
                : ssh_failed(s, "none of the kinds of its known keys can be used", err);
 }
@@ -303,6 +313,21 @@ int ssh_host_key(const struct ssh_host *h, struct buf *ret, struct err *err)
 /* --------------------------------------------------------------------------------------------- the session
  */
 
+static int not_agreed(const struct ssh_host *h, struct ssh_session *s, struct err *err)
+{
+    static const char what[] = "cannot agree with it";
+    int code = libssh2_session_last_errno(s->session);
+    char why[600];
+
+    if (code != LIBSSH2_ERROR_EAGAIN && !too_late(s) &&
+        ssh_explain_offer(h, s, buf_str(&s->kinds), why, sizeof(why)))
+        return err_set(err, -ENOTSUP, "ssh %s: %s: %s", s->where, what, why);
+    if (too_late(s) && !s->unasked)
+        return err_set(err, -ETIMEDOUT, "ssh %s: %s: it takes connections, but says nothing on them",
+                       s->where, what);
+    return ssh_failed(s, what, err);
+}
+
 int ssh_connect(const struct ssh_host *h, struct ssh_session *s, struct err *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -313,7 +338,7 @@ int ssh_connect(const struct ssh_host *h, struct ssh_session *s, struct err *err
     int r = find_and_connect(h, s, err);
     if (r < 0)
         return r;
-    s->session = libssh2_session_init_ex(allocate, release, reallocate, s);
+    s->session = libssh2_session_init_ex(ssh_allocate, ssh_release, ssh_reallocate, s);
     if (!s->session)
         return err_errno(err, -ENOMEM, "ssh");
     set_receive(s);
@@ -322,39 +347,11 @@ int ssh_connect(const struct ssh_host *h, struct ssh_session *s, struct err *err
     s->stranger = true;
     r = prefer_known(h, s, err);
     if (r == 0 && ssh_await(s, libssh2_session_handshake(s->session, s->socket)) != 0)
-        r = ssh_failed(s, "cannot agree with it", err);
+        r = not_agreed(h, s, err);
     s->stranger = r < 0;
+    buf_release(&s->heard);
+    buf_release(&s->kinds);
     return r;
-}
-
-static int not_let_in(const struct ssh_host *h, struct ssh_session *s, struct err *err)
-{
-    return err_set(err, -EACCES,
-                   "ssh %s: it does not let the key of config/identities/%.60s in (is its public half in "
-                   "~/.ssh/authorized_keys there?)",
-                   s->where, h->identity);
-}
-
-/* A host that asks for nothing has let the user in already: RFC 4252, 5.2. */
-int ssh_login(const struct ssh_host *h, struct ssh_session *s, const char *private_key, struct err *err)
-{
-    unsigned user = (unsigned)strlen(h->user);
-    char methods[100];
-
-    (void)ssh_in_time(s, ssh_after_ms(WAIT_MS));
-    const char *list = ssh_await_pointer(s, libssh2_userauth_list(s->session, h->user, user));
-    if (!list)
-        return libssh2_userauth_authenticated(s->session) ? 0 : ssh_failed(s, "cannot log in", err);
-    snprintf(methods, sizeof(methods), "%s", list);
-    ssh_clean_words(methods);
-    if (!strstr(list, "publickey"))
-        return err_set(err, -EACCES, "ssh %s: it takes no keys, but %s", s->where, methods);
-    int r = ssh_await(s, libssh2_userauth_publickey_frommemory(s->session, h->user, user, NULL, 0,
-                                                               private_key, strlen(private_key), NULL));
-    return r == 0 ? 0
-           : r == LIBSSH2_ERROR_AUTHENTICATION_FAILED || r == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED
-               ? not_let_in(h, s, err)
-               : ssh_failed(s, "cannot log in", err);
 }
 
 void ssh_close(struct ssh_session *s)
@@ -368,5 +365,8 @@ void ssh_close(struct ssh_session *s)
         (void)libssh2_session_free(s->session);
         s->session = NULL;
     }
+    ssh_forget(s);
     cleanup_close(&s->socket);
+    buf_release(&s->heard);
+    buf_release(&s->kinds);
 }

@@ -4,6 +4,7 @@
  *   runner@build1.example:22            user, host and port (22)
  *   hostkey ssh-ed25519 AAAA...         a key that it may show; one a line, at least one
  *   identity NAME                       the private key in config/identities/NAME (default)
+ *   directory /PATH                     where the agent and its machines are (~/.cache/runfs there)
  *
  * Empty lines and what begins with # are passed over. Any thread.
  */
@@ -15,11 +16,14 @@
 #include "runfs/buf.h"
 #include "runfs/err.h"
 
+enum { SSH_DIRECTORY_MAX = 200 };
+
 struct ssh_host {
     char *user, *name; /* owned; the name may be an address */
     uint16_t port;
-    char *identity; /* owned */
-    char **keys;    /* owned, NULL-terminated: "TYPE BASE64" */
+    char *identity;  /* owned */
+    char *directory; /* owned; NULL: the usual one */
+    char **keys;     /* owned, NULL-terminated: "TYPE BASE64" */
 };
 /* Where the file says nothing of a key, `keys` is empty. -EINVAL with words. */
 int ssh_host_parse(const char *text, struct ssh_host *ret, struct err *err);

@@ -18,7 +18,9 @@ static void read_host(void **state)
     struct err err = {0};
 
     assert_int_equal(ssh_host_parse("# the first\n\nrunner@build1.example:2222\r\nhostkey " KEY
-                                    "\nhostkey " KEY " root@build1\nidentity ci",
+                                    "\nhostkey " KEY " root@build1\nidentity ci\n"
+                                    "hostkey [10.0.0.1]:2222 " KEY "\nhostkey |1|c2FsdA==|aGFzaA== " KEY "\n"
+                                    "directory /srv/runfs-1",
                                     &h, &err),
                      0);
     assert_string_equal(h.user, "runner");
@@ -27,7 +29,10 @@ static void read_host(void **state)
     assert_string_equal(h.identity, "ci");
     assert_string_equal(h.keys[0], KEY);
     assert_string_equal(h.keys[1], KEY " root@build1");
-    assert_null(h.keys[2]);
+    assert_string_equal(h.keys[2], KEY); /* as ssh-keyscan(1) writes it, and known_hosts */
+    assert_string_equal(h.keys[3], KEY);
+    assert_null(h.keys[4]);
+    assert_string_equal(h.directory, "/srv/runfs-1");
 }
 
 static void addresses(void **state)
@@ -69,6 +74,10 @@ static void refuse(void **state)
                {"# nothing\n", "it begins with USER@HOST"},
                {"a@b\nport 22\n", "line 2: 'port 22'"},
                {"a@b\nidentity ../x\n", "line 2"},
+               {"a@b\nhostkey one two " KEY "\n", "line 2"},
+               {"a@b\ndirectory srv\n", "line 2"},
+               {"a@b\ndirectory /srv/it's\n", "line 2"},
+               {"a@b\ndirectory /a /b\n", "line 2"},
                {"a@b\nhostkey ssh-ed25519\n", "line 2"},
                {"a@b\nhostkey ssh-ed25519 AAAA\n", "line 2"},
                /* of one kind, under the name of another */
@@ -96,13 +105,34 @@ static void fingerprint(void **state)
     assert_int_equal(ssh_fingerprint("ssh-ed25519", &b), -EINVAL);
 }
 
+/* Of keys that ssh-keygen(1) made, the beginnings: "openssh-key-v1", a cipher, ... */
+#define OPENSSH(base64) "-----BEGIN OPENSSH PRIVATE KEY-----\n" base64 "\n-----END OPENSSH PRIVATE KEY-----\n"
+#define ED25519 "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW\nQyNTUxOQAAACA"
+#define LOCKED "b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABAGgrdH8w"
+
 static void identities(void **state)
 {
+    static const struct {
+        const char *text, *words;
+    } bad[] = {{"-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n", "passphrase"},
+               {"-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIF\n", "passphrase"},
+               {OPENSSH(LOCKED), "passphrase"},
+               {OPENSSH("AAAA"), "not all of one"},
+               {OPENSSH("b3BlbnNzaC1rZXktdjEAAAAABG5vbmU"), "not all of one"},
+               {OPENSSH("b3BlbnNzaC1rZXktdjEA/////25vbmU"), "not all of one"}, /* of 4 GiB */
+               {OPENSSH("!!!!"), "not all of one"},
+               {"-----BEGIN OPENSSH PRIVATE KEY-----", "not all of one"},
+               {KEY, "no private key"}};
+
     (void)state;
-    assert_int_equal(ssh_identity_check("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", NULL), 0);
-    assert_int_equal(ssh_identity_check("-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n", NULL),
-                     -EINVAL);
-    assert_int_equal(ssh_identity_check(KEY, NULL), -EINVAL);
+    assert_int_equal(ssh_identity_check(OPENSSH(ED25519), NULL), 0);
+    assert_int_equal(ssh_identity_check("-----BEGIN EC PRIVATE KEY-----\nAAAA\n", NULL), 0);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct err err = {0};
+        assert_int_equal(ssh_identity_check(bad[i].text, &err), -EINVAL);
+        if (!strstr(err.msg, bad[i].words))
+            fail_msg("'%s' said: %s", bad[i].text, err.msg);
+    }
 }
 
 int main(void)
