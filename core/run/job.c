@@ -82,11 +82,14 @@ static int job_set_up(struct running_job *j)
 {
     struct step_output log = {.job = j};
     struct err err = {0};
+    const char *note = machine_note(j->machine);
     int r = job_prepare(j, &err);
 
-    if (r == 0 && !uses_actions(j->spec->job) && !j->spec->resume)
+    if (r == 0 && !note[0] && !uses_actions(j->spec->job) && !j->spec->resume)
         return 0;
     log.step = setup_row(j);
+    if (note[0])
+        output_warning(&log, note);
     if (r == 0)
         r = setup_actions(j, NULL, j->spec->job->steps, j->spec->job->n_steps, &log, &err);
     if (r == 0 && j->spec->resume)

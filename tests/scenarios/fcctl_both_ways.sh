@@ -113,6 +113,10 @@ equal 'of the second' 'v 1 out' "$(step_out "$n" a 02 | sed -n 1p)"
 equal 'all of it' 100008 "$(step_out "$n" a 02 | wc -c)"
 equal 'of a killed one' 137 "$(cat "$job"/steps/03-*/exit_code)"
 equal 'of the last' after "$(step_out "$n" a 04)"
+file_has "$job/log" '##[warning]The token for the server of this machine expires in'
+token 30000 >"$M/config/fcctl/token"
+n=$(rf_drop "$T/far.yml")
+refused grep -q 'The token' "$M/runs/$n/log"
 vms() { curl -s -H "Authorization: Bearer $(token)" "$url/api/vms" | jq -r '.vms | length'; }
 none_left() { [ "$(vms)" = 0 ]; }
 rf_wait 20 none_left
