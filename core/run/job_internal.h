@@ -83,7 +83,8 @@ enum stage { STAGE_PRE, STAGE_MAIN, STAGE_POST };
 struct step_output {
     struct running_job *job;
     size_t step;
-    struct buf pending[3]; /* by stream: a line that has no end yet */
+    struct buf pending[3];         /* by stream: a line that has no end yet, */
+    struct mask_stream endless[3]; /* or, once it is too long to wait for that, what of it is held back */
     struct command_state commands;
     bool echo;               /* commands are shown too */
     bool unsecure;           /* ACTIONS_ALLOW_UNSECURE_COMMANDS */

@@ -238,23 +238,6 @@ bool mask_matches(struct mask *m, const char *text, size_t len)
     return found;
 }
 
-size_t mask_holdback(struct mask *m, const char *text, size_t len)
-{
-    size_t i;
-
-    pthread_mutex_lock(&m->lock);
-    i = m->longest ? (len >= m->longest ? len - m->longest + 1 : 0) : len;
-    for (; i < len; i++) {
-        bool partial;
-        i = next_place(m, text, i, len);
-        match_at(m, text + i, len - i, &partial);
-        if (partial)
-            break;
-    }
-    pthread_mutex_unlock(&m->lock);
-    return len - i;
-}
-
 /* ------------------------------------------------------------------------------------------- streaming */
 
 void mask_stream_release(struct mask_stream *s)

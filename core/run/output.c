@@ -12,6 +12,7 @@
 
 enum {
     PENDING_MAX = 64 * 1024,
+    COMMAND_MAX = 2 * 1024 * 1024, /* a line that may be a command: GitHub lets an output have 1 MB */
     UNMATCHED_MAX = 1024 * 1024,
     /* of a step; each that it says costs EACH besides its text */
     EACH = 1024,
@@ -21,28 +22,41 @@ enum {
 
 void output_release(struct step_output *o)
 {
-    for (size_t i = 0; i < ARRAY_LEN(o->pending); i++)
+    for (size_t i = 0; i < ARRAY_LEN(o->pending); i++) {
         buf_release(&o->pending[i]);
+        mask_stream_release(&o->endless[i]);
+    }
     command_state_release(&o->commands);
     json_decref(o->matcher_changes);
     buf_release(&o->unmatched);
 }
 
+/* To the sink, as it is. */
+static void put(struct step_output *o, int stream, const char *bytes, size_t len)
+{
+    const struct job_sink *sink = o->job->sink;
+
+    if (len == 0 || o->failed)
+        return;
+    o->failed = sink->output(sink->data, o->step, stream, bytes, len);
+    o->within_line = bytes[len - 1] != '\n';
+}
+
 /* To the sink, masked. */
 static void emit(struct step_output *o, int stream, const char *bytes, size_t len)
 {
-    const struct job_sink *sink = o->job->sink;
     _buf_ struct buf masked = BUF_INIT;
 
     if (len == 0 || o->failed)
         return;
-    if (mask_matches(o->job->mask, bytes, len)) {
-        mask_apply(o->job->mask, bytes, len, &masked);
-        bytes = buf_str(&masked);
-        len = masked.len;
+    if (!mask_matches(o->job->mask, bytes, len)) {
+        put(o, stream, bytes, len);
+        return;
     }
-    o->failed = sink->output(sink->data, o->step, stream, bytes, len);
-    o->within_line = bytes[len - 1] != '\n';
+    mask_apply(o->job->mask, bytes, len, &masked);
+    put(o, stream, buf_str(&masked), masked.len);
+    if (!buf_ok(&masked))
+        o->failed = -ENOMEM;
 }
 
 void output_runner_line(struct step_output *o, const char *fmt, ...)
@@ -493,46 +507,86 @@ static void take_lines(struct step_output *o, int stream, const char *s, size_t 
     emit(o, stream, plain, (size_t)(end - plain));
 }
 
+/* How long a line may become before it is shown without its end. */
+static size_t longest(const struct buf *begun)
+{
+    const char *s = buf_str(begun) + strspn(buf_str(begun), " \t");
+
+    return strncmp(s, "::", 2) == 0 || strncmp(s, "##[", 3) == 0 ? COMMAND_MAX : PENDING_MAX;
+}
+
+/*
+ * A line that is longer than that is shown as it comes, but for what may be the beginning of a secret.
+ * Neither commands nor problems are looked for in parts of it: whoever can say where it is cut could begin
+ * one there.
+ */
+static void take_endless(struct step_output *o, int stream, const char *bytes, size_t len, bool ends)
+{
+    struct mask_stream *s = &o->endless[stream];
+    _buf_ struct buf sure = BUF_INIT;
+
+    if (!s->mask)
+        *s = MASK_STREAM(o->job->mask);
+    mask_stream_feed(s, bytes, len, &sure);
+    if (ends) {
+        mask_stream_flush(s, &sure);
+        mask_stream_release(s);
+        *s = (struct mask_stream){0};
+    }
+    put(o, stream, buf_str(&sure), sure.len);
+    if (!buf_ok(&sure))
+        o->failed = -ENOMEM;
+}
+
+/* The end of the line that the chunk before it left without one, as far as it is there: how much that is. */
+static size_t take_rest(struct step_output *o, int stream, const char *bytes, size_t len)
+{
+    struct buf *pending = &o->pending[stream];
+    const char *newline = memchr(bytes, '\n', len);
+    size_t rest = newline ? (size_t)(newline - bytes) + 1 : len;
+
+    if (o->endless[stream].mask) {
+        take_endless(o, stream, bytes, rest, newline != NULL);
+        return rest;
+    }
+    if (!newline || pending->len == 0)
+        return 0;
+    buf_add(pending, bytes, rest);
+    take_lines(o, stream, buf_str(pending), pending->len);
+    buf_reset(pending);
+    return rest;
+}
+
 int output_chunk(void *data, enum machine_stream stream, const char *bytes, size_t len)
 {
     struct step_output *o = data;
     struct buf *pending = &o->pending[stream];
-    const char *last = memrchr(bytes, '\n', len);
+    size_t rest = take_rest(o, (int)stream, bytes, len);
 
-    if (last) {
-        size_t whole = (size_t)(last - bytes) + 1;
-        if (pending->len) {
-            const char *first = memchr(bytes, '\n', len);
-            size_t head = (size_t)(first - bytes) + 1;
-            buf_add(pending, bytes, head);
-            take_lines(o, (int)stream, buf_str(pending), pending->len);
-            buf_reset(pending);
-            bytes += head;
-            len -= head;
-            whole -= head;
-        }
-        if (whole)
-            take_lines(o, (int)stream, bytes, whole);
-        bytes += whole;
-        len -= whole;
+    bytes += rest;
+    len -= rest;
+    const char *last = memrchr(bytes, '\n', len);
+    size_t whole = last ? (size_t)(last - bytes) + 1 : 0;
+    if (whole)
+        take_lines(o, (int)stream, bytes, whole);
+    buf_add(pending, bytes + whole, len - whole);
+    if (!buf_ok(pending))
+        return -ENOMEM;
+    if (pending->len > longest(pending)) {
+        take_endless(o, (int)stream, pending->ptr, pending->len, false);
+        buf_reset(pending);
     }
-    buf_add(pending, bytes, len);
-    if (pending->len >
-        PENDING_MAX) { /* a line without an end: all of it but what may be the beginning of a secret */
-        size_t held = mask_holdback(o->job->mask, buf_str(pending), pending->len);
-        emit(o, (int)stream, buf_str(pending), pending->len - held);
-        buf_drop(pending, pending->len - held);
-    }
-    return buf_ok(pending) ? o->failed : -ENOMEM;
+    return o->failed;
 }
 
 void output_finish(struct step_output *o)
 {
     for (int stream = MACHINE_STDOUT; stream <= MACHINE_STDERR; stream++) {
         struct buf *pending = &o->pending[stream];
-        if (pending->len == 0)
-            continue;
-        take_lines(o, stream, buf_str(pending), pending->len);
+        if (o->endless[stream].mask)
+            take_endless(o, stream, "", 0, true);
+        else if (pending->len)
+            take_lines(o, stream, buf_str(pending), pending->len);
         buf_reset(pending);
     }
 }

@@ -32,12 +32,6 @@ void mask_apply(struct mask *m, const char *text, size_t len, struct buf *out);
 bool mask_matches(struct mask *m, const char *text, size_t len);
 
 /*
- * How many bytes at the end of text could be the beginning of a secret that goes on in what comes next, and
- * so must be held back. 0 without secrets.
- */
-size_t mask_holdback(struct mask *m, const char *text, size_t len);
-
-/*
  * Text that comes in pieces, cut anywhere. What could be the beginning of a secret is held until the next
  * piece or the flush shows what it is; no more than the longest form of a secret less one byte is ever held.
  */

@@ -3,7 +3,7 @@
 rf_mount
 printf '%s' 'p&ss<w0rd>"q\uote' >"$M/secrets/ODD"
 printf 'first-line-secret\nsecond-line-secret\n' >"$M/secrets/LINES"
-printf '%s' 'topsecretvalue' >"$M/secrets/PLAIN"
+printf '%s' 'topsecretvaluetop' >"$M/secrets/PLAIN"
 cat >"$T/m.yml" <<'Y'
 name: masks
 on: push
@@ -32,6 +32,9 @@ jobs:
                   sys.stdout.flush()
               print()
           os.write(1, b"x" * 70000 + os.environ["PLAIN"].encode() + b"\n")
+          for i in range(100): # no newline for long, and a secret that ends as it begins
+              os.write(1, b"x" * 1000 + os.environ["PLAIN"].encode() * 100)
+          print()
       - name: step ${{ secrets.PLAIN }}
         env: {IN: "has ${{ secrets.PLAIN }} inside"}
         run: |
@@ -54,7 +57,7 @@ head -c 100M "$STATE"/logs/*/* >>"$T/all"
 "$PYTHON" - "$T/all" <<'P'
 import sys, base64
 text = open(sys.argv[1], "rb").read()
-values = [b'p&ss<w0rd>"q\\uote', b"topsecretvalue", b"first-line-secret", b"second-line-secret"]
+values = [b'p&ss<w0rd>"q\\uote', b"topsecretvaluetop", b"first-line-secret", b"second-line-secret"]
 forms = set()
 for v in values:
     forms.add(v)

@@ -99,8 +99,6 @@ static void holds_no_more_than_it_must(void **state)
     buf_reset(&out);
     mask_stream_feed(&s, "the hunt", 8, &out);
     assert_string_equal(buf_str(&out), "the ");
-    assert_int_equal(mask_holdback(m, "the hunt", 8), 4);
-    assert_int_equal(mask_holdback(m, "the hunts", 9), 0);
     mask_stream_feed(&s, "er2 an", 6, &out); /* the short one is sure, the long one not yet */
     assert_string_equal(buf_str(&out), "the ***");
     mask_stream_feed(&s, "yway", 4, &out);
