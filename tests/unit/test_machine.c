@@ -598,7 +598,7 @@ static void leftovers(void **state)
 
     (void)state;
     buf_addf(&script,
-             "for i in {1..600}; do mkdir d && cd d || exit; done; touch deep; cd %s && mkdir closed && "
+             "d=$(printf 'd/%%.0s' {1..600}) && mkdir -p $d && touch ${d}deep; cd %s && mkdir closed && "
              "touch closed/f && chmod 0 closed && mkfifo pipe && ln -s / link && ln -s no dangling",
              machine_paths(m)->home);
     expect(m, script.ptr, "", 0);
