@@ -34,6 +34,8 @@ SANFLAGS := -fsanitize=thread -fno-omit-frame-pointer
 endif
 
 Q := $(if $(V),,@)
+# What a target builds before it runs it: as many files at once as there are processors, unless make was told how many.
+BUILD_FIRST = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
         -Wwrite-strings -Wpointer-arith -Wimplicit-fallthrough -Wno-missing-field-initializers
 OPT ?= -O2 -g
@@ -116,7 +118,7 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/librunfs.a | $(BUILD)/runfs-
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
 
 test: deps ## install, build and run every test
-	$(Q)$(MAKE) --no-print-directory run-tests
+	+$(Q)$(BUILD_FIRST) run-tests
 
 .PHONY: run-tests
 run-tests: all $(UNIT_BIN) $(BUILD)/tests/guard $(BUILD)/tests/services $(BUILD)/bench/passthrough
@@ -129,7 +131,7 @@ scenarios: all $(BUILD)/tests/guard $(BUILD)/tests/services $(BUILD)/bench/passt
 	$(Q)BUILD=$(BUILD) tests/run scenarios
 
 demo: deps ## build, mount, run the examples and show what comes of it
-	$(Q)$(MAKE) --no-print-directory all
+	+$(Q)$(BUILD_FIRST) all
 	$(Q)BUILD=$(BUILD) examples/demo
 
 BENCH_BIN := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
@@ -155,7 +157,7 @@ fuzz: $(FUZZERS:%=build-fuzz/fuzz_%) ## run every fuzzer for FUZZ_SECONDS (60) u
 
 valgrind: deps ## the unit tests and a scenario under valgrind
 	$(Q)tests/install-packages $(CHECK_PACKAGES)
-	$(Q)$(MAKE) --no-print-directory all $(UNIT_BIN)
+	+$(Q)$(BUILD_FIRST) all $(UNIT_BIN)
 	$(Q)BUILD=$(BUILD) tests/valgrind
 
 install: all ## install under PREFIX (/usr/local)

@@ -15,14 +15,40 @@ vm_kernel() {
     ) 9>"$kept/lock" >/dev/null 2>&1 || skip 'apt cannot fetch the kernel linux-image-cloud-amd64 here'
     cp "$kept"/*.deb "$T/vm-deb/"
 }
+# Image `tiny`, of the programs that scenarios use most. It and what it is of, $T/vm-root.tar, are made once for all that run
+# together.
+vm_tiny_image() {
+    local kept=${TESTS_SHARED:-$T}/tiny
+    need_root
+    need qemu-system-x86_64
+    vm_kernel
+    mkdir -p "$kept"
+    exec 9>"$kept/lock"
+    flock 9
+    if [ ! -e "$kept/images/tiny" ]; then
+        vm_root chmod env find head kill rm seq sha256sum sort timeout touch tr wc
+        mv "$T/vm-root.tar" "$kept/"
+        vm_build tiny "$kept/vm-root.tar" "$kept"
+    fi
+    exec 9>&-
+    cp "$kept/vm-root.tar" "$T/"
+    mkdir -p "$STATE"
+    cp -a "$kept/images" "$STATE/"
+}
 # NAME [PROGRAM...]: builds an image that has these programs of this host, the usual few, and what stands in $T/vm-root already;
 # python3 comes with its library
 vm_image() {
-    local name=$1 root=$T/vm-root d p lib
+    local name=$1
     shift
     need_root
     need qemu-system-x86_64
     vm_kernel
+    vm_root "$@"
+    vm_build "$name" "$T/vm-root.tar" "$STATE"
+}
+vm_build() { "$RUNFS" image build "$1" --from "$2" --kernel "$T"/vm-deb/*.deb --state "$3" 2>/dev/null; } # NAME TARBALL STATE
+vm_root() { # [PROGRAM...]: $T/vm-root.tar
+    local root=$T/vm-root d p lib
     mkdir -p "$root/usr/bin" "$root/usr/lib" "$root/usr/lib64" "$root/etc" "$root/var/tmp" "$root/opt/hostedtoolcache"
     for d in bin lib lib64; do ln -s "usr/$d" "$root/$d"; done
     for p in bash cat ls mkdir sleep sync uname tar "$@"; do [ "$p" = python3 ] || cp -L "$(type -P "$p")" "$root/usr/bin/"; done
@@ -39,7 +65,6 @@ vm_image() {
         cp -L "$lib" "$root$lib"
     done
     tar -C "$root" -cf "$T/vm-root.tar" .
-    "$RUNFS" image build "$name" --from "$T/vm-root.tar" --kernel "$T"/vm-deb/*.deb --state "$STATE" 2>/dev/null
     rm -rf "$root"
 }
 

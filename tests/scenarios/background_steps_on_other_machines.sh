@@ -3,7 +3,7 @@
 . "$here/tests/elsewhere.bash"
 need sshd
 need ssh-keygen
-vm_image tiny chmod touch sleep seq sha256sum rm
+vm_tiny_image
 rf_mount
 port=$(ssh_port)
 ssh_serve far 127.0.0.1 "$port"

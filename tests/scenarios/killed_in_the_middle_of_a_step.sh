@@ -4,7 +4,7 @@
 . "$here/tests/elsewhere.bash"
 need sshd
 need ssh-keygen
-vm_image tiny
+vm_tiny_image
 rf_mount
 need_sandbox
 port=$(ssh_port)

@@ -2,7 +2,7 @@
 # rollback too. With network=none it has nothing but a loopback.
 . "$(dirname "$0")/lib.sh"
 . "$here/tests/elsewhere.bash"
-vm_image tiny timeout
+vm_tiny_image
 rf_mount
 grep -q 'limit nat: works' "$M/status" || grep -q '^nat.*works' "$M/status" || "$RUNFS" doctor | grep -q '^ok *nat' ||
     skip 'network=nat does not work here'

@@ -19,7 +19,7 @@ mount --bind "$T/fuse" /dev/fuse
 echo tester:300000:65536 >"$T/subids" # as adduser would give them
 chmod 644 "$T/subids"
 for f in /etc/subuid /etc/subgid; do [ -e "$f" ] && mount --bind "$T/subids" "$f" || skip "there is no $f"; done
-vm_image tiny
+vm_tiny_image
 as_user runfs doctor >"$T/doctor" || :
 grep -q '^ok *qemu' "$T/doctor" || skip "$(grep qemu "$T/doctor")"
 M=$T/user/mnt STATE=$T/user/home/state
