@@ -33,8 +33,10 @@ struct ssh_session {
         .socket = -1                                                                                         \
     }
 
-/* Connects and agrees on a cipher; with known keys, on one of their kinds. Within 15 s for the connection,
- * whatever addresses the name has, and 15 s more. On failure too it is to be closed. */
+/* ssh_reach.c: within 15 s, whatever addresses the name has, and however long it takes to be found. */
+int ssh_reach(const struct ssh_host *h, struct ssh_session *s, struct err *err);
+/* Connects, where there is no socket yet, and agrees on a cipher; with known keys, on one of their kinds.
+ * Within 15 s for the connection and 15 s more. On failure too it is to be closed. */
 int ssh_connect(const struct ssh_host *h, struct ssh_session *s, struct err *err);
 /* Whether it is the host that it should be: -EACCES with words. */
 int ssh_check_host(const struct ssh_host *h, struct ssh_session *s, struct err *err);
@@ -46,6 +48,8 @@ int ssh_failed(struct ssh_session *s, const char *what, struct err *err);
 /* Until when calls are awaited: several of them together. False: that is over. */
 bool ssh_in_time(struct ssh_session *s, int64_t until);
 int64_t ssh_after_ms(int ms);
+/* Waits for no longer than a slice, and not past the time: n of poll(2), 0 where it is to be looked again. */
+int ssh_wait_slice(const struct ssh_session *s, int fd, short events);
 /* Sleeps until the call that wanted it may go on. False: it is too late, or cancelled. */
 bool ssh_wait(struct ssh_session *s);
 /* The value of a call that is made again until it is done, or fails; of one that yields a pointer. */

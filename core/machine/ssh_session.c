@@ -1,7 +1,5 @@
 /* A connection to a host: found, known, logged in to. */
 #include <fcntl.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sodium.h>
 #include <sys/socket.h>
@@ -11,9 +9,7 @@
 #include "runfs/str.h"
 
 enum {
-    WAIT_MS = 15000,        /* for the connection, for an agreement on ciphers, and for the login */
-    SILENCE_MS = 15000,     /* what is sent is acknowledged before that, or the connection is lost */
-    LOOK_S = 5,             /* after so long without traffic it is looked whether the host is still there */
+    WAIT_MS = 15000,        /* for an agreement on ciphers */
     KEY_TEXT_MAX = 4096,    /* of a host's key */
     SLICE_MS = 200,         /* between two looks whether somebody still waits */
     STRANGER_MAX = 1 << 20, /* bytes before a host has shown its key, which takes a few thousand */
@@ -79,8 +75,7 @@ int64_t ssh_after_ms(int ms)
     return mono_ns() + ms * 1000000LL;
 }
 
-/* Waits for no longer than a slice, and not past the time: n of poll(2), 0 where it is to be looked again. */
-static int wait_slice(const struct ssh_session *s, int fd, short events)
+int ssh_wait_slice(const struct ssh_session *s, int fd, short events)
 {
     struct pollfd p = {.fd = fd, .events = events};
     int64_t left = (s->until - mono_ns()) / 1000000 + 1;
@@ -95,7 +90,7 @@ bool ssh_wait(struct ssh_session *s)
     short events = (short)((directions & LIBSSH2_SESSION_BLOCK_INBOUND ? POLLIN : 0) |
                            (directions & LIBSSH2_SESSION_BLOCK_OUTBOUND ? POLLOUT : 0));
 
-    return wait_slice(s, s->socket, events) >= 0 && !too_late(s) && !cancelled(s);
+    return ssh_wait_slice(s, s->socket, events) >= 0 && !too_late(s) && !cancelled(s);
 }
 
 bool ssh_wants_more(struct ssh_session *s)
@@ -140,63 +135,6 @@ static void set_receive(struct ssh_session *s)
     } callback = {.function = receive};
 
     (void)libssh2_session_callback_set(s->session, LIBSSH2_CALLBACK_RECV, callback.pointer);
-}
-
-/* ---------------------------------------------------------------------------------------------- the way
- * there */
-
-static void set_options(int fd)
-{
-    const int on = 1, look = LOOK_S, looks = 2, silence = SILENCE_MS;
-
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence, sizeof(silence));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &look, sizeof(look));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &look, sizeof(look));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &looks, sizeof(looks));
-    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-}
-
-/* A connected socket, or -errno. */
-static int connect_to(struct ssh_session *s, const struct addrinfo *a)
-{
-    _close_ int fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, a->ai_protocol);
-    int error = 0, n = 0;
-    socklen_t len = sizeof(error);
-
-    if (fd < 0)
-        return -errno;
-    set_options(fd);
-    if (connect(fd, a->ai_addr, a->ai_addrlen) < 0 && errno != EINPROGRESS)
-        return -errno;
-    while (n == 0 && !too_late(s) && !cancelled(s))
-        n = wait_slice(s, fd, POLLOUT);
-    if (n <= 0)
-        return n < 0 ? -errno : cancelled(s) ? -ECANCELED : -ETIMEDOUT;
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error)
-        return error ? -error : -errno;
-    return TAKE_FD(fd);
-}
-
-static int find_and_connect(const struct ssh_host *h, struct ssh_session *s, struct err *err)
-{
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *all = NULL;
-    char port[8];
-    int fd = -EHOSTUNREACH;
-
-    snprintf(port, sizeof(port), "%u", h->port);
-    int r = getaddrinfo(h->name, port, &hints, &all);
-    if (r != 0)
-        return err_set(err, -EHOSTUNREACH, "ssh %s: %s", s->where, gai_strerror(r));
-    (void)ssh_in_time(s, ssh_after_ms(WAIT_MS));
-    for (struct addrinfo *a = all; a && fd < 0; a = a->ai_next)
-        fd = connect_to(s, a);
-    freeaddrinfo(all);
-    if (fd < 0)
-        return err_errno(err, fd, "ssh %s: cannot connect", s->where);
-    s->socket = fd;
-    return 0;
 }
 
 /* ------------------------------------------------------------------------------------------------- its key
@@ -335,7 +273,7 @@ int ssh_connect(const struct ssh_host *h, struct ssh_session *s, struct err *err
     pthread_once(&once, start_library);
     snprintf(s->where, sizeof(s->where), strchr(h->name, ':') ? "%.60s@[%.200s]:%u" : "%.60s@%.200s:%u",
              h->user, h->name, h->port);
-    int r = find_and_connect(h, s, err);
+    int r = s->socket < 0 ? ssh_reach(h, s, err) : 0;
     if (r < 0)
         return r;
     s->session = libssh2_session_init_ex(ssh_allocate, ssh_release, ssh_reallocate, s);
