@@ -80,6 +80,13 @@ int git_run_set(const char *dir, const char *const set[], int timeout_ms, const 
     return run(dir, set, timeout_ms, args, true, out, err);
 }
 
+int git_read(const char *dir, const char *const args[], struct buf *out, struct err *err)
+{
+    /* of the first, git takes "" for none; the second older ones do not know */
+    return git_run_set(dir, GIT("GIT_ALLOW_PROTOCOL=", "GIT_NO_LAZY_FETCH=1"), GIT_TIMEOUT_MS, args, out,
+                       err);
+}
+
 int git_set_filters(const char *git_dir, bool on, struct err *err)
 {
     static const char none[] = "* -filter\n";

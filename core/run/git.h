@@ -22,6 +22,11 @@ int git_run_checked(const char *dir, const char *const args[], struct buf *out, 
  */
 int git_run_set(const char *dir, const char *const set[], int timeout_ms, const char *const args[],
                 struct buf *out, struct err *err);
+/*
+ * The same in a repository that may be somebody else's, of which only what is there is read: what it lacks is
+ * not fetched, since its configuration names from where, and by which program.
+ */
+int git_read(const char *dir, const char *const args[], struct buf *out, struct err *err);
 #define GIT(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 /* For fetch and ls-remote: what lets any commit of a local repository be asked for. */

@@ -167,7 +167,7 @@ static int no_such_version(const char *repository, const char *ref, const char *
 
     buf_addf(&object, "%s^{commit}", ref);
     if (strlen(ref) >= 7 && strspn(ref, "0123456789abcdefABCDEF") == strlen(ref) && *url == '/' &&
-        git_run(url, GIT("rev-parse", "--verify", "-q", buf_str(&object)), &full, NULL) == 0)
+        git_read(url, GIT("rev-parse", "--verify", "-q", buf_str(&object)), &full, NULL) == 0)
         return err_set(
             err, -ENOENT,
             "Unable to resolve action `%s@%s`, the provided ref `%s` is the shortened version of a "

@@ -13,7 +13,7 @@ static const char empty_tree[] = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 /* Whether git answered; its output then, whole. */
 static bool ask(const char *path, const char *const args[], struct buf *ret)
 {
-    return *path && git_run(path, args, ret, NULL) == 0 && buf_ok(ret);
+    return *path && git_read(path, args, ret, NULL) == 0 && buf_ok(ret);
 }
 
 /* The first line of what git answers, "" when it does not. */

@@ -120,3 +120,15 @@ equal 'exit code' 0 "$code"
 has 'is left out: fatal: detected dubious ownership'
 has one
 [ ! -e "$T/pwned" ] || fail 'a program that the repository names was run'
+
+say 'nor does it fetch what such a repository lacks, from where and by the program that its configuration names'
+git() { command git -c safe.directory='*' -C "$R" "$@"; }
+git config core.repositoryformatversion 1
+git config extensions.partialClone elsewhere
+git config remote.elsewhere.promisor true
+git config remote.elsewhere.url "ext::touch $T/pwned"
+git config protocol.ext.allow always
+printf '%040d\n' 1 >"$R/.git/$(git symbolic-ref HEAD)"
+run 'uses: actions/checkout@v4' 'run: cat file'
+equal 'exit code' 1 "$code"
+[ ! -e "$T/pwned" ] || fail 'a program that the repository names was run'
