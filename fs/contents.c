@@ -144,7 +144,7 @@ int contents_stat(struct fs *fs, struct node n, struct stat *st)
     st->st_nlink = S_ISDIR(e.mode) ? 2 : 1;
     st->st_size = e.size;
     st->st_blocks = (e.size + 511) / 512;
-    st->st_mtim = (struct timespec){e.mtime_ns / 1000000000LL, e.mtime_ns % 1000000000LL};
+    st->st_mtim = timespec_of(e.mtime_ns);
     st->st_ctim = st->st_atim = st->st_mtim;
     artifact_tree_unref(t);
     return 0;

@@ -108,6 +108,13 @@ int open_beneath(int root, const char *path, int flags, uint64_t resolve)
     return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 }
 
+int open_no_links(const char *path, int flags)
+{
+    struct open_how how = {.flags = (uint64_t)flags | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
+
+    return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+}
+
 int read_file_beneath(const char *root, const char *path, size_t max, struct buf *ret, struct err *err)
 {
     _close_ int top = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -190,6 +197,23 @@ static int64_t clock_ns(clockid_t clock)
 
     clock_gettime(clock, &t);
     return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+int64_t timespec_ns(struct timespec t)
+{
+    int64_t ns;
+
+    if (__builtin_mul_overflow((int64_t)t.tv_sec, 1000000000LL, &ns) ||
+        __builtin_add_overflow(ns, t.tv_nsec, &ns))
+        return t.tv_sec < 0 ? INT64_MIN : INT64_MAX;
+    return ns;
+}
+
+struct timespec timespec_of(int64_t ns)
+{
+    int64_t part = ns % 1000000000LL, before = part < 0;
+
+    return (struct timespec){ns / 1000000000LL - before, part + before * 1000000000LL};
 }
 
 int64_t now_ns(void)

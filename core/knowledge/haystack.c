@@ -67,7 +67,8 @@ static int read_text(int fd, size_t size, size_t max, struct buf *ret)
 
 int haystack_text(const char *path, size_t max, struct buf *ret, struct stat *ret_file)
 {
-    _close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    /* whoever may write there can put a link in the place of a directory at any moment */
+    _close_ int fd = open_no_links(path, O_RDONLY | O_NONBLOCK);
 
     if (fd < 0 || fstat(fd, ret_file) < 0 || !S_ISREG(ret_file->st_mode))
         return -ENOENT;
@@ -157,7 +158,7 @@ enum { GROUP_BYTES = 16 * 1024 * 1024 };
 
 int64_t stat_changed_at(const struct stat *file)
 {
-    return file->st_mtim.tv_sec * 1000000000LL + file->st_mtim.tv_nsec;
+    return timespec_ns(file->st_mtim);
 }
 
 /* One query for all is much faster than one for each file. */

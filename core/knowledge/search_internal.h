@@ -31,7 +31,7 @@ typedef int haystack_file_fn(void *data, const char *path, const struct stat *fi
 int haystack_each_file(const struct haystack *h, const char *root, struct watch *watch, haystack_file_fn *fn,
                        void *data);
 /* Appends a file's text, nothing where it is longer than max or no text. -ENOENT: it is no regular file that
- * can be read. */
+ * can be read, or a link leads to it. */
 int haystack_text(const char *path, size_t max, struct buf *ret, struct stat *ret_file);
 
 /* What others may see of an update, and do to it. */

@@ -375,7 +375,7 @@ static void reap_directories(struct machines *ms)
     while (dir && (e = readdir(dir))) {
         _buf_ struct buf path = BUF_INIT;
         if (!strchr("mpd", e->d_name[0]) || fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-            now_ns() - st.st_ctim.tv_sec * 1000000000LL < STALE_NS || is_mine(ms, e->d_name))
+            now_ns() - timespec_ns(st.st_ctim) < STALE_NS || is_mine(ms, e->d_name))
             continue;
         buf_addf(&path, "%s/%s", ms->scratch, e->d_name);
         char *left = buf_steal(&path);

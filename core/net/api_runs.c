@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "api_internal.h"
+#include "runfs/io.h"
 
 /* ------------------------------------------------------------------------------------------------- listing
  */
@@ -20,10 +21,12 @@ static const char *parse_moment(const char *text, int64_t *ret_first, int64_t *r
     }
     if (!end)
         return NULL;
-    int64_t at = timegm(&tm);
+    const time_t at = timegm(&tm);
+    int64_t first = timespec_ns((struct timespec){.tv_sec = at}),
+            behind = timespec_ns((struct timespec){.tv_sec = at + length});
     end += *end == 'Z';
-    *ret_first = at * 1000000000LL;
-    *ret_last = (at + length) * 1000000000LL - 1;
+    *ret_first = first > 0 ? first : 0; /* no run is older, and there are years that have no number here */
+    *ret_last = behind > 0 ? behind - 1 : 0;
     return end;
 }
 

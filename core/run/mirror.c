@@ -219,8 +219,7 @@ static int fetch_in_turn(const char *path, const struct login *login, int64_t pu
     buf_addf(&file, "%s/given-up", path);
     if (r < 0)
         return r;
-    if (stat(buf_str(&file), &given_up) == 0 &&
-        given_up.st_mtim.tv_sec * 1000000000LL + given_up.st_mtim.tv_nsec > asked)
+    if (stat(buf_str(&file), &given_up) == 0 && timespec_ns(given_up.st_mtim) > asked)
         return err_set(err, -ETIMEDOUT, "its server was given up while another event of it was fetched for");
     r = try_fetch(path, login, pull, err);
     if (r == -ETIMEDOUT)

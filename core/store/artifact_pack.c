@@ -90,12 +90,13 @@ static int pack_entry(struct packing *p, uint32_t index)
         r = artifact_tree_link(p->tree, index, &target);
     if (r < 0 || !buf_ok(&path) || !buf_ok(&target))
         return err_errno(p->err, r < 0 ? r : -ENOMEM, "cannot read the artifact");
+    const struct timespec mtime = timespec_of(e.mtime_ns);
     archive_entry_clear(p->entry);
     archive_entry_set_pathname(p->entry, buf_str(&path));
     archive_entry_set_mode(p->entry, e.mode);
     archive_entry_set_size(p->entry, S_ISREG(e.mode) ? e.size : 0);
     if (p->format == ARTIFACT_TAR)
-        archive_entry_set_mtime(p->entry, e.mtime_ns / 1000000000LL, e.mtime_ns % 1000000000LL);
+        archive_entry_set_mtime(p->entry, mtime.tv_sec, mtime.tv_nsec);
     if (S_ISLNK(e.mode))
         archive_entry_set_symlink(p->entry, buf_str(&target));
     if (p->format == ARTIFACT_RAW && !S_ISREG(e.mode))

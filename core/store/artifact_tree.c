@@ -126,7 +126,7 @@ static int list_entry(struct listing *l, int dir, uint32_t parent, const char *n
                          .name = (uint32_t)l->names_at,
                          .mode = st.st_mode,
                          .size = S_ISDIR(st.st_mode) ? 0 : st.st_size,
-                         .mtime_ns = st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec};
+                         .mtime_ns = timespec_ns(st.st_mtim)};
     memcpy(l->names + l->names_at, name, len);
     l->names_at += len;
     l->n++;
@@ -172,8 +172,7 @@ static int list_tree(struct listing *l)
 
     if (fstat(l->root, &st) < 0)
         return err_errno(l->err, -errno, "cannot read the artifact's directory");
-    l->records[0] = (struct record){.mode = st.st_mode,
-                                    .mtime_ns = st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec};
+    l->records[0] = (struct record){.mode = st.st_mode, .mtime_ns = timespec_ns(st.st_mtim)};
     l->n = 1;
     l->names_at = 1; /* the top's name: "" */
     for (uint32_t i = 0; r == 0 && i < l->n; i++)

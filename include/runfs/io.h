@@ -31,6 +31,9 @@ int read_file_beneath(const char *root, const char *path, size_t max, struct buf
 /* openat2(2), which ends in the directory root: flags are those of open, resolve is RESOLVE_... besides
  * RESOLVE_BENEATH. A descriptor, or -1 with errno. */
 int open_beneath(int root, const char *path, int flags, uint64_t resolve);
+/* open(2) of what is reached without a symbolic link: ELOOP. For a path that was free of them when it was
+ * looked at, and that others can change. */
+int open_no_links(const char *path, int flags);
 int read_fd(int fd, size_t max, struct buf *ret);
 
 /* Writes PATH.tmp-*, syncs it, renames it over PATH: readers see the old file or the new one, never a part.
@@ -61,6 +64,10 @@ int remove_tree_keeping(const char *path, remove_keep_fn *keep, void *data);
 /* Wall-clock and monotonic nanoseconds. */
 int64_t now_ns(void);
 int64_t mono_ns(void);
+/* A file's time, which may be anybody's, as nanoseconds, the nearest that there are (1677 to 2262); and back.
+ */
+int64_t timespec_ns(struct timespec t);
+struct timespec timespec_of(int64_t ns);
 
 /* "2026-01-31T12:00:00.123Z" (RFC 3339), appended. Zero time appends nothing. */
 void buf_add_time(struct buf *b, int64_t wall_ns);

@@ -46,11 +46,11 @@ for n in 1 2; do ended $n; done
 filters() { # each of gh run list's alone
     local last f
     last=$(readlink "$M/runs/latest")
-    for f in "-e workflow_dispatch" "-s success" "-s completed" "-u $(id -un)" "--created >2020-01-01" "--created $(date -u +%F)..2100-01-01"; do
+    for f in "-e workflow_dispatch" "-s success" "-s completed" "-u $(id -un)" "--created >2020-01-01" "--created 0001-01-01..9999-12-31" "--created $(date -u +%F)..2100-01-01"; do
         # shellcheck disable=SC2086
         contains "run list $f" "$(gh run list $f --json databaseId --jq '.[].databaseId' -L 1)" "$last"
     done
-    for f in "-e release" "-s queued" "-s failure -e release" "-u nobody.else" "--created <2020-01-01" "-c 1234567890123456789012345678901234567890"; do
+    for f in "-e release" "-s queued" "-s failure -e release" "-u nobody.else" "--created <2020-01-01" "--created >9999-12-31" "-c 1234567890123456789012345678901234567890"; do
         # shellcheck disable=SC2086
         equal "run list $f" '' "$(gh run list $f --json databaseId --jq '.[].databaseId')"
     done

@@ -177,6 +177,29 @@ static void links_are_not_followed(void **state)
     assert_int_equal(remove_tree(below("tree")), 0); /* nothing is fine */
 }
 
+static void check_time(int64_t seconds, long part, int64_t ns)
+{
+    const struct timespec t = {seconds, part};
+
+    assert_int_equal(timespec_ns(t), ns);
+    if (ns != INT64_MAX && ns != INT64_MIN) {
+        assert_int_equal(timespec_of(ns).tv_sec, seconds);
+        assert_int_equal(timespec_of(ns).tv_nsec, part);
+    }
+}
+
+/* A job's files have what times it likes. */
+static void times_have_their_ends(void **state)
+{
+    (void)state;
+    check_time(1600000000, 5, 1600000000000000005LL);
+    check_time(-1, 500000000, -500000000LL);
+    check_time(-313000000, 0, -313000000000000000LL);
+    check_time(13569465600, 0, INT64_MAX); /* the year 2400 */
+    check_time(INT64_MAX, 999999999, INT64_MAX);
+    check_time(INT64_MIN, 0, INT64_MIN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +208,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(all_is_written, setup, teardown),
         cmocka_unit_test_setup_teardown(a_deep_tree_is_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(links_are_not_followed, setup, teardown),
+        cmocka_unit_test(times_have_their_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -355,6 +355,26 @@ static void be_wary_of_second_names(void **state)
     watch_free(w);
 }
 
+/* What was a directory when it was walked may be a link when its files are read. */
+static void read_through_no_link(void **state)
+{
+    _free_ char *real = realpath(dir, NULL);
+    _buf_ struct buf text = BUF_INIT, path = BUF_INIT;
+    struct stat file;
+
+    (void)state;
+    assert_int_equal(mkdir(in_dir("there"), 0700), 0);
+    assert_int_equal(symlink("there", in_dir("link")), 0);
+    write_file("there/page", "a page");
+    buf_addf(&path, "%s/there/page", real);
+    assert_int_equal(haystack_text(buf_str(&path), 100, &text, &file), 0);
+    assert_string_equal(buf_str(&text), "a page");
+    buf_reset(&path);
+    buf_addf(&path, "%s/link/page", real);
+    assert_int_equal(haystack_text(buf_str(&path), 100, &text, &file), -ENOENT);
+    assert_string_equal(buf_str(&text), "a page");
+}
+
 /* ------------------------------------------------------------------------------------------ rows of the
  * store
  */
@@ -437,6 +457,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(hear_what_changed, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(give_up_at_limits, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(be_wary_of_second_names, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(read_through_no_link, make_dir, remove_dir),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
