@@ -11,6 +11,7 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 #include "runfs/workflow.h"
+#include "workflow_files.h"
 
 enum { MAX_THREADS = 16, FILES_PER_THREAD = 8 };
 
@@ -19,11 +20,13 @@ enum { MAX_THREADS = 16, FILES_PER_THREAD = 8 };
 static const size_t file_max = 256 * 1024 * 1024;
 
 static const char usage[] =
-    "usage: runfs lint [--json] FILE...\n"
+    "usage: runfs lint [--json] [FILE|DIRECTORY]...\n"
     "\n"
     "Checks workflow files, and prints each error as a line `FILE (Line: L, Col: C): message`, worded as\n"
     "GitHub words it. Local reusable workflows are looked up in the repository that FILE belongs to and\n"
-    "checked with it; those of other repositories are not followed. FILE may be -, for standard input.\n"
+    "checked with it; those of other repositories are not followed. FILE may be -, for standard input. Of a\n"
+    "DIRECTORY it checks the .github/workflows, or else its own files; without either, those of the\n"
+    "repository around the current directory.\n"
     "\n"
     "  -j, --json   one JSON array of {\"file\", \"line\", \"col\", \"message\"} instead\n"
     "  -h, --help   this text\n"
@@ -41,7 +44,8 @@ struct checked {
 /* The files are independent, so that every processor can check some; the output is in their order. */
 struct lint_run {
     bool json;
-    struct checked *files; /* owned */
+    struct workflow_files names; /* owned */
+    struct checked *files;       /* owned */
     size_t n;
     atomic_size_t next; /* the first that nobody has taken yet */
 };
@@ -98,7 +102,10 @@ static void check_file(struct checked *c)
         c->r = workflow_parse(c->file, buf_str(&text), text.len, &opts, &w, &c->lint);
         workflow_free(w);
     } else if (c->r != -ENOMEM) {
-        c->unreadable = strdup(err.msg);
+        _buf_ struct buf why = BUF_INIT;
+        buf_adds(&why, err.msg);
+        workflow_files_hint(c->file, &why);
+        c->unreadable = buf_ok(&why) ? strdup(buf_str(&why)) : NULL;
         c->r = c->unreadable ? 0 : -ENOMEM;
     }
 }
@@ -180,6 +187,7 @@ static void run_release(struct lint_run *run)
         free(run->files[i].unreadable);
     }
     free(run->files);
+    workflow_files_release(&run->names);
 }
 
 /* Options may stand anywhere, before "--". Moves the files to the front: their number, or -EINVAL. */
@@ -201,23 +209,27 @@ static int parse_args(int argc, char **argv, struct lint_run *run, bool *ret_hel
         else
             return -EINVAL;
     }
-    return n > 0 || *ret_help ? n : -EINVAL;
+    return n;
 }
 
 int cmd_lint(int argc, char **argv)
 {
     _cleanup_(run_release) struct lint_run run = {0};
+    struct err err = {0};
     bool help = false;
     int n = parse_args(argc, argv, &run, &help), code = 0;
 
     if (n < 0)
-        return usage_wrong(usage, "say which FILE, and no options but those of -h");
+        return usage_wrong(usage, "no options but those of -h");
     if (help)
         return fputs(usage, stdout), 0;
-    run.files = calloc((size_t)n, sizeof(*run.files));
-    run.n = run.files ? (size_t)n : 0;
+    for (int i = 0; i < (n ? n : 1); i++)
+        if (workflow_files_add(&run.names, n ? argv[i] : NULL, &err) < 0)
+            return usage_wrong(usage, err.msg);
+    run.files = calloc(run.names.n, sizeof(*run.files));
+    run.n = run.files ? run.names.n : 0;
     for (size_t i = 0; i < run.n; i++)
-        run.files[i].file = argv[i];
+        run.files[i].file = run.names.paths[i];
     check_all(&run);
     int r = run.files ? report(&run, &code) : -ENOMEM;
     if (r == 0 && (fflush(stdout) != 0 || ferror(stdout)))

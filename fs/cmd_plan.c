@@ -9,30 +9,34 @@
 #include "runfs/markdown.h"
 #include "runfs/plan.h"
 #include "runfs/str.h"
+#include "workflow_files.h"
 
 static const size_t file_max = 32 * 1024 * 1024;
 
 static const char usage[] =
-    "usage: runfs plan FILE [--event NAME] [--payload FILE] [--json]\n"
+    "usage: runfs plan [FILE|DIRECTORY] [--event NAME] [--payload FILE] [--json]\n"
     "\n"
     "Says what of a workflow an event would run: the event and why it matches or not, then the jobs by stage "
     "with\n"
     "what they need, where they run, their matrix, and the jobs of local workflows that they call. What "
     "only\n"
-    "a run can know is shown as its expression.\n"
+    "a run can know is shown as its expression. Of a DIRECTORY it takes the workflows in its\n"
+    ".github/workflows, or else its own; without either, those of the repository around the current "
+    "directory.\n"
     "\n"
     "  -e, --event NAME      the event (default: push, workflow_dispatch, or the first of `on`)\n"
     "  -p, --payload FILE    the event's JSON, as a webhook carries it (default: that of the last commit of "
     "the\n"
     "                        checkout which FILE is in; without a checkout, path filters match)\n"
-    "  -j, --json            the plan as JSON\n"
+    "  -j, --json            the plan as JSON; an array of them where no FILE is named\n"
     "  -h, --help            this text\n"
     "\n"
     "exit status: 0 something would run, 1 nothing would, 2 usage or a file in error.\n";
 
 struct plan_args {
-    const char *file, *event, *payload;
+    const char *name, *event, *payload; /* name: NULL for the repository around */
     bool json, help;
+    json_t *plans; /* borrowed: of a directory's workflows, for json; else NULL */
 };
 
 /* 0, or 2: wrong usage, which was said. */
@@ -58,9 +62,9 @@ static int parse_args(int argc, char **argv, struct plan_args *ret)
         else
             return usage_wrong(usage, NULL);
     }
-    if (!ret->help && optind != argc - 1)
-        return usage_wrong(usage, optind < argc ? "it takes one FILE" : "say which FILE");
-    ret->file = argv[optind];
+    if (!ret->help && argc - optind > 1)
+        return usage_wrong(usage, "it takes one FILE or DIRECTORY");
+    ret->name = argv[optind];
     return 0;
 }
 
@@ -230,6 +234,14 @@ static void print_plan(const json_t *plan)
 
 /* ----------------------------------------------------------------------------------------------- the verb */
 
+static int print_json(const json_t *json)
+{
+    int r = json_dumpf(json, stdout, JSON_INDENT(2));
+
+    putchar('\n');
+    return r < 0 ? -EIO : 0;
+}
+
 static const char *default_event(const struct workflow *w)
 {
     static const char *const preferred[] = {"push", "workflow_dispatch"};
@@ -240,29 +252,30 @@ static const char *default_event(const struct workflow *w)
     return w->n_events ? w->events[0].name : "push";
 }
 
-static int print(const struct plan_args *args, const struct workflow *w, const struct prepared_event *p,
-                 json_t *inputs)
+/* 0: something would run; 1: nothing would; 2: a failure, which was said. */
+static int show(const struct plan_args *args, const char *file, const struct workflow *w,
+                const struct prepared_event *p, json_t *inputs)
 {
     _json_ json_t *contexts = github_context(w, p, inputs);
     _json_ json_t *json = contexts ? plan_to_json(w, &p->event, contexts) : NULL;
+    int r = 0;
 
-    if (!json) {
+    if (!json || json_object_set_new(json, "file", json_string(file)) < 0 ||
+        (args->plans && json_array_append(args->plans, json) < 0)) {
         fprintf(stderr, "runfs plan: %s\n", strerrordesc_np(ENOMEM));
         return 2;
     }
-    if (args->json) {
-        json_dumpf(json, stdout, JSON_INDENT(2));
-        putchar('\n');
-    } else {
+    if (!args->json)
         print_plan(json);
-    }
-    return json_is_true(json_object_get(json, "triggered")) && w->n_jobs ? 0 : 1;
+    else if (!args->plans)
+        r = print_json(json);
+    return r < 0 ? 2 : json_is_true(json_object_get(json, "triggered")) && w->n_jobs ? 0 : 1;
 }
 
-static int plan(const struct plan_args *args, const struct workflow *w)
+static int plan(const struct plan_args *args, const char *file, const struct workflow *w)
 {
-    const char *name = args->event ? args->event : default_event(w), *slash = strrchr(args->file, '/');
-    _free_ char *checkout = checkout_of(args->file);
+    const char *name = args->event ? args->event : default_event(w), *slash = strrchr(file, '/');
+    _free_ char *checkout = checkout_of(file);
     _prepared_event_ struct prepared_event prepared = {0};
     _json_ json_t *payload = NULL, *inputs = NULL;
     struct err err = {0};
@@ -275,7 +288,7 @@ static int plan(const struct plan_args *args, const struct workflow *w)
     struct event_request req = {.name = name,
                                 .payload = payload,
                                 .checkout = checkout,
-                                .workflow = slash ? slash + 1 : args->file,
+                                .workflow = slash ? slash + 1 : file,
                                 .title = "",
                                 .inputs = inputs};
     if (r == 0)
@@ -286,36 +299,65 @@ static int plan(const struct plan_args *args, const struct workflow *w)
     }
     if (!inputs)
         inputs = json_object();
-    return print(args, w, &prepared, inputs);
+    return show(args, file, w, &prepared, inputs);
+}
+
+static int plan_file(const struct plan_args *args, const char *file)
+{
+    _buf_ struct buf text = BUF_INIT, hint = BUF_INIT;
+    _lint_ struct lint lint = {0};
+    struct workflow_opts opts = {.find = local_workflow_find, .data = (void *)(uintptr_t)file};
+    struct workflow *w = NULL;
+    struct err err = {0};
+
+    if (workflow_read_file(file, file_max, &text, &err) < 0) {
+        workflow_files_hint(file, &hint);
+        fprintf(stderr, "runfs plan: %s%s\n", err.msg, buf_str(&hint));
+        return 2;
+    }
+    int r = workflow_parse(file, buf_str(&text), text.len, &opts, &w, &lint);
+    for (size_t i = 0; i < lint.n; i++)
+        printf("%s\n", lint.errors[i].msg);
+    if (r < 0) {
+        if (lint.n == 0)
+            fprintf(stderr, "runfs plan: %s: %s\n", file, strerrordesc_np(-r));
+        return 2;
+    }
+    r = plan(args, file, w);
+    workflow_free(w);
+    return r;
+}
+
+/* The exit code: 2 if that of one is, else 0 if something would run. */
+static int plan_all(const struct plan_args *args, const struct workflow_files *files)
+{
+    bool any = false, bad = false;
+
+    for (size_t i = 0; i < files->n; i++) {
+        if (!args->json && files->n > 1)
+            printf("%s%s: ", i ? "\n" : "", files->paths[i]);
+        int code = plan_file(args, files->paths[i]);
+        any |= code == 0;
+        bad |= code == 2;
+    }
+    if (args->plans)
+        bad |= print_json(args->plans) < 0;
+    return bad ? 2 : any ? 0 : 1;
 }
 
 int cmd_plan(int argc, char **argv)
 {
+    _workflow_files_ struct workflow_files files = {0};
     struct plan_args args = {0};
-    _buf_ struct buf text = BUF_INIT;
-    _lint_ struct lint lint = {0};
-    struct workflow_opts opts = {.find = local_workflow_find};
-    struct workflow *w = NULL;
     struct err err = {0};
 
     if (parse_args(argc, argv, &args) != 0)
         return 2;
     if (args.help)
         return fputs(usage, stdout), 0;
-    if (workflow_read_file(args.file, file_max, &text, &err) < 0) {
-        fprintf(stderr, "runfs plan: %s\n", err.msg);
-        return 2;
-    }
-    opts.data = (void *)(uintptr_t)args.file;
-    int r = workflow_parse(args.file, buf_str(&text), text.len, &opts, &w, &lint);
-    for (size_t i = 0; i < lint.n; i++)
-        printf("%s\n", lint.errors[i].msg);
-    if (r < 0) {
-        if (lint.n == 0)
-            fprintf(stderr, "runfs plan: %s: %s\n", args.file, strerrordesc_np(-r));
-        return 2;
-    }
-    r = plan(&args, w);
-    workflow_free(w);
-    return r;
+    if (workflow_files_add(&files, args.name, &err) < 0)
+        return usage_wrong(usage, err.msg);
+    _json_ json_t *plans = args.json && files.of_directory ? json_array() : NULL;
+    args.plans = plans;
+    return plan_all(&args, &files);
 }

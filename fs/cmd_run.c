@@ -3,24 +3,29 @@
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
-#include <sys/stat.h>
 
+#include "cmd_run_choose.h"
 #include "cmd_run_show.h"
 #include "runfs/event.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/markdown.h"
+#include "runfs/plan.h"
 #include "runfs/results.h"
 #include "runfs/str.h"
 #include "runfs/workflow.h"
 
 static const char help[] =
-    "usage: runfs run FILE [OPTION...]\n"
+    "usage: runfs run [FILE|DIRECTORY] [OPTION...]\n"
     "\n"
-    "Runs one workflow and shows its log as it comes.\n"
+    "Runs a workflow and shows its log as it comes. A FILE runs whatever its filters say; of a DIRECTORY "
+    "(its\n"
+    ".github/workflows, or its own files) those run that the event starts, one after the other. Without "
+    "either\n"
+    "it is the repository around the current directory.\n"
     "\n"
-    "      --event NAME          the event that starts it (default: push, workflow_dispatch, or the first of "
-    "`on`)\n"
+    "      --event NAME          the event that starts it (default: push; of a FILE without that "
+    "workflow_dispatch, or its first)\n"
     "      --payload FILE        the event's payload, JSON\n"
     "      --input K=V           a workflow_dispatch input\n"
     "      --secret K=V          a secret; --secret K takes it from the environment\n"
@@ -44,8 +49,8 @@ static const char help[] =
     "      --json                one JSON line for each thing that happens, instead of the log\n"
     "\n"
     "Ctrl-C cancels the run as a person would; a second one kills it.\n"
-    "exit status: that of the run: 0 success, else the first failing step's exit code; 130 cancelled,\n"
-    "65 the workflow is in error, 2 usage, 1 anything else\n";
+    "exit status: that of the run (of several, the first that is not 0): 0 success, else the first failing\n"
+    "step's exit code; 130 cancelled, 65 the workflow is in error, 2 usage, 1 anything else\n";
 
 enum { EXIT_WORKFLOW = 65, TEXT_MAX = 1024 * 1024 };
 
@@ -58,10 +63,11 @@ static void on_interrupt(int signal)
 }
 
 struct options {
-    const char *file, *state, *payload;
+    const char *name, *state, *payload; /* name: what was given as FILE or DIRECTORY; NULL: nothing */
     bool json;
     struct run_request request;
-    struct buf text;
+    struct workflow_files files;
+    char workspace[PATH_MAX];
 };
 
 /* ----------------------------------------------------------------------------------------------- options */
@@ -237,9 +243,9 @@ static int parse(int argc, char **argv, struct options *o)
         if (take_option(o, c) < 0)
             return usage_wrong(help, NULL);
     }
-    if (optind != argc - 1)
-        return usage_wrong(help, optind < argc ? "it takes one FILE" : "say which FILE");
-    o->file = argv[optind];
+    if (argc - optind > 1)
+        return usage_wrong(help, "it takes one FILE or DIRECTORY");
+    o->name = argv[optind];
     return read_payload(o) < 0 ? 2 : 0;
 }
 
@@ -252,7 +258,7 @@ static void options_release(struct options *o)
     json_decref(o->request.env);
     json_decref(o->request.labels);
     json_decref(o->request.matrix);
-    buf_release(&o->text);
+    workflow_files_release(&o->files);
 }
 
 /* -------------------------------------------------------------------------------------------- the session */
@@ -340,100 +346,124 @@ static void follow(struct session *s)
     clear_status(&s->show);
 }
 
+/* An input that is required, or wrong: how one is given. */
+static bool is_about_inputs(const struct options *o, const struct workflow *w)
+{
+    const char *event = o->request.event ? o->request.event : "workflow_dispatch";
+    const struct workflow_event *on = workflow_event(w, event);
+    _json_ json_t *inputs = NULL;
+
+    return on && (on->n_inputs || json_object_size(o->request.inputs)) &&
+           inputs_check(on, o->request.inputs, &inputs, NULL) < 0;
+}
+
 /* Every complaint about the workflow, as lint prints them. */
 static int say_refused(const struct options *o, const struct err *err)
 {
+    const struct run_request *r = &o->request;
     _lint_ struct lint lint = {0};
     struct workflow *w = NULL;
 
-    if (workflow_parse(o->file, buf_str(&o->text), o->text.len, NULL, &w, &lint) < 0 && lint.n) {
+    if (workflow_parse(r->file, r->text, r->len, NULL, &w, &lint) < 0 && lint.n) {
         for (size_t i = 0; i < lint.n; i++)
             fprintf(stderr, "%s\n", lint.errors[i].msg);
         return EXIT_WORKFLOW;
     }
+    if (w && is_about_inputs(o, w))
+        fprintf(stderr, "runfs run: %s: %s (--input NAME=VALUE gives one)\n", r->file, err->msg);
+    else
+        fprintf(stderr, "runfs run: %s\n", err->msg);
     workflow_free(w);
-    fprintf(stderr, "runfs run: %s\n", err->msg);
     return 1;
 }
 
-/* The directory that FILE's `.github/workflows` is in, or the git work tree around it. */
-static bool find_workspace(const char *file, char ret[PATH_MAX])
+/* The repository that the workflows belong to. 0, or -errno, which was said. */
+static int find_workspace(struct options *o)
 {
-    static const char workflows[] = "/.github/workflows";
-    struct stat st;
-
-    if (!realpath(file, ret))
-        return false;
-    *strrchr(ret, '/') = '\0';
-    if (str_ends(ret, workflows) && strlen(ret) > strlen(workflows)) {
-        ret[strlen(ret) - strlen(workflows)] = '\0';
-        return true;
+    if (o->request.workspace) {
+        if (!realpath(o->request.workspace, o->workspace)) {
+            int r = -errno;
+            fprintf(stderr, "runfs run: %s: %s\n", o->request.workspace, strerrordesc_np(-r));
+            return r;
+        }
+    } else if (!workflow_repository(o->files.paths[0], o->workspace)) {
+        return 0;
     }
-    for (; *ret; *strrchr(ret, '/') = '\0') {
-        _buf_ struct buf git = BUF_INIT;
-        buf_addf(&git, "%s/.git", ret);
-        if (stat(buf_str(&git), &st) == 0)
-            return true;
-    }
-    return false;
+    o->request.workspace = o->workspace;
+    return 0;
 }
 
-static int run_session(struct session *s, struct options *o)
+static int run_file(struct session *s, struct options *o, const char *path)
 {
-    struct sigaction action = {.sa_handler = on_interrupt};
-    char workspace[PATH_MAX];
+    _buf_ struct buf text = BUF_INIT, hint = BUF_INIT;
     struct err err = {0};
 
-    if (session_open(s, o, &err) < 0) {
-        fprintf(stderr, "runfs run: %s\n", err.msg);
-        return 1;
+    if (workflow_read_file(path, TEXT_MAX + 1, &text, &err) < 0) {
+        workflow_files_hint(path, &hint);
+        fprintf(stderr, "runfs run: %s%s\n", err.msg, buf_str(&hint));
+        return 2;
     }
-    if (o->request.workspace) {
-        if (!realpath(o->request.workspace, workspace)) {
-            fprintf(stderr, "runfs run: %s: %s\n", o->request.workspace, strerrordesc_np(errno));
-            return 1;
-        }
-        o->request.workspace = workspace;
-    } else if (find_workspace(o->file, workspace)) {
-        o->request.workspace = workspace;
-    }
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    o->request.file = path;
+    o->request.text = buf_str(&text);
+    o->request.len = text.len;
     if (engine_submit(s->engine, &o->request, &s->run_id, &err) < 0)
         return say_refused(o, &err);
+    s->show = (struct showing){.json = o->json, .terminal = isatty(1) && !o->json};
     if (showing_begin(&s->show, s->store, s->run_id, &err) < 0) {
         fprintf(stderr, "runfs run: %s\n", err.msg);
         return 1;
     }
     follow(s);
-    return conclude(&s->show);
+    int code = conclude(&s->show);
+    showing_release(&s->show);
+    return code;
+}
+
+/* One after the other, as long as nobody interrupts. */
+static int run_files(struct session *s, struct options *o)
+{
+    struct sigaction action = {.sa_handler = on_interrupt};
+    struct err err = {0};
+    int code = 0;
+
+    if (session_open(s, o, &err) < 0) {
+        fprintf(stderr, "runfs run: %s\n", err.msg);
+        return 1;
+    }
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    for (size_t i = 0; i < o->files.n && interrupts == 0; i++) {
+        int of_this = run_file(s, o, o->files.paths[i]);
+        code = code ? code : of_this;
+    }
+    return code;
+}
+
+/* 0, or the exit code of what was said. */
+static int choose(struct options *o)
+{
+    struct err err = {0};
+
+    if (workflow_files_add(&o->files, o->name, &err) < 0)
+        return usage_wrong(help, err.msg);
+    if (find_workspace(o) < 0)
+        return 1;
+    return o->files.of_directory && choose_started(&o->request, o->workspace, &o->files) < 0 ? 1 : 0;
 }
 
 int cmd_run(int argc, char **argv)
 {
     struct options o = {0};
     struct session s = {0};
-    struct err err = {0};
-    int r = parse(argc, argv, &o), code;
+    int code = parse(argc, argv, &o);
 
-    if (r != 0) {
-        if (r == 1)
-            fputs(help, stdout);
-        options_release(&o);
-        return r == 1 ? 0 : r;
-    }
-    s.show.json = o.json;
-    s.show.terminal = isatty(1) && !o.json;
+    if (code == 1)
+        fputs(help, stdout);
     log_threshold(LOG_LEVEL_WARNING);
-    if (workflow_read_file(o.file, TEXT_MAX + 1, &o.text, &err) < 0) {
-        fprintf(stderr, "runfs run: %s\n", err.msg);
-        code = 2;
-    } else {
-        o.request.file = o.file;
-        o.request.text = buf_str(&o.text);
-        o.request.len = o.text.len;
-        code = run_session(&s, &o);
-    }
+    if (code != 0)
+        code = code == 1 ? 0 : code;
+    else if ((code = choose(&o)) == 0)
+        code = run_files(&s, &o);
     session_close(&s);
     options_release(&o);
     return code;

@@ -364,6 +364,15 @@ int engine_dispatch(struct engine *e, int64_t workflow_id, const char *ref, cons
 
 /* --------------------------------------------------------------------------------------------- runfs run */
 
+static int say_events(const struct workflow *w, const char *file, const char *event, struct err *err)
+{
+    _buf_ struct buf names = BUF_INIT;
+
+    for (size_t i = 0; i < w->n_events; i++)
+        buf_addf(&names, "%s%s", i ? ", " : "", w->events[i].name);
+    return err_set(err, -EINVAL, "%s has no `on: %s`, but %s", file, event, buf_str(&names));
+}
+
 int engine_submit(struct engine *e, const struct run_request *req, int64_t *ret_run, struct err *err)
 {
     const char *slash = strrchr(req->file, '/'), *name = slash ? slash + 1 : req->file;
@@ -391,7 +400,7 @@ int engine_submit(struct engine *e, const struct run_request *req, int64_t *ret_
     if (!source.event)
         r = err_set(err, -EINVAL, "%s is only called by other workflows: nothing starts it", req->file);
     else if (!event)
-        r = err_set(err, -EINVAL, "%s has no `on: %s`", req->file, source.event);
+        r = say_events(w, req->file, source.event, err);
     else if (event->n_inputs || json_object_size(req->inputs))
         r = inputs_check(event, req->inputs, &inputs, err);
     source.inputs = inputs;

@@ -12,8 +12,8 @@ workflow "$T/w.yml" true
 told 2 'runfs mount: say at which DIRECTORY' "$RUNFS" mount
 contains 'how it is called' "$(cat "$T/err")" 'usage: runfs mount [-f]'
 contains 'where more is said' "$(cat "$T/err")" 'runfs mount -h'
-told 2 'runfs run: say which FILE' "$RUNFS" run
-told 2 'runfs run: it takes one FILE' "$RUNFS" run "$T/w.yml" "$T/w.yml"
+told 2 'runfs run: there is no .github/workflows here or above: say which FILE' "$RUNFS" run
+told 2 'runfs run: it takes one FILE or DIRECTORY' "$RUNFS" run "$T/w.yml" "$T/w.yml"
 told 2 "runfs mount: unrecognized option '--sate'" "$RUNFS" mount --sate "$STATE" "$M"
 told 2 'runfs token: --scope is read, run or admin' "$RUNFS" token create --scope all
 for c in umount run sh lint plan eval host image token; do told 2 "usage: runfs $c" "$RUNFS" $c; done
