@@ -321,6 +321,13 @@ static void set_file_variables(json_t *env, const char *dir)
     }
 }
 
+bool job_is_roots(const struct running_job *j)
+{
+    const char *backend = machine_backend(j->machine);
+
+    return !str_eq(backend, "host") && !str_eq(backend, "ssh");
+}
+
 static void set_path(struct running_job *j, json_t *env)
 {
     const char *user = json_string_value(json_object_get(env, "PATH"));
@@ -329,6 +336,8 @@ static void set_path(struct running_job *j, json_t *env)
 
     for (size_t i = json_array_size(j->set_path); i-- > 0;)
         buf_addf(&path, "%s:", json_string_value(json_array_get(j->set_path, i)));
+    if (!user && job_is_roots(j))
+        buf_addf(&path, "%s/bin:", machine_paths(j->machine)->files);
     buf_adds(&path, user ? user : inherited ? inherited : runner_path);
     set_str(env, "PATH", buf_str(&path));
 }

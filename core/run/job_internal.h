@@ -175,13 +175,15 @@ struct process {
     struct machine_file *file; /* put before it starts; NULL: none */
     json_t *state;             /* what GITHUB_STATE adds to; NULL: dropped */
 };
+/* Whether its steps are root's, in a machine that is theirs alone: then `sudo` of sudo.h is in their PATH. */
+bool job_is_roots(const struct running_job *j);
+/* event.json for the job's processes, where none of them has brought it yet. A failure is left to the first
+ * of them. */
+void job_put_event(struct running_job *j);
 /*
  * Runs it with fresh environment files, then takes over what it left in them. Returns 0 with the result
  * filled, whatever became of it, or -errno when the machine failed. process_judge() tells the step.
  */
-/* event.json for the job's processes, where none of them has brought it yet. A failure is left to the first
- * of them. */
-void job_put_event(struct running_job *j);
 int process_run(struct running_step *s, const struct process *p, struct machine_result *ret, struct err *err);
 /* Outcome and exit code from how a process ended. say: whether an exit code gets a line of its own. */
 void process_judge(struct running_step *s, const struct machine_result *result, bool say);

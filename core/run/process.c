@@ -6,6 +6,7 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 #include "subjects.h"
+#include "sudo.h"
 
 enum {
     ENV_FILE_MAX = 4 * 1024 * 1024,
@@ -17,7 +18,7 @@ enum {
 };
 
 /* The files of a process, in the order in which they are put and got. */
-enum { FILE_ENV, FILE_OUTPUT, FILE_PATH, FILE_STATE, FILE_SUMMARY, FILE_ARTIFACTS, FILES, PUTS = FILES + 3 };
+enum { FILE_ENV, FILE_OUTPUT, FILE_PATH, FILE_STATE, FILE_SUMMARY, FILE_ARTIFACTS, FILES, PUTS = FILES + 4 };
 
 struct process_files {
     struct buf dir, paths[PUTS];
@@ -49,6 +50,18 @@ static void put_event(struct running_job *j, struct process_files *f)
                                                .mode = 0644,
                                                .data = f->event ? f->event : "{}",
                                                .len = f->event ? strlen(f->event) : 2};
+}
+
+/* Beside the event, and as often: where steps are not root's they have the machine's own, or none. */
+static void put_sudo(struct running_job *j, struct process_files *f)
+{
+    struct buf *path = &f->paths[f->n_put];
+
+    if (!job_is_roots(j))
+        return;
+    buf_addf(path, "%s/bin/sudo", machine_paths(j->machine)->files);
+    f->put[f->n_put++] = (struct machine_file){
+        .path = buf_str(path), .mode = 0755, .data = sudo_script, .len = strlen(sudo_script)};
 }
 
 /* What GITHUB_ARTIFACTS_LIST names: for reading; what becomes of it is not looked at. */
@@ -84,8 +97,10 @@ static int files_prepare(struct running_job *j, const struct process *p, struct 
     put_subjects(j, f);
     if (p->file)
         f->put[f->n_put++] = *p->file;
-    if (!j->whole->event_written)
+    if (!j->whole->event_written) {
         put_event(j, f);
+        put_sudo(j, f);
+    }
     for (size_t i = 0; i < PUTS; i++)
         if (!buf_ok(&f->paths[i]))
             return -ENOMEM;
@@ -471,6 +486,7 @@ void job_put_event(struct running_job *j)
     if (j->event_written)
         return;
     put_event(j, &files);
+    put_sudo(j, &files);
     struct machine_exec x = {.argv = nothing, .cwd = "/", .put = files.put, .n_put = files.n_put};
     j->event_written = run_quietly(j, &x, NULL) == 0;
     files_release(&files);
