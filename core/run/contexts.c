@@ -121,7 +121,7 @@ static json_t *settings_below(struct store *st, enum setting_kind kind, const ch
     return object;
 }
 
-void settings_of_environment(struct store *st, const char *environment, bool secrets, json_t *contexts)
+void settings_of_environment(struct store *st, const char *environment, json_t *contexts)
 {
     static const struct {
         const char *context;
@@ -130,7 +130,7 @@ void settings_of_environment(struct store *st, const char *environment, bool sec
     _buf_ struct buf prefix = BUF_INIT;
 
     environment_prefix(environment, &prefix);
-    for (size_t i = 0; i < (secrets ? 2 : 1) && buf_ok(&prefix); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(both) && buf_ok(&prefix); i++) {
         _json_ json_t *own = settings_below(st, both[i].kind, buf_str(&prefix));
         json_t *all = json_copy(json_object_get(contexts, both[i].context));
         if (own && all)

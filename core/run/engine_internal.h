@@ -97,7 +97,8 @@ struct run {
     bool debug;                /* debug logging was asked for this attempt */
     const char *repo_path;     /* of the repository that it belongs to, on this host; "" without */
     bool uncommitted;          /* checkout takes along what is not committed there (`runfs run`) */
-    bool of_fork;              /* about a pull request of a fork: it has none of the secrets that are set */
+    bool of_fork;              /* about a pull request of a fork: it has none of the secrets and
+                                * variables that are set */
     struct run_job **jobs;     /* owned, and what they point to */
     size_t n_jobs, cap_jobs;
     json_t *carried; /* owned object, key -> row id: jobs of the last attempt that stay as they are; NULL */
@@ -339,9 +340,9 @@ json_t *github_context(const struct run *run, const struct run_source *source, j
 /* The job context but for its status; asks for the commit of a workflow of another repository, which may take
  * its time. NULL without memory. */
 json_t *job_context(const struct run_job *job);
-/* Puts the variables of an environment, and with secrets these too, over those of the contexts, whose own
- * objects are replaced. */
-void settings_of_environment(struct store *st, const char *environment, bool secrets, json_t *contexts);
+/* Puts the variables and the secrets of an environment over those of the contexts, whose own objects are
+ * replaced. */
+void settings_of_environment(struct store *st, const char *environment, json_t *contexts);
 /* Without the tokens for repositories, which are the runner's own. */
 json_t *settings_object(struct store *st, enum setting_kind kind, json_t *extra);
 json_t *settings_of_runner(struct store *st); /* those tokens: for masks */

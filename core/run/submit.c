@@ -94,21 +94,24 @@ static void fill_row(struct run *run, const struct run_source *source)
     run->uncommitted = json_is_true(json_object_get(run->request, "uncommitted"));
 }
 
+/* What is set, and over it what was given to this run; of a fork's only that. */
+static json_t *settings_for(const struct run *run, enum setting_kind kind, json_t *given)
+{
+    if (!run->of_fork)
+        return settings_object(run->e->store, kind, given);
+    return given ? json_incref(given) : json_object();
+}
+
 /* github needs the run's number, run-name needs github. */
 static int fill_contexts(struct run *run, const struct run_source *source, json_t *payload, struct err *err)
 {
     json_t *inputs = source->inputs ? json_incref(source->inputs) : json_object();
-    json_t *secrets = source->secrets ? json_incref(source->secrets) : json_object();
     _free_ char *title = NULL;
 
     run->of_fork = event_is_of_fork(run->row.event, payload);
-    if (!run->of_fork) {
-        json_decref(secrets);
-        secrets = settings_object(run->e->store, SETTING_SECRET, source->secrets);
-    }
-    run->contexts =
-        json_pack("{s:o, s:o, s:o, s:o}", "github", github_context(run, source, payload), "inputs", inputs,
-                  "vars", settings_object(run->e->store, SETTING_VAR, source->vars), "secrets", secrets);
+    run->contexts = json_pack("{s:o, s:o, s:o, s:o}", "github", github_context(run, source, payload),
+                              "inputs", inputs, "vars", settings_for(run, SETTING_VAR, source->vars),
+                              "secrets", settings_for(run, SETTING_SECRET, source->secrets));
     if (!run->contexts)
         return err_errno(err, -ENOMEM, "cannot start a run");
     struct expr_env env = {.contexts = run->contexts};

@@ -238,8 +238,8 @@ static void work(struct run_job *job)
     struct store_sink sink = {0};
     struct job_result result = {0};
 
-    if (!str_empty(job->row.environment))
-        settings_of_environment(e->store, job->row.environment, !run->of_fork, contexts);
+    if (!str_empty(job->row.environment) && !run->of_fork)
+        settings_of_environment(e->store, job->row.environment, contexts);
     if (mask) {
         add_secrets(mask, json_object_get(contexts, "secrets"));
         add_secrets(mask, own);

@@ -1,5 +1,5 @@
-# Whoever opens a pull request from a fork has his commits run, but is given no secret: not by what runs them first, by an
-# environment, or when it is run again. One from a branch of the repository itself has them.
+# Whoever opens a pull request from a fork has his commits run, but is given no secret and no variable: not by what runs them
+# first, by an environment, or when it is run again. One from a branch of the repository itself has them.
 . "$(dirname "$0")/lib.sh"
 need git
 need curl
@@ -11,7 +11,7 @@ cat >"$O/.github/workflows/ci.yml" <<'Y'
 on: [pull_request, pull_request_target, pull_request_review]
 jobs:
   a: {runs-on: h, steps: [{uses: actions/checkout@v4}, {env: {KEY: '${{ secrets.KEY }}'}, run: './build'}]}
-  b: {runs-on: h, environment: prod, steps: [{uses: actions/checkout@v4}, {env: {KEY: '${{ secrets.KEY }}', WHERE: '${{ vars.WHERE }}'}, run: ./build}]}
+  b: {runs-on: h, environment: prod, steps: [{uses: actions/checkout@v4}, {env: {KEY: '${{ secrets.KEY }}', WHERE: "${{ vars.WHERE || 'nowhere' }}"}, run: ./build}]}
 Y
 printf '#!/bin/sh\necho nothing to see\n' >"$O/build"
 chmod +x "$O/build"
@@ -41,7 +41,7 @@ say 'of a fork, and of one that is gone'
 for repo in '{"full_name":"mallory/r","fork":true}' null; do
     pull pull_request "$repo"
     file_has "$M/runs/$n/jobs/a/log" 'got []'
-    file_has "$M/runs/$n/jobs/b/log" 'got [] there'
+    file_has "$M/runs/$n/jobs/b/log" 'got [] nowhere'
 done
 pull pull_request_review '{"full_name":"mallory/r"}' submitted
 file_has "$M/runs/$n/jobs/a/log" 'got []'
@@ -55,5 +55,6 @@ file_has "$M/runs/$n/jobs/a/log" 'got []'
 say 'of the repository itself, and on the base'
 pull pull_request '{"full_name":"O/r"}'
 file_has "$M/runs/$n/jobs/a/log" 'got [the-password]'
+file_has "$M/runs/$n/jobs/b/log" 'got [the-password] there'
 pull pull_request_target '{"full_name":"mallory/r"}'
 file_has "$M/runs/$n/jobs/a/log" 'nothing to see'
