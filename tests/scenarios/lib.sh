@@ -83,10 +83,10 @@ runs() { find "$M/runs" -maxdepth 1 -name '[0-9]*' -printf . | wc -c; }
 
 # pause SECONDS: between two looks at a condition; never a substitute for one
 pause() { read -rt "$1" <> <(:) || :; }
-# rf_wait SECONDS COMMAND...: until the command succeeds
+# rf_wait SECONDS COMMAND...: until the command succeeds; that long on an idle machine, and thrice on any
 rf_wait() {
     local end
-    end=$(($(date +%s%N) + $1 * 1000000000))
+    end=$(($(date +%s%N) + $1 * 3000000000))
     shift
     until "$@" >/dev/null 2>&1; do
         [ "$(date +%s%N)" -lt "$end" ] || fail "never came true: $*"
@@ -138,7 +138,7 @@ rf_start() { # FILE: drops it and prints its run's number
     readlink "$M/runs/latest"
 }
 ended() { # NUMBER: waits until that run ends
-    timeout 100 cat "$M/runs/$1/wait" >/dev/null || fail "run $1 did not end: $(tail -n 5 "$M/runs/$1/log")"
+    timeout 200 cat "$M/runs/$1/wait" >/dev/null || fail "run $1 did not end: $(tail -n 5 "$M/runs/$1/log")"
 }
 rf_drop() { # FILE: drops it, waits for its run and prints the run's number
     local n
