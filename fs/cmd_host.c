@@ -4,22 +4,29 @@
 #include <sys/stat.h>
 
 #include "fs.h"
+#include "known_hosts.h"
 #include "runfs/io.h"
 #include "runfs/proc.h"
 #include "runfs/ssh.h"
 #include "runfs/str.h"
 
 static const char help[] =
-    "usage: runfs host add NAME USER@HOST[:PORT] [--key FILE] [--accept FINGERPRINT] [DIRECTORY]\n"
+    "usage: runfs host add NAME USER@HOST[:PORT] [--jump HOST] [--key FILE] [--accept FINGERPRINT] "
+    "[DIRECTORY]\n"
     "       runfs host list [DIRECTORY]\n"
     "       runfs host rm NAME [DIRECTORY]\n"
     "\n"
     "Hosts for the runner that is mounted at DIRECTORY (default: the only one). A label uses one as "
     "`ssh:NAME`.\n"
     "add asks the host for its key, shows that key's fingerprint, and writes both to config/hosts/NAME when\n"
-    "you say that it is right. It logs in with the key in config/identities/default, which is made when it\n"
+    "you say that it is right, or known_hosts does. It logs in with the key in config/identities/default, "
+    "which is made when it\n"
     "is not there: then its public half is printed, for ~/.ssh/authorized_keys on the host.\n"
     "\n"
+    "      --jump HOST           by way of a host that was added before: the new one is not asked for its "
+    "key, which\n"
+    "                            known_hosts has to have, or --hostkey says\n"
+    "      --hostkey KEY         its key, as /etc/ssh/ssh_host_ed25519_key.pub has it there\n"
     "      --key FILE            log in with this private key, kept in config/identities/NAME\n"
     "      --accept FINGERPRINT  what `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints there, "
     "instead\n"
@@ -30,7 +37,7 @@ static const char help[] =
 enum { KEY_MAX = 64 * 1024, KEYGEN_MS = 10000 };
 
 struct options {
-    const char *key, *accept;
+    const char *key, *accept, *jump, *hostkey;
 };
 
 static int fail(const char *what, const char *why)
@@ -76,14 +83,44 @@ static bool ask(const struct ssh_host *h, const char *print)
     return isatty(0) && fgets(answer, sizeof(answer), stdin) && str_starts(answer, "yes");
 }
 
+static void add_keys(const char *keys, struct buf *ret)
+{
+    while (*keys) {
+        size_t len = strcspn(keys, "\n");
+        buf_addf(ret, "hostkey %.*s\n", (int)len, keys);
+        keys += len + (keys[len] == '\n');
+    }
+}
+
+/* A host that is behind another is asked by nobody before it is logged in to. */
+static int find_key(const struct ssh_host *h, const struct options *o, struct buf *ret)
+{
+    _known_keys_ struct known_keys known = {0};
+
+    known_keys_find(h, &known);
+    if (!o->hostkey && !known.known.len)
+        return fail(h->name, "it is behind another host, and known_hosts has no key of it: --hostkey \"$(cat "
+                             "ssh_host_ed25519_key.pub)\" says it");
+    add_keys(o->hostkey ? o->hostkey : known.known.ptr, ret);
+    return 0;
+}
+
 static int accept_key(const struct ssh_host *h, const struct options *o, struct buf *ret)
 {
-    _buf_ struct buf print = BUF_INIT;
+    _known_keys_ struct known_keys known = {0};
+    _buf_ struct buf key = BUF_INIT, print = BUF_INIT;
     struct err err = {0};
 
-    if (ssh_host_key(h, ret, &err) < 0 || ssh_fingerprint(buf_str(ret), &print) < 0)
+    if (h->jump || o->hostkey)
+        return find_key(h, o, ret);
+    if (ssh_host_key(h, &key, &err) < 0 || ssh_fingerprint(buf_str(&key), &print) < 0)
         return fail("", err.msg);
-    if (o->accept ? str_eq(o->accept, print.ptr) : ask(h, print.ptr))
+    add_keys(buf_str(&key), ret);
+    known_keys_find(h, &known);
+    if (known_keys_have(&known.revoked, buf_str(&key)))
+        return fail(h->name, "it shows a key that known_hosts calls revoked");
+    if (o->accept ? str_eq(o->accept, print.ptr)
+                  : known_keys_have(&known.known, buf_str(&key)) || ask(h, print.ptr))
         return 0;
     if (o->accept)
         return fail(h->name, "it shows another key than that:"), fail("", print.ptr);
@@ -129,19 +166,31 @@ static int make_identity(struct buf *ret_private, struct buf *ret_public)
     return r;
 }
 
-/* A host that is added anew goes on to be logged in to as before. */
-static int keep_identity(const char *directory, const char *name, struct ssh_host *h)
+static void keep(char **from, char **to)
+{
+    if (!*from)
+        return;
+    free(*to);
+    *to = TAKE(*from);
+}
+
+/* A host that is added anew goes on to be reached and logged in to as before. */
+static int keep_rest(const char *directory, const char *name, const struct options *o, struct ssh_host *h)
 {
     _ssh_host_ struct ssh_host old = {0};
     _buf_ struct buf path = BUF_INIT, text = BUF_INIT;
 
     buf_addf(&path, "%s/config/hosts/%s", directory, name);
-    if (!buf_ok(&path) || read_file(path.ptr, KEY_MAX, &text, NULL) < 0 ||
-        ssh_host_parse(buf_str(&text), &old, NULL) < 0)
+    if (buf_ok(&path) && read_file(path.ptr, KEY_MAX, &text, NULL) == 0)
+        (void)ssh_host_parse(buf_str(&text), &old, NULL);
+    keep(&old.identity, &h->identity);
+    keep(&old.directory, &h->directory);
+    keep(&old.jump, &h->jump);
+    if (!o->jump)
         return 0;
-    free(h->identity);
-    h->identity = strdup(old.identity);
-    return h->identity ? 0 : fail(name, strerrordesc_np(ENOMEM));
+    free(h->jump);
+    h->jump = strdup(o->jump);
+    return h->jump ? 0 : fail(name, strerrordesc_np(ENOMEM));
 }
 
 /* The identity that a host is told to have, with its private half where it is to be. */
@@ -184,10 +233,14 @@ static int add(const char *directory, const char *name, const char *address, con
         return fail(name, "it cannot be a name");
     if (ssh_address_parse(address, &h, &err) < 0)
         return fail("", err.msg);
-    if (keep_identity(directory, name, &h) < 0 || accept_key(&h, o, &key) < 0 ||
+    if (keep_rest(directory, name, o, &h) < 0 || accept_key(&h, o, &key) < 0 ||
         give_identity(directory, name, o, &h) < 0)
         return -1;
-    buf_addf(&text, "%s\nhostkey %s\nidentity %s\n", address, buf_str(&key), h.identity);
+    buf_addf(&text, "%s\n%sidentity %s\n", address, buf_str(&key), h.identity);
+    if (h.jump)
+        buf_addf(&text, "jump %s\n", h.jump);
+    if (h.directory)
+        buf_addf(&text, "directory %s\n", h.directory);
     if (write_setting(directory, "hosts", name, &text) < 0)
         return -1;
     printf("config/hosts/%s is written: `echo ssh:%s >%s/config/labels/LABEL` uses it\n", name, name,
@@ -203,7 +256,8 @@ static void list_one(const char *name, const char *text)
     int r = ssh_host_parse(text, &h, &err);
 
     if (r == 0)
-        r = ssh_host_key(&h, &key, &err);
+        r = h.jump ? err_set(&err, -ENOTSUP, "is behind %s, and not asked from here", h.jump)
+                   : ssh_host_key(&h, &key, &err);
     bool known = false;
     for (char **k = r == 0 ? h.keys : NULL; k && *k; k++)
         known |= str_starts(*k, buf_str(&key));
@@ -243,10 +297,10 @@ static int forget(const char *directory, const char *name)
 
 int cmd_host(int argc, char **argv)
 {
-    static const struct option longs[] = {{"key", required_argument, NULL, 'k'},
-                                          {"accept", required_argument, NULL, 'a'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {0}};
+    static const struct option longs[] = {
+        {"key", required_argument, NULL, 'k'},  {"accept", required_argument, NULL, 'a'},
+        {"jump", required_argument, NULL, 'j'}, {"hostkey", required_argument, NULL, 'H'},
+        {"help", no_argument, NULL, 'h'},       {0}};
     struct options o = {0};
     int c;
 
@@ -255,6 +309,10 @@ int cmd_host(int argc, char **argv)
             o.key = optarg;
         else if (c == 'a')
             o.accept = optarg;
+        else if (c == 'j')
+            o.jump = optarg;
+        else if (c == 'H')
+            o.hostkey = optarg;
         else
             return c == 'h' ? (fputs(help, stdout), 0) : usage_wrong(help, NULL);
     }

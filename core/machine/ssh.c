@@ -10,14 +10,21 @@
 #include "runfs/machine_rows.h" /* and the settings of the store */
 #include "runfs/str.h"
 
-enum { HELLO_MS = 15000 };
+enum { HELLO_MS = 15000, WAY_MAX = 5 };
 
-/* A machine's own. */
-struct ssh {
+/* A host, and a connection to it. */
+struct hop {
     struct ssh_host host;
     struct ssh_session session;
+    struct ssh_pump *pump; /* to the machine's agent, or to the host before; NULL: it was not started */
+};
+
+/* A machine's own: its host is the first, and those behind it are on the way there, the last one next to
+ * here. */
+struct ssh {
+    struct hop way[WAY_MAX];
+    size_t n;
     struct ssh_agent agent;
-    struct ssh_pump *pump; /* NULL: it was not started */
 };
 
 /* ------------------------------------------------------------------------------------------------- settings
@@ -64,19 +71,52 @@ static int find_identity(const struct machines *ms, const struct ssh_host *h, st
 /* ------------------------------------------------------------------------------------------------ a machine
  */
 
-static int log_in(struct machines *ms, struct ssh *s, struct err *err)
+static int find_way(const struct machines *ms, const char *name, struct ssh *s, struct err *err)
+{
+    struct err why = {0};
+
+    for (const char *next = name;; next = s->way[s->n - 1].host.jump) {
+        if (s->n == WAY_MAX)
+            return err_set(err, -ELOOP, "the way to %s has more than %d hosts, or goes in a circle", name,
+                           WAY_MAX - 1);
+        int r = find_host(ms, next, &s->way[s->n].host, &why);
+        if (r < 0)
+            return s->n ? err_set(err, r, "on the way to %s: %s", name, why.msg)
+                        : err_set(err, r, "%s", why.msg);
+        if (!s->way[s->n++].host.jump)
+            return 0;
+    }
+}
+
+static int log_in(struct machines *ms, struct hop *hop, struct err *err)
 {
     _buf_ struct buf key = BUF_INIT;
-    int r = find_identity(ms, &s->host, &key, err);
+    int r = find_identity(ms, &hop->host, &key, err);
 
     if (r == 0)
-        r = ssh_connect(&s->host, &s->session, err);
+        r = ssh_connect(&hop->host, &hop->session, err);
     if (r == 0)
-        r = ssh_check_host(&s->host, &s->session, err);
+        r = ssh_check_host(&hop->host, &hop->session, err);
     if (r == 0)
-        r = ssh_login(&s->host, &s->session, buf_str(&key), err);
+        r = ssh_login(&hop->host, &hop->session, buf_str(&key), err);
     if (key.len)
         explicit_bzero(key.ptr, key.len);
+    return r;
+}
+
+/* From here to the machine's host. */
+static int go_there(struct machines *ms, struct ssh *s, const atomic_bool *cancelled, struct err *err)
+{
+    int r = 0;
+
+    for (size_t i = s->n; r == 0 && i-- > 0;) {
+        struct hop *hop = &s->way[i], *before = i + 1 < s->n ? &s->way[i + 1] : NULL;
+        hop->session.cancelled = cancelled;
+        if (before)
+            r = ssh_pump_through(&before->session, &hop->host, &hop->session, &before->pump, err);
+        if (r == 0)
+            r = log_in(ms, hop, err);
+    }
     return r;
 }
 
@@ -115,19 +155,20 @@ static int ssh_acquire(struct machines *ms, const struct machine_spec *spec, str
 
     if (!s)
         return err_errno(err, -ENOMEM, "ssh");
-    *s = (struct ssh){.session = SSH_SESSION_INIT};
-    s->session.cancelled = spec->cancelled;
+    for (size_t i = 0; i < WAY_MAX; i++)
+        s->way[i].session = (struct ssh_session)SSH_SESSION_INIT;
     m->own = s;
     name_machine(m, id, sizeof(id));
-    int r = find_host(ms, spec->image, &s->host, err);
+    struct hop *there = &s->way[0];
+    int r = find_way(ms, spec->image, s, err);
     if (r == 0)
-        r = log_in(ms, s, err);
+        r = go_there(ms, s, spec->cancelled, err);
     if (r == 0)
-        r = ssh_agent_start(&s->session, &s->host, ms->agent, id, &limits, &s->agent, err);
+        r = ssh_agent_start(&there->session, &there->host, ms->agent, id, &limits, &s->agent, err);
     if (r == 0)
         r = machine_set_paths(m, s->agent.dir, spec->workspace, err);
     if (r == 0)
-        r = ssh_pump_start(&s->session, &s->agent, &m->client, &s->pump, err);
+        r = ssh_pump_start(&there->session, &s->agent, &m->client, &there->pump, err);
     if (r == 0)
         r = agent_client_hello(&m->client, HELLO_MS, err);
     return r == 0 ? make_dirs_there(m, err) : r;
@@ -138,10 +179,13 @@ static void ssh_end(struct machine *m)
     struct ssh *s = m->own;
 
     agent_client_close(&m->client);
-    if (s->pump)
-        ssh_pump_end(s->pump);
-    ssh_close(&s->session); /* and its channel */
-    ssh_host_release(&s->host);
+    /* each pump ends when what it leads to has closed its end */
+    for (struct hop *hop = s->way; hop < s->way + WAY_MAX; hop++) {
+        if (hop->pump)
+            ssh_pump_end(hop->pump);
+        ssh_close(&hop->session); /* and its channel */
+        ssh_host_release(&hop->host);
+    }
     buf_release(&s->agent.said);
     free(s);
 }

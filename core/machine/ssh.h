@@ -22,10 +22,13 @@ struct ssh_session {
     int64_t until;            /* of mono_ns(): nothing is received later; 0: always */
     size_t budget;            /* bytes that are still received, where that is counted */
     bool counted;
-    bool stranger;                /* it has shown no key yet */
-    size_t unasked;               /* bytes that came from it while it was one */
-    struct buf heard;             /* the first of them */
-    struct buf kinds;             /* of keys that it was asked for, with commas between them */
+    int64_t received_at; /* when something came, of mono_ns() */
+    struct ssh_pump
+        *through;     /* borrowed: the way to it, where that is another host; NULL: there is a socket */
+    bool stranger;    /* it has shown no key yet */
+    size_t unasked;   /* bytes that came from it while it was one */
+    struct buf heard; /* the first of them */
+    struct buf kinds; /* of keys that it was asked for, with commas between them */
     const atomic_bool *cancelled; /* NULL, or what ends its calls by -ECANCELED */
 };
 #define SSH_SESSION_INIT                                                                                     \
@@ -111,7 +114,13 @@ int ssh_agent_start(struct ssh_session *s, const struct ssh_host *h, const char 
 struct ssh_pump;
 int ssh_pump_start(struct ssh_session *s, struct ssh_agent *a, struct agent_client *c, struct ssh_pump **ret,
                    struct err *err);
-/* After c is closed: waits, for 2 s at most, until nothing of it runs there any more. */
+/* The same between a connection to the host `to`, which the host of s makes, and the socket of a session with
+ * that. */
+int ssh_pump_through(struct ssh_session *s, const struct ssh_host *to, struct ssh_session *behind,
+                     struct ssh_pump **ret, struct err *err);
+/* Why a pump to another host has ended; NULL: it has not. */
+const char *ssh_pump_lost(struct ssh_pump *p);
+/* After its socket's other end is closed: waits, for 2 s at most, until nothing of it runs there any more. */
 void ssh_pump_end(struct ssh_pump *p);
 
 #endif

@@ -15,6 +15,7 @@ void ssh_host_release(struct ssh_host *h)
     free(h->name);
     free(h->identity);
     free(h->directory);
+    free(h->jump);
     *h = (struct ssh_host){0};
 }
 
@@ -147,6 +148,17 @@ static int take_identity(struct ssh_host *h, const char *word, struct err *err)
                                 : take_word(word, &h->identity, err);
 }
 
+static int take_jump(struct ssh_host *h, const char *word, struct err *err)
+{
+    if (name_check(word) < 0 || strpbrk(word, "@: "))
+        return err_set(
+            err, -EINVAL,
+            "'%.80s' is no name of config/hosts: a host on the way is added as others are (`runfs host "
+            "add NAME USER@HOST`), and `jump NAME` goes by it",
+            word);
+    return take_word(word, &h->jump, err);
+}
+
 /* It stands in commands as it is. */
 static int take_directory(struct ssh_host *h, const char *word, struct err *err)
 {
@@ -172,7 +184,10 @@ static int take_line(struct ssh_host *h, const char *line, struct err *err)
     static const struct {
         const char *word;
         int (*take)(struct ssh_host *, const char *, struct err *);
-    } words[] = {{"hostkey ", take_key}, {"identity ", take_identity}, {"directory ", take_directory}};
+    } words[] = {{"hostkey ", take_key},
+                 {"identity ", take_identity},
+                 {"jump ", take_jump},
+                 {"directory ", take_directory}};
 
     if (!h->name)
         return ssh_address_parse(line, h, err);
@@ -180,7 +195,9 @@ static int take_line(struct ssh_host *h, const char *line, struct err *err)
         if (str_starts(line, words[i].word))
             return words[i].take(h, line + strlen(words[i].word), err);
     return err_set(err, -EINVAL,
-                   "'%.80s': a line is `hostkey TYPE BASE64`, `identity NAME` or `directory /PATH`", line);
+                   "'%.80s': a line is `hostkey TYPE BASE64`, `identity NAME`, `jump NAME` or `directory "
+                   "/PATH`",
+                   line);
 }
 
 int ssh_host_parse(const char *text, struct ssh_host *ret, struct err *err)

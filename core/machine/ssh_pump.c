@@ -1,7 +1,9 @@
 /*
- * Bytes between a channel and the agent's client, on a thread: libssh2 wants one thread a session, and the
- * client a socket. What goes there is in parts (proto.h), with an empty one now and then, by which either
- * side learns of a connection that is cut.
+ * Bytes between a channel and a socket, on a thread: libssh2 wants one thread a session, and the agent's
+ * client a socket. What goes to an agent is in parts (proto.h), with an empty one now and then, by which
+ * either side learns of a connection that is cut. The socket may also be another session's, whose host is
+ * behind this one: its bytes pass as they are, and as nothing tells it of a host that is cut off, it asks
+ * that host now and then.
  */
 #include <poll.h>
 #include <sys/socket.h>
@@ -13,6 +15,7 @@
 enum {
     BYTES = 32 * 1024,
     SIGN_MS = 5000,
+    SILENCE_MS = 15000, /* after a question: then there is nobody any more */
     END_MS = 2000,
     TURN_BYTES = 256 * 1024, /* of what the host sends, before anybody else has a turn: it may never stop */
 };
@@ -26,13 +29,17 @@ struct flow {
 struct ssh_pump {
     struct ssh_session *s; /* borrowed; this thread's while it runs */
     LIBSSH2_CHANNEL *channel;
-    struct agent_client *client; /* borrowed: told why the connection has ended */
-    int fd;                      /* our end of its socket */
+    /* Borrowed, and told why the connection has ended. NULL: it is another session's. */
+    struct agent_client *client;
+    char why[400];    /* what that is told */
+    atomic_bool lost; /* it can be read */
+    int fd;           /* our end of its socket */
     pthread_t thread;
     struct flow in, out;
     /* A packet that was sent in part only is to be finished before anything else is done: by whom. */
     enum { NOBODY, READER, WRITER } owed;
     int64_t signed_at; /* when something was last put on its way there */
+    int64_t asked_at;  /* when the host was asked whether it is there */
     bool hung_up;      /* the client has closed its end */
     bool over;
 };
@@ -40,17 +47,24 @@ struct ssh_pump {
 /* The connection is lost, or the agent has ended. */
 static void give_up(struct ssh_pump *p, const char *why)
 {
+    const char *behind = p->s->through ? ssh_pump_lost(p->s->through) : NULL;
     char *words = NULL;
     struct err err = {0};
 
     if (!why) {
         (void)libssh2_session_last_error(p->s->session, &words, NULL, 0);
-        (void)err_set(&err, -ECONNRESET, "the connection to %s is lost: %.120s", p->s->where,
-                      words && *words ? words : "it was closed");
+        (void)err_set(&err, -ECONNRESET, "the connection to %s is lost: %.200s", p->s->where,
+                      behind                                     ? behind
+                      : words && *words && !ssh_wants_more(p->s) ? words
+                                                                 : "it was closed");
         why = err.msg;
     }
-    if (!p->hung_up)
+    if (p->client && !p->hung_up)
         agent_client_tell_end(p->client, why);
+    if (!p->client && !p->over) {
+        snprintf(p->why, sizeof(p->why), "%.*s", (int)sizeof(p->why) - 1, why);
+        atomic_store(&p->lost, true);
+    }
     p->over = true;
 }
 
@@ -82,7 +96,7 @@ static bool read_channel(struct ssh_pump *p)
     if (n < 0)
         give_up(p, NULL);
     else if (n == 0 && libssh2_channel_eof(p->channel))
-        give_up(p, "its agent ended, or was killed");
+        give_up(p, p->client ? "its agent ended, or was killed" : "it was closed there");
     return n > 0;
 }
 
@@ -99,13 +113,14 @@ static bool write_client(struct ssh_pump *p)
     return n > 0;
 }
 
+/* What is behind the room for a header is to be sent. */
 static void put_part(struct ssh_pump *p, size_t len)
 {
     const uint32_t n = (uint32_t)len;
     const uint8_t header[4] = {(uint8_t)n, (uint8_t)(n >> 8), (uint8_t)(n >> 16), (uint8_t)(n >> 24)};
 
     memcpy(p->out.bytes, header, sizeof(header));
-    p->out.at = 0;
+    p->out.at = p->client ? 0 : sizeof(header);
     p->out.len = sizeof(header) + len;
     p->signed_at = mono_ns();
 }
@@ -119,7 +134,7 @@ static bool read_client(struct ssh_pump *p)
         put_part(p, (size_t)n);
     else if (n == 0 || (errno != EAGAIN && errno != EINTR))
         p->hung_up = true;
-    else if (mono_ns() - p->signed_at >= SIGN_MS * 1000000LL)
+    else if (p->client && mono_ns() - p->signed_at >= SIGN_MS * 1000000LL)
         put_part(p, 0);
     return n > 0;
 }
@@ -155,6 +170,29 @@ static void wait_for_more(struct ssh_pump *p, int timeout_ms)
     (void)poll(fds, 2, timeout_ms);
 }
 
+/* Of a host that is behind another: a TCP connection would know by itself. What is asked is not sent in part,
+ * as the socket takes it whole. */
+static void look_for_host(struct ssh_pump *p)
+{
+    const int64_t now = mono_ns();
+    struct pollfd out = {.fd = p->s->socket, .events = POLLOUT};
+    int next;
+
+    if (!p->s->through || p->over || p->in.at < p->in.len)
+        return;
+    if (p->asked_at > p->s->received_at && now - p->asked_at >= SILENCE_MS * 1000000LL) {
+        char why[400];
+        snprintf(why, sizeof(why), "the connection to %s is lost: nothing is heard of it any more",
+                 p->s->where);
+        give_up(p, why);
+    } else if (now - p->s->received_at >= SIGN_MS * 1000000LL && p->asked_at <= p->s->received_at &&
+               p->owed == NOBODY && p->out.at == p->out.len && poll(&out, 1, 0) == 1 &&
+               out.revents & POLLOUT) {
+        if (libssh2_keepalive_send(p->s->session, &next) == 0)
+            p->asked_at = now;
+    }
+}
+
 /* The host hears the end of what it is told; at the end of what it says, nothing of it runs any more. */
 static void say_end(struct ssh_pump *p)
 {
@@ -181,6 +219,8 @@ static void *pump(void *data)
         moved |= read_channel(p);
         moved |= read_client(p);
         moved |= write_channel(p);
+        if (!moved)
+            look_for_host(p);
         if (!moved && !p->over && !p->hung_up)
             wait_for_more(p, SIGN_MS);
     }
@@ -192,6 +232,32 @@ static void *pump(void *data)
     return NULL;
 }
 
+static int cannot_pass(struct ssh_session *s, const struct ssh_host *to, struct err *err)
+{
+    char what[400];
+
+    snprintf(what, sizeof(what),
+             "it does not connect to %.200s:%u (AllowTcpForwarding in its sshd_config, or nobody there)",
+             to->name, to->port);
+    return ssh_failed(s, what, err);
+}
+
+/* fd_take: our end of the socket. */
+static int begin(struct ssh_pump *p, int fd_take, struct err *err)
+{
+    struct ssh_session *s = p->s;
+
+    p->fd = fd_take;
+    p->signed_at = s->received_at = mono_ns();
+    s->until = 0;
+    s->cancelled = NULL;
+    s->counted = true;
+    libssh2_keepalive_config(s->session, 1, 1);
+    (void)libssh2_channel_handle_extended_data2(p->channel, LIBSSH2_CHANNEL_EXTENDED_DATA_IGNORE);
+    int r = -pthread_create(&p->thread, NULL, pump, p);
+    return r < 0 ? err_errno(err, r, "cannot start a thread") : 0;
+}
+
 int ssh_pump_start(struct ssh_session *s, struct ssh_agent *a, struct agent_client *c, struct ssh_pump **ret,
                    struct err *err)
 {
@@ -200,28 +266,60 @@ int ssh_pump_start(struct ssh_session *s, struct ssh_agent *a, struct agent_clie
 
     if (!p)
         return err_errno(err, -ENOMEM, "ssh");
-    *p = (struct ssh_pump){.s = s, .channel = a->channel, .client = c, .signed_at = mono_ns()};
+    *p = (struct ssh_pump){.s = s, .channel = a->channel, .client = c};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
         free(p);
         return err_errno(err, -errno, "cannot make a socket");
     }
-    p->fd = pair[1];
     p->in.len = a->said.len;
     memcpy(p->in.bytes, buf_str(&a->said), a->said.len);
-    s->until = 0;
-    s->cancelled = NULL;
-    s->counted = true;
-    (void)libssh2_channel_handle_extended_data2(a->channel, LIBSSH2_CHANNEL_EXTENDED_DATA_IGNORE);
     int r = agent_client_open(c, pair[0], -1, err);
-    if (r == 0 && (r = -pthread_create(&p->thread, NULL, pump, p)) < 0)
-        err_errno(err, r, "cannot start a thread");
+    if (r == 0)
+        r = begin(p, pair[1], err);
     if (r < 0) {
-        close(p->fd);
+        close(pair[1]);
         free(p);
         return r;
     }
     *ret = p;
     return 0;
+}
+
+int ssh_pump_through(struct ssh_session *s, const struct ssh_host *to, struct ssh_session *behind,
+                     struct ssh_pump **ret, struct err *err)
+{
+    struct ssh_pump *p;
+    int pair[2];
+
+    (void)ssh_in_time(s, ssh_after_ms(SILENCE_MS));
+    LIBSSH2_CHANNEL *c =
+        ssh_await_pointer(s, libssh2_channel_direct_tcpip_ex(s->session, to->name, to->port, "127.0.0.1", 0));
+    if (!c)
+        return cannot_pass(s, to, err);
+    p = calloc(1, sizeof(*p));
+    if (!p)
+        return err_errno(err, -ENOMEM, "ssh");
+    *p = (struct ssh_pump){.s = s, .channel = c};
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
+        free(p);
+        return err_errno(err, -errno, "cannot make a socket");
+    }
+    int r = begin(p, pair[1], err);
+    if (r < 0) {
+        close(pair[0]);
+        close(pair[1]);
+        free(p);
+        return r;
+    }
+    behind->socket = pair[0];
+    behind->through = p;
+    *ret = p;
+    return 0;
+}
+
+const char *ssh_pump_lost(struct ssh_pump *p)
+{
+    return atomic_load(&p->lost) ? p->why : NULL;
 }
 
 void ssh_pump_end(struct ssh_pump *p)

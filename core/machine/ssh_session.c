@@ -57,6 +57,9 @@ int ssh_failed(struct ssh_session *s, const char *what, struct err *err)
         return err_set(err, -ECONNABORTED, "ssh %s: %s: it sends and sends, but shows no key", s->where,
                        what);
     /* what it would have waited for last is no reason */
+    const char *behind = s->through ? ssh_pump_lost(s->through) : NULL;
+    if (behind)
+        return err_set(err, -ECONNABORTED, "ssh %s: %s: %s", s->where, what, behind);
     snprintf(words, sizeof(words), "%s",
              said && *said && code != LIBSSH2_ERROR_EAGAIN ? said : "the connection was closed");
     ssh_clean_words(words);
@@ -122,6 +125,8 @@ static LIBSSH2_RECV_FUNC(receive)
         buf_add(&s->heard, buffer,
                 (size_t)n < HEARD_MAX - s->heard.len ? (size_t)n : HEARD_MAX - s->heard.len);
     }
+    if (n > 0)
+        s->received_at = mono_ns();
     if (n > 0 && s->counted)
         s->budget -= s->budget < (size_t)n ? s->budget : (size_t)n;
     return n < 0 ? -errno : n;

@@ -8,11 +8,12 @@
 
 /* clang-format off */
 #define LATE_SSH2(X) \
-    X(libssh2_channel_close) X(libssh2_channel_eof) X(libssh2_channel_free) \
-    X(libssh2_channel_get_exit_status) X(libssh2_channel_handle_extended_data2) \
-    X(libssh2_channel_open_ex) X(libssh2_channel_process_startup) X(libssh2_channel_read_ex) \
-    X(libssh2_channel_send_eof) X(libssh2_channel_wait_closed) X(libssh2_channel_write_ex) \
-    X(libssh2_free) X(libssh2_init) X(libssh2_session_block_directions) \
+    X(libssh2_channel_close) X(libssh2_channel_direct_tcpip_ex) X(libssh2_channel_eof) \
+    X(libssh2_channel_free) X(libssh2_channel_get_exit_status) \
+    X(libssh2_channel_handle_extended_data2) X(libssh2_channel_open_ex) \
+    X(libssh2_channel_process_startup) X(libssh2_channel_read_ex) X(libssh2_channel_send_eof) \
+    X(libssh2_channel_wait_closed) X(libssh2_channel_write_ex) X(libssh2_free) X(libssh2_init) \
+    X(libssh2_keepalive_config) X(libssh2_keepalive_send) X(libssh2_session_block_directions) \
     X(libssh2_session_callback_set) X(libssh2_session_disconnect_ex) X(libssh2_session_free) \
     X(libssh2_session_handshake) X(libssh2_session_hostkey) X(libssh2_session_init_ex) \
     X(libssh2_session_last_errno) X(libssh2_session_last_error) X(libssh2_session_method_pref) \
@@ -27,6 +28,7 @@ struct late_ssh2 {
 const struct late_ssh2 *late_ssh2(void);
 
 #define libssh2_channel_close (late_ssh2()->libssh2_channel_close)
+#define libssh2_channel_direct_tcpip_ex (late_ssh2()->libssh2_channel_direct_tcpip_ex)
 #define libssh2_channel_eof (late_ssh2()->libssh2_channel_eof)
 #define libssh2_channel_free (late_ssh2()->libssh2_channel_free)
 #define libssh2_channel_get_exit_status (late_ssh2()->libssh2_channel_get_exit_status)
@@ -39,6 +41,8 @@ const struct late_ssh2 *late_ssh2(void);
 #define libssh2_channel_write_ex (late_ssh2()->libssh2_channel_write_ex)
 #define libssh2_free (late_ssh2()->libssh2_free)
 #define libssh2_init (late_ssh2()->libssh2_init)
+#define libssh2_keepalive_config (late_ssh2()->libssh2_keepalive_config)
+#define libssh2_keepalive_send (late_ssh2()->libssh2_keepalive_send)
 #define libssh2_session_block_directions (late_ssh2()->libssh2_session_block_directions)
 #define libssh2_session_callback_set (late_ssh2()->libssh2_session_callback_set)
 #define libssh2_session_disconnect_ex (late_ssh2()->libssh2_session_disconnect_ex)

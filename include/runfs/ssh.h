@@ -4,6 +4,7 @@
  *   runner@build1.example:22            user, host and port (22)
  *   hostkey ssh-ed25519 AAAA...         a key that it may show; one a line, at least one
  *   identity NAME                       the private key in config/identities/NAME (default)
+ *   jump NAME                           by way of the host config/hosts/NAME, which may have one itself
  *   directory /PATH                     where the agent and its machines are (~/.cache/runfs there)
  *
  * Empty lines and what begins with # are passed over. Any thread.
@@ -22,6 +23,7 @@ struct ssh_host {
     char *user, *name; /* owned; the name may be an address */
     uint16_t port;
     char *identity;  /* owned */
+    char *jump;      /* owned; NULL: it is reached from here */
     char *directory; /* owned; NULL: the usual one */
     char **keys;     /* owned, NULL-terminated: "TYPE BASE64" */
 };

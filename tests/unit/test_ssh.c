@@ -20,7 +20,7 @@ static void read_host(void **state)
     assert_int_equal(ssh_host_parse("# the first\n\nrunner@build1.example:2222\r\nhostkey " KEY
                                     "\nhostkey " KEY " root@build1\nidentity ci\n"
                                     "hostkey [10.0.0.1]:2222 " KEY "\nhostkey |1|c2FsdA==|aGFzaA== " KEY "\n"
-                                    "directory /srv/runfs-1",
+                                    "directory /srv/runfs-1\njump bastion",
                                     &h, &err),
                      0);
     assert_string_equal(h.user, "runner");
@@ -33,6 +33,7 @@ static void read_host(void **state)
     assert_string_equal(h.keys[3], KEY);
     assert_null(h.keys[4]);
     assert_string_equal(h.directory, "/srv/runfs-1");
+    assert_string_equal(h.jump, "bastion");
 }
 
 static void addresses(void **state)
@@ -75,6 +76,7 @@ static void refuse(void **state)
                {"a@b\nport 22\n", "line 2: 'port 22'"},
                {"a@b\nidentity ../x\n", "line 2"},
                {"a@b\nhostkey one two " KEY "\n", "line 2"},
+               {"a@b\njump a@c:22\n", "line 2: 'a@c:22' is no name"},
                {"a@b\ndirectory srv\n", "line 2"},
                {"a@b\ndirectory /srv/it's\n", "line 2"},
                {"a@b\ndirectory /a /b\n", "line 2"},
