@@ -27,6 +27,7 @@ static const char usage[] =
     "checked with it; those of other repositories are not followed. FILE may be -, for standard input. Of a\n"
     "DIRECTORY it checks the .github/workflows, or else its own files; without either, those of the\n"
     "repository around the current directory.\n"
+    "Warnings, of what is no error but keeps a workflow from running on GitHub, go to standard error.\n"
     "\n"
     "  -j, --json   one JSON array of {\"file\", \"line\", \"col\", \"message\"} instead\n"
     "  -h, --help   this text\n"
@@ -36,7 +37,7 @@ static const char usage[] =
 /* A file, and what came of it. */
 struct checked {
     char *file; /* borrowed */
-    struct lint lint;
+    struct lint lint, warnings;
     char *unreadable; /* owned: why; NULL: it was read */
     int r;            /* 0, -EINVAL or -EFBIG with complaints, -ENOMEM */
 };
@@ -100,6 +101,8 @@ static void check_file(struct checked *c)
     c->r = read_input(c->file, &text, &err);
     if (c->r == 0) {
         c->r = workflow_parse(c->file, buf_str(&text), text.len, &opts, &w, &c->lint);
+        if (c->r == 0)
+            c->r = workflow_warnings(w, &c->warnings);
         workflow_free(w);
     } else if (c->r != -ENOMEM) {
         _buf_ struct buf why = BUF_INIT;
@@ -171,6 +174,8 @@ static int report(const struct lint_run *run, int *ret_code)
         } else if (c->r < 0 && *ret_code == 0) {
             *ret_code = 1;
         }
+        for (size_t k = 0; k < c->warnings.n; k++)
+            fprintf(stderr, "runfs lint: warning: %s\n", c->warnings.errors[k].msg);
         if (run->json)
             r = add_json(list, c);
         else
@@ -184,6 +189,7 @@ static void run_release(struct lint_run *run)
 {
     for (size_t i = 0; run->files && i < run->n; i++) {
         lint_release(&run->files[i].lint);
+        lint_release(&run->files[i].warnings);
         free(run->files[i].unreadable);
     }
     free(run->files);

@@ -201,7 +201,7 @@ void utf8_put(struct buf *b, uint32_t c)
     buf_add(b, s, n);
 }
 
-static void fold_append(struct buf *b, struct slice text)
+void fold_append(struct buf *b, struct slice text)
 {
     const unsigned char *at = (const unsigned char *)text.s, *end = at + text.len;
 
@@ -213,6 +213,7 @@ static void fold_append(struct buf *b, struct slice text)
         while (at < end && *at < 0x80)
             to[n++] = fold_ascii(*at++);
         b->len += n;
+        b->ptr[b->len] = '\0';
         if (at < end)
             utf8_put(b, fold_wide(utf8_next(&at, end)));
     }

@@ -201,8 +201,60 @@ static bool is_blank(struct slice text)
     return true;
 }
 
-/* JSON as RFC 8259 has it, any value at the top; of equal keys the last one counts. All numbers are doubles.
- */
+/* Keys that differ by nothing but case: the entry stays where the first is and is called as that is, and the
+ * last one's value counts. `first` has the first keys by their folded text. */
+static int merge_key(json_t *object, json_t *first, const char *key, json_t *value)
+{
+    _buf_ struct buf folded = BUF_INIT;
+
+    fold_append(&folded, (struct slice){key, strlen(key)});
+    if (!buf_ok(&folded))
+        return -ENOMEM;
+    const char *before = json_string_value(json_object_get(first, buf_str(&folded)));
+    if (!before)
+        return json_object_set_new(first, buf_str(&folded), json_string(key)) < 0 ? -ENOMEM : 0;
+    if (json_object_set(object, before, value) < 0)
+        return -ENOMEM;
+    json_object_del(object, key);
+    return 0;
+}
+
+/* Two keys that are one have a letter between them that is no small one. */
+static bool may_be_folded(const char *key)
+{
+    for (; *key; key++)
+        if ((unsigned char)*key >= 0x80 || (*key >= 'A' && *key <= 'Z'))
+            return true;
+    return false;
+}
+
+static int merge_keys(json_t *json)
+{
+    _json_ json_t *first = NULL;
+    bool folded = false;
+    const char *key;
+    json_t *value;
+    void *next;
+    size_t i;
+
+    json_array_foreach(json, i, value) if (merge_keys(value) < 0) return -ENOMEM;
+    json_object_foreach(json, key, value)
+    {
+        if (merge_keys(value) < 0)
+            return -ENOMEM;
+        folded |= may_be_folded(key);
+    }
+    if (!folded || json_object_size(json) < 2)
+        return 0;
+    if (!(first = json_object()))
+        return -ENOMEM;
+    json_object_foreach_safe(json, next, key,
+                             value) if (merge_key(json, first, key, value) < 0) return -ENOMEM;
+    return 0;
+}
+
+/* JSON as RFC 8259 has it, any value at the top; of keys that are equal but for case the last one counts. All
+ * numbers are doubles. */
 static int fn_from_json(struct eval *ev, const struct node *call, int level, struct val *ret)
 {
     char room[NUMBER_TEXT_MAX];
@@ -221,6 +273,10 @@ static int fn_from_json(struct eval *ev, const struct node *call, int level, str
         return -ENOMEM;
     if (!json)
         return fail_json(ev, call, &error);
+    if (merge_keys(json) < 0) {
+        json_decref(json);
+        return -ENOMEM;
+    }
     r = eval_keep_json(ev, json, 8 * text.len, ret); /* what a tree takes beside its text, about */
     if (r == 0)
         ret->foreign = true;

@@ -29,6 +29,7 @@ int fold_compare(struct slice a, struct slice b);
 bool fold_equal(struct slice a, struct slice b);
 bool fold_starts(struct slice text, struct slice prefix);
 bool fold_ends(struct slice text, struct slice suffix);
+void fold_append(struct buf *b, struct slice text);                 /* the folded text */
 int fold_contains(struct slice text, struct slice part, bool *ret); /* 0 or -ENOMEM */
 size_t ascii_prefix(struct slice text);                             /* bytes; may stop up to seven early */
 size_t utf16_length(struct slice text);

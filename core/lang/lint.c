@@ -34,7 +34,7 @@ static void cut(struct buf *msg)
 }
 
 /* Takes msg. The list grows when its length is a power of two, so no capacity is kept. */
-static int lint_add(struct lint *l, int line, int col, char *msg)
+int lint_add(struct lint *l, int line, int col, char *msg)
 {
     if (l->n >= WORKFLOW_MAX_ERRORS) {
         free(msg);

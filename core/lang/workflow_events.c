@@ -65,6 +65,26 @@ static int convert_input(struct parse *p, const struct token_pair *pair, struct 
     return string_list(p, options, &to->options);
 }
 
+enum { INPUTS_MAX = 25 }; /* GitHub documentation, "on.workflow_dispatch.inputs" */
+
+/* What GitHub refuses of an event beside what its schema says. */
+static void check_event(struct parse *p, const struct workflow_event *event, const struct token *config)
+{
+    const struct token *inputs = token_get(config, "inputs"), *secrets = token_get(config, "secrets");
+
+    if (str_eq(event->name, "workflow_dispatch") && event->n_inputs > INPUTS_MAX)
+        parse_error(p, inputs, "you may only define up to %d `inputs` for a `workflow_dispatch` event",
+                    INPUTS_MAX);
+    for (size_t i = 0; secrets && secrets->kind == TOKEN_MAPPING && i < secrets->map.n; i++) {
+        const struct token *name = secrets->map.pairs[i].key;
+        if (str_eq_ascii_nocase(name->str, "GITHUB_TOKEN"))
+            parse_error(p, name,
+                        "secret name `%s` within `workflow_call` can not be used since it would collide "
+                        "with system reserved name",
+                        name->str);
+    }
+}
+
 static int convert_inputs(struct parse *p, const struct token *map, struct workflow_event *to)
 {
     size_t n = map && map->kind == TOKEN_MAPPING ? map->map.n : 0;
@@ -142,6 +162,8 @@ int convert_on(struct parse *p, const struct token *on)
         event->config = config;
         if (config && config->kind == TOKEN_MAPPING)
             r = convert_filters(p, config, event);
+        if (config && config->kind == TOKEN_MAPPING && r == 0)
+            check_event(p, event, config);
         else if (config && config->kind == TOKEN_SEQUENCE)
             r = convert_schedule(p, config, event);
         w->n_events = i + 1;

@@ -382,6 +382,7 @@ void problem_release(struct problem *p)
     buf_release(&p->file);
     buf_release(&p->code);
     buf_release(&p->message);
+    buf_release(&p->plain);
 }
 
 /* A file that is told from some other file's directory, as a project's are. */
@@ -456,6 +457,10 @@ bool matchers_match(struct matchers *ms, const char *line, size_t len, struct pr
 
     strip_colours(line, len, &plain);
     bool found = buf_ok(&plain) && match_line(ms, buf_str(&plain), plain.len, ret);
+    if (found) {
+        ret->plain = plain;
+        plain = BUF_INIT;
+    }
     ms->busy += mono_ns() - begin;
     ms->lines++;
     drop_costly(ms);

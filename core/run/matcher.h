@@ -26,6 +26,7 @@ int matchers_remove_all(struct matchers *ms, const char *text, size_t len, struc
 struct problem {
     const char *level;              /* error | warning | notice */
     struct buf file, code, message; /* "" where the pattern tells none */
+    struct buf plain;               /* the line without its colours, as GitHub's log shows it */
     int line, col;                  /* 0: none */
 };
 void problem_release(struct problem *p);

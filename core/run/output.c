@@ -461,7 +461,7 @@ static bool run_matchers(struct step_output *o, int stream, const char *line, si
     if (!find_problem(o, line, len, &p))
         return false;
     buf_addf(&shown, "##[%s]", p.level);
-    buf_add(&shown, line, len);
+    buf_add(&shown, p.plain.ptr, p.plain.len);
     buf_addc(&shown, '\n');
     emit(o, stream, buf_str(&shown), shown.len);
     return true;

@@ -122,6 +122,10 @@ int workflow_parse(const char *file, const char *text, size_t len, const struct 
                    struct workflow **ret, struct lint *lint);
 void workflow_free(struct workflow *w);
 
+/* Adds to `ret` what is no error to the parser, but keeps the workflow from running on GitHub or an event
+ * from coming: two filters that exclude each other, a time zone that is not known here. 0 or -ENOMEM. */
+int workflow_warnings(const struct workflow *w, struct lint *ret);
+
 const struct workflow_event *workflow_event(const struct workflow *w,
                                             const char *name); /* NULL: not in `on` */
 /* What a step that waits or cancels is called without a name of its own; NULL: it does neither. */

@@ -6,6 +6,11 @@ printf 'on: push\njobs:\n  a:\n    steps:\n      - run: echo\n' >"$T/bad.yml"
 code=0; out=$("$RUNFS" lint "$T/ok.yml" "$T/bad.yml") || code=$?
 equal 'lint' 1 $code
 equal 'lint says' "$T/bad.yml (Line: 4, Col: 5): Required property is missing: runs-on" "$out"
+printf 'on:\n  push:\n    paths: [src]\n    paths-ignore: [docs]\n  schedule:\n    - {cron: 0 0 * * *, timezone: Atlantis/Capital}\n' >"$T/doubtful.yml"
+grep -v '^on:' "$T/ok.yml" >>"$T/doubtful.yml"
+equal 'warnings are no errors' '' "$("$RUNFS" lint "$T/doubtful.yml" 2>"$T/warnings")"
+contains 'filters that exclude each other' "$(cat "$T/warnings")" "$T/doubtful.yml (Line: 4, Col: 5): you may only define one of \`paths\` and \`paths-ignore\` for a single event"
+contains 'a time zone that is none' "$(cat "$T/warnings")" "$T/doubtful.yml (Line: 6, Col: 35): there is no time zone 'Atlantis/Capital' here"
 code=0; "$RUNFS" lint "$T/none.yml" 2>/dev/null || code=$?
 equal 'lint of nothing' 2 $code
 out=$("$RUNFS" plan "$T/ok.yml")

@@ -210,6 +210,8 @@ static void test_functions(void **state)
         {"toJSON(NaN)", "\"NaN\""},
         {"fromJSON(' 1 ')", "1"},
         {"fromJSON('{\"a\":1,\"a\":2}')", "{\"a\":2}"},
+        {"fromJSON('{\"a\":1,\"b\":2,\"A\":3}')", "{\"a\":3,\"b\":2}"}, /* keys have no case */
+        {"fromJSON('[{\"Ü\":{\"x\":1,\"X\":2},\"ü\":{\"y\":1,\"Y\":2}}]')[0]", "{\"Ü\":{\"y\":2}}"},
         {"fromJSON('12345678901234567890') > 1e19", "true"},
         {"fromJSON('')", "!Error parsing fromJson: empty input"},
         {"fromJSON('[1,]')", "!Error parsing fromJson: "},

@@ -16,6 +16,10 @@ struct row {
 };
 
 #define ON "on: push\n"
+#define INPUTS_25                                                                                            \
+    "a: , b: , c: , d: , e: , f: , g: , h: , i: , j: , k: , l: , m: , n: , o: , p: , q: , r: , s: , t: , "   \
+    "u: , "                                                                                                  \
+    "v: , w: , x: , y: "
 #define JOB "jobs:\n  a:\n    runs-on: x\n    steps:\n      - run: echo\n"
 #define STEPS ON "jobs:\n  a:\n    runs-on: x\n    steps:\n"
 
@@ -294,6 +298,12 @@ static void test_conversion(void **state)
          " (Line: 1, Col: 26): Unexpected value 'description'\n"
          " (Line: 1, Col: 55): Unexpected value 'deprecationMessage'"},
         {"on: {workflow_dispatch: {inputs: }}\n" JOB, NULL},
+        {"on: {workflow_dispatch: {inputs: {" INPUTS_25 "}}}\n" JOB, NULL},
+        {"on: {workflow_dispatch: {inputs: {" INPUTS_25 ", z: }}}\n" JOB,
+         " (Line: 1, Col: 34): you may only define up to 25 `inputs` for a `workflow_dispatch` event"},
+        {"on: {workflow_call: {secrets: {token: , github_token: {required: true}}}}\n" JOB,
+         " (Line: 1, Col: 41): secret name `github_token` within `workflow_call` can not be used since it "
+         "would collide with system reserved name"},
         {"on: {workflow_dispatch: {inputs: {a: {type: choice}, b: }}}\n" JOB,
          " (Line: 1, Col: 38): Missing 'options' for choice input"},
         {ON "jobs: {a: {runs-on: x, container: 'docker://', steps: [{run: a}]}}\n",

@@ -1,0 +1,75 @@
+/* Warnings: what GitHub's parser lets pass and its site refuses, or what never happens (GitHub documentation,
+ * "on.<push|pull_request>.<branches|tags|paths>" and "on.schedule"). */
+#include "runfs/cron.h"
+#include "runfs/str.h"
+#include "workflow_internal.h"
+
+static const char *const filters[] = {"branches", "tags", "paths"};
+
+static const struct token *key_of(const struct token *map, const char *name, bool ignore)
+{
+    for (size_t i = 0; i < map->map.n; i++) {
+        const struct token *key = map->map.pairs[i].key;
+        size_t len = strlen(name);
+        if (str_starts(key->str, name) && str_eq(key->str + len, ignore ? "-ignore" : ""))
+            return key;
+    }
+    return NULL;
+}
+
+static int add(struct lint *to, const char *file, const struct token *at, const char *text)
+{
+    _buf_ struct buf msg = BUF_INIT;
+
+    buf_addf(&msg, "%s (Line: %d, Col: %d): %s", file, at->line, at->col, text);
+    char *owned = buf_steal(&msg);
+    return owned ? lint_add(to, at->line, at->col, owned) : -ENOMEM;
+}
+
+static int warn_filters(const struct workflow *w, const struct token *config, struct lint *to)
+{
+    for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
+        const struct token *these = key_of(config, filters[i], false),
+                           *ignored = key_of(config, filters[i], true);
+        _buf_ struct buf text = BUF_INIT;
+        if (!these || !ignored)
+            continue;
+        buf_addf(&text, "you may only define one of `%s` and `%s-ignore` for a single event", filters[i],
+                 filters[i]);
+        if (add(to, w->file, ignored->line > these->line ? ignored : these, buf_str(&text)) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int warn_zones(const struct workflow *w, const struct token *list, struct lint *to)
+{
+    for (size_t i = 0; i < list->seq.n; i++) {
+        const struct token *name = token_get(list->seq.items[i], "timezone");
+        struct cron_zone *zone = NULL;
+        _buf_ struct buf text = BUF_INIT;
+        int r = name ? cron_zone_new(name->str, &zone) : 0;
+        cron_zone_free(zone);
+        if (r != -ENOENT)
+            continue;
+        buf_addf(&text, "there is no time zone '%s' here: it never fires", name->str);
+        if (add(to, w->file, name, buf_str(&text)) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int workflow_warnings(const struct workflow *w, struct lint *ret)
+{
+    for (size_t i = 0; i < w->n_events; i++) {
+        const struct token *config = w->events[i].config;
+        int r = 0;
+        if (config && config->kind == TOKEN_MAPPING)
+            r = warn_filters(w, config, ret);
+        else if (config && config->kind == TOKEN_SEQUENCE)
+            r = warn_zones(w, config, ret);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
