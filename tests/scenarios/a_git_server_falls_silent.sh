@@ -47,8 +47,8 @@ rf_wait 20 is_asked
 rf_umount
 
 say 'while who wrote an event waits for it, the daemon is told to end'
-rf_mount
 before=$(asked)
+rf_mount # the webhook's fetch goes on, and may be the one that the writer waits for too
 cp "$T/push" "$M/events/push" 2>"$T/err" &
 writer=$!
 rf_wait 20 is_asked
