@@ -14,6 +14,7 @@
 
 enum {
     BYTES = 32 * 1024,
+    PART = 32700 - 4, /* libssh2 sends 32700 bytes in a packet, and would send the rest in one of its own */
     SIGN_MS = 5000,
     SILENCE_MS = 15000, /* after a question: then there is nobody any more */
     END_MS = 2000,
@@ -129,7 +130,7 @@ static bool read_client(struct ssh_pump *p)
 {
     if (p->out.at < p->out.len || p->hung_up)
         return false;
-    ssize_t n = recv(p->fd, p->out.bytes + 4, BYTES, MSG_DONTWAIT);
+    ssize_t n = recv(p->fd, p->out.bytes + 4, PART, MSG_DONTWAIT);
     if (n > 0)
         put_part(p, (size_t)n);
     else if (n == 0 || (errno != EAGAIN && errno != EINTR))

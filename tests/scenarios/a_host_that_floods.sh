@@ -18,12 +18,13 @@ peak() { awk '/^VmHWM/ {print int($2 / 1024)}' "/proc/$1/status"; }
 serve unknown 200 # of no known type: kept for whoever may ask for it
 serve ignored 2   # SSH_MSG_IGNORE: passed over, one after the other
 serve slow 2 0.1  # little at a time, for as long as it is listened to
-declare -A why=([unknown]='it sends and sends, but shows no key' [slow]='it took too long')
+serve silent nothing
+declare -A why=([silent]='it takes connections, but says nothing on them' [unknown]='it sends and sends, but shows no key' [slow]='it took too long')
 why[ignored]=${why[unknown]}
 
 ssh-keygen -q -t ed25519 -N '' -f "$T/key"
 cp "$T/key" "$M/config/identities/default"
-for host in unknown ignored slow; do
+for host in unknown ignored slow silent; do
     at=$(id -un)@127.0.0.1:$(cat "$T/$host.port")
     began=$SECONDS
     exits 1 "$RUNFS" host add "$host" "$at" --accept SHA256:any "$M"

@@ -1,8 +1,10 @@
 """Answers where an SSH host should be, and sends packets of one type without end (RFC 4253, 6), as fast as they are taken, or SECONDS apart and short. Usage:
-flood.py PORTFILE TYPE [SECONDS]"""
+flood.py PORTFILE TYPE [SECONDS]
+The type `nothing` takes connections and says nothing on them."""
 import os, socket, sys, threading, time
 
-KIND = int(sys.argv[2])
+SILENT = sys.argv[2] == "nothing"
+KIND = 0 if SILENT else int(sys.argv[2])
 APART = float(sys.argv[3]) if len(sys.argv) > 3 else 0
 PAYLOAD = bytes([KIND]) + b"x" * (32 if APART else 32000)
 PADDING = 8 + -(5 + len(PAYLOAD)) % 8
@@ -11,6 +13,8 @@ PACKET = (1 + len(PAYLOAD) + PADDING).to_bytes(4, "big") + bytes([PADDING]) + PA
 
 def flood(peer):
     try:
+        while SILENT and peer.recv(4096):
+            pass
         peer.sendall(b"SSH-2.0-flood\r\n")
         while True:
             peer.sendall(PACKET)
