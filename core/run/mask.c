@@ -9,7 +9,12 @@
 #include "mask_forms.h"
 #include "runfs/str.h"
 
-enum { BUCKETS = 4096 };
+enum {
+    BUCKETS = 4096,
+    BLOCK = 256,           /* of a form: what is compared at once */
+    WORK_FREE = 20000000, /* comparisons: a moment */
+    WORK_OF_BYTE = 16,
+};
 
 struct mask {
     pthread_mutex_t lock;
@@ -19,7 +24,10 @@ struct mask {
         size_t next; /* in its bucket, plus one; 0: the last */
     } * forms;       /* owned */
     size_t n, cap, longest;
-    size_t max;                 /* of forms, while some are added */
+    size_t bytes;           /* of all forms */
+    size_t max, max_bytes;  /* of forms, while some are added */
+    uint64_t work, scanned; /* comparisons, and bytes of text */
+    bool exhausted;
     size_t buckets[BUCKETS];    /* by the first two bytes: a form, plus one */
     uint64_t pairs[65536 / 64]; /* bit (first | second << 8): a form may begin so */
     bool single[256];           /* a form is this byte alone */
@@ -78,7 +86,7 @@ static int mask_add_form(void *data, const char *text, size_t len)
 {
     struct mask *m = data;
 
-    if (m->n >= m->max)
+    if (m->n >= m->max || len > m->max_bytes || m->bytes > m->max_bytes - len)
         return -E2BIG;
     size_t *bucket = len > 1 ? bucket_of(m, text) : NULL;
 
@@ -105,12 +113,13 @@ static int mask_add_form(void *data, const char *text, size_t len)
     memcpy(copy, text, len);
     m->forms[m->n] = (struct form){copy, len, *bucket};
     *bucket = ++m->n;
+    m->bytes += len;
     m->first[(unsigned char)text[0]] = true;
     mark_pair(m, pair_at(text));
     return 0;
 }
 
-static int add(struct mask *m, const char *secret, size_t max)
+static int add(struct mask *m, const char *secret, size_t max, size_t max_bytes)
 {
     size_t len = strlen(secret);
     int r;
@@ -119,6 +128,7 @@ static int add(struct mask *m, const char *secret, size_t max)
         return 0;
     pthread_mutex_lock(&m->lock);
     m->max = max;
+    m->max_bytes = max_bytes;
     r = mask_forms(secret, len, mask_add_form, m);
     for (const char *line = secret; r == 0 && *line;) {
         size_t n = strcspn(line, "\r\n");
@@ -133,12 +143,12 @@ static int add(struct mask *m, const char *secret, size_t max)
 
 int mask_add(struct mask *m, const char *secret)
 {
-    return add(m, secret, SIZE_MAX);
+    return add(m, secret, SIZE_MAX, SIZE_MAX);
 }
 
 int mask_add_said(struct mask *m, const char *secret)
 {
-    return add(m, secret, MASK_FORMS_MAX);
+    return add(m, secret, MASK_FORMS_MAX, MASK_BYTES_MAX);
 }
 
 /* ------------------------------------------------------------------------------------------- scanning */
@@ -161,6 +171,22 @@ static size_t next_place(const struct mask *m, const char *text, size_t i, size_
     return i;
 }
 
+static bool is_exhausted(struct mask *m)
+{
+    m->exhausted |= m->work > WORK_FREE + WORK_OF_BYTE * m->scanned;
+    return m->exhausted;
+}
+
+static bool begins_alike(struct mask *m, const char *a, const char *b, size_t len)
+{
+    for (size_t at = 0; at < len; at += BLOCK) {
+        m->work++;
+        if (memcmp(a + at, b + at, len - at < BLOCK ? len - at : BLOCK) != 0)
+            return false;
+    }
+    return true;
+}
+
 /* The longest form that stands at text; *partial: a form begins there that the text is too short to tell. */
 static size_t match_at(struct mask *m, const char *text, size_t len, bool *partial)
 {
@@ -173,7 +199,8 @@ static size_t match_at(struct mask *m, const char *text, size_t len, bool *parti
     *partial = false;
     for (size_t i = *bucket_of(m, text); i; i = m->forms[i - 1].next) {
         const struct form *f = &m->forms[i - 1];
-        if (f->len <= longest || memcmp(text, f->text, f->len < len ? f->len : len) != 0)
+        m->work++;
+        if (f->len <= longest || !begins_alike(m, text, f->text, f->len < len ? f->len : len))
             continue;
         if (f->len > len)
             *partial = true;
@@ -194,10 +221,16 @@ static size_t mask_scan(struct mask *m, const char *text, size_t len, bool end, 
     size_t given = *masked > 0 ? (size_t)*masked : 0, i = m->longest ? 0 : len;
     ssize_t until = *masked;
 
+    m->scanned += len;
     while (i < len) {
         bool partial;
         i = next_place(m, text, i, len);
         size_t match = match_at(m, text + i, len - i, &partial);
+        if (is_exhausted(m)) { /* nobody knows what else stands in it */
+            buf_adds(out, "***");
+            *masked = -1;
+            return len;
+        }
         if (match && (ssize_t)i > until) {
             buf_add(out, text + given, i - given);
             buf_adds(out, "***");
@@ -230,12 +263,21 @@ bool mask_matches(struct mask *m, const char *text, size_t len)
     bool found = false, partial;
 
     pthread_mutex_lock(&m->lock);
+    m->scanned += len;
     for (size_t i = m->longest ? 0 : len; i < len && !found; i++) {
         i = next_place(m, text, i, len);
-        found = match_at(m, text + i, len - i, &partial) > 0;
+        found = match_at(m, text + i, len - i, &partial) > 0 || is_exhausted(m);
     }
     pthread_mutex_unlock(&m->lock);
     return found;
+}
+
+bool mask_exhausted(struct mask *m)
+{
+    pthread_mutex_lock(&m->lock);
+    bool is = is_exhausted(m);
+    pthread_mutex_unlock(&m->lock);
+    return is;
 }
 
 /* ------------------------------------------------------------------------------------------- streaming */

@@ -42,6 +42,27 @@ static void put(struct step_output *o, int stream, const char *bytes, size_t len
     o->within_line = bytes[len - 1] != '\n';
 }
 
+/* What nobody has time to look for secrets in is not shown. */
+static void end_if_exhausted(struct step_output *o)
+{
+    static const char words[] =
+        "##[error]Looking for secrets in its output takes too long: the step is ended.\n";
+    const struct job_sink *sink = o->job->sink;
+
+    if (o->failed || !mask_exhausted(o->job->mask))
+        return;
+    if (o->within_line)
+        put(o, LOG_RUNNER, "\n", 1);
+    put(o, LOG_RUNNER, words, strlen(words));
+    sink->annotation(sink->data, o->step,
+                     &(struct job_annotation){.level = "error",
+                                              .title = "",
+                                              .file = "",
+                                              .message = "Looking for secrets in its output takes too long: "
+                                                         "the step is ended."});
+    o->failed = -E2BIG;
+}
+
 /* To the sink, masked. */
 static void emit(struct step_output *o, int stream, const char *bytes, size_t len)
 {
@@ -57,6 +78,7 @@ static void emit(struct step_output *o, int stream, const char *bytes, size_t le
     put(o, stream, buf_str(&masked), masked.len);
     if (!buf_ok(&masked))
         o->failed = -ENOMEM;
+    end_if_exhausted(o);
 }
 
 void output_runner_line(struct step_output *o, const char *fmt, ...)
@@ -536,6 +558,7 @@ static void take_endless(struct step_output *o, int stream, const char *bytes, s
     put(o, stream, buf_str(&sure), sure.len);
     if (!buf_ok(&sure))
         o->failed = -ENOMEM;
+    end_if_exhausted(o);
 }
 
 /* The end of the line that the chunk before it left without one, as far as it is there: how much that is. */

@@ -11,6 +11,8 @@
 #ifndef RUNFS_MASK_H
 #define RUNFS_MASK_H
 
+#include <stdbool.h>
+
 #include "runfs/buf.h"
 
 struct mask;
@@ -20,10 +22,15 @@ void mask_free(struct mask *m);
 
 /* Adds a secret with all its forms. Empty ones are ignored. Returns 0 or -ENOMEM. */
 int mask_add(struct mask *m, const char *secret);
-/* The same of what a job says is secret: -E2BIG once there are more than MASK_FORMS_MAX forms, as all of them
- * are looked for. It is not masked in every form then. */
+/* The same of what a job says is secret: -E2BIG once there are more than MASK_FORMS_MAX forms, or they have
+ * more than MASK_BYTES_MAX bytes, as all of them are kept and looked for. It is not masked in every form
+ * then. */
 int mask_add_said(struct mask *m, const char *secret);
-enum { MASK_FORMS_MAX = 50000 };
+enum { MASK_FORMS_MAX = 50000, MASK_BYTES_MAX = 64 * 1024 * 1024 };
+
+/* Whether looking for secrets took much more than texts are worth, as it does only where both were made for
+ * that. From then on each text is `***` as a whole. */
+bool mask_exhausted(struct mask *m);
 
 /* Appends text with every secret replaced; overlapping ones become one `***`. */
 void mask_apply(struct mask *m, const char *text, size_t len, struct buf *out);

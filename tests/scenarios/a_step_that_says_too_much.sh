@@ -35,6 +35,18 @@ file_has "$(echo "$L"/02-*/log)" 'outcome failure'
 equal 'told once' 1 "$(grep -c 'There are too many masks' "$M/runs/$n/log")"
 file_lacks "$M/runs/$n/log" secret-value-19999
 
+step 'for i in $(seq 40); do echo "::add-mask::$(head -c 1000000 /dev/urandom | base64 -w0)"; done; echo shown'
+file_has "$(echo "$L"/02-*/log)" 'outcome failure'
+equal 'large ones' 1 "$(grep -c 'There are too many masks' "$M/runs/$n/log")"
+equal 'shown behind that' 0 "$(grep -c '^shown$' "$M/runs/$n/log" || :)"
+
+say 'a secret, and a text that is nothing but beginnings of it'
+step 'x=$(head -c 1000000 /dev/zero | tr "\0" a); echo "::add-mask::$x"; echo "$x$x$x"; echo shown'
+file_has "$(echo "$L"/01-*/log)" 'Looking for secrets in its output takes too long: the step is ended.'
+file_has "$(echo "$L"/01-*/conclusion)" failure
+equal 'shown behind that' 0 "$(grep -c '^shown$' "$M/runs/$n/log" || :)"
+file_lacks "$M/runs/$n/log" aaaa
+
 say 'outputs of a job, from expressions that make much of little'
 ten='{0}{0}{0}{0}{0}{0}{0}{0}{0}{0}'
 big="format('$ten', format('$ten', format('$ten', format('$ten', format('$ten', 'xxxx')))))"

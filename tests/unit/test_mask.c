@@ -143,6 +143,59 @@ static void a_job_cannot_say_endlessly_many(void **state)
     mask_free(m);
 }
 
+/* Whoever says a secret and then a text that is nothing but beginnings of it does not get a processor for it.
+ */
+static void no_text_is_looked_at_without_end(void **state)
+{
+    enum { SECRET = 1000000, TEXT = 3 * SECRET };
+    struct mask *m = mask_new();
+    _mask_stream_ struct mask_stream s = MASK_STREAM(m);
+    _free_ char *text = malloc(TEXT + 1);
+    _buf_ struct buf out = BUF_INIT;
+
+    (void)state;
+    assert_true(m && text);
+    memset(text, 'a', TEXT);
+    text[SECRET] = '\0';
+    assert_int_equal(mask_add_said(m, text), 0);
+    assert_int_equal(mask_add_said(m, "hunter2"), 0);
+    mask_apply(m, "a hunter2", 9, &out);
+    assert_string_equal(buf_str(&out), "a ***");
+    assert_false(mask_exhausted(m));
+    buf_reset(&out);
+    text[SECRET] = 'a';
+    for (size_t at = 0; at < TEXT && !mask_exhausted(m); at += TEXT / 30)
+        mask_stream_feed(&s, text + at, TEXT / 30, &out);
+    assert_true(mask_exhausted(m));
+    mask_apply(m, "hunter2", 7, &out);
+    assert_true(mask_matches(m, "what is no secret", 17));
+    mask_apply(m, "what is no secret", 17, &out);
+    assert_true(strspn(buf_str(&out), "*") == out.len);
+    mask_free(m);
+}
+
+/* Their forms are many, and all are kept. */
+static void a_job_says_no_more_than_can_be_kept(void **state)
+{
+    enum { SECRET = 1000000 };
+    struct mask *m = mask_new();
+    _free_ char *text = calloc(1, SECRET + 1);
+    int r = 0, n = 0;
+
+    (void)state;
+    assert_true(m && text);
+    for (; r == 0 && n < 100; n++) {
+        for (size_t i = 0; i < SECRET; i++)
+            text[i] = (char)('a' + (i * 7919 + (size_t)n * i * i) % 26);
+        r = mask_add_said(m, text);
+    }
+    assert_int_equal(r, -E2BIG);
+    assert_in_range(n, 3, 20);
+    assert_int_equal(mask_add(m, "hunter2"), 0); /* what the daemon knows of itself always has room */
+    assert_true(mask_matches(m, "hunter2", 7));
+    mask_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +204,8 @@ int main(void)
         cmocka_unit_test(holds_no_more_than_it_must),
         cmocka_unit_test(bytes_of_any_kind),
         cmocka_unit_test(a_job_cannot_say_endlessly_many),
+        cmocka_unit_test(a_job_says_no_more_than_can_be_kept),
+        cmocka_unit_test(no_text_is_looked_at_without_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
