@@ -11,7 +11,7 @@
 
 enum {
     BUCKETS = 4096,
-    BLOCK = 256,           /* of a form: what is compared at once */
+    BLOCK = 256,          /* of a form: what is compared at once */
     WORK_FREE = 20000000, /* comparisons: a moment */
     WORK_OF_BYTE = 16,
 };
