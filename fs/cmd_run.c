@@ -357,14 +357,27 @@ static bool is_about_inputs(const struct options *o, const struct workflow *w)
            inputs_check(on, o->request.inputs, &inputs, NULL) < 0;
 }
 
-/* Every complaint about the workflow, as lint prints them. */
+/* What a job calls, as the repository has it now. */
+static int find_called(void *data, const char *uses, struct buf *ret, struct err *err)
+{
+    const struct run_request *r = data;
+    _buf_ struct buf path = BUF_INIT;
+
+    if (!r->workspace || !str_starts(uses, "./") || strstr(uses, "/../"))
+        return -EOPNOTSUPP;
+    buf_addf(&path, "%s/%s", r->workspace, uses + 2);
+    return buf_ok(&path) ? read_file(buf_str(&path), TEXT_MAX + 1, ret, err) : -ENOMEM;
+}
+
+/* Every complaint about the workflow and those that it calls, as lint prints them. */
 static int say_refused(const struct options *o, const struct err *err)
 {
     const struct run_request *r = &o->request;
+    struct workflow_opts opts = {.find = find_called, .data = (void *)(uintptr_t)r};
     _lint_ struct lint lint = {0};
     struct workflow *w = NULL;
 
-    if (workflow_parse(r->file, r->text, r->len, NULL, &w, &lint) < 0 && lint.n) {
+    if (workflow_parse(r->file, r->text, r->len, &opts, &w, &lint) < 0 && lint.n) {
         for (size_t i = 0; i < lint.n; i++)
             fprintf(stderr, "%s\n", lint.errors[i].msg);
         return EXIT_WORKFLOW;

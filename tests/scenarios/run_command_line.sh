@@ -13,6 +13,14 @@ printf 'on: push\njobs: 3\n' >"$T/bad.yml"
 code=0; run "$T/bad.yml" 2>"$T/err" || code=$?
 equal 'a bad workflow' 65 $code
 contains 'says where' "$(cat "$T/err")" "bad.yml (Line: 2, Col: 7): "
+mkdir -p "$T/repo/.github/workflows"
+printf 'on: {workflow_call: {inputs: {a: {type: string, required: true}, b: {type: string, required: true}}}}\njobs: {x: {runs-on: x, steps: [{run: x}]}}\n' \
+    >"$T/repo/.github/workflows/called.yml"
+printf 'on: push\njobs:\n  a:\n    uses: ./.github/workflows/called.yml\n' >"$T/caller.yml"
+code=0; run --workspace "$T/repo" "$T/caller.yml" 2>"$T/err" || code=$?
+equal 'a bad call of a good workflow' 65 $code
+equal 'each complaint' "$T/caller.yml (Line: 4, Col: 11): Input a is required, but not provided while calling.
+$T/caller.yml (Line: 4, Col: 11): Input b is required, but not provided while calling." "$(cat "$T/err")"
 code=0; run 2>/dev/null || code=$?
 equal 'usage' 2 $code
 code=0; run "$T/nothing.yml" 2>/dev/null || code=$?
