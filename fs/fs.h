@@ -144,8 +144,6 @@ ssize_t draft_next(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_
 int draft_stat(struct fs *fs, int64_t id, struct stat *st);
 bool is_workflow_name(const char *name);
 bool is_page_name(const char *name);
-/* A page of Markdown in workflows/ becomes a workflow. (write.c) */
-int drop_page(struct fs *fs, const char *name, const char *text, size_t len);
 
 /* -------------------------------------------------------------------------------- what the rows show
  * (show_*.c) */

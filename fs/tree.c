@@ -422,14 +422,6 @@ __attribute__((constructor)) static void tree_make(void)
     }
 }
 
-int tree_parent(int row)
-{
-    for (int i = row - 1; i >= 0; i--)
-        if (tree[i].depth == tree[row].depth - 1)
-            return i;
-    return -1;
-}
-
 int tree_child(int row, int after)
 {
     for (int i = (after < 0 ? row : after) + 1; i < (int)tree_rows && tree[i].depth > tree[row].depth; i++)

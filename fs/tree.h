@@ -111,8 +111,7 @@ extern size_t tree_rows;
 
 enum { ROW_ROOT = 0 };
 
-/* The row above, and the first and next row directly below; -1: none. */
-int tree_parent(int row);
+/* The first and next row directly below; -1: none. */
 int tree_child(int row, int after); /* after -1: the first */
 /* The row with that path of names ("runs/N/log"); -1: none. For the places that the code itself needs. */
 int tree_find(const char *path);

@@ -332,7 +332,8 @@ static int remove_vm_node(struct fs *fs, struct node n, const char *name)
 
 /* -------------------------------------------------------------------------------------------- the whole */
 
-int drop_page(struct fs *fs, const char *name, const char *text, size_t len)
+/* A page of Markdown in workflows/ becomes a workflow. */
+static int drop_page(struct fs *fs, const char *name, const char *text, size_t len)
 {
     struct err err = {0};
     int64_t run = 0;

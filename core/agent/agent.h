@@ -78,7 +78,6 @@ struct agent {
 
 /* serve.c: sends what is in out, waiting for the peer. For phases in which nothing else can happen. */
 void agent_flush(struct agent *a);
-void agent_send_fd(struct agent *a, enum frame_type type, const void *payload, size_t len, int fd);
 void agent_state(struct agent *a, int error, const char *words);
 void agent_fill(struct agent *a); /* blocks for more input; sets ended */
 
@@ -243,12 +242,7 @@ int harden_process(const struct filter *filter, const struct spawn_request *q, s
 /* While the process still is of the host's user. `counted`: the agent is process 1 and counts processes too.
  */
 void harden_limits(const struct spawn_request *r, bool counted);
-/*
- * Where processes are counted now and then, the kernel's limit lies a little above that of the count: a crowd
- * that is stopped by the kernel falls back below its limit at once, often between two counts.
- */
-uint64_t processes_with_room(uint64_t limit);
+/* The limit that is counted against, from the kernel's, which lies a little above it. */
 uint64_t processes_without_room(uint64_t with_room);
-int landlock_version(void); /* 0: none */
 
 #endif

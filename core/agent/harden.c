@@ -69,7 +69,8 @@ enum { CREATE_VERSION = 1, RULE_PATH_BENEATH = 1 };
 #define SYS_landlock_restrict_self 446
 #endif
 
-int landlock_version(void)
+/* 0: none. */
+static int landlock_version(void)
 {
     long n = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_VERSION);
 
@@ -118,7 +119,11 @@ static void set_limit(int which, uint64_t value)
 
 enum { ROOM_PART = 8, ROOM_LEAST = 8 };
 
-uint64_t processes_with_room(uint64_t limit)
+/*
+ * Where processes are counted now and then, the kernel's limit lies a little above that of the count: a crowd
+ * that is stopped by the kernel falls back below its limit at once, often between two counts.
+ */
+static uint64_t processes_with_room(uint64_t limit)
 {
     return limit ? limit + limit / ROOM_PART + ROOM_LEAST : 0;
 }

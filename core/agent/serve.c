@@ -92,7 +92,7 @@ void agent_fill(struct agent *a)
         agent_receive(a);
 }
 
-void agent_send_fd(struct agent *a, enum frame_type type, const void *payload, size_t len, int fd)
+static void agent_send_fd(struct agent *a, enum frame_type type, const void *payload, size_t len, int fd)
 {
     union {
         char bytes[CMSG_SPACE(sizeof(int))];

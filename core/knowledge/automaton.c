@@ -395,12 +395,6 @@ size_t automaton_states(const struct automaton *a)
     return a->n_states;
 }
 
-size_t automaton_bytes(const struct automaton *a)
-{
-    return sizeof(*a) + a->n_states * sizeof(*a->states) + a->n_branches * sizeof(*a->branches) +
-           a->n_outs * sizeof(*a->outs);
-}
-
 /* ---------------------------------------------------------------------------------------------- matching */
 
 static void report(const struct automaton *a, uint32_t out, automaton_fn *fn, void *data)

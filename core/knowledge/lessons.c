@@ -9,7 +9,9 @@
 
 enum { RUNS_SHOWN = 5 };
 
-double lesson_confidence(int64_t good, int64_t bad)
+/* How far to trust what a lesson recommends, 0 to 1: runs of the workflow that succeeded since it was mended,
+ * beside those that failed so again. */
+static double lesson_confidence(int64_t good, int64_t bad)
 {
     return (double)(good + 1) / (double)(good + bad + 2); /* Laplace: nothing known is one half */
 }

@@ -74,7 +74,9 @@ static void suffix_add(const json_t *json, struct buf *segment, const char **sep
     *separator = ", ";
 }
 
-void matrix_suffix(const json_t *combination, struct buf *ret)
+/* Appends " (ubuntu, 18)", the values of a combination in order, those inside of objects and arrays too,
+ * without empty strings and nulls; nothing when there is none. */
+static void matrix_suffix(const json_t *combination, struct buf *ret)
 {
     _buf_ struct buf segment = BUF_INIT;
     const char *separator = " (";

@@ -112,6 +112,8 @@ static char *own_dir(const struct groups *g, const char *controller)
     return path ? mounted_path(buf_str(&mounts), controller, path) : NULL;
 }
 
+static void groups_clear(int at, const char *name);
+
 /* Groups that a process of the same scratch directory left when it was killed. */
 static void remove_stale(const char *own, const char *family)
 {
@@ -123,7 +125,8 @@ static void remove_stale(const char *own, const char *family)
             groups_clear(dirfd(dir), e->d_name);
 }
 
-void groups_clear(int at, const char *name)
+/* Removes a directory of groups and the groups in it, as far as they are empty. */
+static void groups_clear(int at, const char *name)
 {
     int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     _closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -323,6 +326,23 @@ static void value_text(size_t controller, int version, uint64_t value, char ret[
         snprintf(ret, 48, "%llu", (unsigned long long)value);
 }
 
+/* How often the limit was hit since it was made: 0 or -ENODATA. */
+static int group_count(const struct machine_group *g, enum controller i, uint64_t *ret)
+{
+    char text[1024];
+    ssize_t n = g->events[i] < 0 ? -1 : pread(g->events[i], text, sizeof(text) - 1, 0);
+
+    if (n <= 0)
+        return -ENODATA;
+    text[n] = '\0';
+    for (const char *line = text; *line; line = next_line(line))
+        if (str_starts(line, controllers[i].event)) {
+            *ret = strtoull(line + strlen(controllers[i].event), NULL, 10);
+            return 0;
+        }
+    return -ENODATA;
+}
+
 static int set_limit(struct machine_group *g, size_t i, int dir, uint64_t value)
 {
     int version = g->groups->version[i];
@@ -366,22 +386,6 @@ int group_make(struct groups *groups, const char *name, const uint64_t values[CO
         made[at] = true;
     }
     return 0;
-}
-
-int group_count(const struct machine_group *g, enum controller i, uint64_t *ret)
-{
-    char text[1024];
-    ssize_t n = g->events[i] < 0 ? -1 : pread(g->events[i], text, sizeof(text) - 1, 0);
-
-    if (n <= 0)
-        return -ENODATA;
-    text[n] = '\0';
-    for (const char *line = text; *line; line = next_line(line))
-        if (str_starts(line, controllers[i].event)) {
-            *ret = strtoull(line + strlen(controllers[i].event), NULL, 10);
-            return 0;
-        }
-    return -ENODATA;
 }
 
 bool group_hit(struct machine_group *g, enum controller i)

@@ -28,8 +28,6 @@ void groups_find(struct groups *g); /* its part that looks */
 void groups_release(struct groups *g);
 /* Removes a machine's groups: 0, or -EBUSY while something is in them. */
 int groups_remove(const struct groups *g, const char *name);
-/* Removes a directory of groups and the groups in it, as far as they are empty. */
-void groups_clear(int at, const char *name);
 
 struct machine_group {
     struct groups *groups; /* borrowed; NULL: none was made */
@@ -41,8 +39,6 @@ struct machine_group {
  */
 int group_make(struct groups *groups, const char *name, const uint64_t values[CONTROLLERS],
                struct machine_group *ret, struct fds *procs, struct err *err);
-/* How often the limit was hit since it was made: 0 or -ENODATA. */
-int group_count(const struct machine_group *g, enum controller i, uint64_t *ret);
 bool group_hit(struct machine_group *g, enum controller i); /* since the last time it was asked */
 void group_close(struct machine_group *g);                  /* its descriptors */
 

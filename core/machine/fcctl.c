@@ -68,8 +68,10 @@ static int check_expiry(const char *token, int64_t *ret_left, struct err *err)
                    buf_str(&when));
 }
 
-int fcctl_settings(struct machines *ms, struct buf *ret_url, struct buf *ret_token, int64_t *ret_left,
-                   struct err *err)
+/* Where the server is and what it is shown; -EKEYEXPIRED and the like with words. *ret_left: seconds until
+ * the token expires, INT64_MAX where it does not say. */
+static int fcctl_settings(struct machines *ms, struct buf *ret_url, struct buf *ret_token, int64_t *ret_left,
+                          struct err *err)
 {
     setting(ms, "fcctl/url", "FIRECRACKER_API_URL", ret_url);
     setting(ms, "fcctl/token", "FIRECRACKER_AUTH_TOKEN", ret_token);

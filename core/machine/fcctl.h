@@ -34,11 +34,6 @@ struct fcctl_vm {
 int fcctl_call(struct machines *ms, struct fcctl_vm *t, const char *method, const char *path,
                json_t *body_take, int timeout_ms, json_t **ret, int *ret_status, struct err *err);
 
-/* Where the server is and what it is shown; -EKEYEXPIRED and the like with words. *ret_left: seconds until
- * the token expires, INT64_MAX where it does not say. */
-int fcctl_settings(struct machines *ms, struct buf *ret_url, struct buf *ret_token, int64_t *ret_left,
-                   struct err *err);
-
 /* fcctl_agent.c: a thread that speaks the agent's protocol on t->fd, until its other end is closed. */
 void *fcctl_agent(void *t);
 /* Takes what the daemon has said meanwhile. True: the request that runs is not wanted any more. */

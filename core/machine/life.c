@@ -131,7 +131,7 @@ int machine_start(struct machine *m, const struct machine_spec *spec, struct err
 }
 
 /* Boots what machine_new() made. */
-int machine_boot(struct machine *m, struct err *err)
+static int machine_boot(struct machine *m, struct err *err)
 {
     int64_t begin = mono_ns();
     int r = machine_enlist(m, err);

@@ -163,6 +163,12 @@ static const char *text(const char *s)
     return s ? s : "";
 }
 
+static struct machine *machine_ref(struct machine *m)
+{
+    atomic_fetch_add(&m->refs, 1);
+    return m;
+}
+
 /* With the machine's state_lock held, so that records are in the order of what happened. */
 static void record(struct machine *m, bool transition, const char *why)
 {
@@ -236,12 +242,6 @@ void machine_keep(struct machine *m, bool keep)
 }
 
 /* ----------------------------------------------------------------------------------------- who there is */
-
-struct machine *machine_ref(struct machine *m)
-{
-    atomic_fetch_add(&m->refs, 1);
-    return m;
-}
 
 void machine_unref(struct machine *m)
 {

@@ -263,7 +263,6 @@ int machine_set_paths(struct machine *m, const char *prefix, const char *workspa
 void machine_free_paths(struct machine *m);
 /* Nothing is started yet. The backend is to be chosen. */
 int machine_new(struct machines *ms, const struct machine_spec *spec, struct machine **ret, struct err *err);
-int machine_boot(struct machine *m, struct err *err);
 /* machine_acquire() without a look at the pool. */
 int machine_make(struct machines *ms, const struct machine_spec *spec, struct machine **ret, struct err *err);
 /* Names this start and its directory. */
@@ -292,7 +291,6 @@ void machine_tell(struct machine *m, const char *why);
 void machine_adopt_spec(struct machine *m, struct machine_spec *spec_take);
 /* Has the row written again: something but the state has changed. */
 void machine_changed(struct machine *m);
-struct machine *machine_ref(struct machine *m);
 void machine_unref(struct machine *m);
 /* Notices machines whose agents have ended, and removes directories that belong to none. */
 void machines_reap(struct machines *ms);
@@ -374,7 +372,6 @@ extern const char usual_hostname[];
 int mask_dirs(struct machines *ms, int dir_fd);
 /* The id on disk of a machine's root: high for the real root, else one's own. */
 uid_t machine_root_id(void);
-int make_owned_dir(int at, const char *path, unsigned mode);
 
 /* probe.c: tries a backend once and remembers. */
 const struct machine_probe *probe_backend(struct machines *ms, size_t i);

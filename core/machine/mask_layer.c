@@ -33,7 +33,7 @@ static uid_t shifted(uid_t id)
     return machine_root_id() + (id < 65536 ? id : 65534);
 }
 
-int make_owned_dir(int at, const char *path, unsigned mode)
+static int make_owned_dir(int at, const char *path, unsigned mode)
 {
     if (mkdirat(at, path, mode) < 0)
         return errno == EEXIST ? 0 : -errno;

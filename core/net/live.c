@@ -43,7 +43,7 @@ struct live_stream {
     int64_t spoke_at; /* monotonic */
 };
 
-void live_event(struct buf *ret, const char *name, json_t *data_take)
+static void live_event(struct buf *ret, const char *name, json_t *data_take)
 {
     _json_ json_t *data = data_take;
     _free_ char *text = data ? json_dumps(data, JSON_COMPACT) : NULL;

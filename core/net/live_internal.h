@@ -45,7 +45,6 @@ void live_log_release(struct live_log *l);
 /* ----------------------------------------------------------------------------------------- events (live.c)
  */
 
-void live_event(struct buf *ret, const char *name, json_t *data_take);
 /* Tells the streams what a commit changed; on its thread. */
 void live_changed(struct live *live, const struct change *changes, size_t n);
 /* Ends every stream, and those that begin afterwards. */

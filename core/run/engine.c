@@ -282,28 +282,6 @@ bool engine_ending(void *engine)
     return e->ending && e->ending(e->ending_data);
 }
 
-int engine_wait(struct engine *e, int64_t run_id, const volatile sig_atomic_t *stop)
-{
-    const struct run_row *row = store_get_run(e->store, run_id);
-    int r = row ? 0 : -ENOENT;
-
-    run_row_unref(row);
-    pthread_mutex_lock(&e->lock);
-    while (r == 0 && run_find(e, run_id)) {
-        struct timespec until = seconds_from_now(0);
-        until.tv_nsec += 50000000; /* so that a signal's flag is seen */
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_sec++;
-            until.tv_nsec -= 1000000000;
-        }
-        pthread_cond_timedwait(&e->done, &e->lock, &until);
-        if (stop && *stop && run_find(e, run_id))
-            r = -EINTR;
-    }
-    pthread_mutex_unlock(&e->lock);
-    return r;
-}
-
 void engine_each_schedule(struct engine *e, schedule_fn *fn, void *data)
 {
     if (e->triggers)

@@ -209,9 +209,6 @@ void run_abandon(struct run *run); /* takes back an activation that could not be
 void run_advance(struct run *run);
 struct run_job *schedule_next(struct engine *e); /* a job that may start now; NULL: none */
 void job_finish(struct run_job *job, enum job_status status, int exit_code);
-void job_refuse(struct run_job *job, const char *msg); /* it cannot start: it fails, and says why */
-void job_put(struct run_job *job);
-void run_put(struct run *run);
 struct run *run_find(struct engine *e, int64_t id);
 const char *run_keep(struct run *run, const char *text); /* a copy in the arena, "" without memory */
 /* How much is kept of the name of a run, a job or a step, which an expression may have made of any size: it
@@ -241,12 +238,9 @@ void job_cancel(struct run_job *job, const char *why);
 bool needs_done(const struct run_job *job);
 bool scope_cancelled(const struct run_scope *scope);
 bool scope_done(const struct run_scope *scope);
-/* The worst of a job's combinations, as `needs` and `jobs` see it. */
-enum job_status def_result(const struct run_scope *scope, const char *job_id);
 /* The worst of all jobs of a scope. */
 enum job_status scope_result(const struct run_scope *scope);
-/* New references: {ID: {"result", "outputs"}} of what a job needs, of all jobs of a workflow. */
-json_t *job_needs_context(const struct run_job *job);
+/* {ID: {"result", "outputs"}} of all jobs of a workflow. New reference. */
 json_t *scope_jobs_context(const struct run_scope *scope);
 /* All that is known of a job before it runs: its scope's contexts, needs, matrix, strategy. New reference. */
 json_t *job_contexts(const struct run_job *job);

@@ -190,9 +190,7 @@ void process_judge(struct running_step *s, const struct machine_result *result, 
 /* It ran longer than it, the step around it or its job may: says which, and that it failed. */
 void step_timed_out(struct running_step *s);
 
-/* machine_exec(), machine_put_tree() and machine_get_tree() of the job's machine, while its other steps may
- * go on; output() is called in a turn of the job's. */
-int job_exec(struct running_job *j, struct machine_exec *x, struct machine_result *ret, struct err *err);
+/* machine_put_tree() of the job's machine, while its other steps may go on. */
 int job_put_tree(struct running_job *j, const char *dir, int tar_fd, struct err *err);
 
 /* A program of the runner's own in the machine, whose output is not shown. All borrowed. */
@@ -269,7 +267,6 @@ int use_restore(struct running_job *j, const struct workflow_step *def, json_t *
 bool use_is_local(const struct use *u);
 /* A container; of what is not an image, known once it is loaded. */
 bool use_is_docker(const struct use *u);
-bool use_has_stage(const struct use *u, enum stage stage);
 const struct expr *use_stage_if(struct use *u, enum stage stage);
 /* Does the work of that stage for a step. */
 void use_stage(struct running_step *s, struct use *u);

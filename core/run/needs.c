@@ -29,7 +29,8 @@ static bool def_done(const struct run_scope *scope, const char *job_id)
     return true;
 }
 
-enum job_status def_result(const struct run_scope *scope, const char *job_id)
+/* The worst of a job's combinations, as `needs` and `jobs` see it. */
+static enum job_status def_result(const struct run_scope *scope, const char *job_id)
 {
     bool failure = false, cancelled = false, success = false;
     struct run_job *job;
@@ -110,7 +111,7 @@ static int add_result(json_t *to, const struct run_scope *scope, const char *id)
                                          "outputs", def_outputs(scope, id)));
 }
 
-json_t *job_needs_context(const struct run_job *job)
+static json_t *job_needs_context(const struct run_job *job)
 {
     json_t *needs = json_object();
 

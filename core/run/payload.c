@@ -34,7 +34,7 @@ static void setf(json_t *object, const char *key, const char *fmt, ...)
     set(object, key, text(buf_str(&b)));
 }
 
-json_t *payload_user(const char *login)
+static json_t *payload_user(const char *login)
 {
     json_t *user = json_object();
 
@@ -45,7 +45,7 @@ json_t *payload_user(const char *login)
     return user;
 }
 
-json_t *payload_repository(const struct payload_facts *f)
+static json_t *payload_repository(const struct payload_facts *f)
 {
     const char *full = f->repository, *slash = strchr(full, '/'), *name = slash ? slash + 1 : full;
     _buf_ struct buf owner = BUF_INIT;
@@ -81,7 +81,7 @@ static json_t *person(const char *name, const char *email)
     return json_pack("{s:s, s:s, s:s}", "name", name, "email", email, "username", name);
 }
 
-json_t *payload_commit(const struct payload_facts *f, const struct commit *c)
+static json_t *payload_commit(const struct payload_facts *f, const struct commit *c)
 {
     json_t *json = json_object();
     const char *name = *c->author ? c->author : f->actor, *by = *c->committer ? c->committer : name;

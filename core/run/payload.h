@@ -25,8 +25,4 @@ json_t *payload_make(const char *event, const struct payload_facts *f);
  */
 int payload_complete(json_t *given, json_t *made);
 
-json_t *payload_repository(const struct payload_facts *f);
-json_t *payload_user(const char *login);
-json_t *payload_commit(const struct payload_facts *f, const struct commit *c);
-
 #endif

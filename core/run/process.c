@@ -286,7 +286,10 @@ static int output_in_turn(void *data, enum machine_stream stream, const char *by
     return r;
 }
 
-int job_exec(struct running_job *j, struct machine_exec *x, struct machine_result *ret, struct err *err)
+/* machine_exec() of the job's machine, while its other steps may go on; output() is called in a turn of the
+ * job's. */
+static int job_exec(struct running_job *j, struct machine_exec *x, struct machine_result *ret,
+                    struct err *err)
 {
     struct in_turn t = {j, x->output, x->data};
 

@@ -11,7 +11,7 @@
 
 /* ----------------------------------------------------------------------------------------- small changes */
 
-void job_put(struct run_job *job)
+static void job_put(struct run_job *job)
 {
     struct err err = {0};
 
@@ -21,7 +21,7 @@ void job_put(struct run_job *job)
                   err.msg);
 }
 
-void run_put(struct run *run)
+static void run_put(struct run *run)
 {
     struct err err = {0};
 
@@ -113,7 +113,8 @@ void job_note(struct run_job *job, const char *msg)
     (void)store_put_annotation(job->run->e->store, &note, NULL);
 }
 
-void job_refuse(struct run_job *job, const char *msg)
+/* It cannot start: it fails, and says why. */
+static void job_refuse(struct run_job *job, const char *msg)
 {
     job_note(job, msg);
     job_done(job, JOB_FAILURE, 1);

@@ -172,7 +172,7 @@ static void show_use(struct running_step *s, const struct use *u)
 
 /* ------------------------------------------------------------------------------------------------- stages */
 
-bool use_has_stage(const struct use *u, enum stage stage)
+static bool use_has_stage(const struct use *u, enum stage stage)
 {
     if (u->builtin)
         return stage == STAGE_MAIN || (stage == STAGE_POST && u->builtin->post);

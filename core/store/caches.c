@@ -85,7 +85,9 @@ static size_t characters(const char *text)
     return n;
 }
 
-int cache_check_key(const char *key, struct err *err)
+/* GitHub's rules for keys (at most 512 characters, no comma), in the words of @actions/cache. 0 or -EINVAL.
+ */
+static int cache_check_key(const char *key, struct err *err)
 {
     if (!*key || !utf8_valid(key, strlen(key)))
         return err_set(err, -EINVAL, "Key Validation Error: a key is UTF-8 text that is not empty.");

@@ -249,12 +249,6 @@ int store_attempt_result(struct store *st, int64_t id, struct buf *ret)
     return read_text(st, "SELECT result FROM attempts WHERE id = ?1 AND result IS NOT NULL", INTS(id), ret);
 }
 
-int64_t store_run_text_size(struct store *st, int64_t run_id, enum run_text which)
-{
-    return read_int(st, "SELECT length(CAST(text AS BLOB)) FROM run_texts WHERE run_id = ?1 AND which = ?2",
-                    INTS(run_id, which), NULL, -1);
-}
-
 int store_setting(struct store *st, enum setting_kind kind, const char *name, struct buf *ret)
 {
     const struct setting_row *row = store_get_setting(st, kind, store_find_setting(st, kind, name));

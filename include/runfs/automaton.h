@@ -34,7 +34,6 @@ static inline void automaton_cleanup(struct automaton **a)
 #define _automaton_ _cleanup_(automaton_cleanup)
 
 size_t automaton_states(const struct automaton *a);
-size_t automaton_bytes(const struct automaton *a); /* of memory */
 
 /* Calls fn once for each place of each term. 0 or -ENOMEM (a text beyond ASCII is folded as a whole). */
 typedef void automaton_fn(void *data, uint32_t value);

@@ -40,10 +40,6 @@ struct cache_scope {
                                            pull request, the default branch */
 };
 
-/* GitHub's rules for keys (at most 512 characters, no comma), in the words of @actions/cache. 0 or -EINVAL.
- */
-int cache_check_key(const char *key, struct err *err);
-
 /* keys[0] is the key, the others are restore keys. The entry's id, having noted its use; 0: a miss; -EINVAL:
  * keys that break the rules; -errno. */
 int64_t cache_lookup(struct store *st, const struct cache_scope *scope, const char *const *keys, size_t n,

@@ -115,9 +115,6 @@ ssize_t lesson_list(struct store *st, int64_t after, int64_t *ids, size_t max);
 /* What a failure that came often teaches, as a page of Markdown whose links are those of knowledge/lessons/.
  * -ENOENT */
 int lesson_text(struct store *st, int64_t failure_id, struct buf *ret);
-/* How far to trust what a lesson recommends, 0 to 1: runs of the workflow that succeeded since it was mended,
- * beside those that failed so again. */
-double lesson_confidence(int64_t good, int64_t bad);
 
 /* ----------------------------------------------------------------------------------------- expectations */
 

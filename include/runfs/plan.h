@@ -61,10 +61,6 @@ void strategy_release(struct strategy *s);
  * words. A matrix whose every combination is excluded leaves one empty combination. */
 int strategy_expand(const json_t *evaluated, struct strategy *ret, struct err *err);
 
-/* Appends " (ubuntu, 18)", the values of a combination in order, those inside of objects and arrays too,
- * without empty strings and nulls; nothing when there is none. */
-void matrix_suffix(const json_t *combination, struct buf *ret);
-
 /* Appends the id that GitHub's messages give a combination, from its suffix: "ubuntu_18", "_18_x". */
 void matrix_id(const char *suffix, struct buf *ret);
 

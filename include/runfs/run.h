@@ -254,9 +254,6 @@ struct run_request {
 
 int engine_submit(struct engine *e, const struct run_request *req, int64_t *ret_run, struct err *err);
 
-/* Blocks until the run is completed. Returns 0, -ENOENT, or -EINTR when *stop became true. */
-int engine_wait(struct engine *e, int64_t run_id, const volatile sig_atomic_t *stop);
-
 /* Appends a run's workflow, expanded, with the matrices that are known by now. -ENOENT: there is no such run.
  */
 int run_expanded(struct store *st, int64_t run_id, struct buf *ret);

@@ -324,11 +324,10 @@ ssize_t store_runs_before(struct store *st, int64_t completed_before, int64_t *i
                           size_t max); /* completed, oldest first */
 int64_t store_count_runs(struct store *st, const char *status, const char *conclusion); /* "" or NULL: any */
 
-/* A run's text; appended to ret. -ENOENT when it has none. Size -1: none. */
+/* A run's text; appended to ret. -ENOENT when it has none. */
 int store_run_text(struct store *st, int64_t run_id, enum run_text which, struct buf *ret);
 /* What a job knew behind that step, JSON for the engine alone; appended. -ENOENT: nothing was kept. */
 int store_step_state(struct store *st, int64_t step_id, struct buf *ret);
-int64_t store_run_text_size(struct store *st, int64_t run_id, enum run_text which);
 
 /* Annotations of a run's attempt, in order; each row is valid during the call only. */
 typedef int annotation_fn(void *data, const struct annotation_row *row);
