@@ -13,7 +13,7 @@ static const char help[] =
     "\n"
     "Says what works here, why not, and what to install.\n"
     "\n"
-    "exit status: 0 workflows can be mounted and run isolated, 1 something of that is missing\n";
+    "exit status: 0 workflows can be mounted and run isolated, 1 something of that is missing, 2 usage\n";
 
 static void say(bool good, const char *what, const char *words)
 {

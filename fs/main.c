@@ -7,8 +7,16 @@
 
 static int cmd_version(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
+    static const char help[] = "usage: runfs version\n"
+                               "\n"
+                               "Prints the version.\n"
+                               "\n"
+                               "exit status: 0 printed, 2 usage\n";
+
+    if (argc > 1) {
+        bool wanted = str_eq(argv[1], "-h") || str_eq(argv[1], "--help");
+        return wanted ? (fputs(help, stdout), 0) : usage_wrong(help, "it takes no arguments");
+    }
     puts("runfs " RUNFS_VERSION);
     return 0;
 }

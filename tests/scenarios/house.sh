@@ -20,8 +20,12 @@ if command -v clang-format >/dev/null; then
     clang-format --dry-run -Werror "${sources[@]}" 2>"$T/format" || fail "make fmt would change: $(grep -o '^[^:]*:[0-9]*' "$T/format" | head -n 5 | xargs)"
 fi
 # every subcommand documents its exit codes, and none prints its help on standard error
-for c in mount umount token fcctl-serve gh-setup run lint plan eval doctor; do
+subcommands=$("$RUNFS" -h | sed -n 's/^  \([a-z-]*\) .*/\1/p')
+[ "$(wc -w <<<"$subcommands")" -gt 10 ] || fail "runfs -h lists: $subcommands"
+for c in $subcommands; do
     exits 0 "$RUNFS" $c -h
     grep -qiE 'exit (status|code)' "$T/out" || fail "runfs $c -h says nothing about exit codes"
     equal "runfs $c -h on standard error" '' "$(cat "$T/err")"
+    exits 2 "$RUNFS" $c --no-such-option </dev/null
+    equal "runfs $c --no-such-option on standard output" '' "$(cat "$T/out")"
 done
