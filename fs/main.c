@@ -88,6 +88,19 @@ static void forget_repository(void)
         unsetenv(names[i]);
 }
 
+/* Debian's PATH of ordinary users is without these; nft, mke2fs and the like do there what runfs asks of
+ * them. */
+static void look_in_sbin(void)
+{
+    static const char sbin[] = ":/usr/sbin:/sbin";
+    const char *path = getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin";
+    _buf_ struct buf longer = BUF_INIT;
+
+    buf_addf(&longer, "%s%s", path, sbin);
+    if (!str_ends(path, sbin) && buf_ok(&longer))
+        setenv("PATH", longer.ptr, 1);
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -95,6 +108,7 @@ int main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN);
     forget_repository();
+    look_in_sbin();
     if (str_eq(name, "-h") || str_eq(name, "--help") || str_eq(name, "help")) {
         usage(stdout);
         return 0;

@@ -148,7 +148,7 @@ rf_drop() { # FILE: drops it, waits for its run and prints the run's number
 }
 step_out() { cat "$M/runs/$1/jobs/$2/steps/$3"-*/stdout; } # RUN JOB NN
 
-# COMMAND...: as an ordinary user with a home of its own, who finds runfs in the PATH
+# COMMAND...: as an ordinary user with a home of its own, who finds runfs in the PATH, which else is Debian's: without sbin
 as_user() {
     if ! is_root; then
         "$@"
@@ -166,7 +166,7 @@ as_user() {
         sanitizers+=("${name}_OPTIONS=$(printenv "${name}_OPTIONS"):log_path=$T/user/sanitizer")
     done
     sanitizers[2]+=:suppressions=$T/user/tsan.supp
-    (cd "$T/user/home" && env -i "${sanitizers[@]}" HOME="$T/user/home" TMPDIR="$T/user" PATH="$T/user/bin:/usr/bin:/bin:/usr/sbin:/sbin" \
+    (cd "$T/user/home" && env -i "${sanitizers[@]}" HOME="$T/user/home" TMPDIR="$T/user" PATH="$T/user/bin:/usr/local/bin:/usr/bin:/bin" \
         LC_ALL=C.UTF-8 setpriv --reuid=31337 --regid=31337 --clear-groups -- "$@")
 }
 

@@ -54,12 +54,13 @@ for who in user net; do
     [ "$(readlink "/proc/$qemu/ns/$who")" != "$(readlink /proc/self/ns/$who)" ] || fail "its $who is the host's"
 done
 if grep -q 'network nat' "$T/out"; then
+    nft=$(command -v nft)
     beside() { as_user nsenter -t "$qemu" -U -n --preserve-credentials "$@"; } # as root of its user namespace
-    contains 'the filter' "$(beside nft list ruleset)" 169.254.0.0
-    refused beside setpriv --bounding-set=-all --inh-caps=-all --no-new-privs nft flush ruleset # with what qemu has
-    contains 'it still stands' "$(beside nft list ruleset)" 169.254.0.0
-    beside nft flush ruleset
-    lacks 'that was why' "$(beside nft list ruleset)" 169.254.0.0
+    contains 'the filter' "$(beside "$nft" list ruleset)" 169.254.0.0
+    refused beside setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$nft" flush ruleset # with what qemu has
+    contains 'it still stands' "$(beside "$nft" list ruleset)" 169.254.0.0
+    beside "$nft" flush ruleset
+    lacks 'that was why' "$(beside "$nft" list ruleset)" 169.254.0.0
 fi
 as_user rmdir "$V"
 none_left() { ! pgrep -f "tether.*$STATE/machines/" >/dev/null; }
