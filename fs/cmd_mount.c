@@ -260,7 +260,7 @@ static void daemon_stop(struct daemon *d)
     shells_free(d->shells);
     server_free(d->server);
     reporter_free(d->reporter);
-    searcher_free(d->fs.searcher);
+    bool searched = searcher_free(d->fs.searcher);
     vms_free(d->fs.vms);
     rootfs_free(d->fs.rootfs);
     engine_free(d->engine);
@@ -270,7 +270,10 @@ static void daemon_stop(struct daemon *d)
     role_list_release(&d->fs.roles);
     if (d->machines)
         machines_free(d->machines);
-    store_close(d->store);
+    if (searched)
+        store_close(d->store);
+    else
+        store_leave(d->store);
     while (d->fs.drafts) {
         int64_t id;
         if (draft_next(&d->fs, 0, 0, &id, 1) != 1)

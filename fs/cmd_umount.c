@@ -15,7 +15,7 @@ static const char help[] =
     "\n"
     "exit status: 0 unmounted, 1 it could not be, 2 usage\n";
 
-enum { END_MS = 30000 };
+enum { END_MS = 30000, LOOK_MS = 200 };
 
 /* A descriptor that becomes readable when the daemon of that mount ends; -1 when it cannot be told. */
 static int daemon_pidfd(const char *directory)
@@ -56,6 +56,29 @@ static int unmount(const char *directory)
     return -1;
 }
 
+/* It has ended but for a thread that a file system does not answer: nothing can end that. */
+static bool is_dead(pid_t pid)
+{
+    _buf_ struct buf path = BUF_INIT, stat = BUF_INIT;
+
+    buf_addf(&path, "/proc/%d/stat", (int)pid);
+    if (pid <= 0 || read_file(buf_str(&path), 4096, &stat, NULL) < 0)
+        return false;
+    const char *state = strrchr(buf_str(&stat), ')');
+    return state && state[1] && state[2] == 'Z';
+}
+
+static bool wait_for_end(int pidfd)
+{
+    struct pollfd p = {.fd = pidfd, .events = POLLIN};
+    int64_t end = mono_ns() + END_MS * 1000000LL;
+
+    while (pidfd >= 0 && poll(&p, 1, LOOK_MS) == 0 && !is_dead(pidfd_pid(pidfd)))
+        if (mono_ns() > end)
+            return false;
+    return true;
+}
+
 int cmd_umount(int argc, char **argv)
 {
     if (argc == 2 && (str_eq(argv[1], "-h") || str_eq(argv[1], "--help"))) {
@@ -67,8 +90,7 @@ int cmd_umount(int argc, char **argv)
     _close_ int pidfd = daemon_pidfd(argv[1]);
     if (unmount(argv[1]) < 0)
         return 1;
-    struct pollfd p = {.fd = pidfd, .events = POLLIN};
-    if (pidfd >= 0 && poll(&p, 1, END_MS) == 0) {
+    if (!wait_for_end(pidfd)) {
         fprintf(stderr, "runfs umount: %s is unmounted, but its daemon has not ended yet\n", argv[1]);
         return 1;
     }

@@ -86,7 +86,7 @@ static int read_mentions(struct searcher *s, struct thesaurus *t, struct concept
 
     m->mentions = calloc(m->n_documents + 1, sizeof(const struct mentions *));
     for (size_t i = 0; m->mentions && r == 0 && i < m->n_documents; i++)
-        r = atomic_load(&s->progress.stop) ? -ECANCELED
+        r = index_is_stopped(&s->progress) ? -ECANCELED
                                            : thesaurus_mentions(s, t, m->documents[i], &m->mentions[i]);
     return m->mentions ? r : -ENOMEM;
 }

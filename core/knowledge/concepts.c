@@ -28,10 +28,11 @@ static int read_page(void *data, const char *path, const struct stat *file)
     return r == -ENOENT ? 0 : r;
 }
 
-int concepts_read(struct concepts *c, const char *root, struct watch *watch)
+int concepts_read(struct concepts *c, const char *root, struct watch *watch,
+                  const struct index_progress *progress)
 {
     watch_begin(watch);
-    int r = haystack_each_file(&pages_at, root, watch, read_page, c);
+    int r = haystack_each_file(&pages_at, root, watch, progress, read_page, c);
     if (r == 0)
         watch_end(watch);
     else

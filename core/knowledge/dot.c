@@ -7,7 +7,7 @@
 #include "runfs/proc.h"
 #include "runfs/str.h"
 
-enum { SVG_MAX = 8 * 1024 * 1024, DOT_MS = 20000, KEPT = 8 };
+enum { SVG_MAX = 8 * 1024 * 1024, DOT_MS = 20000, KEPT = 64 }; /* one, and one of each role */
 
 bool dot_is_there(void)
 {
@@ -34,28 +34,69 @@ static int draw(const struct buf *dot, struct buf *ret)
 
 /* Whoever lists a directory asks for the sizes of its pictures: they are drawn again only when something has
  * changed. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
+static pthread_cond_t drawn = PTHREAD_COND_INITIALIZER;
+static struct picture {
+    struct buf of, svg;
+    bool drawing; /* by somebody, without the lock: of and svg stay */
+} kept[KEPT];
+static size_t next;
+
+static struct picture *find(const struct buf *dot)
+{
+    for (size_t i = 0; i < KEPT; i++)
+        if (kept[i].of.len && str_eq(buf_str(&kept[i].of), buf_str(dot)))
+            return &kept[i];
+    return NULL;
+}
+
+/* The one that was made first, for another. NULL: all are being drawn, or there is no memory. */
+static struct picture *begin(const struct buf *dot)
+{
+    struct picture *p = &kept[next++ % KEPT];
+
+    if (p->drawing)
+        return NULL;
+    buf_reset(&p->svg);
+    buf_reset(&p->of);
+    buf_adds(&p->of, buf_str(dot));
+    p->drawing = buf_ok(&p->of);
+    if (!p->drawing)
+        buf_reset(&p->of);
+    return p->drawing ? p : NULL;
+}
+
+static void end(struct picture *p, int r, const struct buf *svg)
+{
+    p->drawing = false;
+    if (r == 0)
+        buf_add(&p->svg, buf_str(svg), svg->len);
+    if (r < 0 || !buf_ok(&p->svg))
+        buf_reset(&p->of);
+    pthread_cond_broadcast(&drawn);
+}
+
 int dot_draw(const struct buf *dot, struct buf *ret)
 {
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    static struct {
-        struct buf of, drawn;
-    } kept[KEPT];
-    static size_t next;
-    size_t i = 0;
+    struct picture *p;
     int r = 0;
 
     pthread_mutex_lock(&lock);
-    while (i < KEPT && !(kept[i].drawn.len && str_eq(buf_str(&kept[i].of), buf_str(dot))))
-        i++;
-    if (i == KEPT) {
-        i = next++ % KEPT;
-        buf_reset(&kept[i].of);
-        buf_reset(&kept[i].drawn);
-        r = draw(dot, &kept[i].drawn);
-        buf_adds(&kept[i].of, buf_str(dot));
+    while ((p = find(dot)) && p->drawing)
+        pthread_cond_wait(&drawn, &lock);
+    if (p) {
+        buf_add(ret, buf_str(&p->svg), p->svg.len);
+    } else {
+        _buf_ struct buf svg = BUF_INIT;
+        p = begin(dot);
+        pthread_mutex_unlock(&lock);
+        r = draw(dot, &svg);
+        if (r == 0)
+            buf_add(ret, buf_str(&svg), svg.len);
+        pthread_mutex_lock(&lock);
+        if (p)
+            end(p, r, &svg);
     }
-    if (r == 0)
-        buf_add(ret, buf_str(&kept[i].drawn), kept[i].drawn.len);
     pthread_mutex_unlock(&lock);
     return r == 0 && !buf_ok(ret) ? -ENOMEM : r;
 }

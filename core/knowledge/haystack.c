@@ -104,8 +104,13 @@ static bool is_mount_of_ours(const char *root)
     return true;
 }
 
-int haystack_each_file(const struct haystack *h, const char *root, struct watch *watch, haystack_file_fn *fn,
-                       void *data)
+bool index_is_stopped(const struct index_progress *progress)
+{
+    return atomic_load_explicit(&progress->stop, memory_order_relaxed);
+}
+
+int haystack_each_file(const struct haystack *h, const char *root, struct watch *watch,
+                       const struct index_progress *progress, haystack_file_fn *fn, void *data)
 {
     char *const paths[] = {(char *)root, NULL};
     FTS *walk = is_mount_of_ours(root) ? NULL : fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
@@ -114,6 +119,10 @@ int haystack_each_file(const struct haystack *h, const char *root, struct watch 
     FTSENT *e;
 
     while (r == 0 && walk && files < HAYSTACK_FILES_MAX && (e = fts_read(walk))) {
+        if (index_is_stopped(progress)) {
+            r = -ECANCELED;
+            break;
+        }
         if (e->fts_info == FTS_D && (str_eq(e->fts_name, ".git") || e->fts_level > HAYSTACK_DEPTH_MAX))
             fts_set(walk, e, FTS_SKIP);
         else if (e->fts_info == FTS_D && watch)
@@ -211,7 +220,7 @@ static int drop(struct reading *r, const char *path)
 /* What is no text is known, and empty: it is not read again either. */
 static int put(struct reading *r, const struct read_file *f)
 {
-    if (atomic_load_explicit(&r->progress->stop, memory_order_relaxed))
+    if (index_is_stopped(r->progress))
         return -ECANCELED;
     atomic_fetch_add_explicit(&r->progress->files, 1, memory_order_relaxed);
     if (f->result == -ENOMEM)
@@ -233,8 +242,6 @@ static int read_walked(void *data, const char *path, const struct stat *file)
     const struct known_file *known = g_hash_table_lookup(r->known, path);
     bool same = known && known->changed_at == stat_changed_at(file) && known->size == file->st_size;
 
-    if (atomic_load_explicit(&r->progress->stop, memory_order_relaxed))
-        return -ECANCELED;
     g_hash_table_remove(r->known, path);
     return same || !utf8_valid(path, strlen(path)) ? 0 : readahead_add(r->ahead, path);
 }
@@ -268,7 +275,8 @@ static void *walk(void *data)
 {
     struct walk *w = data;
 
-    w->code = haystack_each_file(w->reading->haystack, w->reading->root, w->watch, read_walked, w->reading);
+    w->code = haystack_each_file(w->reading->haystack, w->reading->root, w->watch, w->reading->progress,
+                                 read_walked, w->reading);
     readahead_end(w->reading->ahead);
     return NULL;
 }

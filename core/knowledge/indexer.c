@@ -1,5 +1,13 @@
-/* Reads the files of roles into the index as soon as roles come, so that nobody's first look has to wait. */
+/*
+ * What takes long is done before anybody looks: files of roles are read into the index as soon as roles come,
+ * and pictures of what runs and files teach are drawn once that is known.
+ */
+#include <time.h>
+
+#include "knowledge_internal.h"
+#include "runfs/concepts.h"
 #include "runfs/log.h"
+#include "runfs/proc.h"
 #include "runfs/str.h"
 #include "search_internal.h"
 
@@ -39,42 +47,127 @@ static void index_all(struct searcher *s)
     }
 }
 
+/* The name of the i-th role that has concepts, from 0 on. NULL: there are no more. */
+static char *name_of(struct searcher *s, size_t i)
+{
+    const struct role *role = NULL;
+
+    if (searcher_lock(s, NULL) < 0)
+        return NULL;
+    for (size_t k = 0; k < s->roles.n; k++)
+        if (s->roles.roles[k].role->kg && i-- == 0)
+            role = s->roles.roles[k].role;
+    char *name = role ? strdup(role->name) : NULL;
+    searcher_unlock(s);
+    return name;
+}
+
+/* What cannot be drawn now is drawn when it is asked for. */
+static void draw_roles(struct searcher *s)
+{
+    for (size_t i = 0;; i++) {
+        _buf_ struct buf ignored = BUF_INIT;
+        _free_ char *name = name_of(s, i);
+        if (!name)
+            return;
+        (void)concepts_svg(s, name, &ignored);
+    }
+}
+
+static bool is_stopping(void *data)
+{
+    return atomic_load(&((struct searcher *)data)->progress.stop);
+}
+
+enum { QUIET_SECONDS = 1 };
+
+/* Under the lock. Whether nothing was learnt for a while, and there is nothing else to do. */
+static bool is_quiet(struct searcher *s)
+{
+    uint64_t as_of = store_commands_as_of(s->store);
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += QUIET_SECONDS;
+    while (!is_stopping(s) && !s->stale && pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0)
+        ;
+    return !is_stopping(s) && !s->stale && as_of == store_commands_as_of(s->store);
+}
+
+static void draw_commands(struct searcher *s)
+{
+    _buf_ struct buf ignored = BUF_INIT;
+    int64_t one;
+
+    if (store_list_known_commands(s->store, 0, &one, 1) == 1)
+        (void)knowledge_graph_svg(s->store, &ignored);
+}
+
+/* The lock is given back meanwhile. */
+static void unlocked(struct searcher *s, void (*work)(struct searcher *s))
+{
+    pthread_mutex_unlock(&s->lock);
+    work(s);
+    pthread_mutex_lock(&s->lock);
+}
+
 static void *index_loop(void *data)
 {
     struct searcher *s = data;
 
+    proc_until(is_stopping, s);
     pthread_mutex_lock(&s->lock);
-    while (!atomic_load(&s->progress.stop)) {
-        if (!s->stale) {
+    while (!is_stopping(s))
+        if (s->stale) {
+            s->stale = false;
+            unlocked(s, index_all);
+            if (!s->stale)
+                unlocked(s, draw_roles);
+        } else if (!atomic_load(&s->undrawn)) {
             pthread_cond_wait(&s->changed, &s->lock);
-            continue;
+        } else if (is_quiet(s)) {
+            atomic_store(&s->undrawn, false);
+            unlocked(s, draw_commands);
         }
-        s->stale = false;
-        pthread_mutex_unlock(&s->lock);
-        index_all(s);
-        pthread_mutex_lock(&s->lock);
-    }
     pthread_mutex_unlock(&s->lock);
     return NULL;
 }
 
-void indexer_wake(void *data)
+static void wake(struct searcher *s, bool stale)
 {
-    struct searcher *s = data;
-
     pthread_mutex_lock(&s->lock);
-    s->stale = true;
+    s->stale |= stale;
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
 }
 
-void indexer_stop(struct searcher *s)
+void indexer_told(void *data, bool settled)
 {
+    struct searcher *s = data;
+    bool first = !atomic_exchange(&s->undrawn, true);
+
+    if (settled || first)
+        wake(s, settled);
+}
+
+enum { STOP_SECONDS = 2 };
+
+/* What it does ends at once, but for a file system that does not answer. */
+bool indexer_stop(struct searcher *s)
+{
+    struct timespec until;
+
     if (!s->indexing)
-        return;
+        return true;
     atomic_store(&s->progress.stop, true);
-    indexer_wake(s);
-    pthread_join(s->indexer, NULL);
+    wake(s, false);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += STOP_SECONDS;
+    s->indexing = pthread_timedjoin_np(s->indexer, NULL, &until) != 0;
+    if (s->indexing)
+        log_warning("search",
+                    "a file system that a role searches does not answer: its reading is left behind");
+    return !s->indexing;
 }
 
 int searcher_index(struct searcher *s, struct err *err)
@@ -97,6 +190,9 @@ bool searcher_is_indexing(struct searcher *s, const char *name, size_t *ret_file
             *ret_files = atomic_load(&s->progress.files);
         searcher_looked(s);
     } else if (r == 0) {
+        pthread_mutex_lock(&s->lock);
+        is = s->stale && s->indexing; /* it begins in a moment */
+        pthread_mutex_unlock(&s->lock);
         searcher_unlock(s);
     }
     return is;

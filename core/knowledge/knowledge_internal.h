@@ -19,7 +19,8 @@ int64_t pair_times(const struct command_pair *p); /* how often: what became of i
 const char *graph_colour(int64_t successes, int64_t failures); /* from red to green; grey: not known */
 void dot_string(struct buf *b, const char *text);              /* quoted */
 bool dot_is_there(void);
-int dot_draw(const struct buf *dot, struct buf *ret); /* appends SVG; -errno */
+int dot_draw(const struct buf *dot,
+             struct buf *ret); /* appends SVG; -errno. One text is drawn by one at a time */
 
 /* Appends what a step printed, its end where that is long. (failure.c) */
 void step_output(struct store *st, int64_t run_id, int64_t step_id, struct buf *ret);

@@ -19,7 +19,7 @@ struct row_watch {
     pthread_mutex_t lock; /* guards kinds */
     struct dirty kinds[ROW_KINDS];
     bool deaf; /* it is told of nothing */
-    void (*settled)(void *data);
+    void (*told)(void *data, bool settled);
     void *data;
 };
 
@@ -38,7 +38,7 @@ static void note_dirty(struct dirty *d, int64_t id)
 static void on_changed(void *data, const struct change *changes, size_t n)
 {
     struct row_watch *w = data;
-    bool settled = false;
+    bool settled = false, learnt = false;
 
     pthread_mutex_lock(&w->lock);
     for (size_t i = 0; i < n; i++) {
@@ -48,20 +48,21 @@ static void on_changed(void *data, const struct change *changes, size_t n)
         /* how often a failure has to come is a setting */
         w->kinds[ROW_LESSONS].all |= changes[i].kind == CHANGE_CONFIG;
         settled |= changes[i].kind == CHANGE_CONFIG || changes[i].kind == CHANGE_REPO;
+        learnt |= changes[i].kind == CHANGE_KNOWN_COMMAND;
     }
     pthread_mutex_unlock(&w->lock);
-    if (settled)
-        w->settled(w->data);
+    if (settled || learnt)
+        w->told(w->data, settled);
 }
 
-struct row_watch *row_watch_new(struct store *st, void (*settled)(void *data), void *data)
+struct row_watch *row_watch_new(struct store *st, void (*told)(void *data, bool settled), void *data)
 {
     struct row_watch *w = calloc(1, sizeof(*w));
 
     if (!w)
         return NULL;
     w->store = st;
-    w->settled = settled;
+    w->told = told;
     w->data = data;
     pthread_mutex_init(&w->lock, NULL);
     row_watch_forget(w);
@@ -113,7 +114,7 @@ static int put_row(struct row_update *u, const struct row_kind *kind, int64_t id
     _row_document_ struct row_document d = {0};
     _buf_ struct buf path = BUF_INIT;
     int64_t changed_at = 0, size = 0;
-    int r = kind->head(st, id, &d), known;
+    int r = index_is_stopped(&u->searcher->progress) ? -ECANCELED : kind->head(st, id, &d), known;
 
     buf_addf(&path, "%s%s", kind->prefix, buf_str(&d.name));
     if (r == -ENOENT)
@@ -156,6 +157,7 @@ static int put_all(struct row_update *u, const struct row_kind *kind)
 
 struct gone {
     struct store *store;
+    const struct index_progress *progress;
     const bool *all;  /* which kinds are looked at */
     struct buf paths; /* each with its NUL */
 };
@@ -166,6 +168,8 @@ static int take_gone(void *data, const struct known_document *known)
 
     if (!known->path)
         return -ENOMEM;
+    if (index_is_stopped(g->progress))
+        return -ECANCELED;
     if (!is_row_path(known->path))
         return 0;
     const struct row_kind *kind = row_kind_of(known->path);
@@ -177,7 +181,7 @@ static int take_gone(void *data, const struct known_document *known)
 /* Drops what is gone, of the kinds that are looked at as a whole. */
 static int drop_gone(struct row_update *u, const bool *all)
 {
-    struct gone g = {.store = u->searcher->store, .all = all};
+    struct gone g = {.store = u->searcher->store, .progress = &u->searcher->progress, .all = all};
     int r = documents_each(u->searcher->documents, take_gone, &g);
     const char *end = buf_str(&g.paths) + g.paths.len;
 

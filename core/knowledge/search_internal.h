@@ -25,20 +25,21 @@ int haystack_each_root(struct store *st, const struct haystack *h, haystack_root
 bool haystack_has(const struct haystack *h, const char *root, const char *path);
 bool is_below(const char *path, const char *root); /* or is it */
 
-/* Its files, without following links or going into other file systems; none below a mount of runfs. The walk
- * is one of watch (NULL allowed). fn: not 0 ends it, and is returned. */
-typedef int haystack_file_fn(void *data, const char *path, const struct stat *file);
-int haystack_each_file(const struct haystack *h, const char *root, struct watch *watch, haystack_file_fn *fn,
-                       void *data);
-/* Appends a file's text, nothing where it is longer than max or no text. -ENOENT: it is no regular file that
- * can be read, or a link leads to it. */
-int haystack_text(const char *path, size_t max, struct buf *ret, struct stat *ret_file);
-
 /* What others may see of an update, and do to it. */
 struct index_progress {
     atomic_bool stop;    /* it ends with -ECANCELED, and nothing of its last group is kept */
     atomic_size_t files; /* that were read */
 };
+bool index_is_stopped(const struct index_progress *progress);
+
+/* Its files, without following links or going into other file systems; none below a mount of runfs. The walk
+ * is one of watch (NULL allowed). fn: not 0 ends it, and is returned. */
+typedef int haystack_file_fn(void *data, const char *path, const struct stat *file);
+int haystack_each_file(const struct haystack *h, const char *root, struct watch *watch,
+                       const struct index_progress *progress, haystack_file_fn *fn, void *data);
+/* Appends a file's text, nothing where it is longer than max or no text. -ENOENT: it is no regular file that
+ * can be read, or a link leads to it. */
+int haystack_text(const char *path, size_t max, struct buf *ret, struct stat *ret_file);
 
 /* Has the index hold what changed below a root since watch said last; *ret_changed counts the documents that
  * were written or dropped. */
@@ -98,7 +99,8 @@ struct concepts {
     struct automaton *automaton; /* owned; values are indices of pages */
 };
 /* Adds the pages below a root. The walk is one of watch. */
-int concepts_read(struct concepts *c, const char *root, struct watch *watch);
+int concepts_read(struct concepts *c, const char *root, struct watch *watch,
+                  const struct index_progress *progress);
 int concepts_compile(struct concepts *c);
 void concepts_free(struct concepts *c); /* NULL allowed */
 bool concepts_is_page(const char *root, const char *path);
@@ -192,8 +194,9 @@ const struct row_kind *row_kind_of(const char *path); /* NULL: a file's */
 bool row_is_there(struct store *st, const char *path);
 
 struct row_watch; /* hears of those that change */
-/* settled: called when settings or repositories changed, from within the store's commit. */
-struct row_watch *row_watch_new(struct store *st, void (*settled)(void *data), void *data);
+/* told: called from within the store's commit, when settings or repositories changed (settled), or what is
+ * known of commands. */
+struct row_watch *row_watch_new(struct store *st, void (*told)(void *data, bool settled), void *data);
 void row_watch_free(struct row_watch *w);   /* NULL allowed */
 void row_watch_forget(struct row_watch *w); /* the next update looks at all */
 /* Has the index hold what changed since the last one; counts what was written or dropped. */
@@ -227,6 +230,7 @@ struct searcher {
     GHashTable *current;            /* owned: names of roles all of whose files were read */
     struct index_progress progress; /* of the thread that reads */
     bool stale, indexing;           /* of the indexer: there is something to do, it was started */
+    atomic_bool undrawn;            /* the command graph changed since the indexer drew it */
     struct role_list seen;          /* as they are, of those that only look */
     pthread_t indexer;
 
@@ -262,7 +266,7 @@ void searcher_looked(struct searcher *s);
 
 /* --------------------------------------------------------------------------------------------- indexer.c */
 
-void indexer_wake(void *searcher);
-void indexer_stop(struct searcher *s);
+void indexer_told(void *searcher, bool settled);
+bool indexer_stop(struct searcher *s); /* as searcher_free */
 
 #endif

@@ -14,10 +14,11 @@ int searcher_new(struct store *st, struct searcher **ret, struct err *err)
         return err_errno(err, -ENOMEM, "cannot search");
     s->store = st;
     s->as_of = 1;
+    atomic_store(&s->undrawn, true);
     s->current = g_hash_table_new_full(g_str_hash, g_str_equal, free, NULL);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);
-    s->rows = row_watch_new(st, indexer_wake, s);
+    s->rows = row_watch_new(st, indexer_told, s);
     if (!s->rows) {
         searcher_free(s);
         return err_errno(err, -ENOMEM, "cannot search");
@@ -167,11 +168,12 @@ struct place *place_get(struct place **list, const struct haystack *h, const cha
 /* ------------------------------------------------------------------------------------------------ settings
  */
 
-void searcher_free(struct searcher *s)
+bool searcher_free(struct searcher *s)
 {
     if (!s)
-        return;
-    indexer_stop(s);
+        return true;
+    if (!indexer_stop(s))
+        return false;
     row_watch_free(s->rows);
     role_list_release(&s->roles);
     role_list_release(&s->seen);
@@ -182,6 +184,7 @@ void searcher_free(struct searcher *s)
     pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->lock);
     free(s);
+    return true;
 }
 
 static uint64_t mix(uint64_t stamp, int64_t value)
@@ -239,8 +242,8 @@ static int update_root(void *data, const char *root)
     if (!p)
         return err_errno(u->err, -ENOMEM, "search");
     p->wanted = true;
-    if (u->only_mark)
-        return 0;
+    if (u->only_mark || index_is_stopped(&u->s->progress))
+        return u->only_mark ? 0 : -ECANCELED;
     p->round = u->s->round;
     return haystack_update(u->s->documents, &p->haystack, root, p->watch, &u->s->progress, &u->changed,
                            u->err);
@@ -322,6 +325,12 @@ bool searcher_has(const struct searcher *s, const char *path)
     return false;
 }
 
+static void take_documents(struct searcher *s)
+{
+    documents_tell(s->documents, thesauri_forget, s);
+    documents_until(s->documents, &s->progress.stop);
+}
+
 int searcher_update(struct searcher *s, const struct role *role, struct err *err)
 {
     struct update u = {.s = s, .err = err};
@@ -338,7 +347,7 @@ int searcher_update(struct searcher *s, const struct role *role, struct err *err
     if (!s->documents) {
         r = documents_open(store_dir(s->store), s->damaged, &s->documents, err);
         if (r == 0)
-            documents_tell(s->documents, thesauri_forget, s);
+            take_documents(s);
     }
     if (r == 0)
         s->damaged = false;

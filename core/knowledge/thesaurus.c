@@ -89,7 +89,7 @@ static int read_concepts(struct searcher *s, struct thesaurus *t)
 
     for (struct place *p = t->places; r == 0 && p; p = p->next)
         if (p->round == s->round)
-            r = concepts_read(new, p->root, p->watch);
+            r = concepts_read(new, p->root, p->watch, &s->progress);
     if (r == 0)
         r = concepts_compile(new);
     forget_concepts(t);

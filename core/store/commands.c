@@ -39,6 +39,19 @@ const struct row_table known_command_table = {
                " FROM known_commands WHERE id = ?1",
 };
 
+/* Of all stores of this process: what was made of one is never taken for another's. */
+static _Atomic uint64_t commands_changes;
+
+void commands_changed(struct store *st)
+{
+    atomic_store(&st->commands_as_of, atomic_fetch_add(&commands_changes, 1) + 1);
+}
+
+uint64_t store_commands_as_of(struct store *st)
+{
+    return atomic_load(&st->commands_as_of);
+}
+
 const struct known_command_row *store_get_known_command(struct store *st, int64_t id)
 {
     return row_get(st, &known_command_table, id);

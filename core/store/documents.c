@@ -14,6 +14,7 @@ struct documents {
     struct conn conn;
     char *path;                /* owned */
     struct ranker *ranker;     /* owned */
+    const atomic_bool *stop;   /* borrowed; NULL: it goes on */
     changed_document_fn *tell; /* NULL: nobody asked */
     void *tell_data;           /* borrowed */
 };
@@ -40,6 +41,8 @@ static int failed(struct documents *d, struct err *err)
 {
     int rc = sqlite3_extended_errcode(d->conn.db);
 
+    if (rc == SQLITE_INTERRUPT)
+        return err_set(err, -ECANCELED, "The operation was canceled.");
     return store_sql_error(&d->conn, rc == SQLITE_OK ? SQLITE_ERROR : rc, "the index of documents", err);
 }
 
@@ -147,10 +150,24 @@ int documents_open(const char *state_dir, bool anew, struct documents **ret, str
     return r;
 }
 
+enum { STEPS = 10000 }; /* of SQLite's machine, between two looks: well below a millisecond */
+
+static int is_stopped(void *data)
+{
+    return atomic_load_explicit((const atomic_bool *)data, memory_order_relaxed);
+}
+
+void documents_until(struct documents *d, const atomic_bool *stop)
+{
+    d->stop = stop;
+    sqlite3_progress_handler(d->conn.db, STEPS, stop ? is_stopped : NULL, (void *)stop);
+}
+
 void documents_close(struct documents *d)
 {
     if (!d)
         return;
+    documents_until(d, NULL);
     if (d->conn.db && exec(d, "PRAGMA synchronous = FULL"))
         (void)write_boot(d, "closed", NULL);
     disconnect(d);
@@ -197,8 +214,12 @@ int documents_commit(struct documents *d, struct err *err)
 
 void documents_rollback(struct documents *d)
 {
+    const atomic_bool *stop = d->stop;
+
+    documents_until(d, NULL);
     if (!sqlite3_get_autocommit(d->conn.db))
         (void)run(d, "ROLLBACK", NULL, 0, NULL);
+    documents_until(d, stop);
 }
 
 /* 0: there is none; below 0: an error. */

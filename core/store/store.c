@@ -260,6 +260,7 @@ int store_open(const char *state_dir, struct store **ret, struct err *err)
     pthread_mutex_init(&st->saves_lock, NULL);
     pthread_mutex_init(&st->log_lock, NULL);
     cache_init(&st->cache);
+    commands_changed(st);
     checkpoint_init(st);
     pthread_mutex_init(&st->hook_adds.lock, NULL);
     pthread_cond_init(&st->hook_adds.added, NULL);
@@ -279,6 +280,12 @@ int store_open(const char *state_dir, struct store **ret, struct err *err)
     }
     *ret = st;
     return 0;
+}
+
+void store_leave(struct store *st)
+{
+    if (st)
+        (void)flock(st->lock_fd, LOCK_UN);
 }
 
 void store_close(struct store *st)
@@ -463,8 +470,13 @@ int store_commit(struct store *st, struct err *err)
     st->n_changes = 0;
     if (changes)
         st->cap_changes = 0;
-    for (size_t i = 0; i < n; i++)
+    bool learnt = false;
+    for (size_t i = 0; i < n; i++) {
         cache_drop(&st->cache, changes[i].id);
+        learnt |= changes[i].kind == CHANGE_KNOWN_COMMAND;
+    }
+    if (learnt)
+        commands_changed(st);
     pthread_mutex_lock(&st->notify_lock);
     st->depth--;
     atomic_store(&st->writing, NULL);

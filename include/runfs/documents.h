@@ -6,6 +6,7 @@
 #ifndef RUNFS_DOCUMENTS_H
 #define RUNFS_DOCUMENTS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,6 +18,10 @@ struct documents;
 /* anew: what is there is not trusted. */
 int documents_open(const char *state_dir, bool anew, struct documents **ret, struct err *err);
 void documents_close(struct documents *d); /* NULL allowed */
+
+/* Once *stop is true (NULL: never), what is going on and what comes ends with -ECANCELED, and the open commit
+ * is undone. Closing is as ever. */
+void documents_until(struct documents *d, const atomic_bool *stop);
 
 /* A file as it was read, or what else has a path and a text. */
 struct document {

@@ -13,7 +13,9 @@ struct searcher;
 
 /* Borrows the store. What it knows of files is in STATE/search.db, opened by the first search. */
 int searcher_new(struct store *st, struct searcher **ret, struct err *err);
-void searcher_free(struct searcher *s); /* NULL allowed */
+/* NULL allowed. False: a file system does not answer who reads files in the background; he is left behind
+ * with all of it, the store too. */
+bool searcher_free(struct searcher *s);
 /* From now on the files of all roles are read into the index as soon as those, or the linked repositories,
  * change. */
 int searcher_index(struct searcher *s, struct err *err);

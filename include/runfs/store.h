@@ -29,6 +29,8 @@ struct store;
  */
 int store_open(const char *state_dir, struct store **ret, struct err *err);
 void store_close(struct store *st); /* no reader or writer may be active */
+/* At the end of the process instead, where a thread that may read it cannot be ended: others may open it. */
+void store_leave(struct store *st);
 const char *store_dir(const struct store *st);
 
 /* ------------------------------------------------------------------------------------------------ changes */

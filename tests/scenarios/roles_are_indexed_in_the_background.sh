@@ -50,14 +50,15 @@ equal 'and counted' '30 tea' "$(cat "$T/edges")"
 rf_wait 10 grep -qx indexed "$R/cook/index"
 equal 'the size that it has' "$(wc -c <"$T/edges")" "$(stat -c %s "$R/cook/concepts/kettle/edges")"
 
-# A mount that is to end does not wait for files either: it is read again by the next one, from the start.
+# A mount that is to end waits for no file system that does not answer; the next one reads what this one did not.
 rm "$R/cook.json" "$R/waiter.json"
 kill -STOP "${children[0]}"
-rf_umount 2>/dev/null &
-children+=($!)
-kill -CONT "${children[0]}"
-wait "${children[1]}" || fail 'the mount did not end'
-children=("${children[0]}")
+timeout 20 cp "$T/cook.json" "$R/"
+equal 'is read' 'being indexed: 0 files so far' "$(timeout 20 cat "$R/cook/index")"
+pid=$(daemon_pid)
+timeout 60 "$RUNFS" umount "$M" || fail 'the mount did not end'
+gone "$pid" || fail 'its daemon did not end'
 rf_mount
-cp "$T/cook.json" "$R/"
-rf_wait 10 grep -qx indexed "$R/cook/index"
+kill -CONT "${children[0]}"
+rf_wait 20 grep -qx indexed "$R/cook/index"
+equal 'found by the next one' 30 "$(ls "$R/cook/search/kettle" | grep -c '^[0-9]')"

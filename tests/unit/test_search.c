@@ -415,6 +415,50 @@ static void finds_rows(struct searcher *s, const char *query, uint64_t *as_of, i
     *as_of = hits.as_of;
 }
 
+static int put_page(struct documents *d, int n, struct err *err)
+{
+    _buf_ struct buf path = BUF_INIT, body = BUF_INIT;
+
+    buf_addf(&path, "/page/%d", n);
+    for (int i = 0; i < 300; i++)
+        buf_addf(&body, "word%d ", (n * 7919 + i * 104729) % 100003);
+    buf_adds(&body, "kettle");
+    return documents_put(d, &(struct document){buf_str(&path), "a page", buf_str(&body), n, n}, err);
+}
+
+/* What was committed before is there, of the rest nothing; and the next start puts that. */
+static void stop_within_a_commit(void **state)
+{
+    struct documents *d = NULL;
+    atomic_bool stop = false;
+    struct err err = {0};
+    int64_t at, size;
+    int r = 0;
+
+    (void)state;
+    assert_int_equal(documents_open(dir, false, &d, &err), 0);
+    documents_until(d, &stop);
+    assert_int_equal(put_page(d, 0, &err), 0);
+    assert_int_equal(documents_begin(d, &err), 0);
+    for (int n = 1; n <= 1000; n++)
+        assert_int_equal(put_page(d, n, &err), 0);
+    atomic_store(&stop, true);
+    for (int n = 1001; r == 0 && n <= 2000; n++) /* one alone may be too short for a look */
+        r = put_page(d, n, &err);
+    if (r == 0)
+        r = documents_commit(d, &err);
+    assert_int_equal(r, -ECANCELED);
+    documents_rollback(d);
+    documents_close(d);
+
+    assert_int_equal(documents_open(dir, false, &d, &err), 0);
+    finds(d, "kettle", "/page/0 ");
+    assert_int_equal(documents_stamp(d, "/page/1", &at, &size, &err), 0);
+    assert_int_equal(put_page(d, 1, &err), 0);
+    finds(d, "kettle", "/page/1 /page/0 ");
+    documents_close(d);
+}
+
 static void find_rows_of_the_store(void **state)
 {
     struct store *st = NULL;
@@ -454,6 +498,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(mistrust_what_is_there, make_dir, remove_dir),
         cmocka_unit_test(show_what_was_asked_for),
         cmocka_unit_test_setup_teardown(find_rows_of_the_store, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(stop_within_a_commit, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(hear_what_changed, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(give_up_at_limits, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(be_wary_of_second_names, make_dir, remove_dir),
