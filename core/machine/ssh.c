@@ -5,12 +5,15 @@
  */
 #include "core/machine/ssh.h"
 
+#include <poll.h>
 #include <sodium.h>
 
+#include "runfs/io.h"
 #include "runfs/machine_rows.h" /* and the settings of the store */
 #include "runfs/str.h"
 
 enum { HELLO_MS = 15000, WAY_MAX = 5 };
+enum { AGAIN_MS = 30000, PAUSE_MS = 500, PAUSE_MIN_MS = 50 };
 
 /* A host, and a connection to it. */
 struct hop {
@@ -88,13 +91,43 @@ static int find_way(const struct machines *ms, const char *name, struct ssh *s, 
     }
 }
 
-static int log_in(struct machines *ms, struct hop *hop, struct err *err)
+/* before: the host that it is reached by, or NULL. */
+static int try_connect(struct hop *hop, struct hop *before, const atomic_bool *cancelled, struct err *err)
+{
+    hop->session.cancelled = cancelled;
+    int r = before ? ssh_pump_through(&before->session, &hop->host, &hop->session, &before->pump, err) : 0;
+
+    return r == 0 ? ssh_connect(&hop->host, &hop->session, err) : r;
+}
+
+/* A host takes so many strangers at once, and hangs up on others: where many jobs begin at a time, some come
+ * again a little later, each at another time. */
+static int connect_hop(struct hop *hop, struct hop *before, const atomic_bool *cancelled, struct err *err)
+{
+    int64_t until = ssh_after_ms(AGAIN_MS);
+    int r;
+
+    while ((r = try_connect(hop, before, cancelled, err)) == -ECONNRESET && mono_ns() < until &&
+           !(cancelled && atomic_load(cancelled))) {
+        ssh_close(&hop->session);
+        hop->session = (struct ssh_session)SSH_SESSION_INIT;
+        if (before) { /* which is still there, and has only lost what was behind it */
+            ssh_pump_end(TAKE(before->pump));
+            before->session.cancelled = cancelled;
+        }
+        (void)poll(NULL, 0, (int)(PAUSE_MIN_MS + randombytes_uniform(PAUSE_MS)));
+    }
+    return r;
+}
+
+static int log_in(struct machines *ms, struct hop *hop, struct hop *before, const atomic_bool *cancelled,
+                  struct err *err)
 {
     _buf_ struct buf key = BUF_INIT;
     int r = find_identity(ms, &hop->host, &key, err);
 
     if (r == 0)
-        r = ssh_connect(&hop->host, &hop->session, err);
+        r = connect_hop(hop, before, cancelled, err);
     if (r == 0)
         r = ssh_check_host(&hop->host, &hop->session, err);
     if (r == 0)
@@ -111,11 +144,7 @@ static int go_there(struct machines *ms, struct ssh *s, const atomic_bool *cance
 
     for (size_t i = s->n; r == 0 && i-- > 0;) {
         struct hop *hop = &s->way[i], *before = i + 1 < s->n ? &s->way[i + 1] : NULL;
-        hop->session.cancelled = cancelled;
-        if (before)
-            r = ssh_pump_through(&before->session, &hop->host, &hop->session, &before->pump, err);
-        if (r == 0)
-            r = log_in(ms, hop, err);
+        r = log_in(ms, hop, before, cancelled, err);
     }
     return r;
 }

@@ -39,7 +39,8 @@ struct ssh_session {
 /* ssh_reach.c: within 15 s, whatever addresses the name has, and however long it takes to be found. */
 int ssh_reach(const struct ssh_host *h, struct ssh_session *s, struct err *err);
 /* Connects, where there is no socket yet, and agrees on a cipher; with known keys, on one of their kinds.
- * Within 15 s for the connection and 15 s more. On failure too it is to be closed. */
+ * Within 15 s for the connection and 15 s more. -ECONNRESET: it was closed before there was a key, as hosts
+ * do that have too many at once. On failure too it is to be closed. */
 int ssh_connect(const struct ssh_host *h, struct ssh_session *s, struct err *err);
 /* Whether it is the host that it should be: -EACCES with words. */
 int ssh_check_host(const struct ssh_host *h, struct ssh_session *s, struct err *err);
@@ -120,6 +121,7 @@ int ssh_pump_through(struct ssh_session *s, const struct ssh_host *to, struct ss
                      struct ssh_pump **ret, struct err *err);
 /* Why a pump to another host has ended; NULL: it has not. */
 const char *ssh_pump_lost(struct ssh_pump *p);
+bool ssh_pump_closed(struct ssh_pump *p); /* because the host that it leads to has closed the connection */
 /* After its socket's other end is closed: waits, for 2 s at most, until nothing of it runs there any more. */
 void ssh_pump_end(struct ssh_pump *p);
 

@@ -33,6 +33,7 @@ struct ssh_pump {
     /* Borrowed, and told why the connection has ended. NULL: it is another session's. */
     struct agent_client *client;
     char why[400];    /* what that is told */
+    bool closed;      /* by what is behind the host: before that */
     atomic_bool lost; /* it can be read */
     int fd;           /* our end of its socket */
     pthread_t thread;
@@ -96,9 +97,11 @@ static bool read_channel(struct ssh_pump *p)
         return owes(p, READER) && false;
     if (n < 0)
         give_up(p, NULL);
-    else if (n == 0 && libssh2_channel_eof(p->channel))
-        give_up(p, p->client ? "its agent ended, or was killed" : "it was closed there");
-    return n > 0;
+    if (n != 0 || !libssh2_channel_eof(p->channel))
+        return n > 0;
+    p->closed = true;
+    give_up(p, p->client ? "its agent ended, or was killed" : "it was closed there");
+    return false;
 }
 
 static bool write_client(struct ssh_pump *p)
@@ -323,9 +326,15 @@ const char *ssh_pump_lost(struct ssh_pump *p)
     return atomic_load(&p->lost) ? p->why : NULL;
 }
 
+bool ssh_pump_closed(struct ssh_pump *p)
+{
+    return atomic_load(&p->lost) && p->closed;
+}
+
 void ssh_pump_end(struct ssh_pump *p)
 {
     pthread_join(p->thread, NULL);
+    p->s->counted = false;
     close(p->fd);
     free(p);
 }

@@ -256,6 +256,17 @@ int ssh_host_key(const struct ssh_host *h, struct buf *ret, struct err *err)
 /* --------------------------------------------------------------------------------------------- the session
  */
 
+/* What it said instead of a version is for a person (RFC 4253, 4.2). */
+static int hung_up(struct ssh_session *s, struct err *err)
+{
+    char said[100];
+
+    snprintf(said, sizeof(said), "%.*s", (int)strcspn(buf_str(&s->heard), "\r\n"), buf_str(&s->heard));
+    ssh_clean_words(said);
+    return err_set(err, -ECONNRESET, "ssh %s: it closed the connection before it had shown a key%s%s",
+                   s->where, *said ? ", and said: " : " (MaxStartups in its sshd_config?)", said);
+}
+
 static int not_agreed(const struct ssh_host *h, struct ssh_session *s, struct err *err)
 {
     static const char what[] = "cannot agree with it";
@@ -265,6 +276,9 @@ static int not_agreed(const struct ssh_host *h, struct ssh_session *s, struct er
     if (code != LIBSSH2_ERROR_EAGAIN && !too_late(s) &&
         ssh_explain_offer(h, s, buf_str(&s->kinds), why, sizeof(why)))
         return err_set(err, -ENOTSUP, "ssh %s: %s: %s", s->where, what, why);
+    if ((code == LIBSSH2_ERROR_SOCKET_DISCONNECT || code == LIBSSH2_ERROR_SOCKET_RECV) && !too_late(s) &&
+        !cancelled(s) && !(s->through && ssh_pump_lost(s->through) && !ssh_pump_closed(s->through)))
+        return hung_up(s, err);
     if (too_late(s) && !s->unasked)
         return err_set(err, -ETIMEDOUT, "ssh %s: %s: it takes connections, but says nothing on them",
                        s->where, what);
