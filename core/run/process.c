@@ -177,12 +177,15 @@ static int take_file(struct running_step *s, size_t i, const struct machine_file
 static void take_files(struct running_step *s, const struct process_files *f, json_t *state)
 {
     static const char *const what[FILES] = {"env", "output", "path", "state", "step_summary", "artifacts"};
+    static const char *const variables[FILES] = {"ENV",   "OUTPUT",       "PATH",
+                                                 "STATE", "STEP_SUMMARY", "ARTIFACTS"};
 
     for (size_t i = 0; i < FILES; i++) {
         const struct machine_file *file = &f->get[i];
         struct err err = {0};
         int r = file->error == -EFBIG && i != FILE_SUMMARY
-                    ? err_set(&err, -EFBIG, "the %s file is larger than %zu bytes", what[i], file->max)
+                    ? err_set(&err, -EFBIG, "$GITHUB_%s file exceeds the maximum size of %zu KiB.",
+                              variables[i], file->max / 1024)
                     : take_file(s, i, file, state, &err);
         if (r < 0) {
             _buf_ struct buf msg = BUF_INIT;

@@ -1,5 +1,6 @@
 # What a step writes to GITHUB_ARTIFACTS, files and images with their digest, later steps of the job read in
-# GITHUB_ARTIFACTS_LIST; a line that declares nothing fails its step and none of its lines counts.
+# GITHUB_ARTIFACTS_LIST; a line that declares nothing fails its step and none of its lines counts,
+# and neither do those of a file that is too large.
 . "$(dirname "$0")/lib.sh"
 rf_mount
 need_sandbox
@@ -25,6 +26,7 @@ jobs:
       - {continue-on-error: true, run: 'echo oci://x >> $GITHUB_ARTIFACTS'}
       - {continue-on-error: true, run: 'echo oci://x@sha256:ab >> $GITHUB_ARTIFACTS'}
       - {continue-on-error: true, run: 'printf other > out/b.bin; echo out/b.bin >> $GITHUB_ARTIFACTS'}
+      - {continue-on-error: true, run: "head -c 1048577 /dev/zero | tr '\\0' '#' >$GITHUB_ARTIFACTS"}
       - run: cat "$GITHUB_ARTIFACTS_LIST"
 END
 n=$(rf_drop "$T/ci.yml")
@@ -48,5 +50,7 @@ wrong 07 '1: unsupported URI scheme'
 wrong 08 '1: oci:// entries must include an @sha{256,384,512}:<hex> digest'
 wrong 09 "1: digest 'sha256' must be 64 hex characters, got 2"
 wrong 10 "1: Conflicting digest for artifact 'b.bin': previously declared as 'sha256:$x', now declared as 'sha256:$other'."
+file_is "$M/runs/$n"/jobs/a/steps/11-*/outcome failure
+file_has "$M/runs/$n"/jobs/a/steps/11-*/log '##[error]$GITHUB_ARTIFACTS file exceeds the maximum size of 1024 KiB.'
 equal 'only what was well' "{\"version\":1,\"subjects\":[$three,{\"name\":\"c.io/x\",\"digest\":\"sha512:$(printf %0128d 0 | tr 0 a)\",\"kind\":\"oci\"},$image]}" \
-    "$(step_out "$n" a 11)"
+    "$(step_out "$n" a 12)"
