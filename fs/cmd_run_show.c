@@ -204,11 +204,36 @@ void show_now(struct showing *s)
     }
 }
 
+/* What is said of the run or of a whole job: no log has it. */
+static int show_note(void *data, const struct annotation_row *note)
+{
+    struct showing *s = data;
+    const struct job_row *job =
+        note->step_id == 0 && note->job_id ? store_get_job(s->store, note->job_id) : NULL;
+    _buf_ struct buf line = BUF_INIT;
+
+    if (note->step_id == 0 && s->json) {
+        print_json(json_pack("{s:s, s:s, s:s, s:s}", "event", "annotation", "job", job ? job->key : "",
+                             "level", note->level, "message", note->message));
+    } else if (note->step_id == 0) {
+        putchar('\n');
+        buf_addf(&line, "==> %s <==\n", job ? job->name : "the run");
+        print_line(s, buf_str(&line), line.len);
+        buf_reset(&line);
+        buf_addf(&line, "##[%s]%s\n", note->level, note->message);
+        print_line(s, buf_str(&line), line.len);
+    }
+    job_row_unref(job);
+    return 0;
+}
+
 int conclude(struct showing *s)
 {
     const struct run_row *run = store_get_run(s->store, s->run_id);
     int code = run && run->exit_code >= 0 ? run->exit_code : 130;
 
+    if (run)
+        (void)store_each_annotation(s->store, s->run_id, run->attempt, show_note, s);
     if (s->json)
         tell_result(s);
     else if (run)

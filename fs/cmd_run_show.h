@@ -1,8 +1,9 @@
 /*
  * What `runfs run` shows of its run on standard output: its log as it comes, on a terminal in colours and
  * with a line at the bottom that says what runs; or a line of JSON for each thing that happens, by its
- * "event": a "job" or "step" has another status, a piece of the "log", and at the end the "result". Private
- * to cmd_run.c, on its one thread.
+ * "event": a "job" or "step" has another status, a piece of the "log", and at the end the "result". What is
+ * said of the run or of a whole job, which no log has, comes before the last words, in JSON each an
+ * "annotation". Private to cmd_run.c, on its one thread.
  */
 #ifndef RUNFS_FS_CMD_RUN_SHOW_H
 #define RUNFS_FS_CMD_RUN_SHOW_H

@@ -1,5 +1,5 @@
 /* Warnings: what GitHub's parser lets pass and its site refuses, or what never happens (GitHub documentation,
- * "on.<push|pull_request>.<branches|tags|paths>" and "on.schedule"). */
+ * "on.<push|pull_request>.<branches|tags|paths>", "on.schedule" and "concurrency"). */
 #include "runfs/cron.h"
 #include "runfs/str.h"
 #include "workflow_internal.h"
@@ -59,6 +59,35 @@ static int warn_zones(const struct workflow *w, const struct token *list, struct
     return 0;
 }
 
+/* The name of a group that no expression makes, or NULL. */
+static const struct token *group_name(const struct token *t)
+{
+    const struct token *name = t && t->kind == TOKEN_MAPPING ? token_get(t, "group") : t;
+
+    return name && name->kind == TOKEN_STRING ? name : NULL;
+}
+
+/* Jobs that ask for what their own workflow holds. */
+static int warn_groups(const struct workflow *w, struct lint *to)
+{
+    const struct token *held = group_name(w->concurrency);
+
+    for (size_t i = 0; held && i < w->n_jobs; i++) {
+        const struct token *asked = group_name(w->jobs[i].concurrency);
+        _buf_ struct buf text = BUF_INIT;
+        if (!asked)
+            continue;
+        _value_ struct value a = value_string(held->str, held->len), b = value_string(asked->str, asked->len);
+        if (!value_equal(&a, &b))
+            continue;
+        buf_addf(&text, "the workflow itself holds the concurrency group '%s': job '%s' never gets it",
+                 asked->str, w->jobs[i].id);
+        if (add(to, w->file, asked, buf_str(&text)) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 int workflow_warnings(const struct workflow *w, struct lint *ret)
 {
     for (size_t i = 0; i < w->n_events; i++) {
@@ -71,5 +100,5 @@ int workflow_warnings(const struct workflow *w, struct lint *ret)
         if (r < 0)
             return r;
     }
-    return 0;
+    return warn_groups(w, ret);
 }

@@ -123,7 +123,8 @@ int workflow_parse(const char *file, const char *text, size_t len, const struct 
 void workflow_free(struct workflow *w);
 
 /* Adds to `ret` what is no error to the parser, but keeps the workflow from running on GitHub or an event
- * from coming: two filters that exclude each other, a time zone that is not known here. 0 or -ENOMEM. */
+ * from coming: two filters that exclude each other, a time zone that is not known here, a job that asks for
+ * the concurrency group of its own workflow. 0 or -ENOMEM. */
 int workflow_warnings(const struct workflow *w, struct lint *ret);
 
 const struct workflow_event *workflow_event(const struct workflow *w,

@@ -11,6 +11,9 @@ grep -v '^on:' "$T/ok.yml" >>"$T/doubtful.yml"
 equal 'warnings are no errors' '' "$("$RUNFS" lint "$T/doubtful.yml" 2>"$T/warnings")"
 contains 'filters that exclude each other' "$(cat "$T/warnings")" "$T/doubtful.yml (Line: 4, Col: 5): you may only define one of \`paths\` and \`paths-ignore\` for a single event"
 contains 'a time zone that is none' "$(cat "$T/warnings")" "$T/doubtful.yml (Line: 6, Col: 35): there is no time zone 'Atlantis/Capital' here"
+printf 'on: push\nconcurrency: {group: Deploy}\njobs:\n  a: {runs-on: x, concurrency: deploy, steps: [{run: x}]}\n  b: {runs-on: x, concurrency: other, steps: [{run: x}]}\n  c: {runs-on: x, concurrency: "${{ github.ref }}", steps: [{run: x}]}\n' >"$T/group.yml"
+equal 'a job that waits for its own workflow' "$T/group.yml (Line: 4, Col: 32): the workflow itself holds the concurrency group 'deploy': job 'a' never gets it" \
+    "$("$RUNFS" lint "$T/group.yml" 2>&1 | sed "s|^runfs lint: warning: ||")"
 code=0; "$RUNFS" lint "$T/none.yml" 2>/dev/null || code=$?
 equal 'lint of nothing' 2 $code
 out=$("$RUNFS" plan "$T/ok.yml")

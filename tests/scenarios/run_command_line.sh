@@ -51,6 +51,19 @@ lines = [json.loads(l) for l in sys.stdin]
 assert lines[-1]["event"] == "result" and lines[-1]["result"]["conclusion"] == "success", lines[-1]
 assert any(l["event"] == "step" and l["status"] == "completed" for l in lines)
 assert "it works" in "".join(l.get("text", "") for l in lines)'
+# why a whole job came to nothing is in no log
+printf 'on: push\nconcurrency: g\njobs:\n  a: {runs-on: odd, concurrency: g, steps: [{run: echo}]}\n  b: {if: "fromJSON(vars.none)", runs-on: odd, steps: [{run: echo}]}\n' >"$T/never.yml"
+code=0; out=$(run --label odd=host "$T/never.yml") || code=$?
+equal 'jobs that never began' 1 $code
+contains 'one of them' "$out" "==> a <==
+##[error]Canceling since a deadlock was detected for concurrency group: 'g' between a top level workflow and 'a'"
+contains 'the other' "$out" "==> b <==
+##[error]Error when evaluating 'if' for job 'b'."
+{ run --json --label odd=host "$T/never.yml" || true; } | python3 -c '
+import json, sys
+said = [l for l in map(json.loads, sys.stdin) if l["event"] == "annotation"]
+assert [(l["job"], l["level"]) for l in said] == [("a", "error"), ("b", "error")], said
+assert "deadlock" in said[0]["message"], said'
 workflow "$T/slow.yml" 'echo begun; exec sleep 60'
 "$RUNFS" run --state "$STATE" "$T/slow.yml" >"$T/out" 2>&1 &
 pid=$!
