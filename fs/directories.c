@@ -62,13 +62,14 @@ bool is_mount(const char *path)
 
 /*
  * A mount whose daemon died answers ENOTCONN to everything that the kernel does not answer itself: stat() of
- * its root may still come from the kernel's cache, statfs() never does.
+ * its root may still come from the kernel's cache, statfs() never does. To what waits while it dies the
+ * kernel answers ECONNABORTED.
  */
 bool is_dead_mount(const char *path)
 {
     struct statfs st;
 
-    return statfs(path, &st) < 0 && errno == ENOTCONN;
+    return statfs(path, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 char *mount_directory(const char *command, const char *opt)
