@@ -363,7 +363,7 @@ int node_write(struct fs *fs, struct node n, const char *name, const char *text,
             log_info("drop", "%s: refused: %s", name, err.msg);
         return r;
     case ROW_DISPATCH:
-        r = engine_dispatch(fs->engine, n.id, NULL, text, len, &run, &err);
+        r = engine_dispatch(fs->engine, n.id, NULL, NULL, text, len, &run, &err);
         put_reason(fs, "dispatch", name, r < 0 ? err.msg : NULL);
         return r;
     case ROW_EVENT:

@@ -38,7 +38,7 @@ void api_graphql(struct http_request *r)
     else if (strstr(query, "repository("))
         http_reply_json(r, 200, repository_info(r, json_object_get(body, "variables")));
     else if (strstr(query, "viewer")) {
-        access_who(r, &who);
+        access_login(r, &who);
         http_reply_json(r, 200, json_pack("{s:{s:{s:s}}}", "data", "viewer", "login", buf_str(&who)));
     } else
         http_reply_json(r, 200,

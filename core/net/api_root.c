@@ -46,7 +46,7 @@ void api_user(struct http_request *r)
 {
     _buf_ struct buf who = BUF_INIT;
 
-    access_who(r, &who);
+    access_login(r, &who);
     http_add_header(r, "X-OAuth-Scopes", "repo, read:org, workflow");
     http_reply_json(r, 200, api_user_json(r, buf_str(&who)));
 }

@@ -64,7 +64,7 @@ void api_dispatch(struct http_request *r)
 {
     struct server *s = http_data(r);
     _json_ json_t *body = api_body(r);
-    _buf_ struct buf branch = BUF_INIT;
+    _buf_ struct buf branch = BUF_INIT, actor = BUF_INIT;
     struct repository repo;
     struct err err = {0};
     int64_t run = 0;
@@ -78,14 +78,15 @@ void api_dispatch(struct http_request *r)
     if (str_starts(ref, "refs/heads/"))
         ref += 11;
     engine_default_branch(s->engine, &repo, &branch);
+    access_login(r, &actor);
     if (!*ref)
         api_fail(r, 422, "Invalid request.\n\n\"ref\" wasn't supplied.");
     else if (inputs && !json_is_object(inputs))
         api_fail(r, 422, "inputs is not an object");
     else if (!text)
         api_fail(r, 500, "no memory");
-    else if (engine_dispatch(s->engine, w->id, str_eq(ref, buf_str(&branch)) ? NULL : ref, text, strlen(text),
-                             &run, &err) < 0)
+    else if (engine_dispatch(s->engine, w->id, str_eq(ref, buf_str(&branch)) ? NULL : ref, buf_str(&actor),
+                             text, strlen(text), &run, &err) < 0)
         api_fail_err(r, &err, 0);
     else if (json_is_true(json_object_get(body, "return_run_details")))
         http_reply_json(r, 200,
@@ -102,12 +103,14 @@ void api_dispatch_event(struct http_request *r)
 {
     struct server *s = http_data(r);
     _json_ json_t *body = api_body(r);
-    _buf_ struct buf full = BUF_INIT;
+    _buf_ struct buf full = BUF_INIT, actor = BUF_INIT;
     struct repository repo;
     struct err err = {0};
 
     if (!body || !api_repository(r, &repo))
         return;
+    access_login(r, &actor);
+    json_object_set_new(body, "sender", api_user_json(r, buf_str(&actor)));
     if (repo.repo_id) {
         buf_addf(&full, "%s/%s", http_param(r, "owner"), http_param(r, "repo"));
         json_object_set_new(body, "repository", json_pack("{s:s}", "full_name", buf_str(&full)));

@@ -216,6 +216,16 @@ void access_who(struct http_request *r, struct buf *ret)
     setting_row_unref(row);
 }
 
+void access_login(struct http_request *r, struct buf *ret)
+{
+    struct server *s = http_data(r);
+
+    if (http_caller(r))
+        access_who(r, ret);
+    else
+        buf_adds(ret, engine_actor(s->engine));
+}
+
 /* What a peer sends reaches the log as printable ASCII of bounded length only. */
 static void add_clean(struct buf *b, const char *text)
 {

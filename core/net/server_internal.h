@@ -95,6 +95,9 @@ http_fn api_public_key, api_list_secrets, api_put_secret, api_delete_secret, api
     api_get_variable, api_post_variable, api_patch_variable, api_delete_variable;
 /* The name of the token that the request came with; "unix" by the socket. Appended. */
 void access_who(struct http_request *r, struct buf *ret);
+/* Who that is to GitHub's API, and the actor of what it starts: the token's name; by the socket, the daemon's
+ * user. */
+void access_login(struct http_request *r, struct buf *ret);
 
 /* ----------------------------------------------------------------------------------------------- webhooks */
 

@@ -314,8 +314,8 @@ static int check_ref(const struct repo_row *repo, const char *ref, struct err *e
     return err_set(err, -EINVAL, "No ref found for: %s", ref);
 }
 
-static int dispatch(struct engine *e, const struct workflow_row *row, const char *ref, const char *text,
-                    size_t len, int64_t *ret_run, struct err *err)
+static int dispatch(struct engine *e, const struct workflow_row *row, const char *ref, const char *actor,
+                    const char *text, size_t len, int64_t *ret_run, struct err *err)
 {
     const struct repo_row *repo = row->repo_id ? store_get_repo(e->store, row->repo_id) : NULL;
     _json_ json_t *given = NULL, *inputs = NULL;
@@ -326,6 +326,7 @@ static int dispatch(struct engine *e, const struct workflow_row *row, const char
     source_registered(row, repo, &label, &source);
     source.event = "workflow_dispatch";
     source.ref = ref;
+    source.actor = actor;
     int r = config_disabled(e->store, source.workflow_name)
                 ? err_set(err, -EPERM, "Cannot trigger a 'workflow_dispatch' on a disabled workflow")
                 : check_ref(repo, ref, err);
@@ -349,14 +350,14 @@ static int dispatch(struct engine *e, const struct workflow_row *row, const char
     return r;
 }
 
-int engine_dispatch(struct engine *e, int64_t workflow_id, const char *ref, const char *text, size_t len,
-                    int64_t *ret_run, struct err *err)
+int engine_dispatch(struct engine *e, int64_t workflow_id, const char *ref, const char *actor,
+                    const char *text, size_t len, int64_t *ret_run, struct err *err)
 {
     const struct workflow_row *row = store_get_workflow(e->store, workflow_id);
     _free_ char *copy = strndup(text, len);
     int r = !row || row->removed           ? err_set(err, -ENOENT, "there is no such workflow")
             : !copy || strlen(copy) != len ? err_set(err, -EINVAL, "the inputs hold a NUL byte")
-                                           : dispatch(e, row, ref, copy, len, ret_run, err);
+                                           : dispatch(e, row, ref, actor, copy, len, ret_run, err);
 
     workflow_row_unref(row);
     return r;

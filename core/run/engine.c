@@ -170,6 +170,11 @@ static void name_self(struct engine *e)
         snprintf(e->runner_name, sizeof(e->runner_name), "runfs");
 }
 
+const char *engine_actor(const struct engine *e)
+{
+    return e->actor;
+}
+
 int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *err)
 {
     struct engine *e = calloc(1, sizeof(*e));

@@ -98,9 +98,11 @@ void engine_repo_target(struct engine *e, const struct repo_row *repo, struct bu
 int engine_refresh_repo(struct engine *e, int64_t repo_id, struct err *err);
 
 /* dispatch/NAME: text is key=value lines or one JSON object, empty for no inputs. ref: a branch or a tag of
- * the linked repository; NULL: its default branch. */
-int engine_dispatch(struct engine *e, int64_t workflow_id, const char *ref, const char *text, size_t len,
-                    int64_t *ret_run, struct err *err);
+ * the linked repository; NULL: its default branch. actor: who starts it; NULL: the daemon's user. */
+int engine_dispatch(struct engine *e, int64_t workflow_id, const char *ref, const char *actor,
+                    const char *text, size_t len, int64_t *ret_run, struct err *err);
+/* Who acts where nobody else is named: the daemon's user. Borrowed from the engine. */
+const char *engine_actor(const struct engine *e);
 
 /* "owner/name", as its origin names it, else by its link; REPOSITORY_DROPPED: the workflows of no repository.
  * 0 or -ENOENT. */

@@ -43,10 +43,10 @@ ln -s "$T/repo" "$M/repos/r"
 echo cancel >"$M/runs/$(grep -l ^Slow "$M"/runs/[0-9]*/name | tail -n 1 | xargs dirname | xargs basename)/ctl" # drops run
 for n in 1 2; do ended $n; done
 
-filters() { # each of gh run list's alone
+filters() { # USER: each of gh run list's alone
     local last f
     last=$(readlink "$M/runs/latest")
-    for f in "-e workflow_dispatch" "-s success" "-s completed" "-u $(id -un)" "--created >2020-01-01" "--created 0001-01-01..9999-12-31" "--created $(date -u +%F)..2100-01-01"; do
+    for f in "-e workflow_dispatch" "-s success" "-s completed" "-u $1" "--created >2020-01-01" "--created 0001-01-01..9999-12-31" "--created $(date -u +%F)..2100-01-01"; do
         # shellcheck disable=SC2086
         contains "run list $f" "$(gh run list $f --json databaseId --jq '.[].databaseId' -L 1)" "$last"
     done
@@ -56,7 +56,7 @@ filters() { # each of gh run list's alone
     done
 }
 
-newer_commands() { # USER MARK: what gh of 2024 and later has besides (Debian 13's is 2.46)
+newer_commands() { # WAY MARK LOGIN: what gh of 2024 and later has besides (Debian 13's is 2.46)
     local id
     gh variable set SHAPE -b round || fail 'variable set'
     file_is "$M/vars/SHAPE" round
@@ -84,7 +84,7 @@ newer_commands() { # USER MARK: what gh of 2024 and later has besides (Debian 13
     gh workflow run "Test Minimal Workflow" --json <<<"{\"who\": \"a program\", \"mark\": \"$2\"}" || fail 'workflow run --json'
     id=$(readlink "$M/runs/latest")
     ended "$id"
-    filters
+    filters "$3"
     contains 'run view --attempt' "$(gh run view "$id" --attempt 1 --log)" 'hello a program'
     gh run download "$id" -p 'th*' -D "$T/pattern-$1" || fail 'run download --pattern'
     file_is "$T/pattern-$1/things/e/f" content
@@ -92,11 +92,11 @@ newer_commands() { # USER MARK: what gh of 2024 and later has besides (Debian 13
     rf_wait 5 test ! -e "$M/runs/$id"
 }
 
-everything() { # HOST USER PAGE: all that gh does there
+everything() { # HOST WAY PAGE LOGIN: all that gh does there
     local id old mark=$T/mark-$1
     rm -rf "$mark"
     contains 'auth status' "$(gh auth status --hostname "$1" 2>&1)" "Logged in to $1"
-    contains 'api' "$(gh api user --jq .login)" "$2"
+    equal 'api' "$4" "$(gh api user --jq .login)"
 
     contains 'workflow list' "$(gh workflow list)" "Test Minimal Workflow"
     contains 'workflow view' "$(gh workflow view "Test Minimal Workflow")" test-minimal.yml
@@ -180,7 +180,7 @@ everything() { # HOST USER PAGE: all that gh does there
     equal 'variables' green "$(gh api "repos/{owner}/{repo}/actions/variables" --jq '.variables[].value')"
     gh api -X DELETE "repos/{owner}/{repo}/actions/variables/COLOUR" || fail 'a variable cannot be deleted'
 
-    if gh variable set -h >/dev/null 2>&1 && gh cache list -h >/dev/null 2>&1; then newer_commands "$2" "$mark"; fi
+    if gh variable set -h >/dev/null 2>&1 && gh cache list -h >/dev/null 2>&1; then newer_commands "$2" "$mark" "$4"; fi
 
     equal 'pages' "$(find "$M/runs" -maxdepth 1 -name '[0-9]*' | wc -l)" \
         "$(gh api --paginate "repos/{owner}/{repo}/actions/runs?per_page=2" --jq '.workflow_runs[].id' | sort -un | wc -l)"
@@ -203,7 +203,7 @@ rf_wait 10 grep -q '^listen: ' "$M/status"
 (
     eval "$("$RUNFS" gh-setup "$M")"
     equal 'the host' runfs.internal "$GH_HOST"
-    everything runfs.internal unix https://runfs.internal
+    everything runfs.internal unix https://runfs.internal "$(id -un)"
 )
 echo 0 >"$M/config/listen"
 rf_wait 10 grep -q '^listen: 127' "$M/status"
@@ -216,7 +216,7 @@ echo 10000 >"$M/config/rate_limit"
     mkdir "$TMPDIR"
     equal 'the host' github.localhost "$GH_HOST"
     mkdir -p "$T/config"
-    everything github.localhost admin "http://$(awk '/^listen: 127/ {print $2}' "$M/status")" || fail tcp
+    everything github.localhost admin "http://$(awk '/^listen: 127/ {print $2}' "$M/status")" "$name" || fail tcp
     # what a token may not
     GH_TOKEN=$("$RUNFS" token create --scope read "$M")
     contains 'a token of scope read reads' "$(gh workflow list)" Slow
