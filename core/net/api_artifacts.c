@@ -126,8 +126,19 @@ void api_delete_artifact(struct http_request *r)
     artifact_row_unref(a);
 }
 
-/* One that is kept as it is has no zip, whose size would be known: it is packed first. */
 void api_artifact_zip(struct http_request *r)
+{
+    const struct artifact_row *a = named_artifact(r);
+    char path[80];
+
+    snprintf(path, sizeof(path), "/downloads/artifacts/%lld/zip", a ? (long long)a->id : 0);
+    if (a)
+        api_lead_on(r, path);
+    artifact_row_unref(a);
+}
+
+/* One that is kept as it is has no zip, whose size would be known: it is packed first. */
+void artifact_zip(struct http_request *r)
 {
     struct server *s = http_data(r);
     const struct artifact_row *a = named_artifact(r);

@@ -174,22 +174,43 @@ static int write_zip(void *data, int fd)
     return code;
 }
 
+/* The attempt that the path names, else the newest; 0: there is no such one. */
+static int attempt_of(struct http_request *r, const struct run_row *run)
+{
+    const char *text = http_param(r, "attempt");
+    uint64_t n = (uint64_t)run->attempt;
+
+    return !text || (parse_u64(text, &n) == 0 && n >= 1 && n <= (uint64_t)run->attempt) ? (int)n : 0;
+}
+
 void api_run_logs(struct http_request *r)
+{
+    const struct run_row *run = api_run(r);
+    int attempt = run ? attempt_of(r, run) : 0;
+    char path[80];
+
+    snprintf(path, sizeof(path), "/downloads/runs/%lld/%d/logs", run ? (long long)run->id : 0, attempt);
+    if (attempt)
+        api_lead_on(r, path);
+    else if (run)
+        api_not_found(r);
+    run_row_unref(run);
+}
+
+void run_logs(struct http_request *r)
 {
     struct server *s = http_data(r);
     const struct run_row *run = api_run(r);
-    const char *text = http_param(r, "attempt"), *agent = http_header(r, "User-Agent");
+    const char *agent = http_header(r, "User-Agent");
+    int attempt = run ? attempt_of(r, run) : 0;
     struct zip *zip;
-    uint64_t attempt = 0;
 
     if (!run)
         return;
-    if (!text)
-        attempt = (uint64_t)run->attempt;
-    if (text && (parse_u64(text, &attempt) < 0 || attempt < 1 || attempt > (uint64_t)run->attempt)) {
+    if (!attempt) {
         api_not_found(r);
     } else if ((zip = malloc(sizeof(*zip)))) {
-        *zip = (struct zip){s, run->id, (int)attempt, agent && str_starts(agent, "GitHub CLI")};
+        *zip = (struct zip){s, run->id, attempt, agent && str_starts(agent, "GitHub CLI")};
         http_reply_stream(r, -1, "application/zip", write_zip, zip, free);
     } else {
         api_fail(r, 500, "no memory");
@@ -215,6 +236,17 @@ static void close_view(void *data)
 }
 
 void api_job_logs(struct http_request *r)
+{
+    const struct job_row *job = api_job(r);
+    char path[80];
+
+    snprintf(path, sizeof(path), "/downloads/jobs/%lld/logs", job ? (long long)job->id : 0);
+    if (job)
+        api_lead_on(r, path);
+    job_row_unref(job);
+}
+
+void job_logs(struct http_request *r)
 {
     struct server *s = http_data(r);
     const struct job_row *job = api_job(r);

@@ -13,6 +13,7 @@ int api_make_keys(struct server *s)
     if (sodium_init() < 0 || crypto_box_keypair(s->box_public, s->box_secret) != 0)
         return -EIO;
     randombytes_buf(&s->box_id, sizeof(s->box_id));
+    randombytes_buf(s->download_key, sizeof(s->download_key));
     s->box_id >>= 2; /* a number that JSON clients hold */
     return 0;
 }

@@ -55,6 +55,7 @@ struct server {
     size_t n_listeners;
     unsigned char box_public[32], box_secret[32]; /* of the boxes that secrets come in */
     uint64_t box_id;
+    unsigned char download_key[32]; /* signs addresses of downloads */
     pthread_mutex_t peers_lock;
     struct peer_budget peers[PEERS];
     struct live live;
@@ -90,6 +91,8 @@ http_fn api_list_workflows, api_get_workflow, api_dispatch, api_enable, api_disa
 http_fn api_list_runs, api_list_runs_of, api_get_run, api_list_jobs, api_get_job, api_annotations, api_cancel,
     api_rerun, api_rerun_failed, api_rerun_job, api_delete_run;
 http_fn api_run_logs, api_job_logs, api_run_artifacts, api_list_artifacts, api_artifact_zip;
+/* What those of GitHub's API lead on to, and the page's own routes. */
+http_fn download_begin, run_logs, job_logs, artifact_zip;
 http_fn api_list_caches, api_cache_usage, api_delete_cache, api_delete_caches;
 http_fn api_public_key, api_list_secrets, api_put_secret, api_delete_secret, api_list_variables,
     api_get_variable, api_post_variable, api_patch_variable, api_delete_variable;

@@ -11,6 +11,10 @@ enum { BODY_MAX = 128 * 1024, HOOK_MAX = 25 * 1024 * 1024 /* as GitHub's */ };
     {                                                                                                        \
         "GET", (pattern), 0, NULL, (fn), (help), SCOPE_READ                                                  \
     }
+#define DOWNLOAD(pattern, fn, help)                                                                          \
+    {                                                                                                        \
+        "GET", (pattern), 0, download_begin, (fn), (help), SCOPE_SIGNED                                      \
+    }
 #define ASK(method, pattern, fn, scope, help)                                                                \
     {                                                                                                        \
         (method), (pattern), BODY_MAX, NULL, (fn), (help), (scope)                                           \
@@ -44,12 +48,15 @@ ASK("POST",   "/runs/:id/force-cancel",                 api_force_cancel,   SCOP
 ASK("POST",   "/runs/:id/rerun",                        api_rerun,          SCOPE_RUN,   "run it again"),
 ASK("POST",   "/runs/:id/rerun-failed-jobs",            api_rerun_failed,   SCOPE_RUN,   "run again what did not succeed"),
 ASK("DELETE", "/runs/:id",                              api_delete_run,     SCOPE_ADMIN, "delete it"),
-GET("/jobs/:id/logs",                                   api_job_logs,       "a job's log as text"),
+GET("/jobs/:id/logs",                                   job_logs,           "a job's log as text"),
 ASK("POST",   "/jobs/:id/rerun",                        api_rerun_job,      SCOPE_RUN,   "run it and what depends on it again"),
-GET("/artifacts/:id/zip",                               api_artifact_zip,   "an artifact as a zip"),
+GET("/artifacts/:id/zip",                               artifact_zip,       "an artifact as a zip"),
 ASK("POST",   "/workflows/:id/dispatches",              api_dispatch,       SCOPE_RUN,   "start a workflow"),
 ASK("PUT",    "/workflows/:id/enable",                  api_enable,         SCOPE_ADMIN, "let it be started again"),
 ASK("PUT",    "/workflows/:id/disable",                 api_disable,        SCOPE_ADMIN, "let nothing start it"),
+DOWNLOAD("/downloads/runs/:id/:attempt/logs",           run_logs,           "what the API leads on to, signed for a minute: a run's logs"),
+DOWNLOAD("/downloads/jobs/:id/logs",                    job_logs,           "a job's log"),
+DOWNLOAD("/downloads/artifacts/:id/zip",                artifact_zip,       "an artifact"),
 GET("/meta",                                            api_meta,           "the version of GitHub's API"),
 GET("/versions",                                        api_versions,       "those of GitHub's REST API that this follows"),
 GET("/rate_limit",                                      api_rate_limit,     "that there is none of GitHub's"),
@@ -83,7 +90,7 @@ GET(A "/runs/:id/pending_deployments",                  api_none,           "non
 GET(A "/runs/:id/attempts/:attempt",                    api_get_run,        "one attempt of it"),
 GET(A "/runs/:id/jobs",                                 api_list_jobs,      "its jobs, with their steps"),
 GET(A "/runs/:id/attempts/:attempt/jobs",               api_list_jobs,      "those of an attempt"),
-GET(A "/runs/:id/logs",                                 api_run_logs,       "its logs: a zip of one file a step"),
+GET(A "/runs/:id/logs",                                 api_run_logs,       "leads on to its logs: a zip of one file a step"),
 GET(A "/runs/:id/attempts/:attempt/logs",               api_run_logs,       "those of an attempt"),
 GET(A "/runs/:id/artifacts",                            api_run_artifacts,  "what it left behind"),
 ASK("POST",   A "/runs/:id/cancel",                     api_cancel,         SCOPE_RUN,   "end it"),
@@ -93,7 +100,7 @@ ASK("POST",   A "/runs/:id/rerun",                      api_rerun,          SCOP
 ASK("POST",   A "/runs/:id/rerun-failed-jobs",          api_rerun_failed,   SCOPE_RUN,   "run again what did not succeed"),
 ASK("DELETE", A "/runs/:id",                            api_delete_run,     SCOPE_ADMIN, "delete it"),
 GET(A "/jobs/:id",                                      api_get_job,        "one job"),
-GET(A "/jobs/:id/logs",                                 api_job_logs,       "its log as text"),
+GET(A "/jobs/:id/logs",                                 api_job_logs,       "leads on to its log as text"),
 ASK("POST",   A "/jobs/:id/rerun",                      api_rerun_job,      SCOPE_RUN,   "run it and what depends on it again"),
 GET(P "/check-runs/:id/annotations",                    api_annotations,    "a job's annotations"),
 GET(A "/runners",                                       api_list_runners,   "the daemon, with its labels"),
@@ -101,7 +108,7 @@ GET(A "/permissions",                                   api_permissions,    "tha
 GET(A "/artifacts",                                     api_list_artifacts, "the newest artifacts"),
 GET(A "/artifacts/:id",                                 api_get_artifact,   "one"),
 ASK("DELETE", A "/artifacts/:id",                       api_delete_artifact, SCOPE_ADMIN, "delete it"),
-GET(A "/artifacts/:id/zip",                             api_artifact_zip,   "one as a zip"),
+GET(A "/artifacts/:id/zip",                             api_artifact_zip,   "leads on to it as a zip"),
 GET(A "/cache/usage",                                   api_cache_usage,    "how much its jobs keep for later runs"),
 GET(A "/caches",                                        api_list_caches,    "what they keep, by key, ref, in the order of sort and direction"),
 ASK("DELETE", A "/caches",                              api_delete_caches,  SCOPE_ADMIN, "delete those of a key"),

@@ -34,7 +34,7 @@ workflow "$T/w.yml" 'echo hi; seq 20000'
 n=$(rf_drop "$T/w.yml")
 equal 'addresses' 200 "$(ask one "https://$(at)/repos/runfs/workflows/actions/runs/$n")"
 contains 'are those that the caller used' "$(jq -r .jobs_url "$T/body")" "https://$(at)/"
-equal 'a log' 200 "$(ask one "https://$(at)/repos/runfs/workflows/actions/runs/$n/logs")"
+equal 'a log' 200 "$(ask one -L "https://$(at)/repos/runfs/workflows/actions/runs/$n/logs")"
 equal 'is whole' PK "$(head -c 2 "$T/body")"
 # a stream of changes, too: what comes is not kept back until there is more
 curl -sN --cacert "$T/one.pem" -H "Authorization: token $token" "https://$(at)/live" >"$T/live" &

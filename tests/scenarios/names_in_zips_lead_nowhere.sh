@@ -16,7 +16,7 @@ Y
 n=$(rf_drop "$T/ci.yml")
 rf_wait 10 test -S "$T/api.sock"
 for agent in 'GitHub CLI 2.23' curl; do
-    curl -sf --unix-socket "$T/api.sock" -A "$agent" "http://x/repos/runfs/workflows/actions/runs/$n/logs" -o "$T/logs.zip"
+    curl -sfL --unix-socket "$T/api.sock" -A "$agent" "http://x/repos/runfs/workflows/actions/runs/$n/logs" -o "$T/logs.zip"
     "$PYTHON" - "$T/logs.zip" <<'P' >"$T/names"
 import sys, zipfile
 print(*zipfile.ZipFile(sys.argv[1]).namelist(), sep='\n')
