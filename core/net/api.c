@@ -1,5 +1,6 @@
 /* GitHub's REST API: replies, pages, addresses, and what the segments of a path name. */
 #include <stdarg.h>
+#include <time.h>
 
 #include "api_internal.h"
 #include "runfs/io.h"
@@ -11,12 +12,7 @@ enum { PER_PAGE_MAX = 100 };
 
 void api_fail(struct http_request *r, unsigned status, const char *message)
 {
-    char text[16];
-
-    snprintf(text, sizeof(text), "%u", status);
-    http_reply_json(r, status,
-                    json_pack("{s:s, s:s, s:s}", "message", message, "documentation_url",
-                              "https://docs.github.com/rest", "status", text));
+    http_fail(r, status, message);
 }
 
 void api_not_found(struct http_request *r)
@@ -118,12 +114,17 @@ json_t *api_web_url(struct http_request *r, const char *fmt, ...)
     return json_string(buf_str(&url));
 }
 
+/* In whole seconds, as GitHub has them: some clients read nothing else. */
 json_t *api_time(int64_t wall_ns)
 {
-    _buf_ struct buf text = BUF_INIT;
+    time_t seconds = (time_t)(wall_ns / 1000000000LL);
+    struct tm tm;
+    char text[32];
 
-    buf_add_time(&text, wall_ns);
-    return wall_ns ? json_string(buf_str(&text)) : json_null();
+    if (wall_ns == 0 || !gmtime_r(&seconds, &tm) ||
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+        return json_null();
+    return json_string(text);
 }
 
 /* -------------------------------------------------------------------------------------------------- body */
@@ -152,12 +153,16 @@ const char *api_text(const json_t *body, const char *key)
 
 /* ------------------------------------------------------------------------------------------------- pages */
 
+/* What the value begins with, as GitHub reads it: PyGithub puts a second '?' behind it on its way back from
+ * the last page. */
 static int64_t number(struct http_request *r, const char *name, int64_t fallback)
 {
     const char *text = http_query(r, name);
-    uint64_t n;
+    int64_t n = 0;
 
-    return text && parse_u64(text, &n) == 0 && n >= 1 && n <= 1000000 ? (int64_t)n : fallback;
+    for (; text && *text >= '0' && *text <= '9' && n <= 1000000; text++)
+        n = n * 10 + (*text - '0');
+    return n >= 1 && n <= 1000000 ? n : fallback;
 }
 
 struct api_page api_page(struct http_request *r, int64_t fallback)

@@ -96,12 +96,14 @@ static json_t *status_json(struct http_request *r, const struct run_row *run)
     _buf_ struct buf context = BUF_INIT;
 
     add_context(&context, run);
-    return json_pack("{s:I, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)run->id,
+    json_t *creator = api_user_json(r, run->actor);
+    return json_pack("{s:I, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)run->id,
                      "node_id", api_node_id("StatusContext", run->id), "state", state_of(run), "context",
                      buf_str(&context), "description", *run->conclusion ? run->conclusion : run->status,
                      "target_url", api_web_url(r, "/actions/runs/%lld", (long long)run->id), "url",
                      api_url(r, "/statuses/%s", run->sha), "created_at", api_time(run->created_at),
-                     "updated_at", api_time(run->changed_at), "creator", api_user_json(r, run->actor));
+                     "updated_at", api_time(run->changed_at), "creator", creator, "avatar_url",
+                     json_incref(json_object_get(creator, "avatar_url")));
 }
 
 /* Every run's, newest first. */
@@ -170,10 +172,11 @@ void api_combined_status(struct http_request *r)
         run_row_unref(run);
     }
     http_reply_json(r, 200,
-                    json_pack("{s:s, s:s, s:I, s:o, s:o, s:o}", "state", combined(list), "sha", c.sha,
+                    json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o}", "state", combined(list), "sha", c.sha,
                               "total_count", (json_int_t)json_array_size(list), "statuses", list,
                               "repository", api_repository_json(r), "url",
-                              api_url(r, "/commits/%s/status", c.sha)));
+                              api_url(r, "/commits/%s/status", c.sha), "commit_url",
+                              api_url(r, "/commits/%s", c.sha)));
     free(c.ids);
 }
 
@@ -189,8 +192,12 @@ static int count_annotation(void *data, const struct annotation_row *a)
 
 static json_t *app_json(struct http_request *r)
 {
-    return json_pack("{s:i, s:s, s:s, s:o}", "id", 1, "slug", "runfs", "name", "runfs", "owner",
-                     api_user_json(r, "runfs"));
+    return json_pack("{s:i, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:{s:s, s:s}, s:[]}", "id", 1,
+                     "slug", "runfs", "node_id", api_node_id("App", 1), "name", "runfs", "owner",
+                     api_user_json(r, "runfs"), "description", "a CI runner that is mounted", "external_url",
+                     api_link_to(r, true, "/"), "html_url", api_link_to(r, true, "/"), "created_at",
+                     api_time(1000000000LL), "updated_at", api_time(1000000000LL), "permissions", "checks",
+                     "write", "metadata", "read", "events");
 }
 
 /* What GitHub calls waiting is pending here. */
@@ -315,14 +322,16 @@ static json_t *suite_json(struct http_request *r, const struct run_row *run)
     int64_t jobs = 0;
 
     (void)api_each_job(s->store, run->id, run->attempt, count_job, &jobs);
-    return json_pack("{s:I, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:[]}", "id",
-                     (json_int_t)run->id, "node_id", api_node_id("CheckSuite", run->id), "head_branch",
+    json_t *none = json_string("0000000000000000000000000000000000000000");
+    return json_pack("{s:I, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:[], s:o, s:s, s:o}",
+                     "id", (json_int_t)run->id, "node_id", api_node_id("CheckSuite", run->id), "head_branch",
                      api_branch(run->ref), "head_sha", run->sha, "status", status_of(run->status),
                      "conclusion", api_conclusion(run->conclusion), "url",
                      api_url(r, "/check-suites/%lld", id), "created_at", api_time(run->created_at),
                      "updated_at", api_time(run->changed_at), "latest_check_runs_count", (json_int_t)jobs,
                      "check_runs_url", api_url(r, "/check-suites/%lld/check-runs", id), "app", app_json(r),
-                     "repository", api_repository_json(r), "pull_requests");
+                     "repository", api_repository_json(r), "pull_requests", "before", none, "after", run->sha,
+                     "head_commit", api_head_commit(run));
 }
 
 void api_list_suites(struct http_request *r)

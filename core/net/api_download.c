@@ -23,20 +23,31 @@ static bool sign(const struct server *s, const char *path, int64_t until, char r
     return true;
 }
 
+static void add_signed(struct http_request *r, const char *path, struct buf *ret)
+{
+    int64_t until = (int64_t)time(NULL) + GOOD_FOR_SECONDS;
+    char signature[SIGNATURE_LEN + 1] = "";
+
+    (void)sign(http_data(r), path, until, signature);
+    buf_addf(ret, "%s?se=%lld&sig=%s", path, (long long)until, signature);
+}
+
+void api_download_address(struct http_request *r, const char *path, struct buf *ret)
+{
+    api_base(r, ret);
+    add_signed(r, path, ret);
+}
+
 void api_lead_on(struct http_request *r, const char *path)
 {
-    struct server *s = http_data(r);
-    int64_t until = (int64_t)time(NULL) + GOOD_FOR_SECONDS;
-    char signature[SIGNATURE_LEN + 1];
     _buf_ struct buf to = BUF_INIT;
 
-    bool good = sign(s, path, until, signature);
     if (!http_peer(r).is_unix)
         api_base(r, &to);
     else if (http_prefixed(r)) /* who asks believes in TLS (gh), or knows better (curl): relative to both */
         buf_adds(&to, "/api/v3");
-    buf_addf(&to, "%s?se=%lld&sig=%s", path, (long long)until, good ? signature : "");
-    if (!good || !buf_ok(&to)) {
+    add_signed(r, path, &to);
+    if (!buf_ok(&to)) {
         api_fail(r, 500, "no memory");
         return;
     }

@@ -23,7 +23,7 @@ json_t *api_url(struct http_request *r, const char *fmt, ...) __attribute__((for
  * and the rest, which page_of leads to the page from. */
 void api_web_base(struct http_request *r, struct buf *ret);
 json_t *api_web_url(struct http_request *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-json_t *api_time(int64_t wall_ns); /* RFC 3339; null for 0 */
+json_t *api_time(int64_t wall_ns); /* "2026-01-31T11:00:00Z"; null for 0 */
 
 /* The body as a JSON object (empty: an empty one). NULL: a reply was made. */
 json_t *api_body(struct http_request *r);
@@ -32,6 +32,8 @@ const char *api_text(const json_t *body, const char *key);
 
 /* Replies 302, to an address of `path` that is good for a minute without a token. (api_download.c) */
 void api_lead_on(struct http_request *r, const char *path);
+/* The address itself; appended. */
+void api_download_address(struct http_request *r, const char *path, struct buf *ret);
 
 /* ------------------------------------------------------------------------------------------------- paging */
 
@@ -59,12 +61,21 @@ bool api_run_is_of(struct server *s, int64_t run_id, int64_t repo_id);
 
 /* A person or an organisation, as far as its name says. */
 json_t *api_user_json(struct http_request *r, const char *login);
-/* The repository that the path names, without what only git knows. */
+/* The repository that the path names, without what only git knows; the same value each time. */
 json_t *api_repository_json(struct http_request *r);
+/* A page of the linked repositories (of owner; NULL: of all) and that of the dropped ones, as a reply. */
+void api_list_repositories_of(struct http_request *r, const char *owner);
+/* "https://HOST/REST" for what is the same everywhere: relative to the API, or to the pages. */
+json_t *api_link_to(struct http_request *r, bool page, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* "who@runfs.invalid": nobody's address is known. */
+json_t *api_email(const char *login);
+int64_t api_name_id(const char *name);             /* a number that stays the same for each name */
 json_t *api_node_id(const char *type, int64_t id); /* as GitHub's GraphQL would call it: opaque to clients */
 json_t *api_branch(const char *ref);               /* "main" of refs/heads/main; tags and others alike */
 /* interrupted is runfs's own; GitHub calls it a failure. null for "". */
 json_t *api_conclusion(const char *conclusion);
+json_t *api_head_commit(const struct run_row *run);
 json_t *api_run_json(struct http_request *r, const struct run_row *run, int attempt);
 json_t *api_job_json(struct http_request *r, const struct job_row *job);
 

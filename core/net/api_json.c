@@ -92,9 +92,9 @@ static void be_attempt(struct server *s, const struct run_row *run, int attempt,
 }
 
 /* As far as the run knows its commit. */
-static json_t *head_commit(const struct run_row *run)
+json_t *api_head_commit(const struct run_row *run)
 {
-    json_t *by = json_pack("{s:s, s:s}", "name", run->actor, "email", "");
+    json_t *by = json_pack("{s:s, s:o}", "name", run->actor, "email", api_email(run->actor));
 
     return json_pack("{s:s, s:s, s:s, s:o, s:O, s:o}", "id", run->sha, "tree_id", "", "message", run->title,
                      "timestamp", api_time(run->created_at), "author", by, "committer", by);
@@ -128,8 +128,8 @@ json_t *api_run_json(struct http_request *r, const struct run_row *run, int atte
     json_object_set_new(json, "check_suite_id", json_integer(run->id));
     json_object_set_new(json, "check_suite_node_id", api_node_id("CheckSuite", run->id));
     json_object_set_new(json, "actor", api_user_json(r, run->actor));
-    json_object_set_new(json, "triggering_actor", api_user_json(r, run->actor));
-    json_object_set_new(json, "head_commit", head_commit(run));
+    json_object_set(json, "triggering_actor", json_object_get(json, "actor"));
+    json_object_set_new(json, "head_commit", api_head_commit(run));
     json_object_set_new(json, "repository", api_repository_json(r));
     json_object_set_new(json, "head_repository", api_repository_json(r));
     json_object_set_new(json, "pull_requests", json_array());

@@ -1,58 +1,78 @@
-/* GitHub's REST API: a repository, its branches, environments and runners, and who people are. GitHub
- * documentation, "REST API endpoints for repositories", "for branches", "for deployment environments", "for
- * self-hosted runners". */
+/* GitHub's REST API: the linked repositories, and that of the dropped workflows. GitHub documentation, "REST
+ * API endpoints for repositories". */
 #include "api_internal.h"
 #include "runfs/io.h"
 
-/* ---------------------------------------------------------------------------------------------- names */
-
-json_t *api_node_id(const char *type, int64_t id)
-{
-    _buf_ struct buf plain = BUF_INIT, text = BUF_INIT;
-
-    buf_addf(&plain, "%s%lld", type, (long long)id);
-    buf_add_base64(&text, buf_str(&plain), plain.len);
-    return json_string(buf_str(&text));
-}
-
-/* Logins are all that is known of people: a number that stays the same for each. */
-static int64_t id_of_login(const char *login)
-{
-    return (int64_t)(str_hash(login) % 1000000000) + 1;
-}
-
-/* What GitHub's schema says every user has; most of it leads nowhere here. */
-json_t *api_user_json(struct http_request *r, const char *login)
+/* Addresses that GitHub's schema says every repository has; most of them lead nowhere here. */
+static void set_urls(struct http_request *r, json_t *json, const char *full_name)
 {
     static const struct {
         const char *key, *below;
     } urls[] = {
         {"url", ""},
-        {"followers_url", "/followers"},
-        {"following_url", "/following{/other_user}"},
-        {"gists_url", "/gists{/gist_id}"},
-        {"starred_url", "/starred{/owner}{/repo}"},
-        {"subscriptions_url", "/subscriptions"},
-        {"organizations_url", "/orgs"},
-        {"repos_url", "/repos"},
-        {"events_url", "/events{/privacy}"},
-        {"received_events_url", "/received_events"},
+        {"archive_url", "/{archive_format}{/ref}"},
+        {"assignees_url", "/assignees{/user}"},
+        {"blobs_url", "/git/blobs{/sha}"},
+        {"branches_url", "/branches{/branch}"},
+        {"collaborators_url", "/collaborators{/collaborator}"},
+        {"comments_url", "/comments{/number}"},
+        {"commits_url", "/commits{/sha}"},
+        {"compare_url", "/compare/{base}...{head}"},
+        {"contents_url", "/contents/{+path}"},
+        {"contributors_url", "/contributors"},
+        {"deployments_url", "/deployments"},
+        {"downloads_url", "/downloads"},
+        {"events_url", "/events"},
+        {"forks_url", "/forks"},
+        {"git_commits_url", "/git/commits{/sha}"},
+        {"git_refs_url", "/git/refs{/sha}"},
+        {"git_tags_url", "/git/tags{/sha}"},
+        {"hooks_url", "/hooks"},
+        {"issue_comment_url", "/issues/comments{/number}"},
+        {"issue_events_url", "/issues/events{/number}"},
+        {"issues_url", "/issues{/number}"},
+        {"keys_url", "/keys{/key_id}"},
+        {"labels_url", "/labels{/name}"},
+        {"languages_url", "/languages"},
+        {"merges_url", "/merges"},
+        {"milestones_url", "/milestones{/number}"},
+        {"notifications_url", "/notifications{?since,all,participating}"},
+        {"pulls_url", "/pulls{/number}"},
+        {"releases_url", "/releases{/id}"},
+        {"stargazers_url", "/stargazers"},
+        {"statuses_url", "/statuses/{sha}"},
+        {"subscribers_url", "/subscribers"},
+        {"subscription_url", "/subscription"},
+        {"tags_url", "/tags"},
+        {"teams_url", "/teams"},
+        {"trees_url", "/git/trees{/sha}"},
     };
-    _buf_ struct buf base = BUF_INIT, web = BUF_INIT;
-    json_t *json = json_pack(
-        "{s:s, s:I, s:o, s:s, s:s, s:b}", "login", login, "id", (json_int_t)id_of_login(login), "node_id",
-        api_node_id("User", id_of_login(login)), "gravatar_id", "", "type", "User", "site_admin", 0);
 
-    api_base(r, &base);
-    api_web_base(r, &web);
     for (size_t i = 0; i < ARRAY_LEN(urls); i++)
         json_object_set_new(json, urls[i].key,
-                            json_sprintf("%s/users/%s%s", buf_str(&base), login, urls[i].below));
-    json_object_set_new(json, "html_url", json_sprintf("%s/%s", buf_str(&web), login));
-    json_object_set_new(json, "avatar_url", json_sprintf("%s/%s.png", buf_str(&web), login));
+                            api_link_to(r, false, "/repos/%s%s", full_name, urls[i].below));
+    json_object_set_new(json, "html_url", api_link_to(r, true, "/%s", full_name));
+}
+
+static json_t *repository_json(struct http_request *r, const char *full_name, int64_t id)
+{
+    const char *slash = strchr(full_name, '/'), *name = slash ? slash + 1 : full_name;
+    _buf_ struct buf owner = BUF_INIT;
+
+    buf_add(&owner, full_name, (size_t)(name - full_name) - (slash != NULL));
+    json_t *json = json_pack("{s:I, s:o, s:s, s:s, s:o, s:b, s:b, s:n}", "id", (json_int_t)id, "node_id",
+                             api_node_id("Repository", id), "name", name, "full_name", full_name, "owner",
+                             api_user_json(r, buf_str(&owner)), "private", 1, "fork", 0, "description");
+    set_urls(r, json, full_name);
     return json;
 }
 
+static void drop_json(void *json)
+{
+    json_decref(json);
+}
+
+/* A list of runs names it twice in each: it is made once a request. */
 json_t *api_repository_json(struct http_request *r)
 {
     const char *owner = http_param(r, "owner") ? http_param(r, "owner") : "runfs",
@@ -61,163 +81,102 @@ json_t *api_repository_json(struct http_request *r)
     _buf_ struct buf full = BUF_INIT;
     struct repository repo = {0};
 
+    if (http_kept(r))
+        return json_incref(http_kept(r));
     buf_addf(&full, "%s/%s", owner, name);
     (void)engine_find_repository(s->engine, buf_str(&full), &repo);
-    return json_pack("{s:I, s:o, s:s, s:s, s:o, s:b, s:b, s:n, s:o, s:o}", "id", (json_int_t)repo.repo_id,
-                     "node_id", api_node_id("Repository", repo.repo_id), "name", name, "full_name",
-                     buf_str(&full), "owner", api_user_json(r, owner), "private", 1, "fork", 0, "description",
-                     "url", api_url(r, "%s", ""), "html_url", api_web_url(r, "%s", ""));
+    json_t *json = repository_json(r, buf_str(&full), repo.repo_id);
+    http_keep(r, json, drop_json);
+    return json_incref(json);
+}
+
+/* With what GitHub tells of one that is asked for alone, and git knows. */
+static void complete(struct http_request *r, json_t *json, int64_t repo_id)
+{
+    static const char
+        *const none[] = {"homepage", "language", "license", "mirror_url"},
+               *const no[] = {"archived",     "disabled",        "has_issues",    "has_wiki",   "has_pages",
+                              "has_projects", "has_discussions", "has_downloads", "is_template"},
+               *const zero[] = {
+                   "forks",    "forks_count",    "open_issues", "open_issues_count", "stargazers_count",
+                   "watchers", "watchers_count", "size",        "network_count",     "subscribers_count"};
+    struct server *s = http_data(r);
+    const char *full_name = json_string_value(json_object_get(json, "full_name"));
+    const struct repo_row *row = repo_id ? store_get_repo(s->store, repo_id) : NULL;
+    json_t *changed = api_time(row ? row->changed_at : 1000000000LL);
+    _buf_ struct buf branch = BUF_INIT;
+
+    engine_default_branch(s->engine, &(struct repository){repo_id}, &branch);
+    for (size_t i = 0; i < ARRAY_LEN(none); i++)
+        json_object_set_new(json, none[i], json_null());
+    for (size_t i = 0; i < ARRAY_LEN(no); i++)
+        json_object_set_new(json, no[i], json_false());
+    for (size_t i = 0; i < ARRAY_LEN(zero); i++)
+        json_object_set_new(json, zero[i], json_integer(0));
+    json_object_set(json, "created_at", changed);
+    json_object_set(json, "updated_at", changed);
+    json_object_set(json, "pushed_at", changed);
+    json_object_set_new(json, "default_branch", json_string(buf_str(&branch)));
+    json_object_set_new(json, "visibility", json_string("private"));
+    json_object_set_new(json, "topics", json_array());
+    json_object_set_new(json, "clone_url", api_link_to(r, true, "/%s.git", full_name));
+    json_object_set_new(json, "svn_url", api_link_to(r, true, "/%s", full_name));
+    json_object_set_new(json, "git_url", json_sprintf("git://runfs.invalid/%s.git", full_name));
+    json_object_set_new(json, "ssh_url", json_sprintf("git@runfs.invalid:%s.git", full_name));
+    json_object_set_new(json, "permissions",
+                        json_pack("{s:b, s:b, s:b}", "admin", str_eq(access_scope(r), "admin"), "push",
+                                  !str_eq(access_scope(r), "read"), "pull", 1));
+    json_decref(changed);
+    repo_row_unref(row);
 }
 
 void api_get_repository(struct http_request *r)
 {
-    struct server *s = http_data(r);
-    _buf_ struct buf branch = BUF_INIT;
     struct repository repo;
 
     if (!api_repository(r, &repo))
         return;
-    engine_default_branch(s->engine, &repo, &branch);
-    const struct repo_row *row = repo.repo_id ? store_get_repo(s->store, repo.repo_id) : NULL;
     json_t *json = api_repository_json(r);
-    json_object_update_new(json, json_pack("{s:s, s:s, s:b, s:b, s:b, s:b, s:b}", "default_branch",
-                                           buf_str(&branch), "visibility", "private", "archived", 0,
-                                           "disabled", 0, "has_issues", 0, "has_wiki", 0, "is_template", 0));
-    json_object_set_new(json, "permissions",
-                        json_pack("{s:b, s:b, s:b}", "admin", str_eq(access_scope(r), "admin"), "push",
-                                  !str_eq(access_scope(r), "read"), "pull", 1));
-    if (row)
-        json_object_set_new(json, "updated_at", api_time(row->changed_at));
-    repo_row_unref(row);
+    complete(r, json, repo.repo_id);
     http_reply_json(r, 200, json);
 }
 
-/* -------------------------------------------------------------------------------------------- branches */
-
-static json_t *branch_json(struct http_request *r, const char *name, const char *sha)
+static void add_repository(struct http_request *r, json_t *list, const char *full_name, int64_t id)
 {
-    return json_pack("{s:s, s:{s:s, s:o}, s:b}", "name", name, "commit", "sha", sha, "url",
-                     api_url(r, "/commits/%s", sha), "protected", 0);
+    json_t *json = repository_json(r, full_name, id);
+
+    complete(r, json, id);
+    json_array_append_new(list, json);
 }
 
-struct branches {
-    struct http_request *r;
-    json_t *list; /* owned */
-    int64_t from, to, at;
-    const char *wanted; /* NULL: all */
-};
-
-static int add_branch(void *data, const char *name, const char *sha)
+static bool is_owners(const char *full_name, const char *owner)
 {
-    struct branches *b = data;
+    size_t len = owner ? strlen(owner) : 0;
 
-    if (b->wanted && !str_eq(b->wanted, name))
-        return 0;
-    if (b->at >= b->from && b->at < b->to)
-        json_array_append_new(b->list, branch_json(b->r, name, sha));
-    b->at++;
-    return 0;
+    return !owner || (strncasecmp(full_name, owner, len) == 0 && full_name[len] == '/');
 }
 
-void api_list_branches(struct http_request *r)
+void api_list_repositories_of(struct http_request *r, const char *owner)
 {
     struct server *s = http_data(r);
     struct api_page page = api_page(r, 30);
-    struct branches b = {.r = r, .from = (page.page - 1) * page.per_page, .to = page.page * page.per_page};
-    struct repository repo;
-
-    if (!api_repository(r, &repo))
-        return;
-    b.list = json_array();
-    (void)engine_each_branch(s->engine, &repo, add_branch, &b);
-    api_link(r, page, b.at);
-    http_reply_json(r, 200, b.list);
-}
-
-void api_get_branch(struct http_request *r)
-{
-    struct server *s = http_data(r);
-    struct branches b = {.r = r, .to = 1, .wanted = http_param(r, "branch")};
-    struct repository repo;
-
-    if (!api_repository(r, &repo))
-        return;
-    b.list = json_array();
-    (void)engine_each_branch(s->engine, &repo, add_branch, &b);
-    if (b.at)
-        http_reply_json(r, 200, json_incref(json_array_get(b.list, 0)));
-    else
-        api_fail(r, 404, "Branch not found");
-    json_decref(b.list);
-}
-
-/* ---------------------------------------------------------------------------------------- environments */
-
-static int add_environment(void *data, const char *name)
-{
-    struct branches *b = data;
-    int64_t id = id_of_login(name);
-
-    if (b->at >= b->from && b->at < b->to)
-        json_array_append_new(b->list,
-                              json_pack("{s:I, s:o, s:s, s:o, s:[]}", "id", (json_int_t)id, "node_id",
-                                        api_node_id("Environment", id), "name", name, "url",
-                                        api_url(b->r, "/environments/%s", name), "protection_rules"));
-    b->at++;
-    return 0;
-}
-
-void api_list_environments(struct http_request *r)
-{
-    struct server *s = http_data(r);
-    struct api_page page = api_page(r, 30);
-    struct branches b = {.r = r, .from = (page.page - 1) * page.per_page, .to = page.page * page.per_page};
-    struct repository repo;
-
-    if (!api_repository(r, &repo))
-        return;
-    b.list = json_array();
-    (void)store_each_environment(s->store, repo.repo_id, add_environment, &b);
-    api_link(r, page, b.at);
-    http_reply_json(r, 200, json_pack("{s:I, s:o}", "total_count", (json_int_t)b.at, "environments", b.list));
-}
-
-/* ------------------------------------------------------------------------------------- what runs there */
-
-/* The daemon is the runner; its labels are those of config/labels. */
-void api_list_runners(struct http_request *r)
-{
-    struct server *s = http_data(r);
-    struct repository repo;
-    struct engine_status status;
-    int64_t ids[64], after = 0;
-    json_t *labels;
+    int64_t ids[64], after = 0, at = 0, from = (page.page - 1) * page.per_page, to = from + page.per_page;
+    json_t *list = json_array();
     ssize_t n;
 
-    if (!api_repository(r, &repo))
-        return;
-    engine_status(s->engine, &status);
-    labels = json_array();
-    while ((n = store_list_settings(s->store, SETTING_CONFIG, "labels/", after, ids, ARRAY_LEN(ids))) > 0) {
+    if (is_owners(REPOSITORY_DROPPED, owner) && at++ >= from)
+        add_repository(r, list, REPOSITORY_DROPPED, 0);
+    while ((n = store_list_repos(s->store, after, ids, ARRAY_LEN(ids))) > 0) {
         for (ssize_t i = 0; i < n; i++) {
-            const struct setting_row *row = store_get_setting(s->store, SETTING_CONFIG, ids[i]);
-            if (row)
-                json_array_append_new(labels, json_pack("{s:I, s:s, s:s}", "id", (json_int_t)row->id, "name",
-                                                        row->name + strlen("labels/"), "type", "custom"));
-            setting_row_unref(row);
+            _buf_ struct buf name = BUF_INIT;
+            if (engine_repository_name(s->engine, ids[i], &name) < 0 || !is_owners(buf_str(&name), owner))
+                continue;
+            if (at >= from && at < to)
+                add_repository(r, list, buf_str(&name), ids[i]);
+            at++;
         }
         after = ids[n - 1];
     }
-    http_reply_json(r, 200,
-                    json_pack("{s:i, s:[{s:i, s:s, s:s, s:s, s:b, s:o}]}", "total_count", 1, "runners", "id",
-                              1, "name", "runfs", "os", "linux", "status", "online", "busy",
-                              status.active_runs > 0, "labels", labels));
-}
-
-void api_permissions(struct http_request *r)
-{
-    struct repository repo;
-
-    if (api_repository(r, &repo))
-        http_reply_json(r, 200, json_pack("{s:b, s:s}", "enabled", 1, "allowed_actions", "all"));
+    api_link(r, page, at);
+    http_reply_json(r, 200, list);
 }

@@ -2,11 +2,55 @@
 #include "api_internal.h"
 #include "runfs/io.h"
 
-/* gh looks for scopes of classic tokens, and complains about those that it misses. */
+/* gh looks for scopes of classic tokens, and complains about those that it misses. What leads nowhere here is
+ * left out, but where GitHub's schema has it. */
 void api_root(struct http_request *r)
 {
+    static const struct {
+        const char *name, *path;
+    } urls[] = {
+        {"current_user", "/user"},
+        {"authorizations", "/authorizations"},
+        {"code_search", "/search/code?q={query}{&page,per_page,sort,order}"},
+        {"commit_search", "/search/commits?q={query}{&page,per_page,sort,order}"},
+        {"current_user_repositories", "/user/repos{?type,page,per_page,sort}"},
+        {"emails", "/user/emails"},
+        {"emojis", "/emojis"},
+        {"events", "/events"},
+        {"feeds", "/feeds"},
+        {"followers", "/user/followers"},
+        {"following", "/user/following{/target}"},
+        {"gists", "/gists{/gist_id}"},
+        {"issue_search", "/search/issues?q={query}{&page,per_page,sort,order}"},
+        {"issues", "/issues"},
+        {"keys", "/user/keys"},
+        {"label_search", "/search/labels?q={query}&repository_id={repository_id}{&page,per_page}"},
+        {"notifications", "/notifications"},
+        {"organization", "/orgs/{org}"},
+        {"organization_repositories", "/orgs/{org}/repos{?type,page,per_page,sort}"},
+        {"organization_teams", "/orgs/{org}/teams"},
+        {"public_gists", "/gists/public"},
+        {"rate_limit", "/rate_limit"},
+        {"repository", "/repos/{owner}/{repo}"},
+        {"repository_search", "/search/repositories?q={query}{&page,per_page,sort,order}"},
+        {"starred", "/user/starred{/owner}{/repo}"},
+        {"starred_gists", "/gists/starred"},
+        {"user", "/users/{user}"},
+        {"user_organizations", "/user/orgs"},
+        {"user_repositories", "/users/{user}/repos{?type,page,per_page,sort}"},
+        {"user_search", "/search/users?q={query}{&page,per_page,sort,order}"},
+    };
+    json_t *json = json_pack("{s:s, s:s, s:o}", "name", "runfs", "version", RUNFS_VERSION,
+                             "current_user_authorizations_html_url",
+                             api_link_to(r, true, "/settings/connections/applications{/client_id}"));
+    char key[64];
+
+    for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+        snprintf(key, sizeof(key), "%s_url", urls[i].name);
+        json_object_set_new(json, key, api_link_to(r, false, "%s", urls[i].path));
+    }
     http_add_header(r, "X-OAuth-Scopes", "repo, read:org, workflow");
-    http_reply_json(r, 200, json_pack("{s:s, s:s}", "name", "runfs", "version", RUNFS_VERSION));
+    http_reply_json(r, 200, json);
 }
 
 void api_meta(struct http_request *r)
@@ -36,19 +80,12 @@ void api_none(struct http_request *r)
 void api_rate_limit(struct http_request *r)
 {
     int64_t reset = now_ns() / 1000000000 + 3600;
-    json_t *core = json_pack("{s:i, s:i, s:i, s:I}", "limit", 15000, "used", 0, "remaining", 15000, "reset",
-                             (json_int_t)reset);
+    json_t *core = json_pack("{s:i, s:i, s:i, s:I, s:s}", "limit", RATE_LIMIT, "used", 0, "remaining",
+                             RATE_LIMIT, "reset", (json_int_t)reset, "resource", "core");
 
-    http_reply_json(r, 200, json_pack("{s:{s:O}, s:o}", "resources", "core", core, "rate", core));
-}
-
-void api_user(struct http_request *r)
-{
-    _buf_ struct buf who = BUF_INIT;
-
-    access_login(r, &who);
-    http_add_header(r, "X-OAuth-Scopes", "repo, read:org, workflow");
-    http_reply_json(r, 200, api_user_json(r, buf_str(&who)));
+    http_reply_json(r, 200,
+                    json_pack("{s:{s:O, s:O, s:O}, s:o}", "resources", "core", core, "search", core,
+                              "graphql", core, "rate", core));
 }
 
 void metrics(struct http_request *r)

@@ -189,9 +189,22 @@ void api_get_job(struct http_request *r)
 }
 
 struct annotating {
+    struct http_request *r;
     json_t *list; /* owned */
     int64_t job_id, from, to, at;
 };
+
+static json_t *annotation_json(const struct annotating *x, const struct annotation_row *a)
+{
+    const char *path = *a->file ? a->file : ".github";
+    json_t *column = a->col ? json_integer(a->col) : json_null();
+
+    return json_pack("{s:s, s:o, s:i, s:i, s:O, s:o, s:s, s:s, s:s, s:n}", "path", path, "blob_href",
+                     api_web_url(x->r, "/blob/HEAD/%s", path), "start_line", a->line, "end_line", a->line,
+                     "start_column", column, "end_column", column, "annotation_level",
+                     str_eq(a->level, "error") ? "failure" : a->level, "title", a->title, "message",
+                     a->message, "raw_details");
+}
 
 static int add_annotation(void *data, const struct annotation_row *a)
 {
@@ -200,11 +213,7 @@ static int add_annotation(void *data, const struct annotation_row *a)
     if (a->job_id != x->job_id)
         return 0;
     if (x->at >= x->from && x->at < x->to)
-        json_array_append_new(x->list, json_pack("{s:s, s:i, s:i, s:s, s:s, s:s}", "path",
-                                                 *a->file ? a->file : ".github", "start_line", a->line,
-                                                 "end_line", a->line, "annotation_level",
-                                                 str_eq(a->level, "error") ? "failure" : a->level, "title",
-                                                 a->title, "message", a->message));
+        json_array_append_new(x->list, annotation_json(x, a));
     x->at++;
     return 0;
 }
@@ -214,7 +223,8 @@ void api_annotations(struct http_request *r)
     struct server *s = http_data(r);
     const struct job_row *job = api_job(r);
     struct api_page page = api_page(r, 30);
-    struct annotating x = {.list = json_array(),
+    struct annotating x = {.r = r,
+                           .list = json_array(),
                            .job_id = job ? job->id : 0,
                            .from = (page.page - 1) * page.per_page,
                            .to = page.page * page.per_page};

@@ -66,6 +66,16 @@ void api_public_key(struct http_request *r)
 /* ------------------------------------------------------------------------------------------------- listing
  */
 
+static json_t *setting_json(enum setting_kind kind, const char *name, const struct setting_row *row)
+{
+    json_t *json = json_pack("{s:s, s:o, s:o}", "name", name, "created_at", api_time(row->changed_at),
+                             "updated_at", api_time(row->changed_at));
+
+    if (kind == SETTING_VAR)
+        json_object_set_new(json, "value", json_string(row->value));
+    return json;
+}
+
 static void list(struct http_request *r, enum setting_kind kind, const char *key)
 {
     struct server *s = http_data(r);
@@ -81,13 +91,8 @@ static void list(struct http_request *r, enum setting_kind kind, const char *key
         for (ssize_t i = 0; i < n; i++, at++) {
             const struct setting_row *row =
                 at >= from && at < from + page.per_page ? store_get_setting(s->store, kind, ids[i]) : NULL;
-            json_t *json = row ? json_pack("{s:s, s:o, s:o}", "name", row->name + prefix.len, "created_at",
-                                           api_time(row->changed_at), "updated_at", api_time(row->changed_at))
-                               : NULL;
-            if (json && kind == SETTING_VAR)
-                json_object_set_new(json, "value", json_string(row->value));
-            if (json)
-                json_array_append_new(rows, json);
+            if (row)
+                json_array_append_new(rows, setting_json(kind, row->name + prefix.len, row));
             setting_row_unref(row);
             after = ids[i];
         }
@@ -100,23 +105,25 @@ void api_list_secrets(struct http_request *r)
     list(r, SETTING_SECRET, "secrets");
 }
 
-void api_get_secret(struct http_request *r)
+static void get(struct http_request *r, enum setting_kind kind)
 {
     struct server *s = http_data(r);
-    const char *name = http_param(r, "name");
-    _buf_ struct buf key = BUF_INIT;
+    _buf_ struct buf key = BUF_INIT, prefix = BUF_INIT;
 
-    if (!key_of(r, name, &key))
+    if (!place(r, &prefix) || !key_of(r, http_param(r, "name"), &key))
         return;
-    int64_t id = store_find_setting(s->store, SETTING_SECRET, buf_str(&key));
-    const struct setting_row *row = id > 0 ? store_get_setting(s->store, SETTING_SECRET, id) : NULL;
-    if (!row)
-        api_not_found(r);
+    int64_t id = store_find_setting(s->store, kind, buf_str(&key));
+    const struct setting_row *row = id > 0 ? store_get_setting(s->store, kind, id) : NULL;
+    if (row)
+        http_reply_json(r, 200, setting_json(kind, row->name + prefix.len, row));
     else
-        http_reply_json(r, 200,
-                        json_pack("{s:s, s:o, s:o}", "name", name, "created_at", api_time(row->changed_at),
-                                  "updated_at", api_time(row->changed_at)));
+        api_not_found(r);
     setting_row_unref(row);
+}
+
+void api_get_secret(struct http_request *r)
+{
+    get(r, SETTING_SECRET);
 }
 
 void api_list_variables(struct http_request *r)
@@ -204,16 +211,7 @@ void api_delete_variable(struct http_request *r)
 
 void api_get_variable(struct http_request *r)
 {
-    struct server *s = http_data(r);
-    const char *name = http_param(r, "name");
-    _buf_ struct buf value = BUF_INIT, key = BUF_INIT;
-
-    if (!key_of(r, name, &key))
-        return;
-    if (store_setting(s->store, SETTING_VAR, buf_str(&key), &value) < 0)
-        api_not_found(r);
-    else
-        http_reply_json(r, 200, json_pack("{s:s, s:s}", "name", name, "value", buf_str(&value)));
+    get(r, SETTING_VAR);
 }
 
 /* POST makes one and PATCH changes it; neither does the other's work. */

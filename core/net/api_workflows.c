@@ -8,14 +8,15 @@ static json_t *workflow_json(struct http_request *r, const struct workflow_row *
 
     buf_addf(&path, ".github/workflows/%s", w->name);
     api_workflow_label(s, w, &label);
-    return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "id", (json_int_t)w->id, "name", w->title,
-                     "path", buf_str(&path), "state",
+    return json_pack("{s:I, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)w->id, "node_id",
+                     api_node_id("Workflow", w->id), "name", w->title, "path", buf_str(&path), "state",
                      w->removed                                   ? "deleted"
                      : config_disabled(s->store, buf_str(&label)) ? "disabled_manually"
                                                                   : "active",
                      "created_at", api_time(w->changed_at), "updated_at", api_time(w->changed_at), "url",
                      api_url(r, "/actions/workflows/%lld", (long long)w->id), "html_url",
-                     api_web_url(r, "/actions/workflows/%lld", (long long)w->id));
+                     api_web_url(r, "/actions/workflows/%lld", (long long)w->id), "badge_url",
+                     api_web_url(r, "/actions/workflows/%s/badge.svg", w->name));
 }
 
 void api_list_workflows(struct http_request *r)
@@ -49,13 +50,26 @@ void api_get_workflow(struct http_request *r)
 
     if (str_eq(http_param(r, "id"), "0")) { /* what `runfs run` ran was never registered */
         http_reply_json(r, 200,
-                        json_pack("{s:i, s:s, s:s, s:s}", "id", 0, "name", "runfs run", "path",
-                                  ".github/workflows/-", "state", "deleted"));
+                        workflow_json(r, &(struct workflow_row){.name = "-",
+                                                                .title = "runfs run",
+                                                                .removed = true,
+                                                                .changed_at = 1000000000LL}));
         return;
     }
     const struct workflow_row *w = api_workflow(r, &repo);
     if (w)
         http_reply_json(r, 200, workflow_json(r, w));
+    workflow_row_unref(w);
+}
+
+/* Minutes are never charged for here. */
+void api_workflow_timing(struct http_request *r)
+{
+    struct repository repo;
+    const struct workflow_row *w = api_workflow(r, &repo);
+
+    if (w)
+        http_reply_json(r, 200, json_pack("{s:{}}", "billable"));
     workflow_row_unref(w);
 }
 
@@ -154,30 +168,4 @@ void api_enable(struct http_request *r)
 void api_disable(struct http_request *r)
 {
     set_disabled(r, true);
-}
-
-/* Of a repository's files, the workflows: they are what there is. */
-void api_contents(struct http_request *r)
-{
-    struct server *s = http_data(r);
-    const char *path = http_param(r, "path");
-    _buf_ struct buf content = BUF_INIT;
-    struct repository repo;
-
-    if (!api_repository(r, &repo))
-        return;
-    int64_t id = str_starts(path, ".github/workflows/")
-                     ? store_find_workflow(s->store, repo.repo_id, path + 18, false)
-                     : 0;
-    const struct workflow_row *w = id > 0 ? store_get_workflow(s->store, id) : NULL;
-    if (!w) {
-        api_not_found(r);
-        return;
-    }
-    buf_add_base64(&content, w->source, w->source_len);
-    http_reply_json(r, 200,
-                    json_pack("{s:s, s:s, s:s, s:I, s:s, s:s}", "type", "file", "name", w->name, "path", path,
-                              "size", (json_int_t)w->source_len, "encoding", "base64", "content",
-                              buf_str(&content)));
-    workflow_row_unref(w);
 }

@@ -10,7 +10,7 @@
 
 enum {
     HTTP_PARAMS = 6,
-    HTTP_HEADERS = 12,
+    HTTP_HEADERS = 24,
     HTTP_PEERS = 256, /* addresses are told apart by a hash: who shares a place shares that */
 };
 

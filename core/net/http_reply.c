@@ -78,7 +78,7 @@ void http_reply_json(struct http_request *r, unsigned status, json_t *body)
     _free_ char *text = own ? json_dumps(own, JSON_COMPACT) : NULL;
 
     if (text)
-        http_reply(r, status, "application/json", text, strlen(text));
+        http_reply(r, status, "application/json; charset=utf-8", text, strlen(text));
 }
 
 void http_fail(struct http_request *r, unsigned status, const char *message)
@@ -86,7 +86,9 @@ void http_fail(struct http_request *r, unsigned status, const char *message)
     char text[16];
 
     snprintf(text, sizeof(text), "%u", status);
-    http_reply_json(r, status, json_pack("{s:s, s:s}", "message", message, "status", text));
+    http_reply_json(r, status,
+                    json_pack("{s:s, s:s, s:s}", "message", message, "documentation_url",
+                              "https://docs.github.com/rest", "status", text));
 }
 
 /* ------------------------------------------------------------------------------------------------ ranges */

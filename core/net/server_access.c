@@ -1,4 +1,5 @@
 /* Who may ask for what: tokens and their scopes, budgets of addresses, and the log of requests. */
+#include <sodium.h>
 
 #include "runfs/io.h"
 #include "runfs/late_crypto.h"
@@ -134,7 +135,7 @@ bool access_ask(struct http_request *r, enum scope need)
     int64_t id = token ? find_token(s->store, token, &has) : 0;
     if (id == 0) {
         http_add_header(r, "WWW-Authenticate", "Bearer realm=\"runfs\"");
-        http_fail(r, 401, "Bad credentials");
+        http_fail(r, 401, http_header(r, "Authorization") ? "Bad credentials" : "Requires authentication");
         return false;
     }
     http_set_caller(r, id);
@@ -174,6 +175,26 @@ static bool is_of_another_site(struct http_request *r)
     return origin && !is_own_origin(r, origin);
 }
 
+/* What GitHub says with every answer, and its clients look at: one who would wait for a limit of requests
+ * goes on, since there is none of that kind. GitHub documentation, "Rate limits for the REST API". */
+static void add_githubs(struct http_request *r)
+{
+    unsigned char id[12];
+    char hex[2 * sizeof(id) + 1], text[32];
+
+    randombytes_buf(id, sizeof(id));
+    http_add_header(r, "X-GitHub-Request-Id", sodium_bin2hex(hex, sizeof(hex), id, sizeof(id)));
+    http_add_header(r, "X-GitHub-Media-Type", "github.v3; format=json");
+    http_add_header(r, "X-GitHub-Api-Version-Selected", "2022-11-28");
+    snprintf(text, sizeof(text), "%d", RATE_LIMIT);
+    http_add_header(r, "X-RateLimit-Limit", text);
+    http_add_header(r, "X-RateLimit-Remaining", text);
+    http_add_header(r, "X-RateLimit-Used", "0");
+    snprintf(text, sizeof(text), "%lld", (long long)(now_ns() / 1000000000 + 3600));
+    http_add_header(r, "X-RateLimit-Reset", text);
+    http_add_header(r, "X-RateLimit-Resource", "core");
+}
+
 void access_admit(struct http_request *r)
 {
     struct server *s = http_data(r);
@@ -182,6 +203,8 @@ void access_admit(struct http_request *r)
     struct http_peer peer = http_peer(r);
 
     http_add_header(r, "X-Content-Type-Options", "nosniff");
+    if (need != SCOPE_OPEN)
+        add_githubs(r);
     if (peer.is_unix)
         return;
     if (!within_budget(s, peer.text)) {

@@ -16,7 +16,7 @@ enum scope {
     SCOPE_OPEN,   /* nothing: it is the same for everybody */
 };
 
-enum { PEERS = 1024 };
+enum { PEERS = 1024, RATE_LIMIT = 15000 /* of requests an hour, as far as GitHub's clients are told */ };
 
 /* How much an address has left of its requests. */
 struct peer_budget {
@@ -83,7 +83,11 @@ http_fn search_by_query, search_by_body, api_config;
 http_fn page, page_of, live_changes, live_list_runs, live_more_of_run, live_list_workflows, live_knowledge,
     live_graph, live_command, live_command_named;
 http_fn health, metrics, run_timeline, run_graph;
-http_fn api_list_branches, api_get_branch, api_list_environments, api_list_runners, api_permissions;
+http_fn api_list_branches, api_get_branch, api_get_commit, api_get_ref, api_list_environments,
+    api_get_environment, api_list_runners, api_get_runner, api_list_runner_labels, api_permissions,
+    api_workflow_permissions, api_selected_actions, api_no_secrets, api_no_variables, api_no_downloads,
+    api_workflow_timing;
+http_fn api_get_user, api_get_organization, api_list_repositories;
 http_fn api_combined_status, api_list_statuses, api_list_checks, api_list_checks_of_suite, api_get_check,
     api_list_suites, api_get_suite, api_versions, api_none;
 http_fn api_root, api_meta, api_user, api_graphql, api_get_repository, api_contents;
@@ -92,7 +96,7 @@ http_fn api_list_runs, api_list_runs_of, api_get_run, api_list_jobs, api_get_job
     api_rerun, api_rerun_failed, api_rerun_job, api_delete_run;
 http_fn api_run_logs, api_job_logs, api_run_artifacts, api_list_artifacts, api_artifact_zip;
 /* What those of GitHub's API lead on to, and the page's own routes. */
-http_fn download_begin, run_logs, job_logs, artifact_zip;
+http_fn download_begin, run_logs, job_logs, artifact_zip, workflow_source;
 http_fn api_list_caches, api_cache_usage, api_delete_cache, api_delete_caches;
 http_fn api_public_key, api_list_secrets, api_put_secret, api_delete_secret, api_list_variables,
     api_get_variable, api_post_variable, api_patch_variable, api_delete_variable;

@@ -149,6 +149,20 @@ int engine_find_repository(struct engine *e, const char *full_name, struct repos
     return -ENOENT;
 }
 
+int engine_repository_name(struct engine *e, int64_t repo_id, struct buf *ret)
+{
+    const struct repo_row *row = store_get_repo(e->store, repo_id);
+    _arena_ struct arena a = {0};
+    const char *name = row ? repository_name(e, row, &a) : "";
+
+    if (row && *name)
+        buf_adds(ret, name);
+    else if (row)
+        buf_addf(ret, "local/%s", row->name);
+    repo_row_unref(row);
+    return row ? 0 : -ENOENT;
+}
+
 void engine_default_branch(struct engine *e, const struct repository *repo, struct buf *ret)
 {
     const struct repo_row *row = repo->repo_id ? store_get_repo(e->store, repo->repo_id) : NULL;
@@ -191,4 +205,24 @@ int engine_resolve_ref(struct engine *e, const struct repository *repo, const ch
     repo_row_unref(row);
     buf_adds(ret, id);
     return *id ? 0 : -ENOENT;
+}
+
+int engine_commit(struct engine *e, const struct repository *repo, const char *ref, commit_fn *fn, void *data)
+{
+    const struct repo_row *row = repo->repo_id ? store_get_repo(e->store, repo->repo_id) : NULL;
+    _buf_ struct buf id = BUF_INIT;
+    _arena_ struct arena a = {0};
+    struct commit c;
+    int r = row ? engine_resolve_ref(e, repo, ref, &id) : -ENOENT;
+
+    if (r == 0)
+        r = worktree_commit(row->path, buf_str(&id), &a, &c);
+    if (r == 0 && !*c.id)
+        r = -ENOENT;
+    if (r == 0)
+        fn(data,
+           &(struct repository_commit){c.id, c.parent, c.tree, c.message, c.author, c.author_email,
+                                       c.author_date, c.committer, c.committer_email, c.committer_date});
+    repo_row_unref(row);
+    return r;
 }

@@ -106,7 +106,7 @@ void http_add_header(struct http_request *r, const char *name, const char *value
 /* To GET and HEAD, what is replied with 200 has an ETag, and who names it in If-None-Match is told 304. */
 void http_reply(struct http_request *r, unsigned status, const char *type, const char *text, size_t len);
 void http_reply_json(struct http_request *r, unsigned status, json_t *body_take);
-/* {"message", "status"}, as GitHub's errors are. */
+/* {"message", "documentation_url", "status"}, as GitHub's errors are. */
 void http_fail(struct http_request *r, unsigned status, const char *message);
 
 /* The bytes of a file, or those that the request asks for by Range (or Azure's x-ms-range): 200, 206 or 416.

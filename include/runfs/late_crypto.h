@@ -13,7 +13,7 @@
 /* clang-format off */
 #define LATE_CRYPTO(X) \
     X(CRYPTO_memcmp) X(EVP_Digest) X(EVP_DigestFinal_ex) X(EVP_DigestInit_ex) X(EVP_DigestUpdate) \
-    X(EVP_EncodeBlock) X(EVP_MD_CTX_free) X(EVP_MD_CTX_new) X(EVP_sha256) X(HMAC) X(RAND_bytes) \
+    X(EVP_EncodeBlock) X(EVP_MD_CTX_free) X(EVP_MD_CTX_new) X(EVP_sha1) X(EVP_sha256) X(HMAC) X(RAND_bytes) \
     X(SHA256)
 /* clang-format on */
 
@@ -30,6 +30,7 @@ const struct late_crypto *late_crypto(void);
 #define EVP_EncodeBlock (late_crypto()->EVP_EncodeBlock)
 #define EVP_MD_CTX_free (late_crypto()->EVP_MD_CTX_free)
 #define EVP_MD_CTX_new (late_crypto()->EVP_MD_CTX_new)
+#define EVP_sha1 (late_crypto()->EVP_sha1)
 #define EVP_sha256 (late_crypto()->EVP_sha256)
 #define HMAC (late_crypto()->HMAC)
 #define RAND_bytes (late_crypto()->RAND_bytes)

@@ -117,8 +117,19 @@ void engine_default_branch(struct engine *e, const struct repository *repo, stru
  * git each time; the dropped ones have none. 0, or the first of fn's that is not. */
 typedef int branch_fn(void *data, const char *name, const char *sha);
 int engine_each_branch(struct engine *e, const struct repository *repo, branch_fn *fn, void *data);
+/* "owner/name" of a linked one, by its origin, else "local/LINK"; appended. 0 or -ENOENT. */
+int engine_repository_name(struct engine *e, int64_t repo_id, struct buf *ret);
 /* The commit that a branch, a tag, a full ref or a commit's name means there: 0 and appended, or -ENOENT. */
 int engine_resolve_ref(struct engine *e, const struct repository *repo, const char *ref, struct buf *ret);
+/* What git says of that commit; strings are valid during the call only, "" where it says nothing. Dates have
+ * the zone of who made them. -ENOENT: there is none. */
+struct repository_commit {
+    const char *id, *parent, *tree, *message;
+    const char *author, *author_email, *author_date, *committer, *committer_email, *committer_date;
+};
+typedef void commit_fn(void *data, const struct repository_commit *c);
+int engine_commit(struct engine *e, const struct repository *repo, const char *ref, commit_fn *fn,
+                  void *data);
 
 /*
  * events/NAME: delivers a payload (a JSON object; empty for a made one) to every registered workflow that it
