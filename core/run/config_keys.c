@@ -47,6 +47,15 @@ static int check_cache_size(const char *value, struct err *err)
     return err_set(err, -EINVAL, "cache_size_mib is a whole number from 1 to %d, not '%s'", 1 << 30, value);
 }
 
+static int check_mirror_size(const char *value, struct err *err)
+{
+    uint64_t n;
+
+    if (parse_u64(value, &n) == 0 && n >= 1 && n <= 1 << 30)
+        return 0;
+    return err_set(err, -EINVAL, "mirror_size_mib is a whole number from 1 to %d, not '%s'", 1 << 30, value);
+}
+
 static int check_switch(const char *value, struct err *err)
 {
     return str_eq(value, "on") || str_eq(value, "off")
@@ -304,6 +313,8 @@ const struct config_key config_keys[] = {
     {"lesson_threshold", "3", check_threshold, "how often a failure has to come to be a lesson, 1 to 1000"},
     {"cache_size_mib", "10240", check_cache_size,
      "all caches together; those that were not used for longest are evicted"},
+    {"mirror_size_mib", "10240", check_mirror_size,
+     "how large the mirror of a repository that is linked by its address may become"},
     {"actions_mirror", "https://github.com", check_mirror,
      "where `uses: owner/name@ref` is fetched from: a URL, or a directory of repositories"},
     {"snapshots", "", check_snapshots,

@@ -29,15 +29,33 @@ static void last_line(const struct buf *errors, struct buf *ret)
     buf_add(ret, found, strcspn(found, "\r\n"));
 }
 
-static int run(const char *dir, const char *const more[], int timeout_ms, const char *const args[], bool own,
-               struct buf *out, struct err *err)
+struct limits {
+    int timeout_ms;
+    int64_t file_max; /* 0: none */
+};
+
+static int run(const char *dir, const char *const more[], struct limits limits, const char *const args[],
+               bool own, struct buf *out, struct err *err)
 {
+    char units[24];
     const char *set[16] = {"GIT_TERMINAL_PROMPT=0", "GIT_TEMPLATE_DIR=", "LC_ALL=C.UTF-8",
                            "GIT_LFS_SKIP_SMUDGE=1"};
-    const char *argv[GIT_ARGS + 24] = {
-        "git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0"};
+    const char *argv[GIT_ARGS + 24] = {"sh",
+                                       "-c",
+                                       "ulimit -f \"$0\" && exec \"$@\"",
+                                       units,
+                                       "git",
+                                       "-c",
+                                       "core.hooksPath=/dev/null",
+                                       "-c",
+                                       "core.fsmonitor=false",
+                                       "-c",
+                                       "gc.auto=0"};
+    const char **command = limits.file_max ? argv : argv + 4;
     _proc_result_ struct proc_result result = {0};
     size_t n = 0;
+
+    snprintf(units, sizeof(units), "%lld", (long long)(limits.file_max / FILE_LIMIT_UNIT));
 
     for (size_t i = 0; more && more[i] && i < 8; i++)
         set[4 + i] = more[i];
@@ -49,7 +67,7 @@ static int run(const char *dir, const char *const more[], int timeout_ms, const 
     }
     while (*args && n < ARRAY_LEN(argv) - 1)
         argv[n++] = *args++;
-    int r = proc_run_set(argv, set, dir, GIT_OUTPUT_MAX, timeout_ms, &result, err);
+    int r = proc_run_set(command, set, dir, GIT_OUTPUT_MAX, limits.timeout_ms, &result, err);
     if (r == -ENOENT && !proc_in_path("git"))
         return err_set(err, r, "git is not installed");
     if (r < 0)
@@ -66,18 +84,24 @@ static int run(const char *dir, const char *const more[], int timeout_ms, const 
 
 int git_run(const char *dir, const char *const args[], struct buf *out, struct err *err)
 {
-    return run(dir, NULL, GIT_TIMEOUT_MS, args, true, out, err);
+    return run(dir, NULL, (struct limits){GIT_TIMEOUT_MS, 0}, args, true, out, err);
 }
 
 int git_run_checked(const char *dir, const char *const args[], struct buf *out, struct err *err)
 {
-    return run(dir, NULL, GIT_TIMEOUT_MS, args, false, out, err);
+    return run(dir, NULL, (struct limits){GIT_TIMEOUT_MS, 0}, args, false, out, err);
 }
 
 int git_run_set(const char *dir, const char *const set[], int timeout_ms, const char *const args[],
                 struct buf *out, struct err *err)
 {
-    return run(dir, set, timeout_ms, args, true, out, err);
+    return run(dir, set, (struct limits){timeout_ms, 0}, args, true, out, err);
+}
+
+int git_run_limited(const char *dir, const char *const set[], int timeout_ms, int64_t file_max,
+                    const char *const args[], struct err *err)
+{
+    return run(dir, set, (struct limits){timeout_ms, file_max}, args, true, NULL, err);
 }
 
 int git_read(const char *dir, const char *const args[], struct buf *out, struct err *err)

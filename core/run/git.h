@@ -22,6 +22,11 @@ int git_run_checked(const char *dir, const char *const args[], struct buf *out, 
  */
 int git_run_set(const char *dir, const char *const set[], int timeout_ms, const char *const args[],
                 struct buf *out, struct err *err);
+/* The same, and no file that it writes becomes larger than file_max (in whole units), or git ends with a half
+ * written one. */
+enum { FILE_LIMIT_UNIT = 512 };
+int git_run_limited(const char *dir, const char *const set[], int timeout_ms, int64_t file_max,
+                    const char *const args[], struct err *err);
 /*
  * The same in a repository that may be somebody else's, of which only what is there is read: what it lacks is
  * not fetched, since its configuration names from where, and by which program.

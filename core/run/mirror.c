@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "git.h"
+#include "mirror_size.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
@@ -145,6 +146,8 @@ static void login_read(struct store *st, const char *path, const char *address, 
         "-c", "protocol.ssh.allow=always", "-c", "protocol.file.allow=always", "-c",                         \
         "http.followRedirects=false", "-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=30"
 
+#define FETCH "-c", "fetch.unpackLimit=1", "fetch", "-q", "--no-tags"
+
 /* The default branch: that of the server, which HEAD and origin's HEAD are made to stand for. */
 static int ask_default(const char *path, const struct login *l, struct buf *ret, struct err *err)
 {
@@ -162,8 +165,22 @@ static int ask_default(const char *path, const struct login *l, struct buf *ret,
     return buf_ok(ret) ? 0 : err_errno(err, -ENOMEM, "mirror");
 }
 
+/* What comes becomes one pack, whose size is held to the room that the mirror has. args: how, and which refs.
+ */
+static int fetch_refs(struct store *st, const char *path, const struct login *l, const char *const args[],
+                      struct err *err)
+{
+    int64_t room = 0;
+    int r = mirror_room(st, path, &room, err);
+
+    if (r < 0)
+        return r;
+    r = git_run_limited(path, l->set, FETCH_MS, room, args, err);
+    return r < 0 && mirror_clean(st, path, room, err) < 0 ? -EFBIG : r;
+}
+
 /* pull: the number of a pull request whose commits are wanted, too; 0: none. */
-static int fetch(const char *path, const struct login *l, int64_t pull, struct err *err)
+static int fetch(struct store *st, const char *path, const struct login *l, int64_t pull, struct err *err)
 {
     _buf_ struct buf branch = BUF_INIT, spec = BUF_INIT, ref = BUF_INIT, of_pull = BUF_INIT;
     int r = ask_default(path, l, &branch, err);
@@ -171,10 +188,10 @@ static int fetch(const char *path, const struct login *l, int64_t pull, struct e
     if (r < 0)
         return r;
     buf_addf(&spec, "+refs/heads/%s:refs/remotes/origin/%s", buf_str(&branch), buf_str(&branch));
-    r = git_run_set(path, l->set, FETCH_MS,
-                    GIT(CAREFULLY, "fetch", "-q", "--prune", "--no-tags", "--no-recurse-submodules", "origin",
-                        "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", buf_str(&spec)),
-                    NULL, err);
+    r = fetch_refs(st, path, l,
+                   GIT(CAREFULLY, FETCH, "--prune", "--no-recurse-submodules", "origin",
+                       "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", buf_str(&spec)),
+                   err);
     buf_addf(&ref, "refs/heads/%s", buf_str(&branch));
     if (r == 0)
         r = git_run(path, GIT("symbolic-ref", "HEAD", buf_str(&ref)), NULL, err);
@@ -184,12 +201,12 @@ static int fetch(const char *path, const struct login *l, int64_t pull, struct e
         r = git_run(path, GIT("symbolic-ref", "refs/remotes/origin/HEAD", buf_str(&ref)), NULL, err);
     buf_addf(&of_pull, "+refs/pull/%lld/*:refs/pull/%lld/*", (long long)pull, (long long)pull);
     if (r == 0 && pull > 0)
-        r = git_run_set(path, l->set, FETCH_MS,
-                        GIT(CAREFULLY, "fetch", "-q", "--no-tags", "origin", buf_str(&of_pull)), NULL, err);
+        r = fetch_refs(st, path, l, GIT(CAREFULLY, FETCH, "origin", buf_str(&of_pull)), err);
     return r;
 }
 
-static int try_fetch(const char *path, const struct login *login, int64_t pull, struct err *err)
+static int try_fetch(struct store *st, const char *path, const struct login *login, int64_t pull,
+                     struct err *err)
 {
     int64_t start = mono_ns();
     int r = -EIO;
@@ -198,7 +215,7 @@ static int try_fetch(const char *path, const struct login *login, int64_t pull, 
         if (i > 0)
             usleep(250000u << i);
         *err = (struct err){0};
-        r = fetch(path, login, pull, err);
+        r = fetch(st, path, login, pull, err);
         if (mono_ns() - start > PATIENCE_MS * 1000000LL)
             break;
     }
@@ -208,7 +225,8 @@ static int try_fetch(const char *path, const struct login *login, int64_t pull, 
 
 /* Many events may wait for a server that says nothing: those that came before it was given up need not ask it
  * again, each after the other. */
-static int fetch_in_turn(const char *path, const struct login *login, int64_t pull, struct err *err)
+static int fetch_in_turn(struct store *st, const char *path, const struct login *login, int64_t pull,
+                         struct err *err)
 {
     _buf_ struct buf file = BUF_INIT;
     _close_ int fetching = -1;
@@ -221,7 +239,7 @@ static int fetch_in_turn(const char *path, const struct login *login, int64_t pu
         return r;
     if (stat(buf_str(&file), &given_up) == 0 && timespec_ns(given_up.st_mtim) > asked)
         return err_set(err, -ETIMEDOUT, "its server was given up while another event of it was fetched for");
-    r = try_fetch(path, login, pull, err);
+    r = try_fetch(st, path, login, pull, err);
     if (r == -ETIMEDOUT)
         (void)write_file_atomic(buf_str(&file), "", 0, 0600, NULL);
     return r;
@@ -237,7 +255,7 @@ static int fetch_often(struct store *st, const char *path, int64_t pull, struct 
     if (r < 0)
         return err_errno(err, r, "%s/address", path);
     login_read(st, path, buf_str(&address), &login);
-    r = fetch_in_turn(path, &login, pull, &why);
+    r = fetch_in_turn(st, path, &login, pull, &why);
     return r < 0 ? err_set(err, r, "cannot fetch %s: %s", buf_str(&address), why.msg) : 0;
 }
 
