@@ -21,8 +21,8 @@ jobs:
       - {uses: actions/upload-artifact@v4, with: {name: n, path: d}}
       - {uses: actions/cache/save@v4, with: {path: d, key: k}}
   b: {needs: a, runs-on: h, steps: [{run: 'false'}]}
-  c: {runs-on: h, steps: [{run: 'sleep 30'}]}
-  d: {runs-on: box, steps: [{run: 'true'}, {run: 'exec sleep 30'}]}
+  c: {runs-on: h, steps: [{run: 'sleep 300'}]}
+  d: {runs-on: box, steps: [{run: 'true'}, {run: 'exec sleep 300'}]}
 Y
 cat >"$T/called.yml" <<'Y'
 on: workflow_call
@@ -32,7 +32,7 @@ jobs:
     permissions: {contents: read}
     environment: {name: e, url: "https://e"}
     concurrency: job
-    steps: [{run: 'echo hi >> $GITHUB_STEP_SUMMARY'}, {run: exec sleep 30}]
+    steps: [{run: 'echo hi >> $GITHUB_STEP_SUMMARY'}, {run: exec sleep 300}]
 Y
 cat >"$T/call.yml" <<'Y'
 on: push
@@ -73,7 +73,7 @@ usual() { # INPUT
 }
 for i in 1 2 3 4 5 6 7 8 9 10; do ended "$(usual '')"; done
 ended "$(usual do=false)"
-odd=$(usual 'do=exec sleep 30')
+odd=$(usual 'do=exec sleep 300')
 rf_wait 10 grep -qx in_progress "$M/runs/$odd/jobs/a/status"
 refused sh -c "echo bad > '$M/config/slots'"
 echo x >"$M/workflows/scratch.tmp"
