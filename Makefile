@@ -130,7 +130,7 @@ unit: $(UNIT_BIN) $(BUILD)/tests/guard ## build and run the unit tests only
 scenarios: all $(BUILD)/tests/guard $(BUILD)/tests/services $(BUILD)/bench/passthrough ## run the scenarios only
 	$(Q)BUILD=$(BUILD) tests/run scenarios
 
-demo: deps ## build, mount, run the examples and show what comes of it
+demo: deps ## build, mount, run some of the examples and show what comes of it
 	+$(Q)$(BUILD_FIRST) all
 	$(Q)BUILD=$(BUILD) examples/demo
 
