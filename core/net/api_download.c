@@ -1,7 +1,7 @@
 /*
  * GitHub's REST API: downloads. What is asked for logs or an artifact is led on to an address that is good
- * for a minute without a token, as GitHub does it: clients rely on the 302, and some follow it without their
- * token. GitHub documentation, "Download workflow run logs", "Download an artifact".
+ * for a minute at least, without a token, as GitHub does it: clients rely on the 302, and some follow it
+ * without their token. GitHub documentation, "Download workflow run logs", "Download an artifact".
  */
 #include <sodium.h>
 #include <time.h>
@@ -23,9 +23,11 @@ static bool sign(const struct server *s, const char *path, int64_t until, char r
     return true;
 }
 
+/* Up to the end of a minute, so that an answer with an address in it is the same until then, and so its ETag.
+ */
 static void add_signed(struct http_request *r, const char *path, struct buf *ret)
 {
-    int64_t until = (int64_t)time(NULL) + GOOD_FOR_SECONDS;
+    int64_t until = ((int64_t)time(NULL) / GOOD_FOR_SECONDS + 2) * GOOD_FOR_SECONDS;
     char signature[SIGNATURE_LEN + 1] = "";
 
     (void)sign(http_data(r), path, until, signature);

@@ -74,7 +74,7 @@ int mirror_room(struct store *st, const char *path, int64_t *ret, struct err *er
 
     each_object_file(path, add_size, &used);
     *ret = limit_of(st) - used;
-    return *ret > 0 ? 0 : full(st, err);
+    return *ret >= FILE_LIMIT_UNIT ? 0 : full(st, err);
 }
 
 struct cleaning {
