@@ -1,8 +1,8 @@
 /*
  * The services for actions without an engine, for the scenarios that speak to them: `services STATE` obeys
  * lines on its standard input and answers each with one line: `run` (its number), `open RUN JOB REF BASE
- * SECONDS` (the job's environment, JSON; BASE may be -), `close JOB`, `put RUN NAME TAR` (an artifact's
- * number), `memory` (peak of its own, KiB).
+ * SECONDS [CACHE-MODE]` (the job's environment, JSON; BASE may be -; of modes it knows `write-only`), `close
+ * JOB`, `put RUN NAME TAR` (an artifact's number), `memory` (peak of its own, KiB).
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -29,12 +29,12 @@ static int64_t make_run(struct store *st)
 
 static void open_job(struct results *r, const char *line)
 {
-    char ref[256], base[256];
+    char ref[256], base[256], mode[16] = "";
     long long run, job, seconds;
     struct err err = {0};
     json_t *env = NULL;
 
-    if (sscanf(line, "open %lld %lld %255s %255s %lld", &run, &job, ref, base, &seconds) != 5) {
+    if (sscanf(line, "open %lld %lld %255s %255s %lld %15s", &run, &job, ref, base, &seconds, mode) < 5) {
         puts("usage");
         return;
     }
@@ -45,6 +45,7 @@ static void open_job(struct results *r, const char *line)
                                .ref = ref,
                                .base_ref = str_eq(base, "-") ? "" : base,
                                .default_branch = "refs/heads/main",
+                               .no_cache_reads = str_eq(mode, "write-only"),
                                .lifetime_s = seconds};
     if (results_job_open(r, &spec, &env, &err) < 0)
         printf("error: %s\n", err.msg);

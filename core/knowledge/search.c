@@ -198,7 +198,10 @@ static int search(struct searcher *s, const char *asked, const char *query, stru
 int search_documents(struct searcher *s, const char *role, const char *query, struct search_hits *ret,
                      struct err *err)
 {
-    int r = searcher_lock(s, err);
+    /* each word costs a look at each file that has it, and everybody else waits meanwhile */
+    int r = strlen(query) > SEARCH_QUERY_MAX
+                ? err_set(err, -EINVAL, "a query has at most %d bytes", SEARCH_QUERY_MAX)
+                : searcher_lock(s, err);
 
     if (r < 0)
         return r;

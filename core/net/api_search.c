@@ -35,7 +35,11 @@ static void reply_search(struct http_request *r, const char *query, const char *
     }
     int code = search_documents(s->searcher, role && *role ? role : NULL, query, &hits, &err);
     if (code < 0)
-        api_fail(r, code == -ENOENT ? 404 : 500, code == -ENOENT ? err.msg : "the search failed");
+        api_fail(r,
+                 code == -ENOENT   ? 404
+                 : code == -EINVAL ? 422
+                                   : 500,
+                 code == -ENOENT || code == -EINVAL ? err.msg : "the search failed");
     else
         http_reply_json(r, 200,
                         json_pack("{s:s, s:o, s:i}", "status", "success", "results",

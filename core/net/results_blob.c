@@ -97,6 +97,8 @@ void blob_put_begin(struct http_request *req)
     struct put *put = u ? calloc(1, sizeof(*put)) : NULL;
 
     if (!put) {
+        if (u)
+            fail_errno(req, -ENOMEM);
         upload_unref(u);
         return;
     }

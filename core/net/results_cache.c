@@ -203,7 +203,8 @@ void v1_list(struct http_request *req)
     while ((n = cache_list(r->store, after, ids, ARRAY_LEN(ids))) > 0) {
         for (ssize_t i = 0; i < n; i++) {
             const struct cache_row *row = store_get_cache(r->store, ids[i]);
-            if (row && in_scope(job, row) && (!key || strncasecmp(row->key, key, strlen(key)) == 0))
+            if (row && !job->no_cache_reads && in_scope(job, row) &&
+                (!key || strncasecmp(row->key, key, strlen(key)) == 0))
                 json_array_append_new(list, describe(row));
             cache_row_unref(row);
         }
@@ -293,7 +294,7 @@ static bool content_range(const char *text, int64_t *ret_from, int64_t *ret_len)
     int end = 0;
 
     if (!text || sscanf(text, "bytes %llu-%llu/%n", &from, &to, &end) != 2 || !end || from > to ||
-        to >= INT64_MAX / 2)
+        to >= CACHE_UPLOAD_MAX)
         return false;
     *ret_from = (int64_t)from;
     *ret_len = (int64_t)(to - from + 1);
@@ -308,6 +309,8 @@ void v1_patch_begin(struct http_request *req)
     int64_t from, len;
 
     if (!part) {
+        if (u)
+            v1_fail(req, -ENOMEM, "no memory");
         upload_unref(u);
         return;
     }
@@ -317,7 +320,7 @@ void v1_patch_begin(struct http_request *req)
     if (u->finished) {
         v1_fail(req, -ENOENT, "there is no such reservation");
     } else if (!content_range(http_header(req, "Content-Range"), &from, &len)) {
-        v1_fail(req, -EINVAL, "a part needs a Content-Range");
+        v1_fail(req, -EINVAL, "a part needs a Content-Range, which ends within the first 64 GiB");
     } else {
         http_body_to_file(req, cache_save_fd(u->save), from, len);
         u->parts++;

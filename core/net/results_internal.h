@@ -16,6 +16,8 @@
 
 enum { RESULTS_KEY_BYTES = 32, UPLOADS_MAX = 512 /* of a job at once; GitHub: artifacts of a job */ };
 
+#define CACHE_UPLOAD_MAX (64LL << 30) /* what may be kept is decided at the end, by config/cache_size_mib */
+
 /* An artifact or a cache that a job is sending. */
 struct upload {
     atomic_int refs;

@@ -6,8 +6,6 @@
 #include "runfs/late_crypto.h"
 #include "runfs/str.h"
 
-#define CACHE_UPLOAD_MAX (64LL << 30) /* what may be kept is decided at the end, by config/cache_size_mib */
-
 static void upload_free(struct upload *u)
 {
     blob_free(u->blob);

@@ -27,6 +27,7 @@ enum {
     SEARCH_HITS_MAX = 50,
     SEARCH_CANDIDATES_MAX = 200, /* the best by BM25, among which concepts rank */
     SEARCH_RUNS_MAX = 10000,     /* the newest; older ones are not found */
+    SEARCH_QUERY_MAX = 4096,     /* bytes of what is asked for */
     SEARCH_RUN_HITS_MAX = 10,    /* of one search: there may be thousands that are alike */
     HAYSTACK_FILES_MAX = 20000,  /* of one haystack; the rest is not read */
     HAYSTACK_FILE_MAX = 1024 * 1024,
@@ -52,7 +53,7 @@ struct search_hits {
 /*
  * Files, failures of steps, lessons, commands and runs that have all words of the query, the best first. role
  * NULL: the one that roles/selected names, else the first of the first file in roles/, and without any there
- * are no files; -ENOENT: no such role.
+ * are no files; -ENOENT: no such role; -EINVAL: the query is longer than SEARCH_QUERY_MAX.
  * Looks first which files changed and reads those. A query is words, whatever they are made of. ret begins
  * zeroed and is released in any case; with the as_of of the same query's last hits, 1 says that they stand.
  */

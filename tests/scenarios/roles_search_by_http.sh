@@ -29,6 +29,10 @@ code() { tail -n 1; }
 equal 'unknown role' 404 "$(post '{"query": "x", "role": "Nobody"}' | code)"
 equal 'no query' 422 "$(post '{}' | code)"
 equal 'no text' 422 "$(post '{"query": 5}' | code)"
+many=$(printf 'cache* %.0s' {1..10000})
+contains 'more words than anybody searches for' "$(post "{\"query\": \"$many\"}")" 'a query has at most 4096 bytes'
+equal 'its answer' 422 "$(post "{\"query\": \"$many\"}" | code)"
+equal 'as many as may be' 200 "$(post "{\"query\": \"${many:0:4096}\"}" | code)"
 equal 'no number' 422 "$(post '{"query": "x", "limit": -1}' | code)"
 equal 'no number by GET' 422 "$(ask "$url?query=x&skip=y" | code)"
 equal 'no JSON' 4 "$(post '{' | code | cut -c1)"

@@ -101,6 +101,18 @@ contains 'a hit' "$(cached "$mine" k-1)" '"matched_key":"k-1"'
 equal 'its content' content "$(curl -s -m 60 "$(cached "$mine" k-1 | cut -d' ' -f2- | jq -r .signed_download_url)")"
 contains 'a pull request sees its base' "$(cached "$pull" k-9)" '"matched_key":"k-1"'
 contains 'another branch does not' "$(cached "$theirs" k-1)" '200 {"ok":false}'
+listed() { curl -s -m 60 -H "Authorization: Bearer $1" "${url}_apis/artifactcache/caches?key=k" | jq -c '[.artifactCaches[].cacheKey]'; }
+equal 'a list, by version 1' '["k-1"]' "$(listed "$mine")"
+open_job 1 14 refs/heads/topic - 3600 write-only
+equal 'of what a job may not read there is no list' '[]' "$(listed "$token")"
+contains 'nor a hit' "$(cached "$token" k-1)" '200 {"ok":false}'
+part() { # RANGE DATA: a part of the reservation in $id
+    status_of -X PATCH -H "Authorization: Bearer $mine" -H "Content-Range: bytes $1/*" --data-binary "$2" "${url}_apis/artifactcache/caches/$id"
+}
+id=$(curl -s -m 60 -H "Authorization: Bearer $mine" --data '{"key":"far","version":"v"}' "${url}_apis/artifactcache/caches" | jq .cacheId)
+equal 'a part' 204 "$(part 0-3 abcd)"
+equal 'one that nobody could keep' 400 "$(part 68719476734-68719476737 abcd)"
+equal 'nor anybody has' 400 "$(part 4000000000000000000-4000000000000000003 abcd)"
 contains 'a key with a comma' "$(reserve "$mine" 'a,b')" '400 {"code":"invalid_argument","msg":"Key Validation Error: a,b cannot contain commas."'
 
 # ---- peers that behave badly
