@@ -36,7 +36,7 @@ static int not_let_in(const struct ssh_host *h, struct ssh_session *s, const cha
             s->where, h->identity, libssh2_version(0));
     return err_set(err, -EACCES,
                    "ssh %s: it does not let the key of config/identities/%.60s in (is its public half in "
-                   "~/.ssh/authorized_keys there?)",
+                   "~/.ssh/authorized_keys there, or does it take certificates only?)",
                    s->where, h->identity);
 }
 

@@ -53,9 +53,9 @@ contains 'a password' "$(ssh_job words)" 'it takes no keys, but password'
 serve both 'AuthenticationMethods publickey,password' 'PasswordAuthentication yes'
 add both "$both_at" ed25519
 contains 'a password too' "$(ssh_job both)" 'it takes the key of config/identities/both, and wants more: password'
-serve closed 'AuthorizedKeysFile none'
+serve closed 'AuthorizedKeysFile none' "TrustedUserCAKeys $T/ecdsa.pub"
 add closed "$closed_at" ed25519
-contains 'nobody' "$(ssh_job closed)" 'is its public half in ~/.ssh/authorized_keys there?'
+contains 'nobody' "$(ssh_job closed)" 'is its public half in ~/.ssh/authorized_keys there, or does it take certificates only?'
 
 # what it shows itself
 mkdir "$T/rsahost" "$T/signed"
