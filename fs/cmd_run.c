@@ -41,6 +41,10 @@ static const char help[] =
     "all;\n"
     "                            limits follow: '*=sandbox network=none memory=2G pids=500' (README: "
     "labels)\n"
+    "      --actions-mirror DIR  where actions of other repositories come from: a directory with "
+    "OWNER/NAME.git\n"
+    "                            or checkouts OWNER/NAME, or a URL (default: config/actions_mirror, "
+    "https://github.com)\n"
     "      --workspace DIR       the repository that the workflow belongs to (default: the one that FILE is "
     "in)\n"
     "      --repository O/R, --actor NAME, --ref REF   what the github context says\n"
@@ -67,6 +71,7 @@ struct options {
     bool json;
     struct run_request request;
     struct workflow_files files;
+    char *mirror; /* owned */
     char workspace[PATH_MAX];
 };
 
@@ -151,6 +156,7 @@ enum {
     OPT_JOB,
     OPT_MATRIX,
     OPT_LABEL,
+    OPT_MIRROR,
     OPT_WORKSPACE,
     OPT_REPOSITORY,
     OPT_ACTOR,
@@ -170,6 +176,7 @@ static const struct option longs[] = {{"event", required_argument, NULL, OPT_EVE
                                       {"job", required_argument, NULL, OPT_JOB},
                                       {"matrix", required_argument, NULL, OPT_MATRIX},
                                       {"label", required_argument, NULL, OPT_LABEL},
+                                      {"actions-mirror", required_argument, NULL, OPT_MIRROR},
                                       {"workspace", required_argument, NULL, OPT_WORKSPACE},
                                       {"repository", required_argument, NULL, OPT_REPOSITORY},
                                       {"actor", required_argument, NULL, OPT_ACTOR},
@@ -209,6 +216,10 @@ static int take_option(struct options *o, int c)
         return add_pair(&r->matrix, optarg, ':', false);
     case OPT_LABEL:
         return add_label(&r->labels, optarg);
+    case OPT_MIRROR:
+        free(o->mirror);
+        o->mirror = realpath(optarg, NULL);
+        return o->mirror || (o->mirror = strdup(optarg)) ? 0 : -1;
     case OPT_WORKSPACE:
         r->workspace = optarg;
         return 0;
@@ -259,6 +270,7 @@ static void options_release(struct options *o)
     json_decref(o->request.labels);
     json_decref(o->request.matrix);
     workflow_files_release(&o->files);
+    free(o->mirror);
 }
 
 /* -------------------------------------------------------------------------------------------- the session */
@@ -298,6 +310,7 @@ static int session_open(struct session *s, const struct options *o, struct err *
         r = engine_new(&(struct engine_opts){.store = s->store,
                                              .machines = s->machines,
                                              .services = results_services(s->results),
+                                             .actions_mirror = o->mirror,
                                              .defaults = true},
                        &s->engine, err);
     return r;

@@ -97,6 +97,14 @@ static int apply_config(struct engine *e, const char *name, struct err *err)
     return str_eq(name, "cache_size_mib") ? cache_evict(e->store, err) : 0;
 }
 
+int config_check(const char *name, const char *value, struct err *err)
+{
+    for (const struct config_key *key = config_keys; key->name; key++)
+        if (str_eq(key->name, name))
+            return key->check(value, err);
+    return err_set(err, -EINVAL, "there is no setting '%s'", name);
+}
+
 static int set_config(struct engine *e, const char *name, const char *value, struct err *err)
 {
     for (size_t i = 0; config_keys[i].name; i++) {

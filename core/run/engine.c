@@ -194,8 +194,10 @@ int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *
     name_self(e);
     e->services = opts->services;
     e->origins = origins_new();
-    int r = e->origins ? remotes_new(e->store, &e->remotes, err)
+    int r = e->origins ? remotes_new(e->store, opts->actions_mirror, &e->remotes, err)
                        : err_errno(err, -ENOMEM, "cannot start the engine");
+    if (r == 0 && opts->actions_mirror)
+        r = config_check("actions_mirror", opts->actions_mirror, err);
     if (r == 0)
         r = llm_new(e, &e->llm, err);
     if (r == 0 && opts->defaults)

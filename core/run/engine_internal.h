@@ -376,6 +376,8 @@ void engine_retain(struct engine *e);
 void config_fill_pools(struct engine *e); /* as config/pool says */
 int config_defaults(struct engine *e, struct err *err);
 int config_set_proposed(struct store *st, const char *workflow_name, bool proposed, struct err *err);
+/* Whether that setting may have the value: 0, or -EINVAL with the reason. */
+int config_check(const char *name, const char *value, struct err *err);
 int64_t config_number(struct store *st, const char *name, int64_t fallback);
 
 /* metrics.c */

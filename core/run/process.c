@@ -412,7 +412,12 @@ void process_judge(struct running_step *s, const struct machine_result *result, 
         else
             output_error(&s->output, "The operation was canceled.");
     } else if (result->start_error) {
-        step_fail(s, result->start_error);
+        buf_addf(&msg, "%s%s", result->start_error,
+                 result->exit_code == 127
+                     ? ". Install it in a step before, or where the machine boots from, or "
+                       "map the label to an image that has it (config/labels)"
+                     : "");
+        step_fail(s, buf_str(&msg));
     } else if (result->exit_code != 0) {
         buf_addf(&msg, "Process completed with exit code %d.", result->exit_code);
         if (say)

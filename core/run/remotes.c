@@ -15,11 +15,12 @@ enum { LOCKS = 64 };
 
 struct remotes {
     struct store *store;
+    const char *mirror;           /* borrowed: wins over config/actions_mirror; NULL: that is asked */
     char *dir;                    /* owned: STATE/actions */
     pthread_mutex_t locks[LOCKS]; /* by repository: one fetch at a time, as two jobs often want the same */
 };
 
-int remotes_new(struct store *st, struct remotes **ret, struct err *err)
+int remotes_new(struct store *st, const char *mirror, struct remotes **ret, struct err *err)
 {
     struct remotes *rs = calloc(1, sizeof(*rs));
     _buf_ struct buf dir = BUF_INIT;
@@ -30,6 +31,7 @@ int remotes_new(struct store *st, struct remotes **ret, struct err *err)
         return err_errno(err, -ENOMEM, "cannot start");
     }
     rs->store = st;
+    rs->mirror = mirror;
     for (size_t i = 0; i < LOCKS; i++)
         pthread_mutex_init(&rs->locks[i], NULL);
     *ret = rs;
@@ -63,13 +65,21 @@ static bool is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* Whether anything is set: appended. */
+static bool find_mirror(const struct remotes *rs, struct buf *ret)
+{
+    if (rs->mirror)
+        buf_adds(ret, rs->mirror);
+    return rs->mirror || (store_setting(rs->store, SETTING_CONFIG, "actions_mirror", ret) == 0 && ret->len);
+}
+
 int remote_url(struct remotes *rs, const char *repository, struct buf *ret, struct err *err)
 {
     _buf_ struct buf mirror = BUF_INIT, path = BUF_INIT;
 
     if (!is_repository(repository))
         return err_set(err, -EINVAL, "'%s' is no repository of the form owner/name", repository);
-    if (store_setting(rs->store, SETTING_CONFIG, "actions_mirror", &mirror) < 0 || !mirror.len)
+    if (!find_mirror(rs, &mirror))
         buf_adds(&mirror, "https://github.com");
     while (mirror.len > 1 && mirror.ptr[mirror.len - 1] == '/')
         mirror.ptr[--mirror.len] = '\0';
@@ -92,8 +102,7 @@ bool remote_mirrored(struct remotes *rs, const char *repository)
     _buf_ struct buf mirror = BUF_INIT, url = BUF_INIT, ref = BUF_INIT;
     char sha[41];
 
-    if (store_setting(rs->store, SETTING_CONFIG, "actions_mirror", &mirror) < 0 || !mirror.len ||
-        remote_url(rs, repository, &url, NULL) < 0)
+    if (!find_mirror(rs, &mirror) || remote_url(rs, repository, &url, NULL) < 0)
         return false;
     return *buf_str(&url) == '/' || git_resolve(buf_str(&url), "", &ref, sha, NULL) == 0;
 }
@@ -190,8 +199,11 @@ static int resolve_remembered(const char *dir, const char *repository, const cha
         sha.len < 40)
         return str_starts(why->msg, "Unable")
                    ? err_set(err, why->code, "%s", why->msg)
-                   : err_set(err, why->code, "Unable to resolve action `%s@%s`: %s", repository, ref,
-                             why->msg);
+                   : err_set(err, why->code,
+                             "Unable to resolve action `%s@%s`: %s. Without a connection it is taken from a "
+                             "directory with %s.git or a checkout %s that config/actions_mirror names, or "
+                             "`runfs run --actions-mirror`",
+                             repository, ref, why->msg, repository, repository);
     memcpy(ret_sha, buf_str(&sha), 40);
     ret_sha[40] = '\0';
     log_warning("actions", "%s@%s: taken as it was last: %s", repository, ref, why->msg);

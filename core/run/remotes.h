@@ -10,7 +10,8 @@
 
 struct remotes;
 
-int remotes_new(struct store *st, struct remotes **ret, struct err *err);
+/* mirror: borrowed, wins over the setting; NULL: that is asked each time. */
+int remotes_new(struct store *st, const char *mirror, struct remotes **ret, struct err *err);
 void remotes_free(struct remotes *rs);
 
 /* Where git finds it, appended. -ENOENT: the mirror directory has no such repository; -EINVAL: no such name.

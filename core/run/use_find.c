@@ -24,10 +24,32 @@ static int nesting(const struct use *u)
     return n;
 }
 
+/* Gitea's workflows may name an action by its address (Gitea documentation, "Absolute action URLs"). GitHub's
+ * are the same ones without it; from where all others come is the mirror's to say, and no workflow's. */
+static int strip_address(const char **uses, struct err *err)
+{
+    static const char github[] = "https://github.com/";
+
+    if (str_starts(*uses, github))
+        *uses += strlen(github);
+    else if (strstr(*uses, "://"))
+        return err_set(
+            err, -EINVAL,
+            "'%s': an action is named {org}/{repo}[/path]@ref, and config/actions_mirror (or `runfs "
+            "run --actions-mirror`) says where it comes from",
+            *uses);
+    return 0;
+}
+
 /* owner/name[/path]@ref in its parts; ret_path may be empty. */
 static int split_uses(struct use *u, struct buf *ret_path, struct err *err)
 {
-    const char *uses = u->def->uses, *at = strrchr(uses, '@'), *slash = strchr(uses, '/');
+    const char *uses = u->def->uses;
+    int r = strip_address(&uses, err);
+
+    if (r < 0)
+        return r;
+    const char *at = strrchr(uses, '@'), *slash = strchr(uses, '/');
     const char *end = at ? at : uses + strlen(uses);
     const char *path = slash ? memchr(slash + 1, '/', (size_t)(end - slash - 1)) : NULL;
 

@@ -86,5 +86,6 @@ refuses() { # USES WORDS: the job fails before its first step, and says why
 }
 refuses acme/steps@v9 'Unable to resolve action `acme/steps@v9`, unable to find version `v9`'
 refuses "acme/steps@${sha:0:8}" "the provided ref \`${sha:0:8}\` is the shortened version of a commit SHA, which is not supported. Please use the full commit SHA \`$sha\` instead."
+refuses https://gitea.com/acme/steps@v1 'an action is named {org}/{repo}[/path]@ref, and config/actions_mirror'
 refuses acme/other@v1 'Unable to resolve action acme/other, repository not found'
 refuses acme/steps/nowhere@v1 "Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under"
