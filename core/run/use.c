@@ -3,6 +3,7 @@
  */
 #include <ctype.h>
 
+#include "containers.h"
 #include "job_internal.h"
 #include "runfs/str.h"
 
@@ -304,11 +305,10 @@ void use_stage(struct running_step *s, struct use *u)
 
 static void use_refuse_docker(struct running_step *s, const struct use *u)
 {
-    _buf_ struct buf msg = BUF_INIT;
+    struct err err = {0};
 
-    buf_addf(&msg, "%s is a Docker action: it cannot be run, there are no container machines yet",
-             u->def->uses);
-    step_fail(s, buf_str(&msg));
+    containers_refuse_action(u->def->uses, &err);
+    step_fail(s, err.msg);
 }
 
 void use_run(struct running_step *s)

@@ -1,5 +1,6 @@
 /* Finding the action that a step uses: part of runfs, a tree fetched at a ref, the repository's own or a path
  * of the workspace; and its manifest. */
+#include "containers.h"
 #include "job_internal.h"
 #include "runfs/str.h"
 
@@ -255,9 +256,7 @@ static int read_manifest(struct use *u, struct err *err)
     if (r < 0)
         return r;
     if (which == MANIFEST_DOCKERFILE)
-        return err_set(err, -ENOTSUP,
-                       "%s is a Docker action: it cannot be run, there are no container machines yet",
-                       u->def->uses);
+        return containers_refuse_action(u->def->uses, err);
     buf_addf(&file, "%s/%s", u->def->uses, manifests[which]);
     r = action_parse(buf_str(&file), buf_str(&text), text.len, &u->action, &lint);
     if (r < 0)

@@ -1,5 +1,6 @@
 /* A job's thread: a machine for its label, the job on it, and a sink that writes what happens to the store.
  */
+#include "containers.h"
 #include "local.h"
 #include "resume.h"
 #include "runfs/io.h"
@@ -104,15 +105,14 @@ static int job_machine(struct run_job *job, json_t *contexts, struct machine **r
     const char *repository = job->run->row.repository, *slash = strchr(repository, '/');
     const char *name = slash ? slash + 1 : repository;
 
-    if (job->def->container || job->def->services)
-        return err_set(err, -ENOTSUP,
-                       "`%s:` cannot be run in this version of runfs: there are no container machines yet",
-                       job->def->container ? "container" : "services");
+    int r = containers_refuse(job->def, job->scope->workflow->file, &env, err);
+    if (r < 0)
+        return r;
     if (job->def->snapshot)
         return err_set(err, -ENOTSUP,
                        "`snapshot:` cannot be run in this version of runfs: there are no images of machines "
                        "to make yet");
-    int r = token_eval(job->def->runs_on, job->scope->workflow->file, &env, &runs_on, err);
+    r = token_eval(job->def->runs_on, job->scope->workflow->file, &env, &runs_on, err);
     if (r < 0)
         return r;
     text = json_dumps(runs_on, JSON_COMPACT | JSON_ENCODE_ANY);
