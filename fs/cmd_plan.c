@@ -35,7 +35,7 @@ static const char usage[] =
 
 struct plan_args {
     const char *name, *event, *payload; /* name: NULL for the repository around */
-    bool json, help;
+    bool json, help, several;
     json_t *plans; /* borrowed: of a directory's workflows, for json; else NULL */
 };
 
@@ -220,12 +220,19 @@ static void print_jobs(const json_t *jobs)
     each_job(jobs, "", widths, print_job);
 }
 
-static void print_plan(const json_t *plan)
+/* several: which file it is has to be said, where that is not the name already. */
+static void print_plan(const json_t *plan, bool several)
 {
     bool triggered = json_is_true(json_object_get(plan, "triggered"));
+    bool called = str_eq(json_text_at(plan, "event"), "workflow_call");
 
-    printf("%s %s\n%s\n", json_string_value(json_object_get(plan, "workflow")),
-           triggered ? "would run" : "would not run", json_string_value(json_object_get(plan, "why")));
+    if (several && !str_eq(json_text_at(plan, "file"), json_text_at(plan, "workflow")))
+        printf("%s: ", json_text_at(plan, "file"));
+    printf("%s %s\n%s\n", json_text_at(plan, "workflow"),
+           !triggered ? "would not run"
+           : called   ? "would run where another workflow calls it"
+                      : "would run",
+           json_string_value(json_object_get(plan, "why")));
     if (!triggered)
         return;
     putchar('\n');
@@ -266,7 +273,7 @@ static int show(const struct plan_args *args, const char *file, const struct wor
         return 2;
     }
     if (!args->json)
-        print_plan(json);
+        print_plan(json, args->several);
     else if (!args->plans)
         r = print_json(json);
     return r < 0 ? 2 : json_is_true(json_object_get(json, "triggered")) && w->n_jobs ? 0 : 1;
@@ -334,8 +341,8 @@ static int plan_all(const struct plan_args *args, const struct workflow_files *f
     bool any = false, bad = false;
 
     for (size_t i = 0; i < files->n; i++) {
-        if (!args->json && files->n > 1)
-            printf("%s%s: ", i ? "\n" : "", files->paths[i]);
+        if (!args->json && i > 0)
+            putchar('\n');
         int code = plan_file(args, files->paths[i]);
         any |= code == 0;
         bad |= code == 2;
@@ -359,5 +366,6 @@ int cmd_plan(int argc, char **argv)
         return usage_wrong(usage, err.msg);
     _json_ json_t *plans = args.json && files.of_directory ? json_array() : NULL;
     args.plans = plans;
+    args.several = files.n > 1;
     return plan_all(&args, &files);
 }

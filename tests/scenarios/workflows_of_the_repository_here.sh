@@ -16,6 +16,7 @@ jobs:
     steps: [{run: echo published}]
 END
 cat >"$W/ask.yml" <<'END'
+name: Ask
 on:
   workflow_dispatch:
     inputs: {level: {required: true, type: string}}
@@ -76,10 +77,14 @@ contains 'no workflows' "$(cat "$T/err")" 'no workflow (*.yml, *.yaml) is in src
 
 # plan and lint
 exits 0 "$RUNFS" plan
-contains 'what would run' "$(cat "$T/out")" '.github/workflows/build.yml: '
+contains 'what would run' "$(cat "$T/out")" '.github/workflows/build.yml would run'
+contains 'by its name' "$(cat "$T/out")" '.github/workflows/ask.yml: Ask would run'
 contains 'what would not' "$(cat "$T/out")" 'release.yml would not run'
 exits 1 "$RUNFS" plan --event schedule .
 equal 'as data' '4 .github/workflows/ask.yml' "$("$RUNFS" plan --json | jq -r '"\(length) \(.[0].file)"')"
+printf 'on: workflow_call\njobs: {a: {runs-on: self-hosted, steps: [{run: "true"}]}}\n' >"$T/called.yml"
+exits 0 "$RUNFS" plan "$T/called.yml"
+contains 'one that is called' "$(cat "$T/out")" 'called.yml would run where another workflow calls it'
 exits 0 "$RUNFS" lint
 sed -i s/runs-on/run-on/ "$W/release.yml"
 exits 1 "$RUNFS" lint
