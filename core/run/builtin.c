@@ -29,12 +29,21 @@ const struct builtin_action *builtin_action_find(const char *repository, const c
     return NULL;
 }
 
+/* Around an input they do not count, as for GitHub's actions (toolkit, getInput): a path of several lines
+ * ends with one. */
+static const char blanks[] = " \t\r\n";
+
 const char *builtin_input(const struct use *u, const char *name)
 {
     json_t *value = json_object_get_nocase(u->inputs, name, strlen(name));
     const char *text = json_string_value(value);
+    size_t len = text ? strlen(text) : 0, kept = len;
 
-    return text ? text + strspn(text, " \t\r\n") : "";
+    while (kept > 0 && strchr(blanks, text[kept - 1]))
+        kept--;
+    if (kept < len && json_string_setn(value, text, kept) == 0)
+        text = json_string_value(value);
+    return text ? text + strspn(text, blanks) : "";
 }
 
 bool builtin_flag(const struct use *u, const char *name, bool fallback)

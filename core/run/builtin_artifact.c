@@ -218,8 +218,9 @@ void download_main(struct running_step *s, struct use *u)
     int r = download(s, u, buf_str(&root), &err);
     if (r == 0)
         r = builtin_make_dir(s, buf_str(&root), &err);
-    builtin_output(s, "download-path", buf_str(&root));
-    if (r < 0)
+    if (r == 0)
+        builtin_output(s, "download-path", buf_str(&root));
+    else
         builtin_fail(s, &err);
 }
 

@@ -23,7 +23,7 @@ jobs:
         with: {name: glob, path: "out/**/*.txt", retention-days: 1}
       - id: none
         uses: actions/upload-artifact@v4
-        with: {name: none, path: nowhere/*}
+        with: {name: none, path: "nowhere/*\n"}
       - uses: actions/upload-artifact@v4
         with: {name: none, path: nowhere/*, if-no-files-found: ignore}
       - id: error
@@ -54,7 +54,7 @@ jobs:
         continue-on-error: true
         uses: actions/download-artifact@v4
         with: {name: missing}
-      - run: echo "${{ steps.missing.outcome }} [${{ needs.make.outputs.id > 0 }}] [${{ needs.make.outputs.digest }}]"
+      - run: echo "${{ steps.missing.outcome }}${{ steps.missing.outputs.download-path }} [${{ needs.make.outputs.id > 0 }}] [${{ needs.make.outputs.digest }}]"
 END
 n=$(rf_drop "$T/ci.yml")
 file_is "$M/runs/$n/conclusion" success
