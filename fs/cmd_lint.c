@@ -7,6 +7,7 @@
 #include <sys/sysinfo.h>
 
 #include "fs.h"
+#include "runfs/action.h"
 #include "runfs/cleanup.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
@@ -26,7 +27,7 @@ static const char usage[] =
     "GitHub words it. Local reusable workflows are looked up in the repository that FILE belongs to and\n"
     "checked with it; those of other repositories are not followed. FILE may be -, for standard input. Of a\n"
     "DIRECTORY it checks the .github/workflows, or else its own files; without either, those of the\n"
-    "repository around the current directory.\n"
+    "repository around the current directory. A FILE action.yml is checked as an action.\n"
     "Warnings, of what is no error but keeps a workflow from running on GitHub, go to standard error.\n"
     "\n"
     "  -j, --json   one JSON array of {\"file\", \"line\", \"col\", \"message\"} instead\n"
@@ -90,20 +91,45 @@ static int read_input(const char *file, struct buf *ret, struct err *err)
     return r < 0 ? err_errno(err, r, "standard input") : 0;
 }
 
-static void check_file(struct checked *c)
+/* By its name, as GitHub finds it; but a workflow may have any. */
+static bool is_action(const char *file)
+{
+    const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
+    char dir[PATH_MAX];
+
+    if (!str_eq(name, "action.yml") && !str_eq(name, "action.yaml"))
+        return false;
+    if (!realpath(file, dir))
+        return true;
+    *strrchr(dir, '/') = '\0';
+    return !str_ends(dir, "/.github/workflows");
+}
+
+static void check_text(struct checked *c, const struct buf *text)
 {
     struct workflow_opts opts = {.find = local_workflow_find,
                                  .data = str_eq(c->file, "-") ? (char[]){"."} : c->file};
-    _buf_ struct buf text = BUF_INIT;
     struct workflow *w = NULL;
+    struct action *a = NULL;
+
+    if (is_action(c->file))
+        c->r = action_parse(c->file, buf_str(text), text->len, &a, &c->lint);
+    else
+        c->r = workflow_parse(c->file, buf_str(text), text->len, &opts, &w, &c->lint);
+    if (w)
+        c->r = workflow_warnings(w, &c->warnings);
+    workflow_free(w);
+    action_free(a);
+}
+
+static void check_file(struct checked *c)
+{
+    _buf_ struct buf text = BUF_INIT;
     struct err err = {0};
 
     c->r = read_input(c->file, &text, &err);
     if (c->r == 0) {
-        c->r = workflow_parse(c->file, buf_str(&text), text.len, &opts, &w, &c->lint);
-        if (c->r == 0)
-            c->r = workflow_warnings(w, &c->warnings);
-        workflow_free(w);
+        check_text(c, &text);
     } else if (c->r != -ENOMEM) {
         _buf_ struct buf why = BUF_INIT;
         buf_adds(&why, err.msg);

@@ -29,3 +29,14 @@ equal 'batch' 2 "$(printf '{"expr":"1"}\n{"expr":"github.x","contexts":{"github"
 for c in mount umount run lint plan eval doctor; do contains "$c -h" "$("$RUNFS" $c -h)" "usage: runfs $c"; done
 code=0; "$RUNFS" frobnicate 2>/dev/null || code=$?
 equal 'no such subcommand' 2 $code
+
+# the file of an action is checked as one, wherever it lies but among workflows
+mkdir -p "$T/act" "$T/among/.github/workflows"
+printf 'name: a\ndescription: d\nruns: {using: composite, steps: [{run: echo, shell: sh}]}\n' >"$T/act/action.yml"
+exits 0 "$RUNFS" lint "$T/act/action.yml"
+cp "$T/act/action.yml" "$T/among/.github/workflows/"
+exits 1 "$RUNFS" lint "$T/among/.github/workflows/action.yml"
+contains 'a workflow' "$(cat "$T/out")" "Unexpected value 'runs'"
+sed -i 's/, shell: sh//' "$T/act/action.yml"
+exits 1 "$RUNFS" lint "$T/act/action.yml"
+contains 'where' "$(cat "$T/out")" "$T/act/action.yml (Line: 3, Col: 34): Required property is missing: shell"
