@@ -253,7 +253,8 @@ static int daemon_start(struct daemon *d, const struct options *o, struct err *e
     return mounted_new(&(struct mount_opts){&d->fs, d->fs.mount_point, o->mount_options}, &d->mounted, err);
 }
 
-static void daemon_stop(struct daemon *d)
+/* r: what it ends with. */
+static void daemon_stop(struct daemon *d, int r)
 {
     set_serving(d, NULL);
     mounted_free(d->mounted);
@@ -283,6 +284,8 @@ static void daemon_stop(struct daemon *d)
     log_close();
     free(d->fs.mount_point);
     free(d->fs.log_path);
+    if (!searched)
+        _exit(r < 0); /* nothing that is done at exit is done beside a thread that may go on */
 }
 
 /* Tells whoever started it: nothing means that the mount works. */
@@ -314,7 +317,7 @@ static int serve(const struct options *o, int tell_fd)
 
     if (r < 0) {
         tell_parent(tell_fd, err.msg[0] ? err.msg : "cannot mount");
-        daemon_stop(&d);
+        daemon_stop(&d, r);
         return 1;
     }
     (void)!chdir("/");
@@ -328,7 +331,7 @@ static int serve(const struct options *o, int tell_fd)
     set_serving(&d, d.mounted);
     r = mounted_serve(d.mounted);
     log_info("mount", "unmounting %s", d.fs.mount_point);
-    daemon_stop(&d);
+    daemon_stop(&d, r);
     return r < 0;
 }
 

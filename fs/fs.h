@@ -60,6 +60,8 @@ int node_lookup(struct fs *fs, struct node dir, const char *name, struct node *r
 /* Fills *st (without inode). seconds: for how long it may be kept unasked. -ENOENT: it is not there (any
  * more). */
 int node_stat(struct fs *fs, struct node n, struct stat *st, double *seconds);
+/* Whether it is a directory that may go away, but says the same as long as it is there. */
+bool node_is_timeless(struct node n);
 /* Whether it will never change. */
 bool node_final(struct fs *fs, struct node n);
 /* Appends the text of a file or the target of a link. */

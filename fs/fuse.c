@@ -16,7 +16,8 @@ static void entry_of(struct node n, const struct node_stat *st, struct fuse_entr
         .ino = node_ino(n), .generation = 1, .attr = st->st, .attr_timeout = st->seconds};
     ret->attr.st_ino = ret->ino;
     /* an artifact may go or be hidden by a later one of its name; what is in it never changes */
-    ret->entry_timeout = tree[n.row].class == &class_artifacts ? 0 : st->seconds;
+    bool may_go = tree[n.row].class == &class_artifacts || (n.id && node_is_timeless(n));
+    ret->entry_timeout = may_go ? 0 : st->seconds;
 }
 
 int fill_entry(struct fs *fs, struct node n, struct fuse_entry_param *e)

@@ -360,9 +360,15 @@ static bool is_looked_at_next(struct node n)
            (row->kind == ROW_LINK && row->class && row->owner == OWN_KNOWN_COMMAND);
 }
 
+/* The times of such a directory are those of the start, as long as it is there. */
+bool node_is_timeless(struct node n)
+{
+    return tree[n.row].kind == ROW_DIR && tree[n.row].owner == OWN_NONE;
+}
+
 static double kept_seconds(struct fs *fs, struct node n)
 {
-    if (kept_directory(n) || node_final(fs, n))
+    if (kept_directory(n) || node_is_timeless(n) || node_final(fs, n))
         return KEEP_SECONDS;
     return is_looked_at_next(n) ? NEXT_LOOK_MS / 1000.0 : 0;
 }

@@ -51,7 +51,7 @@ static int graph_read(struct store *st, int64_t around, struct graph *ret)
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static struct graph last;
     static uint64_t last_as_of; /* 0: nothing was read */
-    uint64_t as_of = store_commands_as_of(st);
+    uint64_t as_of = store_as_of(st, CHANGE_KNOWN_COMMAND);
     int r = 0;
 
     if (around)

@@ -84,14 +84,14 @@ enum { QUIET_SECONDS = 1 };
 /* Under the lock. Whether nothing was learnt for a while, and there is nothing else to do. */
 static bool is_quiet(struct searcher *s)
 {
-    uint64_t as_of = store_commands_as_of(s->store);
+    uint64_t as_of = store_as_of(s->store, CHANGE_KNOWN_COMMAND);
     struct timespec until;
 
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += QUIET_SECONDS;
-    while (!is_stopping(s) && !s->stale && pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0)
+    while (!is_stopping(s) && !s->stale && pthread_cond_timedwait(&s->work, &s->lock, &until) == 0)
         ;
-    return !is_stopping(s) && !s->stale && as_of == store_commands_as_of(s->store);
+    return !is_stopping(s) && !s->stale && as_of == store_as_of(s->store, CHANGE_KNOWN_COMMAND);
 }
 
 static void draw_commands(struct searcher *s)
@@ -124,7 +124,7 @@ static void *index_loop(void *data)
             if (!s->stale)
                 unlocked(s, draw_roles);
         } else if (!atomic_load(&s->undrawn)) {
-            pthread_cond_wait(&s->changed, &s->lock);
+            pthread_cond_wait(&s->work, &s->lock);
         } else if (is_quiet(s)) {
             atomic_store(&s->undrawn, false);
             unlocked(s, draw_commands);
@@ -137,7 +137,7 @@ static void wake(struct searcher *s, bool stale)
 {
     pthread_mutex_lock(&s->lock);
     s->stale |= stale;
-    pthread_cond_broadcast(&s->changed);
+    pthread_cond_signal(&s->work);
     pthread_mutex_unlock(&s->lock);
 }
 

@@ -131,15 +131,21 @@ static int read_all(struct role_list *list, struct store *st)
 
 int role_list_refresh(struct role_list *list, struct store *st)
 {
-    uint64_t stamp = stamp_of(st);
+    uint64_t as_of = store_as_of(st, CHANGE_CONFIG), stamp;
 
-    if (stamp == list->stamp)
+    if (list->stamp && list->as_of == as_of)
         return 0;
+    stamp = stamp_of(st);
+    if (stamp == list->stamp) { /* another setting changed */
+        list->as_of = as_of;
+        return 0;
+    }
     role_list_release(list);
     int r = read_all(list, st);
     if (r < 0)
         return r;
     list->stamp = stamp;
+    list->as_of = as_of;
     return 1;
 }
 

@@ -226,6 +226,7 @@ struct searcher {
     struct store *store;
     pthread_mutex_t lock;   /* guards busy, reading, current, stale; and see above */
     pthread_cond_t changed; /* one of them */
+    pthread_cond_t work;    /* there is some for the indexer, whom nothing else is to wake */
     bool busy, reading;
     GHashTable *current;            /* owned: names of roles all of whose files were read */
     struct index_progress progress; /* of the thread that reads */
@@ -239,6 +240,7 @@ struct searcher {
     bool damaged;                /* it is to be made anew */
     struct role_list roles;
     uint64_t repos_stamp;       /* of the repositories that haystacks and concepts were looked for in */
+    uint64_t repos_as_of;       /* store_as_of() them then; 0: never */
     bool swept;                 /* nothing is in the index that no role asks for */
     uint64_t round;             /* of updates */
     uint64_t as_of;             /* goes up whenever anything changes */

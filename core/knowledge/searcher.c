@@ -18,6 +18,7 @@ int searcher_new(struct store *st, struct searcher **ret, struct err *err)
     s->current = g_hash_table_new_full(g_str_hash, g_str_equal, free, NULL);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);
+    pthread_cond_init(&s->work, NULL);
     s->rows = row_watch_new(st, indexer_told, s);
     if (!s->rows) {
         searcher_free(s);
@@ -182,6 +183,7 @@ bool searcher_free(struct searcher *s)
     documents_close(s->documents);
     g_hash_table_destroy(s->current);
     pthread_cond_destroy(&s->changed);
+    pthread_cond_destroy(&s->work);
     pthread_mutex_destroy(&s->lock);
     free(s);
     return true;
@@ -208,11 +210,13 @@ static uint64_t repos_stamp(struct store *st)
 
 int searcher_refresh(struct searcher *s, struct err *err)
 {
-    uint64_t stamp = repos_stamp(s->store);
+    uint64_t as_of = store_as_of(s->store, CHANGE_REPO);
+    uint64_t stamp = as_of == s->repos_as_of ? s->repos_stamp : repos_stamp(s->store);
     int r = role_list_refresh(&s->roles, s->store);
 
     if (r < 0)
         return err_errno(err, r, "cannot read the roles");
+    s->repos_as_of = as_of;
     if (r == 0 && stamp == s->repos_stamp)
         return 0;
     thesauri_free(s);

@@ -39,19 +39,6 @@ const struct row_table known_command_table = {
                " FROM known_commands WHERE id = ?1",
 };
 
-/* Of all stores of this process: what was made of one is never taken for another's. */
-static _Atomic uint64_t commands_changes;
-
-void commands_changed(struct store *st)
-{
-    atomic_store(&st->commands_as_of, atomic_fetch_add(&commands_changes, 1) + 1);
-}
-
-uint64_t store_commands_as_of(struct store *st)
-{
-    return atomic_load(&st->commands_as_of);
-}
-
 const struct known_command_row *store_get_known_command(struct store *st, int64_t id)
 {
     return row_get(st, &known_command_table, id);
@@ -254,10 +241,10 @@ bool store_is_neighbour(struct store *st, int64_t id, enum command_side side, in
 
 ssize_t store_list_command_runs(struct store *st, int64_t id, int64_t after, int64_t *ids, size_t max)
 {
-    return list_ids(st,
+    return row_list(st, &run_table,
                     "SELECT DISTINCT run_id FROM command_runs WHERE command_id = ?1 AND run_id > ?2"
                     " ORDER BY run_id",
-                    INTS(id, after), NULL, ids, max);
+                    INTS(id, after), ids, max);
 }
 
 bool store_command_ran_in(struct store *st, int64_t id, int64_t run_id)

@@ -157,8 +157,9 @@ ssize_t store_list_failure_links(struct store *st, enum failure_link link, int64
             "SELECT workflow_id FROM command_workflows WHERE command_id = ?1 AND workflow_id > ?2"
             " ORDER BY workflow_id"};
 
-    if (link == FAILURE_COMMANDS)
-        return row_list(st, &known_command_table, sql[link], INTS(id, after), ids, max);
+    if (link == FAILURE_COMMANDS || link == FAILURE_RUNS)
+        return row_list(st, link == FAILURE_RUNS ? &run_table : &known_command_table, sql[link],
+                        INTS(id, after), ids, max);
     return list_ids(st, sql[link], INTS(id, after), NULL, ids, max);
 }
 

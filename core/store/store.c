@@ -34,6 +34,9 @@ static int sql_errno(int rc)
     }
 }
 
+/* Of all stores of this process: what was made of one is never taken for another's. */
+static _Atomic uint64_t last_as_of;
+
 int store_sql_error(struct conn *c, int rc, const char *what, struct err *err)
 {
     int code = sql_errno(rc);
@@ -260,7 +263,8 @@ int store_open(const char *state_dir, struct store **ret, struct err *err)
     pthread_mutex_init(&st->saves_lock, NULL);
     pthread_mutex_init(&st->log_lock, NULL);
     cache_init(&st->cache);
-    commands_changed(st);
+    for (int kind = 0; kind < CHANGE_KINDS; kind++)
+        atomic_store(&st->as_of[kind], atomic_fetch_add(&last_as_of, 1) + 1);
     checkpoint_init(st);
     pthread_mutex_init(&st->hook_adds.lock, NULL);
     pthread_cond_init(&st->hook_adds.added, NULL);
@@ -451,6 +455,22 @@ static int finish_group(struct store *st, struct err *err)
     return st->failed;
 }
 
+static void bump(struct store *st, const struct change *changes, size_t n)
+{
+    bool changed[CHANGE_KINDS] = {false};
+
+    for (size_t i = 0; i < n; i++)
+        changed[changes[i].kind] = true;
+    for (int kind = 0; kind < CHANGE_KINDS; kind++)
+        if (changed[kind])
+            atomic_store(&st->as_of[kind], atomic_fetch_add(&last_as_of, 1) + 1);
+}
+
+uint64_t store_as_of(struct store *st, enum change_kind kind)
+{
+    return atomic_load(&st->as_of[kind]);
+}
+
 int store_commit(struct store *st, struct err *err)
 {
     if (st->depth > 1) {
@@ -470,13 +490,9 @@ int store_commit(struct store *st, struct err *err)
     st->n_changes = 0;
     if (changes)
         st->cap_changes = 0;
-    bool learnt = false;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         cache_drop(&st->cache, changes[i].id);
-        learnt |= changes[i].kind == CHANGE_KNOWN_COMMAND;
-    }
-    if (learnt)
-        commands_changed(st);
+    bump(st, changes, n);
     pthread_mutex_lock(&st->notify_lock);
     st->depth--;
     atomic_store(&st->writing, NULL);

@@ -73,7 +73,7 @@ struct store {
     pthread_mutex_t saves_lock;
     struct cache_save *saves; /* of caches that are being saved, each owned by who saves it */
     struct cache cache;
-    _Atomic uint64_t commands_as_of;
+    _Atomic uint64_t as_of[CHANGE_KINDS];
     struct checkpoint checkpoint;
     struct hook_adds hook_adds;
 };
@@ -105,8 +105,6 @@ int store_migrate(sqlite3 *db, struct err *err);
 void store_changed(struct store *st, struct change change);
 /* Marks the open group as spoiled; returns code. */
 int store_spoil(struct store *st, int code);
-/* What is known of commands is another: store_commands_as_of() says so. (commands.c) */
-void commands_changed(struct store *st);
 /* Tells the subscribers of a change that needed no transaction. */
 void store_tell(struct store *st, struct change change);
 

@@ -46,10 +46,6 @@ int64_t store_find_known_command(struct store *st, const char *slug); /* 0: none
 int64_t store_find_command_name(struct store *st, const char *name);  /* "cargo test"; 0: none */
 ssize_t store_list_known_commands(struct store *st, int64_t after, int64_t *ids, size_t max);
 
-/* Another number after each commit that changed what is known of commands, or what follows what; of each
- * store its own. What was read behind the number is at least as new. */
-uint64_t store_commands_as_of(struct store *st);
-
 /* Ids of the commands that follow it, or that it follows. */
 enum command_side { COMMAND_NEXT, COMMAND_PREVIOUS };
 ssize_t store_list_neighbours(struct store *st, int64_t id, enum command_side side, int64_t after,

@@ -16,6 +16,7 @@ struct listed_role {
 
 struct role_list {
     uint64_t stamp;          /* of the settings that it was read from; 0: not read */
+    uint64_t as_of;          /* store_as_of() all settings, when the stamp was found to be this */
     struct role_file *files; /* owned */
     size_t n_files;
     char *selected; /* owned; NULL: roles/selected is not there */

@@ -60,6 +60,7 @@ enum change_kind {
     CHANGE_KNOWN_COMMAND, /* a command that steps ran; id: command row */
     CHANGE_FAILURE,       /* id: failure row */
     CHANGE_QUESTION,      /* what a model is to be asked; id: question row */
+    CHANGE_KINDS
 };
 
 struct change {
@@ -76,6 +77,10 @@ typedef void store_changed_fn(void *data, const struct change *changes, size_t n
 int store_subscribe(struct store *st, store_changed_fn *fn, void *data);
 /* Once it returns, fn is not called again and no call of it runs. Not from within fn. */
 void store_unsubscribe(struct store *st, store_changed_fn *fn, void *data);
+
+/* Another number after each commit with a change of that kind; each store has its own. What is read behind
+ * the number is at least as new. */
+uint64_t store_as_of(struct store *st, enum change_kind kind);
 
 /* A group: several writes, one commit. Nests. The writer's lock is held meanwhile, so keep it short and do no
  * I/O. */
