@@ -83,10 +83,12 @@ static void allow(struct buf *methods, const char *method)
         buf_adds(methods, ", HEAD");
 }
 
-/* Sets route, or appends the methods that the path knows instead: none, there is no such path. */
+/* Sets route, or appends the methods that the path knows instead: none, there is no such path. What is
+ * not UTF-8 is the name of nothing, and no answer in JSON could repeat it. */
 static void find_route(struct http_request *r, const char *method, struct buf *methods)
 {
-
+    if (!utf8_valid(r->path, strlen(r->path)))
+        return;
     for (const struct http_route *route = r->server->routes; route->method; route++) {
         if (!match(r, route->pattern, r->path))
             continue;

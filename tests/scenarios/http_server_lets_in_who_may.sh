@@ -20,6 +20,8 @@ token=$("$RUNFS" token create --scope read --name reader "$M")
 equal 'with it' 200 "$(code -H "Authorization: token $token" "$url/")"
 equal 'as Bearer, below the prefix' 200 "$(code -H "Authorization: Bearer $token" "$url/api/v3/user")"
 equal 'who it is' reader "$(jq -r .login "$T/body")"
+equal 'what is no text' 404 "$(code -H "Authorization: token $token" "$url/users/%ff%fe")"
+equal 'nor to be had without a token' 401 "$(code "$url/users/%ff%fe")"
 equal 'what is not there' 404 "$(code -H "Authorization: token $token" "$url/none")"
 equal 'another method' 405 "$(code -X DELETE -H "Authorization: token $token" "$url/user")"
 equal 'through a proxy' 200 "$(code -x "$url" -H "Authorization: token $token" http://api.github.localhost/user)"
