@@ -57,7 +57,7 @@ timeout 20 cp "$T/cook.json" "$R/"
 equal 'is read' 'being indexed: 0 files so far' "$(timeout 20 cat "$R/cook/index")"
 pid=$(daemon_pid)
 timeout 60 "$RUNFS" umount "$M" || fail 'the mount did not end'
-gone "$pid" || fail 'its daemon did not end'
+rf_wait 10 gone "$pid"
 rf_mount
 kill -CONT "${children[0]}"
 rf_wait 20 grep -qx indexed "$R/cook/index"
