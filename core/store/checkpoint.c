@@ -27,7 +27,9 @@ static void *checkpoint_loop(void *data)
     struct conn *conn = &st->checkpoint.conn;
 
     while (wait_for_work(&st->checkpoint)) {
+        pthread_mutex_lock(&st->checkpoint.busy);
         int rc = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        pthread_mutex_unlock(&st->checkpoint.busy);
         if (rc != SQLITE_OK && rc != SQLITE_BUSY)
             log_warning("store", "the write-ahead log grows: %s", sqlite3_errmsg(conn->db));
     }
@@ -64,7 +66,9 @@ static int on_commit(void *data, sqlite3 *db, const char *name, int pages)
         return SQLITE_OK;
     c->pages = pages;
     if (pages >= WRITER_AT || !start(st)) {
+        pthread_mutex_lock(&c->busy);
         (void)sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        pthread_mutex_unlock(&c->busy);
         return SQLITE_OK;
     }
     pthread_mutex_lock(&c->lock);
@@ -77,6 +81,7 @@ static int on_commit(void *data, sqlite3 *db, const char *name, int pages)
 void checkpoint_init(struct store *st)
 {
     pthread_mutex_init(&st->checkpoint.lock, NULL);
+    pthread_mutex_init(&st->checkpoint.busy, NULL);
     pthread_cond_init(&st->checkpoint.woken, NULL);
 }
 
@@ -98,5 +103,6 @@ void checkpoint_release(struct store *st)
     }
     conn_close(&c->conn);
     pthread_mutex_destroy(&c->lock);
+    pthread_mutex_destroy(&c->busy);
     pthread_cond_destroy(&c->woken);
 }

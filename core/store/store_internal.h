@@ -34,6 +34,7 @@ struct cache {
 /* What brings the write-ahead log into the database (checkpoint.c). */
 struct checkpoint {
     pthread_mutex_t lock; /* guards wanted and ending */
+    pthread_mutex_t busy; /* held in a checkpoint: SQLite would not wait for the other, and do nothing */
     pthread_cond_t woken;
     bool wanted, ending;
     bool started, failed; /* these and pages: under the writer's lock */
