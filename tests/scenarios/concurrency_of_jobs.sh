@@ -36,6 +36,7 @@ file_is "$M/runs/$two/jobs/after/conclusion" skipped
 file_is "$M/runs/$two/conclusion" cancelled
 file_has "$M/runs/$two/annotations" 'Canceling since a higher priority waiting request for deploy-prod exists'
 touch "$T/go-$one" "$T/go-$three"
+ended "$one"
 ended "$three"
 file_is "$M/runs/$one/conclusion" success
 file_is "$M/runs/$three/conclusion" success

@@ -11,7 +11,7 @@ n=$(rf_drop "$T/w.yml")
 file_is "$M/runs/$n/conclusion" success
 echo "$T/api.sock" >"$M/config/listen"
 rf_wait 10 test -S "$T/api.sock"
-get() { curl -sS --fail --unix-socket "$T/api.sock" "http://ci/repos/runfs/workflows/actions/$1" "${@:2}"; }
+get() { curl -sSL --fail --unix-socket "$T/api.sock" "http://ci/repos/runfs/workflows/actions/$1" "${@:2}"; }
 # what the daemon's memory is at most from now on, in kB
 pid=$(daemon_pid)
 memory() { awk '/^VmHWM/ { print $2 }' "/proc/$pid/status"; }
