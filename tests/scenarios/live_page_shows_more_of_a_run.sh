@@ -27,4 +27,5 @@ node "$here/tests/toolkit/page_more.mjs" "http://$(awk '/^listen: 127/ {print $2
 equal 'what it found' 'summaries of steps are shown as text
 a box of the graph leads to its job, which says why a step was skipped
 former attempts are there, with their logs
+a refusal that comes late takes no token away
 knowledge can be read on a phone' "$(cat "$T/said")"

@@ -51,6 +51,8 @@ function leave() {
 /* ----------------------------------------------------------------------------------------------- the token */
 
 function askForToken(why) {
+    if ($('token'))
+        return; /* somebody may be typing it */
     leave();
     $('who').hidden = true;
     const input = el('input', {type: 'password', id: 'token', autocomplete: 'off', required: true, spellcheck: 'false'});

@@ -26,7 +26,7 @@ async function ask(path, options = {}) {
     try {
         message = (await answer.json()).message || message;
     } catch { /* no JSON: the status says it */ }
-    if (answer.status === 401)
+    if (answer.status === 401 && token === sessionStorage.getItem('token')) /* else it was given meanwhile */
         askForToken(token ? 'This token is not known (any more).' : '');
     throw new Refused(answer.status, message);
 }
