@@ -114,6 +114,7 @@ ssh_job() {
     cat "$M/runs/$(rf_drop "$T/$1.yml")/log"
 }
 
+own_network() { [ "$(readlink /proc/self/ns/net)" != "$(readlink "/proc/$1/ns/net")" ]; } # PID: whether it has one already
 # NAME NUMBER: a network of its own behind a link of this host's; sets NAME_net, a process in it, and NAME_at, its address
 other_network() {
     local link=rf$$n$2 net=10.$((200 + $$ % 50)).$(($$ / 50 % 100 * 2 + $2)) pid
@@ -124,7 +125,7 @@ other_network() {
     pid=$!
     children+=("$pid")
     declare -g "${1}_net=$pid" "${1}_at=$net.2"
-    rf_wait 10 test "$(readlink /proc/self/ns/net)" != "$(readlink "/proc/$pid/ns/net")"
+    rf_wait 10 own_network "$pid"
     ip link add "$link" type veth peer name eth0 netns "$pid" 2>"$T/why" || skip "no veth here: $(cat "$T/why")"
     ip addr add "$net.1/24" dev "$link"
     ip link set "$link" up

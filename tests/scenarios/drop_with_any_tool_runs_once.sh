@@ -2,11 +2,12 @@
 . "$(dirname "$0")/lib.sh"
 rf_mount
 workflow "$T/w.yml" 'echo hi'
+has_more() { [ "$(runs)" != "$before" ]; }
 once() { # NAME COMMAND
     local before after
     before=$(runs)
     eval "$2"
-    rf_wait 10 test "$(runs)" != "$before"
+    rf_wait 10 has_more
     cat "$M/runs/latest/wait" >/dev/null
     after=$(runs)
     equal "runs after $1" $((before + 1)) "$after"

@@ -16,7 +16,7 @@ ssh_add bastion "$bastion_at" 22
 unshare -n sleep infinity &
 inner_net=$!
 children+=("$inner_net")
-rf_wait 10 test "$(readlink /proc/self/ns/net)" != "$(readlink "/proc/$inner_net/ns/net")"
+rf_wait 10 own_network "$inner_net"
 inside() { nsenter -t "$bastion_net" -n ip "$@"; }
 inside link add inner type veth peer name eth0 netns "$inner_net"
 inside addr add 10.99.0.1/24 dev inner
