@@ -65,8 +65,9 @@ struct parse {
 void parse_error(struct parse *p, const struct token *at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void parse_error_at(struct parse *p, int line, int col, const char *text);
+/* Takes msg, also where the list has as many as it may. 0 or -ENOMEM. */
+int lint_add(struct lint *l, int line, int col, char *msg);
 /* Puts the place of a call before complaints from `first` on that are not about `file`. 0 or -ENOMEM. */
-int lint_add(struct lint *l, int line, int col, char *msg_take); /* 0 or -ENOMEM; drops what is too much */
 int lint_prefix(struct lint *lint, size_t first, const char *file, int line, int col);
 static inline size_t parse_errors(const struct parse *p)
 {

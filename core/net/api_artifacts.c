@@ -129,11 +129,9 @@ void api_delete_artifact(struct http_request *r)
 void api_artifact_zip(struct http_request *r)
 {
     const struct artifact_row *a = named_artifact(r);
-    char path[80];
 
-    snprintf(path, sizeof(path), "/downloads/artifacts/%lld/zip", a ? (long long)a->id : 0);
     if (a)
-        api_lead_on(r, path);
+        api_lead_on(r, "/downloads/artifacts/%lld/zip", (long long)a->id);
     artifact_row_unref(a);
 }
 

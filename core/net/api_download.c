@@ -4,6 +4,7 @@
  * without their token. GitHub documentation, "Download workflow run logs", "Download an artifact".
  */
 #include <sodium.h>
+#include <stdarg.h>
 #include <time.h>
 
 #include "api_internal.h"
@@ -40,16 +41,20 @@ void api_download_address(struct http_request *r, const char *path, struct buf *
     add_signed(r, path, ret);
 }
 
-void api_lead_on(struct http_request *r, const char *path)
+void api_lead_on(struct http_request *r, const char *fmt, ...)
 {
-    _buf_ struct buf to = BUF_INIT;
+    _buf_ struct buf path = BUF_INIT, to = BUF_INIT;
+    va_list ap;
 
+    va_start(ap, fmt);
+    buf_addv(&path, fmt, ap);
+    va_end(ap);
     if (!http_peer(r).is_unix)
         api_base(r, &to);
     else if (http_prefixed(r)) /* who asks believes in TLS (gh), or knows better (curl): relative to both */
         buf_adds(&to, "/api/v3");
-    add_signed(r, path, &to);
-    if (!buf_ok(&to)) {
+    add_signed(r, buf_str(&path), &to);
+    if (!buf_ok(&path) || !buf_ok(&to)) {
         api_fail(r, 500, "no memory");
         return;
     }

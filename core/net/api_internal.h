@@ -30,8 +30,8 @@ json_t *api_body(struct http_request *r);
 /* A text of the body, "" without. */
 const char *api_text(const json_t *body, const char *key);
 
-/* Replies 302, to an address of `path` that is good for a minute without a token. (api_download.c) */
-void api_lead_on(struct http_request *r, const char *path);
+/* Replies 302, to an address of that path that is good for a minute without a token. (api_download.c) */
+void api_lead_on(struct http_request *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The address itself; appended. */
 void api_download_address(struct http_request *r, const char *path, struct buf *ret);
 

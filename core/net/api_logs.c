@@ -187,11 +187,9 @@ void api_run_logs(struct http_request *r)
 {
     const struct run_row *run = api_run(r);
     int attempt = run ? attempt_of(r, run) : 0;
-    char path[80];
 
-    snprintf(path, sizeof(path), "/downloads/runs/%lld/%d/logs", run ? (long long)run->id : 0, attempt);
     if (attempt)
-        api_lead_on(r, path);
+        api_lead_on(r, "/downloads/runs/%lld/%d/logs", (long long)run->id, attempt);
     else if (run)
         api_not_found(r);
     run_row_unref(run);
@@ -238,11 +236,9 @@ static void close_view(void *data)
 void api_job_logs(struct http_request *r)
 {
     const struct job_row *job = api_job(r);
-    char path[80];
 
-    snprintf(path, sizeof(path), "/downloads/jobs/%lld/logs", job ? (long long)job->id : 0);
     if (job)
-        api_lead_on(r, path);
+        api_lead_on(r, "/downloads/jobs/%lld/logs", (long long)job->id);
     job_row_unref(job);
 }
 

@@ -175,7 +175,8 @@ static void keep_header(void *data, const char *name, const char *value)
     struct buf *b = data;
 
     if (b->len < HEADERS_KEPT_MAX && strcasecmp(name, "Authorization") != 0 &&
-        strcasecmp(name, "Cookie") != 0 && utf8_valid(value, strlen(value)))
+        strcasecmp(name, "Cookie") != 0 && strcasecmp(name, "Proxy-Authorization") != 0 &&
+        utf8_valid(value, strlen(value)))
         buf_addf(b, "%s: %s\n", name, value);
 }
 

@@ -133,7 +133,8 @@ static bool in_mirror(const struct submodule *m, const char *mirror)
 {
     size_t n = mirror ? strlen(mirror) : 0;
 
-    return n && strncmp(m->url, mirror, n) == 0 && m->url[n] == '/' && !strstr(m->url, "/../");
+    return n && strncmp(m->url, mirror, n) == 0 && m->url[n] == '/' && !strstr(m->url, "/../") &&
+           !str_ends(m->url, "/..");
 }
 
 static int take(const struct submodule *m, const char *source, const char *mirror, struct err *err)

@@ -42,8 +42,8 @@ static int on_add_mask(struct step_output *o, const struct heard *h, struct err 
         show(o, h->stream, "##[warning]", "Can't add secret mask for empty string in ##[add-mask] command.");
         return 0;
     }
-    if (mask_add_said(o->job->mask, h->c->message) <
-        0) { /* what follows may have it: nothing more is shown */
+    if (mask_add_said(o->job->mask, h->c->message) < 0) {
+        /* what follows may have it: nothing more is shown */
         output_error(o, "There are too many masks: the step is ended, since no more could be hidden.");
         o->failed = -E2BIG;
         return 0;
