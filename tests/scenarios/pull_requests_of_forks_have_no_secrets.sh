@@ -10,7 +10,7 @@ mkdir -p "$O/.github/workflows"
 cat >"$O/.github/workflows/ci.yml" <<'Y'
 on: [pull_request, pull_request_target, pull_request_review]
 jobs:
-  a: {runs-on: h, steps: [{uses: actions/checkout@v4}, {env: {KEY: '${{ secrets.KEY }}'}, run: './build'}]}
+  a: {runs-on: h, steps: [{uses: actions/checkout@v4}, {env: {KEY: '${{ secrets.KEY }}', WHERE: "${{ vars.WHERE || 'nowhere' }}"}, run: ./build}]}
   b: {runs-on: h, environment: prod, steps: [{uses: actions/checkout@v4}, {env: {KEY: '${{ secrets.KEY }}', WHERE: "${{ vars.WHERE || 'nowhere' }}"}, run: ./build}]}
 Y
 printf '#!/bin/sh\necho nothing to see\n' >"$O/build"
@@ -25,6 +25,7 @@ git -C "$O" update-ref refs/pull/7/head "$topic"
 git -C "$O" update-ref refs/pull/7/merge "$topic"
 ln -s "file://$O" "$M/repos/r"
 echo drowssap-eht >"$M/secrets/KEY"
+echo here >"$M/vars/WHERE"
 echo "0 $T/api.sock" >"$M/config/listen"
 rf_wait 10 test -S "$T/api.sock"
 post() { curl -sf --unix-socket "$T/api.sock" "$@" >/dev/null; }
@@ -40,21 +41,21 @@ pull() { # EVENT HEAD_REPO: a payload, "null" or JSON
 say 'of a fork, and of one that is gone'
 for repo in '{"full_name":"mallory/r","fork":true}' null; do
     pull pull_request "$repo"
-    file_has "$M/runs/$n/jobs/a/log" 'got []'
+    file_has "$M/runs/$n/jobs/a/log" 'got [] nowhere'
     file_has "$M/runs/$n/jobs/b/log" 'got [] nowhere'
 done
 pull pull_request_review '{"full_name":"mallory/r"}' submitted
-file_has "$M/runs/$n/jobs/a/log" 'got []'
+file_has "$M/runs/$n/jobs/a/log" 'got [] nowhere'
 
 say 'run again'
 echo rerun >"$M/runs/$n/ctl"
 ended "$n"
 file_is "$M/runs/$n/attempt" 2
-file_has "$M/runs/$n/jobs/a/log" 'got []'
+file_has "$M/runs/$n/jobs/a/log" 'got [] nowhere'
 
 say 'of the repository itself, and on the base'
 pull pull_request '{"full_name":"O/r"}'
-file_has "$M/runs/$n/jobs/a/log" 'got [the-password]'
+file_has "$M/runs/$n/jobs/a/log" 'got [the-password] here'
 file_has "$M/runs/$n/jobs/b/log" 'got [the-password] there'
 pull pull_request_target '{"full_name":"mallory/r"}'
 file_has "$M/runs/$n/jobs/a/log" 'nothing to see'

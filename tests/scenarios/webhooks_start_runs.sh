@@ -41,7 +41,7 @@ equal 'no JSON' 400 "$(signed open-sesame broken push d1)"
 equal 'none of these is kept' '' "$(ls "$M/events/deliveries")"
 equal 'none of these ran' 0 "$(runs)"
 
-equal 'a push' 202 "$(signed open-sesame one push d1)"
+equal 'a push' 202 "$(signed open-sesame one push d1 -H "Proxy-Authorization: Basic c2VjcmV0")"
 equal 'is answered in JSON' accepted "$(jq -r .message "$T/body")"
 delivered 1
 file_is "$M/events/deliveries/1/verdict" 'r/ci.yml: run 1: push: branch main matches branches: main'
@@ -51,6 +51,7 @@ file_has "$M/runs/1/log" 'by alice'
 file_is "$M/runs/1/sha" "$sha"
 file_is "$M/events/deliveries/1/delivery" d1
 file_has "$M/events/deliveries/1/headers" 'X-GitHub-Event: push'
+file_lacks "$M/events/deliveries/1/headers" Authorization
 cmp "$T/one" "$M/events/deliveries/1/payload.json" || fail 'the payload is another'
 
 # again, by its id
