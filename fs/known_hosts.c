@@ -41,6 +41,18 @@ void known_keys_release(struct known_keys *k)
     buf_release(&k->revoked);
 }
 
+/* One that is revoked is known no more, whichever line says so, in whichever file. */
+static void drop_revoked(struct known_keys *k)
+{
+    _buf_ struct buf all = k->known;
+
+    k->known = (struct buf)BUF_INIT;
+    char *rest = all.ptr;
+    for (char *line; rest && (line = strsep(&rest, "\n"));)
+        if (*line && !known_keys_have(&k->revoked, line))
+            buf_addf(&k->known, "%s\n", line);
+}
+
 void known_keys_find(const struct ssh_host *h, struct known_keys *ret)
 {
     _buf_ struct buf name = BUF_INIT, own = BUF_INIT;
@@ -52,6 +64,7 @@ void known_keys_find(const struct ssh_host *h, struct known_keys *ret)
         return;
     look_into(own.ptr, name.ptr, ret);
     look_into("/etc/ssh/ssh_known_hosts", name.ptr, ret);
+    drop_revoked(ret);
 }
 
 bool known_keys_have(const struct buf *keys, const char *key)

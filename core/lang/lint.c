@@ -2,6 +2,7 @@
 #include <stdarg.h>
 
 #include "runfs/str.h"
+#include "runfs/unseen.h"
 #include "workflow_internal.h"
 
 enum { MESSAGE_MAX = 500 }; /* characters; GitHub cuts longer ones */
@@ -33,6 +34,16 @@ static void cut(struct buf *msg)
     }
 }
 
+/* Files are others' work, and their words are read in terminals, a line each. */
+static void clean(char *msg)
+{
+    for (char *p = msg; *p; p++)
+        if (*p == '\n' || *p == '\r')
+            *p = '?';
+    if (utf8_valid(msg, strlen(msg)))
+        unseen_replace(msg);
+}
+
 /* Takes msg. The list grows when its length is a power of two, so no capacity is kept. */
 int lint_add(struct lint *l, int line, int col, char *msg)
 {
@@ -49,6 +60,7 @@ int lint_add(struct lint *l, int line, int col, char *msg)
         }
         l->errors = grown;
     }
+    clean(msg);
     l->errors[l->n++] = (struct lint_error){line, col, msg};
     return 0;
 }

@@ -7,6 +7,7 @@
 #include "core/machine/ssh.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
+#include "runfs/unseen.h"
 
 enum {
     WAIT_MS = 15000,        /* for an agreement on ciphers */
@@ -30,8 +31,9 @@ void ssh_clean_words(char *words)
 {
     words[utf8_valid_prefix(words, strlen(words))] = '\0';
     for (char *p = words; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 127)
+        if ((unsigned char)*p < ' ')
             *p = '?';
+    unseen_replace(words);
 }
 
 static bool too_late(const struct ssh_session *s)

@@ -105,7 +105,8 @@ static int add_branch(void *data, const char *name, const char *sha)
 {
     struct branches *b = data;
 
-    if (b->wanted && !str_eq(b->wanted, name))
+    if (!utf8_valid(name, strlen(name)) ||
+        (b->wanted && !str_eq(b->wanted, name))) /* JSON has no such name */
         return 0;
     if (b->at >= b->from && b->at < b->to)
         json_array_append_new(b->list, branch_json(b->r, name, sha));
@@ -155,7 +156,7 @@ void api_get_branch(struct http_request *r)
         return;
     b.list = json_array();
     (void)engine_each_branch(s->engine, &repo, add_branch, &b);
-    if (b.at)
+    if (json_array_size(b.list))
         http_reply_json(r, 200, whole_branch(r, &repo, json_array_get(b.list, 0)));
     else
         api_fail(r, 404, "Branch not found");

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "deliver.h"
+#include "git.h"
 #include "runfs/str.h"
 #include "worktree.h"
 
@@ -195,10 +196,14 @@ int engine_resolve_ref(struct engine *e, const struct repository *repo, const ch
     _arena_ struct arena a = {0};
     static const char *const kinds[] = {"refs/heads/", "refs/tags/", ""};
     const char *id = "";
+    size_t first = 0;
 
     if (str_starts(ref, "heads/") || str_starts(ref, "tags/"))
         ref = arena_printf(&a, "refs/%s", ref);
-    for (size_t i = 0; row && ref && !*id && i < ARRAY_LEN(kinds); i++) {
+    if (ref &&
+        (str_starts(ref, "refs/") || git_is_sha(ref))) /* a branch may be called so, but is not meant */
+        first = ARRAY_LEN(kinds) - 1;
+    for (size_t i = first; row && ref && !*id && i < ARRAY_LEN(kinds); i++) {
         const char *full = arena_printf(&a, "%s%s", kinds[i], ref);
         id = full ? worktree_resolve(row->path, full, &a) : "";
     }

@@ -38,3 +38,6 @@ contains 'by that' "$(ssh_job three)" 'it went'
 echo "@revoked [127.0.0.1]:$port $key" >>"$HOME/.ssh/known_hosts"
 exits 1 "$RUNFS" host add four "$at" --accept "$(ssh_print one)" "$M"
 contains 'why' "$(cat "$T/err")" 'it shows a key that known_hosts calls revoked'
+# nor is it known any more where the host cannot be asked
+exits 1 "$RUNFS" host add five "$at" --jump one "$M"
+contains 'why' "$(cat "$T/err")" 'known_hosts has no key of it'

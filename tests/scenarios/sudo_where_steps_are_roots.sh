@@ -24,6 +24,8 @@ jobs:
           sudo || echo "nothing: $?"
           sudo sh -c 'exit 7' || echo "its own: $?"
           sudo -b true && echo behind
+          sudo -nl touch /etc/listed && test ! -e /etc/listed && echo 'only listed'
+          sudo --list no-such-program || echo "not listed: $?"
       - run: id -un
         shell: sudo bash -e {0}
       - uses: ./act
@@ -39,7 +41,7 @@ rf_umount
 cd "$T/r"
 out=$("$RUNFS" run --state "$STATE" --label own=host) || fail "$out"
 for line in some 'variables: 1, x y' 'home: /root, kept: /home/runner' '[a b][-u][c]' nobody nogroup root /root /etc validated \
-    'unknown: 1' 'nothing: 1' 'its own: 7' behind 'in an action: 0'; do
+    'unknown: 1' 'nothing: 1' 'its own: 7' behind /usr/bin/touch 'only listed' 'not listed: 1' 'in an action: 0'; do
     grep -Fqx -- "$line" <<<"$out" || fail "no line '$line' in: $out"
 done
 equal "the host's own" "$(command -v sudo || echo none of ours)" "$("$RUNFS" run --state "$STATE" --label own=host --job on_the_host | grep -x -e '/.*' -e 'none of ours')"

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "runfs/ssh.h"
+#include "core/machine/ssh.h"
 #include "runfs/str.h"
 
 #define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
@@ -137,11 +137,22 @@ static void identities(void **state)
     }
 }
 
+/* What a host says is read in terminals, of which some obey a single character above ASCII. */
+static void words_of_a_host(void **state)
+{
+    (void)state;
+    char words[] = "no\033[2J \xc2\x9b"
+                   "2Jm\xe2\x80\xaei\nn\xc3\xa9\t\xff and more";
+
+    ssh_clean_words(words);
+    assert_string_equal(words, "no?[2J ??2Jm???i?n\xc3\xa9?");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(read_host), cmocka_unit_test(addresses),
-                                       cmocka_unit_test(refuse), cmocka_unit_test(fingerprint),
-                                       cmocka_unit_test(identities)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(read_host),  cmocka_unit_test(addresses),
+                                       cmocka_unit_test(refuse),     cmocka_unit_test(fingerprint),
+                                       cmocka_unit_test(identities), cmocka_unit_test(words_of_a_host)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
