@@ -12,7 +12,7 @@ static void add_settings(struct buf *ret)
     for (const struct config_key *k = config_keys; k->name; k++) {
         if (!k->help)
             continue;
-        buf_addf(ret, "  %-18s%s", k->name, k->help);
+        buf_addf(ret, "  %-19s%s", k->name, k->help);
         if (!str_empty(k->fallback))
             buf_addf(ret, " (%s)", k->fallback);
         buf_addc(ret, '\n');

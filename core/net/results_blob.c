@@ -5,18 +5,30 @@
 #include "results_internal.h"
 #include "runfs/str.h"
 
-static void fail(struct http_request *req, unsigned status, const char *code)
+/* message: plain ASCII, as all of ours are; NULL: none */
+static void fail_words(struct http_request *req, unsigned status, const char *code, const char *message)
 {
     _buf_ struct buf xml = BUF_INIT;
 
     http_add_header(req, "x-ms-error-code", code);
-    buf_addf(&xml, "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code></Error>", code);
+    buf_addf(&xml, "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code>", code);
+    if (message)
+        buf_addf(&xml, "<Message>%s</Message>", message);
+    buf_adds(&xml, "</Error>");
     http_reply(req, status, "application/xml", buf_str(&xml), xml.len);
 }
 
-static void fail_errno(struct http_request *req, int code)
+static void fail(struct http_request *req, unsigned status, const char *code)
 {
-    if (code == -EFBIG)
+    fail_words(req, status, code, NULL);
+}
+
+/* words: where there is more to say than the code does. */
+static void fail_errno(struct http_request *req, int code, const char *words)
+{
+    if (code == -EDQUOT)
+        fail_words(req, 507, "InsufficientStorage", words);
+    else if (code == -EFBIG)
         fail(req, 413, "RequestBodyTooLarge");
     else if (code == -E2BIG)
         fail(req, 409, "BlockCountExceedsLimit");
@@ -76,15 +88,16 @@ static struct upload *find_upload(struct http_request *req)
 static void begin_block(struct http_request *req, struct put *put, const char *id)
 {
     int64_t len = http_length(req), at;
+    struct err err = {0};
     int fd;
 
     if (len < 0) {
         fail(req, 411, "MissingContentLengthHeader");
         return;
     }
-    put->block = blob_block_begin(put->upload->blob, id, len, &fd, &at);
+    put->block = blob_block_begin(put->upload->blob, id, len, &fd, &at, &err);
     if (put->block < 0)
-        fail_errno(req, put->block);
+        fail_errno(req, put->block, err.msg);
     else
         http_body_to_file(req, fd, at, len);
 }
@@ -98,7 +111,7 @@ void blob_put_begin(struct http_request *req)
 
     if (!put) {
         if (u)
-            fail_errno(req, -ENOMEM);
+            fail_errno(req, -ENOMEM, NULL);
         upload_unref(u);
         return;
     }
@@ -127,7 +140,7 @@ static void assemble(struct http_request *req, struct upload *u, const char *con
         u->size = size;
     pthread_mutex_unlock(&u->lock);
     if (code < 0)
-        fail_errno(req, code);
+        fail_errno(req, code, err.msg);
     else
         created(req);
 }
@@ -235,7 +248,7 @@ static void reply_zip(struct http_request *req, struct results *r, const struct 
     struct download *d = calloc(1, sizeof(*d));
 
     if (!d) {
-        fail_errno(req, -ENOMEM);
+        fail_errno(req, -ENOMEM, NULL);
         return;
     }
     *d = (struct download){r->store, row->id};

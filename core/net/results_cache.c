@@ -126,6 +126,7 @@ static void v1_fail(struct http_request *req, int code, const char *msg)
                       : code == -ENOENT                                     ? 404
                       : code == -EKEYREJECTED                               ? 401
                       : code == -EACCES                                     ? 403
+                      : code == -EDQUOT                                     ? 507
                       : code == -EINVAL || code == -EFBIG || code == -E2BIG ? 400
                                                                             : 500;
 
@@ -306,6 +307,7 @@ void v1_patch_begin(struct http_request *req)
     _results_job_ struct results_job *job = v1_job(req);
     struct upload *u = job ? v1_upload(req, job) : NULL;
     struct part *part = u ? calloc(1, sizeof(*part)) : NULL;
+    struct err err = {0};
     int64_t from, len;
 
     if (!part) {
@@ -321,6 +323,8 @@ void v1_patch_begin(struct http_request *req)
         v1_fail(req, -ENOENT, "there is no such reservation");
     } else if (!content_range(http_header(req, "Content-Range"), &from, &len)) {
         v1_fail(req, -EINVAL, "a part needs a Content-Range, which ends within the first 64 GiB");
+    } else if (room_hold(&u->room, from + len, &err) < 0) {
+        v1_fail(req, -EDQUOT, err.msg);
     } else {
         http_body_to_file(req, cache_save_fd(u->save), from, len);
         u->parts++;

@@ -29,6 +29,7 @@ struct upload {
     int retention_days;      /* 0: as set */
     pthread_mutex_t lock;    /* over what follows: blocks come on several connections */
     struct blob *blob;       /* owned */
+    struct room room;        /* what it holds of the disk */
     struct cache_save *save; /* owned; of a cache, until it is committed */
     int fd;                  /* owned: an artifact's content; -1 of a cache, whose save has it */
     int64_t size;            /* -1: not put together yet */

@@ -16,6 +16,7 @@ static const struct {
     {-EKEYREJECTED, 401, "unauthenticated", "unauthenticated"},
     {-EFBIG, 400, "invalid_argument", "too large"},
     {-E2BIG, 429, "resource_exhausted", "too many"},
+    {-EDQUOT, 412, "failed_precondition", "no room"}, /* clients do not ask again */
     {-ENOSPC, 429, "resource_exhausted", "no space"},
 };
 

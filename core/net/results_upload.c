@@ -10,6 +10,7 @@ static void upload_free(struct upload *u)
 {
     blob_free(u->blob);
     cache_save_abandon(u->save);
+    room_release(&u->room);
     if (u->fd >= 0)
         close(u->fd);
     free(u->name);
@@ -45,7 +46,11 @@ int upload_target(const struct upload *u)
 
 static int open_target(struct results *r, struct results_job *job, struct upload *u, struct err *err)
 {
-    int code = blob_new(r->store, u->is_cache ? CACHE_UPLOAD_MAX : 2 * ARTIFACT_SIZE_MAX, &u->blob, err);
+    u->room = room_make(r->store, u->is_cache ? ROOM_CACHES : ROOM_ARTIFACTS);
+    int code = room_look(r->store, u->room.of, err);
+    if (code == 0)
+        code = blob_new(r->store, u->is_cache ? CACHE_UPLOAD_MAX : 2 * ARTIFACT_SIZE_MAX, &u->room, &u->blob,
+                        err);
 
     if (code < 0)
         return code;
@@ -187,11 +192,14 @@ static int check_digest(int fd, const char *expected, struct err *err)
                : err_set(err, -EINVAL, "the upload has the digest %s and not %.100s", text, expected);
 }
 
-static int put_artifact(struct results *r, const struct results_job *job, const struct upload *u,
-                        int64_t *ret_id, struct err *err)
+static int put_artifact(struct results *r, const struct results_job *job, struct upload *u, int64_t *ret_id,
+                        struct err *err)
 {
-    struct artifact_spec spec = {
-        .run_id = job->run_id, .attempt = job->attempt, .name = u->name, .retention_days = u->retention_days};
+    struct artifact_spec spec = {.run_id = job->run_id,
+                                 .attempt = job->attempt,
+                                 .name = u->name,
+                                 .retention_days = u->retention_days,
+                                 .room = &u->room};
 
     if (lseek(u->fd, 0, SEEK_SET) < 0)
         return err_errno(err, -errno, "the upload cannot be read");
@@ -232,6 +240,8 @@ int upload_finish(struct results *r, struct results_job *job, struct upload *u, 
     pthread_mutex_lock(&u->lock);
     int code = finish(r, job, u, size, digest, ret_id, err);
     bool finished = u->finished;
+    if (finished)
+        room_release(&u->room); /* the row counts from now on */
     pthread_mutex_unlock(&u->lock);
     if (finished)
         upload_drop(r, job, u);

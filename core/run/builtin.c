@@ -71,11 +71,11 @@ void builtin_fail(struct running_step *s, const struct err *err)
     step_fail_why(s, err);
 }
 
-int builtin_scratch(struct running_step *s, int *ret_fd, struct err *err)
+int builtin_scratch(struct running_step *s, enum room_of of, struct scratch *ret, struct err *err)
 {
     const struct job_outside *outside = s->job->spec->outside;
 
-    return outside && outside->scratch ? outside->scratch(outside->data, ret_fd, err)
+    return outside && outside->scratch ? outside->scratch(outside->data, of, ret, err)
                                        : err_set(err, -ENOTSUP, "this machine's host keeps no files");
 }
 
@@ -107,8 +107,8 @@ int builtin_make_dir(struct running_step *s, const char *dir, struct err *err)
     return r > 0 ? err_set(err, -EIO, "%.*s", (int)strcspn(buf_str(&errors), "\n"), buf_str(&errors)) : r;
 }
 
-int builtin_tar(struct running_step *s, const char *dir, const struct buf *names, bool follow, int fd,
-                struct err *err)
+int builtin_tar(struct running_step *s, const char *dir, const struct buf *names, bool follow,
+                struct scratch *to, struct err *err)
 {
     _buf_ struct buf list = BUF_INIT, errors = BUF_INIT;
     _free_ char *at = strdup(dir);
@@ -131,18 +131,20 @@ int builtin_tar(struct running_step *s, const char *dir, const struct buf *names
                           (char[]){"-"},
                           follow ? (char[]){"-h"} : NULL,
                           NULL};
-    int r =
-        at && buf_ok(&list)
-            ? tool_run(s->job,
-                       &(struct tool){
-                           .argv = argv, .file = &file, .out_fd = fd, .out_max = TAR_MAX, .errors = &errors},
-                       err)
-            : err_errno(err, -ENOMEM, "tar");
+    int r = at && buf_ok(&list) ? tool_run(s->job,
+                                           &(struct tool){.argv = argv,
+                                                          .file = &file,
+                                                          .out_fd = to->fd,
+                                                          .out_max = TAR_MAX,
+                                                          .room = &to->room,
+                                                          .errors = &errors},
+                                           err)
+                                : err_errno(err, -ENOMEM, "tar");
     if (r == -EFBIG)
         return err_set(err, r, "there are more than %lld GiB of files", TAR_MAX >> 30);
     if (r > 1) /* 1: a file changed while it was read */
         return err_set(err, -EIO, "tar: %.*s", (int)strcspn(buf_str(&errors), "\n"), buf_str(&errors));
-    if (r >= 0 && lseek(fd, 0, SEEK_SET) < 0)
+    if (r >= 0 && lseek(to->fd, 0, SEEK_SET) < 0)
         return err_errno(err, -errno, "scratch file");
     return r < 0 ? r : 0;
 }

@@ -17,14 +17,14 @@ int64_t builtin_number(const struct use *u, const char *name, int64_t fallback);
 void builtin_output(struct running_step *s, const char *name, const char *value);
 void builtin_fail(struct running_step *s, const struct err *err);
 
-/* An empty file of the host without a name. */
-int builtin_scratch(struct running_step *s, int *ret_fd, struct err *err);
+/* An empty file of the host without a name, for an artifact or a cache. */
+int builtin_scratch(struct running_step *s, enum room_of of, struct scratch *ret, struct err *err);
 /* The absolute path in the machine of one given by the workflow, appended. */
 void builtin_path(const struct running_step *s, const char *path, struct buf *ret);
 int builtin_make_dir(struct running_step *s, const char *dir, struct err *err);
-/* Writes a tar of those names (each with a NUL, relative to dir) to fd, which is at its start then. follow:
- * what symbolic links point to. */
-int builtin_tar(struct running_step *s, const char *dir, const struct buf *names, bool follow, int fd,
-                struct err *err);
+/* Writes a tar of those names (each with a NUL, relative to dir) to the file, which is at its start then.
+ * follow: what symbolic links point to. -EDQUOT: there is no room for it. */
+int builtin_tar(struct running_step *s, const char *dir, const struct buf *names, bool follow,
+                struct scratch *file, struct err *err);
 
 #endif

@@ -57,19 +57,20 @@ static void say_uploaded(struct running_step *s, const char *name, const struct 
                    str_starts(done->digest, "sha256:") ? done->digest + 7 : done->digest);
 }
 
-static int put_artifact(struct running_step *s, const struct use *u, const char *name, int tar_fd,
+static int put_artifact(struct running_step *s, const struct use *u, const char *name, struct scratch *tar,
                         struct err *err)
 {
     const struct job_outside *outside = s->job->spec->outside;
     struct upload what = {.name = name,
                           .retention_days = (int)builtin_number(u, "retention-days", 0),
-                          .overwrite = builtin_flag(u, "overwrite", false)};
+                          .overwrite = builtin_flag(u, "overwrite", false),
+                          .room = &tar->room};
     struct uploaded done = {0};
 
     if (!outside || !outside->artifact_put)
         return err_set(err, -ENOTSUP, "artifacts cannot be kept here");
     job_leave(s->job);
-    int r = outside->artifact_put(outside->data, &what, tar_fd, &done, err);
+    int r = outside->artifact_put(outside->data, &what, tar->fd, &done, err);
     job_enter(s->job);
     if (r == 0)
         say_uploaded(s, name, &done);
@@ -80,7 +81,7 @@ static int upload(struct running_step *s, const struct use *u, const struct file
 {
     const char *name = builtin_input(u, "name");
     _buf_ struct buf names = BUF_INIT;
-    _close_ int fd = -1;
+    _scratch_ struct scratch tar = {.fd = -1};
     size_t n = upload_names(list, &names);
 
     if (n == 0) {
@@ -89,10 +90,10 @@ static int upload(struct running_step *s, const struct use *u, const struct file
     }
     output_runner_line(&s->output, "With the provided path, there will be %zu file%s uploaded", n,
                        n == 1 ? "" : "s");
-    int r = builtin_scratch(s, &fd, err);
+    int r = builtin_scratch(s, ROOM_ARTIFACTS, &tar, err);
     if (r == 0)
-        r = builtin_tar(s, list->root, &names, true, fd, err);
-    return r == 0 ? put_artifact(s, u, *name ? name : "artifact", fd, err) : r;
+        r = builtin_tar(s, list->root, &names, true, &tar, err);
+    return r == 0 ? put_artifact(s, u, *name ? name : "artifact", &tar, err) : r;
 }
 
 void upload_main(struct running_step *s, struct use *u)
@@ -234,7 +235,7 @@ static int merge(struct running_step *s, const struct use *u, const char *dir, s
     _json_ json_t *all = NULL;
     struct file_list list = {0};
     _buf_ struct buf names = BUF_INIT, below = BUF_INIT;
-    _close_ int fd = -1;
+    _scratch_ struct scratch tar = {.fd = -1};
     json_t *artifact;
     size_t i;
     int r = list_artifacts(s, u, &all, err);
@@ -254,11 +255,11 @@ static int merge(struct running_step *s, const struct use *u, const char *dir, s
     if (r == 0 && upload_names(&list, &names) == 0)
         r = err_set(err, -ENOENT, "No artifacts found matching pattern '%s'", *pattern ? pattern : "*");
     if (r == 0)
-        r = builtin_scratch(s, &fd, err);
+        r = builtin_scratch(s, ROOM_ARTIFACTS, &tar, err);
     if (r == 0)
-        r = builtin_tar(s, dir, &names, true, fd, err);
+        r = builtin_tar(s, dir, &names, true, &tar, err);
     if (r == 0)
-        r = put_artifact(s, u, *name ? name : "merged-artifacts", fd, err);
+        r = put_artifact(s, u, *name ? name : "merged-artifacts", &tar, err);
     file_list_release(&list);
     return r;
 }

@@ -177,7 +177,7 @@ static int save(struct running_step *s, const struct use *u, const char *key, st
     struct file_list list = {0};
     _buf_ struct buf names = BUF_INIT;
     char version[65];
-    _close_ int fd = -1;
+    _scratch_ struct scratch tar = {.fd = -1};
 
     if (!outside || !outside->cache_put)
         return err_set(err, -ENOTSUP, "caches cannot be kept here");
@@ -190,13 +190,13 @@ static int save(struct running_step *s, const struct use *u, const char *key, st
             "no cache is being saved.");
     if (r == 0) {
         cache_names(s, &list, &names);
-        r = builtin_scratch(s, &fd, err);
+        r = builtin_scratch(s, ROOM_CACHES, &tar, err);
     }
     if (r == 0)
-        r = builtin_tar(s, machine_paths(s->job->machine)->workspace, &names, false, fd, err);
+        r = builtin_tar(s, machine_paths(s->job->machine)->workspace, &names, false, &tar, err);
     if (r == 0) {
         job_leave(s->job);
-        r = outside->cache_put(outside->data, key, version, fd, err);
+        r = outside->cache_put(outside->data, key, version, tar.fd, err);
         job_enter(s->job);
     }
     file_list_release(&list);

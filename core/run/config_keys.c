@@ -56,6 +56,16 @@ static int check_mirror_size(const char *value, struct err *err)
     return err_set(err, -EINVAL, "mirror_size_mib is a whole number from 1 to %d, not '%s'", 1 << 30, value);
 }
 
+static int check_artifact_size(const char *value, struct err *err)
+{
+    uint64_t n;
+
+    if (parse_u64(value, &n) == 0 && n >= 1 && n <= 1 << 30)
+        return 0;
+    return err_set(err, -EINVAL, "artifact_size_mib is a whole number from 1 to %d, not '%s'", 1 << 30,
+                   value);
+}
+
 static int check_switch(const char *value, struct err *err)
 {
     return str_eq(value, "on") || str_eq(value, "off")
@@ -311,6 +321,8 @@ const struct config_key config_keys[] = {
      "how many jobs run at once, 1 to 256 (as many as there are processors, 2 at least)"},
     {"retention_days", "90", check_days, "completed runs are deleted after so many days"},
     {"lesson_threshold", "3", check_threshold, "how often a failure has to come to be a lesson, 1 to 1000"},
+    {"artifact_size_mib", "51200", check_artifact_size,
+     "all artifacts together; beyond it uploads are refused, and nothing is deleted before its time"},
     {"cache_size_mib", "10240", check_cache_size,
      "all caches together; those that were not used for longest are evicted"},
     {"mirror_size_mib", "10240", check_mirror_size,

@@ -202,6 +202,7 @@ struct tool {
     struct buf *out, *errors;  /* what it prints is appended; NULL: dropped */
     int out_fd;                /* 0: none; else standard output goes there instead, */
     int64_t out_max;           /* at most so many bytes; 0: no limit */
+    struct room *room;         /* and no more than it can hold; NULL: no matter */
     size_t max;                /* of each buffer; 0: 64 MiB */
 };
 /* Returns its exit code, or -errno: -ENOENT when the machine has no such program. */

@@ -31,14 +31,30 @@ static void scratch_path(const struct local_outside *l, struct buf *ret)
     buf_addf(ret, "%s/scratch", store_dir(store_of(l)));
 }
 
-static int scratch(void *data, int *ret_fd, struct err *err)
+static int scratch_file(const struct local_outside *l, int *ret_fd, struct err *err)
 {
     _buf_ struct buf dir = BUF_INIT;
 
-    scratch_path(data, &dir);
+    scratch_path(l, &dir);
     int r = make_dirs(buf_str(&dir), 0700);
     *ret_fd = r == 0 ? open(buf_str(&dir), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600) : -1;
     return *ret_fd < 0 ? err_errno(err, r < 0 ? r : -errno, "%s", buf_str(&dir)) : 0;
+}
+
+void scratch_release(struct scratch *s)
+{
+    if (s->fd >= 0)
+        close(s->fd);
+    room_release(&s->room);
+}
+
+static int scratch(void *data, enum room_of of, struct scratch *ret, struct err *err)
+{
+    int fd, r = scratch_file(data, &fd, err);
+
+    if (r == 0)
+        *ret = (struct scratch){.fd = fd, .room = room_make(store_of(data), of)};
+    return r;
 }
 
 /* ------------------------------------------------------------------------------------------- repositories */
@@ -113,7 +129,8 @@ static int artifact_put(void *data, const struct upload *what, int tar_fd, struc
                                  .attempt = run->row.attempt,
                                  .name = what->name,
                                  .retention_days = what->retention_days,
-                                 .overwrite = what->overwrite};
+                                 .overwrite = what->overwrite,
+                                 .room = what->room};
     int r = artifact_put_tar(run->e->store, &spec, tar_fd, &ret->id, err);
 
     if (r == -EEXIST)
@@ -170,7 +187,7 @@ static int artifact_ids(void *data, int64_t run_id, json_t **ret, struct err *er
 static int artifact_get(void *data, int64_t id, int *ret_tar_fd, struct err *err)
 {
     _close_ int fd = -1;
-    int r = scratch(data, &fd, err);
+    int r = scratch_file(data, &fd, err);
 
     if (r == 0)
         r = artifact_write_tar(store_of(data), id, fd, err);

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "runfs/err.h"
+#include "runfs/room.h"
 
 /* What to check out. All borrowed. */
 struct checkout {
@@ -39,11 +39,20 @@ struct upload {
     const char *name;
     int retention_days; /* 0: the default */
     bool overwrite;
+    struct room *room; /* holds what the tar takes */
 };
 struct uploaded {
     int64_t id, size;
     char digest[72]; /* "sha256:..." */
 };
+
+/* A file on its way, and the room that is held for it as it grows. */
+struct scratch {
+    int fd; /* owned; -1: none */
+    struct room room;
+};
+void scratch_release(struct scratch *s);
+#define _scratch_ _cleanup_(scratch_release)
 
 struct job_outside {
     void *data;
@@ -78,8 +87,8 @@ struct job_outside {
     bool (*step_passed)(void *data, size_t step, int64_t took_ns, json_t *state);
     int (*step_failed)(void *data, struct err *err);
 
-    /* An empty file without a name, for what is too large for memory. */
-    int (*scratch)(void *data, int *ret_fd, struct err *err);
+    /* An empty file without a name, for what is to be kept as an artifact or a cache. */
+    int (*scratch)(void *data, enum room_of of, struct scratch *ret, struct err *err);
     /* The environment that actions in JavaScript need to reach services (ACTIONS_...): borrowed, may be NULL.
      */
     int (*services)(void *data, json_t **ret_env, struct err *err);

@@ -433,6 +433,8 @@ struct kept {
     struct buf *streams[3];
     int out_fd;
     int64_t out_max, written; /* of out_fd */
+    struct room *room;        /* borrowed; NULL: none */
+    struct err *err;          /* borrowed: why there was no room */
     size_t max;
 };
 
@@ -443,7 +445,10 @@ static int keep_output(void *data, enum machine_stream stream, const char *bytes
 
     if (stream == MACHINE_STDOUT && k->out_fd > 0) {
         k->written += (int64_t)len;
-        return k->out_max && k->written > k->out_max ? -EFBIG : write_all(k->out_fd, bytes, len);
+        if (k->out_max && k->written > k->out_max)
+            return -EFBIG;
+        return k->room && room_hold(k->room, k->written, k->err) < 0 ? -EDQUOT
+                                                                     : write_all(k->out_fd, bytes, len);
     }
     if (b && b->len + len > k->max)
         return -EFBIG;
@@ -474,9 +479,12 @@ static int run_quietly(struct running_job *j, struct machine_exec *x, struct err
 
 int tool_run(struct running_job *j, const struct tool *t, struct err *err)
 {
+    struct err full = {0};
     struct kept kept = {.streams = {NULL, t->out, t->errors},
                         .out_fd = t->out_fd,
                         .out_max = t->out_max,
+                        .room = t->room,
+                        .err = &full,
                         .max = t->max ? t->max : 64u << 20};
     struct machine_exec x = {.argv = (const char *const *)t->argv,
                              .env = (const char *const *)t->env,
@@ -486,7 +494,8 @@ int tool_run(struct running_job *j, const struct tool *t, struct err *err)
                              .output = keep_output,
                              .data = &kept};
 
-    return run_quietly(j, &x, err);
+    int r = run_quietly(j, &x, err);
+    return r == -EDQUOT ? err_set(err, r, "%s", full.msg) : r;
 }
 
 void job_put_event(struct running_job *j)

@@ -23,6 +23,7 @@ static const struct column columns[] = {
     {"zip_size", COLUMN_I64, offsetof(struct artifact_row, zip_size)},
     {"created_at", COLUMN_I64, offsetof(struct artifact_row, created_at)},
     {"expires_at", COLUMN_I64, offsetof(struct artifact_row, expires_at)},
+    {"disk", COLUMN_I64, offsetof(struct artifact_row, disk)},
 };
 
 static const struct row_table artifact_table = {
@@ -33,12 +34,14 @@ static const struct row_table artifact_table = {
     .change = CHANGE_ARTIFACT,
     .slot = 7,
     .run_offset = offsetof(struct artifact_row, run_id),
-    .get_sql = "SELECT id, run_id, attempt, name, size, files, raw, digest, zip_size, created_at, expires_at "
-               "FROM artifacts WHERE id = ?1",
+    .get_sql =
+        "SELECT id, run_id, attempt, name, size, files, raw, digest, zip_size, created_at, expires_at, "
+        "disk FROM artifacts WHERE id = ?1",
     .insert_sql = "INSERT INTO artifacts (run_id, attempt, name, size, files, raw, digest, zip_size, "
-                  "created_at, expires_at) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-    .update_sql = "UPDATE artifacts SET run_id = ?2, attempt = ?3, name = ?4, size = ?5, files = ?6, raw = "
-                  "?7, digest = ?8, zip_size = ?9, created_at = ?10, expires_at = ?11 WHERE id = ?1",
+                  "created_at, expires_at, disk) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    .update_sql =
+        "UPDATE artifacts SET run_id = ?2, attempt = ?3, name = ?4, size = ?5, files = ?6, raw = "
+        "?7, digest = ?8, zip_size = ?9, created_at = ?10, expires_at = ?11, disk = ?12 WHERE id = ?1",
 };
 
 const struct artifact_row *store_get_artifact(struct store *st, int64_t id)
@@ -207,6 +210,7 @@ static int make_content(const char *dir, const struct artifact_spec *spec, fill_
     artifact_tree_unref(tree);
     row->size = totals.size;
     row->files = totals.files;
+    row->disk = totals.disk;
     row->digest = digest;
     return r;
 }
@@ -267,12 +271,16 @@ static int publish(struct store *st, const struct artifact_spec *spec, const cha
     return r;
 }
 
-static int put(struct store *st, const struct artifact_spec *spec, fill_fn *fill, void *data, int64_t *ret_id,
-               struct err *err)
+/* With room of its own, as long as it has no row, where the caller holds none for it. */
+static int put(struct store *st, const struct artifact_spec *asked, fill_fn *fill, void *data,
+               int64_t *ret_id, struct err *err)
 {
-    struct artifact_row row = {.run_id = spec->run_id,
-                               .attempt = spec->attempt,
-                               .name = spec->name,
+    _room_ struct room own = room_make(st, ROOM_ARTIFACTS);
+    struct artifact_spec with_room = *asked;
+    const struct artifact_spec *spec = &with_room;
+    struct artifact_row row = {.run_id = asked->run_id,
+                               .attempt = asked->attempt,
+                               .name = asked->name,
                                .raw = fill == fill_with_file,
                                .created_at = now_ns()};
     _buf_ struct buf dir = BUF_INIT;
@@ -281,6 +289,8 @@ static int put(struct store *st, const struct artifact_spec *spec, fill_fn *fill
 
     if (r < 0)
         return r;
+    if (!with_room.room)
+        with_room.room = &own;
     row.expires_at = row.created_at + retention_days(st, spec->retention_days) * 86400 * 1000000000LL;
     buf_addf(&dir, "%s/artifacts/incoming-XXXXXX", st->dir);
     if (!buf_ok(&dir) || !mkdtemp(dir.ptr))
@@ -363,7 +373,8 @@ static int fill_with_file(void *data, int root, const struct artifact_spec *spec
     _close_ int fd = openat(root, s->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0 || !chunk)
         return err_errno(err, fd < 0 ? -errno : -ENOMEM, "cannot write '%.300s' of the artifact", s->name);
-    *ret = (struct artifact_totals){.entries = 2, .names = 1 + (int64_t)strlen(s->name) + 1, .files = 1};
+    *ret = (struct artifact_totals){
+        .entries = 2, .names = 1 + (int64_t)strlen(s->name) + 1, .files = 1, .disk = disk_of(0)};
     while ((n = read(s->fd, chunk, 256 * 1024)) != 0) {
         if (n < 0 && errno == EINTR)
             continue;
@@ -372,6 +383,9 @@ static int fill_with_file(void *data, int root, const struct artifact_spec *spec
         ret->size += n;
         if (ret->size > max)
             return err_set(err, -EFBIG, "the artifact is larger than %lld bytes", (long long)max);
+        ret->disk = disk_of(ret->size);
+        if (room_hold(spec->room, ret->disk, err) < 0)
+            return -EDQUOT;
         int r = write_all(fd, chunk, (size_t)n);
         if (r < 0)
             return err_errno(err, r, "cannot write '%.300s' of the artifact", s->name);

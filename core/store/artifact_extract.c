@@ -14,6 +14,7 @@ struct extraction {
     int root;                /* borrowed */
     int64_t max_size, max_entries;
     struct artifact_totals totals;
+    struct room *room;                  /* borrowed */
     char parent[ARTIFACT_PATH_MAX + 1]; /* path of the directory that is open: */
     int parent_fd;                      /* owned; -1 */
     FILE *dirs;                         /* owned: modes and times of directories, set when all is in them */
@@ -116,14 +117,16 @@ static bool link_stays(const char *path, const char *target)
     return true;
 }
 
-static int count(struct extraction *x, const char *name)
+/* Another entry, before it is made. */
+static int count(struct extraction *x, const char *name, int64_t content)
 {
     if (x->totals.entries >= x->max_entries)
         return err_set(x->err, -EFBIG, "the artifact has more than %lld files and directories",
                        (long long)x->max_entries);
     x->totals.entries++;
     x->totals.names += (int64_t)strlen(name) + 1;
-    return 0;
+    x->totals.disk += disk_of(content);
+    return room_hold(x->room, x->totals.disk, x->err);
 }
 
 /* ------------------------------------------------------------------------------------------- directories */
@@ -138,7 +141,7 @@ static int enter(struct extraction *x, int at, const char *path, const char *nam
             return refuse(x, path, "lies below something that is no directory");
         return fd < 0 ? failed(x, path) : fd;
     }
-    int r = count(x, name);
+    int r = count(x, name, 1);
     if (r < 0)
         return r;
     if (mkdirat(at, name, 0755) < 0)
@@ -251,11 +254,13 @@ static int take_data(struct extraction *x, int fd, const char *path, int64_t *re
         if (off < 0 || off > x->max_size || (int64_t)len > x->max_size - off ||
             x->totals.size + off + (int64_t)len > x->max_size)
             return err_set(x->err, -EFBIG, "the artifact is larger than %lld bytes", (long long)x->max_size);
+        if (off + (int64_t)len > size)
+            size = off + (int64_t)len;
+        if (room_hold(x->room, x->totals.disk + disk_of(size), x->err) < 0)
+            return -EDQUOT;
         int w = pwrite_all(fd, data, len, off);
         if (w < 0)
             return err_errno(x->err, w, "cannot write '%.300s' of the artifact", path);
-        if (off + (int64_t)len > size)
-            size = off + (int64_t)len;
     }
     if (r != ARCHIVE_EOF)
         return archive_failed(x);
@@ -271,7 +276,7 @@ static int take_file(struct extraction *x, struct archive_entry *e, const char *
     int at, r = open_parent(x, path, &at, &name);
 
     if (r == 0)
-        r = count(x, name);
+        r = count(x, name, 0);
     if (r == 0 && archive_entry_size_is_set(e) && archive_entry_size(e) > x->max_size - x->totals.size)
         r = err_set(x->err, -EFBIG, "the artifact is larger than %lld bytes", (long long)x->max_size);
     if (r < 0)
@@ -289,8 +294,9 @@ static int take_file(struct extraction *x, struct archive_entry *e, const char *
         futimens(fd, times) < 0)
         return failed(x, path);
     x->totals.size += size;
+    x->totals.disk += disk_of(size) - disk_of(0);
     x->totals.files++;
-    return 0;
+    return room_hold(x->room, x->totals.disk, x->err);
 }
 
 /* A second name for a file that came before. */
@@ -315,7 +321,7 @@ static int take_hard_link(struct extraction *x, const char *raw, const char *pat
         return err_set(x->err, -EFBIG, "the artifact is larger than %lld bytes", (long long)x->max_size);
     r = open_parent(x, path, &at, &name);
     if (r == 0)
-        r = count(x, name);
+        r = count(x, name, 0);
     if (r < 0)
         return r;
     if (linkat(from, target_name, at, name, 0) < 0)
@@ -335,7 +341,7 @@ static int take_symlink(struct extraction *x, struct archive_entry *e, const cha
         return refuse(x, path, "is a symbolic link that leads out of it");
     r = open_parent(x, path, &at, &name);
     if (r == 0)
-        r = count(x, name);
+        r = count(x, name, 0);
     if (r < 0)
         return r;
     if (symlinkat(target, at, name) < 0)
@@ -378,6 +384,7 @@ int artifact_extract(struct archive *a, int root, const struct artifact_spec *sp
                            .max_size = spec->max_size ? spec->max_size : ARTIFACT_SIZE_MAX,
                            .max_entries = spec->max_entries ? spec->max_entries : ARTIFACT_ENTRIES_MAX,
                            .totals = {.entries = 1, .names = 1},
+                           .room = spec->room,
                            .parent_fd = -1,
                            .dirs = tmpfile(),
                            .err = err};

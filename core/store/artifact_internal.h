@@ -28,11 +28,17 @@ struct artifact_totals {
     int64_t entries; /* and the top */
     int64_t names;   /* bytes of their names, each with a NUL */
     int64_t size, files;
+    int64_t disk;
 };
+/* What an entry takes of the disk. */
+static inline int64_t disk_of(int64_t content)
+{
+    return (content + 4095) / 4096 * 4096 + 512;
+}
 
 /* Fills the empty directory `root` from an open archive. -errno with words; then it is half filled. */
 int artifact_extract(struct archive *a, int root, const struct artifact_spec *spec,
-                     struct artifact_totals *ret, struct err *err);
+                     struct artifact_totals *ret, struct err *err); /* spec->room is there */
 
 /* Lists the tree below root into the file fd; refuses links that lead out of it. */
 int artifact_index_write(int root, const struct artifact_totals *totals, int fd, struct err *err);

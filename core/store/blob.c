@@ -19,6 +19,7 @@ struct blob {
     pthread_mutex_t lock;
     int fd; /* owned */
     int64_t used, max;
+    struct room *room;    /* borrowed */
     struct block *blocks; /* owned; in the order in which they began */
     size_t n, cap;
 };
@@ -35,7 +36,7 @@ int blob_temporary(struct store *st, struct err *err)
     return fd;
 }
 
-int blob_new(struct store *st, int64_t max, struct blob **ret, struct err *err)
+int blob_new(struct store *st, int64_t max, struct room *room, struct blob **ret, struct err *err)
 {
     struct blob *b = calloc(1, sizeof(*b));
 
@@ -43,6 +44,7 @@ int blob_new(struct store *st, int64_t max, struct blob **ret, struct err *err)
         return err_errno(err, -ENOMEM, "cannot start an upload");
     pthread_mutex_init(&b->lock, NULL);
     b->max = max;
+    b->room = room;
     b->fd = blob_temporary(st, err);
     if (b->fd < 0) {
         int r = b->fd;
@@ -66,12 +68,14 @@ void blob_free(struct blob *b)
     free(b);
 }
 
-static int add_block(struct blob *b, const char *id, int64_t len)
+static int add_block(struct blob *b, const char *id, int64_t len, struct err *err)
 {
     if (b->n >= 2 * BLOB_BLOCKS_MAX)
         return -E2BIG;
     if (len > b->max - b->used)
         return -EFBIG;
+    if (room_hold(b->room, b->used + len, err) < 0)
+        return -EDQUOT;
     if (b->n == b->cap) {
         size_t cap = b->cap ? b->cap * 2 : 32;
         struct block *more = reallocarray(b->blocks, cap, sizeof(*more));
@@ -88,12 +92,13 @@ static int add_block(struct blob *b, const char *id, int64_t len)
     return (int)b->n++;
 }
 
-int blob_block_begin(struct blob *b, const char *id, int64_t len, int *ret_fd, int64_t *ret_off)
+int blob_block_begin(struct blob *b, const char *id, int64_t len, int *ret_fd, int64_t *ret_off,
+                     struct err *err)
 {
     if (!*id || strlen(id) > BLOB_ID_MAX || len < 0)
         return -EINVAL;
     pthread_mutex_lock(&b->lock);
-    int number = add_block(b, id, len);
+    int number = add_block(b, id, len, err);
     if (number >= 0) {
         *ret_fd = b->fd;
         *ret_off = b->blocks[number].off;
@@ -170,12 +175,14 @@ int blob_assemble(struct blob *b, const char *const *ids, size_t n, int to, int6
             r = err_set(err, -ENOENT, "the block '%.100s' was never uploaded", ids[i]);
         else if ((*found)->len > b->max - size)
             r = -EFBIG;
+        else if (room_hold(b->room, size + (*found)->len, err) < 0)
+            r = -EDQUOT;
         else
             r = copy_block(b->fd, *found, to, size);
         size += r == 0 ? (*found)->len : 0;
     }
     pthread_mutex_unlock(&b->lock);
-    if (r == -ENOENT)
+    if (r == -ENOENT || r == -EDQUOT)
         return r;
     if (r < 0)
         return err_errno(err, r, "cannot put the upload together");

@@ -232,6 +232,9 @@ static const char *const versions[] = {
     "CREATE INDEX hooks_old ON hooks (changed_at);"
     "CREATE TRIGGER hook_runs_gone AFTER DELETE ON hooks BEGIN"
     " DELETE FROM hook_runs WHERE hook_id = OLD.id; END;",
+    /* 20: what artifacts take of the disk, which is counted */
+    "ALTER TABLE artifacts ADD COLUMN disk INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE artifacts SET disk = size + 4608 * files;",
 };
 
 static int user_version(sqlite3 *db)

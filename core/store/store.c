@@ -261,6 +261,7 @@ int store_open(const char *state_dir, struct store **ret, struct err *err)
     pthread_mutex_init(&st->notify_lock, NULL);
     pthread_mutex_init(&st->pool_lock, NULL);
     pthread_mutex_init(&st->saves_lock, NULL);
+    pthread_mutex_init(&st->rooms.lock, NULL);
     pthread_mutex_init(&st->log_lock, NULL);
     cache_init(&st->cache);
     for (int kind = 0; kind < CHANGE_KINDS; kind++)
@@ -312,6 +313,7 @@ void store_close(struct store *st)
     pthread_mutex_destroy(&st->notify_lock);
     pthread_mutex_destroy(&st->pool_lock);
     pthread_mutex_destroy(&st->saves_lock);
+    pthread_mutex_destroy(&st->rooms.lock);
     pthread_mutex_destroy(&st->log_lock);
     pthread_mutex_destroy(&st->hook_adds.lock);
     pthread_cond_destroy(&st->hook_adds.added);

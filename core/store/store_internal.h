@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
+#include "runfs/room.h"
 #include "runfs/store.h"
 
 enum { CONN_STATEMENTS = 240, MAX_SUBSCRIBERS = 6, CACHE_SLOTS = 4096, CACHE_SHARDS = 16 };
@@ -73,6 +74,10 @@ struct store {
     struct conn *idle;        /* owned readers that nobody uses now */
     pthread_mutex_t saves_lock;
     struct cache_save *saves; /* of caches that are being saved, each owned by who saves it */
+    struct {
+        pthread_mutex_t lock; /* nothing of the writer is waited for under it */
+        int64_t under_way[ROOM_KINDS];
+    } rooms;
     struct cache cache;
     _Atomic uint64_t as_of[CHANGE_KINDS];
     struct checkpoint checkpoint;

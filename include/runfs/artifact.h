@@ -16,7 +16,7 @@
 #ifndef RUNFS_ARTIFACT_H
 #define RUNFS_ARTIFACT_H
 
-#include "runfs/store.h"
+#include "runfs/room.h"
 
 struct artifact_row {
     int64_t id, run_id;
@@ -30,6 +30,7 @@ struct artifact_row {
     int64_t zip_size;   /* bytes of the same */
     int64_t created_at; /* wall-clock nanoseconds */
     int64_t expires_at;
+    int64_t disk; /* bytes that it takes: contents in blocks, directories, and something for each name */
 };
 
 /* What to put. Strings borrowed. */
@@ -41,6 +42,7 @@ struct artifact_spec {
     bool overwrite;      /* replaces one of that name in the attempt; without it that is -EEXIST */
     int64_t max_size;    /* bytes; 0: ARTIFACT_SIZE_MAX */
     int64_t max_entries; /* files, links and directories; 0: ARTIFACT_ENTRIES_MAX */
+    struct room *room;   /* borrowed: holds what has come already; NULL: nothing is held for it */
 };
 #define ARTIFACT_SIZE_MAX (10LL << 30)
 #define ARTIFACT_ENTRIES_MAX 1000000LL
@@ -56,7 +58,8 @@ int artifact_check_path(const char *path, struct err *err);
 /*
  * Takes an artifact from a tar stream (ustar, pax or GNU, not compressed; any descriptor), a zip file (a
  * descriptor that can seek), or as one file of the given name. -EINVAL: its name or content is refused, with
- * a sentence that names the entry; -EFBIG: beyond a limit; -EEXIST; -ENOENT: there is no such run; -ENOSPC,
+ * a sentence that names the entry; -EFBIG: beyond a limit;
+ * -EDQUOT: no room for it (room.h); -EEXIST; -ENOENT: there is no such run; -ENOSPC,
  * -EIO, ... In every case of error nothing has changed, and the stream was read an unknown way.
  */
 int artifact_put_tar(struct store *st, const struct artifact_spec *spec, int tar_fd, int64_t *ret_id,

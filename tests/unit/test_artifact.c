@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -371,6 +372,65 @@ static void limits_hold(void **state)
     assert_int_equal(put_items(&spec, two, 2, false, NULL, &err), 0);
 }
 
+static void expire(int64_t id)
+{
+    _buf_ struct buf path = BUF_INIT, sql = BUF_INIT;
+    sqlite3 *db = NULL;
+
+    buf_addf(&path, "%s/runfs.db", dir);
+    buf_addf(&sql, "UPDATE artifacts SET expires_at = 1 WHERE id = %lld", (long long)id);
+    assert_int_equal(sqlite3_open_v2(buf_str(&path), &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, buf_str(&sql), NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+/* All artifacts together: what is under way counts, what is kept goes only when its time is over. */
+static void there_is_so_much_room(void **state)
+{
+    static char text[300000];
+    struct item one[] = {{"a", AE_IFREG, text}};
+    struct room held = room_make(st, ROOM_ARTIFACTS);
+    struct artifact_spec spec = spec_of("x");
+    struct err err = {0};
+    int64_t id, kept;
+
+    (void)state;
+    memset(text, 'x', sizeof(text) - 1);
+    assert_int_equal(store_put_setting(st, SETTING_CONFIG, "artifact_size_mib", "1", NULL), 0);
+    spec.retention_days = 1;
+    assert_int_equal(put_items(&spec, one, 1, false, &id, &err), 0);
+    const struct artifact_row *row = store_get_artifact(st, id);
+    kept = row->disk;
+    artifact_row_unref(row);
+    assert_int_equal(kept, (299999 + 4095) / 4096 * 4096 + 512);
+    /* to the byte */
+    assert_int_equal(room_hold(&held, (1 << 20) - kept, &err), 0);
+    assert_int_equal(room_hold(&held, (1 << 20) - kept + 1, &err), -EDQUOT);
+    assert_string_equal(err.msg,
+                        "all artifacts together may have 1 MiB, and with this one they would have more: "
+                        "config/artifact_size_mib says how many");
+    assert_int_equal(room_look(st, ROOM_ARTIFACTS, &err), -EDQUOT);
+    for (int zip = 0; zip < 2; zip++) {
+        spec.name = "y";
+        assert_int_equal(put_items(&spec, one, 1, zip, NULL, &err), -EDQUOT);
+    }
+    assert_int_equal(artifact_list(st, run, 0, &id, 1), 1);
+    room_release(&held);
+    assert_int_equal(put_items(&spec, one, 1, true, NULL, &err), 0);
+    /* one that came by a room of its own is not counted twice */
+    assert_int_equal(room_hold(&held, (1 << 20) - 2 * kept, &err), 0);
+    spec.name = "z";
+    spec.room = &held;
+    assert_int_equal(put_items(&spec, one, 1, true, NULL, &err), 0);
+    room_release(&held);
+    spec.room = NULL;
+    spec.name = "last";
+    assert_int_equal(put_items(&spec, one, 1, true, NULL, &err), -EDQUOT);
+    expire(id);
+    assert_int_equal(put_items(&spec, one, 1, true, NULL, &err), 0);
+    assert_null(store_get_artifact(st, id));
+}
+
 static void names_are_github_s(void **state)
 {
     static const char *const bad[] = {"",   "a/b", "a\\b", "a:b",  "a*", "a?", "a|b",
@@ -549,6 +609,7 @@ int main(void)
         TEST(hostile_archives_are_refused_and_leave_nothing),
         TEST(what_is_no_archive_is_refused),
         TEST(limits_hold),
+        TEST(there_is_so_much_room),
         TEST(names_are_github_s),
         TEST(a_name_is_taken_once_in_an_attempt),
         TEST(they_go_with_their_time_and_with_their_run),

@@ -260,7 +260,7 @@ static void nothing_half_saved_survives_a_kill(void **state)
 static int block(struct blob *b, const char *id, const char *text, bool whole)
 {
     int64_t off;
-    int fd, number = blob_block_begin(b, id, (int64_t)strlen(text), &fd, &off);
+    int fd, number = blob_block_begin(b, id, (int64_t)strlen(text), &fd, &off, NULL);
 
     if (number < 0)
         return number;
@@ -273,6 +273,7 @@ static int block(struct blob *b, const char *id, const char *text, bool whole)
 static void blocks_are_put_together_as_listed(void **state)
 {
     _buf_ struct buf text = BUF_INIT;
+    struct room room = room_make(st, ROOM_CACHES);
     struct err err = {0};
     struct blob *b;
     int64_t size;
@@ -280,7 +281,7 @@ static void blocks_are_put_together_as_listed(void **state)
     (void)state;
     _close_ int target = blob_temporary(st, &err);
     assert_int_equal(files("uploads"), 0); /* no name */
-    assert_int_equal(blob_new(st, 30, &b, &err), 0);
+    assert_int_equal(blob_new(st, 30, &room, &b, &err), 0);
     assert_int_equal(block(b, "Mg==", "world", true), 0);
     assert_int_equal(block(b, "MQ==", "hell", true), 0);
     assert_int_equal(block(b, "MQ==", "hello ", true), 0); /* sent again */
@@ -294,6 +295,7 @@ static void blocks_are_put_together_as_listed(void **state)
     assert_int_equal(block(b, "NA==", "far too much", true), -EFBIG);
     assert_int_equal(block(b, "", "x", true), -EINVAL);
     blob_free(b);
+    room_release(&room);
 }
 
 int main(void)
