@@ -34,12 +34,10 @@ static void cut(struct buf *msg)
     }
 }
 
-/* Files are others' work, and their words are read in terminals, a line each. */
+/* Files are others' work, and their words are read in terminals. Lines stay: GitHub's messages have them,
+ * too. */
 static void clean(char *msg)
 {
-    for (char *p = msg; *p; p++)
-        if (*p == '\n' || *p == '\r')
-            *p = '?';
     if (utf8_valid(msg, strlen(msg)))
         unseen_replace(msg);
 }

