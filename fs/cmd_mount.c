@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "fs.h"
@@ -335,6 +336,19 @@ static int serve(const struct options *o, int tell_fd)
     return r < 0;
 }
 
+/* Jobs' uploads and everybody's connections are descriptors of this one process. What a shell leaves a
+ * program at first is a caution for those that use select(2). */
+static void take_descriptors(void)
+{
+    enum { ENOUGH = 65536 };
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= ENOUGH)
+        return;
+    files.rlim_cur = files.rlim_max < ENOUGH ? files.rlim_max : ENOUGH;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 /* The child serves; this one waits until it says that the mount works. */
 static int serve_behind(const struct options *o)
 {
@@ -380,5 +394,6 @@ int cmd_mount(int argc, char **argv)
         return fputs(help, stdout), 0;
     if (r != 0)
         return r;
+    take_descriptors();
     return o.foreground ? serve(&o, -1) : serve_behind(&o);
 }

@@ -184,6 +184,7 @@ static void begin(struct http_request *r, const char *method)
     find_route(r, method, &methods);
     if (r->server->admit)
         r->server->admit(r);
+    http_claim(&r->server->watch, r->connection, r->caller);
     if (!r->response && !r->route && methods.len) {
         http_add_header(r, "Allow", buf_str(&methods));
         http_fail(r, 405, "this path does not know the method");
@@ -381,6 +382,7 @@ int http_start(const struct http_opts *opts, struct http_server **ret, struct er
     s->data = opts->data;
     s->admit = opts->admit;
     s->ended = opts->ended;
+    s->watch.crowded = opts->crowded;
     _close_ int fd = http_listen(opts->address, opts->port, err);
     if (fd < 0) {
         free(s);

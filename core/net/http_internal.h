@@ -45,12 +45,14 @@ struct http_request {
 /* Why its framing is not beyond doubt: a sentence with a newline; NULL: it is. */
 const char *http_framing_fault(struct http_request *r, const char *version);
 
-/* Ends connections whose header does not come in time. */
+/* Ends connections whose header does not come in time, and those of who has too many. */
 struct http_watch {
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t woken;
     struct http_waiting *all; /* each owned by its connection */
     unsigned seconds;         /* for a header, from the connection's begin or the end of the request before */
+    unsigned crowded;         /* from more connections than that on one gives way to another; 0: none does */
+    unsigned n;               /* that are not ended */
     bool ending, started;
     pthread_t thread;
 };
@@ -60,6 +62,8 @@ void http_watch_end(struct http_watch *w);
 void http_on_connection(void *data, struct MHD_Connection *c, void **own,
                         enum MHD_ConnectionNotificationCode how);
 void http_set_waiting(struct http_watch *w, struct MHD_Connection *c, bool waits);
+/* Whose it is from now on; 0: unknown. */
+void http_claim(struct http_watch *w, struct MHD_Connection *c, int64_t caller);
 
 struct http_server {
     struct MHD_Daemon *daemon;

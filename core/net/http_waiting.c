@@ -1,5 +1,6 @@
-/* Connections that wait for a request: one whose header does not come whole in time is ended, however busily
- * it sends. (libmicrohttpd only ends those that are silent.) */
+/* Connections that give way: one whose header does not come whole in time is ended, however busily it sends
+ * (libmicrohttpd only ends those that are silent), and where there are many, one of the caller that has most.
+ */
 #include <sys/socket.h>
 
 #include "http_internal.h"
@@ -10,7 +11,54 @@ struct http_waiting {
     struct http_waiting *next, **back; /* in the server's list */
     int fd;                            /* borrowed: open as long as this is in the list */
     int64_t since;                     /* monotonic: waits from then on; 0: it has a request */
+    int64_t caller;                    /* of its last request; 0: unknown */
+    bool ended;                        /* shut down: its thread is about to close it */
 };
+
+static void end(struct http_watch *w, struct http_waiting *one)
+{
+    (void)shutdown(one->fd, SHUT_RDWR); /* its thread sees that, and closes it */
+    w->n -= !one->ended;
+    one->ended = true;
+}
+
+/* Who has most connections. */
+static int64_t greediest(const struct http_watch *w)
+{
+    int64_t caller = 0;
+    unsigned most = 0;
+
+    for (const struct http_waiting *one = w->all; one; one = one->next) {
+        unsigned n = 0;
+        for (const struct http_waiting *other = one; other; other = other->next)
+            n += !other->ended && other->caller == one->caller;
+        if (n > most) {
+            most = n;
+            caller = one->caller;
+        }
+    }
+    return caller;
+}
+
+/*
+ * Of a known caller the one that has waited for a request for longest, else, since all are at work, the first
+ * that came, which has had most time. So with unknown ones, too: who has a token has shown it by then.
+ */
+static void make_way(struct http_watch *w)
+{
+    int64_t caller = greediest(w);
+    struct http_waiting *waits = NULL, *first = NULL;
+
+    for (struct http_waiting *one = w->all; one; one = one->next) {
+        if (one->ended || one->caller != caller)
+            continue;
+        first = one;
+        if (one->since && (!waits || one->since < waits->since))
+            waits = one;
+    }
+    if (first)
+        end(w, caller && waits ? waits : first);
+}
 
 void http_on_connection(void *data, struct MHD_Connection *c, void **own,
                         enum MHD_ConnectionNotificationCode how)
@@ -31,7 +79,11 @@ void http_on_connection(void *data, struct MHD_Connection *c, void **own,
         if (one->next)
             one->next->back = &one->next;
         w->all = one;
+        w->n++;
+        if (w->crowded && w->n > w->crowded)
+            make_way(w);
     } else {
+        w->n -= !one->ended;
         *one->back = one->next;
         if (one->next)
             one->next->back = one->back;
@@ -40,10 +92,27 @@ void http_on_connection(void *data, struct MHD_Connection *c, void **own,
     pthread_mutex_unlock(&w->lock);
 }
 
-void http_set_waiting(struct http_watch *w, struct MHD_Connection *c, bool waits)
+static struct http_waiting *waiting_of(struct MHD_Connection *c)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct http_waiting *one = info ? info->socket_context : NULL;
+
+    return info ? info->socket_context : NULL;
+}
+
+void http_claim(struct http_watch *w, struct MHD_Connection *c, int64_t caller)
+{
+    struct http_waiting *one = waiting_of(c);
+
+    if (!one)
+        return;
+    pthread_mutex_lock(&w->lock);
+    one->caller = caller;
+    pthread_mutex_unlock(&w->lock);
+}
+
+void http_set_waiting(struct http_watch *w, struct MHD_Connection *c, bool waits)
+{
+    struct http_waiting *one = waiting_of(c);
 
     if (!one)
         return;
@@ -59,9 +128,9 @@ static void *watch(void *data)
     pthread_mutex_lock(&w->lock);
     while (!w->ending) {
         int64_t now = mono_ns(), at = now_ns() + 1000000000LL;
-        for (const struct http_waiting *one = w->all; one; one = one->next)
+        for (struct http_waiting *one = w->all; one; one = one->next)
             if (one->since && now - one->since > (int64_t)w->seconds * 1000000000LL)
-                (void)shutdown(one->fd, SHUT_RDWR); /* its thread sees that, and closes it */
+                end(w, one);
         (void)pthread_cond_timedwait(&w->woken, &w->lock,
                                      &(struct timespec){at / 1000000000LL, at % 1000000000LL});
     }

@@ -8,7 +8,12 @@
 #include "runfs/log.h"
 #include "runfs/str.h"
 
-enum { CALL_MAX = 64 * 1024, BLOCK_LIST_MAX = 8 * 1024 * 1024 };
+enum {
+    CALL_MAX = 64 * 1024,
+    BLOCK_LIST_MAX = 8 * 1024 * 1024,
+    CONNECTIONS_MAX = 512,
+    CROWDED = 384, /* of them: from then on a job that has most gives way to the others */
+};
 
 #define ARTIFACT "/twirp/github.actions.results.api.v1.ArtifactService/"
 #define CACHE "/twirp/github.actions.results.api.v1.CacheService/"
@@ -116,10 +121,27 @@ static struct results_job *job_new(const struct service_job *from)
 
 /* ------------------------------------------------------------------------------------------------ server */
 
+/* Whose request it is, for its share of the connections. What it may do, its handler asks. */
+static void admit(struct http_request *req)
+{
+    struct results *r = http_data(req);
+    const char *authorization = http_header(req, "Authorization");
+    _results_job_ struct results_job *job =
+        authorization ? token_job(r, authorization)
+                      : address_job(r, req, str_eq(http_method(req), "PUT") ? 'w' : 'r');
+
+    http_set_caller(req, job ? job->job_id : 0);
+}
+
 /* With the lock held. */
 static int start(struct results *r, struct err *err)
 {
-    struct http_opts opts = {.address = "127.0.0.1", .routes = results_routes, .data = r};
+    struct http_opts opts = {.address = "127.0.0.1",
+                             .routes = results_routes,
+                             .data = r,
+                             .admit = admit,
+                             .max_connections = CONNECTIONS_MAX,
+                             .crowded = CROWDED};
 
     if (r->server)
         return 0;

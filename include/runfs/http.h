@@ -48,7 +48,10 @@ struct http_opts {
     http_fn *ended; /* when the reply is on its way, for a log; NULL: none */
     unsigned max_connections, idle_seconds; /* 0: 128; 120 */
     unsigned max_of_address;                /* connections from one address; 0: as many */
-    const char *certificate, *key;          /* PEM, the chain with the server's own first: TLS; NULL: none */
+    /* With more connections than that a new one ends one of the caller that has most (those whose caller is
+     * not known count as one), so that none keeps the others out; less than max_connections. 0: it waits. */
+    unsigned crowded;
+    const char *certificate, *key; /* PEM, the chain with the server's own first: TLS; NULL: none */
 };
 
 /* Whether TLS can be spoken with them: 0, or -EINVAL with the reason. */
