@@ -54,10 +54,16 @@ const struct name_class class_workflows = {find_workflow, next_workflow, name_wo
 static int64_t find_draft(struct fs *fs, int64_t up, const char *name)
 {
     (void)up;
-    return draft_find(fs, name);
+    return draft_find(fs, tree_find("workflows"), name);
 }
 
-const struct name_class class_drafts = {find_draft, draft_next, draft_name};
+static ssize_t next_draft(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max)
+{
+    (void)up;
+    return (ssize_t)draft_next(fs, tree_find("workflows"), after, ids, max);
+}
+
+const struct name_class class_drafts = {find_draft, next_draft, draft_name};
 
 static int64_t find_repo(struct fs *fs, int64_t up, const char *name)
 {

@@ -276,12 +276,7 @@ static void daemon_stop(struct daemon *d, int r)
         store_close(d->store);
     else
         store_leave(d->store);
-    while (d->fs.drafts) {
-        int64_t id;
-        if (draft_next(&d->fs, 0, 0, &id, 1) != 1)
-            break;
-        draft_drop(&d->fs, id);
-    }
+    drafts_release(&d->fs);
     log_close();
     free(d->fs.mount_point);
     free(d->fs.log_path);

@@ -1,10 +1,11 @@
-/* Drafts: what editors and rsync keep beside a workflow, in memory. */
+/* Drafts: what editors and rsync keep beside a workflow or a setting, in memory. */
 #include "fs.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
 
 struct draft {
     int64_t id;
+    int dir;    /* its directory's row */
     char *name; /* owned */
     struct buf text;
     int64_t changed_at;
@@ -20,11 +21,11 @@ static struct draft *by_id(struct fs *fs, int64_t id)
     return d;
 }
 
-static struct draft *by_name(struct fs *fs, const char *name)
+static struct draft *by_name(struct fs *fs, int dir, const char *name)
 {
     struct draft *d = fs->drafts;
 
-    while (d && !str_eq(d->name, name))
+    while (d && !(d->dir == dir && str_eq(d->name, name)))
         d = d->next;
     return d;
 }
@@ -47,16 +48,16 @@ bool is_page_name(const char *name)
                               (str_ends(name, ".txt") && strlen(name) > strlen(".txt")));
 }
 
-int64_t draft_find(struct fs *fs, const char *name)
+int64_t draft_find(struct fs *fs, int dir, const char *name)
 {
     pthread_mutex_lock(&fs->lock);
-    const struct draft *d = by_name(fs, name);
+    const struct draft *d = by_name(fs, dir, name);
     int64_t id = d ? d->id : 0;
     pthread_mutex_unlock(&fs->lock);
     return id;
 }
 
-int64_t draft_make(struct fs *fs, const char *name, struct err *err)
+int64_t draft_make(struct fs *fs, int dir, const char *name, struct err *err)
 {
     struct draft *d = calloc(1, sizeof(*d));
     size_t count = 0;
@@ -68,13 +69,15 @@ int64_t draft_make(struct fs *fs, const char *name, struct err *err)
     }
     pthread_mutex_lock(&fs->lock);
     for (const struct draft *other = fs->drafts; other; other = other->next)
-        count++;
+        count += other->dir == dir;
     if (count >= DRAFTS_MAX) {
         pthread_mutex_unlock(&fs->lock);
         draft_free(d);
-        return err_set(err, -ENOSPC, "workflows/ holds %d files already that are no workflows", DRAFTS_MAX);
+        return err_set(err, -ENOSPC, "%s/ holds %d files already that are kept in memory only",
+                       tree[dir].name, DRAFTS_MAX);
     }
     id = d->id = ++fs->next_draft;
+    d->dir = dir;
     d->changed_at = now_ns();
     struct draft **end = &fs->drafts;
     while (*end)
@@ -120,31 +123,37 @@ int draft_name(struct fs *fs, int64_t id, struct buf *ret)
     return d ? 0 : -ENOENT;
 }
 
+/* With the lock held. */
+static void drop(struct fs *fs, int64_t id)
+{
+    struct draft **at = &fs->drafts, *d;
+
+    while (*at && (*at)->id != id)
+        at = &(*at)->next;
+    if (!(d = *at))
+        return;
+    *at = d->next;
+    draft_free(d);
+}
+
 void draft_drop(struct fs *fs, int64_t id)
 {
     pthread_mutex_lock(&fs->lock);
-    struct draft **at = &fs->drafts, *d;
-    while (*at && (*at)->id != id)
-        at = &(*at)->next;
-    d = *at;
-    if (d)
-        *at = d->next;
+    drop(fs, id);
     pthread_mutex_unlock(&fs->lock);
-    if (d)
-        draft_free(d);
 }
 
 int draft_rename(struct fs *fs, int64_t id, const char *name)
 {
-    int64_t old = draft_find(fs, name);
     char *copy = strdup(name);
 
     if (!copy)
         return -ENOMEM;
-    if (old && old != id)
-        draft_drop(fs, old);
     pthread_mutex_lock(&fs->lock);
     struct draft *d = by_id(fs, id);
+    struct draft *old = d ? by_name(fs, d->dir, name) : NULL;
+    if (old && old != d)
+        drop(fs, old->id);
     if (d) {
         free(d->name);
         d->name = copy;
@@ -155,17 +164,22 @@ int draft_rename(struct fs *fs, int64_t id, const char *name)
     return d ? 0 : -ENOENT;
 }
 
-ssize_t draft_next(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max)
+size_t draft_next(struct fs *fs, int dir, int64_t after, int64_t *ids, size_t max)
 {
     size_t n = 0;
 
-    (void)up;
     pthread_mutex_lock(&fs->lock);
     for (const struct draft *d = fs->drafts; d && n < max; d = d->next)
-        if (d->id > after)
+        if (d->id > after && d->dir == dir)
             ids[n++] = d->id;
     pthread_mutex_unlock(&fs->lock);
-    return (ssize_t)n;
+    return n;
+}
+
+void drafts_release(struct fs *fs)
+{
+    while (fs->drafts)
+        drop(fs, fs->drafts->id);
 }
 
 int draft_stat(struct fs *fs, int64_t id, struct stat *st)

@@ -55,7 +55,7 @@ struct node {
 
 /* ------------------------------------------------------------------------------------- walking (node.c) */
 
-/* 0, or -ENOENT. */
+/* 0, -ENOENT, or -ENAMETOOLONG. */
 int node_lookup(struct fs *fs, struct node dir, const char *name, struct node *ret);
 /* Fills *st (without inode). seconds: for how long it may be kept unasked. -ENOENT: it is not there (any
  * more). */
@@ -117,24 +117,28 @@ void put_reason(struct fs *fs, const char *dir, const char *name, const char *re
 int node_write(struct fs *fs, struct node n, const char *name, const char *text, size_t len);
 /* A part of what is being written to a row that may refuse it at once. */
 int node_check(struct fs *fs, struct node n, const char *part, size_t len);
+/* A page of Markdown in workflows/ becomes a workflow. */
+int node_drop_page(struct fs *fs, const char *name, const char *text, size_t len);
+/* truncate(2) of a file that nobody has open: its text so far, cut or followed by NULs, is written to it. Of
+ * what takes messages nothing is cut. */
+int node_resize(struct fs *fs, struct node n, off_t size);
 /* mkdir: a machine, a snapshot. */
 int node_mkdir(struct fs *fs, struct node dir, const char *name);
 int node_remove(struct fs *fs, struct node dir, const char *name, bool is_dir);
-/* The text of a file of workflows/, whether draft or workflow, becomes that of another name. */
-int node_rename_workflow(struct fs *fs, struct node from, const char *old, const char *new);
 void fs_reply(struct fs *fs, struct node n, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int fs_last_reply(struct fs *fs, struct node n, struct buf *ret);
-/* Whether a file of that name may be made in that directory, and the row it would have. -errno */
-int node_creatable(struct fs *fs, struct node dir, const char *name);
+/* What a row of settings calls that one: its kind, and the key appended. -EPERM: it has none. */
+int setting_of(int row, const char *name, enum setting_kind *ret_kind, struct buf *ret_key);
 
 /*
- * Drafts: files in workflows/ that are not workflows: an editor's temporary file, rsync's, a workflow that is
- * being written for the first time. Kept in memory, gone when unlinked, renamed to a workflow's name, or
- * unmounted.
+ * Drafts: files in workflows/ that are not workflows, and in directories of settings those that are none: an
+ * editor's temporary file, rsync's, a workflow that is being written for the first time. Kept in memory, gone
+ * when unlinked, renamed to a name that means something, or unmounted. Each is of the row workflows/SCRATCH,
+ * wherever it lies.
  */
 enum { DRAFT_SIZE_MAX = 1024 * 1024, DRAFTS_MAX = 64, PAYLOAD_SIZE_MAX = 25 * 1024 * 1024 /* as GitHub's */ };
-int64_t draft_find(struct fs *fs, const char *name);                  /* 0: none */
-int64_t draft_make(struct fs *fs, const char *name, struct err *err); /* or -errno */
+int64_t draft_find(struct fs *fs, int dir, const char *name);                  /* dir: a row; 0: none */
+int64_t draft_make(struct fs *fs, int dir, const char *name, struct err *err); /* or -errno */
 int draft_put(struct fs *fs, int64_t id, const char *text, size_t len);
 int draft_get(struct fs *fs, int64_t id, struct buf *ret); /* -ENOENT */
 int draft_name(struct fs *fs, int64_t id, struct buf *ret);
@@ -142,10 +146,25 @@ int draft_rename(struct fs *fs, int64_t id, const char *name);
 void draft_drop(struct fs *fs, int64_t id);
 void queries_release(struct fs *fs);                          /* (queries.c) */
 int fs_role_name(struct fs *fs, int64_t id, struct buf *ret); /* of a directory in roles/; -ENOENT */
-ssize_t draft_next(struct fs *fs, int64_t up, int64_t after, int64_t *ids, size_t max);
+size_t draft_next(struct fs *fs, int dir, int64_t after, int64_t *ids, size_t max);
+void drafts_release(struct fs *fs);
 int draft_stat(struct fs *fs, int64_t id, struct stat *st);
 bool is_workflow_name(const char *name);
 bool is_page_name(const char *name);
+
+/* -------------------------------------------------------------------------------- names (names.c) */
+
+/* Whether a file of that name may be made in that directory, and the row it would have. -errno */
+int node_creatable(struct fs *fs, struct node dir, const char *name);
+/* Whether settings are files of that directory, and so drafts may be, too. */
+bool holds_settings(int row);
+/*
+ * rename(2): of workflows, drafts and settings within their directory, and of linked checkouts. A setting is
+ * the old one's value under the new name; what is refused leaves both as they were. -EXDEV where a copy would
+ * do.
+ */
+int node_rename(struct fs *fs, struct node dir, const char *name, struct node new_dir, const char *new_name,
+                unsigned flags);
 
 /* -------------------------------------------------------------------------------- what the rows show
  * (show_*.c) */

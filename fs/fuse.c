@@ -115,19 +115,23 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to
 {
     TIMED(MOUNT_CHANGE);
     struct handle *h = fi ? handle_of(fi) : NULL;
+    int row = node_of(ino).row, r = 0;
 
     /* rsync -a and cp -a set the times of the directory that they filled, too */
-    if (!writable(node_of(ino).row) && node_creatable(fs_of(req), node_of(ino), "x") < 0) {
+    if (!writable(row) && !holds_settings(row) && row != tree_find("workflows")) {
         fuse_reply_err(req, EPERM);
         return;
     }
     if ((to_set & FUSE_SET_ATTR_SIZE) && h && h->writes) {
         pthread_mutex_lock(&h->lock);
-        if ((size_t)attr->st_size < h->text.len) {
-            h->text.len = (size_t)attr->st_size;
-            h->fresh = true;
-        }
+        r = handle_resize(h, attr->st_size);
         pthread_mutex_unlock(&h->lock);
+    } else if (to_set & FUSE_SET_ATTR_SIZE) {
+        r = node_resize(fs_of(req), node_of(ino), attr->st_size);
+    }
+    if (r < 0) {
+        fuse_reply_err(req, -r);
+        return;
     }
     /* owner, mode and times of what is written here mean nothing, and mv, cp -p and rsync set them */
     reply_attr(req, ino, h);
@@ -463,6 +467,7 @@ const struct fuse_lowlevel_ops mount_operations = {
     .flush = op_flush,
     .release = op_release,
     .fsync = op_fsync,
+    .mknod = op_mknod,
     .unlink = op_unlink,
     .rmdir = op_rmdir,
     .mkdir = op_mkdir,

@@ -19,7 +19,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 
     (void)mode;
     if (row >= 0 && tree[row].class == &class_drafts)
-        id = draft_make(fs, name, NULL);
+        id = draft_make(fs, node_of(parent).row, name, NULL);
     else if (row >= 0)
         id = atomic_fetch_add(&unborn, 1);
     if (id >= 0)
@@ -151,6 +151,17 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_inf
 
 /* --------------------------------------------------------------------------------- names come and go */
 
+/* Devices, pipes and sockets, and (where open(2) cannot make a file by itself) files. */
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
+{
+    TIMED(MOUNT_CHANGE);
+    (void)parent;
+    (void)name;
+    (void)mode;
+    (void)device;
+    fuse_reply_err(req, EPERM);
+}
+
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     TIMED(MOUNT_CHANGE);
@@ -212,17 +223,6 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
                const char *new_name, unsigned flags)
 {
     TIMED(MOUNT_CHANGE);
-    struct fs *fs = fs_of(req);
-    struct node dir = node_of(parent), from, to;
-    int r = -EPERM;
-
-    if (parent == new_parent && dir.row == tree_find("workflows") && !(flags & ~1u /* RENAME_NOREPLACE */))
-        r = node_lookup(fs, dir, name, &from);
-    if (r == 0 && tree[from.row].kind != ROW_DROP)
-        r = -EPERM;
-    if (r == 0 && flags && node_lookup(fs, dir, new_name, &to) == 0)
-        r = -EEXIST;
-    if (r == 0)
-        r = node_rename_workflow(fs, from, name, new_name);
-    fuse_reply_err(req, -r);
+    fuse_reply_err(req,
+                   -node_rename(fs_of(req), node_of(parent), name, node_of(new_parent), new_name, flags));
 }

@@ -79,11 +79,14 @@ void handle_log_anew(struct handle *h)
     h->log_fd = fd;
 }
 
+static off_t size_max(const struct handle *h)
+{
+    return tree[h->node.row].kind == ROW_EVENT ? PAYLOAD_SIZE_MAX : DRAFT_SIZE_MAX;
+}
+
 int handle_put(struct handle *h, const char *bytes, size_t size, off_t off)
 {
-    size_t max = tree[h->node.row].kind == ROW_EVENT ? PAYLOAD_SIZE_MAX : DRAFT_SIZE_MAX;
-
-    if (off < 0 || (uint64_t)off + size > max) {
+    if (off < 0 || (uint64_t)off + size > (uint64_t)size_max(h)) {
         h->too_big = true;
         return -EFBIG;
     }
@@ -97,6 +100,20 @@ int handle_put(struct handle *h, const char *bytes, size_t size, off_t off)
     }
     memcpy(h->text.ptr + off, bytes, size);
     h->dirty = true;
+    return 0;
+}
+
+int handle_resize(struct handle *h, off_t size)
+{
+    if (size > size_max(h))
+        return -EFBIG;
+    if (size > (off_t)h->text.len)
+        return handle_put(h, "", 0, size);
+    if ((size_t)size < h->text.len) {
+        h->text.len = (size_t)size;
+        h->text.ptr[size] = '\0';
+        h->fresh = true;
+    }
     return 0;
 }
 

@@ -36,6 +36,8 @@ bool handle_is_opener(const struct handle *h, pid_t tid);
 void handle_log_anew(struct handle *h);
 /* -EFBIG, -ENOMEM. With the lock held, as all below. */
 int handle_put(struct handle *h, const char *bytes, size_t size, off_t off);
+/* ftruncate(2). What is too large is refused, and leaves it as it was. */
+int handle_resize(struct handle *h, off_t size);
 /* Makes what was written true. */
 int handle_commit(struct fs *fs, struct handle *h);
 /* Does that on a thread of its own, which answers req; false: it cannot now. */

@@ -1,4 +1,5 @@
 /* Walking the tree: names to objects, objects to attributes, directories to lists. All from the table. */
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "fs.h"
@@ -455,7 +456,9 @@ int node_lookup(struct fs *fs, struct node dir, const char *name, struct node *r
     for (int child = tree_child(dir.row, -1); child >= 0; child = tree_child(dir.row, child))
         if (lookup_child(fs, dir, child, name, ret) == 0)
             return 0;
-    return -ENOENT;
+    int64_t draft = holds_settings(dir.row) ? draft_find(fs, dir.row, name) : 0;
+    *ret = (struct node){tree_find("workflows/SCRATCH"), draft};
+    return draft ? 0 : strlen(name) > NAME_MAX ? -ENAMETOOLONG : -ENOENT;
 }
 
 /* A cookie is (child row, last id given): it stays true while entries come and go. */
@@ -513,6 +516,21 @@ static bool list_content(void *data, const char *name, struct node n, uint32_t e
     return l->each(l->data, name, n, cookie_of(n.row, entry), NULL);
 }
 
+/* An editor's files beside settings, behind all others. */
+static int list_drafts(struct fs *fs, struct node dir, int row, int64_t after, list_fn *each, void *data)
+{
+    int64_t ids[DRAFTS_MAX];
+    size_t n = holds_settings(dir.row) ? draft_next(fs, dir.row, after, ids, ARRAY_LEN(ids)) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        _buf_ struct buf name = BUF_INIT;
+        if (draft_name(fs, ids[i], &name) == 0 && buf_ok(&name) &&
+            !each(data, buf_str(&name), (struct node){row, ids[i]}, cookie_of(row, ids[i]), NULL))
+            break;
+    }
+    return 0;
+}
+
 int node_list(struct fs *fs, struct node dir, uint64_t cookie, list_fn *each, void *data)
 {
     if (contents_row(dir.row) >= 0)
@@ -520,7 +538,10 @@ int node_list(struct fs *fs, struct node dir, uint64_t cookie, list_fn *each, vo
                              &(struct content_listing){each, data});
     int from = (int)(cookie & ((1 << ROW_BITS) - 1));
     int64_t after = (int64_t)(cookie >> ROW_BITS);
+    int scratch = tree_find("workflows/SCRATCH");
 
+    if (cookie && from == scratch && dir.row != tree_find("workflows"))
+        return list_drafts(fs, dir, scratch, after, each, data);
     for (int child = cookie ? from : tree_child(dir.row, -1); child >= 0;
          child = tree_child(dir.row, child)) {
         struct node n = {child, dir.id};
@@ -536,5 +557,5 @@ int node_list(struct fs *fs, struct node dir, uint64_t cookie, list_fn *each, vo
                 return 0;
         }
     }
-    return 0;
+    return list_drafts(fs, dir, scratch, 0, each, data);
 }

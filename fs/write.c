@@ -221,12 +221,13 @@ static int set_setting(struct fs *fs, enum setting_kind kind, const char *name, 
     return r;
 }
 
-/* ret_key: what stands before a name in the key of its setting. */
-static int row_setting(int row, enum setting_kind *ret_kind, const char **ret_key)
+int setting_of(int row, const char *name, enum setting_kind *ret_kind, struct buf *ret_key)
 {
     const struct name_class *class = tree[row].class;
+    const char *family = class && class->family ? class->family : "";
+    /* vms/NAME.label is the setting vms/NAME */
+    bool label = class == &class_vm_labels && str_ends(name, ".label");
 
-    *ret_key = class && class->family ? class->family : "";
     if (tree[row].owner == OWN_CONFIG)
         *ret_kind = SETTING_CONFIG;
     else if (tree[row].owner == OWN_SECRET)
@@ -237,31 +238,22 @@ static int row_setting(int row, enum setting_kind *ret_kind, const char **ret_ke
         *ret_kind = SETTING_TOKEN;
     else
         return -EPERM;
-    return 0;
-}
-
-/* vms/NAME.label is the setting vms/NAME. */
-static void setting_key(const char *family, const char *name, struct buf *ret)
-{
-    size_t len = strlen(name) - (str_eq(family, "vms/") && str_ends(name, ".label") ? strlen(".label") : 0);
-
-    buf_addf(ret, "%s%.*s", family, (int)len, name);
+    buf_addf(ret_key, "%s%.*s", family, (int)(strlen(name) - (label ? strlen(".label") : 0)), name);
+    return buf_ok(ret_key) ? 0 : -ENOMEM;
 }
 
 static int write_setting(struct fs *fs, struct node n, const char *name, const char *text, size_t len)
 {
     _buf_ struct buf value = BUF_INIT, key = BUF_INIT;
     enum setting_kind kind;
-    const char *family;
 
     if (memchr(text, '\0', len))
         return -EINVAL;
     if (len && text[len - 1] == '\n')
         len--;
     buf_add(&value, text, len);
-    int r = row_setting(n.row, &kind, &family);
-    setting_key(family, name, &key);
-    if (r < 0 || !buf_ok(&value) || !buf_ok(&key))
+    int r = setting_of(n.row, name, &kind, &key);
+    if (r < 0 || !buf_ok(&value))
         return r < 0 ? r : -ENOMEM;
     return set_setting(fs, kind, buf_str(&key), buf_str(&value));
 }
@@ -332,8 +324,7 @@ static int remove_vm_node(struct fs *fs, struct node n, const char *name)
 
 /* -------------------------------------------------------------------------------------------- the whole */
 
-/* A page of Markdown in workflows/ becomes a workflow. */
-static int drop_page(struct fs *fs, const char *name, const char *text, size_t len)
+int node_drop_page(struct fs *fs, const char *name, const char *text, size_t len)
 {
     struct err err = {0};
     int64_t run = 0;
@@ -356,7 +347,7 @@ int node_write(struct fs *fs, struct node n, const char *name, const char *text,
     case ROW_DROP:
         if (!is_workflow_name(name)) {
             r = draft_put(fs, n.id, text, len);
-            return r == 0 && is_page_name(name) ? drop_page(fs, name, text, len) : r;
+            return r == 0 && is_page_name(name) ? node_drop_page(fs, name, text, len) : r;
         }
         r = engine_drop(fs->engine, name, text, len, &run, &err);
         if (r < 0)
@@ -378,30 +369,33 @@ int node_write(struct fs *fs, struct node n, const char *name, const char *text,
     }
 }
 
+int node_resize(struct fs *fs, struct node n, off_t size)
+{
+    _buf_ struct buf name = BUF_INIT, text = BUF_INIT;
+    enum row_kind kind = tree[n.row].kind;
+    int r = 0;
+
+    if (kind != ROW_DROP && kind != ROW_SETTING && kind != ROW_SECRET)
+        return 0;
+    if (size < 0 || size > DRAFT_SIZE_MAX)
+        return -EFBIG;
+    if (kind == ROW_SECRET && size > 0) /* what would be left of it cannot be seen */
+        return -EACCES;
+    if (kind != ROW_SECRET)
+        r = node_text(fs, n, &text);
+    if (r == 0)
+        r = tree[n.row].class->name(fs, n.id, &name);
+    if (r < 0 || (kind != ROW_SECRET && (size_t)size == text.len))
+        return r;
+    while (text.len < (size_t)size && buf_ok(&text))
+        buf_addc(&text, '\0');
+    return buf_ok(&text) && buf_ok(&name) ? node_write(fs, n, buf_str(&name), buf_str(&text), (size_t)size)
+                                          : -ENOMEM;
+}
+
 int node_write_start(struct fs *fs, struct node n, const char *name, const char *text, size_t len)
 {
     return tree[n.row].kind == ROW_EVENT ? engine_deliver_start(fs->engine, name, text, len, NULL) : 0;
-}
-
-int node_creatable(struct fs *fs, struct node dir, const char *name)
-{
-    int r = name_check(name);
-
-    (void)fs;
-    if (r < 0)
-        return r;
-    for (int child = tree_child(dir.row, -1); child >= 0; child = tree_child(dir.row, child)) {
-        const struct row *row = &tree[child];
-        if (row->class == &class_vm_labels) {
-            if (str_ends(name, ".label") && name[strlen(".label")])
-                return child;
-            continue;
-        }
-        if (row->class == &class_drafts || row->kind == ROW_SECRET ||
-            (row->kind == ROW_SETTING && row->class != &class_config))
-            return child;
-    }
-    return -EPERM;
 }
 
 static int remove_node(struct fs *fs, struct node n, const char *name, bool is_dir)
@@ -410,7 +404,6 @@ static int remove_node(struct fs *fs, struct node n, const char *name, bool is_d
     _buf_ struct buf key = BUF_INIT;
     enum setting_kind kind;
     struct err err = {0};
-    const char *family;
 
     if (row->class == &class_runs)
         return is_dir ? engine_delete_run(fs->engine, n.id, &err) : -EISDIR;
@@ -438,8 +431,7 @@ static int remove_node(struct fs *fs, struct node n, const char *name, bool is_d
         return store_put_error(fs->store, name, NULL, &err);
     if (row->kind != ROW_SETTING && row->kind != ROW_SECRET)
         return -EPERM;
-    int r = row_setting(n.row, &kind, &family);
-    setting_key(family, name, &key);
+    int r = setting_of(n.row, name, &kind, &key);
     return r < 0 ? r : set_setting(fs, kind, buf_str(&key), NULL);
 }
 
@@ -449,35 +441,4 @@ int node_remove(struct fs *fs, struct node dir, const char *name, bool is_dir)
     int r = tree[dir.row].kind == ROW_ROOTFS ? -EROFS : node_lookup(fs, dir, name, &n);
 
     return r < 0 ? r : remove_node(fs, n, name, is_dir);
-}
-
-int node_rename_workflow(struct fs *fs, struct node from, const char *old, const char *new)
-{
-    _buf_ struct buf text = BUF_INIT;
-    bool was_draft = tree[from.row].class == &class_drafts;
-    int64_t id;
-    int r = name_check(new);
-
-    if (r < 0)
-        return r;
-    r = node_text(fs, from, &text);
-    if (r < 0)
-        return r;
-    if (was_draft && !is_workflow_name(new)) {
-        r = draft_rename(fs, from.id, new);
-        return r == 0 && is_page_name(new) ? drop_page(fs, new, buf_str(&text), text.len) : r;
-    }
-    if (is_workflow_name(new)) {
-        r = node_write(fs, (struct node){tree_find("workflows/NAME.yml"), 0}, new, buf_str(&text), text.len);
-    } else {
-        id = draft_make(fs, new, NULL);
-        r = id < 0 ? (int)id : draft_put(fs, id, buf_str(&text), text.len);
-    }
-    if (r < 0)
-        return r;
-    if (was_draft)
-        draft_drop(fs, from.id);
-    else if (!str_eq(old, new))
-        r = engine_unregister(fs->engine, from.id, NULL);
-    return r;
 }

@@ -105,34 +105,45 @@ int config_check(const char *name, const char *value, struct err *err)
     return err_set(err, -EINVAL, "there is no setting '%s'", name);
 }
 
+static bool is_family(const struct config_key *key)
+{
+    return str_ends(key->name, "/");
+}
+
+/* NULL: there is none of that name. */
+static const struct config_key *find_key(const char *name)
+{
+    for (const struct config_key *key = config_keys; key->name; key++)
+        if (is_family(key) ? str_starts(name, key->name) && name[strlen(key->name)] : str_eq(name, key->name))
+            return key;
+    return NULL;
+}
+
 static int set_config(struct engine *e, const char *name, const char *value, struct err *err)
 {
-    for (size_t i = 0; config_keys[i].name; i++) {
-        bool family = str_ends(config_keys[i].name, "/");
-        if (family ? !str_starts(name, config_keys[i].name) || !name[strlen(config_keys[i].name)]
-                   : !str_eq(name, config_keys[i].name))
-            continue;
-        _buf_ struct buf fallback = BUF_INIT;
-        if (!value && (family || !config_keys[i].fallback)) { /* it has no default: it is gone */
-            int gone = store_delete_setting(e->store, SETTING_CONFIG, name, err);
-            if (gone == 0)
-                (void)apply_config(e, name, NULL);
-            return gone;
-        }
-        if (!value) {
-            default_value(e, &config_keys[i], &fallback);
-            value = buf_str(&fallback);
-        }
-        int r = config_keys[i].check(value, err);
-        if (r == 0 && str_starts(name, "vms/"))
-            r = vms_check_label(e->store, value, err);
-        if (r == 0)
-            r = store_put_setting(e->store, SETTING_CONFIG, name, value, err);
-        if (r == 0)
-            r = apply_config(e, name, err);
-        return r < 0 ? r : 0;
+    const struct config_key *key = find_key(name);
+    _buf_ struct buf fallback = BUF_INIT;
+
+    if (!key)
+        return err_set(err, -EINVAL, "there is no setting '%s'", name);
+    if (!value && (is_family(key) || !key->fallback)) { /* it has no default: it is gone */
+        int gone = store_delete_setting(e->store, SETTING_CONFIG, name, err);
+        if (gone == 0)
+            (void)apply_config(e, name, NULL);
+        return gone;
     }
-    return err_set(err, -EINVAL, "there is no setting '%s'", name);
+    if (!value) {
+        default_value(e, key, &fallback);
+        value = buf_str(&fallback);
+    }
+    int r = key->check(value, err);
+    if (r == 0 && str_starts(name, "vms/"))
+        r = vms_check_label(e->store, value, err);
+    if (r == 0)
+        r = store_put_setting(e->store, SETTING_CONFIG, name, value, err);
+    if (r == 0)
+        r = apply_config(e, name, err);
+    return r < 0 ? r : 0;
 }
 
 /* GitHub documentation, "Naming your secrets" and "Naming conventions for configuration variables". */
@@ -221,6 +232,13 @@ static int check_whole_name(const char *key, struct err *err)
     int r = slash ? check_environment(key, (size_t)(slash - key), err) : 0;
 
     return r < 0 ? r : check_name(slash ? slash + 1 : key, err);
+}
+
+bool engine_takes(enum setting_kind kind, const char *name)
+{
+    if (kind == SETTING_TOKEN)
+        return name_check(name) == 0;
+    return kind == SETTING_CONFIG ? find_key(name) != NULL : check_whole_name(name, NULL) == 0;
 }
 
 int engine_set(struct engine *e, enum setting_kind kind, const char *name, const char *value, struct err *err)

@@ -155,13 +155,20 @@ static int link_address(struct engine *e, const char *name, const char *address,
     return r;
 }
 
+static int check_name(const char *name, struct err *err)
+{
+    if (name_check(name) < 0 || name[0] == '.' || strchr(name, ':'))
+        return err_set(err, -EINVAL, "'%s' cannot be the name of a repository", name);
+    return 0;
+}
+
 int engine_link_repo(struct engine *e, const char *name, const char *path, struct err *err)
 {
     struct repo_row row = {.name = name, .path = path, .changed_at = now_ns()};
     struct stat st;
 
-    if (name_check(name) < 0 || name[0] == '.' || strchr(name, ':'))
-        return err_set(err, -EINVAL, "'%s' cannot be the name of a repository", name);
+    if (check_name(name, err) < 0)
+        return -EINVAL;
     if (mirror_is_address(path))
         return link_address(e, name, path, err);
     if (path[0] != '/' || stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
@@ -186,6 +193,30 @@ int engine_unlink_repo(struct engine *e, int64_t repo_id, struct err *err)
 
     if (r == 0 && repo)
         mirror_remove(e->store, repo->path);
+    repo_row_unref(repo);
+    return r;
+}
+
+int engine_move_repo(struct engine *e, int64_t repo_id, const char *name, struct err *err)
+{
+    const struct repo_row *repo = store_get_repo(e->store, repo_id);
+    int64_t other = store_find_repo(e->store, name);
+    int r = repo ? check_name(name, err) : err_set(err, -ENOENT, "there is no such repository");
+
+    if (r == 0 && mirror_is(e->store, repo->path))
+        r = err_set(err, -EPERM, "a mirror keeps its name: rm repos/%s, and link its address anew",
+                    repo->name);
+    if (r == 0) {
+        struct repo_row row = {.name = name, .path = repo->path, .changed_at = now_ns()};
+        if (other && other != repo_id)
+            r = engine_unlink_repo(e, other, err);
+        if (r == 0)
+            r = engine_unlink_repo(e, repo_id, err);
+        if (r == 0)
+            r = store_put_repo(e->store, &row, err);
+        if (r == 0)
+            r = engine_refresh_repo(e, row.id, err);
+    }
     repo_row_unref(repo);
     return r;
 }

@@ -93,6 +93,8 @@ int engine_unregister(struct engine *e, int64_t workflow_id, struct err *err);
  * ...), which may take long; registers its .github/workflows; runs nothing. */
 int engine_link_repo(struct engine *e, const char *name, const char *path, struct err *err);
 int engine_unlink_repo(struct engine *e, int64_t repo_id, struct err *err);
+/* As if it had been linked by that name, and one that there was of it unlinked. -EPERM: it is a mirror. */
+int engine_move_repo(struct engine *e, int64_t repo_id, const char *name, struct err *err);
 /* What it was linked to: a path or an address. Appended. */
 void engine_repo_target(struct engine *e, const struct repo_row *repo, struct buf *ret);
 /* Reads a checkout's .github/workflows again. (A mirror's are registered by who changes them.) */
@@ -218,6 +220,9 @@ int engine_shell(struct engine *e, int64_t job_id, int step_number, struct shell
  */
 int engine_set(struct engine *e, enum setting_kind kind, const char *name, const char *value,
                struct err *err);
+
+/* Whether a setting may have that name. */
+bool engine_takes(enum setting_kind kind, const char *name);
 
 /* "ENVIRONMENT/" in small letters, with which their names begin in the store. Appended. */
 void environment_prefix(const char *environment, struct buf *ret);

@@ -122,11 +122,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    int64_t id;
-
     (void)state;
-    while (draft_next(&fs, 0, 0, &id, 1) == 1)
-        draft_drop(&fs, id);
+    drafts_release(&fs);
     engine_free(fs.engine);
     machines_free(fs.machines);
     role_list_release(&fs.roles);
@@ -508,10 +505,10 @@ static void drafts_are_few_and_named(void **state)
     (void)state;
     for (int i = 0; i < DRAFTS_MAX; i++) {
         snprintf(name, sizeof(name), "draft-%d", i);
-        ids[i] = draft_make(&fs, name, &err);
+        ids[i] = draft_make(&fs, tree_find("workflows"), name, &err);
         assert_true(ids[i] > 0);
     }
-    assert_int_equal(draft_make(&fs, "one more", &err), -ENOSPC);
+    assert_int_equal(draft_make(&fs, tree_find("workflows"), "one more", &err), -ENOSPC);
     assert_int_equal(at("workflows/draft-7").id, ids[7]);
     assert_int_equal(draft_put(&fs, ids[7], "text", 4), 0);
     assert_int_equal(draft_rename(&fs, ids[7], "draft-8"), 0); /* over another */
@@ -520,6 +517,43 @@ static void drafts_are_few_and_named(void **state)
     for (int i = 0; i < DRAFTS_MAX; i++)
         draft_drop(&fs, ids[i]);
     assert_int_equal(draft_put(&fs, ids[0], "text", 4), -ENOENT);
+}
+
+static enum setting_kind kind_of(int row)
+{
+    _buf_ struct buf key = BUF_INIT;
+    enum setting_kind kind = (enum setting_kind) - 1;
+
+    (void)setting_of(row, "x", &kind, &key);
+    return kind;
+}
+
+/* What an editor makes beside a setting is scratch, and nothing else is. */
+static void editors_names_beside_settings(void **state)
+{
+    static const char *const scratch[] = {".PLACE.swp", ".PLACE.k3UdbX", "PLACE~", "#PLACE#",
+                                          "PLACE.bak",  "PLACE.tmp",     "4913",   "5036"};
+    static const char *const ours[] = {"sedXy12Zw", "XXaB3dEf"};
+    int draft = tree_find("workflows/SCRATCH");
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(scratch); i++) {
+        assert_int_equal(node_creatable(&fs, at("vars"), scratch[i]), draft);
+        assert_int_equal(node_creatable(&fs, at("config"), scratch[i]), draft);
+        assert_int_equal(node_creatable(&fs, at("config/labels"), scratch[i]), draft);
+        assert_int_equal(node_creatable(&fs, at("runs"), scratch[i]), -EPERM);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(ours); i++) { /* a variable may be called so, a label is not */
+        assert_int_equal(kind_of(node_creatable(&fs, at("vars"), ours[i])), SETTING_VAR);
+        assert_int_equal(node_creatable(&fs, at("config"), ours[i]), draft);
+        assert_int_equal(node_creatable(&fs, at("config/labels"), ours[i]), draft);
+    }
+    assert_int_equal(kind_of(node_creatable(&fs, at("vars"), "MY-PLACE")), SETTING_VAR); /* to be refused */
+    assert_int_equal(kind_of(node_creatable(&fs, at("config/labels"), "sediments")), SETTING_CONFIG);
+    assert_int_equal(kind_of(node_creatable(&fs, at("config/labels"), "4912")), SETTING_CONFIG);
+    assert_int_equal(kind_of(node_creatable(&fs, at("config/labels"), "XXLARGER")), SETTING_CONFIG);
+    assert_int_equal(node_creatable(&fs, at("config"), "sedabcdef"), draft); /* nothing else could be meant */
+    assert_int_equal(node_creatable(&fs, at("config"), "slotz"), -EPERM);
 }
 
 int main(void)
@@ -538,6 +572,7 @@ int main(void)
         cmocka_unit_test(a_deleted_run_is_gone),
         cmocka_unit_test(where_files_may_be_made),
         cmocka_unit_test(drafts_are_few_and_named),
+        cmocka_unit_test(editors_names_beside_settings),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
