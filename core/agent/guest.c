@@ -66,7 +66,7 @@ static bool says(const char *path, const char *line)
 }
 
 /* Disks are known by their serial numbers: which of them the kernel finds first may change. */
-static int mount_disk(const char *serial, const char *at, unsigned long flags)
+static int mount_disk(const char *serial, const char *at, unsigned long flags, const char *data)
 {
     for (int ms = 0; ms < DEVICE_MS; ms++) {
         for (char letter = 'a'; letter <= 'd'; letter++) {
@@ -74,7 +74,7 @@ static int mount_disk(const char *serial, const char *at, unsigned long flags)
             snprintf(path, sizeof(path), "/sys/block/vd%c/serial", letter);
             snprintf(device, sizeof(device), "/dev/vd%c", letter);
             if (says(path, serial))
-                return mount_at(device, at, "ext4", flags, NULL);
+                return mount_at(device, at, "ext4", flags, data);
         }
         usleep(1000);
     }
@@ -83,8 +83,9 @@ static int mount_disk(const char *serial, const char *at, unsigned long flags)
 
 static int make_root(void)
 {
-    if (mount_disk("root", "/lower", MS_RDONLY) < 0 ||
-        mount_disk("scratch", "/scratch", MS_NODEV | MS_NOATIME) < 0)
+    /* without work in the background that each copy of this machine would go on with */
+    if (mount_disk("root", "/lower", MS_RDONLY, NULL) < 0 ||
+        mount_disk("scratch", "/scratch", MS_NODEV | MS_NOATIME, "noinit_itable,noauto_da_alloc") < 0)
         return -1;
     (void)mkdir("/scratch/upper", 0755);
     (void)mkdir("/scratch/work", 0700);
@@ -138,10 +139,13 @@ static int enter(void)
 
 static void write_line(const char *path, const char *line)
 {
-    _close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+    _close_ int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+    struct stat st;
 
-    if (fd >= 0)
-        (void)write_all(fd, line, strlen(line));
+    /* over what is there: to empty a file first is much more work for the kernel */
+    if (fd >= 0 && write_all(fd, line, strlen(line)) == 0 && fstat(fd, &st) == 0 &&
+        (size_t)st.st_size > strlen(line))
+        (void)!ftruncate(fd, (off_t)strlen(line));
 }
 
 static void loopback_up(void)
@@ -181,6 +185,7 @@ static void network_up(void)
     struct ifreq up = {.ifr_name = "eth0", .ifr_flags = IFF_UP | IFF_RUNNING};
     _close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
+    write_line("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "1");  /* nobody is behind it */
     if (fd < 0 || set_address(fd, SIOCSIFADDR, GUEST_ADDRESS) < 0) /* there is none */
         return;
     if (set_address(fd, SIOCSIFNETMASK, "255.255.255.0") < 0 || ioctl(fd, SIOCSIFFLAGS, &up) < 0 ||
@@ -247,25 +252,36 @@ static int take_seed(const uint64_t seed[WAKE_SEED])
     return fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) < 0 || ioctl(fd, RNDRESEEDCRNG) < 0 ? -errno : 0;
 }
 
+/* Most have the name that they were copied with. */
+static int take_name(const char *name)
+{
+    char now[HOST_NAME_MAX + 1] = "", hosts[NAME_MAX_LEN + 64];
+
+    if (gethostname(now, sizeof(now)) == 0 && str_eq(now, name))
+        return 0;
+    if (sethostname(name, strlen(name)) < 0)
+        return -1;
+    snprintf(hosts, sizeof(hosts), "127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost\n", name);
+    write_line("/etc/hosts", hosts);
+    snprintf(hosts, sizeof(hosts), "%s\n", name);
+    write_line("/etc/hostname", hosts);
+    return 0;
+}
+
 int guest_wake(const void *payload, size_t len)
 {
     struct wire w = wire_of(payload, len);
     uint64_t now = wire_u64(&w), seed[WAKE_SEED];
     const char *name = wire_str(&w);
     struct timespec t = {.tv_sec = (time_t)(now / 1000000000), .tv_nsec = (long)(now % 1000000000)};
-    char hosts[NAME_MAX_LEN + 64];
 
     for (size_t i = 0; i < WAKE_SEED; i++)
         seed[i] = wire_u64(&w);
     uint32_t pids = wire_u32(&w), files = wire_u32(&w);
     if (!wire_ok(&w) || strlen(name) > HOST_NAME_MAX)
         return -EPROTO;
-    if (clock_settime(CLOCK_REALTIME, &t) < 0 || sethostname(name, strlen(name)) < 0)
+    if (clock_settime(CLOCK_REALTIME, &t) < 0 || take_name(name) < 0)
         return -errno;
-    snprintf(hosts, sizeof(hosts), "127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost\n", name);
-    write_line("/etc/hosts", hosts);
-    snprintf(hosts, sizeof(hosts), "%s\n", name);
-    write_line("/etc/hostname", hosts);
     int r = guest_limit(pids, files);
     return r < 0 ? r : take_seed(seed);
 }

@@ -31,13 +31,16 @@ int guest_group_enter(void)
 
 int guest_limit(uint32_t pids, uint32_t files)
 {
+    static uint32_t set_pids, set_files; /* a copy begins with those of what it was copied from */
     struct rlimit limit = {.rlim_cur = files, .rlim_max = files};
     char text[24];
 
     snprintf(text, sizeof(text), "%llu", (unsigned long long)pids + 1); /* the agent too */
-    int r = pids ? write_text(GROUP "/pids.max", text) : 0;
-    if (r == 0 && files && setrlimit(RLIMIT_NOFILE, &limit) < 0)
+    int r = pids && pids != set_pids ? write_text(GROUP "/pids.max", text) : 0;
+    if (r == 0 && files && files != set_files && setrlimit(RLIMIT_NOFILE, &limit) < 0)
         r = -errno;
+    set_pids = pids;
+    set_files = files;
     return r;
 }
 

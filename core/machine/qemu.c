@@ -105,8 +105,8 @@ int qemu_wake(struct agent_client *c, const char *name, const struct limits *l, 
     wire_add_str(&b, name ? name : usual_hostname);
     for (size_t i = 0; i < WAKE_SEED; i++)
         wire_add_u64(&b, seed[i]);
-    wire_add_u32(&b, l ? l->want.pids : 0);
-    wire_add_u32(&b, l ? l->want.files : 0);
+    wire_add_u32(&b, l ? l->want.pids : machine_limits_default.pids);
+    wire_add_u32(&b, l ? l->want.files : machine_limits_default.files);
     frame_end(&b, begin);
     if (!buf_ok(&b))
         return err_errno(err, -ENOMEM, "qemu");

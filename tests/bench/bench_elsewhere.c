@@ -19,7 +19,7 @@ static struct machine *acquire(void)
 {
     const struct machine_spec spec = {.backend = label.backend,
                                       .image = label.image,
-                                      .name = "bench",
+                                      .name = "runner",
                                       .workspace = "/home/runner/work/repo/repo",
                                       .network = label.network,
                                       .limits = label.limits};
