@@ -53,6 +53,22 @@ static void add_schedule(void *data, const struct schedule_status *s)
     buf_addc(ret, '\n');
 }
 
+static void add_repositories(struct fs *fs, struct buf *ret)
+{
+    int64_t ids[64], after = 0;
+    ssize_t n;
+
+    while ((n = store_list_repos(fs->store, after, ids, ARRAY_LEN(ids))) > 0) {
+        for (ssize_t i = 0; i < n; i++) {
+            const struct repo_row *row = store_get_repo(fs->store, ids[i]);
+            if (row)
+                buf_addf(ret, "repository %s: %s\n", row->name, row->full_name);
+            repo_row_unref(row);
+        }
+        after = ids[n - 1];
+    }
+}
+
 int show_status(struct fs *fs, int64_t id, struct buf *ret)
 {
     const struct machine_probe *probes;
@@ -70,6 +86,7 @@ int show_status(struct fs *fs, int64_t id, struct buf *ret)
     for (size_t i = 0; i < n; i++)
         buf_addf(ret, "backend %s: %s: %s\n", probes[i].backend, probes[i].works ? "works" : "does not work",
                  probes[i].words);
+    add_repositories(fs, ret);
     if (fs->server)
         server_status(fs->server, ret);
     if (fs->reporter)

@@ -73,7 +73,7 @@
 static const struct row written[] = {
 DIR_ (0, "/",                                                                   OWN_NONE, "a CI runner driven by cp and cat"),
 TEXT (1,   "README",         show_readme,                                       OWN_NONE, "this table, printed"),
-TEXT (1,   "status",         show_status,                                       OWN_RUN,  "what the daemon is doing, what works here, and when schedules fire next"),
+TEXT (1,   "status",         show_status,                                       OWN_RUN,  "what the daemon is doing, what works here, what linked repositories are called, and when schedules fire next"),
 TEXT (1,   "metrics",        show_metrics,                                      OWN_RUN,  "counts, durations and queues for Prometheus"),
 LOG  (1,   "log",            0,                                                 OWN_NONE, "the daemon's own log"),
 DIRW (1,   "workflows",                                                         OWN_WORKFLOW, "drop a workflow here to check, register and run it; rm unregisters"),

@@ -7,9 +7,10 @@
 
 /* Which caches are meant. Borrowed; "" for any. */
 struct wanted {
-    struct http_request *r;
     const char *key, *ref;
-    bool whole; /* key is a whole one, not the beginning */
+    struct store *store;
+    struct buf repository; /* owned; "": the dropped ones */
+    bool whole;            /* key is a whole one, not the beginning */
 };
 
 static bool key_fits(const struct wanted *w, const char *key)
@@ -19,19 +20,32 @@ static bool key_fits(const struct wanted *w, const char *key)
     return w->whole ? str_eq_ascii_nocase(key, w->key) : strncasecmp(key, w->key, len) == 0;
 }
 
-/* A checkout without an origin is local/NAME in its runs; so are all runs of dropped workflows. */
+static void wanted_release(struct wanted *w)
+{
+    buf_release(&w->repository);
+}
+#define _wanted_ _cleanup_(wanted_release)
+
+/* False: a reply was made. */
+static bool find_repository(struct http_request *r, struct wanted *w)
+{
+    struct server *s = http_data(r);
+    struct repository repo;
+
+    if (!api_repository(r, &repo))
+        return false;
+    w->store = s->store;
+    if (repo.repo_id)
+        (void)engine_repository_name(s->engine, repo.repo_id, &w->repository);
+    return true;
+}
+
+/* All that was dropped runs as local/NAME, and so does a linked repository without an origin. */
 static bool is_of(const struct wanted *w, const char *repository)
 {
-    const char *owner = http_param(w->r, "owner"), *name = http_param(w->r, "repo");
-    const char *slash = strrchr(repository, '/');
-    bool local = str_starts(repository, "local/");
-
-    if (str_eq(owner, "runfs") && str_eq(name, "workflows"))
-        return local;
-    if (!slash || !str_eq_ascii_nocase(slash + 1, name))
-        return false;
-    return local || ((size_t)(slash - repository) == strlen(owner) &&
-                     strncasecmp(repository, owner, strlen(owner)) == 0);
+    if (w->repository.len)
+        return str_eq_ascii_nocase(repository, buf_str(&w->repository));
+    return str_starts(repository, "local/") && store_find_repo_called(w->store, repository) == 0;
 }
 
 static bool fits(const struct wanted *w, const struct cache_row *c)
@@ -153,13 +167,12 @@ void api_list_caches(struct http_request *r)
 {
     struct server *s = http_data(r);
     struct api_page page = api_page(r, 30);
-    struct wanted w = {.r = r, .key = query_text(r, "key"), .ref = query_text(r, "ref")};
+    _wanted_ struct wanted w = {.key = query_text(r, "key"), .ref = query_text(r, "ref")};
     size_t from = (size_t)((page.page - 1) * page.per_page);
     _json_ json_t *list = json_array();
     _found_ struct found f = {0};
-    struct repository repo;
 
-    if (!api_repository(r, &repo))
+    if (!find_repository(r, &w))
         return;
     if (find(s->store, &w, &f) < 0) {
         api_fail(r, 500, "no memory");
@@ -176,13 +189,12 @@ void api_list_caches(struct http_request *r)
 void api_cache_usage(struct http_request *r)
 {
     struct server *s = http_data(r);
-    struct wanted w = {.r = r, .key = "", .ref = ""};
+    _wanted_ struct wanted w = {.key = "", .ref = ""};
     _buf_ struct buf name = BUF_INIT;
     _found_ struct found f = {0};
-    struct repository repo;
     int64_t size = 0;
 
-    if (!api_repository(r, &repo))
+    if (!find_repository(r, &w))
         return;
     if (find(s->store, &w, &f) < 0) {
         api_fail(r, 500, "no memory");
@@ -201,13 +213,12 @@ void api_cache_usage(struct http_request *r)
 void api_delete_cache(struct http_request *r)
 {
     struct server *s = http_data(r);
-    struct wanted w = {.r = r, .key = "", .ref = ""};
+    _wanted_ struct wanted w = {.key = "", .ref = ""};
     const char *text = http_param(r, "id");
-    struct repository repo;
     struct err err = {0};
     uint64_t id;
 
-    if (!api_repository(r, &repo))
+    if (!find_repository(r, &w))
         return;
     const struct cache_row *row =
         text && parse_u64(text, &id) == 0 && id <= INT64_MAX ? store_get_cache(s->store, (int64_t)id) : NULL;
@@ -223,12 +234,11 @@ void api_delete_cache(struct http_request *r)
 void api_delete_caches(struct http_request *r)
 {
     struct server *s = http_data(r);
-    struct wanted w = {.r = r, .key = query_text(r, "key"), .ref = query_text(r, "ref"), .whole = true};
+    _wanted_ struct wanted w = {.key = query_text(r, "key"), .ref = query_text(r, "ref"), .whole = true};
     _json_ json_t *deleted = json_array();
     _found_ struct found f = {0};
-    struct repository repo;
 
-    if (!api_repository(r, &repo))
+    if (!find_repository(r, &w))
         return;
     if (!*w.key) {
         api_fail(r, 422, "key is missing: which cache is to be deleted?");

@@ -147,27 +147,14 @@ static void deliver_to_target(struct target *t, int64_t repo_id)
 
 /* ------------------------------------------------------------------------------------------- repositories */
 
-bool repository_is(const struct repo_row *repo, const char *full_name, const char *said)
-{
-    const char *slash = strrchr(said, '/'), *name = slash ? slash + 1 : said;
-
-    if (*full_name)
-        return str_eq_ascii_nocase(full_name, said);
-    return str_eq_ascii_nocase(repo->name, said) || str_eq_ascii_nocase(repo->name, name);
-}
-
 /* Whether the payload is of that repository; else why the workflows of it do not hear of it. */
 static bool is_of(struct engine *e, const struct delivery *d, const struct repo_row *repo, struct buf *why)
 {
     const char *said = json_text_at(json_object_get(d->payload, "repository"), "full_name");
-    _arena_ struct arena a = {0};
 
-    if (!*said)
+    if (!*said || repository_is(e, repo, said))
         return true;
-    const char *name = repository_name(e, repo, &a);
-    if (repository_is(repo, name, said))
-        return true;
-    buf_addf(why, "the payload is of %s, and this is %s", said, *name ? name : repo->name);
+    buf_addf(why, "the payload is of %s, and this is %s", said, repo->full_name);
     return false;
 }
 

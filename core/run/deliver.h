@@ -23,9 +23,15 @@ struct delivery {
  */
 int deliver(struct engine *e, const struct delivery *d, struct buf *report);
 
-/* What a linked repository is called by its origin, "" without one; in the arena, or static. */
-const char *repository_name(struct engine *e, const struct repo_row *repo, struct arena *a);
-/* Whether a linked repository, of that name, is the one that a payload is of. */
-bool repository_is(const struct repo_row *repo, const char *full_name, const char *said);
+/* What the repository at path is to be called once it is linked: as its origin says, where no other is called
+ * so, else "local/LINK"; appended. (repository.c) */
+int repository_name(struct engine *e, const char *link, const char *path, struct buf *ret, struct err *err);
+/* It is called by its link. */
+bool repository_is_local(const struct repo_row *repo);
+/* Names those that were linked before they had names. */
+void repositories_name(struct engine *e);
+/* Whether a linked repository is the one that a payload says: by its name, or by its link's where it has no
+ * origin and nobody is called so. */
+bool repository_is(struct engine *e, const struct repo_row *repo, const char *said);
 
 #endif

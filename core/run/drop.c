@@ -302,7 +302,8 @@ void source_registered(const struct workflow_row *row, const struct repo_row *re
                                .len = row->source_len,
                                .workflow_id = row->id,
                                .repo_id = repo ? repo->id : 0,
-                               .repo_path = repo ? repo->path : ""};
+                               .repo_path = repo ? repo->path : "",
+                               .repository = repo ? repo->full_name : NULL};
 }
 
 static int check_ref(const struct repo_row *repo, const char *ref, struct err *err)

@@ -193,9 +193,7 @@ int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *
     pthread_condattr_destroy(&monotonic);
     name_self(e);
     e->services = opts->services;
-    e->origins = origins_new();
-    int r = e->origins ? remotes_new(e->store, opts->actions_mirror, &e->remotes, err)
-                       : err_errno(err, -ENOMEM, "cannot start the engine");
+    int r = remotes_new(e->store, opts->actions_mirror, &e->remotes, err);
     if (r == 0 && opts->actions_mirror)
         r = config_check("actions_mirror", opts->actions_mirror, err);
     if (r == 0)
@@ -275,7 +273,6 @@ void engine_free(struct engine *e)
         e->runs = next;
     }
     remotes_free(e->remotes);
-    origins_free(e->origins);
     pthread_mutex_destroy(&e->lock);
     pthread_cond_destroy(&e->work);
     pthread_cond_destroy(&e->done);

@@ -16,7 +16,6 @@
 #include "runfs/run.h"
 #include "runfs/workflow.h"
 
-struct origins;
 struct remotes;
 struct resume;
 
@@ -124,7 +123,6 @@ struct engine {
     struct machines *machines;
     const struct job_services *services; /* may be NULL */
     struct remotes *remotes;             /* owned */
-    struct origins *origins;             /* owned */
     pthread_mutex_t lock;
     pthread_cond_t work; /* a job became ready, slots changed, stopping */
     pthread_cond_t done; /* a run completed */
@@ -145,11 +143,6 @@ struct engine {
     void *ending_data;
     char actor[64], runner_name[64];
 };
-
-/* repository.c: what linked repositories are by their origins, as long as their configuration stays as it is.
- */
-struct origins *origins_new(void);
-void origins_free(struct origins *o);
 
 /* repair.c: a run has ended. If it is one of a proposal, and failed, the model is asked to repair that. With
  * the lock held. */

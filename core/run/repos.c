@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "engine_internal.h"
+#include "deliver.h"
 #include "mirror.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
@@ -126,6 +126,7 @@ void repos_settle(struct engine *e)
     int64_t ids[64], after = 0;
     ssize_t n;
 
+    repositories_name(e);
     while ((n = store_list_repos(e->store, after, ids, ARRAY_LEN(ids))) > 0) {
         for (ssize_t i = 0; i < n; i++) {
             const struct repo_row *row = store_get_repo(e->store, ids[i]);
@@ -135,6 +136,19 @@ void repos_settle(struct engine *e)
         }
         after = ids[n - 1];
     }
+}
+
+/* full_name NULL: by its origin, as that is now. */
+static int put_link(struct engine *e, struct repo_row *row, struct err *err)
+{
+    _buf_ struct buf full_name = BUF_INIT;
+    int r = row->full_name ? 0 : repository_name(e, row->name, row->path, &full_name, err);
+
+    if (!row->full_name)
+        row->full_name = buf_str(&full_name);
+    r = r == 0 ? store_put_repo(e->store, row, err) : r;
+    row->full_name = NULL; /* is not kept here */
+    return r;
 }
 
 static int link_address(struct engine *e, const char *name, const char *address, struct err *err)
@@ -147,11 +161,14 @@ static int link_address(struct engine *e, const char *name, const char *address,
     proc_until(engine_ending, e);
     int r = mirror_make(e->store, name, address, &path, err);
     proc_until(NULL, NULL);
+    if (r < 0)
+        return r;
     row.path = buf_str(&path);
-    if (r == 0)
-        r = store_put_repo(e->store, &row, err);
+    r = put_link(e, &row, err);
     if (r == 0)
         settle(e, &row);
+    else
+        mirror_remove(e->store, row.path);
     return r;
 }
 
@@ -176,7 +193,7 @@ int engine_link_repo(struct engine *e, const char *name, const char *path, struc
                        path);
     if (store_find_repo(e->store, name))
         return err_set(err, -EEXIST, "there is a repository '%s' already", name);
-    int r = store_put_repo(e->store, &row, err);
+    int r = put_link(e, &row, err);
     return r < 0 ? r : engine_refresh_repo(e, row.id, err);
 }
 
@@ -212,8 +229,9 @@ int engine_move_repo(struct engine *e, int64_t repo_id, const char *name, struct
             r = engine_unlink_repo(e, other, err);
         if (r == 0)
             r = engine_unlink_repo(e, repo_id, err);
+        row.full_name = repository_is_local(repo) ? NULL : repo->full_name;
         if (r == 0)
-            r = store_put_repo(e->store, &row, err);
+            r = put_link(e, &row, err);
         if (r == 0)
             r = engine_refresh_repo(e, row.id, err);
     }

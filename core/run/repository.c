@@ -1,131 +1,99 @@
 /*
- * Repositories by the names that clients of GitHub's API know them by. Each of their requests names one, so
- * git is asked for an origin once, and again only when the repository's configuration has changed.
+ * Repositories by the names that clients of GitHub's API know them by. One is called what its origin was when
+ * it was linked: what is kept under that name (caches, artifacts, which events are its own) is not for
+ * whoever owns a checkout and gives it another origin later.
  */
-#include <stdlib.h>
-#include <sys/stat.h>
-
 #include "deliver.h"
 #include "git.h"
+#include "runfs/log.h"
 #include "runfs/str.h"
 #include "worktree.h"
 
-/* How a configuration file looked: whether it may have changed since. */
-struct look {
-    struct timespec changed;
-    off_t size;
-    ino_t inode;
-};
+#define LOCAL "local/" /* and the name of its link: a repository without an origin */
 
-struct origin {
-    struct origin *next;
-    int64_t repo_id;
-    struct look look;
-    char *full_name; /* owned */
-};
-
-struct origins {
-    pthread_mutex_t lock;
-    struct origin *list; /* owned */
-};
-
-struct origins *origins_new(void)
+/* Two names, as a server has them: of what cannot be one, nothing is taken. */
+static bool good_name(const char *full_name)
 {
-    struct origins *o = calloc(1, sizeof(*o));
+    const char *slash = strchr(full_name, '/');
+    _free_ char *owner = slash ? strndup(full_name, (size_t)(slash - full_name)) : NULL;
 
-    if (o)
-        pthread_mutex_init(&o->lock, NULL);
-    return o;
+    return owner && name_check(owner) == 0 && name_check(slash + 1) == 0;
 }
 
-void origins_free(struct origins *o)
+static bool is_called(struct engine *e, const char *full_name)
 {
-    while (o && o->list) {
-        struct origin *gone = o->list;
-        o->list = gone->next;
-        free(gone->full_name);
-        free(gone);
-    }
-    if (o)
-        pthread_mutex_destroy(&o->lock);
-    free(o);
+    return store_find_repo_called(e->store, full_name) != 0 ||
+           str_eq_ascii_nocase(full_name, REPOSITORY_DROPPED);
 }
 
-/* False where it cannot be told: a linked work tree, no checkout at all. */
-static bool look_at(const char *path, struct look *ret)
+int repository_name(struct engine *e, const char *link, const char *path, struct buf *ret, struct err *err)
 {
-    _buf_ struct buf file = BUF_INIT;
-    struct stat st;
-
-    buf_addf(&file, "%s/.git/config", path);
-    if (!buf_ok(&file) || stat(file.ptr, &st) < 0)
-        return false;
-    *ret = (struct look){.changed = st.st_mtim, .size = st.st_size, .inode = st.st_ino};
-    return true;
-}
-
-static bool same(const struct look *a, const struct look *b)
-{
-    return a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec &&
-           a->size == b->size && a->inode == b->inode;
-}
-
-/* What is known of it, in the arena; NULL: nothing, or what is no longer so. */
-static const char *recall(struct origins *o, int64_t repo_id, const struct look *look, struct arena *a)
-{
-    const char *name = NULL;
-
-    pthread_mutex_lock(&o->lock);
-    for (struct origin *at = o->list; at && !name; at = at->next)
-        if (at->repo_id == repo_id && same(&at->look, look))
-            name = arena_strdup(a, at->full_name);
-    pthread_mutex_unlock(&o->lock);
-    return name;
-}
-
-/* Without memory it is asked again the next time. */
-static void remember(struct origins *o, int64_t repo_id, const struct look *look, const char *full_name)
-{
-    char *copy = strdup(full_name);
-    struct origin *at;
-
-    pthread_mutex_lock(&o->lock);
-    for (at = o->list; at && at->repo_id != repo_id; at = at->next)
-        ;
-    if (copy && !at && (at = calloc(1, sizeof(*at)))) {
-        at->next = o->list;
-        o->list = at;
-    }
-    if (copy && at) {
-        free(at->full_name);
-        at->full_name = TAKE(copy);
-        at->repo_id = repo_id;
-        at->look = *look;
-    }
-    pthread_mutex_unlock(&o->lock);
-    free(copy);
-}
-
-const char *repository_name(struct engine *e, const struct repo_row *repo, struct arena *a)
-{
-    struct look look;
+    _arena_ struct arena a = {0};
     struct worktree git;
-    bool known = look_at(repo->path, &look);
-    const char *name = known ? recall(e->origins, repo->id, &look, a) : NULL;
 
-    if (name)
-        return name;
-    worktree_read_remote(repo->path, a, &git);
-    if (known)
-        remember(e->origins, repo->id, &look, git.full_name);
-    return git.full_name;
+    worktree_read_remote(path, &a, &git);
+    if (good_name(git.full_name) && !is_called(e, git.full_name)) {
+        buf_adds(ret, git.full_name);
+    } else {
+        buf_addf(ret, LOCAL "%s", link);
+        for (int n = 2; buf_ok(ret) && is_called(e, buf_str(ret)); n++) {
+            buf_reset(ret);
+            buf_addf(ret, LOCAL "%s.%d", link, n);
+        }
+        if (*git.full_name)
+            log_warning("run", "repository %s: its origin calls it %s, as another is called: it is %s", link,
+                        git.full_name, buf_str(ret));
+    }
+    return buf_ok(ret) ? 0 : err_errno(err, -ENOMEM, "repos/%s", link);
+}
+
+bool repository_is_local(const struct repo_row *repo)
+{
+    return str_starts(repo->full_name, LOCAL);
+}
+
+static void name_one(struct engine *e, const struct repo_row *row)
+{
+    struct repo_row named = *row;
+    _buf_ struct buf name = BUF_INIT;
+    struct err err = {0};
+    int r = repository_name(e, row->name, row->path, &name, &err);
+
+    named.full_name = buf_str(&name);
+    if (r < 0 || store_put_repo(e->store, &named, &err) < 0)
+        log_warning("run", "repository %s: %s", row->name, err.msg);
+}
+
+void repositories_name(struct engine *e)
+{
+    int64_t ids[64], after = 0;
+    ssize_t n;
+
+    while ((n = store_list_repos(e->store, after, ids, ARRAY_LEN(ids))) > 0) {
+        for (ssize_t i = 0; i < n; i++) {
+            const struct repo_row *row = store_get_repo(e->store, ids[i]);
+            if (row && !*row->full_name)
+                name_one(e, row);
+            repo_row_unref(row);
+        }
+        after = ids[n - 1];
+    }
+}
+
+bool repository_is(struct engine *e, const struct repo_row *repo, const char *said)
+{
+    const char *slash = strrchr(said, '/'), *name = slash ? slash + 1 : said;
+
+    if (str_eq_ascii_nocase(repo->full_name, said))
+        return true;
+    return repository_is_local(repo) && str_eq_ascii_nocase(repo->full_name + strlen(LOCAL), name) &&
+           store_find_repo_called(e->store, said) == 0;
 }
 
 static bool matches(struct engine *e, int64_t id, const char *full_name)
 {
     const struct repo_row *row = store_get_repo(e->store, id);
-    _arena_ struct arena a = {0};
-    bool is = row && repository_is(row, repository_name(e, row, &a), full_name);
+    bool is = row && repository_is(e, row, full_name);
 
     repo_row_unref(row);
     return is;
@@ -153,13 +121,9 @@ int engine_find_repository(struct engine *e, const char *full_name, struct repos
 int engine_repository_name(struct engine *e, int64_t repo_id, struct buf *ret)
 {
     const struct repo_row *row = store_get_repo(e->store, repo_id);
-    _arena_ struct arena a = {0};
-    const char *name = row ? repository_name(e, row, &a) : "";
 
-    if (row && *name)
-        buf_adds(ret, name);
-    else if (row)
-        buf_addf(ret, "local/%s", row->name);
+    if (row)
+        buf_adds(ret, row->full_name);
     repo_row_unref(row);
     return row ? 0 : -ENOENT;
 }

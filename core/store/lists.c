@@ -67,6 +67,11 @@ int64_t store_find_repo(struct store *st, const char *name)
     return read_int(st, "SELECT id FROM repos WHERE name = ?1", NULL, 0, name, 0);
 }
 
+int64_t store_find_repo_called(struct store *st, const char *full_name)
+{
+    return *full_name ? read_int(st, "SELECT id FROM repos WHERE full_name = ?1", NULL, 0, full_name, 0) : 0;
+}
+
 int64_t store_find_error(struct store *st, const char *name)
 {
     return read_int(st, "SELECT id FROM errors WHERE name = ?1", NULL, 0, name, 0);

@@ -235,6 +235,9 @@ static const char *const versions[] = {
     /* 20: what artifacts take of the disk, which is counted */
     "ALTER TABLE artifacts ADD COLUMN disk INTEGER NOT NULL DEFAULT 0;"
     "UPDATE artifacts SET disk = size + 4608 * files;",
+    /* 21: what a linked repository is called, from when it was linked on */
+    "ALTER TABLE repos ADD COLUMN full_name TEXT NOT NULL DEFAULT '' COLLATE NOCASE;"
+    "CREATE UNIQUE INDEX repos_called ON repos (full_name) WHERE full_name <> '';",
 };
 
 static int user_version(sqlite3 *db)

@@ -33,10 +33,8 @@ static const struct column workflow_columns[] = {
 };
 
 static const struct column repo_columns[] = {
-    I64(repo_row, id),
-    TEXT(repo_row, name),
-    TEXT(repo_row, path),
-    I64(repo_row, changed_at),
+    I64(repo_row, id),         TEXT(repo_row, name),      TEXT(repo_row, path),
+    I64(repo_row, changed_at), TEXT(repo_row, full_name),
 };
 
 static const struct column error_columns[] = {
@@ -143,9 +141,9 @@ const struct row_table repo_table = {
     .slot = 1,
     .run_offset = 0,
     .job_offset = 0,
-    .get_sql = "SELECT id, name, path, changed_at FROM repos WHERE id = ?1",
-    .insert_sql = "INSERT INTO repos (name, path, changed_at) VALUES (?2, ?3, ?4)",
-    .update_sql = "UPDATE repos SET name = ?2, path = ?3, changed_at = ?4 WHERE id = ?1",
+    .get_sql = "SELECT id, name, path, changed_at, full_name FROM repos WHERE id = ?1",
+    .insert_sql = "INSERT INTO repos (name, path, changed_at, full_name) VALUES (?2, ?3, ?4, ?5)",
+    .update_sql = "UPDATE repos SET name = ?2, path = ?3, changed_at = ?4, full_name = ?5 WHERE id = ?1",
 };
 
 const struct row_table error_table = {

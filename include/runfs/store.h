@@ -117,6 +117,7 @@ struct repo_row {
     int64_t id;
     const char *name, *path; /* link name in repos/, absolute path of the checkout */
     int64_t changed_at;
+    const char *full_name; /* "owner/name": what it is called, and no other is, in whatever case */
 };
 
 struct error_row { /* the reason of a refused drop: errors/NAME */
@@ -272,6 +273,7 @@ int64_t store_find_workflow(struct store *st, int64_t repo_id, const char *name,
 /* By its `name:`; of several of that name the one that ran last. */
 int64_t store_find_workflow_title(struct store *st, const char *title);
 int64_t store_find_repo(struct store *st, const char *name);
+int64_t store_find_repo_called(struct store *st, const char *full_name);
 int64_t store_find_error(struct store *st, const char *name);
 int64_t store_find_delivery(struct store *st, const char *name);
 int64_t store_find_job(struct store *st, int64_t run_id, int attempt, const char *key);

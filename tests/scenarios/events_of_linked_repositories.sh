@@ -38,13 +38,13 @@ says() { equal "events/$1" "$3" "$(grep "^$2: " "$M/events/$1" | sed 's/: run [0
 # named by its remote: that one, and the dropped one on it
 echo '{"action": "opened", "repository": {"full_name": "octo/one"}}' >"$M/events/issues"
 says issues one/ci.yml 'one/ci.yml: run N: issues: type opened'
-says issues two/ci.yml 'two/ci.yml: not started: the payload is of octo/one, and this is two'
+says issues two/ci.yml 'two/ci.yml: not started: the payload is of octo/one, and this is local/two'
 says issues dropped.yml 'dropped.yml: run N: issues: type opened'
 head=$(git -C "$T/one" rev-parse HEAD)
 for w in one/ci.yml dropped.yml; do
     n=$(run_of issues "$w")
     ended "$n"
-    equal "$w" "octo/one refs/heads/main $head" "$(step_out "$n" a 01)"
+    equal "$w" "octo/One refs/heads/main $head" "$(step_out "$n" a 01)"
 done
 [ -L "$M/runs/by-workflow/one:ci.yml/$(run_of issues one/ci.yml)" ] || fail 'by-workflow lacks the run'
 # by the name of its link

@@ -475,7 +475,9 @@ static void deliveries_are_known_by_their_names(void **state)
 static void deliveries_of_an_older_store_stay(void **state)
 {
     static const char *const as_it_was =
-        "ALTER TABLE artifacts DROP COLUMN disk; DROP TABLE hooks;"
+        "ALTER TABLE artifacts DROP COLUMN disk;"
+        "DROP INDEX repos_called; ALTER TABLE repos DROP COLUMN full_name;"
+        "DROP TABLE hooks;"
         "CREATE TABLE hooks (id INTEGER PRIMARY KEY AUTOINCREMENT, delivery TEXT NOT NULL UNIQUE,"
         "  digest TEXT NOT NULL UNIQUE, event TEXT NOT NULL, state TEXT NOT NULL, headers TEXT NOT NULL,"
         "  verdict TEXT NOT NULL, runs TEXT NOT NULL, changed_at INTEGER NOT NULL);"
