@@ -15,8 +15,8 @@ endif
 PACKAGES := gcc make pkg-config libfuse3-dev fuse3 libsqlite3-dev libyaml-dev libjansson-dev libssl-dev libglib2.0-dev tzdata libpcre2-dev \
             libarchive-dev libcmark-dev libmicrohttpd-dev libcurl4-openssl-dev libjwt-dev libssh2-1-dev libseccomp-dev libsodium-dev liblz4-dev \
             git bash ca-certificates slirp4netns nftables
-TEST_PACKAGES := bubblewrap chromium curl e2fsprogs fish gh graphviz iproute2 jq kmod libcap2-bin libcmocka-dev openssh-client openssh-server openssl \
-                 procps python3-github python3-minimal qemu-system-x86 rsync sqlite3 strace tcsh uidmap unzip vim-tiny zip \
+TEST_PACKAGES := bubblewrap chromium curl e2fsprogs fish gh graphviz iproute2 jq kmod libcap2-bin libcmocka-dev mandoc openssh-client openssh-server openssl \
+                 procps python3-github python3-minimal qemu-system-x86 rsync sqlite3 strace tcsh uidmap unzip vim-tiny zip zsh \
                  $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
 CHECK_PACKAGES := valgrind clang clang-format
 LIBS := fuse3 sqlite3 yaml-0.1 jansson glib-2.0 libpcre2-8 libsodium liblz4
@@ -62,7 +62,9 @@ PKG_LIBS = $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lm
 .SECONDARY:
 .PHONY: all help deps test unit scenarios demo install uninstall fmt fmt-check bench fuzz valgrind clean
 
-all: $(BUILD)/runfs $(BUILD)/runfs-agent ## build runfs and its agent into build/
+MANUAL := $(BUILD)/man/runfs.1 $(BUILD)/man/runfs.5
+
+all: $(BUILD)/runfs $(BUILD)/runfs-agent $(MANUAL) ## build runfs, its agent and its manual into build/
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -81,6 +83,12 @@ $(BUILD)/runfs: $(FS_OBJ) $(BUILD)/librunfs.a
 $(BUILD)/runfs-agent: $(AGENT_OBJ)
 	@echo "  LD    $@"
 	$(Q)$(CC) -std=gnu17 $(OPT) -static -Wl,--gc-sections -o $@ $(AGENT_OBJ) -lseccomp
+
+# What runfs says of itself, in the form of a manual. NATIVE_RUNFS: one that runs here, where another is being built.
+NATIVE_RUNFS ?= $(BUILD)/runfs
+$(BUILD)/man/runfs.%: fs/man/build fs/man/runfs.%.in $(wildcard fs/man/*.awk) $(BUILD)/runfs
+	@mkdir -p $(@D)
+	$(Q)fs/man/build $(NATIVE_RUNFS) $* >$@
 
 $(BUILD)/agent/%.o: %.c
 	@echo "  CC    $<"
@@ -160,14 +168,23 @@ valgrind: deps ## the unit tests and a scenario under valgrind
 	+$(Q)$(BUILD_FIRST) all $(UNIT_BIN)
 	$(Q)BUILD=$(BUILD) tests/valgrind
 
+SHARE := $(PREFIX)/share
+INSTALLED := $(PREFIX)/bin/runfs $(PREFIX)/libexec/runfs/runfs-agent $(SHARE)/man/man1/runfs.1 \
+             $(SHARE)/man/man5/runfs.5 $(SHARE)/bash-completion/completions/runfs $(SHARE)/zsh/site-functions/_runfs \
+             $(SHARE)/fish/vendor_completions.d/runfs.fish
+
 install: all ## install under PREFIX (/usr/local)
 	install -D -m 755 $(BUILD)/runfs $(DESTDIR)$(PREFIX)/bin/runfs
 	install -D -m 755 $(BUILD)/runfs-agent $(DESTDIR)$(PREFIX)/libexec/runfs/runfs-agent
+	install -D -m 644 $(BUILD)/man/runfs.1 $(DESTDIR)$(SHARE)/man/man1/runfs.1
+	install -D -m 644 $(BUILD)/man/runfs.5 $(DESTDIR)$(SHARE)/man/man5/runfs.5
+	install -D -m 644 fs/completion/runfs.bash $(DESTDIR)$(SHARE)/bash-completion/completions/runfs
+	install -D -m 644 fs/completion/_runfs $(DESTDIR)$(SHARE)/zsh/site-functions/_runfs
+	install -D -m 644 fs/completion/runfs.fish $(DESTDIR)$(SHARE)/fish/vendor_completions.d/runfs.fish
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/runfs $(DESTDIR)$(PREFIX)/libexec/runfs/runfs-agent
+	rm -f $(INSTALLED:%=$(DESTDIR)%)
 
-FORMATTED = $(shell git ls-files '*.c' '*.h')
 fmt: ## format the C sources (clang-format)
 	clang-format -i $(FORMATTED)
 fmt-check: ## say which C sources are not formatted

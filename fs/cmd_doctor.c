@@ -1,5 +1,6 @@
 /* runfs doctor: what works on this machine, found out by doing it, and what to install. */
 #include <fcntl.h>
+#include <getopt.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
@@ -100,11 +101,10 @@ static bool check_machines(void)
 int cmd_doctor(int argc, char **argv)
 {
     struct utsname u;
+    int r = only_operands(argc, argv, help);
 
-    if (argc > 1) {
-        bool wanted = str_eq(argv[1], "-h") || str_eq(argv[1], "--help");
-        return wanted ? (fputs(help, stdout), 0) : usage_wrong(help, "it takes no arguments");
-    }
+    if (r >= 0 || optind < argc)
+        return r >= 0 ? r : usage_wrong(help, "it takes no arguments");
     if (uname(&u) == 0)
         printf("runfs %s on %s %s, user %u\n\n", RUNFS_VERSION, u.sysname, u.release, (unsigned)getuid());
     bool mount = check_device(), tools = check_programs(), machines = check_machines();

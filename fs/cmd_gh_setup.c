@@ -1,4 +1,6 @@
 /* runfs gh-setup: what makes GitHub's own command line, gh, speak to a runner that is mounted here. */
+#include <getopt.h>
+
 #include "fs.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
@@ -71,15 +73,11 @@ int cmd_gh_setup(int argc, char **argv)
 {
     _buf_ struct buf path = BUF_INIT, status = BUF_INIT, at = BUF_INIT, tcp = BUF_INIT;
     bool found = false;
+    int r = only_operands(argc, argv, help);
 
-    if (argc > 1 && (str_eq(argv[1], "-h") || str_eq(argv[1], "--help"))) {
-        fputs(help, stdout);
-        return 0;
-    }
-    if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
-        return usage_wrong(help, "it takes one DIRECTORY at most, and no options");
-    }
-    _free_ char *directory = mount_directory("gh-setup", argc > 1 ? argv[1] : NULL);
+    if (r >= 0 || optind < argc - 1)
+        return r >= 0 ? r : usage_wrong(help, "it takes one DIRECTORY at most");
+    _free_ char *directory = mount_directory("gh-setup", optind < argc ? argv[optind] : NULL);
     if (!directory)
         return 1;
     buf_addf(&path, "%s/status", directory);

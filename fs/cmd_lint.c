@@ -1,5 +1,6 @@
 /* `runfs lint`: checks workflow files as GitHub would, and says what is wrong in its words. */
 #include <errno.h>
+#include <getopt.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -222,48 +223,32 @@ static void run_release(struct lint_run *run)
     workflow_files_release(&run->names);
 }
 
-/* Options may stand anywhere, before "--". Moves the files to the front: their number, or -EINVAL. */
-static int parse_args(int argc, char **argv, struct lint_run *run, bool *ret_help)
-{
-    bool options = true;
-    int n = 0;
-
-    for (int i = 1; i < argc; i++) {
-        char *arg = argv[i];
-        if (!options || arg[0] != '-' || str_eq(arg, "-"))
-            argv[n++] = arg;
-        else if (str_eq(arg, "--"))
-            options = false;
-        else if (str_eq(arg, "-j") || str_eq(arg, "--json"))
-            run->json = true;
-        else if (str_eq(arg, "-h") || str_eq(arg, "--help"))
-            *ret_help = true;
-        else
-            return -EINVAL;
-    }
-    return n;
-}
-
 int cmd_lint(int argc, char **argv)
 {
+    static const struct option longs[] = {
+        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
     _cleanup_(run_release) struct lint_run run = {0};
     struct err err = {0};
-    bool help = false;
-    int n = parse_args(argc, argv, &run, &help), code = 0;
+    int code = 0, r;
 
-    if (n < 0)
-        return usage_wrong(usage, "no options but those of -h");
-    if (help)
-        return fputs(usage, stdout), 0;
-    for (int i = 0; i < (n ? n : 1); i++)
-        if (workflow_files_add(&run.names, n ? argv[i] : NULL, &err) < 0)
-            return usage_wrong(usage, err.msg);
+    for (int c; (c = getopt_long(argc, argv, "jh", longs, NULL)) != -1;) {
+        if (c == 'h')
+            return fputs(usage, stdout), 0;
+        if (c != 'j')
+            return usage_wrong(usage, NULL);
+        run.json = true;
+    }
+    do
+        r = workflow_files_add(&run.names, optind < argc ? argv[optind] : NULL, &err);
+    while (r >= 0 && ++optind < argc);
+    if (r < 0)
+        return usage_wrong(usage, err.msg);
     run.files = calloc(run.names.n, sizeof(*run.files));
     run.n = run.files ? run.names.n : 0;
     for (size_t i = 0; i < run.n; i++)
         run.files[i].file = run.names.paths[i];
     check_all(&run);
-    int r = run.files ? report(&run, &code) : -ENOMEM;
+    r = run.files ? report(&run, &code) : -ENOMEM;
     if (r == 0 && (fflush(stdout) != 0 || ferror(stdout)))
         r = -errno;
     if (r < 0) {

@@ -434,7 +434,7 @@ static int run_file(struct session *s, struct options *o, const char *path)
     o->request.len = text.len;
     if (engine_submit(s->engine, &o->request, &s->run_id, &err) < 0)
         return say_refused(o, &err);
-    s->show = (struct showing){.json = o->json, .terminal = isatty(1) && !o->json};
+    s->show = (struct showing){.json = o->json};
     if (showing_begin(&s->show, s->store, s->run_id, &err) < 0) {
         fprintf(stderr, "runfs run: %s\n", err.msg);
         return 1;

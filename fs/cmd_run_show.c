@@ -1,4 +1,5 @@
 /* What `runfs run` shows of its run: the log in colours above a line that says what runs, or JSON. */
+#include <glib.h>
 #include <sys/ioctl.h>
 
 #include "cmd_run_show.h"
@@ -8,7 +9,10 @@
 int showing_begin(struct showing *s, struct store *store, int64_t run_id, struct err *err)
 {
     const struct log_select select = {.run_id = run_id, .streams = LOG_OF_RUN};
+    const char *term = getenv("TERM");
 
+    s->terminal = !s->json && isatty(1) && !str_empty(term) && !str_eq(term, "dumb");
+    s->colours = s->terminal && str_empty(getenv("NO_COLOR"));
     s->store = store;
     s->run_id = run_id;
     s->started = mono_ns();
@@ -45,7 +49,7 @@ static void print_line(const struct showing *s, const char *line, size_t len)
                    {"==> ", "\033[1;34m"}};
     const char *colour = NULL;
 
-    for (size_t i = 0; s->terminal && i < ARRAY_LEN(colours); i++)
+    for (size_t i = 0; s->colours && i < ARRAY_LEN(colours); i++)
         if (len >= strlen(colours[i].prefix) &&
             memcmp(line, colours[i].prefix, strlen(colours[i].prefix)) == 0)
             colour = colours[i].colour;
@@ -64,7 +68,7 @@ static void show_log(struct showing *s)
     while ((n = log_view_read(s->view, chunk, sizeof(chunk), s->shown)) > 0) {
         clear_status(s);
         s->shown += n;
-        if (!s->terminal) {
+        if (!s->colours) {
             fwrite(chunk, 1, (size_t)n, stdout);
             continue;
         }
@@ -112,18 +116,39 @@ static void name_current(struct showing *s, const struct job_row *job, const str
         buf_addf(text, "%s%s / %s", text->len ? ", " : "", job->name, step->name);
 }
 
+/* As much of a text as that many columns hold, with nothing in it that moves the cursor. */
+static void fit(const char *text, int columns, struct buf *ret)
+{
+    for (const char *p = text; *p;) {
+        gunichar c = g_utf8_get_char_validated(p, -1);
+        bool good = c < 0x110000;
+        int width = !good ? 1 : g_unichar_iszerowidth(c) ? 0 : g_unichar_iswide(c) ? 2 : 1;
+        if ((columns -= width) < 0)
+            return;
+        if (!good || g_unichar_iscntrl(c))
+            buf_addc(ret, ' ');
+        else
+            buf_add(ret, p, (size_t)(g_utf8_next_char(p) - p));
+        p = good ? g_utf8_next_char(p) : p + 1;
+    }
+}
+
 void draw_status(struct showing *s)
 {
-    _buf_ struct buf text = BUF_INIT;
-    struct winsize size = {.ws_col = 80};
+    _buf_ struct buf text = BUF_INIT, line = BUF_INIT;
+    struct winsize size = {0};
 
     if (!s->terminal)
         return;
     (void)ioctl(1, TIOCGWINSZ, &size);
+    int columns = size.ws_col ? size.ws_col : 80;
+    if (columns < 24) /* it would not stay on its line */
+        return;
     each_step(s, name_current, &text);
+    fit(text.len ? buf_str(&text) : "waiting", columns - 12, &line);
     clear_status(s);
-    printf("\033[2m%.*s  %.1f s\033[0m", size.ws_col > 12 ? size.ws_col - 12 : 20,
-           text.len ? text.ptr : "waiting", (double)(mono_ns() - s->started) / 1e9);
+    printf("%s%s  %.1f s%s", s->colours ? "\033[2m" : "", buf_str(&line),
+           (double)(mono_ns() - s->started) / 1e9, s->colours ? "\033[0m" : "");
     fflush(stdout);
     s->status_shown = true;
 }
@@ -238,12 +263,12 @@ int conclude(struct showing *s)
         tell_result(s);
     else if (run)
         printf("\n%s%s: %s (%.1f s)%s\n",
-               !s->terminal                         ? ""
+               !s->colours                          ? ""
                : str_eq(run->conclusion, "success") ? "\033[1;32m"
                                                     : "\033[1;31m",
                run->workflow_name, *run->conclusion ? run->conclusion : "killed",
                (double)(run->completed_at ? run->completed_at - run->started_at : 0) / 1e9,
-               s->terminal ? "\033[0m" : "");
+               s->colours ? "\033[0m" : "");
     fflush(stdout);
     run_row_unref(run);
     return code;

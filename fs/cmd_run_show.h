@@ -10,9 +10,11 @@
 
 #include "fs.h"
 
-/* The caller sets terminal and json (never both); the rest is showing_begin()'s. */
+/* The caller sets json; the rest is showing_begin()'s. */
 struct showing {
-    bool terminal, json;
+    bool json;
+    bool terminal;       /* it moves its cursor: standard output is one, and TERM is not dumb */
+    bool colours;        /* and they are wanted: NO_COLOR is not set (no-color.org) */
     struct store *store; /* borrowed */
     int64_t run_id;
     int64_t started;       /* monotonic, ns */

@@ -1,5 +1,6 @@
 /* runfs sh: an interactive shell in a machine that is held after its job. */
 #include <fcntl.h>
+#include <getopt.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -181,15 +182,12 @@ int cmd_sh(int argc, char **argv)
     char path[PATH_MAX];
     const char *below = "";
     struct err err = {0};
+    int r = only_operands(argc, argv, help);
 
-    if (argc == 2 && (str_eq(argv[1], "-h") || str_eq(argv[1], "--help"))) {
-        fputs(help, stdout);
-        return 0;
-    }
-    if (argc != 2 || argv[1][0] == '-')
-        return usage_wrong(help, "say whose machine: the PATH of a step or a job in the mount");
-    if (!realpath(argv[1], path) || split_path(path, &below) < 0) {
-        fprintf(stderr, "runfs sh: %s: it is not in a mount of runfs\n", argv[1]);
+    if (r >= 0 || optind != argc - 1)
+        return r >= 0 ? r : usage_wrong(help, "say whose machine: the PATH of a step or a job in the mount");
+    if (!realpath(argv[optind], path) || split_path(path, &below) < 0) {
+        fprintf(stderr, "runfs sh: %s: it is not in a mount of runfs\n", argv[optind]);
         return 1;
     }
     _free_ char *root = strndup(path, strlen(path));

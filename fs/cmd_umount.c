@@ -1,4 +1,5 @@
 /* runfs umount: unmounts, and waits for the daemon, so that what comes next finds its state free. */
+#include <getopt.h>
 #include <poll.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -81,17 +82,16 @@ static bool wait_for_end(int pidfd)
 
 int cmd_umount(int argc, char **argv)
 {
-    if (argc == 2 && (str_eq(argv[1], "-h") || str_eq(argv[1], "--help"))) {
-        fputs(help, stdout);
-        return 0;
-    }
-    if (argc != 2 || argv[1][0] == '-')
-        return usage_wrong(help, "say which DIRECTORY");
-    _close_ int pidfd = daemon_pidfd(argv[1]);
-    if (unmount(argv[1]) < 0)
+    int r = only_operands(argc, argv, help);
+
+    if (r >= 0 || optind != argc - 1)
+        return r >= 0 ? r : usage_wrong(help, "say which DIRECTORY");
+    const char *directory = argv[optind];
+    _close_ int pidfd = daemon_pidfd(directory);
+    if (unmount(directory) < 0)
         return 1;
     if (!wait_for_end(pidfd)) {
-        fprintf(stderr, "runfs umount: %s is unmounted, but its daemon has not ended yet\n", argv[1]);
+        fprintf(stderr, "runfs umount: %s is unmounted, but its daemon has not ended yet\n", directory);
         return 1;
     }
     return 0;

@@ -12,7 +12,7 @@ char *state_directory(const char *opt)
 
     if (opt)
         buf_adds(&path, opt);
-    else if (!str_empty(base))
+    else if (base && *base == '/') /* the XDG Base Directory Specification: "consider the path invalid" */
         buf_addf(&path, "%s/runfs", base);
     else
         buf_addf(&path, "%s/.local/state/runfs", str_empty(home) ? "" : home);

@@ -274,6 +274,14 @@ void mounted_free(struct mounted *m);
 
 /* ------------------------------------------------------------------------------------------- subcommands */
 
+struct subcommand {
+    const char *name; /* NULL ends the table */
+    int (*run)(int argc, char **argv);
+    const char *help; /* one line of `runfs -h`; NULL: not listed there, and last */
+};
+extern const struct subcommand subcommands[];
+
+int cmd_complete(int argc, char **argv);
 int cmd_mount(int argc, char **argv);
 int cmd_umount(int argc, char **argv);
 int cmd_token(int argc, char **argv);
@@ -300,9 +308,25 @@ bool is_mount(const char *path);
 /* Whether the daemon of the mount at path has died. (directories.c) */
 bool is_dead_mount(const char *path);
 
-/* Wrong usage: says what is wrong (NULL: getopt did), how the subcommand is called, and where more is said;
- * 2, its exit status. help: the text of its -h, from "usage: runfs NAME" on. (main.c) */
+/* --------------------------------------------------------------------------------------------- usage.c */
+
+/* Of which call usage_wrong speaks: main()'s arguments from the subcommand on, borrowed. */
+void usage_began(int argc, char **argv);
+/* Wrong usage: says what is wrong (NULL: getopt did, and this adds which option it may have been), how the
+ * subcommand is called, and where more is said; 2, its exit status. help: the text of its -h, from "usage:
+ * runfs NAME" on. */
 int usage_wrong(const char *help, const char *what);
+/* For a subcommand without options: -1 where it is to go on, with its operands in argv[optind] and what
+ * follows; else its exit status, after -h or what was wrong. */
+int only_operands(int argc, char **argv, const char *help);
+/* In how many letters a word differs from another of that length: SIZE_MAX where it is the same, or another
+ * one. */
+size_t word_distance(const char *word, const char *other, size_t len);
+/* Standard streams that are closed are opened, such that using them fails. */
+void streams_open(void);
+/* What is printed is given out: where it cannot be, and not because who read it has gone, that is said and 1
+ * returned instead of 0. */
+int streams_close(int code);
 
 /* The state directory: opt, else $XDG_STATE_HOME/runfs, else ~/.local/state/runfs. Owned by the caller.
  * (directories.c) */

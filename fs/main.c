@@ -1,4 +1,5 @@
-/* runfs: the table of subcommands, and what is said of one that is called wrongly. */
+/* runfs: the table of subcommands. */
+#include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -12,20 +13,15 @@ static int cmd_version(int argc, char **argv)
                                "Prints the version.\n"
                                "\n"
                                "exit status: 0 printed, 2 usage\n";
+    int r = only_operands(argc, argv, help);
 
-    if (argc > 1) {
-        bool wanted = str_eq(argv[1], "-h") || str_eq(argv[1], "--help");
-        return wanted ? (fputs(help, stdout), 0) : usage_wrong(help, "it takes no arguments");
-    }
+    if (r >= 0 || optind < argc)
+        return r >= 0 ? r : usage_wrong(help, "it takes no arguments");
     puts("runfs " RUNFS_VERSION);
     return 0;
 }
 
-static const struct {
-    const char *name;
-    int (*run)(int argc, char **argv);
-    const char *help;
-} subcommands[] = {
+const struct subcommand subcommands[] = {
     {"mount", cmd_mount, "mount the runner at a directory"},
     {"umount", cmd_umount, "unmount it and wait until its daemon has ended"},
     {"token", cmd_token, "make, list and revoke tokens for the HTTP server"},
@@ -40,26 +36,18 @@ static const struct {
     {"eval", cmd_eval, "evaluate an expression"},
     {"doctor", cmd_doctor, "say what works here and what to install"},
     {"version", cmd_version, "print the version"},
+    {"complete", cmd_complete, NULL},
+    {0},
 };
 
 static void usage(FILE *to)
 {
     fputs("usage: runfs SUBCOMMAND [ARGUMENT...]\n\n", to);
-    for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
-        fprintf(to, "  %-11s %s\n", subcommands[i].name, subcommands[i].help);
-    fputs("\n`runfs SUBCOMMAND -h` says more. Start with: runfs mount ~/ci\n", to);
-}
-
-int usage_wrong(const char *help, const char *what)
-{
-    const char *name = help + strlen("usage: ");
-    int name_len = (int)(strlen("runfs ") + strcspn(name + strlen("runfs "), " \n"));
-    const char *more = strstr(help, "\n\n");
-
-    if (what)
-        fprintf(stderr, "%.*s: %s\n", name_len, name, what);
-    fprintf(stderr, "%.*s\n`%.*s -h` says more.\n", (int)(more - help), help, name_len, name);
-    return 2;
+    for (const struct subcommand *c = subcommands; c->help; c++)
+        fprintf(to, "  %-11s %s\n", c->name, c->help);
+    fputs("\n`runfs help SUBCOMMAND` says more, `runfs help tree` what is mounted. Start with: runfs mount "
+          "~/ci\n",
+          to);
 }
 
 /* What git sets for its hooks, where `runfs run` is at home: it speaks of the repository that the hook is of,
@@ -101,28 +89,80 @@ static void look_in_sbin(void)
         setenv("PATH", longer.ptr, 1);
 }
 
-int main(int argc, char **argv)
+/* One that begins with the word, or is nearly it; NULL: none. */
+static const char *subcommand_meant(const char *word)
+{
+    const char *meant = NULL;
+    size_t best = SIZE_MAX, d;
+
+    for (const struct subcommand *c = subcommands; c->help; c++) {
+        bool begins = *word && str_starts(c->name, word);
+        if ((d = begins ? 0 : word_distance(word, c->name, strlen(c->name))) < best) {
+            best = d;
+            meant = c->name;
+        }
+    }
+    return meant;
+}
+
+static int no_subcommand(const char *name)
+{
+    const char *meant = subcommand_meant(name);
+
+    if (!*name) {
+        usage(stderr);
+        return 2;
+    }
+    fprintf(stderr, "runfs: there is no %s '%s'%s%s%s\n`runfs -h` lists what there is.\n",
+            *name == '-' ? "option" : "subcommand", name, meant ? ": did you mean '" : "", meant ? meant : "",
+            meant ? "'?" : "");
+    return 2;
+}
+
+/* What README in the mount says, without a mount. */
+static int print_tree(void)
+{
+    _buf_ struct buf text = BUF_INIT;
+
+    if (show_readme(NULL, 0, &text) < 0 || !buf_ok(&text))
+        return 1;
+    fputs(buf_str(&text), stdout);
+    return 0;
+}
+
+static int run(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
-    static char full[64];
+    static char help[] = "--help", full[64];
+    static char *about[] = {NULL, NULL, help, NULL};
 
-    signal(SIGPIPE, SIG_IGN);
-    forget_repository();
-    look_in_sbin();
-    if (str_eq(name, "-h") || str_eq(name, "--help") || str_eq(name, "help")) {
+    if (str_eq(name, "--version") || str_eq(name, "-V"))
+        name = "version";
+    if (str_eq(name, "help") && argc == 3 && str_eq(argv[2], "tree"))
+        return print_tree();
+    if (str_eq(name, "help") && argc == 3) { /* runfs help X is runfs X --help */
+        name = argv[2];
+        argv = about;
+        argc = 3;
+    } else if (str_eq(name, "-h") || str_eq(name, "--help") || str_eq(name, "help")) {
         usage(stdout);
         return 0;
     }
-    if (str_eq(name, "--version") || str_eq(name, "-V"))
-        name = "version";
-    for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
-        if (str_eq(subcommands[i].name, name)) {
+    for (const struct subcommand *c = subcommands; c->name; c++)
+        if (str_eq(c->name, name)) {
             snprintf(full, sizeof(full), "runfs %s", name); /* getopt's errors begin so */
             argv[1] = full;
-            return subcommands[i].run(argc - 1, argv + 1);
+            usage_began(argc - 1, argv + 1);
+            return c->run(argc - 1, argv + 1);
         }
-    if (*name)
-        fprintf(stderr, "runfs: there is no subcommand '%s'\n\n", name);
-    usage(stderr);
-    return 2;
+    return no_subcommand(name);
+}
+
+int main(int argc, char **argv)
+{
+    streams_open();
+    signal(SIGPIPE, SIG_IGN);
+    forget_repository();
+    look_in_sbin();
+    return streams_close(run(argc, argv));
 }

@@ -220,7 +220,8 @@ static int store_init(struct store *st, const char *dir, struct err *err)
     int r = make_dirs(dir, 0700);
 
     if (r < 0)
-        return err_errno(err, r, "cannot make the state directory %s", dir);
+        return err_set(err, r, "cannot make the state directory %s: %s: name another with --state", dir,
+                       strerrordesc_np(-r));
     st->dir = realpath(dir, NULL);
     if (!st->dir)
         return err_errno(err, -errno, "cannot find the state directory %s", dir);
