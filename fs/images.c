@@ -1,39 +1,76 @@
-/* vms/images: what `runfs image build` made, and the directories that labels name. */
+/* vms/images: what `runfs image` made or fetched, and the directories that labels name. */
 #include <limits.h>
 
 #include "fs.h"
 #include "runfs/image.h"
 #include "runfs/machine.h"
+#include "runfs/oci.h"
 #include "runfs/str.h"
 
 /* Numbers: of the label's setting, this one, and from the next on by the name of what was built. */
 #define HOST_IMAGE (1LL << 40)
 #define BUILT_IMAGE (1LL << 41)
 
-/* ------------------------------------------------------------------------------------ what was built here */
+/* --------------------------------------------------------------------------- what was built or fetched here
+ */
+
+/* The name of a container's image has a tag or a digest, that of a virtual machine's neither; for '/' it has
+ * a
+ * '+' here. */
+static bool is_container(const char *name)
+{
+    return strpbrk(name, ":@") != NULL;
+}
+
+static char *replaced(const char *name, char from, char to)
+{
+    char *copy = strdup(name);
+
+    for (char *p = copy; p && (p = strchr(p, from));)
+        *p = to;
+    return copy;
+}
+
+static int describe(struct fs *fs, const char *name, json_t **ret)
+{
+    _free_ char *real = replaced(name, '+', '/');
+
+    return !real                ? -ENOMEM
+           : is_container(name) ? oci_describe(store_dir(fs->store), real, ret, NULL)
+                                : image_describe(store_dir(fs->store), name, ret, NULL);
+}
 
 static int64_t built_id(const char *name)
 {
     return BUILT_IMAGE + (int64_t)(str_hash(name) % (1ULL << 40));
 }
 
+/* Of these names the first behind `after` and before *id (0: there is none yet); replaces *found. */
+static void look_for_next(char **names, int64_t after, int64_t *id, char **found)
+{
+    for (char **n = names; n && *n; n++) {
+        _free_ char *name = replaced(*n, '/', '+');
+        int64_t i = name ? built_id(name) : 0;
+        if (i <= after || (*id && i >= *id))
+            continue;
+        *id = i;
+        free(*found);
+        *found = TAKE(name);
+    }
+}
+
 /* The first behind `after`, or 0; its name is appended. */
 static int64_t next_built(struct fs *fs, int64_t after, struct buf *ret)
 {
-    _strv_ char **names = NULL;
-    const char *found = NULL;
+    _strv_ char **names = NULL, **containers = NULL;
+    _free_ char *found = NULL;
     int64_t id = 0;
 
-    if (image_names(store_dir(fs->store), &names, NULL) < 0)
-        return 0;
-    for (char **n = names; *n; n++) {
-        int64_t i = built_id(*n);
-        if (i > after && (!id || i < id)) {
-            id = i;
-            found = *n;
-        }
-    }
-    buf_adds(ret, found ? found : "");
+    if (image_names(store_dir(fs->store), &names, NULL) == 0)
+        look_for_next(names, after, &id, &found);
+    if (oci_names(store_dir(fs->store), &containers, NULL) == 0)
+        look_for_next(containers, after, &id, &found);
+    buf_adds(ret, found);
     return id;
 }
 
@@ -132,7 +169,8 @@ int show_image_path(struct fs *fs, int64_t id, struct buf *ret)
     if (id == HOST_IMAGE)
         buf_addc(ret, '/');
     else if (name_built(fs, id, &name))
-        buf_addf(ret, "%s/images/%s", store_dir(fs->store), name.ptr);
+        buf_addf(ret, "%s/%s/%s", store_dir(fs->store),
+                 is_container(name.ptr) ? "containers/names" : "images", name.ptr);
     else if (!of_label(fs, id, &name, ret))
         return -ENOENT;
     buf_addc(ret, '\n');
@@ -147,8 +185,12 @@ static int show_word(struct fs *fs, int64_t id, const char *key, bool a_line_eac
 
     if (!name_built(fs, id, &name))
         return id < BUILT_IMAGE ? 0 : -ENOENT;
-    if (image_describe(store_dir(fs->store), name.ptr, &image, NULL) < 0)
+    if (describe(fs, name.ptr, &image) < 0)
         return -ENOENT;
+    if (is_container(name.ptr) && str_eq(key, "digest"))
+        buf_adds(ret, "sha256:");
+    if (is_container(name.ptr)) /* what it is of, and by what it is known */
+        key = str_eq(key, "root") ? "source" : str_eq(key, "digest") ? "id" : key;
     const json_t *value = json_object_get(image, key);
     const char *text = json_string_value(value);
     if (json_is_integer(value))

@@ -29,7 +29,7 @@ const struct subcommand subcommands[] = {
     {"gh-setup", cmd_gh_setup, "print what makes gh speak to a mounted runner"},
     {"run", cmd_run, "run one workflow, with a live log and its exit code"},
     {"host", cmd_host, "add, list and remove hosts that machines are made on by SSH"},
-    {"image", cmd_image, "make, list and remove images for virtual machines"},
+    {"image", cmd_image, "make, fetch, list and remove images for machines"},
     {"sh", cmd_sh, "a shell in a machine that is held after its job"},
     {"lint", cmd_lint, "check workflows, in GitHub's words"},
     {"plan", cmd_plan, "say what a workflow would run, or why nothing"},

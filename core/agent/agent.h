@@ -99,6 +99,21 @@ struct spawn_command {
 };
 int spawn_command(const struct spawn_command *c, pid_t *ret, const char **ret_stage);
 
+/*
+ * user.c: whose the machine's commands are. An image says it, by name or number; what that means stands in
+ * files of the machine, which anybody may have written.
+ */
+struct user {
+    bool set; /* else they are root's, with the agent's own groups */
+    uid_t uid;
+    gid_t gid, groups[64];
+    size_t n_groups;
+};
+extern struct user agent_user;
+/* In the machine's root: finds "NAME|UID[:GROUP|GID]", and makes these paths (NULL-terminated) that user's.
+ */
+int user_become(const char *user, const char *const *own, struct err *err);
+
 /* lanes.c: the frames of lanes, and what poll(2) is told and tells of them: p has LANES_MAX places. room:
  * there is some for what they say. */
 struct pollfd;

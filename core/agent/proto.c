@@ -288,6 +288,9 @@ void spawn_request_encode(struct buf *b, const struct spawn_request *x)
     wire_add_str(b, x->mask);
     wire_add_str(b, x->forget);
     wire_add_str(b, x->image);
+    add_strings(b, x->below);
+    wire_add_str(b, x->user ? x->user : "");
+    add_strings(b, x->own);
     wire_add_str(b, x->files);
     add_strings(b, x->layers);
     wire_add_str(b, x->hostname);
@@ -308,6 +311,8 @@ void spawn_request_release(struct spawn_request *x)
 {
     free(x->argv);
     free(x->layers);
+    free(x->below);
+    free(x->own);
     *x = (struct spawn_request){0};
 }
 
@@ -325,6 +330,9 @@ int spawn_request_decode(const void *payload, size_t len, struct spawn_request *
     x.mask = wire_str(&w);
     x.forget = wire_str(&w);
     x.image = wire_str(&w);
+    x.below = take_strings(&w);
+    x.user = wire_str(&w);
+    x.own = take_strings(&w);
     x.files = wire_str(&w);
     x.layers = take_strings(&w);
     x.hostname = wire_str(&w);
@@ -339,7 +347,7 @@ int spawn_request_decode(const void *payload, size_t len, struct spawn_request *
     x.processes = wire_u32(&w);
     x.uid = wire_u32(&w);
     x.argv = take_strings(&w);
-    int r = finish_decode(&w, x.argv && x.layers);
+    int r = finish_decode(&w, x.argv && x.layers && x.below && x.own);
     if (r < 0) {
         spawn_request_release(&x);
         return r;

@@ -153,9 +153,13 @@ struct spawn_request {
     const char *mask;     /* a layer over the lower one; "" for none */
     const char *forget;   /* SPAWN_MASK: a mask that no machine will start over any more; "" for none */
     const char *image;    /* host path; "" for the host's own root */
+    const char **below;   /* decode: owned array; with some, `image` is where these directories are, the
+                             highest first, that together are the image */
     const char **layers;  /* decode: owned array; names below scratch/layers, newest first, between the
                              mask and what is written */
     const char *files;    /* path inside, of a directory that is in memory; "" for none */
+    const char *user;     /* of the machine, by /etc/passwd in it: "NAME|UID[:GROUP|GID]"; "" for root */
+    const char **own;     /* decode: owned array; paths inside that are to be that user's */
     const char *hostname; /* [a-z0-9-]+ */
     bool no_network;      /* a network of its own, of a loopback interface only */
     bool filtered;        /* and its network's filter is not its root's to change */

@@ -353,7 +353,9 @@ static int make_overlay(const struct spawn_request *r, const char *lower, struct
         overlay_add(&o, "/scratch/layers/%s/upper", *layer);
     if (lower[0] && r->mask[0] && strncmp(lower, "/bases/", 7) != 0)
         overlay_add(&o, "/masks/%s", r->mask);
-    if (lower[0])
+    for (const char **below = r->below; *below; below++)
+        overlay_add(&o, "%s/%s", lower, *below);
+    if (lower[0] && !r->below[0])
         overlay_add(&o, "%s", lower);
     int fd = overlay_make(&o, "/new");
     return fd < 0 ? err_errno(err, fd, "cannot mount an overlay of %zu layers", o.n) : fd;
@@ -441,6 +443,9 @@ static int find_lower(const struct sandbox *s, const struct spawn_request *r, in
 {
     if (strpbrk(r->image, ":,\\"))
         return err_set(err, -EINVAL, "an image's path may not have ':', ',' or a backslash: %s", r->image);
+    for (const char **below = r->below; *below; below++)
+        if (!**below || strpbrk(*below, "/.:,\\"))
+            return err_set(err, -EINVAL, "not the name of a layer: %s", *below);
     if (!s->ranged)
         snprintf(ret, size, "/host%s", r->image);
     else if (image >= 0)
@@ -530,6 +535,8 @@ int sandbox_enter(const struct sandbox *s, const struct spawn_request *r, int im
     if (e == 0 && (e = enter_root()) < 0)
         e = err_errno(err, e, "cannot enter the machine's root");
     umask(022);
+    if (e == 0 && r->user[0])
+        e = user_become(r->user, r->own, err);
     if (e == 0 && unshare(CLONE_NEWCGROUP) < 0) /* from the groups that it is in by now */
         e = err_errno(err, -errno, "cannot make a control group namespace");
     if (e == 0)

@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "core/agent/agent.h"
 
@@ -14,6 +15,17 @@ struct spawn_state {
     volatile int error;
     const char *volatile stage;
 };
+
+/* This process alone: libc's own calls would tell all threads, and they are those of the parent now. */
+static int become_user(void)
+{
+    const struct user *u = &agent_user;
+
+    if (syscall(SYS_setgroups, u->n_groups, u->groups) < 0 ||
+        syscall(SYS_setresgid, u->gid, u->gid, u->gid) < 0)
+        return -1;
+    return (int)syscall(SYS_setresuid, u->uid, u->uid, u->uid);
+}
 
 static void spawn_child(struct spawn_state *s) __attribute__((noreturn));
 static void spawn_child(struct spawn_state *s)
@@ -36,6 +48,9 @@ static void spawn_child(struct spawn_state *s)
         goto out;
     s->stage = "cannot enter";
     if (chdir(s->c->cwd) < 0)
+        goto out;
+    s->stage = "cannot become the machine's user for";
+    if (agent_user.set && become_user() < 0)
         goto out;
     s->stage = "cannot start";
     for (char *const *path = s->candidates; *path; path++) {

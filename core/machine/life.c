@@ -7,14 +7,17 @@
 
 int machine_set_paths(struct machine *m, const char *prefix, const char *workspace, struct err *err)
 {
-    const char *const inside[] = {workspace, "/home/runner/work/_temp",
-                                  "/home/runner/work/_temp/_runner_file_commands", "/opt/hostedtoolcache",
-                                  "/home/runner"};
+    /* GitHub's: on a runner, and in a container of a job, where these are mounted */
+    static const char *const places[2][4] = {
+        {"/home/runner/work/_temp", "/home/runner/work/_temp/_runner_file_commands", "/opt/hostedtoolcache",
+         "/home/runner"},
+        {"/__w/_temp", "/__w/_temp/_runner_file_commands", "/__t", "/github/home"}};
+    const char *const *inside = places[str_starts(workspace, CONTAINER_WORK)];
     char **s = m->path_strings;
 
-    for (size_t i = 0; i < ARRAY_LEN(inside); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(m->path_strings); i++) {
         _buf_ struct buf b = BUF_INIT;
-        buf_addf(&b, "%s%s", prefix, inside[i]);
+        buf_addf(&b, "%s%s", prefix, i == 0 ? workspace : inside[i - 1]);
         s[i] = buf_steal(&b);
         if (!s[i])
             return err_errno(err, -ENOMEM, "machine %s", m->id);
@@ -51,7 +54,8 @@ int machine_set_dir(struct machine *m, struct err *err)
 
 void machine_init(struct machine *m, struct machines *ms, const struct machine_ops *ops)
 {
-    *m = (struct machine){.ms = ms, .ops = ops, .nat.exit_fd = -1, .refs = 1, .created_at = now_ns()};
+    *m = (struct machine){
+        .ms = ms, .ops = ops, .nat.exit_fd = -1, .image_lock = -1, .refs = 1, .created_at = now_ns()};
     pthread_mutex_init(&m->state_lock, NULL);
     agent_client_init(&m->client);
     limits_init(&m->limits);
@@ -215,6 +219,7 @@ void machine_release(struct machine *m)
     int pidfd = TAKE_FD(m->client.pidfd);
     pthread_mutex_unlock(&m->client.lock);
     agent_client_close(&m->client);
+    cleanup_close(&m->image_lock);
     if (m->own)
         m->ops->end(m);
     m->own = NULL;

@@ -222,6 +222,7 @@ struct machine {
     struct agent_client client;
     struct lanes *lanes;   /* NULL until they are wanted. Guarded by the client's lock */
     atomic_uint executing; /* commands that run in it */
+    int image_lock;        /* keeps the image of a container from being removed; -1 */
     char id[32];           /* of this start: the name of its scratch directory */
     char *dir;             /* owned: STATE/machines/ID, NULL until made */
     struct chain chain;    /* what this start stands on: kept as long as it lives */
@@ -269,6 +270,7 @@ int machine_make(struct machines *ms, const struct machine_spec *spec, struct ma
 int machine_set_dir(struct machine *m, struct err *err);
 
 /* spec.c */
+#define CONTAINER_WORK "/__w/" /* workspaces below it are a container's: see machine_set_paths() */
 bool spec_cancelled(const struct machine_spec *spec,
                     struct err *err); /* true: -ECANCELED is written to err */
 int spec_check(const struct machine_spec *spec, struct err *err);

@@ -7,6 +7,7 @@
 
 #include "core/machine/machine_internal.h"
 #include "runfs/io.h"
+#include "runfs/oci.h"
 #include "runfs/str.h"
 
 /* The resolver of slirp4netns. */
@@ -21,6 +22,37 @@ static int put_resolver(int upper)
     if (fd < 0 || (geteuid() == 0 && fchown(fd, machine_root_id(), machine_root_id()) < 0))
         return -errno;
     return write_all(fd, text, sizeof(text) - 1);
+}
+
+/* An image of a container has none of its own, as Docker mounts one over it. */
+static int put_hosts_resolver(int upper)
+{
+    _buf_ struct buf text = BUF_INIT;
+
+    if (read_file("/etc/resolv.conf", 64 * 1024, &text, NULL) < 0)
+        return 0;
+    (void)unlinkat(upper, "etc/resolv.conf", 0);
+    _close_ int fd =
+        openat(upper, "etc/resolv.conf", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd < 0 || (geteuid() == 0 && fchown(fd, machine_root_id(), machine_root_id()) < 0))
+        return -errno;
+    return write_all(fd, buf_str(&text), text.len);
+}
+
+static bool is_container(const struct machine_spec *spec)
+{
+    return spec->image && *spec->image != '/';
+}
+
+/* The places that GitHub mounts into the container of a job. */
+static int make_container_places(const struct machine *m, int upper)
+{
+    const char *const paths[] = {m->paths.tool_cache, m->paths.home, "/github/workflow", "/__e"};
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(paths); i++)
+        r = scratch_dirs(m->ms, upper, paths[i] + 1, machine_root_id());
+    return r;
 }
 
 /* Its overlay follows renamed directories if its layers were written so; and what is written first is, where
@@ -77,6 +109,10 @@ static int make_first(const struct machine *m, const struct machine_spec *spec, 
         r = mask_hosts(upper, spec->name);
     if (r == 0)
         r = scratch_dir(m->ms, upper, "etc", 0755, id);
+    if (r == 0 && str_starts(spec->workspace, CONTAINER_WORK))
+        r = make_container_places(m, upper);
+    if (r == 0 && is_container(spec) && spec->network == MACHINE_NET_HOST)
+        r = put_hosts_resolver(upper);
     return r == 0 && spec->network == MACHINE_NET_NAT ? put_resolver(upper) : r;
 }
 
@@ -133,15 +169,56 @@ static const char **layer_names(const struct chain *c)
     return list;
 }
 
+/* What is below an image of a container: where its layers are, and which, the highest first. */
+struct below {
+    struct buf path;   /* owned */
+    const char **list; /* owned array of borrowed strings; NULL: none */
+    struct oci_image image;
+};
+
+static void below_release(struct below *b)
+{
+    buf_release(&b->path);
+    free(b->list);
+    oci_release(&b->image);
+}
+
+/* The machine keeps the image from being removed, once it is there. */
+static int find_below(struct machine *m, const struct machine_spec *spec, struct below *b, struct err *err)
+{
+    const char *slash = strrchr(m->ms->scratch, '/');
+
+    if (!is_container(spec))
+        return 0;
+    buf_add(&b->path, m->ms->scratch, (size_t)(slash - m->ms->scratch));
+    int r = oci_open(buf_str(&b->path), spec->image, &b->image, err);
+    if (r < 0)
+        return r;
+    json_t *layers = json_object_get(b->image.record, "layers");
+    size_t n = json_array_size(layers);
+    b->list = calloc(n + 1, sizeof(*b->list));
+    for (size_t i = 0; b->list && i < n; i++)
+        b->list[i] = json_string_value(json_array_get(layers, n - 1 - i));
+    buf_adds(&b->path, "/containers/layers");
+    if (!b->list || !buf_ok(&b->path))
+        return err_errno(err, -ENOMEM, "machine");
+    if (m->image_lock < 0)
+        m->image_lock = TAKE_FD(b->image.lock);
+    return 0;
+}
+
 static int sandbox_try(struct machines *ms, const struct machine_spec *spec, struct machine *m,
                        struct err *err)
 {
     _cleanup_(fds_release) struct fds namespaces = {0};
+    _cleanup_(below_release) struct below below = {.image.lock = -1};
     bool nat = spec->network == MACHINE_NET_NAT;
     char mask[64];
     int r = mask_ensure(ms, spec->image != NULL, mask, sizeof(mask), err);
     _free_ const char **layers = layer_names(&m->chain);
 
+    if (r == 0)
+        r = find_below(m, spec, &below, err);
     if (r == 0 && !layers)
         r = err_errno(err, -ENOMEM, "machine");
     else if (r == 0 && (r = make_layers(m, spec, !mask[0])) < 0)
@@ -149,9 +226,16 @@ static int sandbox_try(struct machines *ms, const struct machine_spec *spec, str
     if (r < 0)
         return r;
     m->mask = (unsigned)strtoul(mask, NULL, 10);
+    const char *own[] = {m->paths.workspace, m->paths.temp,       m->paths.files,
+                         m->paths.home,      m->paths.tool_cache, NULL};
     struct spawn_request request = {.scratch = m->id,
                                     .mask = mask,
-                                    .image = spec->image ? spec->image : "",
+                                    .image = below.list    ? buf_str(&below.path)
+                                             : spec->image ? spec->image
+                                                           : "",
+                                    .below = below.list,
+                                    .user = spec->user,
+                                    .own = own,
                                     .layers = layers,
                                     .files = m->paths.files,
                                     .hostname = spec->name,
@@ -233,6 +317,10 @@ static int sandbox_check_label(const struct machine_label *l, struct err *err)
 
     if (!l->image || (*l->image == '/' && stat(l->image, &st) == 0 && S_ISDIR(st.st_mode)))
         return 0;
+    if (*l->image != '/') {
+        _buf_ struct buf name = BUF_INIT;
+        return oci_reference(l->image, &name, err);
+    }
     return err_set(err, -EINVAL, "'%s' is not a directory that could be a root file system", l->image);
 }
 

@@ -9,8 +9,9 @@ int spec_check(const struct machine_spec *spec, struct err *err)
     if (!spec->backend || !spec->name || !*spec->name || strlen(spec->name) > 63 ||
         strspn(spec->name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(spec->name))
         return err_set(err, -EINVAL, "a machine needs a backend and a name of a-z, 0-9 and '-'");
-    if (!str_starts(work, "/home/runner/work/") || strlen(work) > 1024 || strstr(work, "/../") ||
-        strstr(work, "//") || strstr(work, "/./") || str_ends(work, "/..") || str_ends(work, "/"))
+    if ((!str_starts(work, "/home/runner/work/") && !str_starts(work, CONTAINER_WORK)) ||
+        strlen(work) > 1024 || strstr(work, "/../") || strstr(work, "//") || strstr(work, "/./") ||
+        str_ends(work, "/..") || str_ends(work, "/"))
         return err_set(err, -EINVAL, "a workspace must be below /home/runner/work: '%s'", work);
     if (spec->title && name_check(spec->title) < 0)
         return err_set(err, -EINVAL, "'%s' cannot be a machine's name", spec->title);
@@ -36,7 +37,7 @@ bool spec_cancelled(const struct machine_spec *spec, struct err *err)
 int spec_copy(const struct machine_spec *spec, struct machine_spec *ret)
 {
     struct machine_spec s = *spec;
-    const char **fields[] = {&s.backend, &s.image, &s.name, &s.workspace, &s.title, &s.label};
+    const char **fields[] = {&s.backend, &s.image, &s.name, &s.workspace, &s.title, &s.label, &s.user};
     int r = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
@@ -59,5 +60,6 @@ void spec_release(struct machine_spec *s)
     free((char *)s->workspace);
     free((char *)s->title);
     free((char *)s->label);
+    free((char *)s->user);
     *s = (struct machine_spec){0};
 }

@@ -28,22 +28,6 @@ struct dir_record {
     struct timespec mtime;
 };
 
-int utf8_begin(struct utf8_locale *l)
-{
-    l->own = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-    l->former = l->own ? uselocale(l->own) : (locale_t)0;
-    return l->own ? 0 : -ENOMEM;
-}
-
-void utf8_end(struct utf8_locale *l)
-{
-    if (!l->own)
-        return;
-    uselocale(l->former);
-    freelocale(l->own);
-    l->own = (locale_t)0;
-}
-
 static int refuse(struct extraction *x, const char *path, const char *why)
 {
     return err_set(x->err, -EINVAL, "the artifact is refused: '%.300s' %s",

@@ -8,20 +8,11 @@
 #ifndef RUNFS_ARTIFACT_INTERNAL_H
 #define RUNFS_ARTIFACT_INTERNAL_H
 
-#include <locale.h>
-
 #include "runfs/artifact.h"
 #include "runfs/late_archive.h"
+#include "runfs/utf8_locale.h"
 
 enum { ARTIFACT_PATH_MAX = 3500 }; /* so that it fits PATH_MAX below any place where it may be put */
-
-/* libarchive converts names by the locale of the thread: within this pair they are UTF-8. */
-struct utf8_locale {
-    locale_t own, former;
-};
-int utf8_begin(struct utf8_locale *l); /* -ENOMEM */
-void utf8_end(struct utf8_locale *l);
-#define _utf8_ _cleanup_(utf8_end)
 
 /* What a tree came to: known once, while it is made. */
 struct artifact_totals {

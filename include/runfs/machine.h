@@ -101,9 +101,12 @@ extern const struct machine_label_key machine_label_keys[];
 struct machine_spec {
     const char
         *backend;      /* "sandbox" (falls back to what works and says so in `note`), "bubblewrap", "host" */
-    const char *image; /* directory used as root file system; NULL: the host's own root */
+    const char *image; /* directory used as root file system; the name of an image of containers, or
+                          `sha256:` and its id (runfs/oci.h); NULL: the host's own root */
+    const char *user;  /* of an image: whose its commands are, "NAME|UID[:GROUP|GID]"; NULL or "": root's */
     const char *name;  /* for logs and hostnames, [a-z0-9-]+ */
-    const char *workspace; /* path inside: "/home/runner/work/REPO/REPO"; created empty */
+    const char *workspace; /* path inside: "/home/runner/work/REPO/REPO", of a container "/__w/REPO/REPO";
+                              created empty */
     enum machine_network network;
     bool namespaces; /* as in machine_label */
     struct machine_limits limits;

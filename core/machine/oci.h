@@ -1,0 +1,33 @@
+/* Between the files that keep container images. */
+#ifndef RUNFS_MACHINE_OCI_H
+#define RUNFS_MACHINE_OCI_H
+
+#include <stdint.h>
+
+#include "runfs/oci.h"
+
+/* What all layers of an image come to; what goes beyond the limits is refused. */
+struct oci_totals {
+    int64_t entries, bytes;
+};
+enum { OCI_ENTRIES_MAX = 1000000, OCI_GIB_MAX = 64 };
+
+/*
+ * Unpacks a layer (a tar, as it is or by gzip or zstd) from fd into the empty directory root, as an overlay's
+ * lower directory: what it takes away becomes whiteouts and opaque directories, for overlays with and without
+ * user attributes. As root owners are kept, for other users all is theirs. hex: what its uncompressed tar
+ * must have for its sha256. -EINVAL with words; then it is half filled.
+ */
+int oci_layer_unpack(int fd, int root, const char *hex, struct oci_totals *totals, struct err *err);
+
+void oci_hex(const unsigned char digest[32], char ret[OCI_HEX + 1]);
+bool oci_is_hex(const char *s); /* 64 digits of it, and nothing more */
+
+/* The file name of an image's name; appended. */
+void oci_name_file(const char *name, struct buf *ret);
+/* One fetches or removes at a time; waits, until proc_unwanted(). A descriptor. */
+int oci_lock(const char *state_dir, struct err *err);
+/* Removes images without a name that no machine uses, and layers without an image. Under the lock. */
+void oci_collect(const char *state_dir);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * Container images, as registries have them (OCI image specification; Docker's manifests too): fetched by
+ * skopeo, unpacked layer by layer, and kept below STATE/containers by their digests:
+ *
+ *   layers/HEX       what a layer adds, as an overlay's lower directory; HEX: sha256 of its uncompressed tar
+ *   images/HEX.json  an image: its layers, from the lowest on, and its configuration; HEX: sha256 of that
+ *   names/NAME       what an image is called ('/' in it is a '+' there), and where it came from
+ *
+ * Layers are shared by the images that have them. Nobody but runfs gets below STATE/containers: what lies in
+ * it may be set-user-id, and belongs to whom the image says (for an ordinary user all is his).
+ */
+#ifndef RUNFS_OCI_H
+#define RUNFS_OCI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "runfs/buf.h"
+#include "runfs/err.h"
+
+enum { OCI_HEX = 64, OCI_LAYERS_MAX = 127 };
+
+/*
+ * Completes the name of an image as Docker does: `debian` is `docker.io/library/debian:latest`. Appended.
+ * -EINVAL: it is none.
+ */
+int oci_reference(const char *name, struct buf *ret, struct err *err);
+
+struct oci_pull {
+    const char *source; /* the name of an image; with `docker://` before it or without; `oci:DIRECTORY[:TAG]`,
+                           `docker-archive:FILE[:NAME]` */
+    const char *name;   /* what it is called from then on; NULL: as it is called where it comes from, which
+                           only a registry's is */
+    const char *user, *password; /* for the registry; NULL: what the user of this process is logged in as */
+    void (*say)(void *data, const char *what); /* what goes on, a line each; NULL */
+    void *data;
+};
+/*
+ * Fetches what is not here of it. One whose configuration the registry has under another digest by now is
+ * fetched anew. Returns its id. Minutes; proc_until() ends it. What was wrong with it (it is for another
+ * processor, or a layer is cut off, is another than the image says, leads out of its directory, is too large)
+ * is said, and nothing is left behind then.
+ */
+int oci_pull(const char *state_dir, const struct oci_pull *p, char ret_id[OCI_HEX + 1], struct err *err);
+
+struct oci_image {
+    char id[OCI_HEX + 1];
+    json_t *record; /* owned: {"id", "layers": [HEX...], "config": {"Env": ...}, "created", "size", ...} */
+    json_t *config; /* borrowed from record: an object, perhaps empty */
+    int lock;       /* as long as it is open the image is not removed */
+};
+/* By its name, or by `sha256:` and its id. -ENOENT with words. */
+int oci_open(const char *state_dir, const char *name, struct oci_image *ret, struct err *err);
+void oci_release(struct oci_image *image);
+#define _oci_image_ _cleanup_(oci_release)
+
+/* Whether a name has been given to an image by hand (of an archive, a directory): no registry knows it. */
+bool oci_is_local(const char *state_dir, const char *name);
+
+/* The names that there are, sorted; each owned, and the array. */
+int oci_names(const char *state_dir, char ***ret, struct err *err);
+/* {"id", "source", "pulled", "created", "size", ...} */
+int oci_describe(const char *state_dir, const char *name, json_t **ret, struct err *err);
+/* Takes the name away, and what has no other name. -EBUSY: a machine runs from it. */
+int oci_remove(const char *state_dir, const char *name, struct err *err);
+
+#endif
