@@ -25,6 +25,11 @@ static int open_to_write(const char *path, unsigned mode)
         close(fd);
         return r;
     }
+    if (agent_user.set && fchown(fd, agent_user.uid, agent_user.gid) < 0) {
+        int r = -errno;
+        close(fd);
+        return r;
+    }
     return fd;
 }
 

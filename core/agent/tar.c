@@ -32,7 +32,8 @@ static int tar_start(struct tar *t, const char *dir, bool unpack)
 {
     const char *in_argv[] = {"tar", "-xpf", "-", "-C", dir, "--no-same-owner", NULL};
     const char *out_argv[] = {"tar", "-cf", "-", "-C", dir, "--numeric-owner", ".", NULL};
-    const char *env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    /* first where the container of a job has tools of the runner's own */
+    const char *env[] = {"PATH=/__e/runfs/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                          "LC_ALL=C.UTF-8", NULL};
     int data[2], errors[2];
     const char *stage;

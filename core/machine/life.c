@@ -101,6 +101,11 @@ static enum machine_network default_network(struct machine *m)
     return MACHINE_NET_HOST;
 }
 
+const char *machine_network_name(const struct machine *m)
+{
+    return m->network == MACHINE_NET_NONE ? "none" : m->network == MACHINE_NET_NAT ? "nat" : "host";
+}
+
 static void say_limits(struct machine *m)
 {
     static const char *const networks[] = {[MACHINE_NET_HOST] =
@@ -187,6 +192,11 @@ int machine_acquire(struct machines *ms, const struct machine_spec *spec, struct
     if (warm)
         *ret = warm;
     return r < 0 || warm ? r : machine_make(ms, spec, ret, err);
+}
+
+int machine_make_dirs(struct machine *m, const char *path, struct err *err)
+{
+    return agent_client_make_dirs(&m->client, path, err);
 }
 
 /* What goes with one start of a machine, but its process and directory. */

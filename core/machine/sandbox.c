@@ -196,9 +196,12 @@ static int find_below(struct machine *m, const struct machine_spec *spec, struct
         return r;
     json_t *layers = json_object_get(b->image.record, "layers");
     size_t n = json_array_size(layers);
-    b->list = calloc(n + 1, sizeof(*b->list));
+    bool over = !str_empty(spec->over);
+    b->list = calloc(n + over + 1, sizeof(*b->list));
     for (size_t i = 0; b->list && i < n; i++)
-        b->list[i] = json_string_value(json_array_get(layers, n - 1 - i));
+        b->list[over + i] = json_string_value(json_array_get(layers, n - 1 - i));
+    if (b->list && over)
+        b->list[0] = spec->over;
     buf_adds(&b->path, "/containers/layers");
     if (!b->list || !buf_ok(&b->path))
         return err_errno(err, -ENOMEM, "machine");

@@ -37,7 +37,8 @@ bool spec_cancelled(const struct machine_spec *spec, struct err *err)
 int spec_copy(const struct machine_spec *spec, struct machine_spec *ret)
 {
     struct machine_spec s = *spec;
-    const char **fields[] = {&s.backend, &s.image, &s.name, &s.workspace, &s.title, &s.label, &s.user};
+    const char **fields[] = {&s.backend, &s.image, &s.name, &s.workspace,
+                             &s.title,   &s.label, &s.user, &s.over};
     int r = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
@@ -61,5 +62,6 @@ void spec_release(struct machine_spec *s)
     free((char *)s->title);
     free((char *)s->label);
     free((char *)s->user);
+    free((char *)s->over);
     *s = (struct machine_spec){0};
 }

@@ -73,6 +73,13 @@ static int check_switch(const char *value, struct err *err)
                : err_set(err, -EINVAL, "it is either on or off, not '%s'", value);
 }
 
+static int check_pull(const char *value, struct err *err)
+{
+    return str_eq(value, "always") || str_eq(value, "missing")
+               ? 0
+               : err_set(err, -EINVAL, "it is always or missing, not '%s'", value);
+}
+
 static int check_snapshots(const char *value, struct err *err)
 {
     return str_eq(value, "on") || str_eq(value, "off") || str_eq(value, "auto")
@@ -329,6 +336,8 @@ const struct config_key config_keys[] = {
      "how large the mirror of a repository that is linked by its address may become"},
     {"actions_mirror", "https://github.com", check_mirror,
      "where `uses: owner/name@ref` is fetched from: a URL, or a directory of repositories"},
+    {"container_pull", "always", check_pull,
+     "whether a registry is asked at each job for an image that is here: always, or missing: it is not"},
     {"snapshots", "", check_snapshots,
      "one behind every step: on, off, or auto: behind steps of which it takes less than 5 %, kept if the "
      "job does not succeed (auto where runfs is root's, else off)"},

@@ -1,8 +1,9 @@
-/* Containers, which cannot be run yet: who asks for one, and what to do without. */
+/* The containers that a job asks for: its own, which its machine becomes; services and actions, which cannot
+ * be run yet. */
 #include "containers.h"
 
-#include <errno.h>
-
+#include "engine_internal.h"
+#include "job_internal.h"
 #include "runfs/str.h"
 
 /*
@@ -36,13 +37,6 @@ static bool has_service(const struct token *t, const char *file, const struct ex
 int containers_refuse(const struct workflow_job *job, const char *file, const struct expr_env *env,
                       struct err *err)
 {
-    if (job->container && has_image(job->container, file, env))
-        return err_set(
-            err, -ENOTSUP,
-            "`container:` cannot be run in this version of runfs: there are no container machines "
-            "yet. Without it the job runs in its label's machine, which may have the image's files "
-            "for its root: unpack them and map the label, `--label LABEL=sandbox:/DIRECTORY` or "
-            "config/labels");
     if (job->services && has_service(job->services, file, env))
         return err_set(err, -ENOTSUP,
                        "`services:` cannot be run in this version of runfs: there are no container machines "
@@ -56,4 +50,88 @@ int containers_refuse_action(const char *uses, struct err *err)
                    "%s is a Docker action: it cannot be run, there are no container machines yet. A step may "
                    "run the same program where the machine has it",
                    uses);
+}
+
+/* ------------------------------------------------------------------------------------------- its own */
+
+/* What expressions of `container:` see: the contexts, the env of the workflow and of the job, and of the
+ * runner what is known without a machine. */
+static json_t *container_contexts(struct run_job *job, json_t *contexts, struct err *err)
+{
+    _json_ json_t *all = json_copy(contexts), *own = json_object();
+    struct expr_env env = {.contexts = all};
+    const char *file = job->scope->workflow->file;
+
+    if (!all || !own || json_object_set(all, "env", own) < 0 ||
+        json_object_set_new(all, "runner",
+                            json_pack("{s:s, s:s, s:s, s:s}", "os", "Linux", "name", job->run->e->runner_name,
+                                      "temp", "/__w/_temp", "tool_cache", "/__t")) < 0) {
+        err_errno(err, -ENOMEM, "container");
+        return NULL;
+    }
+    if (env_add(job->scope->workflow->env, file, &env, own, err) < 0 ||
+        env_add(job->def->env, file, &env, own, err) < 0)
+        return NULL;
+    return TAKE(all);
+}
+
+int containers_open(struct run_job *job, json_t *contexts, struct mask *mask, struct container **ret,
+                    struct err *err)
+{
+    const struct container_place place = {
+        .store = job->run->e->store, .mask = mask, .cancelled = &job->cancelled};
+
+    *ret = NULL;
+    if (!job->def->container)
+        return 0;
+    _json_ json_t *all = container_contexts(job, contexts, err);
+    struct expr_env env = {.contexts = all};
+    return all ? container_of_job(&place, job->def->container, job->scope->workflow->file, &env, ret, err)
+               : err->code;
+}
+
+/* Of two limits the lower one; 0 is none. */
+static uint64_t lower(uint64_t a, uint64_t b)
+{
+    return a && (!b || a < b) ? a : b;
+}
+
+/* What a label says of networks and limits holds for a container, too. */
+int containers_enter(const struct container *c, const struct machine_label *label, struct machine_spec *spec,
+                     struct err *err)
+{
+    if (!str_eq(label->backend, "sandbox"))
+        return err_set(err, -ENOTSUP, "the container of a job is a sandbox, and its label means %s",
+                       label->backend);
+    spec->image = c->image;
+    spec->over = c->tools;
+    spec->user = c->user;
+    spec->name = c->hostname ? c->hostname : spec->name;
+    spec->label = NULL; /* none of these is warm */
+    spec->limits.memory = lower(spec->limits.memory, c->limits.memory);
+    spec->limits.cpu = (uint32_t)lower(spec->limits.cpu, c->limits.cpu);
+    spec->limits.pids = (uint32_t)lower(spec->limits.pids, c->limits.pids);
+    spec->limits.files = (uint32_t)lower(spec->limits.files, c->limits.files);
+    return 0;
+}
+
+int containers_make_volumes(const struct container *c, struct machine *m, struct err *err)
+{
+    json_t *path;
+    size_t i;
+    int r = 0;
+
+    json_array_foreach(c->volumes, i, path) if (r == 0) r =
+        machine_make_dirs(m, json_string_value(path), err);
+    return r;
+}
+
+/* job.container: what the runner calls it, and the network that it is on. */
+void containers_tell(json_t *contexts, const struct machine *machine)
+{
+    char id[48];
+
+    snprintf(id, sizeof(id), "m%lld", (long long)machine_id(machine));
+    json_object_set_new(json_object_get(contexts, "job"), "container",
+                        json_pack("{s:s, s:s}", "id", id, "network", machine_network_name(machine)));
 }

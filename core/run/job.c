@@ -77,6 +77,27 @@ static int job_go_on(struct running_job *j, struct err *err)
     return r;
 }
 
+static void each_line(const struct buf *lines, void (*show)(struct step_output *o, const char *line),
+                      struct step_output *o)
+{
+    _free_ char *copy = strdup(buf_str(lines));
+    char *rest = NULL;
+
+    for (char *line = copy ? strtok_r(copy, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
+        show(o, line);
+}
+
+static void show_line(struct step_output *o, const char *line)
+{
+    output_runner_line(o, "%s", line);
+}
+
+static void show_container(struct step_output *o, const struct container *c)
+{
+    each_line(&c->said, show_line, o);
+    each_line(&c->warnings, output_warning, o);
+}
+
 /* Contexts, environment, and the actions that the steps name. A failure is told, and ends the job. */
 static int job_set_up(struct running_job *j)
 {
@@ -85,9 +106,11 @@ static int job_set_up(struct running_job *j)
     const char *note = machine_note(j->machine);
     int r = job_prepare(j, &err);
 
-    if (r == 0 && !note[0] && !uses_actions(j->spec->job) && !j->spec->resume)
+    if (r == 0 && !note[0] && !uses_actions(j->spec->job) && !j->spec->resume && !j->spec->container)
         return 0;
     log.step = setup_row(j);
+    if (j->spec->container)
+        show_container(&log, j->spec->container);
     if (note[0])
         output_warning(&log, note);
     if (r == 0)

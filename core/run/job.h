@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdatomic.h>
 
+#include "container.h"
 #include "outside.h"
 #include "runfs/machine.h"
 #include "runfs/mask.h"
@@ -31,7 +32,8 @@ struct job_spec {
     json_t *contexts;
     json_t *env;             /* object of strings under all other env, may be NULL (`runfs run --env`) */
     const char *runner_name; /* RUNNER_NAME */
-    bool debug;              /* debug logging, also if neither secret nor variable asks for it */
+    const struct container *container; /* what it runs in; NULL: in none */
+    bool debug;                        /* debug logging, also if neither secret nor variable asks for it */
     const struct job_resume *resume;   /* NULL: from its beginning */
     const struct job_outside *outside; /* whose functions may be NULL */
     const atomic_bool *cancelled;      /* becomes true when someone asks to end it */

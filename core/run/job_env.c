@@ -290,7 +290,7 @@ static void set_runner_variables(struct running_job *j, json_t *env)
     const char *slash = strrchr(paths->workspace, '/');
 
     buf_add(&workspace, paths->workspace, slash ? (size_t)(slash - paths->workspace) : 0);
-    buf_addf(&event, "%s/event.json", paths->files);
+    job_event_path(j, &event);
     set_str(env, "RUNNER_OS", context_str(j, "runner", "os"));
     set_str(env, "RUNNER_ARCH", context_str(j, "runner", "arch"));
     set_str(env, "RUNNER_NAME", context_str(j, "runner", "name"));
@@ -301,6 +301,12 @@ static void set_runner_variables(struct running_job *j, json_t *env)
     set_str(env, "RUNNER_TOOL_CACHE", paths->tool_cache);
     set_str(env, "RUNNER_WORKSPACE", buf_str(&workspace));
     set_str(env, "GITHUB_EVENT_PATH", buf_str(&event));
+}
+
+void job_event_path(const struct running_job *j, struct buf *ret)
+{
+    buf_addf(ret, "%s/event.json",
+             j->spec->container ? "/github/workflow" : machine_paths(j->machine)->files);
 }
 
 /* The environment files of a step, by the variable that names each. */
@@ -372,9 +378,13 @@ char **job_environment(struct running_step *s, json_t *extra, const char *files_
 
     if (!env)
         return NULL;
+    if (j->spec->container) { /* GitHub: what the image says, but for its HOME */
+        json_object_update(env, j->spec->container->env);
+    } else {
+        set_str(env, "USER", "runner");
+        set_str(env, "LANG", "C.UTF-8");
+    }
     set_str(env, "HOME", machine_paths(j->machine)->home);
-    set_str(env, "USER", "runner");
-    set_str(env, "LANG", "C.UTF-8");
     json_object_update(env, j->base_env);
     json_object_update(env, j->set_env);
     json_object_update(env, s->env);

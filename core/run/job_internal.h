@@ -314,6 +314,9 @@ int env_add(const struct token *t, const char *file, const struct expr_env *env,
 /* Replaces the `env` context by what the job has, GITHUB_ENV, and user (may be NULL). */
 int scope_set_env(struct scope *scope, json_t *user);
 
+/* The file that GITHUB_EVENT_PATH names; appended. */
+void job_event_path(const struct running_job *j, struct buf *ret);
+
 /* Whether the step's environment lets `set-env` and `add-path` through. */
 bool allows_unsecure(const struct running_step *s);
 

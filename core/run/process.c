@@ -4,6 +4,7 @@
 #include "envfile.h"
 #include "job_internal.h"
 #include "runfs/io.h"
+#include "runfs/oci.h"
 #include "runfs/str.h"
 #include "subjects.h"
 #include "sudo.h"
@@ -45,7 +46,7 @@ static void put_event(struct running_job *j, struct process_files *f)
     json_t *event = json_object_get(json_object_get(j->scope.contexts, "github"), "event");
 
     f->event = json_dumps(event, JSON_INDENT(2) | JSON_ENCODE_ANY);
-    buf_addf(path, "%s/event.json", machine_paths(j->machine)->files);
+    job_event_path(j, path);
     f->put[f->n_put++] = (struct machine_file){.path = buf_str(path),
                                                .mode = 0644,
                                                .data = f->event ? f->event : "{}",
@@ -459,7 +460,8 @@ static int keep_output(void *data, enum machine_stream stream, const char *bytes
 
 static int run_quietly(struct running_job *j, struct machine_exec *x, struct err *err)
 {
-    static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    static const char *const env[] = {"PATH=" OCI_TOOLS
+                                      ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                       "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "GIT_TERMINAL_PROMPT=0", NULL};
     struct machine_result result = {0};
 

@@ -77,6 +77,8 @@ static int run_somehow(struct running_step *s, const char *wanted, struct machin
 {
     static const char *const second_choice[][2] = {{"", "sh -e {0}"}, {"python", "python3 {0}"}};
     _shell_ struct shell shell = {0};
+    if (!*wanted && s->job->spec->container) /* GitHub documentation, "jobs.<job_id>.container" */
+        wanted = "sh";
     int r = shell_parse(wanted, &shell, err);
 
     if (r == 0)

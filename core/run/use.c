@@ -5,6 +5,7 @@
 
 #include "containers.h"
 #include "job_internal.h"
+#include "runfs/oci.h"
 #include "runfs/str.h"
 
 struct use *use_get(struct running_job *from, struct use *outer, const struct workflow_step *def)
@@ -258,7 +259,9 @@ static void run_node(struct running_step *s, struct use *u)
     struct err err = {0};
 
     buf_addf(&path, "%s/%s", u->dir, script);
-    char *const argv[] = {(char[]){"node"}, path.ptr, NULL};
+    const struct container *container = s->job->spec->container;
+    char *const argv[] = {container && container->node ? (char[]){OCI_TOOLS "/node"} : (char[]){"node"},
+                          path.ptr, NULL};
     int r =
         env && buf_ok(&path)
             ? process_run(s, &(struct process){.argv = argv, .env = env, .state = u->state}, &result, &err)

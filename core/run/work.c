@@ -1,5 +1,6 @@
 /* A job's thread: a machine for its label, the job on it, and a sink that writes what happens to the store.
  */
+#include "container.h"
 #include "containers.h"
 #include "local.h"
 #include "resume.h"
@@ -95,7 +96,8 @@ static const struct resume *job_resumes(const struct run_job *job)
     return r && str_eq(r->key, job->row.key) ? r : NULL;
 }
 
-static int job_machine(struct run_job *job, json_t *contexts, struct machine **ret, struct err *err)
+static int job_machine(struct run_job *job, json_t *contexts, struct mask *mask, struct container **container,
+                       struct machine **ret, struct err *err)
 {
     struct expr_env env = {.contexts = contexts};
     _json_ json_t *runs_on = NULL;
@@ -123,7 +125,10 @@ static int job_machine(struct run_job *job, json_t *contexts, struct machine **r
     r = machine_label_parse(buf_str(&backend), &label, err);
     if (r < 0)
         return r;
-    buf_addf(&workspace, "/home/runner/work/%s/%s", name, name);
+    r = containers_open(job, contexts, mask, container, err);
+    if (r < 0)
+        return r;
+    buf_addf(&workspace, "%s/%s/%s", *container ? "/__w" : "/home/runner/work", name, name);
     buf_addf(&title, "run-%lld-%s", (long long)job->run->row.id, job->row.key);
     struct machine_spec spec = {.backend = label.backend,
                                 .image = label.image,
@@ -139,7 +144,10 @@ static int job_machine(struct run_job *job, json_t *contexts, struct machine **r
                                 .cancelled = &job->cancelled};
     if (job_resumes(job))
         spec.snapshot = job_resumes(job)->snapshot;
-    return machine_acquire(job->run->e->machines, &spec, ret, err);
+    if (*container && (r = containers_enter(*container, &label, &spec, err)) < 0)
+        return r;
+    r = machine_acquire(job->run->e->machines, &spec, ret, err);
+    return r == 0 && *container ? containers_make_volumes(*container, *ret, err) : r;
 }
 
 /* ------------------------------------------------------------------------------------------------- its run
@@ -180,6 +188,7 @@ static void run_on_machine(struct run_job *job, json_t *contexts, struct store_s
     const struct resume *from = job_resumes(job);
     struct job_resume resume = {0};
     struct machine *machine = NULL;
+    struct container *container = NULL;
     struct err err = {0};
 
     json_object_set_new(contexts, "job", job_context(job));
@@ -188,8 +197,11 @@ static void run_on_machine(struct run_job *job, json_t *contexts, struct store_s
         local.last_snapshot = from->snapshot;
         spec.resume = &resume;
     }
-    int r = job_machine(job, contexts, &machine, &err);
+    int r = job_machine(job, contexts, store_sink->mask, &container, &machine, &err);
+    spec.container = container;
     if (r < 0) {
+        container_free(container);
+        machine_release(machine);
         bool cancelled = r == -ECANCELED;
         sink_refuse(store_sink, err.msg, cancelled ? "cancelled" : "failure");
         *result = (struct job_result){.status = cancelled ? JOB_CANCELLED : JOB_FAILURE, .exit_code = 1};
@@ -197,7 +209,10 @@ static void run_on_machine(struct run_job *job, json_t *contexts, struct store_s
     }
     job->row.backend = keep_for_run(job->run, machine_backend(machine));
     set_machine(job, machine);
+    if (container)
+        containers_tell(contexts, machine);
     job_run(&spec, machine, store_sink->mask, &sink, result);
+    container_free(container);
     set_machine(job, NULL);
     if (result->status == JOB_SUCCESS && local.last_snapshot)
         snapshots_of_success(job->run->e, job->row.id);

@@ -103,6 +103,7 @@ struct machine_spec {
         *backend;      /* "sandbox" (falls back to what works and says so in `note`), "bubblewrap", "host" */
     const char *image; /* directory used as root file system; the name of an image of containers, or
                           `sha256:` and its id (runfs/oci.h); NULL: the host's own root */
+    const char *over;  /* of an image of containers: a layer that goes over it (oci_tools()); NULL: none */
     const char *user;  /* of an image: whose its commands are, "NAME|UID[:GROUP|GID]"; NULL or "": root's */
     const char *name;  /* for logs and hostnames, [a-z0-9-]+ */
     const char *workspace; /* path inside: "/home/runner/work/REPO/REPO", of a container "/__w/REPO/REPO";
@@ -140,7 +141,8 @@ void machine_release(struct machine *m);
 
 int64_t machine_id(const struct machine *m); /* its row */
 const struct machine_paths *machine_paths(const struct machine *m);
-const char *machine_backend(const struct machine *m); /* the one that it really is */
+const char *machine_backend(const struct machine *m);      /* the one that it really is */
+const char *machine_network_name(const struct machine *m); /* "host", "none" or "nat" */
 const char *machine_note(const struct machine *m); /* "" or a sentence on a fallback that a log should show */
 /* What it may use and what enforces that, one `KEY VALUE: how` a line; valid until release. */
 const char *machine_limits(const struct machine *m);
@@ -236,6 +238,9 @@ int machine_exec(struct machine *m, struct machine_exec *x, struct machine_resul
 void machine_interrupt(struct machine *m);
 /* SIGKILL to everything in it but the agent, now. Any thread. */
 void machine_kill(struct machine *m);
+
+/* mkdir -p, as root. Between commands. */
+int machine_make_dirs(struct machine *m, const char *path, struct err *err);
 
 /* Copies a tree in or out as a tar stream read from / written to fd (dir: absolute, inside; put makes it). */
 int machine_put_tree(struct machine *m, const char *dir, int tar_fd, struct err *err);

@@ -57,6 +57,15 @@ void oci_release(struct oci_image *image);
 /* Whether a name has been given to an image by hand (of an archive, a directory): no registry knows it. */
 bool oci_is_local(const char *state_dir, const char *name);
 
+/*
+ * A layer that goes over an image, with what the runner itself needs in a machine: this host's find, tar,
+ * node and a few more, with their libraries, in OCI_TOOLS. Made once for each set of them that the host has
+ * had. *ret: its name, owned. ret_node: whether there is a node.
+ */
+int oci_tools(const char *state_dir, char **ret, bool *ret_node, struct err *err);
+#define OCI_RUNNER "/__e/runfs"
+#define OCI_TOOLS OCI_RUNNER "/bin"
+
 /* The names that there are, sorted; each owned, and the array. */
 int oci_names(const char *state_dir, char ***ret, struct err *err);
 /* {"id", "source", "pulled", "created", "size", ...} */
