@@ -95,12 +95,15 @@ int prepare_single(const char *scratch, struct err *err)
 {
     static const char *const dirs[] = {"new", "masks", "bases", "images", "scratch", "host", "proc"};
     int r = own_namespaces(err);
-    int scratch_fd = r < 0 ? -1 : open_tree(AT_FDCWD, scratch, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    _close_ int scratch_fd = r < 0 ? -1 : open_tree(AT_FDCWD, scratch, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    /* both before /tmp is something else, which images may lie in */
+    _close_ int host_fd =
+        scratch_fd < 0 ? -1 : open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 
     if (r < 0)
         return r;
-    if (scratch_fd < 0)
-        return err_errno(err, -errno, "cannot copy the mount at %s", scratch);
+    if (host_fd < 0)
+        return err_errno(err, -errno, "cannot copy the mount at %s", scratch_fd < 0 ? scratch : "/");
     if (mount("runfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m") < 0 || chdir("/tmp") < 0)
         r = err_errno(err, -errno, "cannot mount a root for the spawner");
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(dirs); i++)
@@ -108,7 +111,6 @@ int prepare_single(const char *scratch, struct err *err)
             r = err_errno(err, -errno, "cannot make %s", dirs[i]);
     if (r == 0 && move_mount(scratch_fd, "", AT_FDCWD, "scratch", MOVE_MOUNT_F_EMPTY_PATH) < 0)
         r = err_errno(err, -errno, "cannot mount %s", scratch);
-    close(scratch_fd);
     if (r == 0)
         r = attach("/sys", "sys", true, true, err);
     if (r == 0)
@@ -117,8 +119,8 @@ int prepare_single(const char *scratch, struct err *err)
         r = attach("/proc", "proc", true, false, err);
     if (r == 0)
         r = bind_devices(err);
-    if (r == 0)
-        r = attach("/", "host", true, false, err);
+    if (r == 0 && move_mount(host_fd, "", AT_FDCWD, "host", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        r = err_errno(err, -errno, "cannot mount the host's root");
     if (r == 0 && (r = enter_root()) < 0)
         r = err_errno(err, r, "cannot enter the spawner's root");
     return r;

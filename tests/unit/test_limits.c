@@ -80,7 +80,7 @@ static void wrong_labels(void **state)
     static const char *const bad[][2] = {
         {"", "not to ''"},
         {"spaceship", "not to 'spaceship'"},
-        {"sandbox:relative", "not a directory"},
+        {"sandbox:../relative", "cannot be the name of an image"},
         {"sandbox:/nonexistent", "not a directory"},
         {"sandbox memory", "'memory' is none"},
         {"sandbox =2G", "'=2G' is none"},
