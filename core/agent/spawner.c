@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/sched.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -414,6 +415,7 @@ int spawner_main(int argc, char **argv)
     sp.sandboxed = str_eq(argv[0], "sandbox") && argc > 1;
     open_groups(&sp, argv + 2, argc - 2);
     int r = spawner_init(&sp, argc > 1 ? argv[1] : "", &err);
+    malloc_trim(0); /* else each machine joins what is free by now, and copies every page of it for that */
     for (int i = 0; i < argc; i++) /* machines see it as the command line of their process 1 */
         memset(argv[i], 0, strlen(argv[i]));
     if (send_reply(&(struct spawn_reply){.error = r, .words = err.msg}, &(struct fds){0}) < 0 || r < 0)
