@@ -4,19 +4,20 @@
 #include "runfs/log.h"
 #include "runfs/str.h"
 
-/* Without alerts nobody looks for them each time that a run changes. */
+/* Where nobody is to be told of anything, nobody looks each time that a run changes. */
 static bool has_work(struct lane *lane)
 {
+    struct store *st = lane->reporter->store;
     int64_t id;
 
-    return lane->which != WORDS_OF_ALERTS ||
-           store_list_settings(lane->reporter->store, SETTING_CONFIG, "alerts/", 0, &id, 1) == 1;
+    return lane->which == WORDS_OF_ALERTS ? store_list_settings(st, SETTING_CONFIG, "alerts/", 0, &id, 1) == 1
+                                          : store_has_words(st);
 }
 
 /* Not before this word may be said again; 0: when something changes. */
-static int64_t next_at(struct lane *lane)
+static int64_t next_at(const struct lane *lane)
 {
-    int64_t at = has_work(lane) ? store_next_word_at(lane->reporter->store, lane->which) : 0;
+    int64_t at = lane->idle ? 0 : store_next_word_at(lane->reporter->store, lane->which);
 
     return at && at < lane->not_before ? lane->not_before : at;
 }
@@ -25,6 +26,8 @@ static int64_t next_at(struct lane *lane)
 static void wait_for_work(struct lane *lane)
 {
     struct reporter *p = lane->reporter;
+
+    lane->idle = !has_work(lane);
     int64_t at = next_at(lane);
     struct timespec until = {.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
 
@@ -76,24 +79,29 @@ static void *lane_run(void *data)
     return NULL;
 }
 
-/* Not what the reporter itself writes: a word that waits would wake it at once. */
+/* Not what the reporter itself writes: a word that waits would wake it at once. Only the first word wakes who
+ * had none. */
 static void on_changed(void *data, const struct change *changes, size_t n)
 {
     struct reporter *p = data;
-    bool run = false, setting = false;
+    bool run = false, word = false, setting = false, woken = false;
 
     for (size_t i = 0; i < n; i++) {
         run |= changes[i].kind == CHANGE_RUN;
+        word |= changes[i].kind == CHANGE_WORD && changes[i].created;
         setting |= changes[i].kind == CHANGE_CONFIG || changes[i].kind == CHANGE_SECRET;
     }
-    if (!run && !setting)
+    if (!run && !word && !setting)
         return;
     pthread_mutex_lock(&p->lock);
     for (size_t i = 0; i < LANES; i++) {
-        p->lanes[i].setting_changed |= setting;
-        p->lanes[i].woken = true;
+        struct lane *lane = &p->lanes[i];
+        lane->setting_changed |= setting;
+        lane->woken |= setting || (lane->idle ? word : run);
+        woken |= lane->woken;
     }
-    pthread_cond_broadcast(&p->changed);
+    if (woken)
+        pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
 }
 

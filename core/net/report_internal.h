@@ -19,7 +19,8 @@ struct lane {
     enum word_lane which;
     pthread_t thread;
     bool started;
-    bool woken, setting_changed; /* under the reporter's lock */
+    bool woken, setting_changed; /* under the reporter's lock, as the next */
+    bool idle;                   /* nobody is to be told of anything, whatever runs do */
     int64_t not_before;          /* wall clock: a limit that the peer told; only the thread's */
 };
 

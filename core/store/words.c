@@ -128,6 +128,11 @@ int64_t store_next_word_at(struct store *st, enum word_lane lane)
     return at == WORD_PARKED ? 0 : at ? at : 1;
 }
 
+bool store_has_words(struct store *st)
+{
+    return read_int(st, "SELECT 1 FROM words LIMIT 1", NULL, 0, NULL, 0) == 1;
+}
+
 int64_t store_count_words(struct store *st, enum word_lane lane)
 {
     return read_int(st, "SELECT count(*) FROM words WHERE " OPEN, INTS(lane == WORDS_OF_ALERTS), NULL, 0);

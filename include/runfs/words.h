@@ -49,6 +49,7 @@ ssize_t store_list_due_words(struct store *st, enum word_lane lane, int64_t now,
 /* When the next of them may be; 0: there is none (or a setting has to change first). */
 int64_t store_next_word_at(struct store *st, enum word_lane lane);
 int64_t store_count_words(struct store *st, enum word_lane lane); /* that are to be said */
+bool store_has_words(struct store *st);                           /* any, of any lane, said or not */
 ssize_t store_list_hook_words(struct store *st, int64_t hook_id, int64_t after, int64_t *ids, size_t max);
 /* None of the lane before that time. */
 int store_delay_words(struct store *st, enum word_lane lane, int64_t until, struct err *err);
