@@ -9,13 +9,15 @@
 #include "runfs/machine_rows.h"
 #include "runfs/str.h"
 
-/* Freezes a dead machine's directory on top of parent; the layer is recorded. */
-static int freeze(struct machines *ms, const char *dir, const char *image, int64_t parent, int64_t *ret,
-                  struct err *err)
+/* A layer on top of m's last one, which from its first moment on is pinned by m. */
+static int stand_on(struct machine *m, int64_t layer, struct err *err)
 {
-    int r = layers_freeze(ms, dir, layers_split(ms, image), ret, err);
-
-    return r == 0 ? layers_record(ms, *ret, parent, err) : r;
+    pthread_mutex_lock(&m->ms->living_lock);
+    int r = layers_record(m->ms, layer, m->parent, err);
+    if (r == 0)
+        m->parent = layer;
+    pthread_mutex_unlock(&m->ms->living_lock);
+    return r;
 }
 
 void kept_suspend(struct machine *m)
@@ -26,10 +28,11 @@ void kept_suspend(struct machine *m)
     if (!m->ops || !m->ops->layered || !m->ms->store || !m->dir || m->client.fd < 0)
         return;
     agent_client_end(&m->client);
-    if (freeze(m->ms, m->dir, m->spec.image, m->parent, &layer, &err) < 0)
+    int r = layers_freeze(m->ms, m->dir, layers_split(m->ms, m->spec.image), &layer, &err);
+    if (r == 0)
+        r = stand_on(m, layer, &err);
+    if (r < 0)
         log_warning("machine", "%s: what it wrote is lost: %s", m->spec.title, err.msg);
-    else
-        m->parent = layer;
 }
 
 int kept_chain(struct machine *m, struct err *err)
@@ -117,7 +120,9 @@ static int keep_files(struct machines *ms, struct machine_row *row, struct err *
         log_warning("machine", "%s: begins anew from its last snapshot", row->title);
         return 0;
     }
-    int r = freeze(ms, dir.ptr, row->image, parent, &layer, err);
+    int r = layers_freeze(ms, dir.ptr, layers_split(ms, row->image), &layer, err);
+    if (r == 0)
+        r = layers_record(ms, layer, parent, err);
     if (r == 0)
         row->layer = layer;
     return r;

@@ -172,25 +172,35 @@ static void bury_layer(struct machines *ms, int64_t id)
     if (!buf_ok(&from) || !buf_ok(&to))
         return;
     if (rename(from.ptr, to.ptr) == 0)
-        cleaner_add(ms->cleaner, -1, buf_steal(&to), "");
+        cleaner_add(ms->cleaner, (struct remains){.pidfd = -1, .root = -1, .path = buf_steal(&to)});
     else if (errno != ENOENT)
         log_warning("machine", "layer %lld: cannot remove: %s", (long long)id, strerrordesc_np(errno));
+}
+
+/* Forgets the next layers behind *after that are nobody's. A machine that ends meanwhile hands its layer over
+ * to its row under the same lock. Returns how many of ids there are. */
+static size_t forget_unused(struct machines *ms, int64_t *after, int64_t *ids, size_t max)
+{
+    size_t forgotten = 0;
+
+    pthread_mutex_lock(&ms->living_lock);
+    ssize_t n = store_list_unused_layers(ms->store, *after, ids, max);
+    *after = n > 0 ? ids[n - 1] : INT64_MAX;
+    for (ssize_t i = 0; i < n; i++)
+        if (!is_pinned(ms, ids[i]) && store_delete_layer(ms->store, ids[i], NULL) == 0)
+            ids[forgotten++] = ids[i];
+    pthread_mutex_unlock(&ms->living_lock);
+    return forgotten;
 }
 
 void layers_collect(struct machines *ms)
 {
     int64_t ids[64], after = 0;
-    ssize_t n;
 
-    while (ms->store && (n = store_list_unused_layers(ms->store, after, ids, ARRAY_LEN(ids))) > 0) {
-        after = ids[n - 1];
-        for (ssize_t i = 0; i < n; i++) {
-            pthread_mutex_lock(&ms->living_lock);
-            bool gone = !is_pinned(ms, ids[i]) && store_delete_layer(ms->store, ids[i], NULL) == 0;
-            pthread_mutex_unlock(&ms->living_lock);
-            if (gone)
-                bury_layer(ms, ids[i]);
-        }
+    while (ms->store && after < INT64_MAX) {
+        size_t n = forget_unused(ms, &after, ids, ARRAY_LEN(ids));
+        for (size_t i = 0; i < n; i++)
+            bury_layer(ms, ids[i]);
     }
 }
 
