@@ -8,7 +8,7 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-enum { DEPTH_MAX = 32 };
+enum { DEPTH_MAX = 32, ENTRIES = 4096 /* bytes of them at once, at each depth */ };
 
 struct removal {
     remove_keep_fn *keep; /* may be NULL */
@@ -20,21 +20,27 @@ struct removal {
 };
 
 /* Opens a directory to be emptied; one that its owner may not read (0000) is made readable first. */
-static int open_to_empty(int at, const char *name)
+static int open_to_empty(int at, const char *name, struct stat *ret)
 {
     const int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     int fd = openat(at, name, how);
     char path[64];
-    struct stat st;
 
     if (fd < 0 && errno == EACCES) {
         _close_ int handle = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         snprintf(path, sizeof(path), "/proc/self/fd/%d", handle);
         fd = handle < 0 || chmod(path, 0700) < 0 ? -1 : openat(at, name, how);
     }
-    if (fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & 0700) != 0700)
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, ret) < 0) {
+        int r = -errno;
+        close(fd);
+        return r;
+    }
+    if ((ret->st_mode & 0700) != 0700)
         (void)fchmod(fd, 0700);
-    return fd < 0 ? -errno : fd;
+    return fd;
 }
 
 static bool move_up(struct removal *w, int at, const char *name)
@@ -52,12 +58,12 @@ static int empty_dir(struct removal *w, int fd, int depth);
 
 static int remove_dir(struct removal *w, int at, const char *name, int depth)
 {
-    _close_ int fd = open_to_empty(at, name);
     struct stat st;
+    _close_ int fd = open_to_empty(at, name, &st);
 
     if (fd < 0)
         return fd;
-    if (fstat(fd, &st) < 0 || st.st_dev != w->dev) /* a mount: what is in it is not ours */
+    if (st.st_dev != w->dev) /* a mount: what is in it is not ours */
         return -EXDEV;
     if (depth >= DEPTH_MAX && move_up(w, at, name))
         return 0;
@@ -67,46 +73,44 @@ static int remove_dir(struct removal *w, int at, const char *name, int depth)
     return unlinkat(at, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
+static int remove_entry(struct removal *w, int fd, const struct dirent64 *e, int depth)
+{
+    if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
+        return 0;
+    int r = e->d_type == DT_DIR ? -EISDIR : unlinkat(fd, e->d_name, 0) < 0 ? -errno : 0;
+    return r == -EISDIR || r == -EPERM ? remove_dir(w, fd, e->d_name, depth) : r;
+}
+
+/* By the system call itself: a stream would cost five more for each directory. */
 static int empty_dir(struct removal *w, int fd, int depth)
 {
-    int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    _closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
-    struct dirent *e;
+    _Alignas(struct dirent64) char room[ENTRIES];
     int result = 0;
+    ssize_t n;
 
-    if (!dir) {
-        result = -errno;
-        if (copy >= 0)
-            close(copy);
-        return result;
-    }
-    while ((errno = 0, e = readdir(dir))) {
-        if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
-            continue;
-        int r = e->d_type == DT_DIR ? -EISDIR : unlinkat(fd, e->d_name, 0) < 0 ? -errno : 0;
-        if (r == -EISDIR || r == -EPERM)
-            r = remove_dir(w, fd, e->d_name, depth);
-        if (r < 0)
-            result = r;
-    }
-    return errno ? -errno : result;
+    while ((n = getdents64(fd, room, sizeof(room))) > 0)
+        for (ssize_t at = 0; at < n;) {
+            const struct dirent64 *e = (const struct dirent64 *)(room + at);
+            int r = remove_entry(w, fd, e, depth);
+            if (r < 0)
+                result = r;
+            at += e->d_reclen;
+        }
+    return n < 0 ? -errno : result;
 }
 
 int remove_tree_keeping(const char *path, remove_keep_fn *keep, void *data)
 {
-    _close_ int top = open_to_empty(AT_FDCWD, path);
-    struct removal w = {.keep = keep, .data = data, .top = top};
-    struct stat st;
+    struct stat st = {0};
+    _close_ int top = open_to_empty(AT_FDCWD, path, &st);
+    struct removal w = {.keep = keep, .data = data, .top = top, .dev = st.st_dev};
     int r;
 
     if (top < 0)
         return top == -ENOENT ? 0 : top;
-    if (fstat(top, &st) < 0)
-        return -errno;
-    w.dev = st.st_dev;
     do {
         w.moved = 0;
-        r = empty_dir(&w, top, 0);
+        r = lseek(top, 0, SEEK_SET) < 0 ? -errno : empty_dir(&w, top, 0);
     } while (w.moved > 0);
     if (r < 0 || (keep && keep(data, AT_FDCWD, path, top)))
         return r;
