@@ -59,7 +59,7 @@ static void *janitor(void *engine)
         }
         pthread_mutex_lock(&e->lock);
         struct timespec until = seconds_from_now(JANITOR_SECONDS);
-        while (!e->stopping && pthread_cond_timedwait(&e->done, &e->lock, &until) == 0)
+        while (!e->stopping && pthread_cond_timedwait(&e->ended, &e->lock, &until) == 0)
             ;
     }
     pthread_mutex_unlock(&e->lock);
@@ -189,7 +189,7 @@ int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&e->work, &monotonic);
-    pthread_cond_init(&e->done, &monotonic);
+    pthread_cond_init(&e->ended, &monotonic);
     pthread_condattr_destroy(&monotonic);
     name_self(e);
     e->services = opts->services;
@@ -257,7 +257,7 @@ void engine_free(struct engine *e)
     pthread_mutex_lock(&e->lock);
     e->stopping = true;
     pthread_cond_broadcast(&e->work);
-    pthread_cond_broadcast(&e->done);
+    pthread_cond_broadcast(&e->ended);
     stop_jobs(e);
     pthread_mutex_unlock(&e->lock);
     for (int i = 0; i < e->n_workers; i++)
@@ -275,7 +275,7 @@ void engine_free(struct engine *e)
     remotes_free(e->remotes);
     pthread_mutex_destroy(&e->lock);
     pthread_cond_destroy(&e->work);
-    pthread_cond_destroy(&e->done);
+    pthread_cond_destroy(&e->ended);
     free(e);
 }
 

@@ -124,10 +124,10 @@ struct engine {
     const struct job_services *services; /* may be NULL */
     struct remotes *remotes;             /* owned */
     pthread_mutex_t lock;
-    pthread_cond_t work; /* a job became ready, slots changed, stopping */
-    pthread_cond_t done; /* a run completed */
-    struct run *runs;    /* oldest first */
-    struct held *held;   /* owned: machines that were kept after their jobs */
+    pthread_cond_t work;  /* a job became ready, slots changed, stopping */
+    pthread_cond_t ended; /* stopping */
+    struct run *runs;     /* oldest first */
+    struct held *held;    /* owned: machines that were kept after their jobs */
     struct run_job *ready, **ready_end;
     struct permit *permits; /* of concurrency groups, held or waited for; oldest first */
     bool settling;          /* run_advance is at work */

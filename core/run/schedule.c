@@ -428,7 +428,6 @@ static void unlink_run(struct run *run)
         at = &(*at)->next;
     if (*at)
         *at = run->next;
-    pthread_cond_broadcast(&run->e->done);
 }
 
 /* Moves a job on by one state. Whether that is something new. */
