@@ -373,6 +373,7 @@ int group_make(struct groups *groups, const char *name, const uint64_t values[CO
         if (at < 0 || !values[i])
             continue;
         buf_addf(&path, "%s/%s", groups->dirs[at], name);
+        ret->made = true;
         if (!made[at] && mkdir(buf_str(&path), 0755) < 0 && errno != EEXIST)
             return err_errno(err, -errno, "cannot make the control group %s", buf_str(&path));
         _close_ int dir = open(buf_str(&path), O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -31,6 +31,7 @@ int groups_remove(const struct groups *g, const char *name);
 
 struct machine_group {
     struct groups *groups; /* borrowed; NULL: none was made */
+    bool made;             /* there may be a directory of that name */
     bool controls[CONTROLLERS];
     int events[CONTROLLERS];    /* files with counters */
     uint64_t seen[CONTROLLERS]; /* their last values */

@@ -8,18 +8,12 @@
 
 enum { QUEUE = 64 };
 
-struct grave {
-    int pidfd;
-    char *path;
-    char group[32];
-};
-
 struct cleaner {
     struct machines *ms;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct grave queue[QUEUE]; /* a ring: n from first on */
+    struct remains queue[QUEUE]; /* a ring: n from first on */
     size_t first, n;
     bool ending;
 };
@@ -34,7 +28,7 @@ static bool has_ended(int pidfd, int timeout_ms)
     return n != 0;
 }
 
-static void bury(struct machines *ms, struct grave g)
+static void bury(struct machines *ms, struct remains g)
 {
     int r = 0;
 
@@ -42,6 +36,7 @@ static void bury(struct machines *ms, struct grave g)
         pidfd_kill(g.pidfd);
         (void)has_ended(g.pidfd, 5000);
     }
+    cleanup_close(&g.root);
     for (int tries = 0; g.path && tries < 8; tries++) {
         r = scratch_remove(ms, g.path);
         int busy = g.group[0] ? groups_remove(&ms->groups, g.group) : 0;
@@ -65,7 +60,7 @@ static void *cleaner_run(void *data)
             pthread_cond_wait(&c->changed, &c->lock);
         if (!c->n)
             break;
-        struct grave g = c->queue[c->first];
+        struct remains g = c->queue[c->first];
         c->first = (c->first + 1) % QUEUE;
         c->n--;
         pthread_mutex_unlock(&c->lock);
@@ -94,20 +89,17 @@ int cleaner_new(struct machines *ms, struct cleaner **ret)
     return 0;
 }
 
-void cleaner_add(struct cleaner *c, int pidfd_take, char *path_take, const char *group)
+void cleaner_add(struct cleaner *c, struct remains what_take)
 {
-    struct grave g = {pidfd_take, path_take, ""};
-
-    snprintf(g.group, sizeof(g.group), "%s", group);
     pthread_mutex_lock(&c->lock);
     bool queued = c->n < QUEUE;
     if (queued) {
-        c->queue[(c->first + c->n++) % QUEUE] = g;
+        c->queue[(c->first + c->n++) % QUEUE] = what_take;
         pthread_cond_signal(&c->changed);
     }
     pthread_mutex_unlock(&c->lock);
     if (!queued)
-        bury(c->ms, g);
+        bury(c->ms, what_take);
 }
 
 void cleaner_free(struct cleaner *c)

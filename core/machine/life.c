@@ -207,6 +207,26 @@ void machine_end_start(struct machine *m)
     free(TAKE(m->limits_text));
 }
 
+/* Its process is nobody's any more. */
+struct remains machine_remains(struct machine *m)
+{
+    struct remains what = {0};
+
+    pthread_mutex_lock(&m->client.lock);
+    what.pidfd = TAKE_FD(m->client.pidfd);
+    what.root = TAKE_FD(m->client.root);
+    pthread_mutex_unlock(&m->client.lock);
+    return what;
+}
+
+void machine_bury(struct machine *m, struct remains what_take)
+{
+    what_take.path = TAKE(m->dir);
+    if (m->limits.group.made)
+        memcpy(what_take.group, m->id, sizeof(m->id));
+    cleaner_add(m->ms->cleaner, what_take);
+}
+
 void machine_release(struct machine *m)
 {
     if (!m)
@@ -225,9 +245,7 @@ void machine_release(struct machine *m)
         machine_changed(m);
         machines_flush(m->ms); /* before nobody but the row knows what it stands on */
     }
-    pthread_mutex_lock(&m->client.lock);
-    int pidfd = TAKE_FD(m->client.pidfd);
-    pthread_mutex_unlock(&m->client.lock);
+    struct remains what = machine_remains(m);
     agent_client_close(&m->client);
     cleanup_close(&m->image_lock);
     if (m->own)
@@ -239,7 +257,7 @@ void machine_release(struct machine *m)
     m->lives = false;
     machine_end_start(m);
     pthread_mutex_unlock(&m->state_lock);
-    cleaner_add(m->ms->cleaner, pidfd, TAKE(m->dir), m->id);
+    machine_bury(m, what);
     if (m->row)
         machine_changed(m);
     if (m->chain.n)

@@ -1,7 +1,4 @@
-/*
- * The machines that there are, by id, and the recording of what they go through. A change of state is noted
- * at once and written to the store by the recorder, a thread that commits all that has come together since.
- */
+/* The machines that there are, by id, and what becomes of them. */
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -12,24 +9,6 @@
 #include "runfs/str.h"
 
 static const int64_t STALE_NS = 600 * 1000000000LL;
-
-struct record {
-    struct record *next;
-    struct machine *m; /* a reference */
-    bool transition;   /* else only the row */
-    int64_t at;
-    struct machine_row row; /* its numbers; the strings are m's, but for these */
-    char why[256], title[256];
-};
-
-struct recorder {
-    struct machines *ms;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed; /* there is something to record, or all is */
-    struct record *first, **end;
-    bool writing, ending;
-};
 
 static const char *const state_names[MACHINE_STATES] = {
     "initializing", "active", "executing", "paused", "completed", "failed", "rolled_back", "terminating"};
@@ -50,179 +29,25 @@ enum machine_state machine_state(const struct machine *m)
     return state;
 }
 
-/* -------------------------------------------------------------------------------------------- recording */
-
-static void write_record(struct store *st, struct record *r)
-{
-    struct err err = {0};
-
-    if (r->transition)
-        (void)store_put_transition(st, r->row.id, r->row.state, r->why, r->at, &err);
-    if (store_put_machine(st, &r->row, &err) < 0)
-        log_warning("machine", "%s: not recorded: %s", r->title, err.msg);
-}
-
-/* A machine that was no run's leaves nothing. */
-static bool forget_unused(struct store *st, const struct record *r)
-{
-    return !r->row.lives && !r->row.kept && !r->row.job_id && !r->row.run_id &&
-           store_delete_machine(st, r->row.id, NULL) == 0;
-}
-
-static void write_records(struct recorder *rec, struct record *list)
-{
-    bool forgotten = false;
-
-    store_begin(rec->ms->store);
-    for (struct record *r = list; r; r = r->next)
-        write_record(rec->ms->store, r);
-    for (struct record *r = list; r; r = r->next)
-        forgotten |= forget_unused(rec->ms->store, r);
-    (void)store_commit(rec->ms->store, NULL);
-    if (forgotten && rec->ms->keeper)
-        keeper_collect(rec->ms->keeper);
-    while (list) {
-        struct record *next = list->next;
-        machine_unref(list->m);
-        free(list);
-        list = next;
-    }
-}
-
-static void *recorder_run(void *data)
-{
-    struct recorder *rec = data;
-
-    pthread_mutex_lock(&rec->lock);
-    for (;;) {
-        while (!rec->first && !rec->ending)
-            pthread_cond_wait(&rec->changed, &rec->lock);
-        struct record *list = rec->first;
-        if (!list)
-            break;
-        rec->first = NULL;
-        rec->end = &rec->first;
-        rec->writing = true;
-        pthread_mutex_unlock(&rec->lock);
-        write_records(rec, list);
-        pthread_mutex_lock(&rec->lock);
-        rec->writing = false;
-        pthread_cond_broadcast(&rec->changed);
-    }
-    pthread_mutex_unlock(&rec->lock);
-    return NULL;
-}
-
-int recorder_new(struct machines *ms, struct recorder **ret)
-{
-    struct recorder *rec = calloc(1, sizeof(*rec));
-
-    if (!rec)
-        return -ENOMEM;
-    rec->ms = ms;
-    rec->end = &rec->first;
-    pthread_mutex_init(&rec->lock, NULL);
-    pthread_cond_init(&rec->changed, NULL);
-    int r = -pthread_create(&rec->thread, NULL, recorder_run, rec);
-    if (r < 0) {
-        free(rec);
-        return r;
-    }
-    *ret = rec;
-    return 0;
-}
-
-void recorder_free(struct recorder *rec)
-{
-    if (!rec)
-        return;
-    pthread_mutex_lock(&rec->lock);
-    rec->ending = true;
-    pthread_cond_broadcast(&rec->changed);
-    pthread_mutex_unlock(&rec->lock);
-    pthread_join(rec->thread, NULL);
-    pthread_mutex_destroy(&rec->lock);
-    pthread_cond_destroy(&rec->changed);
-    free(rec);
-}
-
-void machines_flush(struct machines *ms)
-{
-    struct recorder *rec = ms->recorder;
-
-    if (!rec)
-        return;
-    pthread_mutex_lock(&rec->lock);
-    while (rec->first || rec->writing)
-        pthread_cond_wait(&rec->changed, &rec->lock);
-    pthread_mutex_unlock(&rec->lock);
-}
-
-static const char *text(const char *s)
-{
-    return s ? s : "";
-}
-
-static struct machine *machine_ref(struct machine *m)
-{
-    atomic_fetch_add(&m->refs, 1);
-    return m;
-}
-
-/* With the machine's state_lock held, so that records are in the order of what happened. */
-static void record(struct machine *m, bool transition, const char *why)
-{
-    struct recorder *rec = m->ms->recorder;
-    struct record *r = rec && m->row ? calloc(1, sizeof(*r)) : NULL;
-
-    if (!r)
-        return;
-    r->m = machine_ref(m);
-    r->transition = transition;
-    r->at = now_ns();
-    snprintf(r->why, sizeof(r->why), "%s", why);
-    r->why[utf8_valid_prefix(r->why, strlen(r->why))] = '\0';
-    snprintf(r->title, sizeof(r->title), "%s", text(m->spec.title));
-    r->row = (struct machine_row){.id = m->row,
-                                  .run_id = m->spec.run_id,
-                                  .job_id = m->spec.job_id,
-                                  .title = r->title,
-                                  .label = text(m->spec.label),
-                                  .backend = m->ops->name,
-                                  .image = text(m->spec.image),
-                                  .workspace = text(m->spec.workspace),
-                                  .state = state_names[m->paused ? MACHINE_PAUSED : m->state],
-                                  .why = r->why,
-                                  .lives = m->lives,
-                                  .kept = m->kept,
-                                  .layer = m->parent,
-                                  .boot_ns = m->boot_ns,
-                                  .created_at = m->created_at,
-                                  .changed_at = r->at};
-    pthread_mutex_lock(&rec->lock);
-    *rec->end = r;
-    rec->end = &r->next;
-    pthread_cond_broadcast(&rec->changed);
-    pthread_mutex_unlock(&rec->lock);
-}
+/* ------------------------------------------------------------------------------------ what becomes of one */
 
 void machine_become(struct machine *m, enum machine_state state, const char *why)
 {
     pthread_mutex_lock(&m->state_lock);
     m->state = state;
-    record(m, true, why);
+    recorder_note(m, true, why);
     pthread_mutex_unlock(&m->state_lock);
 }
 
 void machine_tell(struct machine *m, const char *why)
 {
-    record(m, true, why);
+    recorder_note(m, true, why);
 }
 
 void machine_changed(struct machine *m)
 {
     pthread_mutex_lock(&m->state_lock);
-    record(m, false, "");
+    recorder_note(m, false, "");
     pthread_mutex_unlock(&m->state_lock);
 }
 
@@ -236,12 +61,18 @@ void machine_keep(struct machine *m, bool keep)
     pthread_mutex_lock(&m->state_lock);
     if (m->kept != keep) {
         m->kept = keep;
-        record(m, false, "");
+        recorder_note(m, false, "");
     }
     pthread_mutex_unlock(&m->state_lock);
 }
 
 /* ----------------------------------------------------------------------------------------- who there is */
+
+struct machine *machine_ref(struct machine *m)
+{
+    atomic_fetch_add(&m->refs, 1);
+    return m;
+}
 
 void machine_unref(struct machine *m)
 {
@@ -322,7 +153,7 @@ void machine_adopt_spec(struct machine *m, struct machine_spec *spec_take)
     m->spec = *spec_take;
     (void)choose_title(m); /* without memory it has the title that was asked for */
     m->kept = m->spec.keep;
-    record(m, false, "");
+    recorder_note(m, false, "");
     pthread_mutex_unlock(&m->state_lock);
     pthread_mutex_unlock(&m->ms->living_lock);
 }
@@ -378,9 +209,10 @@ static void reap_directories(struct machines *ms)
             now_ns() - timespec_ns(st.st_ctim) < STALE_NS || is_mine(ms, e->d_name))
             continue;
         buf_addf(&path, "%s/%s", ms->scratch, e->d_name);
-        char *left = buf_steal(&path);
-        if (left)
-            cleaner_add(ms->cleaner, -1, left, e->d_name);
+        struct remains left = {.pidfd = -1, .root = -1, .path = buf_steal(&path)};
+        snprintf(left.group, sizeof(left.group), "%.31s", e->d_name);
+        if (left.path)
+            cleaner_add(ms->cleaner, left);
     }
 }
 

@@ -142,19 +142,25 @@ void spawner_release(struct spawner *s);
  * ends when its control socket does, and all in it before it; one that does not is killed. */
 struct cleaner;
 int cleaner_new(struct machines *ms, struct cleaner **ret);
-/* Takes pidfd and path. Beyond a bound it is done at once, so that removal cannot fall behind. */
-/* Control groups of that name are removed too; "": there are none. */
-void cleaner_add(struct cleaner *c, int pidfd_take, char *path_take, const char *group);
+/* What is left of a machine. */
+struct remains {
+    int pidfd, root; /* owned: its process and what keeps its file systems mounted; -1: none */
+    char *path;      /* owned; NULL: none */
+    char group[32];  /* control groups of that name; "": there are none */
+};
+/* Beyond a bound it is done at once, so that removal cannot fall behind. */
+void cleaner_add(struct cleaner *c, struct remains what_take);
 void cleaner_free(struct cleaner *c); /* after all is removed */
 
-/* Empty directories that wait to be used again. Any thread. */
+/* Empty directories that wait to be used again, all of the machines' root and 0755. Any thread. */
 struct spares {
     pthread_mutex_t lock;
     int fd;       /* the directory that holds them */
     int flags;    /* what a new one has, as are */
     int64_t size; /* its size */
+    uid_t owner;
     unsigned serial, n;
-    unsigned names[512];
+    unsigned numbers[512]; /* what they are called */
 };
 int spares_open(struct spares *s, const char *scratch);
 void spares_release(struct spares *s, const char *scratch);
@@ -239,6 +245,7 @@ struct machine {
 
     atomic_int refs;          /* of those who look at it from outside, and of what waits to be recorded */
     struct machine *next;     /* in ms->living */
+    struct record *unwritten; /* the last that waits; under the recorder's lock */
     struct machine_spec spec; /* strings owned */
     struct machine_spec warm_spec; /* what it was while it waited in the pool; strings owned */
     int64_t row;                   /* its id in the store */
@@ -260,6 +267,9 @@ void backend_names(struct buf *ret, const char *last);                /* "sandbo
 void machine_init(struct machine *m, struct machines *ms, const struct machine_ops *ops);
 int machine_start(struct machine *m, const struct machine_spec *spec, struct err *err);
 void machine_end_start(struct machine *m);
+/* What is left of this start, for the cleaner: its process at once, the rest when all of it has ended. */
+struct remains machine_remains(struct machine *m);
+void machine_bury(struct machine *m, struct remains what_take);
 int machine_set_paths(struct machine *m, const char *prefix, const char *workspace, struct err *err);
 void machine_free_paths(struct machine *m);
 /* Nothing is started yet. The backend is to be chosen. */
@@ -277,12 +287,16 @@ int spec_check(const struct machine_spec *spec, struct err *err);
 int spec_copy(const struct machine_spec *spec, struct machine_spec *ret);
 void spec_release(struct machine_spec *spec);
 
-/*
- * living.c: the machines that there are, and what becomes of them. Every change of state is recorded with its
- * time, by a thread of its own, so that nobody waits for the database.
- */
+/* recorder.c: every change of a machine is recorded with its time, behind the back of who makes it, so that
+ * nobody waits for the database. */
 int recorder_new(struct machines *ms, struct recorder **ret);
 void recorder_free(struct recorder *r); /* after all is recorded */
+/* What m is now, and, if it is another state, why. With state_lock held: so records are in the order of what
+ * happened. */
+void recorder_note(struct machine *m, bool transition, const char *why);
+
+/* living.c: the machines that there are, and what becomes of them. */
+struct machine *machine_ref(struct machine *m); /* machine_unref() takes it back */
 /* Gives it an id and a title that no other has, and lists it. */
 int machine_enlist(struct machine *m, struct err *err);
 void machine_delist(struct machine *m);

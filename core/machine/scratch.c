@@ -14,7 +14,7 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-enum { SPARES_MAX = 512 };
+enum { SPARES_MAX = 512, SPARE_MODE = 0755 };
 
 int spares_open(struct spares *s, const char *scratch)
 {
@@ -31,6 +31,7 @@ int spares_open(struct spares *s, const char *scratch)
     if (s->fd < 0 || fstat(s->fd, &st) < 0)
         return r < 0 ? r : -errno;
     s->size = st.st_size;
+    s->owner = geteuid() == 0 ? machine_root_id() : geteuid();
     if (ioctl(s->fd, FS_IOC_GETFLAGS, &s->flags) < 0)
         s->flags = 0;
     /* ext4 then spreads what is made here over its groups of inodes, and with it what an overlay makes in
@@ -54,7 +55,35 @@ void spares_release(struct spares *s, const char *scratch)
     pthread_mutex_destroy(&s->lock);
 }
 
-/* Whether nothing of its last user is left on it: attributes, flags, a size that it grew to. */
+static const char *spare_name(unsigned number, char room[32])
+{
+    snprintf(room, 32, "%u", number);
+    return room;
+}
+
+static unsigned new_number(struct spares *s)
+{
+    pthread_mutex_lock(&s->lock);
+    unsigned number = ++s->serial;
+    pthread_mutex_unlock(&s->lock);
+    return number;
+}
+
+/* Makes it one that may be taken; beyond their bound it is removed. */
+static void spares_add(struct spares *s, unsigned number)
+{
+    char name[32];
+
+    pthread_mutex_lock(&s->lock);
+    bool kept = s->n < SPARES_MAX;
+    if (kept)
+        s->numbers[s->n++] = number;
+    pthread_mutex_unlock(&s->lock);
+    if (!kept)
+        (void)unlinkat(s->fd, spare_name(number, name), AT_REMOVEDIR);
+}
+
+/* Whether nothing of its last user is left on it: attributes, flags, a size that it grew to, owner, mode. */
 static bool strip(const struct spares *s, int fd)
 {
     char names[1024];
@@ -69,7 +98,10 @@ static bool strip(const struct spares *s, int fd)
     for (const char *p = names; n > 0 && p < names + n; p += strlen(p) + 1)
         if ((!str_starts(p, "user.") && !str_starts(p, "trusted.")) || fremovexattr(fd, p) < 0)
             return false;
-    return true;
+    if ((st.st_uid != s->owner || st.st_gid != s->owner) && geteuid() == 0 &&
+        fchown(fd, s->owner, s->owner) < 0)
+        return false;
+    return (st.st_mode & 07777) == SPARE_MODE || fchmod(fd, SPARE_MODE) == 0;
 }
 
 /* Moves an empty directory to the spares; false when it has to be removed. */
@@ -80,67 +112,67 @@ static bool spares_give(void *spares, int at, const char *name, int fd)
 
     pthread_mutex_lock(&s->lock);
     bool room = s->n < SPARES_MAX;
-    unsigned number = ++s->serial;
     pthread_mutex_unlock(&s->lock);
-    if (!room || !strip(s, fd) || fchmod(fd, 0700) < 0)
+    if (!room || !strip(s, fd))
         return false;
-    snprintf(spare, sizeof(spare), "%u", number);
-    if (renameat(at, name, s->fd, spare) < 0)
+    unsigned number = new_number(s);
+    if (renameat(at, name, s->fd, spare_name(number, spare)) < 0)
         return false;
-    pthread_mutex_lock(&s->lock);
-    bool kept = s->n < SPARES_MAX;
-    if (kept)
-        s->names[s->n++] = number;
-    pthread_mutex_unlock(&s->lock);
-    if (!kept)
-        (void)unlinkat(s->fd, spare, AT_REMOVEDIR);
+    spares_add(s, number);
     return true;
 }
 
-/* Moves a spare to where a directory is wanted: true when it is there. */
-static bool spares_take(struct spares *s, int at, const char *path)
+/* A new one among them; 0: there is none to be had. */
+static unsigned spares_make(struct spares *s)
+{
+    unsigned number = new_number(s);
+    char name[32];
+
+    if (mkdirat(s->fd, spare_name(number, name), 0700) < 0)
+        return 0;
+    if ((geteuid() != 0 || fchownat(s->fd, name, s->owner, s->owner, AT_SYMLINK_NOFOLLOW) == 0) &&
+        fchmodat(s->fd, name, SPARE_MODE, 0) == 0)
+        return number;
+    (void)unlinkat(s->fd, name, AT_REMOVEDIR);
+    return 0;
+}
+
+/* Moves a spare to where a directory is wanted. -EEXIST: there is something. */
+static int spares_take(struct spares *s, int at, const char *path)
 {
     char spare[32];
 
     pthread_mutex_lock(&s->lock);
-    unsigned number = s->n ? s->names[--s->n] : 0;
+    unsigned number = s->n ? s->numbers[--s->n] : 0;
     pthread_mutex_unlock(&s->lock);
-    if (!number)
-        return false;
-    snprintf(spare, sizeof(spare), "%u", number);
-    if (renameat2(s->fd, spare, at, path, RENAME_NOREPLACE) == 0)
-        return true;
-    (void)unlinkat(s->fd, spare, AT_REMOVEDIR);
-    return false;
+    if (!number && !(number = spares_make(s)))
+        return -ENOENT;
+    if (renameat2(s->fd, spare_name(number, spare), at, path, RENAME_NOREPLACE) == 0)
+        return 0;
+    int r = -errno;
+    spares_add(s, number);
+    return r;
 }
 
-/* A new one is made among the spares, and moved like them. */
-static bool spares_make(struct spares *s, int at, const char *path)
+/* One that is no spare, where these cannot be had or moved to. */
+static int make_here(int at, const char *path)
 {
-    char fresh[32];
-
-    pthread_mutex_lock(&s->lock);
-    unsigned number = ++s->serial;
-    pthread_mutex_unlock(&s->lock);
-    snprintf(fresh, sizeof(fresh), "%u", number);
-    if (s->fd < 0 || mkdirat(s->fd, fresh, 0700) < 0)
-        return false;
-    if (renameat2(s->fd, fresh, at, path, RENAME_NOREPLACE) == 0)
-        return true;
-    (void)unlinkat(s->fd, fresh, AT_REMOVEDIR);
-    return false;
+    return mkdirat(at, path, 0700) < 0 ? -errno : 0;
 }
 
 int scratch_dir(struct machines *ms, int at, const char *path, unsigned mode, uid_t owner)
 {
-    if (faccessat(at, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-        return 0;
-    if (!spares_take(&ms->spares, at, path) && !spares_make(&ms->spares, at, path) &&
-        mkdirat(at, path, mode) < 0)
-        return errno == EEXIST ? 0 : -errno;
-    if (geteuid() == 0 && fchownat(at, path, owner, owner, AT_SYMLINK_NOFOLLOW) < 0)
+    struct spares *s = &ms->spares;
+    int r = s->fd < 0 ? -ENOENT : spares_take(s, at, path);
+    bool owned = r == 0 && owner == s->owner, moded = r == 0 && mode == SPARE_MODE;
+
+    if (r < 0 && r != -EEXIST)
+        r = make_here(at, path);
+    if (r < 0)
+        return r == -EEXIST ? 0 : r;
+    if (!owned && geteuid() == 0 && fchownat(at, path, owner, owner, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
-    return fchmodat(at, path, mode, 0) < 0 ? -errno : 0;
+    return moded || fchmodat(at, path, mode, 0) == 0 ? 0 : -errno;
 }
 
 int scratch_dirs(struct machines *ms, int at, const char *path, uid_t owner)

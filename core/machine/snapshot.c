@@ -172,7 +172,7 @@ static int start_again(struct machine *m, struct chain *chain, struct err *err)
     machine_free_paths(&fresh);
     agent_client_close(&fresh.client);
     machine_end_start(&fresh);
-    cleaner_add(m->ms->cleaner, TAKE_FD(fresh.client.pidfd), TAKE(fresh.dir), fresh.id);
+    machine_bury(&fresh, machine_remains(&fresh));
     agent_client_release(&fresh.client);
     pthread_mutex_destroy(&fresh.state_lock);
     return r;

@@ -430,6 +430,13 @@ void store_rollback(struct store *st)
     (void)store_commit(st, NULL);
 }
 
+void store_accompany(struct store *st, const struct store_companion *companion)
+{
+    pthread_mutex_lock(&st->write_lock);
+    st->companion = companion ? *companion : (struct store_companion){0};
+    pthread_mutex_unlock(&st->write_lock);
+}
+
 struct histogram metric_commit_time = {
     "runfs_store_commit_seconds",
     "How long the database took to commit.",
@@ -482,6 +489,8 @@ int store_commit(struct store *st, struct err *err)
         pthread_mutex_unlock(&st->write_lock);
         return failed;
     }
+    const struct store_companion along = st->companion;
+    void *with = along.write && !st->failed ? along.write(along.data) : NULL;
     struct err words = {0};
     int r = finish_group(st, &words);
     if (r < 0 && err && !err->code)
@@ -504,5 +513,7 @@ int store_commit(struct store *st, struct err *err)
         store_notify(st, changes, n);
     pthread_mutex_unlock(&st->notify_lock);
     free(changes);
+    if (with)
+        along.written(along.data, with, r);
     return r;
 }

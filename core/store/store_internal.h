@@ -56,12 +56,13 @@ struct store {
     char *dir;   /* owned */
     int lock_fd; /* holds STATE/lock */
     struct conn writer;
-    pthread_mutex_t write_lock; /* recursive: the writer's lock */
-    pthread_mutex_t turn_lock;  /* held by the one who is next for it */
-    char *_Atomic writing;      /* stands for the thread that has it; NULL: none */
-    int depth;                  /* of groups; under write_lock */
-    int failed;                 /* 0 or the -errno that spoiled the group; under write_lock */
-    struct change *changes;     /* owned; of the open group; under write_lock */
+    pthread_mutex_t write_lock;       /* recursive: the writer's lock */
+    pthread_mutex_t turn_lock;        /* held by the one who is next for it */
+    char *_Atomic writing;            /* stands for the thread that has it; NULL: none */
+    int depth;                        /* of groups; under write_lock */
+    int failed;                       /* 0 or the -errno that spoiled the group; under write_lock */
+    struct store_companion companion; /* under write_lock */
+    struct change *changes;           /* owned; of the open group; under write_lock */
     size_t n_changes, cap_changes;
     pthread_mutex_t notify_lock; /* keeps subscribers in commit order; taken before write_lock is dropped */
     struct {

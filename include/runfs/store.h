@@ -78,6 +78,18 @@ int store_subscribe(struct store *st, store_changed_fn *fn, void *data);
 /* Once it returns, fn is not called again and no call of it runs. Not from within fn. */
 void store_unsubscribe(struct store *st, store_changed_fn *fn, void *data);
 
+/*
+ * What goes along with every commit, whoever's it is, and needs none of its own. write() is called before,
+ * with the writer's lock held, and may write; if it returns something, written() is called with that behind
+ * the commit, without the lock, with what came of it. One in a store; NULL: write() is not called again.
+ */
+struct store_companion {
+    void *(*write)(void *data);
+    void (*written)(void *data, void *what, int result);
+    void *data;
+};
+void store_accompany(struct store *st, const struct store_companion *companion);
+
 /* Another number after each commit with a change of that kind; each store has its own. What is read behind
  * the number is at least as new. */
 uint64_t store_as_of(struct store *st, enum change_kind kind);

@@ -1,0 +1,247 @@
+/*
+ * What machines go through, on its way to the store. A change of state is noted at once and goes along with
+ * the next commit, whoever's it is; where none comes soon, the recorder, a thread, makes one.
+ */
+#include "core/machine/machine_internal.h"
+#include "runfs/io.h"
+#include "runfs/log.h"
+#include "runfs/machine_rows.h"
+#include "runfs/str.h"
+
+enum { ALONE_MS = 20 }; /* so long what happened may wait for somebody's commit */
+
+struct record {
+    struct record *next;
+    struct machine *m; /* a reference */
+    bool transition;   /* else only the row */
+    bool outdated;     /* a later one has the row, too */
+    int64_t at;
+    struct machine_row row; /* its numbers; the strings are m's, but for these */
+    char why[256], title[256];
+};
+
+struct recorder {
+    struct machines *ms;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* there is something to record, or it does not wait */
+    pthread_cond_t written; /* something is recorded */
+    struct record *first, **end;
+    unsigned writing;    /* commits that are under way with some */
+    bool urgent, ending; /* what there is does not wait */
+};
+
+static void write_record(struct store *st, struct record *r)
+{
+    struct err err = {0};
+
+    if (r->transition)
+        (void)store_put_transition(st, r->row.id, r->row.state, r->why, r->at, &err);
+    if (!r->outdated && store_put_machine(st, &r->row, &err) < 0)
+        log_warning("machine", "%s: not recorded: %s", r->title, err.msg);
+}
+
+/* A machine that was no run's leaves nothing. */
+static bool is_unused(const struct record *r)
+{
+    return !r->outdated && !r->row.lives && !r->row.kept && !r->row.job_id && !r->row.run_id;
+}
+
+static struct record *take_records(struct recorder *rec)
+{
+    pthread_mutex_lock(&rec->lock);
+    struct record *list = TAKE(rec->first);
+    rec->end = &rec->first;
+    rec->writing += list != NULL;
+    for (struct record *r = list; r; r = r->next)
+        r->m->unwritten = NULL;
+    pthread_mutex_unlock(&rec->lock);
+    return list;
+}
+
+/* With the writer's lock held, just before somebody's commit: the whole list goes along. */
+static void *write_records(void *data)
+{
+    struct recorder *rec = data;
+    struct record *list = take_records(rec);
+
+    for (struct record *r = list; r; r = r->next)
+        write_record(rec->ms->store, r);
+    for (struct record *r = list; r; r = r->next)
+        if (is_unused(r))
+            (void)store_delete_machine(rec->ms->store, r->row.id, NULL);
+    return list;
+}
+
+static void records_written(void *data, void *records, int result)
+{
+    struct recorder *rec = data;
+    struct record *list = records;
+    bool forgotten = false;
+
+    while (list) {
+        struct record *next = list->next;
+        forgotten |= is_unused(list);
+        if (result < 0)
+            log_warning("machine", "%s: not recorded: %s", list->title, strerrordesc_np(-result));
+        machine_unref(list->m);
+        free(list);
+        list = next;
+    }
+    if (forgotten && rec->ms->keeper)
+        keeper_collect(rec->ms->keeper);
+    pthread_mutex_lock(&rec->lock);
+    rec->writing--;
+    pthread_cond_broadcast(&rec->written);
+    pthread_mutex_unlock(&rec->lock);
+}
+
+/* With the lock held: what there is may still go along with others. */
+static void wait_for_company(struct recorder *rec)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += ALONE_MS * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    while (rec->first && !rec->urgent && !rec->ending)
+        if (pthread_cond_timedwait(&rec->changed, &rec->lock, &until) == ETIMEDOUT)
+            break;
+}
+
+/* A commit of nothing else. Where there is none to be had, what there is is lost, and that is said. */
+static void write_alone(struct recorder *rec)
+{
+    store_begin(rec->ms->store);
+    int r = store_commit(rec->ms->store, NULL);
+    struct record *list = r < 0 ? take_records(rec) : NULL;
+    if (list)
+        records_written(rec, list, r);
+}
+
+static void *recorder_run(void *data)
+{
+    struct recorder *rec = data;
+
+    pthread_mutex_lock(&rec->lock);
+    for (;;) {
+        while (!rec->first && !rec->ending)
+            pthread_cond_wait(&rec->changed, &rec->lock);
+        if (!rec->first)
+            break;
+        wait_for_company(rec);
+        bool left = rec->first != NULL;
+        rec->urgent = false;
+        pthread_mutex_unlock(&rec->lock);
+        if (left)
+            write_alone(rec);
+        pthread_mutex_lock(&rec->lock);
+    }
+    pthread_mutex_unlock(&rec->lock);
+    return NULL;
+}
+
+int recorder_new(struct machines *ms, struct recorder **ret)
+{
+    struct recorder *rec = calloc(1, sizeof(*rec));
+    pthread_condattr_t monotonic;
+
+    if (!rec)
+        return -ENOMEM;
+    rec->ms = ms;
+    rec->end = &rec->first;
+    pthread_mutex_init(&rec->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&rec->changed, &monotonic);
+    pthread_cond_init(&rec->written, NULL);
+    pthread_condattr_destroy(&monotonic);
+    int r = -pthread_create(&rec->thread, NULL, recorder_run, rec);
+    if (r < 0) {
+        free(rec);
+        return r;
+    }
+    store_accompany(ms->store, &(struct store_companion){write_records, records_written, rec});
+    *ret = rec;
+    return 0;
+}
+
+void recorder_free(struct recorder *rec)
+{
+    if (!rec)
+        return;
+    pthread_mutex_lock(&rec->lock);
+    rec->ending = true;
+    pthread_cond_signal(&rec->changed);
+    pthread_mutex_unlock(&rec->lock);
+    pthread_join(rec->thread, NULL);
+    store_accompany(rec->ms->store, NULL);
+    pthread_mutex_lock(&rec->lock);
+    while (rec->writing) /* what went along with others */
+        pthread_cond_wait(&rec->written, &rec->lock);
+    pthread_mutex_unlock(&rec->lock);
+    pthread_mutex_destroy(&rec->lock);
+    pthread_cond_destroy(&rec->changed);
+    pthread_cond_destroy(&rec->written);
+    free(rec);
+}
+
+void machines_flush(struct machines *ms)
+{
+    struct recorder *rec = ms->recorder;
+
+    if (!rec)
+        return;
+    pthread_mutex_lock(&rec->lock);
+    rec->urgent = rec->first != NULL;
+    pthread_cond_signal(&rec->changed);
+    while (rec->first || rec->writing)
+        pthread_cond_wait(&rec->written, &rec->lock);
+    pthread_mutex_unlock(&rec->lock);
+}
+
+static const char *text(const char *s)
+{
+    return s ? s : "";
+}
+
+void recorder_note(struct machine *m, bool transition, const char *why)
+{
+    struct recorder *rec = m->ms->recorder;
+    struct record *r = rec && m->row ? calloc(1, sizeof(*r)) : NULL;
+
+    if (!r)
+        return;
+    r->m = machine_ref(m);
+    r->transition = transition;
+    r->at = now_ns();
+    snprintf(r->why, sizeof(r->why), "%s", why);
+    r->why[utf8_valid_prefix(r->why, strlen(r->why))] = '\0';
+    snprintf(r->title, sizeof(r->title), "%s", text(m->spec.title));
+    r->row = (struct machine_row){.id = m->row,
+                                  .run_id = m->spec.run_id,
+                                  .job_id = m->spec.job_id,
+                                  .title = r->title,
+                                  .label = text(m->spec.label),
+                                  .backend = m->ops->name,
+                                  .image = text(m->spec.image),
+                                  .workspace = text(m->spec.workspace),
+                                  .state = machine_state_name(m->paused ? MACHINE_PAUSED : m->state),
+                                  .why = r->why,
+                                  .lives = m->lives,
+                                  .kept = m->kept,
+                                  .layer = m->parent,
+                                  .boot_ns = m->boot_ns,
+                                  .created_at = m->created_at,
+                                  .changed_at = r->at};
+    pthread_mutex_lock(&rec->lock);
+    if (m->unwritten)
+        m->unwritten->outdated = true;
+    m->unwritten = r;
+    if (!rec->first)
+        pthread_cond_signal(&rec->changed);
+    *rec->end = r;
+    rec->end = &r->next;
+    pthread_mutex_unlock(&rec->lock);
+}
