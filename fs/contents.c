@@ -141,7 +141,7 @@ int contents_stat(struct fs *fs, struct node n, struct stat *st)
     if (r < 0)
         return r;
     st->st_mode = e.mode;
-    st->st_nlink = S_ISDIR(e.mode) ? 2 : 1;
+    st->st_nlink = 1; /* of a directory, too: see node_stat */
     st->st_size = e.size;
     st->st_blocks = (e.size + 511) / 512;
     st->st_mtim = timespec_of(e.mtime_ns);

@@ -408,6 +408,10 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
     }
     atomic_fetch_add(&h->refs, 1);
     pthread_mutex_lock(&h->lock);
+    if (tree[h->node.row].kind == ROW_CTL && h->writes && off == 0) { /* the reply to what it wrote last */
+        buf_reset(&h->text);
+        (void)node_text(fs_of(req), h->node, &h->text);
+    }
     reply_part(req, &h->text, size, off);
     pthread_mutex_unlock(&h->lock);
     handle_unref(h);

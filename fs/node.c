@@ -381,6 +381,7 @@ int node_stat(struct fs *fs, struct node n, struct stat *st, double *seconds)
     int64_t changed;
     int r = 0;
 
+    /* one link of a directory: how many directories it has is not told (with two, fts(3) sees none in it) */
     *st = (struct stat){
         .st_mode = row_mode(row), .st_nlink = 1, .st_uid = fs->uid, .st_gid = fs->gid, .st_blksize = 4096};
     *seconds = 0;
@@ -399,9 +400,7 @@ int node_stat(struct fs *fs, struct node n, struct stat *st, double *seconds)
     if (owner_time(fs, row->owner, n.id, &changed) < 0)
         return -ENOENT;
     set_times(st, n.id ? changed : listing_time(fs, row));
-    if (row->kind == ROW_DIR) {
-        st->st_nlink = 2;
-    } else if (row->kind == ROW_LOG && row->owner == OWN_NONE) {
+    if (row->kind == ROW_LOG && row->owner == OWN_NONE) {
         struct stat log;
         if (stat(fs->log_path, &log) == 0) {
             st->st_size = log.st_size;
@@ -419,7 +418,7 @@ int node_stat(struct fs *fs, struct node n, struct stat *st, double *seconds)
         _close_ int fd = vms_output(fs->vms, n.id, (int)row->streams);
         struct stat file;
         st->st_size = fd >= 0 && fstat(fd, &file) == 0 ? file.st_size : 0;
-    } else if (row->kind != ROW_SECRET && !(row->later && row->later(fs, n.id))) {
+    } else if (row->kind != ROW_DIR && row->kind != ROW_SECRET && !(row->later && row->later(fs, n.id))) {
         r = node_text(fs, n, &text);
         st->st_size = (off_t)text.len;
         r = r == -EAGAIN ? 0 : r;

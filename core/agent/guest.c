@@ -101,7 +101,7 @@ static void make_links(void)
                                            {"/proc/self/fd/2", "/new/dev/stderr"}};
 
     for (size_t i = 0; i < ARRAY_LEN(links); i++)
-        (void)symlink(links[i][0], links[i][1]);
+        (void)!symlink(links[i][0], links[i][1]);
 }
 
 static int fill_root(void)
