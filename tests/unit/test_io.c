@@ -157,6 +157,23 @@ static void a_deep_tree_is_removed(void **state)
     assert_int_equal(access(below("deep"), F_OK), -1);
 }
 
+/* More names than are read at once, of files and of directories. */
+static void a_wide_tree_is_removed(void **state)
+{
+    char name[64];
+
+    (void)state;
+    assert_int_equal(mkdir(below("wide"), 0755), 0);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(name, sizeof(name), "wide/a-file-with-a-longer-name-%d", i);
+        put(name, "x");
+        snprintf(name, sizeof(name), "wide/d%d", i);
+        assert_int_equal(mkdir(below(name), 0755), 0);
+    }
+    assert_int_equal(remove_tree(below("wide")), 0);
+    assert_int_equal(access(below("wide"), F_OK), -1);
+}
+
 static void links_are_not_followed(void **state)
 {
     (void)state;
@@ -207,6 +224,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_large_file_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(all_is_written, setup, teardown),
         cmocka_unit_test_setup_teardown(a_deep_tree_is_removed, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_wide_tree_is_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(links_are_not_followed, setup, teardown),
         cmocka_unit_test(times_have_their_ends),
     };

@@ -1,4 +1,6 @@
 /* The life of a machine, on a real store: its states, pauses, warm ones, and what outlives runfs. */
+#include <ctype.h>
+
 #include "sandbox_store.h"
 
 /* ------------------------------------------------------------------------------------- what was recorded */
@@ -179,6 +181,48 @@ static void warm(void **state)
     assert_int_equal(machines_pool(all, "ubuntu-latest", &plain, 1000, &err), -ERANGE);
 }
 
+/* -------------------------------------------------------------------------------------- what is used again
+ */
+
+static unsigned count_directories(void)
+{
+    char path[600];
+    unsigned n = 0;
+
+    snprintf(path, sizeof(path), "%s/machines", state_dir);
+    _closedir_ DIR *d = opendir(path);
+    struct dirent *e;
+    while (d && (e = readdir(d)))
+        n += e->d_name[0] == 'm' && isdigit((unsigned char)e->d_name[1]);
+    return n;
+}
+
+/* A machine's directories are those of one before, and look as new. */
+static void directories_are_as_new(void **state)
+{
+    static const char names[] = "/home /home/runner /home/runner/work /home/runner/work/repo "
+                                "/home/runner/work/repo/repo /home/runner/work/_temp /etc";
+    _buf_ struct buf look = BUF_INIT, spoil = BUF_INIT, first = BUF_INIT;
+
+    (void)state;
+    buf_addf(&look, "stat -c '%%n %%a %%u %%g' %s; getfattr -d %s 2>&1 | grep user.; :", names, names);
+    buf_addf(&spoil,
+             "chown 5:7 %s 2>/dev/null; chmod 3770 %s; setfattr -n user.mine -v 1 %s 2>/dev/null; :", names,
+             names, names);
+    for (int i = 0; i < 3; i++) {
+        struct machine *m = acquire(&plain);
+        if (i == 0)
+            assert_int_equal(run(m, buf_str(&look), &first), 0);
+        else
+            expect(m, buf_str(&look), buf_str(&first));
+        expect(m, buf_str(&spoil), "");
+        machine_release(m);
+        for (int tries = 0; tries < 2000 && count_directories() > 0; tries++)
+            usleep(5000);
+        assert_int_equal(count_directories(), 0);
+    }
+}
+
 /* ------------------------------------------------------------------------------- over ends and crashes */
 
 static void survives_the_end(void **state)
@@ -292,8 +336,13 @@ static void survives_a_crash(void **state)
 static int run_all(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(transitions), cmocka_unit_test(pauses),           cmocka_unit_test(stopped),
-        cmocka_unit_test(warm),        cmocka_unit_test(survives_the_end), cmocka_unit_test(survives_a_crash),
+        cmocka_unit_test(transitions),
+        cmocka_unit_test(pauses),
+        cmocka_unit_test(stopped),
+        cmocka_unit_test(warm),
+        cmocka_unit_test(directories_are_as_new),
+        cmocka_unit_test(survives_the_end),
+        cmocka_unit_test(survives_a_crash),
     };
     char title[64];
 

@@ -115,7 +115,7 @@ static void a_rolled_back_group_leaves_nothing(void **state)
 }
 
 struct heard {
-    size_t n;
+    size_t n, calls;
     struct change last;
     bool visible; /* what was told of could be read */
 };
@@ -125,6 +125,7 @@ static void hear(void *data, const struct change *changes, size_t n)
     struct heard *h = data;
 
     h->n += n;
+    h->calls++;
     h->last = changes[n - 1];
     const struct run_row *row = store_get_run(st, changes[n - 1].id);
     h->visible = row != NULL;
@@ -145,6 +146,59 @@ static void subscribers_hear_after_the_commit(void **state)
     assert_int_equal(heard.last.kind, CHANGE_RUN);
     assert_true(heard.last.created);
     assert_true(heard.visible);
+}
+
+struct along {
+    const char *name; /* of the setting that waits; NULL: nothing does */
+    int written, result;
+    size_t heard; /* by a subscriber, before it was told */
+    struct heard *subscriber;
+};
+
+static void *write_along(void *data)
+{
+    struct along *a = data;
+
+    if (a->name)
+        (void)store_put_setting(st, SETTING_CONFIG, a->name, "along", NULL);
+    return TAKE(a->name) ? a : NULL;
+}
+
+static void written_along(void *data, void *what, int result)
+{
+    struct along *a = data;
+
+    assert_ptr_equal(what, a);
+    a->written++;
+    a->result = result;
+    a->heard = a->subscriber->n;
+}
+
+static void what_goes_along_shares_a_commit(void **state)
+{
+    struct heard heard = {0};
+    struct along a = {.name = "slots", .subscriber = &heard};
+
+    (void)state;
+    assert_int_equal(store_subscribe(st, hear, &heard), 0);
+    store_accompany(st, &(struct store_companion){write_along, written_along, &a});
+    store_begin(st);
+    put_run("queued");
+    store_rollback(st);
+    assert_non_null(a.name); /* what is undone takes nothing along */
+    put_run("queued");
+    assert_int_equal(heard.calls, 1);
+    assert_true(store_find_setting(st, SETTING_CONFIG, "slots") > 0);
+    assert_int_equal(a.written, 1);
+    assert_int_equal(a.result, 0);
+    assert_int_equal(a.heard, 2); /* the run, and the setting */
+    put_run("queued");
+    assert_int_equal(a.written, 1); /* nothing was there to go along */
+    a.name = "repo";
+    store_accompany(st, NULL);
+    put_run("queued");
+    assert_non_null(a.name);
+    store_unsubscribe(st, hear, &heard);
 }
 
 static void lists_resume_behind_an_id(void **state)
@@ -550,6 +604,7 @@ int main(void)
         TEST(an_id_is_never_given_twice),
         TEST(a_rolled_back_group_leaves_nothing),
         TEST(subscribers_hear_after_the_commit),
+        TEST(what_goes_along_shares_a_commit),
         TEST(lists_resume_behind_an_id),
         TEST(settings_are_named),
         TEST(a_second_process_is_told_who_has_the_store),
