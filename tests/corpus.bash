@@ -14,8 +14,15 @@
 examples=$T/examples # a copy: these workflows belong to no checkout of runfs
 cp -r "$here/examples" "$examples"
 
-corpus_files() { ls "$examples"/workflows/*.yml "$examples"/*/.github/workflows/*.yml; }
-says() { sed -n "s/^# $2: //p" "$1"; } # FILE KEY
+corpus_files=("$examples"/workflows/*.yml "$examples"/*/.github/workflows/*.yml)
+# What the files say, read once: by file and key, a line each
+declare -A said=()
+while IFS=$'\t' read -r file key value; do
+    said[$file $key]+=${said[$file $key]+$'\n'}$value
+done < <(awk '/^# [a-z ]+: / {
+    key = substr($0, 3, index($0, ": ") - 3)
+    print FILENAME "\t" key "\t" substr($0, index($0, ": ") + 2)
+}' "${corpus_files[@]}")
 
 # The shown scripts are no output: a text that is looked for must have been printed.
 corpus_output() { awk '/^##\[group\]Run /{ hide = 1 } !hide { print } /^##\[endgroup\]/{ hide = 0 }'; }
@@ -35,27 +42,28 @@ corpus_repository() {
 
 each_says() { # FILE KEY WHAT TEXT: all lines of that key are in the text
     local line
-    while read -r line; do contains "${1#"$examples"/}: $3" "$4" "$line"; done < <(says "$1" "$2")
+    [ -n "${said[$1 $2]-}" ] || return 0
+    while read -r line; do contains "${1#"$examples"/}: $3" "$4" "$line"; done <<<"${said[$1 $2]}"
 }
 none_says() {
     local line
-    while read -r line; do lacks "${1#"$examples"/}: $3" "$4" "$line"; done < <(says "$1" "$2")
+    [ -n "${said[$1 $2]-}" ] || return 0
+    while read -r line; do lacks "${1#"$examples"/}: $3" "$4" "$line"; done <<<"${said[$1 $2]}"
 }
 
 # FILE: checked and planned as it says. Returns 1 when it is not to be run.
 corpus_lint() {
-    local expected event payload
-    expected=$(says "$1" expect)
+    local expected=${said[$1 expect]-} run=${said[$1 run]-} event='' payload=''
     if [ "$expected" = refused ]; then
         exits 1 "$RUNFS" lint "$1"
         each_says "$1" lint lint "$(cat "$T/out")"
         return 1
     fi
     "$RUNFS" lint "$1" >"$T/out" 2>&1 || fail "${1#"$examples"/} is refused: $(cat "$T/out")"
-    event=$(says "$1" run | sed -n 's/.*--event \([^ ]*\).*/\1/p')
-    payload=$(says "$1" run | sed -n 's/.*--payload \([^ ]*\).*/\1/p')
+    [[ ! $run =~ --event\ ([^[:space:]]*) ]] || event=${BASH_REMATCH[1]}
+    [[ ! $run =~ --payload\ ([^[:space:]]*) ]] || payload=${BASH_REMATCH[1]}
     echo '{"ref": "refs/heads/main"}' >"$T/on-main.json"
-    [ -n "$(says "$1" expect)" ] || return 1 # a reusable one: its caller says what comes of it
+    [ -n "$expected" ] || return 1 # a reusable one: its caller says what comes of it
     (cd "$examples" && "$RUNFS" plan "$1" ${event:+--event "$event"} --payload "${payload:-$T/on-main.json}" >"$T/out" 2>&1) || fail "$1 is not planned: $(cat "$T/out")"
     [ "$expected" != network ]
 }
@@ -69,17 +77,18 @@ ended_as() {
 # AS OPTION...: runs the whole corpus with these options, through that function (as_user, or `env` for nobody else),
 # in state $T/corpus or the user's own
 corpus_run() {
-    local as=$1 file name expected code repository output n=0 skipped=() m
+    local as=$1 file name expected run code repository output n=0 skipped=() m
     local -a options
     shift
-    while read -r file; do
+    for file in "${corpus_files[@]}"; do
         name=${file#"$examples"/}
         corpus_lint "$file" || continue
-        for m in $(says "$file" needs); do command -v "$m" >/dev/null || { skipped+=("$name"); continue 2; }; done
-        expected=$(says "$file" expect)
-        [ -z "$(says "$file" later)" ] || expected=failure
-        read -ra options <<<"$(says "$file" run | sed "s|payloads/|$examples/payloads/|g")"
-        repository=$(says "$file" repository)
+        for m in ${said[$file needs]-}; do command -v "$m" >/dev/null || { skipped+=("$name"); continue 2; }; done
+        expected=${said[$file expect]}
+        [ -z "${said[$file later]-}" ] || expected=failure
+        run=${said[$file run]-}
+        read -ra options <<<"${run//payloads\//$examples/payloads/}"
+        repository=${said[$file repository]-}
         if [ -n "$repository" ]; then
             corpus_repository "$repository"
             options+=(--workspace "$T/repos/$repository")
@@ -89,11 +98,11 @@ corpus_run() {
         ("$as" "$RUNFS" run "$file" --state "$corpus_state" "${options[@]}" "$@") >"$T/out" 2>"$T/err" || code=$?
         output=$(corpus_output <"$T/out")
         ended_as "$code" "$expected" || fail "$name: ended with $code and is no $expected: $(cat "$T/out" "$T/err")"
-        [ -z "$(says "$file" later)" ] || continue
+        [ -z "${said[$file later]-}" ] || continue
         each_says "$file" log log "$output"
         none_says "$file" lacks log "$output"
         echo "$n $file" >>"$T/corpus-runs"
-    done < <(corpus_files)
+    done
     [ "$n" -ge 30 ] || fail "only $n workflows were run"
     [ "${#skipped[@]}" = 0 ] || say "skipped: ${skipped[*]}"
 }
@@ -102,9 +111,9 @@ corpus_run() {
 corpus_files_fit() {
     local n file
     while read -r n file; do
-        [ "$(cat "$1/runs/$n/conclusion")" = "$(says "$file" expect)" ] || fail "$file: run $n ended as $(cat "$1/runs/$n/conclusion")"
-        [ -z "$(says "$file" annotation)" ] || each_says "$file" annotation annotations "$(cat "$1/runs/$n/annotations")"
-        [ ! -e "$1/runs/$n/annotations" ] || none_says "$file" 'not annotation' annotations "$(cat "$1/runs/$n/annotations")"
-        [ -z "$(says "$file" summary)" ] || each_says "$file" summary summary "$(cat "$1/runs/$n/summary.md")"
+        [ "$(<"$1/runs/$n/conclusion")" = "${said[$file expect]}" ] || fail "$file: run $n ended as $(cat "$1/runs/$n/conclusion")"
+        [ -z "${said[$file annotation]-}" ] || each_says "$file" annotation annotations "$(<"$1/runs/$n/annotations")"
+        [ ! -e "$1/runs/$n/annotations" ] || none_says "$file" 'not annotation' annotations "$(<"$1/runs/$n/annotations")"
+        [ -z "${said[$file summary]-}" ] || each_says "$file" summary summary "$(<"$1/runs/$n/summary.md")"
     done <"$T/corpus-runs"
 }

@@ -2,19 +2,28 @@
 # hosts with an sshd each. Sourced after scenarios/lib.sh.
 # shellcheck shell=bash disable=SC2154
 
-# The package of the kernel of virtual machines: $T/vm-deb/*.deb, fetched once for all that run together
+# The package of the kernel of virtual machines: $T/vm-deb/*.deb, fetched once for all that run together. It is the one of Debian without
+# the modules that no machine here loads, and not compressed: of that each of many images would take seconds. The image `tiny` is of
+# the whole package, $KERNEL_PACKAGE.
 vm_kernel() {
     local kept=${TESTS_SHARED:-$T}/kernel
     mkdir -p "$T/vm-deb" "$kept"
-    ! compgen -G "$T/vm-deb/*.deb" >/dev/null || return 0
     (
         flock 9
-        cd "$kept"
-        compgen -G '*.deb' >/dev/null ||
-            apt-get -q download "$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends:/ {print $2; exit}')"
+        [ -e "$kept/small" ] || vm_kernel_fetch "$kept"
     ) 9>"$kept/lock" >/dev/null 2>&1 || skip 'apt cannot fetch the kernel linux-image-cloud-amd64 here'
-    cp "$kept"/*.deb "$T/vm-deb/"
+    KERNEL_PACKAGE=$(echo "$kept"/*.deb)
+    ln -sf "$kept"/small/*.deb "$T/vm-deb/"
 }
+vm_kernel_fetch() ( # DIR; its status is all that is looked at
+    cd "$1" &&
+        apt-get -q download "$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends:/ {print $2; exit}')" &&
+        dpkg-deb -R ./*.deb tree &&
+        find tree -name '*.ko' ! -name 'virtio*' ! -name '*failover.ko' ! -name overlay.ko ! -name fuse.ko -delete &&
+        mkdir small.new &&
+        dpkg-deb --root-owner-group -Znone -b tree small.new &&
+        rm -r tree && mv small.new small
+)
 # Image `tiny`, of the programs that scenarios use most. It and what it is of, $T/vm-root.tar, are made once for all that run
 # together.
 vm_tiny_image() {
@@ -28,7 +37,7 @@ vm_tiny_image() {
     if [ ! -e "$kept/images/tiny" ]; then
         vm_root chmod env find head kill rm seq sha256sum sort timeout touch tr wc
         mv "$T/vm-root.tar" "$kept/"
-        vm_build tiny "$kept/vm-root.tar" "$kept"
+        vm_build tiny "$kept/vm-root.tar" "$kept" "$KERNEL_PACKAGE"
     fi
     exec 9>&-
     cp "$kept/vm-root.tar" "$T/"
@@ -46,7 +55,7 @@ vm_image() {
     vm_root "$@"
     vm_build "$name" "$T/vm-root.tar" "$STATE"
 }
-vm_build() { "$RUNFS" image build "$1" --from "$2" --kernel "$T"/vm-deb/*.deb --state "$3" 2>/dev/null; } # NAME TARBALL STATE
+vm_build() { "$RUNFS" image build "$1" --from "$2" --kernel "${4:-$(echo "$T"/vm-deb/*.deb)}" --state "$3" 2>/dev/null; } # NAME TARBALL STATE [PACKAGE]
 vm_root() { # [PROGRAM...]: $T/vm-root.tar
     local root=$T/vm-root d p lib
     mkdir -p "$root/usr/bin" "$root/usr/lib" "$root/usr/lib64" "$root/etc" "$root/var/tmp" "$root/opt/hostedtoolcache"

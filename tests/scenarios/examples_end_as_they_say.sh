@@ -4,19 +4,20 @@
 . "$here/tests/corpus.bash"
 rf_mount
 need_sandbox
-while read -r f; do
-    name=$(basename "$f")
-    expected=$(says "$f" expect)
+for f in "$examples"/workflows/*.yml; do
+    name=${f##*/}
+    expected=${said[$f expect]-}
     [ -n "$expected" ] || fail "$name does not say how it ends"
     if [ "$expected" = refused ]; then
         refused cp "$f" "$M/workflows/"
         each_says "$f" lint error "$(cat "$M/errors/$name")"
         continue
     fi
-    [ "$expected" != network ] && [ -z "$(says "$f" 'run\|repository\|later')" ] || continue
-    for program in $(says "$f" needs); do command -v "$program" >/dev/null || continue 2; done
+    [ "$expected" != network ] && [ -z "${said[$f run]-}${said[$f repository]-}${said[$f later]-}" ] || continue
+    for program in ${said[$f needs]-}; do command -v "$program" >/dev/null || continue 2; done
     n=$(rf_drop "$f")
-    equal "$name" "$expected" "$(cat "$M/runs/$n/conclusion")"
-    each_says "$f" log log "$(corpus_output <"$M/runs/$n/log")"
-    none_says "$f" lacks log "$(corpus_output <"$M/runs/$n/log")"
-done < <(ls "$examples"/workflows/*.yml)
+    equal "$name" "$expected" "$(<"$M/runs/$n/conclusion")"
+    log=$(corpus_output <"$M/runs/$n/log")
+    each_says "$f" log log "$log"
+    none_says "$f" lacks log "$log"
+done

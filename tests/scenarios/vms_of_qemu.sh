@@ -76,7 +76,7 @@ rf_wait 10 none_left
 # a name that would lead out of the images, and a build that is cut short
 refused sh -c "echo 'qemu:../tiny' >'$M/config/labels/vm'"
 mkdir "$STATE/images/.building"
-"$RUNFS" image build tiny --from "$T/vm-root.tar" --kernel "$T"/vm-deb/*.deb --state "$STATE" 2>/dev/null &
+"$RUNFS" image build tiny --from "$T/vm-root.tar" --kernel "$KERNEL_PACKAGE" --state "$STATE" 2>/dev/null &
 build=$!
 children+=($build)
 rf_wait 10 test -e "$STATE/images/.building/tree"
