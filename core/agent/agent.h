@@ -48,7 +48,7 @@ struct command {
 
 /* What a virtual machine's kernel told of its commands, and had told when this one began. */
 struct guest_watch {
-    int memory, pids, root; /* two files of counters, and the root directory; -1: not watched */
+    int memory, pids[2], root; /* files of counters, and the root directory; -1: not watched */
     uint64_t killed, refused;
     bool full; /* the disk was, at some time since */
 };
@@ -168,10 +168,13 @@ int guest_main(void);
 /* FRAME_WAKE: the clock, the host name, what random numbers come from, and limits. 0 or -errno. */
 int guest_wake(const void *payload, size_t len);
 
-/* guest_limits.c: the group of the agent and all commands, limits in it (0: as it is), and a look at what it
- * told since the command began. */
-int guest_group_enter(void);
-int guest_limit(uint32_t pids, uint32_t files);
+/* guest_limits.c: runs agent() where a control group bounds it and all commands, out of their reach, until it
+ * returns or is killed. -errno: there is no such place. */
+int guest_keep(void (*agent)(void));
+/* In the agent: limits (0: as it is), as WAKE_* say, and before a command is executed in a child; then a look
+ * at what the group told since the command began. */
+int guest_limit(uint32_t pids, uint32_t files, unsigned how);
+void guest_begin_child(void);
 void guest_watch_open(struct guest_watch *w);
 bool guest_watched(const struct guest_watch *w);
 void guest_watch_begin(struct guest_watch *w);

@@ -1,7 +1,8 @@
 /*
  * Process 1 of a virtual machine, started from its initramfs: loads the modules that lie there, makes the
- * root (the image, read-only, below an overlay on the scratch disk), and serves the port that is named
- * "agent". The kernel ends with it, so whatever fails here is said on the console and ends the machine.
+ * root (the image, read-only, below an overlay on the scratch disk), and keeps the process that serves the
+ * port named "agent" (guest_limits.c). The kernel ends with it, so whatever fails here is said on the console
+ * and ends the machine.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -114,9 +115,7 @@ static int fill_root(void)
         {"dev", "/new/dev", "devtmpfs", MS_NOSUID, NULL},
         {"pts", "/new/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "gid=5,mode=620,ptmxmode=666"},
         {"shm", "/new/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, NULL},
-        {"proc", "/new/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
         {"sys", "/new/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
-        {"cgroup", "/new/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
         {"run", "/new/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755"},
     };
 
@@ -124,6 +123,7 @@ static int fill_root(void)
         if (mount_at(mounts[i].what, mounts[i].at, mounts[i].type, mounts[i].flags, mounts[i].data) < 0)
             return -1;
     make_links();
+    (void)mkdir("/new/proc", 0755);
     if (mkdir("/new/tmp", 01777) < 0 && errno != EEXIST)
         return say("/tmp", errno);
     return 0;
@@ -213,23 +213,25 @@ static int open_port(const char *name)
     return -1;
 }
 
+static void serve_inside(void)
+{
+    loopback_up();
+    network_up();
+    int port = open_port("agent");
+    if (port < 0)
+        (void)say("port agent", errno);
+    else
+        (void)agent_serve_port(port);
+}
+
 int guest_main(void)
 {
-    int port = -1;
-
     umask(022);
     if (mount_at("dev", "/dev", "devtmpfs", 0, NULL) == 0 && mount_at("sys", "/sys", "sysfs", 0, NULL) == 0 &&
         load_modules() == 0 && make_root() == 0 && fill_root() == 0 && enter() == 0) {
-        int r = guest_group_enter();
+        int r = guest_keep(serve_inside);
         if (r < 0)
             (void)say("control groups", -r);
-        loopback_up();
-        network_up();
-        port = open_port("agent");
-        if (port < 0)
-            (void)say("port agent", errno);
-        else
-            (void)agent_serve_port(port);
     }
     sync();
     (void)reboot(RB_AUTOBOOT); /* which whoever started it has told it not to do */
@@ -277,11 +279,11 @@ int guest_wake(const void *payload, size_t len)
 
     for (size_t i = 0; i < WAKE_SEED; i++)
         seed[i] = wire_u64(&w);
-    uint32_t pids = wire_u32(&w), files = wire_u32(&w);
+    uint32_t pids = wire_u32(&w), files = wire_u32(&w), how = wire_u32(&w);
     if (!wire_ok(&w) || strlen(name) > HOST_NAME_MAX)
         return -EPROTO;
     if (clock_settime(CLOCK_REALTIME, &t) < 0 || take_name(name) < 0)
         return -errno;
-    int r = guest_limit(pids, files);
+    int r = guest_limit(pids, files, how);
     return r < 0 ? r : take_seed(seed);
 }

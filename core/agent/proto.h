@@ -24,9 +24,11 @@ enum {
     FRAME_TO_DAEMON_MAX = 64 * 1024 - FRAME_HEADER, /* a whole frame is a round number of pages */
     FRAME_TO_AGENT_MAX = 16 * 1024 * 1024,          /* EXEC: argv and env; the kernel's own limit is 6 MiB */
     FRAME_DATA_MAX = 256 * 1024,                    /* what the daemon puts into one data frame */
-    AGENT_VERSION = 4,
+    AGENT_VERSION = 5,
     LANES_MAX = 64,
     WAKE_SEED = 8,
+    WAKE_FINAL = 1,      /* nobody changes the number of processes from then on */
+    WAKE_FILES_HOLD = 2, /* nobody raises that of files, root neither */
 };
 
 enum frame_type {
@@ -46,7 +48,7 @@ enum frame_type {
     FRAME_MAKE_DIRS, /* str path: made with its parents; answered with FRAME_STATE */
     FRAME_WAKE, /* to a virtual machine's agent, as its memory is of another time: u64 ns since 1970, str host
                    name, then WAKE_SEED u64 that no other machine gets, u32 processes and u32 files that a
-                   command may have, 0: as it is; answered with FRAME_HELLO */
+                   command may have, 0: as it is, and u32 WAKE_*; answered with FRAME_HELLO */
     FRAME_LANE_OPEN, /* u32 number, below LANES_MAX and free: another agent, for commands at the same time */
     FRAME_LANE, /* u32 number, bytes of what that agent's socket carries, either direction; none: its end. To
                    the daemon that is the last of a lane, to the agent the wish for it */

@@ -46,6 +46,7 @@ static void spawn_child(struct spawn_state *s)
         goto out;
     if (s->c->terminal && ioctl(0, TIOCSCTTY, 0) < 0)
         goto out;
+    guest_begin_child();
     s->stage = "cannot enter";
     if (chdir(s->c->cwd) < 0)
         goto out;

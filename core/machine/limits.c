@@ -74,6 +74,7 @@ int limits_prepare(struct limits *l, struct groups *groups, const char *name,
 
     l->want = or_default(want, ops->isolates);
     l->pids_asked = want->pids != 0;
+    l->files_asked = want->files != 0;
     l->within = ops->around != NULL;
     if (ops->around)
         ops->around(want, values);
@@ -164,7 +165,8 @@ void limits_say(const struct limits *l, struct buf *ret)
         say_within(l, ret);
     else
         say_here(l, ret);
-    buf_addf(ret, "files %u: RLIMIT_NOFILE of each process\n", l->want.files);
+    buf_addf(ret, "files %u: RLIMIT_NOFILE of each process%s\n", l->want.files,
+             l->within && !l->files_asked ? ", which root there can raise" : "");
     limit_value(l, LIMIT_OUTPUT, value);
     buf_addf(ret, "output %s: counted by runfs\n", value);
 }

@@ -19,6 +19,7 @@ void size_format(uint64_t bytes, char ret[24]);
 struct limits {
     struct machine_limits want; /* with defaults */
     bool pids_asked;            /* that one is not a default */
+    bool files_asked;           /* nor is that one */
     bool within;                /* a kernel of the machine's own enforces them; the group is around that */
     struct machine_group group;
     struct fds procs;   /* owned: cgroup.procs files, until the machine has started */

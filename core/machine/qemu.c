@@ -107,6 +107,7 @@ int qemu_wake(struct agent_client *c, const char *name, const struct limits *l, 
         wire_add_u64(&b, seed[i]);
     wire_add_u32(&b, l ? l->want.pids : machine_limits_default.pids);
     wire_add_u32(&b, l ? l->want.files : machine_limits_default.files);
+    wire_add_u32(&b, l ? WAKE_FINAL | (l->files_asked ? WAKE_FILES_HOLD : 0) : 0);
     frame_end(&b, begin);
     if (!buf_ok(&b))
         return err_errno(err, -ENOMEM, "qemu");

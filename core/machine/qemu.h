@@ -53,8 +53,8 @@ int qemu_works(struct err *err);
 int qemu_save(struct qemu *q, int fd, struct err *err);
 int qemu_load(struct qemu *q, int fd, struct err *err);
 
-/* qemu.c: tells its agent the time, its name (NULL: the usual one), random numbers, and limits (NULL: none).
- */
+/* qemu.c: tells its agent the time, its name (NULL: the usual one), random numbers, and limits (NULL: the
+ * usual ones, which others may take the place of). */
 int qemu_wake(struct agent_client *c, const char *name, const struct limits *l, struct err *err);
 
 /*
