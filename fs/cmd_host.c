@@ -11,8 +11,8 @@
 #include "runfs/str.h"
 
 static const char help[] =
-    "usage: runfs host add NAME USER@HOST[:PORT] [--jump HOST] [--key FILE] [--accept FINGERPRINT] "
-    "[DIRECTORY]\n"
+    "usage: runfs host add NAME USER@HOST[:PORT] [--jump HOST] [--key FILE | --agent[=SOCKET]]\n"
+    "                      [--accept FINGERPRINT] [DIRECTORY]\n"
     "       runfs host list [DIRECTORY]\n"
     "       runfs host rm NAME [DIRECTORY]\n"
     "\n"
@@ -27,7 +27,9 @@ static const char help[] =
     "key, which\n"
     "                            known_hosts has to have, or --hostkey says\n"
     "      --hostkey KEY         its key, as /etc/ssh/ssh_host_ed25519_key.pub has it there\n"
-    "      --key FILE            log in with this private key, kept in config/identities/NAME\n"
+    "      --key FILE            log in with this private key, kept in config/identities/NAME, and with the\n"
+    "                            certificate in FILE-cert.pub, if there is one\n"
+    "      --agent[=SOCKET]      log in with the keys of the ssh-agent there (the daemon's SSH_AUTH_SOCK)\n"
     "      --accept FINGERPRINT  what `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints there, "
     "instead\n"
     "                            of being asked\n"
@@ -37,7 +39,7 @@ static const char help[] =
 enum { KEY_MAX = 64 * 1024, KEYGEN_MS = 10000 };
 
 struct options {
-    const char *key, *accept, *jump, *hostkey;
+    const char *key, *accept, *jump, *hostkey, *agent;
 };
 
 static int fail(const char *what, const char *why)
@@ -174,6 +176,13 @@ static void keep(char **from, char **to)
     *to = TAKE(*from);
 }
 
+static int replace(const char *by, char **to)
+{
+    free(*to);
+    *to = strdup(by);
+    return *to ? 0 : -ENOMEM;
+}
+
 /* A host that is added anew goes on to be reached and logged in to as before. */
 static int keep_rest(const char *directory, const char *name, const struct options *o, struct ssh_host *h)
 {
@@ -184,13 +193,29 @@ static int keep_rest(const char *directory, const char *name, const struct optio
     if (buf_ok(&path) && read_file(path.ptr, KEY_MAX, &text, NULL) == 0)
         (void)ssh_host_parse(buf_str(&text), &old, NULL);
     keep(&old.identity, &h->identity);
+    if (!o->key)
+        keep(&old.agent, &h->agent);
     keep(&old.directory, &h->directory);
     keep(&old.jump, &h->jump);
-    if (!o->jump)
+    return (o->jump && replace(o->jump, &h->jump) < 0) || (o->agent && replace(o->agent, &h->agent) < 0)
+               ? fail(name, strerrordesc_np(ENOMEM))
+               : 0;
+}
+
+/* What stands beside the private key that it was given. */
+static int give_certificate(const char *directory, const char *name, const char *key)
+{
+    _buf_ struct buf path = BUF_INIT, text = BUF_INIT, beside = BUF_INIT;
+
+    buf_addf(&path, "%s-cert.pub", key);
+    buf_addf(&beside, "%s-cert.pub", name);
+    if (!buf_ok(&path) || !buf_ok(&beside))
+        return fail(name, strerrordesc_np(ENOMEM));
+    if (access(path.ptr, F_OK) < 0)
         return 0;
-    free(h->jump);
-    h->jump = strdup(o->jump);
-    return h->jump ? 0 : fail(name, strerrordesc_np(ENOMEM));
+    return read_file(path.ptr, KEY_MAX, &text, NULL) < 0
+               ? fail(path.ptr, strerrordesc_np(errno))
+               : write_setting(directory, "identities", beside.ptr, &text);
 }
 
 /* The identity that a host is told to have, with its private half where it is to be. */
@@ -200,6 +225,8 @@ static int give_identity(const char *directory, const char *name, const struct o
     struct err err = {0};
     int r = 0;
 
+    if (h->agent)
+        return 0;
     if (o->key) {
         free(h->identity);
         h->identity = strdup(name);
@@ -212,6 +239,8 @@ static int give_identity(const char *directory, const char *name, const struct o
     }
     if (r == 0)
         r = write_setting(directory, "identities", h->identity, &key);
+    if (r == 0 && o->key)
+        r = give_certificate(directory, h->identity, o->key);
     if (key.len)
         explicit_bzero(key.ptr, key.len);
     if (r == 0 && public_half.len)
@@ -236,7 +265,11 @@ static int add(const char *directory, const char *name, const char *address, con
     if (keep_rest(directory, name, o, &h) < 0 || accept_key(&h, o, &key) < 0 ||
         give_identity(directory, name, o, &h) < 0)
         return -1;
-    buf_addf(&text, "%s\n%sidentity %s\n", address, buf_str(&key), h.identity);
+    buf_addf(&text, "%s\n%s", address, buf_str(&key));
+    if (h.agent)
+        buf_addf(&text, "agent%s%s\n", *h.agent ? " " : "", h.agent);
+    else
+        buf_addf(&text, "identity %s\n", h.identity);
     if (h.jump)
         buf_addf(&text, "jump %s\n", h.jump);
     if (h.directory)
@@ -297,10 +330,13 @@ static int forget(const char *directory, const char *name)
 
 int cmd_host(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        {"key", required_argument, NULL, 'k'},  {"accept", required_argument, NULL, 'a'},
-        {"jump", required_argument, NULL, 'j'}, {"hostkey", required_argument, NULL, 'H'},
-        {"help", no_argument, NULL, 'h'},       {0}};
+    static const struct option longs[] = {{"key", required_argument, NULL, 'k'},
+                                          {"accept", required_argument, NULL, 'a'},
+                                          {"jump", required_argument, NULL, 'j'},
+                                          {"hostkey", required_argument, NULL, 'H'},
+                                          {"agent", optional_argument, NULL, 'A'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {0}};
     struct options o = {0};
     int c;
 
@@ -313,9 +349,13 @@ int cmd_host(int argc, char **argv)
             o.jump = optarg;
         else if (c == 'H')
             o.hostkey = optarg;
+        else if (c == 'A')
+            o.agent = optarg ? optarg : "";
         else
             return c == 'h' ? (fputs(help, stdout), 0) : usage_wrong(help, NULL);
     }
+    if (o.key && o.agent)
+        return usage_wrong(help, "--key and --agent are two ways to log in: say one");
     const char *verb = optind < argc ? argv[optind] : "";
     int words = str_eq(verb, "add") ? 3 : str_eq(verb, "rm") ? 2 : str_eq(verb, "list") ? 1 : argc;
     if (argc - optind < words || argc - optind > words + 1)

@@ -48,7 +48,7 @@ struct command {
 
 /* What a virtual machine's kernel told of its commands, and had told when this one began. */
 struct guest_watch {
-    int memory, pids[2], root; /* files of counters, and the root directory; -1: not watched */
+    int memory, pids, root; /* two files of counters, and the root directory; -1: not watched */
     uint64_t killed, refused;
     bool full; /* the disk was, at some time since */
 };

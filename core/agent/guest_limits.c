@@ -207,12 +207,14 @@ static uint64_t count(int fd, const char *event)
     return at ? strtoull(at + strlen(event), NULL, 10) : 0;
 }
 
+/* Of the group that steps are in: what happens in those that they make is their own affair. Kernels
+ * since 6.11 count where a limit is, those before where the process was that wanted one more. */
 void guest_watch_open(struct guest_watch *w)
 {
-    w->memory = open(GROUPS "/memory.events", O_RDONLY | O_CLOEXEC);
-    /* kernels since 6.11 count where the limit is, those before where the process was that wanted one more */
-    w->pids[0] = open(GROUPS "/pids.events", O_RDONLY | O_CLOEXEC);
-    w->pids[1] = open(STEPS "/pids.events", O_RDONLY | O_CLOEXEC);
+    w->memory = open(STEPS "/memory.events", O_RDONLY | O_CLOEXEC);
+    w->pids = open(GROUPS "/pids.events.local", O_RDONLY | O_CLOEXEC);
+    if (w->pids < 0)
+        w->pids = open(STEPS "/pids.events", O_RDONLY | O_CLOEXEC);
     w->root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
@@ -221,15 +223,10 @@ bool guest_watched(const struct guest_watch *w)
     return w->root >= 0;
 }
 
-static uint64_t refused(const struct guest_watch *w)
-{
-    return count(w->pids[0], "max ") + count(w->pids[1], "max ");
-}
-
 void guest_watch_begin(struct guest_watch *w)
 {
     w->killed = count(w->memory, "oom_kill ");
-    w->refused = refused(w);
+    w->refused = count(w->pids, "max ");
     w->full = false;
 }
 
@@ -238,5 +235,5 @@ enum limit_kind guest_watch_look(struct guest_watch *w)
     w->full = w->full || file_system_full(w->root);
     if (count(w->memory, "oom_kill ") != w->killed)
         return LIMIT_MEMORY;
-    return refused(w) != w->refused ? LIMIT_PIDS : LIMIT_NONE;
+    return count(w->pids, "max ") != w->refused ? LIMIT_PIDS : LIMIT_NONE;
 }

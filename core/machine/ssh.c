@@ -58,17 +58,43 @@ static int find_host(const struct machines *ms, const char *name, struct ssh_hos
     return r < 0 ? err_set(err, r, "config/hosts/%s: %s", name, why.msg) : 0;
 }
 
+/* What a host is logged in to with. */
+struct credentials {
+    struct buf key, certificate; /* empty: there is none */
+};
+
+static void credentials_release(struct credentials *c)
+{
+    if (c->key.len)
+        explicit_bzero(c->key.ptr, c->key.len);
+    buf_release(&c->key);
+    buf_release(&c->certificate);
+}
+
 /* With the newline that a setting loses, and that readers of keys ask for. */
-static int find_identity(const struct machines *ms, const struct ssh_host *h, struct buf *ret,
+static int find_identity(const struct machines *ms, const struct ssh_host *h, struct credentials *ret,
                          struct err *err)
 {
-    if (setting(ms, "identities", h->identity, ret) < 0)
+    _buf_ struct buf beside = BUF_INIT;
+
+    if (h->agent)
+        return 0;
+    buf_addf(&beside, "%s-cert.pub", h->identity);
+    if (!buf_ok(&beside))
+        return err_errno(err, -ENOMEM, "ssh");
+    if (setting(ms, "identities", h->identity, &ret->key) < 0)
         return err_set(err, -ENOENT,
                        "there is no key to log in with: write a private key without a passphrase to "
                        "config/identities/%s, and its public half into ~/.ssh/authorized_keys there",
                        h->identity);
-    buf_addc(ret, '\n');
-    return buf_ok(ret) ? 0 : err_errno(err, -ENOMEM, "ssh");
+    if (!str_starts(buf_str(&ret->key), "-----BEGIN "))
+        return err_set(err, -EINVAL,
+                       "config/identities/%s is a certificate: that belongs beside its private key, as "
+                       "config/identities/NAME-cert.pub",
+                       h->identity);
+    (void)setting(ms, "identities", beside.ptr, &ret->certificate);
+    buf_addc(&ret->key, '\n');
+    return buf_ok(&ret->key) && buf_ok(&ret->certificate) ? 0 : err_errno(err, -ENOMEM, "ssh");
 }
 
 /* ------------------------------------------------------------------------------------------------ a machine
@@ -123,18 +149,16 @@ static int connect_hop(struct hop *hop, struct hop *before, const atomic_bool *c
 static int log_in(struct machines *ms, struct hop *hop, struct hop *before, const atomic_bool *cancelled,
                   struct err *err)
 {
-    _buf_ struct buf key = BUF_INIT;
-    int r = find_identity(ms, &hop->host, &key, err);
+    _cleanup_(credentials_release) struct credentials c = {BUF_INIT, BUF_INIT};
+    int r = find_identity(ms, &hop->host, &c, err);
 
     if (r == 0)
         r = connect_hop(hop, before, cancelled, err);
     if (r == 0)
         r = ssh_check_host(&hop->host, &hop->session, err);
-    if (r == 0)
-        r = ssh_login(&hop->host, &hop->session, buf_str(&key), err);
-    if (key.len)
-        explicit_bzero(key.ptr, key.len);
-    return r;
+    return r == 0 ? ssh_login(&hop->host, &hop->session, c.key.len ? c.key.ptr : NULL,
+                              c.certificate.len ? c.certificate.ptr : NULL, err)
+                  : r;
 }
 
 /* From here to the machine's host. */

@@ -44,8 +44,10 @@ int ssh_reach(const struct ssh_host *h, struct ssh_session *s, struct err *err);
 int ssh_connect(const struct ssh_host *h, struct ssh_session *s, struct err *err);
 /* Whether it is the host that it should be: -EACCES with words. */
 int ssh_check_host(const struct ssh_host *h, struct ssh_session *s, struct err *err);
-/* ssh_login.c: within 15 s: -EACCES where it does not let the user in. */
-int ssh_login(const struct ssh_host *h, struct ssh_session *s, const char *private_key, struct err *err);
+/* ssh_login.c: within 15 s: -EACCES where it does not let the user in. By the private key, with its
+ * certificate if it is not NULL; NULL: by an ssh-agent's, as the host's file says. */
+int ssh_login(const struct ssh_host *h, struct ssh_session *s, const char *private_key,
+              const char *certificate, struct err *err);
 void ssh_close(struct ssh_session *s);
 /* What libssh2 says of its last call, as an error; -ETIMEDOUT after `until`, -ECANCELED. */
 int ssh_failed(struct ssh_session *s, const char *what, struct err *err);
@@ -86,6 +88,26 @@ bool ssh_explain_offer(const struct ssh_host *h, struct ssh_session *s, const ch
 /* ssh_identity.c: "ssh-rsa", or whatever the private key is; "" where that cannot be told. */
 enum { SSH_KIND_MAX = 64 };
 void ssh_identity_kind(const char *private_key, char ret[SSH_KIND_MAX]);
+/* "ssh-ed25519-cert-v01@openssh.com", ...: what a certificate of such a key begins with. */
+#define SSH_CERTIFICATE "-cert-v01@openssh.com"
+/* A string of RFC 4251, and *at behind it; NULL: it is not all here. */
+const unsigned char *ssh_take_string(const unsigned char **at, const unsigned char *end, size_t *ret_len);
+
+/* ssh_keyring.c: the keys of an ssh-agent, one after the other, as long as s is not too late. */
+struct ssh_keyring {
+    int fd;
+    const struct ssh_session *s; /* borrowed */
+    struct buf said;
+    size_t at;
+    const unsigned char *key; /* in what it said: the one that ssh_keyring_next() came to */
+    size_t len;
+};
+/* path "": SSH_AUTH_SOCK's. On failure too it is to be closed. */
+int ssh_keyring_open(const struct ssh_session *s, const char *path, struct ssh_keyring *ret, struct err *err);
+bool ssh_keyring_next(struct ssh_keyring *k); /* false: there are no more */
+void ssh_keyring_kind(const struct ssh_keyring *k, char ret[SSH_KIND_MAX]);
+LIBSSH2_USERAUTH_PUBLICKEY_SIGN_FUNC(ssh_keyring_sign); /* *abstract: the keyring */
+void ssh_keyring_close(struct ssh_keyring *k);
 /* A host's words, for a person: what is no UTF-8 is cut, what a terminal would obey is a '?'. */
 void ssh_clean_words(char *words);
 

@@ -14,6 +14,7 @@ void ssh_host_release(struct ssh_host *h)
     free(h->user);
     free(h->name);
     free(h->identity);
+    free(h->agent);
     free(h->directory);
     free(h->jump);
     *h = (struct ssh_host){0};
@@ -148,6 +149,17 @@ static int take_identity(struct ssh_host *h, const char *word, struct err *err)
                                 : take_word(word, &h->identity, err);
 }
 
+/* It lies here; without a path it is the daemon's own. */
+static int take_agent(struct ssh_host *h, const char *word, struct err *err)
+{
+    if (*word && *word != ' ')
+        return err_set(err, -EINVAL, "'agent%.80s': it is `agent`, or `agent /PATH` of its socket", word);
+    word += *word == ' ';
+    return *word && *word != '/'
+               ? err_set(err, -EINVAL, "'%.80s' is no socket of an ssh-agent: it begins with /", word)
+               : take_word(word, &h->agent, err);
+}
+
 static int take_jump(struct ssh_host *h, const char *word, struct err *err)
 {
     if (name_check(word) < 0 || strpbrk(word, "@: "))
@@ -186,6 +198,7 @@ static int take_line(struct ssh_host *h, const char *line, struct err *err)
         int (*take)(struct ssh_host *, const char *, struct err *);
     } words[] = {{"hostkey ", take_key},
                  {"identity ", take_identity},
+                 {"agent", take_agent},
                  {"jump ", take_jump},
                  {"directory ", take_directory}};
 
@@ -194,10 +207,11 @@ static int take_line(struct ssh_host *h, const char *line, struct err *err)
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (str_starts(line, words[i].word))
             return words[i].take(h, line + strlen(words[i].word), err);
-    return err_set(err, -EINVAL,
-                   "'%.80s': a line is `hostkey TYPE BASE64`, `identity NAME`, `jump NAME` or `directory "
-                   "/PATH`",
-                   line);
+    return err_set(
+        err, -EINVAL,
+        "'%.80s': a line is `hostkey TYPE BASE64`, `identity NAME`, `agent [/PATH]`, `jump NAME` or "
+        "`directory /PATH`",
+        line);
 }
 
 int ssh_host_parse(const char *text, struct ssh_host *ret, struct err *err)

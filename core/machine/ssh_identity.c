@@ -102,8 +102,20 @@ static int check_openssh(const char *text, struct err *err)
     return 0;
 }
 
+/* "ssh-ed25519-cert-v01@openssh.com BASE64": PROTOCOL.certkeys of OpenSSH's sources. */
+static bool is_certificate(const char *text)
+{
+    _buf_ struct buf print = BUF_INIT;
+    size_t kind = strcspn(text, " "), suffix = strlen(SSH_CERTIFICATE);
+
+    return kind > suffix && strncmp(text + kind - suffix, SSH_CERTIFICATE, suffix) == 0 &&
+           !strchr(text, '\n') && ssh_fingerprint(text, &print) == 0;
+}
+
 int ssh_identity_check(const char *text, struct err *err)
 {
+    if (is_certificate(text))
+        return 0;
     if (!str_starts(text, "-----BEGIN ") || !strstr(text, "PRIVATE KEY-----"))
         return err_set(err, -EINVAL, "that is no private key: `ssh-keygen -t ed25519` makes one");
     if (strstr(text, "ENCRYPTED"))

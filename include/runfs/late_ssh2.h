@@ -19,7 +19,7 @@
     X(libssh2_session_last_errno) X(libssh2_session_last_error) X(libssh2_session_method_pref) \
     X(libssh2_session_set_blocking) X(libssh2_session_supported_algs) \
     X(libssh2_userauth_authenticated) X(libssh2_userauth_list) \
-    X(libssh2_userauth_publickey_frommemory) X(libssh2_version)
+    X(libssh2_userauth_publickey) X(libssh2_userauth_publickey_frommemory) X(libssh2_version)
 /* clang-format on */
 
 struct late_ssh2 {
@@ -57,6 +57,7 @@ const struct late_ssh2 *late_ssh2(void);
 #define libssh2_session_supported_algs (late_ssh2()->libssh2_session_supported_algs)
 #define libssh2_userauth_authenticated (late_ssh2()->libssh2_userauth_authenticated)
 #define libssh2_userauth_list (late_ssh2()->libssh2_userauth_list)
+#define libssh2_userauth_publickey (late_ssh2()->libssh2_userauth_publickey)
 #define libssh2_userauth_publickey_frommemory (late_ssh2()->libssh2_userauth_publickey_frommemory)
 #define libssh2_version (late_ssh2()->libssh2_version)
 

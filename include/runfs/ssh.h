@@ -3,7 +3,9 @@
  *
  *   runner@build1.example:22            user, host and port (22)
  *   hostkey ssh-ed25519 AAAA...         a key that it may show; one a line, at least one
- *   identity NAME                       the private key in config/identities/NAME (default)
+ *   identity NAME                       the private key in config/identities/NAME (default), with the
+ *                                       certificate in config/identities/NAME-cert.pub, if there is one
+ *   agent [/PATH]                       instead: the keys of the ssh-agent at that socket (SSH_AUTH_SOCK's)
  *   jump NAME                           by way of the host config/hosts/NAME, which may have one itself
  *   directory /PATH                     where the agent and its machines are (~/.cache/runfs there)
  *
@@ -23,6 +25,7 @@ struct ssh_host {
     char *user, *name; /* owned; the name may be an address */
     uint16_t port;
     char *identity;  /* owned */
+    char *agent;     /* owned: its socket, "": the usual one; NULL: by the identity */
     char *jump;      /* owned; NULL: it is reached from here */
     char *directory; /* owned; NULL: the usual one */
     char **keys;     /* owned, NULL-terminated: "TYPE BASE64" */
@@ -40,7 +43,7 @@ int ssh_host_key(const struct ssh_host *h, struct buf *ret, struct err *err);
 /* "SHA256:..." of a key, as ssh-keygen(1) -l prints it. -EINVAL: it is none. */
 int ssh_fingerprint(const char *key, struct buf *ret);
 
-/* What a private key may look like: one without a passphrase. */
+/* What a private key may look like: one without a passphrase; or the certificate of one. */
 int ssh_identity_check(const char *text, struct err *err);
 
 #endif
