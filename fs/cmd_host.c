@@ -11,28 +11,30 @@
 #include "runfs/str.h"
 
 static const char help[] =
-    "usage: runfs host add NAME USER@HOST[:PORT] [--jump HOST] [--key FILE | --agent[=SOCKET]]\n"
-    "                      [--accept FINGERPRINT] [DIRECTORY]\n"
+    "usage: runfs host add NAME USER@HOST[:PORT] [OPTION...] [DIRECTORY]\n"
     "       runfs host list [DIRECTORY]\n"
     "       runfs host rm NAME [DIRECTORY]\n"
     "\n"
-    "Hosts for the runner that is mounted at DIRECTORY (default: the only one). A label uses one as "
-    "`ssh:NAME`.\n"
-    "add asks the host for its key, shows that key's fingerprint, and writes both to config/hosts/NAME when\n"
-    "you say that it is right, or known_hosts does. It logs in with the key in config/identities/default, "
-    "which is made when it\n"
-    "is not there: then its public half is printed, for ~/.ssh/authorized_keys on the host.\n"
+    "Hosts for the runner that is mounted at DIRECTORY (default: the only one). A\n"
+    "label uses one as `ssh:NAME`. add asks the host for its key, shows that key's\n"
+    "fingerprint, and writes both to config/hosts/NAME when you say that it is right,\n"
+    "or known_hosts does. It logs in with the key in config/identities/default, which\n"
+    "is made when it is not there: then its public half is printed, for\n"
+    "~/.ssh/authorized_keys on the host.\n"
     "\n"
-    "      --jump HOST           by way of a host that was added before: the new one is not asked for its "
-    "key, which\n"
-    "                            known_hosts has to have, or --hostkey says\n"
-    "      --hostkey KEY         its key, as /etc/ssh/ssh_host_ed25519_key.pub has it there\n"
-    "      --key FILE            log in with this private key, kept in config/identities/NAME, and with the\n"
-    "                            certificate in FILE-cert.pub, if there is one\n"
-    "      --agent[=SOCKET]      log in with the keys of the ssh-agent there (the daemon's SSH_AUTH_SOCK)\n"
-    "      --accept FINGERPRINT  what `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints there, "
-    "instead\n"
-    "                            of being asked\n"
+    "      --jump HOST           by way of a host that was added before: the new one is\n"
+    "                            not asked for its key, which known_hosts has to have,\n"
+    "                            or --hostkey says\n"
+    "      --hostkey KEY         its key, as /etc/ssh/ssh_host_ed25519_key.pub has it\n"
+    "                            there\n"
+    "      --key FILE            log in with this private key, kept in\n"
+    "                            config/identities/NAME, and with the certificate in\n"
+    "                            FILE-cert.pub, if there is one\n"
+    "      --agent[=SOCKET]      log in with the keys of the ssh-agent there (the\n"
+    "                            daemon's SSH_AUTH_SOCK)\n"
+    "      --accept FINGERPRINT  what `ssh-keygen -lf` says there of\n"
+    "                            /etc/ssh/ssh_host_ed25519_key.pub, instead of being\n"
+    "                            asked\n"
     "\n"
     "exit status: 0 done, 1 refused or failed, 2 usage\n";
 
@@ -115,8 +117,10 @@ static int accept_key(const struct ssh_host *h, const struct options *o, struct 
 
     if (h->jump || o->hostkey)
         return find_key(h, o, ret);
-    if (ssh_host_key(h, &key, &err) < 0 || ssh_fingerprint(buf_str(&key), &print) < 0)
+    if (ssh_host_key(h, &key, &err) < 0)
         return fail("", err.msg);
+    if (ssh_fingerprint(buf_str(&key), &print) < 0)
+        return fail(h->name, "it shows a key that is none, or too large");
     add_keys(buf_str(&key), ret);
     known_keys_find(h, &known);
     if (known_keys_have(&known.revoked, buf_str(&key)))

@@ -155,7 +155,6 @@ void file_put_end(struct agent *a);
 void dirs_make(struct agent *a, const void *payload, size_t len);
 void file_get(struct agent *a, uint32_t index, const char *path, uint64_t max);
 void tree_put(struct agent *a, const void *payload, size_t len);
-void tree_get(struct agent *a, const void *payload, size_t len);
 
 /* spawner.c: the process that makes machines. */
 int spawner_main(int argc, char **argv);

@@ -39,8 +39,7 @@ enum frame_type {
     FRAME_INTERRUPT, /* SIGINT, later SIGTERM, later SIGKILL to the running command */
     FRAME_KILL,      /* SIGKILL to everything but the agent */
     FRAME_PUT_TREE,  /* str dir: the FRAME_TREE_DATA that follow are a tar stream for it */
-    FRAME_GET_TREE,  /* str dir: answered with FRAME_TREE_DATA ... FRAME_TREE_END */
-    FRAME_TREE_DATA, /* bytes, either direction */
+    FRAME_TREE_DATA, /* bytes */
     FRAME_TREE_END,  /* to the agent: empty, no more bytes. To the daemon: i32 error, str words */
     FRAME_INPUT,     /* bytes for the terminal of the running command; none: its other end was closed */
     FRAME_WINDOW,    /* u32 rows, u32 columns of that terminal */

@@ -183,9 +183,6 @@ static void agent_handle(struct agent *a, const struct frame *f)
     case FRAME_PUT_TREE:
         tree_put(a, f->payload, f->len);
         break;
-    case FRAME_GET_TREE:
-        tree_get(a, f->payload, f->len);
-        break;
     case FRAME_ALONE:
         tell_alone(a);
         break;

@@ -1,6 +1,6 @@
 /*
- * Whole directory trees in and out, as tar streams: what packs and unpacks is the machine's own tar program,
- * fed through a pipe. An image without one says so.
+ * A whole directory tree comes as a tar stream: what unpacks it is the machine's own tar program, fed through
+ * a pipe. An image without one says so.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -9,11 +9,9 @@
 #include "core/agent/agent.h"
 #include "runfs/io.h"
 
-enum { OUT_LIMIT = 256 * 1024 };
-
 struct tar {
     pid_t pid;
-    int pipe;   /* our end of its standard input or output */
+    int pipe;   /* our end of its standard input */
     int errors; /* its standard error */
     char words[400];
     size_t len;
@@ -28,10 +26,9 @@ static void tree_answer(struct agent *a, int error, const char *words)
     frame_end(&a->out, begin);
 }
 
-static int tar_start(struct tar *t, const char *dir, bool unpack)
+static int tar_start(struct tar *t, const char *dir)
 {
-    const char *in_argv[] = {"tar", "-xpf", "-", "-C", dir, "--no-same-owner", NULL};
-    const char *out_argv[] = {"tar", "-cf", "-", "-C", dir, "--numeric-owner", ".", NULL};
+    const char *argv[] = {"tar", "-xpf", "-", "-C", dir, "--no-same-owner", NULL};
     /* first where the container of a job has tools of the runner's own */
     const char *env[] = {"PATH=/__e/runfs/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                          "LC_ALL=C.UTF-8", NULL};
@@ -45,16 +42,12 @@ static int tar_start(struct tar *t, const char *dir, bool unpack)
         close(data[1]);
         return -errno;
     }
-    struct spawn_command c = {.argv = unpack ? in_argv : out_argv,
-                              .env = env,
-                              .cwd = "/",
-                              .in = unpack ? data[0] : -1,
-                              .out = unpack ? errors[1] : data[1],
-                              .err = errors[1]};
+    struct spawn_command c = {
+        .argv = argv, .env = env, .cwd = "/", .in = data[0], .out = errors[1], .err = errors[1]};
     int r = spawn_command(&c, &t->pid, &stage);
-    close(data[unpack ? 0 : 1]);
+    close(data[0]);
     close(errors[1]);
-    t->pipe = data[unpack ? 1 : 0];
+    t->pipe = data[1];
     t->errors = errors[0];
     (void)fcntl(t->errors, F_SETFL, O_NONBLOCK);
     (void)fcntl(t->pipe, F_SETFL, O_NONBLOCK);
@@ -138,7 +131,7 @@ void tree_put(struct agent *a, const void *payload, size_t len)
         a->ended = true;
     if (!a->ended)
         (void)make_dirs(dir, 0755); /* a failure shows in tar's own words */
-    int r = a->ended ? -EIO : tar_start(&t, dir, true);
+    int r = a->ended ? -EIO : tar_start(&t, dir);
     bool good = r == 0;
     for (bool more = true; more && !a->ended;) {
         struct frame f;
@@ -159,35 +152,4 @@ void tree_put(struct agent *a, const void *payload, size_t len)
         tar_finish(a, &t);
     else
         tree_answer(a, r, r == -ENOENT ? "there is no tar program in this machine" : "cannot start tar");
-}
-
-void tree_get(struct agent *a, const void *payload, size_t len)
-{
-    struct tar t = {0};
-    int r = tar_start(&t, tree_dir(a, payload, len), false);
-
-    if (r < 0) {
-        tree_answer(a, r, r == -ENOENT ? "there is no tar program in this machine" : "cannot start tar");
-        return;
-    }
-    while (!a->ended) {
-        struct pollfd p[2] = {{.fd = t.pipe, .events = POLLIN}, {.fd = t.errors, .events = POLLIN}};
-        if (poll(p, 2, -1) < 0)
-            continue;
-        if (p[1].revents & POLLIN)
-            tar_hear(&t);
-        if (!p[0].revents)
-            continue;
-        char *to = buf_reserve(&a->out, FRAME_HEADER + FRAME_TO_DAEMON_MAX);
-        ssize_t n = to ? read(t.pipe, to + FRAME_HEADER, FRAME_TO_DAEMON_MAX) : 0;
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            continue;
-        if (n <= 0)
-            break;
-        frame_header((uint8_t *)to, FRAME_TREE_DATA, (size_t)n);
-        a->out.len += FRAME_HEADER + (size_t)n;
-        if (a->out.len >= OUT_LIMIT)
-            agent_flush(a);
-    }
-    tar_finish(a, &t);
 }

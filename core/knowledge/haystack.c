@@ -13,7 +13,7 @@
 #include "runfs/str.h"
 #include "search_internal.h"
 
-bool is_below(const char *path, const char *root)
+static bool is_below(const char *path, const char *root)
 {
     size_t len = strlen(root);
 

@@ -23,7 +23,6 @@ typedef int haystack_root_fn(void *data, const char *path);
 int haystack_each_root(struct store *st, const struct haystack *h, haystack_root_fn *fn, void *data);
 /* Whether a file below a root is one of its files, by its name. */
 bool haystack_has(const struct haystack *h, const char *root, const char *path);
-bool is_below(const char *path, const char *root); /* or is it */
 
 /* What others may see of an update, and do to it. */
 struct index_progress {

@@ -91,7 +91,7 @@ static inline unsigned char fold_ascii(unsigned char c)
     return c >= 'a' && c <= 'z' ? (unsigned char)(c - 'a' + 'A') : c;
 }
 
-uint32_t utf8_next(const unsigned char **at, const unsigned char *end)
+static uint32_t utf8_next(const unsigned char **at, const unsigned char *end)
 {
     const unsigned char *p = *at;
     size_t left = (size_t)(end - p);

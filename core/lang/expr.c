@@ -146,7 +146,8 @@ const char *expr_text(const struct expr *e)
     return e->text.s;
 }
 
-bool expr_calls(const struct expr *e, const char *function)
+/* Whether a call of that function stands anywhere in it. */
+static bool expr_calls(const struct expr *e, const char *function)
 {
     return e->root && node_calls(e->root, (struct slice){function, strlen(function)});
 }

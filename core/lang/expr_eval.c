@@ -18,7 +18,7 @@ int eval_fail(struct eval *ev, const struct node *node, const char *what)
     return expr_fail(ev->err, EXPR_EVALUATION, ev->expr->text, what, NULL, node->at);
 }
 
-int eval_no_memory(struct eval *ev, const struct node *node, int code)
+static int eval_no_memory(struct eval *ev, const struct node *node, int code)
 {
     if (code == -E2BIG)
         return eval_fail(ev, node, "The maximum allowed memory size was exceeded");

@@ -23,7 +23,6 @@ struct slice {
 #define SLICE(literal) ((struct slice){(literal), sizeof(literal) - 1})
 
 /* casefold.c: all on valid UTF-8; what is not valid is read as U+FFFD, never beyond the end. */
-uint32_t utf8_next(const unsigned char **at, const unsigned char *end);
 void utf8_put(struct buf *b, uint32_t c); /* appends a character that is not ASCII */
 int fold_compare(struct slice a, struct slice b);
 bool fold_equal(struct slice a, struct slice b);
@@ -250,7 +249,6 @@ int eval_root(struct eval *ev, struct val *ret); /* *ret is good until eval_end 
 void eval_end(struct eval *ev);
 int eval_node(struct eval *ev, const struct node *node, int level, struct val *ret);
 int eval_fail(struct eval *ev, const struct node *node, const char *what);
-int eval_no_memory(struct eval *ev, const struct node *node, int code); /* -E2BIG, -ELOOP, -ENOMEM to words */
 int eval_keep_text(struct eval *ev, struct buf *text, struct val *ret); /* takes the text */
 int eval_keep_json(struct eval *ev, json_t *json, size_t bytes,
                    struct val *ret); /* takes the reference, of about that size; NULL: -ENOMEM */

@@ -78,18 +78,6 @@ static void sort_by_stage(const size_t *stages, size_t n, size_t *order)
                 order[done++] = i;
 }
 
-int plan_order(const struct workflow *w, size_t **ret)
-{
-    _free_ size_t *stages = NULL, *order = calloc(w->n_jobs + 1, sizeof(*order));
-    int r = order ? plan_stages(w, &stages) : -ENOMEM;
-
-    if (r < 0)
-        return r;
-    sort_by_stage(stages, w->n_jobs, order);
-    *ret = TAKE(order);
-    return 0;
-}
-
 /* --------------------------------------------------------------------------------------- what is known */
 
 /* The contexts that no plan has, because something has to run first or a runner to be chosen. */

@@ -16,14 +16,6 @@ struct token *token_get(const struct token *t, const char *key)
     return NULL;
 }
 
-struct token *token_key(const struct token *map, const char *key)
-{
-    for (size_t i = 0; map && map->kind == TOKEN_MAPPING && i < map->map.n; i++)
-        if (token_is(map->map.pairs[i].key, key))
-            return map->map.pairs[i].key;
-    return NULL;
-}
-
 bool token_is(const struct token *t, const char *text)
 {
     return t && t->kind == TOKEN_STRING && t->str[0] == text[0] && str_eq(t->str, text);

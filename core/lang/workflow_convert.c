@@ -144,7 +144,7 @@ static int check_needs(struct parse *p, const struct token *map)
     return 0;
 }
 
-int convert_jobs(struct parse *p, const struct token *map)
+static int convert_jobs(struct parse *p, const struct token *map)
 {
     struct workflow *w = &p->doc->workflow;
 

@@ -87,8 +87,7 @@ int parse_expression(struct parse *p, const char *text, size_t len, unsigned con
 /* token.c */
 const char *token_text(struct arena *arena, const struct token *t); /* of a literal; NULL: no memory */
 struct token *token_string(struct arena *arena, const struct token *at, const char *text, size_t len);
-bool token_is(const struct token *t, const char *text);            /* a string with that text */
-struct token *token_key(const struct token *map, const char *key); /* the key itself; NULL: absent */
+bool token_is(const struct token *t, const char *text); /* a string with that text */
 
 /* workflow_id.c: ids that are taken, and new ones */
 struct id_set {
@@ -111,13 +110,11 @@ struct step_list {
 /* The conversions, a file each. */
 int convert_root(struct parse *p, const struct token *root);
 int convert_on(struct parse *p, const struct token *on);
-int convert_jobs(struct parse *p, const struct token *jobs);
 int convert_job(struct parse *p, const struct token *key, const struct token *map, struct workflow_job *job);
 int convert_steps(struct parse *p, const struct token *steps, struct step_list *to);
 int convert_condition(struct parse *p, const struct token *t, const struct schema *schema,
                       const struct expr **ret);
 void check_concurrency(struct parse *p, const struct token *t);
-void check_job_values(struct parse *p, const char *key, const struct token *t);
 /* "" where there is no such key. */
 static inline const char *text_or_empty(const struct token *t)
 {
@@ -133,7 +130,6 @@ int load_calls(struct parse *p, const struct granted *granted);
 /* From text to a tree that the schema accepts: limits, YAML, schema. */
 int parse_file(struct parse *p, const char *text, size_t len, const struct schema *schema,
                const struct token **ret);
-bool uses_is_action(const char *uses);
 bool cron_valid(const char *cron);
 
 /* workflow_permissions.c: complains when `wanted` asks for more than `allowed`. job NULL: the workflow does.

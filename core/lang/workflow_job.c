@@ -137,7 +137,7 @@ static int check_snapshot_if(struct parse *p, const struct token *t)
     return r == -ENOMEM ? r : 0;
 }
 
-void check_job_values(struct parse *p, const char *key, const struct token *t)
+static void check_job_values(struct parse *p, const char *key, const struct token *t)
 {
     if (str_eq(key, "concurrency"))
         check_concurrency(p, t);

@@ -80,7 +80,7 @@ static bool is_local(const char *uses)
     return str_starts(uses, "./") || str_starts(uses, ".\\") || str_starts(uses, "$/");
 }
 
-bool uses_is_action(const char *uses)
+static bool uses_is_action(const char *uses)
 {
     _buf_ struct buf name = BUF_INIT;
 

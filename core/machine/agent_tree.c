@@ -1,4 +1,4 @@
-/* What an agent does besides commands: whole trees in and out, directories, saying whether it is alone. */
+/* What an agent does besides commands: whole trees unpacked, directories, saying whether it is alone. */
 #include <poll.h>
 
 #include "core/machine/machine_internal.h"
@@ -22,7 +22,7 @@ static int tree_wait(struct agent_client *c, struct err *err)
             return r < 0 ? r : 0;
         }
         if (client_unwanted(c))
-            return client_break(c, err, "it was cancelled while it packed or unpacked files");
+            return client_break(c, err, "it was cancelled while it unpacked files");
         if (mono_ns() >= until)
             return client_break(c, err, "its tar program hangs");
         if (p[1].revents)
@@ -41,10 +41,9 @@ static void tree_enter(struct agent_client *c, bool enter)
     pthread_mutex_unlock(&c->lock);
 }
 
-/* Waits for the agent's answer to a tree; data on the way goes to to_fd. */
-static int tree_answer(struct agent_client *c, int to_fd, struct err *err)
+/* Waits for the agent's answer to a tree. */
+static int tree_answer(struct agent_client *c, struct err *err)
 {
-    int write_error = 0;
     struct frame f;
 
     for (;;) {
@@ -56,18 +55,11 @@ static int tree_answer(struct agent_client *c, int to_fd, struct err *err)
                 return r;
             continue;
         }
-        if (f.type == FRAME_TREE_DATA && to_fd >= 0) {
-            if (!write_error)
-                write_error = write_all(to_fd, f.payload, f.len);
-            continue;
-        }
         struct wire w = wire_of(f.payload, f.len);
         int32_t error = (int32_t)wire_u32(&w);
         const char *words = wire_str(&w);
         if (f.type != FRAME_TREE_END || !wire_ok(&w) || error > 0 || error < -4095)
             return client_break(c, err, "its agent broke the protocol");
-        if (write_error)
-            return err_errno(err, write_error, "cannot write the tar stream");
         return error ? err_set(err, error, "%.*s", (int)utf8_valid_prefix(words, strlen(words)), words) : 0;
     }
 }
@@ -138,7 +130,7 @@ static int put_tree(struct agent_client *c, const char *dir, int tar_fd, struct 
             break;
     }
     if (r == 0)
-        r = tree_answer(c, -1, err);
+        r = tree_answer(c, err);
     return r == 0 && read_error ? err_errno(err, read_error, "cannot read the tar stream") : r;
 }
 
@@ -146,16 +138,6 @@ int agent_client_put_tree(struct agent_client *c, const char *dir, int tar_fd, s
 {
     tree_enter(c, true);
     int r = put_tree(c, dir, tar_fd, err);
-    tree_enter(c, false);
-    return r;
-}
-
-int agent_client_get_tree(struct agent_client *c, const char *dir, int tar_fd, struct err *err)
-{
-    tree_enter(c, true);
-    int r = tree_begin(c, FRAME_GET_TREE, dir, err);
-    if (r == 0)
-        r = tree_answer(c, tar_fd, err);
     tree_enter(c, false);
     return r;
 }

@@ -56,11 +56,10 @@ int fcctl_script(struct fcctl_vm *t, const char *script, int64_t ms, struct fcct
 int fcctl_step(struct fcctl_vm *t, const char *script, struct fcctl_result *ret, struct err *err);
 void buf_add_quoted(struct buf *b, const char *s); /* for a shell */
 int buf_add_unbase64(struct buf *b, const char *text, size_t len);
-/* Trees, as tar streams in parts. */
+/* A tree, as a tar stream in parts, and where it is put. */
 int fcctl_put_part(struct fcctl_vm *t, const struct buf *part, bool first, struct err *err);
 int fcctl_put_end(struct fcctl_vm *t, const char *dir, struct err *err);
-int fcctl_get_begin(struct fcctl_vm *t, const char *dir, uint64_t *ret_size, struct err *err);
-/* At most FCCTL_PART bytes of a file there: of FCCTL_TREE once fcctl_get_begin has put the tree into it. */
+/* At most FCCTL_PART bytes of a file there, from `at` on; appended. */
 int fcctl_get_part(struct fcctl_vm *t, const char *path, uint64_t at, struct buf *ret, struct err *err);
 #define FCCTL_TREE "/tmp/.runfs-tree"
 enum { FCCTL_PART = 4 * 1024 * 1024 };

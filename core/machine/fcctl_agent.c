@@ -460,23 +460,6 @@ static void on_put_tree(struct fcctl_vm *t, const struct frame *first)
     answer_state(t, FRAME_TREE_END, r, &err);
 }
 
-static void on_get_tree(struct fcctl_vm *t, const struct frame *f)
-{
-    _free_ char *dir = dir_of(t, f);
-    struct err err = {0};
-    uint64_t size = 0;
-
-    t->stop = 0;
-    int r = dir ? fcctl_get_begin(t, dir, &size, &err) : -EPROTO;
-    for (uint64_t at = 0; r == 0 && at < size && !t->over; at += FCCTL_PART) {
-        _buf_ struct buf part = BUF_INIT;
-        r = fcctl_get_part(t, FCCTL_TREE, at, &part, &err);
-        if (r == 0)
-            answer_bytes(t, FRAME_TREE_DATA, part.ptr, part.len);
-    }
-    answer_state(t, FRAME_TREE_END, r, &err);
-}
-
 static void on_make_dirs(struct fcctl_vm *t, const struct frame *f)
 {
     _free_ char *dir = dir_of(t, f);
@@ -509,9 +492,6 @@ static void on_frame(struct fcctl_vm *t, const struct frame *f)
         break;
     case FRAME_PUT_TREE:
         on_put_tree(t, f);
-        break;
-    case FRAME_GET_TREE:
-        on_get_tree(t, f);
         break;
     case FRAME_MAKE_DIRS:
         on_make_dirs(t, f);

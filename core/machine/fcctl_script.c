@@ -130,25 +130,6 @@ int fcctl_put_end(struct fcctl_vm *t, const char *dir, struct err *err)
     return r;
 }
 
-int fcctl_get_begin(struct fcctl_vm *t, const char *dir, uint64_t *ret_size, struct err *err)
-{
-    _buf_ struct buf script = BUF_INIT;
-    struct fcctl_result result = {0};
-    char digits[24] = "";
-
-    buf_adds(&script, "set -e; umask 077; tar -c -C ");
-    buf_add_quoted(&script, dir);
-    buf_adds(&script, " -f " FCCTL_TREE " .; stat -c %s " FCCTL_TREE);
-    int r = buf_ok(&script) ? fcctl_step(t, script.ptr, &result, err) : err_errno(err, -ENOMEM, "tree");
-    if (r == 0) {
-        snprintf(digits, sizeof(digits), "%.*s", (int)strcspn(result.out, "\n"), result.out);
-        if (parse_u64(digits, ret_size) < 0)
-            r = err_set(err, -EPROTO, "the size of %s is no number", dir);
-    }
-    fcctl_result_release(&result);
-    return r;
-}
-
 int fcctl_get_part(struct fcctl_vm *t, const char *path, uint64_t at, struct buf *ret, struct err *err)
 {
     _buf_ struct buf script = BUF_INIT;

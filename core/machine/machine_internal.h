@@ -83,7 +83,6 @@ int agent_client_exec(struct agent_client *c, struct machine_exec *x, struct mac
                       struct err *err);
 void agent_client_want(struct agent_client *c, unsigned what);
 int agent_client_put_tree(struct agent_client *c, const char *dir, int tar_fd, struct err *err);
-int agent_client_get_tree(struct agent_client *c, const char *dir, int tar_fd, struct err *err);
 /* -EBUSY with words when anything but the agent lives in its machine. */
 int agent_client_alone(struct agent_client *c, struct err *err);
 int agent_client_make_dirs(struct agent_client *c, const char *path, struct err *err);

@@ -261,8 +261,3 @@ int machine_put_tree(struct machine *m, const char *dir, int tar_fd, struct err 
 {
     return agent_client_put_tree(machine_client(m), dir, tar_fd, err);
 }
-
-int machine_get_tree(struct machine *m, const char *dir, int tar_fd, struct err *err)
-{
-    return agent_client_get_tree(machine_client(m), dir, tar_fd, err);
-}

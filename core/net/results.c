@@ -20,7 +20,7 @@ enum {
 #define V1 "/_apis/artifactcache/"
 
 /* clang-format off */
-const struct http_route results_routes[] = {
+static const struct http_route results_routes[] = {
 {"POST",  ARTIFACT "CreateArtifact",        CALL_MAX, NULL, artifact_create,     "start an artifact: where to upload it"},
 {"POST",  ARTIFACT "FinalizeArtifact",      CALL_MAX, NULL, artifact_finalize,   "the upload is whole: make it an artifact"},
 {"POST",  ARTIFACT "ListArtifacts",         CALL_MAX, NULL, artifact_list_all,   "the artifacts of the run"},

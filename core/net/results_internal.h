@@ -85,8 +85,6 @@ struct upload *upload_by_name(struct results *r, struct results_job *job, const 
 void upload_unref(struct upload *u);
 void cleanup_upload(struct upload **u);
 #define _upload_ _cleanup_(cleanup_upload)
-/* Takes it out of the job's list. */
-void upload_drop(struct results *r, struct results_job *job, struct upload *u);
 void uploads_free(struct upload *list);
 int upload_target(const struct upload *u); /* borrowed descriptor of its whole content */
 /* Becomes what it is: checks that it is whole, `size` bytes (-1: unknown), of that digest (NULL: unknown).
@@ -124,7 +122,5 @@ http_fn artifact_create, artifact_finalize, artifact_list_all, artifact_signed_u
 http_fn cache_create, cache_finalize, cache_url;
 http_fn v1_find, v1_list, v1_reserve, v1_patch_begin, v1_patched, v1_commit;
 http_fn blob_put_begin, blob_put, blob_get_artifact, blob_get_cache;
-
-extern const struct http_route results_routes[];
 
 #endif

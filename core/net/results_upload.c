@@ -146,7 +146,8 @@ struct upload *upload_by_name(struct results *r, struct results_job *job, const 
     return u;
 }
 
-void upload_drop(struct results *r, struct results_job *job, struct upload *u)
+/* Takes it out of the job's list. */
+static void upload_drop(struct results *r, struct results_job *job, struct upload *u)
 {
     struct upload **at;
 

@@ -120,33 +120,25 @@ static bool parse_properties(const char *s, size_t len, char separator, const st
     return ok;
 }
 
-/* Which names count: those of commands and the token that resumes them, or any. */
-struct names {
-    bool any;
-    const char *token; /* may be NULL */
-};
-
-/* The name, lower case; NULL when it does not count. */
-static char *parse_name(const char *head, size_t len, const struct names *names)
+/* The name, lower case; NULL when it is neither a command's nor the token that resumes them (may be NULL). */
+static char *parse_name(const char *head, size_t len, const char *token)
 {
     _free_ char *name = len == 0 || memchr(head, '\0', len) ? NULL : strndup(head, len);
 
     for (char *p = name; p && *p; p++)
         if (*p >= 'A' && *p <= 'Z')
             *p = (char)(*p - 'A' + 'a');
-    if (!name || names->any || is_known(name) || (names->token && str_eq_ascii_nocase(names->token, name)))
-        return TAKE(name);
-    return NULL;
+    return name && (is_known(name) || (token && str_eq_ascii_nocase(token, name))) ? TAKE(name) : NULL;
 }
 
 /* The command of which head is the part before the message, in one of the two notations. */
 static bool parse_parts(const char *head, const char *head_end, const char *message, const char *end,
-                        bool old, const struct names *names, struct command *ret)
+                        bool old, const char *token, struct command *ret)
 {
     const struct escape *codes = old ? old_escapes : escapes;
     const char *space = memchr(head, ' ', (size_t)(head_end - head));
     _command_ struct command c = {.name =
-                                      parse_name(head, (size_t)((space ? space : head_end) - head), names)};
+                                      parse_name(head, (size_t)((space ? space : head_end) - head), token)};
 
     if (!c.name)
         return false;
@@ -166,34 +158,27 @@ static bool parse_parts(const char *head, const char *head_end, const char *mess
     return true;
 }
 
-static bool parse_new(const char *line, const char *end, const struct names *names, struct command *ret)
+static bool parse_new(const char *line, const char *end, const char *token, struct command *ret)
 {
     while (line < end && blank(*line))
         line++;
     if (end - line < 4 || memcmp(line, "::", 2) != 0)
         return false;
     const char *head = line + 2, *close = memmem(head, (size_t)(end - head), "::", 2);
-    return close && parse_parts(head, close, close + 2, end, false, names, ret);
+    return close && parse_parts(head, close, close + 2, end, false, token, ret);
 }
 
-static bool parse_old(const char *line, const char *end, const struct names *names, struct command *ret)
+static bool parse_old(const char *line, const char *end, const char *token, struct command *ret)
 {
     const char *start = memmem(line, (size_t)(end - line), "##[", 3);
     const char *close = start ? memchr(start, ']', (size_t)(end - start)) : NULL;
 
-    return close && parse_parts(start + 3, close, close + 1, end, true, names, ret);
+    return close && parse_parts(start + 3, close, close + 1, end, true, token, ret);
 }
 
-static bool parse(const char *line, size_t len, const struct names *names, struct command *ret)
+static bool parse(const char *line, size_t len, const char *token, struct command *ret)
 {
-    return parse_new(line, line + len, names, ret) || parse_old(line, line + len, names, ret);
-}
-
-bool command_parse(const char *line, size_t len, struct command *ret)
-{
-    static const struct names known_ones = {.any = false}, all = {.any = true};
-
-    return parse(line, len, &known_ones, ret) || parse(line, len, &all, ret);
+    return parse_new(line, line + len, token, ret) || parse_old(line, line + len, token, ret);
 }
 
 const char *command_property(const struct command *c, const char *key)
@@ -235,10 +220,9 @@ static int stop(struct command_state *s, const char *token, struct err *err)
 
 int command_next(struct command_state *s, const char *line, size_t len, struct command *ret, struct err *err)
 {
-    const struct names names = {.token = s->token};
     _command_ struct command c = {0};
 
-    if (!parse(line, len, &names, &c))
+    if (!parse(line, len, s->token, &c))
         return COMMAND_NONE;
     if (s->token && !str_eq_ascii_nocase(s->token, c.name))
         return COMMAND_NONE;

@@ -22,14 +22,6 @@ struct command {
 void command_release(struct command *c);
 #define _command_ _cleanup_(command_release)
 
-/*
- * Whether the line (without its newline) has the form of a command, whatever its name; then ret is filled.
- * `::` has to start the line, blanks aside; `##[` may stand anywhere in it. Where both are in a line, the one
- * with a name that GitHub's runner knows counts. To that runner a line with any other name is plain output:
- * command_next says so. -ENOMEM counts as no command.
- */
-bool command_parse(const char *line, size_t len, struct command *ret);
-
 /* The value of a property, "" without. */
 const char *command_property(const struct command *c, const char *key);
 
@@ -47,7 +39,9 @@ enum command_kind {
 };
 
 /*
- * One line of a step's output. Returns a command_kind, or -EINVAL with GitHub's sentence: a stop-commands
+ * One line of a step's output, without its newline. `::` has to start it, blanks aside; `##[` may stand
+ * anywhere in it. Where both are in a line, the one with a name that GitHub's runner knows counts; with any
+ * other name it is plain output. Returns a command_kind, or -EINVAL with GitHub's sentence: a stop-commands
  * whose token is empty, "pause-logging" or the name of a command (commands go on; the step has failed), or
  * -ENOMEM.
  */

@@ -47,7 +47,12 @@ static bool known_by_payload(const struct hook_row *row, bool by_payload)
     return by_payload || strcmp(row->delivery, row->digest) == 0;
 }
 
-int64_t store_find_hook(struct store *st, const struct hook_row *row, bool by_payload)
+/* That which such a one would be once more, by
+ * - the sender's name of it;
+ * - the payload, where the sender has no name for it, or all are known by their payload;
+ * - the payload as another event, since the event's name is not signed.
+ * 0: there is none. */
+static int64_t find_same(struct store *st, const struct hook_row *row, bool by_payload)
 {
     int64_t id = read_int(st, "SELECT id FROM hooks WHERE delivery = ?1", NULL, 0, row->delivery, 0);
 
@@ -142,7 +147,7 @@ static void add_one(struct store *st, const struct hook_add *first, struct hook_
 {
     struct hook_row added = *a->row;
 
-    a->row->id = store_find_hook(st, a->row, a->by_payload);
+    a->row->id = find_same(st, a->row, a->by_payload);
     if (!a->row->id)
         a->row->id = find_before(first, a);
     a->result = a->row->id ? -EEXIST : 0;

@@ -91,9 +91,7 @@ struct expr; /* a parsed expression; immutable, so any number of threads may eva
 int expr_parse(const char *text, size_t len, const struct expr_scope *scope, struct expr **ret,
                struct expr_err *err);
 void expr_free(struct expr *e);
-const char *expr_text(const struct expr *e); /* its source */
-bool expr_calls(const struct expr *e,
-                const char *function); /* whether a call of that function stands anywhere in it */
+const char *expr_text(const struct expr *e);                /* its source */
 bool expr_names(const struct expr *e, const char *context); /* whether it uses that context */
 bool expr_calls_status(const struct expr *e);               /* success, failure, always or cancelled */
 

@@ -196,7 +196,7 @@ struct machine_exec {
  * Commands at the same time: a lane is a further agent in the machine, for whoever runs one beside another.
  * machine_lanes_begin() makes lanes possible; by the thread that the machine belongs to, between two
  * commands. -ENOTSUP: its backend runs one command at a time. From then on any thread may open a lane, up to
- * ten or so; what a thread asks of the machine by machine_exec(), machine_put_tree() and machine_get_tree()
+ * ten or so; what a thread asks of the machine by machine_exec() and machine_put_tree()
  * goes through the lane that it uses. While lanes are open there are no snapshots of the machine (-EBUSY).
  */
 struct machine_lane;
@@ -242,9 +242,9 @@ void machine_kill(struct machine *m);
 /* mkdir -p, as root. Between commands. */
 int machine_make_dirs(struct machine *m, const char *path, struct err *err);
 
-/* Copies a tree in or out as a tar stream read from / written to fd (dir: absolute, inside; put makes it). */
+/* Unpacks a tar stream that is read from tar_fd to its end, into dir there (absolute; made with its parents).
+ * The machine has to have a tar program; what that refuses is -EIO, in its words. */
 int machine_put_tree(struct machine *m, const char *dir, int tar_fd, struct err *err);
-int machine_get_tree(struct machine *m, const char *dir, int tar_fd, struct err *err);
 
 /* ------------------------------------------------------------------------------------------ what it is doing
  */

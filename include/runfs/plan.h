@@ -68,18 +68,15 @@ void matrix_id(const char *suffix, struct buf *ret);
  * characters. */
 void strategy_name(const struct strategy *s, size_t index, const char *job, struct buf *ret);
 
-/* The job ids in an order in which every job stands behind its needs (file order among equals). n =
- * w->n_jobs, owned. */
-int plan_order(const struct workflow *w, size_t **ret);
-
 /*
  * The plan as JSON, for `runfs plan --json` and plan.json: {workflow, event, triggered, why, jobs: [{id,
  * name, needs, if, runs_on, stage, uses, called, matrix: [{...}] or null, matrix_names: ["..."] or null,
- * matrix_why, steps: [{number, id, name, if, kind}]}]}, jobs in plan_order; a stage (from 1) is one more than
- * the latest of its needs'. called: {workflow, jobs} of a workflow that a job calls, names without the
- * caller's; null for none, or one that was not followed. contexts: what is known now (github, inputs, vars),
- * borrowed; what depends on more is given as its expression, and matrix_why says what the matrix waits for,
- * or what is wrong with it. NULL: no memory, or needs that go in a circle.
+ * matrix_why, steps: [{number, id, name, if, kind}]}]}, jobs by stage, in the
+ * order of the file within one; a stage (from 1) is one more than the latest of its needs'. called:
+ * {workflow, jobs} of a workflow that a job calls, names without the caller's; null for none, or one that was
+ * not followed. contexts: what is known now (github, inputs, vars), borrowed; what depends on more is given
+ * as its expression, and matrix_why says what the matrix waits for, or what is wrong with it. NULL: no
+ * memory, or needs that go in a circle.
  */
 json_t *plan_to_json(const struct workflow *w, const struct event *e, json_t *contexts);
 

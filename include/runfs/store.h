@@ -357,14 +357,9 @@ int store_each_annotation(struct store *st, int64_t run_id, int attempt, annotat
 /* The value of a setting: 0 and appended, or -ENOENT. */
 int store_setting(struct store *st, enum setting_kind kind, const char *name, struct buf *ret);
 
-/* Deliveries of webhooks. store_find_hook: that which such a one would be once more, by
- * - the sender's name of it;
- * - the payload, where the sender has no name for it, or all are known by their payload;
- * - the payload as another event, since the event's name is not signed.
- * 0: there is none. */
+/* Deliveries of webhooks. */
 const struct hook_row *store_get_hook(struct store *st, int64_t id);
 void hook_row_unref(const struct hook_row *r);
-int64_t store_find_hook(struct store *st, const struct hook_row *row, bool by_payload);
 ssize_t store_list_hooks(struct store *st, int64_t after, int64_t *ids, size_t max);
 ssize_t store_list_waiting_hooks(struct store *st, int64_t after, int64_t *ids,
                                  size_t max);                          /* pending and running ones */

@@ -27,7 +27,7 @@ static void feed_client(const uint8_t *data, size_t size)
         if (agent_client_hello(&c, 1000, &err) == 0)
             (void)agent_client_exec(&c, &x, &r, &err);
         if (agent_client_exec(&c, &x, &r, &err) == 0)
-            (void)agent_client_get_tree(&c, "/", -1, &err);
+            (void)agent_client_put_tree(&c, "/", -1, &err);
     }
     machine_result_release(&r);
     for (int i = 0; i < 2; i++)

@@ -5,9 +5,11 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "machine_parts.h"
+#include "runfs/proc.h"
 
 static void exit_codes(void **state)
 {
@@ -563,29 +565,37 @@ static void spawner_dies(void **state)
     machine_release(n);
 }
 
+static int tar_of(const char *script)
+{
+    const char *const argv[] = {"sh", "-c", script, NULL};
+    _proc_result_ struct proc_result r = {0};
+    int fd = memfd_create("tar", MFD_CLOEXEC);
+
+    assert_int_equal(proc_run(argv, NULL, 1 << 20, 20000, &r, NULL), 0);
+    assert_int_equal(r.exit_code, 0);
+    assert_int_equal(write_all(fd, r.out.ptr, r.out.len), 0);
+    lseek(fd, 0, SEEK_SET);
+    return fd;
+}
+
 static void trees(void **state)
 {
     struct machine *m = acquire();
-    char template[] = "/tmp/runfs-test-tar-XXXXXX";
-    _close_ int fd = mkstemp(template);
+    _close_ int fd =
+        tar_of("t=$(mktemp -d) && cd $t && mkdir -p a/b && echo one >a/b/one && ln -s b/one a/link && "
+               "chmod 750 a/b && head -c 300000 /dev/zero >zeros && tar -cf - . && rm -r $t");
+    _close_ int broken = tar_of("echo none");
     struct err err = {0};
-    char dir[512], to[512];
+    char to[512];
 
     (void)state;
-    unlink(template);
-    snprintf(dir, sizeof(dir), "%s/tree", machine_paths(m)->workspace);
-    snprintf(to, sizeof(to), "%s/copy", machine_paths(m)->workspace);
-    expect(m,
-           "mkdir -p tree/a/b && echo one >tree/a/b/one && ln -s b/one tree/a/link && chmod 750 tree/a/b && "
-           "head -c 300000 /dev/zero >tree/zeros && mkdir copy",
-           "", 0);
-    if (machine_get_tree(m, dir, fd, &err) < 0)
-        fail_msg("%s", err.msg);
-    lseek(fd, 0, SEEK_SET);
+    snprintf(to, sizeof(to), "%s/new/tree", machine_paths(m)->workspace);
     if (machine_put_tree(m, to, fd, &err) < 0)
         fail_msg("%s", err.msg);
-    expect(m, "diff -r tree copy && readlink copy/a/link && stat -c %a copy/a/b", "b/one\n750\n", 0);
-    assert_true(machine_get_tree(m, "/no/such/tree", fd, &err) < 0);
+    expect(m, "cd new/tree && cat a/link && readlink a/link && stat -c %a a/b && stat -c %s zeros && ls",
+           "one\nb/one\n750\n300000\na\nzeros\n", 0);
+    assert_int_equal(machine_put_tree(m, to, broken, &err), -EIO);
+    assert_non_null(strstr(err.msg, "tar: "));
     expect(m, "echo on", "on\n", 0);
     machine_release(m);
 }
