@@ -72,6 +72,25 @@ static bool find_commit(struct http_request *r, struct commit_runs *ret)
     return false;
 }
 
+/* The page that is asked for, each run as fn makes it; with its links. */
+static json_t *list_page(struct http_request *r, const struct commit_runs *c,
+                         json_t *(*fn)(struct http_request *r, const struct run_row *run))
+{
+    struct server *s = http_data(r);
+    struct api_page page = api_page(r, 30);
+    json_t *list = json_array();
+
+    for (size_t i = (size_t)((page.page - 1) * page.per_page);
+         i < c->n && i < (size_t)(page.page * page.per_page); i++) {
+        const struct run_row *run = store_get_run(s->store, c->ids[i]);
+        if (run)
+            json_array_append_new(list, fn(r, run));
+        run_row_unref(run);
+    }
+    api_link(r, page, (int64_t)c->n);
+    return list;
+}
+
 /* ---------------------------------------------------------------------------------------------- statuses */
 
 static const char *state_of(const struct run_row *run)
@@ -109,21 +128,11 @@ static json_t *status_json(struct http_request *r, const struct run_row *run)
 /* Every run's, newest first. */
 void api_list_statuses(struct http_request *r)
 {
-    struct server *s = http_data(r);
-    struct api_page page = api_page(r, 30);
     struct commit_runs c;
 
     if (!find_commit(r, &c))
         return;
-    json_t *list = json_array();
-    for (size_t i = (size_t)((page.page - 1) * page.per_page);
-         i < c.n && i < (size_t)(page.page * page.per_page); i++) {
-        const struct run_row *run = store_get_run(s->store, c.ids[i]);
-        if (run)
-            json_array_append_new(list, status_json(r, run));
-        run_row_unref(run);
-    }
-    api_link(r, page, (int64_t)c.n);
+    json_t *list = list_page(r, &c, status_json);
     http_reply_json(r, 200, list);
     free(c.ids);
 }
@@ -336,21 +345,11 @@ static json_t *suite_json(struct http_request *r, const struct run_row *run)
 
 void api_list_suites(struct http_request *r)
 {
-    struct server *s = http_data(r);
-    struct api_page page = api_page(r, 30);
     struct commit_runs c;
 
     if (!find_commit(r, &c))
         return;
-    json_t *list = json_array();
-    for (size_t i = (size_t)((page.page - 1) * page.per_page);
-         i < c.n && i < (size_t)(page.page * page.per_page); i++) {
-        const struct run_row *run = store_get_run(s->store, c.ids[i]);
-        if (run)
-            json_array_append_new(list, suite_json(r, run));
-        run_row_unref(run);
-    }
-    api_link(r, page, (int64_t)c.n);
+    json_t *list = list_page(r, &c, suite_json);
     http_reply_json(r, 200, json_pack("{s:I, s:o}", "total_count", (json_int_t)c.n, "check_suites", list));
     free(c.ids);
 }

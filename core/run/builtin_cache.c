@@ -129,17 +129,27 @@ static int restore(struct running_step *s, struct use *u, const char *key, struc
     return r;
 }
 
-/* A cache that cannot be restored is a miss with a warning; a key that is missing is an error. */
-static void restore_stage(struct running_step *s, struct use *u)
+/* NULL: it is missing, or the path, and the step has failed. */
+static const char *key_of(struct running_step *s, struct use *u)
 {
     const char *key = builtin_input(u, "key");
     struct err err = {0};
 
-    if (!*key || !*builtin_input(u, "path")) {
-        err_set(&err, -EINVAL, "Input required and not supplied: %s", *key ? "path" : "key");
-        builtin_fail(s, &err);
+    if (*key && *builtin_input(u, "path"))
+        return key;
+    err_set(&err, -EINVAL, "Input required and not supplied: %s", *key ? "path" : "key");
+    builtin_fail(s, &err);
+    return NULL;
+}
+
+/* A cache that cannot be restored is a miss with a warning; a key that is missing is an error. */
+static void restore_stage(struct running_step *s, struct use *u)
+{
+    const char *key = key_of(s, u);
+    struct err err = {0};
+
+    if (!key)
         return;
-    }
     json_object_set_new(u->state, "CACHE_KEY", json_string(key));
     int r = restore(s, u, key, &err);
     if (r == -EINVAL)
@@ -253,13 +263,8 @@ void cache_post(struct running_step *s, struct use *u)
 
 void cache_save_main(struct running_step *s, struct use *u)
 {
-    const char *key = builtin_input(u, "key");
-    struct err err = {0};
+    const char *key = key_of(s, u);
 
-    if (!*key || !*builtin_input(u, "path")) {
-        err_set(&err, -EINVAL, "Input required and not supplied: %s", *key ? "path" : "key");
-        builtin_fail(s, &err);
-        return;
-    }
-    save_stage(s, u, key);
+    if (key)
+        save_stage(s, u, key);
 }
