@@ -6,53 +6,33 @@
 #include <sys/stat.h>
 
 #include "artifact_internal.h"
+#include "row_table.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
-#include "store_internal.h"
 
-static const struct column columns[] = {
-    {"id", COLUMN_I64, offsetof(struct artifact_row, id)},
-    {"run_id", COLUMN_I64, offsetof(struct artifact_row, run_id)},
-    {"attempt", COLUMN_INT, offsetof(struct artifact_row, attempt)},
-    {"name", COLUMN_TEXT, offsetof(struct artifact_row, name)},
-    {"size", COLUMN_I64, offsetof(struct artifact_row, size)},
-    {"files", COLUMN_I64, offsetof(struct artifact_row, files)},
-    {"raw", COLUMN_BOOL, offsetof(struct artifact_row, raw)},
-    {"digest", COLUMN_TEXT, offsetof(struct artifact_row, digest)},
-    {"zip_size", COLUMN_I64, offsetof(struct artifact_row, zip_size)},
-    {"created_at", COLUMN_I64, offsetof(struct artifact_row, created_at)},
-    {"expires_at", COLUMN_I64, offsetof(struct artifact_row, expires_at)},
-    {"disk", COLUMN_I64, offsetof(struct artifact_row, disk)},
-};
+#define ARTIFACT_COLUMNS(FIRST, X)                                                                           \
+    FIRST(artifact_row, I64, run_id)                                                                         \
+    X(artifact_row, INT, attempt)                                                                            \
+    X(artifact_row, TEXT, name)                                                                              \
+    X(artifact_row, I64, size)                                                                               \
+    X(artifact_row, I64, files)                                                                              \
+    X(artifact_row, BOOL, raw)                                                                               \
+    X(artifact_row, TEXT, digest)                                                                            \
+    X(artifact_row, I64, zip_size)                                                                           \
+    X(artifact_row, I64, created_at)                                                                         \
+    X(artifact_row, I64, expires_at)                                                                         \
+    X(artifact_row, I64, disk)
 
 static const struct row_table artifact_table = {
-    .name = "artifacts",
-    .columns = columns,
-    .n_columns = ARRAY_LEN(columns),
-    .size = sizeof(struct artifact_row),
+    ROW_READ("artifacts", artifact_row, ARTIFACT_COLUMNS),
+    ROW_WRITE("artifacts", ARTIFACT_COLUMNS),
     .change = CHANGE_ARTIFACT,
     .slot = 7,
     .run_offset = offsetof(struct artifact_row, run_id),
-    .get_sql =
-        "SELECT id, run_id, attempt, name, size, files, raw, digest, zip_size, created_at, expires_at, "
-        "disk FROM artifacts WHERE id = ?1",
-    .insert_sql = "INSERT INTO artifacts (run_id, attempt, name, size, files, raw, digest, zip_size, "
-                  "created_at, expires_at, disk) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-    .update_sql =
-        "UPDATE artifacts SET run_id = ?2, attempt = ?3, name = ?4, size = ?5, files = ?6, raw = "
-        "?7, digest = ?8, zip_size = ?9, created_at = ?10, expires_at = ?11, disk = ?12 WHERE id = ?1",
 };
 
-const struct artifact_row *store_get_artifact(struct store *st, int64_t id)
-{
-    return row_get(st, &artifact_table, id);
-}
-
-void artifact_row_unref(const struct artifact_row *r)
-{
-    row_unref(r);
-}
+ROW_READER(artifact)
 
 /* --------------------------------------------------------------------------------------------- finding */
 

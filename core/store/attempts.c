@@ -2,40 +2,24 @@
  * they are, under its number. */
 #include <stddef.h>
 
-#include "store_internal.h"
+#include "row_table.h"
 
-static const struct column attempt_columns[] = {
-    {"id", COLUMN_I64, offsetof(struct attempt_row, id)},
-    {"run_id", COLUMN_I64, offsetof(struct attempt_row, run_id)},
-    {"attempt", COLUMN_INT, offsetof(struct attempt_row, attempt)},
-    {"conclusion", COLUMN_TEXT, offsetof(struct attempt_row, conclusion)},
-    {"exit_code", COLUMN_INT, offsetof(struct attempt_row, exit_code)},
-    {"why", COLUMN_TEXT, offsetof(struct attempt_row, why)},
-    {"started_at", COLUMN_I64, offsetof(struct attempt_row, started_at)},
-    {"completed_at", COLUMN_I64, offsetof(struct attempt_row, completed_at)},
-    {"log_size", COLUMN_I64, offsetof(struct attempt_row, log_size)},
-};
+#define ATTEMPT_COLUMNS(FIRST, X)                                                                            \
+    FIRST(attempt_row, I64, run_id)                                                                          \
+    X(attempt_row, INT, attempt)                                                                             \
+    X(attempt_row, TEXT, conclusion)                                                                         \
+    X(attempt_row, INT, exit_code)                                                                           \
+    X(attempt_row, TEXT, why)                                                                                \
+    X(attempt_row, I64, started_at)                                                                          \
+    X(attempt_row, I64, completed_at)                                                                        \
+    X(attempt_row, I64, log_size)
 
 static const struct row_table attempt_table = {
-    .name = "attempts",
-    .columns = attempt_columns,
-    .n_columns = ARRAY_LEN(attempt_columns),
-    .size = sizeof(struct attempt_row),
+    ROW_READ("attempts", attempt_row, ATTEMPT_COLUMNS),
     .slot = 3,
-    .get_sql =
-        "SELECT id, run_id, attempt, conclusion, exit_code, why, started_at, completed_at, log_size FROM "
-        "attempts WHERE id = ?1",
 };
 
-const struct attempt_row *store_get_attempt(struct store *st, int64_t id)
-{
-    return row_get(st, &attempt_table, id);
-}
-
-void attempt_row_unref(const struct attempt_row *r)
-{
-    row_unref(r);
-}
+ROW_READER(attempt)
 
 int64_t store_find_attempt(struct store *st, int64_t run_id, int attempt)
 {

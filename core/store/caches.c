@@ -6,37 +6,26 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
+#include "row_table.h"
 #include "runfs/cache.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
-#include "store_internal.h"
 
-static const struct column columns[] = {
-    {"id", COLUMN_I64, offsetof(struct cache_row, id)},
-    {"repository", COLUMN_TEXT, offsetof(struct cache_row, repository)},
-    {"ref", COLUMN_TEXT, offsetof(struct cache_row, ref)},
-    {"key", COLUMN_TEXT, offsetof(struct cache_row, key)},
-    {"version", COLUMN_TEXT, offsetof(struct cache_row, version)},
-    {"size", COLUMN_I64, offsetof(struct cache_row, size)},
-    {"created_at", COLUMN_I64, offsetof(struct cache_row, created_at)},
-    {"used_at", COLUMN_I64, offsetof(struct cache_row, used_at)},
-};
+#define CACHE_COLUMNS(FIRST, X)                                                                              \
+    FIRST(cache_row, TEXT, repository)                                                                       \
+    X(cache_row, TEXT, ref)                                                                                  \
+    X(cache_row, TEXT, key)                                                                                  \
+    X(cache_row, TEXT, version)                                                                              \
+    X(cache_row, I64, size)                                                                                  \
+    X(cache_row, I64, created_at)                                                                            \
+    X(cache_row, I64, used_at)
 
 static const struct row_table cache_table = {
-    .name = "caches",
-    .columns = columns,
-    .n_columns = ARRAY_LEN(columns),
-    .size = sizeof(struct cache_row),
+    ROW_READ("caches", cache_row, CACHE_COLUMNS),
+    ROW_WRITE("caches", CACHE_COLUMNS),
     .change = CHANGE_CACHE,
     .slot = 7,
-    .get_sql =
-        "SELECT id, repository, ref, key, version, size, created_at, used_at FROM caches WHERE id = ?1",
-    .insert_sql = "INSERT INTO caches (repository, ref, key, version, size, created_at, used_at) "
-                  "VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    .update_sql =
-        "UPDATE caches SET repository = ?2, ref = ?3, key = ?4, version = ?5, size = ?6, created_at "
-        "= ?7, used_at = ?8 WHERE id = ?1",
 };
 
 /* A reservation, in the store's list until it is committed or abandoned. */
@@ -48,15 +37,7 @@ struct cache_save {
     int fd;                                 /* owned */
 };
 
-const struct cache_row *store_get_cache(struct store *st, int64_t id)
-{
-    return row_get(st, &cache_table, id);
-}
-
-void cache_row_unref(const struct cache_row *r)
-{
-    row_unref(r);
-}
+ROW_READER(cache)
 
 ssize_t cache_list(struct store *st, int64_t after, int64_t *ids, size_t max)
 {

@@ -6,48 +6,33 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "row_table.h"
 #include "runfs/knowledge_rows.h"
 #include "runfs/str.h"
-#include "store_internal.h"
 
 enum {
     VARIANTS_MAX = 100, /* of one command; texts that are different each time teach nothing */
     RUNS_KEPT = 64      /* of one command, the newest: command_runs is a ring for each */
 };
 
-static const struct column columns[] = {
-    {"id", COLUMN_I64, offsetof(struct known_command_row, id)},
-    {"name", COLUMN_TEXT, offsetof(struct known_command_row, name)},
-    {"slug", COLUMN_TEXT, offsetof(struct known_command_row, slug)},
-    {"runs", COLUMN_I64, offsetof(struct known_command_row, runs)},
-    {"successes", COLUMN_I64, offsetof(struct known_command_row, successes)},
-    {"failures", COLUMN_I64, offsetof(struct known_command_row, failures)},
-    {"timed", COLUMN_I64, offsetof(struct known_command_row, timed)},
-    {"total_ms", COLUMN_I64, offsetof(struct known_command_row, total_ms)},
-    {"last_run_at", COLUMN_I64, offsetof(struct known_command_row, last_run_at)},
-    {"changed_at", COLUMN_I64, offsetof(struct known_command_row, changed_at)},
-};
+#define KNOWN_COMMAND_COLUMNS(FIRST, X)                                                                      \
+    FIRST(known_command_row, TEXT, name)                                                                     \
+    X(known_command_row, TEXT, slug)                                                                         \
+    X(known_command_row, I64, runs)                                                                          \
+    X(known_command_row, I64, successes)                                                                     \
+    X(known_command_row, I64, failures)                                                                      \
+    X(known_command_row, I64, timed)                                                                         \
+    X(known_command_row, I64, total_ms)                                                                      \
+    X(known_command_row, I64, last_run_at)                                                                   \
+    X(known_command_row, I64, changed_at)
 
 const struct row_table known_command_table = {
-    .name = "commands",
-    .columns = columns,
-    .n_columns = ARRAY_LEN(columns),
-    .size = sizeof(struct known_command_row),
+    ROW_READ("known_commands", known_command_row, KNOWN_COMMAND_COLUMNS),
     .change = CHANGE_KNOWN_COMMAND,
     .slot = 1,
-    .get_sql = "SELECT id, name, slug, runs, successes, failures, timed, total_ms, last_run_at, changed_at"
-               " FROM known_commands WHERE id = ?1",
 };
 
-const struct known_command_row *store_get_known_command(struct store *st, int64_t id)
-{
-    return row_get(st, &known_command_table, id);
-}
-
-void known_command_row_unref(const struct known_command_row *r)
-{
-    row_unref(r);
-}
+ROW_READER(known_command)
 
 /* --------------------------------------------------------------------------------------------- recording */
 

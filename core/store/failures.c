@@ -1,42 +1,27 @@
 /* Failures by their signatures: how often, when, where, in what commands, and what made them go away. */
 #include <stddef.h>
 
+#include "row_table.h"
 #include "runfs/knowledge_rows.h"
-#include "store_internal.h"
 
-static const struct column columns[] = {
-    {"id", COLUMN_I64, offsetof(struct failure_row, id)},
-    {"signature", COLUMN_TEXT, offsetof(struct failure_row, signature)},
-    {"slug", COLUMN_TEXT, offsetof(struct failure_row, slug)},
-    {"line", COLUMN_TEXT, offsetof(struct failure_row, line)},
-    {"count", COLUMN_I64, offsetof(struct failure_row, count)},
-    {"first_seen", COLUMN_I64, offsetof(struct failure_row, first_seen)},
-    {"last_seen", COLUMN_I64, offsetof(struct failure_row, last_seen)},
-    {"fixed_run_id", COLUMN_I64, offsetof(struct failure_row, fixed_run_id)},
-    {"fix", COLUMN_TEXT, offsetof(struct failure_row, fix)},
-    {"changed_at", COLUMN_I64, offsetof(struct failure_row, changed_at)},
-};
+#define FAILURE_COLUMNS(FIRST, X)                                                                            \
+    FIRST(failure_row, TEXT, signature)                                                                      \
+    X(failure_row, TEXT, slug)                                                                               \
+    X(failure_row, TEXT, line)                                                                               \
+    X(failure_row, I64, count)                                                                               \
+    X(failure_row, I64, first_seen)                                                                          \
+    X(failure_row, I64, last_seen)                                                                           \
+    X(failure_row, I64, fixed_run_id)                                                                        \
+    X(failure_row, TEXT, fix)                                                                                \
+    X(failure_row, I64, changed_at)
 
 static const struct row_table failure_table = {
-    .name = "failures",
-    .columns = columns,
-    .n_columns = ARRAY_LEN(columns),
-    .size = sizeof(struct failure_row),
+    ROW_READ("failures", failure_row, FAILURE_COLUMNS),
     .change = CHANGE_FAILURE,
     .slot = 2,
-    .get_sql = "SELECT id, signature, slug, line, count, first_seen, last_seen, fixed_run_id, fix, changed_at"
-               " FROM failures WHERE id = ?1",
 };
 
-const struct failure_row *store_get_failure(struct store *st, int64_t id)
-{
-    return row_get(st, &failure_table, id);
-}
-
-void failure_row_unref(const struct failure_row *r)
-{
-    row_unref(r);
-}
+ROW_READER(failure)
 
 /* --------------------------------------------------------------------------------------------- recording */
 

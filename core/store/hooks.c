@@ -1,45 +1,26 @@
 /* What webhooks delivered, with payloads apart from the rows because they may be large. */
-#include "store_internal.h"
+#include "row_table.h"
 
 #include <stddef.h>
 
-#define TEXT(field)                                                                                          \
-    {                                                                                                        \
-#field, COLUMN_TEXT, offsetof(struct hook_row, field)                                                \
-    }
-#define I64(field)                                                                                           \
-    {                                                                                                        \
-#field, COLUMN_I64, offsetof(struct hook_row, field)                                                 \
-    }
+#define HOOK_COLUMNS(FIRST, X)                                                                               \
+    FIRST(hook_row, TEXT, delivery)                                                                          \
+    X(hook_row, TEXT, digest)                                                                                \
+    X(hook_row, TEXT, event)                                                                                 \
+    X(hook_row, TEXT, state)                                                                                 \
+    X(hook_row, TEXT, headers)                                                                               \
+    X(hook_row, TEXT, verdict)                                                                               \
+    X(hook_row, TEXT, runs)                                                                                  \
+    X(hook_row, I64, changed_at)
 
-static const struct column hook_columns[] = {I64(id),       TEXT(delivery), TEXT(digest),
-                                             TEXT(event),   TEXT(state),    TEXT(headers),
-                                             TEXT(verdict), TEXT(runs),     I64(changed_at)};
-
-const struct row_table hook_table = {
-    .name = "hooks",
-    .columns = hook_columns,
-    .n_columns = ARRAY_LEN(hook_columns),
-    .size = sizeof(struct hook_row),
+static const struct row_table hook_table = {
+    ROW_READ("hooks", hook_row, HOOK_COLUMNS),
+    ROW_WRITE("hooks", HOOK_COLUMNS),
     .change = CHANGE_HOOK,
     .slot = 2,
-    .get_sql = "SELECT id, delivery, digest, event, state, headers, verdict, runs, changed_at FROM hooks"
-               " WHERE id = ?1",
-    .insert_sql = "INSERT INTO hooks (delivery, digest, event, state, headers, verdict, runs, changed_at)"
-                  " VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    .update_sql = "UPDATE hooks SET delivery = ?2, digest = ?3, event = ?4, state = ?5, headers = ?6,"
-                  " verdict = ?7, runs = ?8, changed_at = ?9 WHERE id = ?1",
 };
 
-const struct hook_row *store_get_hook(struct store *st, int64_t id)
-{
-    return row_get(st, &hook_table, id);
-}
-
-void hook_row_unref(const struct hook_row *r)
-{
-    row_unref(r);
-}
+ROW_READER(hook)
 
 /* Whether its payload says enough; else that is the same only as another event. */
 static bool known_by_payload(const struct hook_row *row, bool by_payload)

@@ -3,149 +3,92 @@
 
 #include <stddef.h>
 
-#include "store_internal.h"
+#include "row_table.h"
 
-static const struct column machine_columns[] = {
-    {"id", COLUMN_I64, offsetof(struct machine_row, id)},
-    {"run_id", COLUMN_I64, offsetof(struct machine_row, run_id)},
-    {"job_id", COLUMN_I64, offsetof(struct machine_row, job_id)},
-    {"title", COLUMN_TEXT, offsetof(struct machine_row, title)},
-    {"label", COLUMN_TEXT, offsetof(struct machine_row, label)},
-    {"backend", COLUMN_TEXT, offsetof(struct machine_row, backend)},
-    {"image", COLUMN_TEXT, offsetof(struct machine_row, image)},
-    {"workspace", COLUMN_TEXT, offsetof(struct machine_row, workspace)},
-    {"state", COLUMN_TEXT, offsetof(struct machine_row, state)},
-    {"why", COLUMN_TEXT, offsetof(struct machine_row, why)},
-    {"lives", COLUMN_BOOL, offsetof(struct machine_row, lives)},
-    {"kept", COLUMN_BOOL, offsetof(struct machine_row, kept)},
-    {"layer", COLUMN_I64, offsetof(struct machine_row, layer)},
-    {"boot_ns", COLUMN_I64, offsetof(struct machine_row, boot_ns)},
-    {"created_at", COLUMN_I64, offsetof(struct machine_row, created_at)},
-    {"changed_at", COLUMN_I64, offsetof(struct machine_row, changed_at)},
-};
+#define MACHINE_COLUMNS(FIRST, X)                                                                            \
+    FIRST(machine_row, I64, run_id)                                                                          \
+    X(machine_row, I64, job_id)                                                                              \
+    X(machine_row, TEXT, title)                                                                              \
+    X(machine_row, TEXT, label)                                                                              \
+    X(machine_row, TEXT, backend)                                                                            \
+    X(machine_row, TEXT, image)                                                                              \
+    X(machine_row, TEXT, workspace)                                                                          \
+    X(machine_row, TEXT, state)                                                                              \
+    X(machine_row, TEXT, why)                                                                                \
+    X(machine_row, BOOL, lives)                                                                              \
+    X(machine_row, BOOL, kept)                                                                               \
+    X(machine_row, I64, layer)                                                                               \
+    X(machine_row, I64, boot_ns)                                                                             \
+    X(machine_row, I64, created_at)                                                                          \
+    X(machine_row, I64, changed_at)
 
 static const struct row_table machine_table = {
-    .name = "machines",
-    .columns = machine_columns,
-    .n_columns = ARRAY_LEN(machine_columns),
-    .size = sizeof(struct machine_row),
+    ROW_READ("machines", machine_row, MACHINE_COLUMNS),
+    ROW_UPSERT("machines", MACHINE_COLUMNS),
     .change = CHANGE_MACHINE,
-    .slot = 0,
     .run_offset = offsetof(struct machine_row, run_id),
     .job_offset = offsetof(struct machine_row, job_id),
-    .get_sql = "SELECT id, run_id, job_id, title, label, backend, image, workspace, state, "
-               "why, lives, kept, layer, boot_ns, created_at, changed_at FROM machines WHERE "
-               "id = ?1",
-    .update_sql = "INSERT INTO machines (id, run_id, job_id, title, label, backend, image, "
-                  "workspace, state, why, lives, kept, layer, boot_ns, created_at, changed_at) "
-                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) "
-                  "ON CONFLICT (id) DO UPDATE SET run_id = excluded.run_id, job_id = "
-                  "excluded.job_id, title = excluded.title, label = excluded.label, backend = "
-                  "excluded.backend, image = excluded.image, workspace = excluded.workspace, "
-                  "state = excluded.state, why = excluded.why, lives = excluded.lives, kept = "
-                  "excluded.kept, layer = excluded.layer, boot_ns = excluded.boot_ns, created_at "
-                  "= excluded.created_at, changed_at = excluded.changed_at",
 };
 
-static const struct column snapshot_columns[] = {
-    {"id", COLUMN_I64, offsetof(struct snapshot_row, id)},
-    {"machine_id", COLUMN_I64, offsetof(struct snapshot_row, machine_id)},
-    {"run_id", COLUMN_I64, offsetof(struct snapshot_row, run_id)},
-    {"job_id", COLUMN_I64, offsetof(struct snapshot_row, job_id)},
-    {"step_id", COLUMN_I64, offsetof(struct snapshot_row, step_id)},
-    {"name", COLUMN_TEXT, offsetof(struct snapshot_row, name)},
-    {"backend", COLUMN_TEXT, offsetof(struct snapshot_row, backend)},
-    {"image", COLUMN_TEXT, offsetof(struct snapshot_row, image)},
-    {"layer", COLUMN_I64, offsetof(struct snapshot_row, layer)},
-    {"cost_ns", COLUMN_I64, offsetof(struct snapshot_row, cost_ns)},
-    {"created_at", COLUMN_I64, offsetof(struct snapshot_row, created_at)},
-    {"handle", COLUMN_TEXT, offsetof(struct snapshot_row, handle)},
-};
+#define SNAPSHOT_COLUMNS(FIRST, X)                                                                           \
+    FIRST(snapshot_row, I64, machine_id)                                                                     \
+    X(snapshot_row, I64, run_id)                                                                             \
+    X(snapshot_row, I64, job_id)                                                                             \
+    X(snapshot_row, I64, step_id)                                                                            \
+    X(snapshot_row, TEXT, name)                                                                              \
+    X(snapshot_row, TEXT, backend)                                                                           \
+    X(snapshot_row, TEXT, image)                                                                             \
+    X(snapshot_row, I64, layer)                                                                              \
+    X(snapshot_row, I64, cost_ns)                                                                            \
+    X(snapshot_row, I64, created_at)                                                                         \
+    X(snapshot_row, TEXT, handle)
 
 static const struct row_table snapshot_table = {
-    .name = "snapshots",
-    .columns = snapshot_columns,
-    .n_columns = ARRAY_LEN(snapshot_columns),
-    .size = sizeof(struct snapshot_row),
+    ROW_READ("snapshots", snapshot_row, SNAPSHOT_COLUMNS),
+    ROW_WRITE("snapshots", SNAPSHOT_COLUMNS),
     .change = CHANGE_SNAPSHOT,
     .slot = 1,
     .run_offset = offsetof(struct snapshot_row, run_id),
     .job_offset = offsetof(struct snapshot_row, job_id),
-    .get_sql = "SELECT id, machine_id, run_id, job_id, step_id, name, backend, image, layer, "
-               "cost_ns, created_at, handle FROM snapshots WHERE id = ?1",
-    .insert_sql = "INSERT INTO snapshots (machine_id, run_id, job_id, step_id, name, backend, "
-                  "image, layer, cost_ns, created_at, handle) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-                  "?10, ?11, ?12)",
-    .update_sql = "UPDATE snapshots SET machine_id = ?2, run_id = ?3, job_id = ?4, step_id = ?5, "
-                  "name = ?6, backend = ?7, image = ?8, layer = ?9, cost_ns = ?10, created_at = "
-                  "?11, handle = ?12 WHERE id = ?1",
 };
 
-static const struct column layer_columns[] = {
-    {"id", COLUMN_I64, offsetof(struct layer_row, id)},
-    {"parent", COLUMN_I64, offsetof(struct layer_row, parent)},
-    {"durable", COLUMN_BOOL, offsetof(struct layer_row, durable)},
-    {"boot", COLUMN_TEXT, offsetof(struct layer_row, boot)},
-    {"created_at", COLUMN_I64, offsetof(struct layer_row, created_at)},
-};
+#define LAYER_COLUMNS(FIRST, X)                                                                              \
+    FIRST(layer_row, I64, parent)                                                                            \
+    X(layer_row, BOOL, durable)                                                                              \
+    X(layer_row, TEXT, boot)                                                                                 \
+    X(layer_row, I64, created_at)
 
 static const struct row_table layer_table = {
-    .name = "layers",
-    .columns = layer_columns,
-    .n_columns = ARRAY_LEN(layer_columns),
-    .size = sizeof(struct layer_row),
+    ROW_READ("layers", layer_row, LAYER_COLUMNS),
+    ROW_UPSERT("layers", LAYER_COLUMNS),
     .change = CHANGE_LAYER,
     .slot = 2,
-    .get_sql = "SELECT id, parent, durable, boot, created_at FROM layers WHERE id = ?1",
-    .update_sql = "INSERT INTO layers (id, parent, durable, boot, created_at) VALUES (?1, ?2, ?3, ?4, ?5) "
-                  "ON CONFLICT (id) DO UPDATE SET parent = excluded.parent, durable = excluded.durable, "
-                  "boot = excluded.boot, created_at = excluded.created_at",
 };
 
-static const struct column command_columns[] = {
-    {"id", COLUMN_I64, offsetof(struct command_row, id)},
-    {"machine_id", COLUMN_I64, offsetof(struct command_row, machine_id)},
-    {"number", COLUMN_INT, offsetof(struct command_row, number)},
-    {"command", COLUMN_TEXT, offsetof(struct command_row, command)},
-    {"exit_code", COLUMN_INT, offsetof(struct command_row, exit_code)},
-    {"duration_ns", COLUMN_I64, offsetof(struct command_row, duration_ns)},
-    {"started_at", COLUMN_I64, offsetof(struct command_row, started_at)},
-    {"changed_at", COLUMN_I64, offsetof(struct command_row, changed_at)},
-};
+#define COMMAND_COLUMNS(FIRST, X)                                                                            \
+    FIRST(command_row, I64, machine_id)                                                                      \
+    X(command_row, INT, number)                                                                              \
+    X(command_row, TEXT, command)                                                                            \
+    X(command_row, INT, exit_code)                                                                           \
+    X(command_row, I64, duration_ns)                                                                         \
+    X(command_row, I64, started_at)                                                                          \
+    X(command_row, I64, changed_at)
 
 static const struct row_table command_table = {
-    .name = "commands",
-    .columns = command_columns,
-    .n_columns = ARRAY_LEN(command_columns),
-    .size = sizeof(struct command_row),
+    ROW_READ("commands", command_row, COMMAND_COLUMNS),
+    ROW_WRITE("commands", COMMAND_COLUMNS),
     .change = CHANGE_COMMAND,
     .slot = 6,
-    .get_sql = "SELECT id, machine_id, number, command, exit_code, duration_ns, started_at, "
-               "changed_at FROM commands WHERE id = ?1",
-    .insert_sql = "INSERT INTO commands (machine_id, number, command, exit_code, duration_ns, "
-                  "started_at, changed_at) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    .update_sql = "UPDATE commands SET machine_id = ?2, number = ?3, command = ?4, exit_code = "
-                  "?5, duration_ns = ?6, started_at = ?7, changed_at = ?8 WHERE id = ?1",
 };
 
-#define ROW_FUNCTIONS(x)                                                                                     \
-    const struct x##_row *store_get_##x(struct store *st, int64_t id)                                        \
-    {                                                                                                        \
-        return row_get(st, &x##_table, id);                                                                  \
-    }                                                                                                        \
-    void x##_row_unref(const struct x##_row *r)                                                              \
-    {                                                                                                        \
-        row_unref(r);                                                                                        \
-    }                                                                                                        \
-    int store_put_##x(struct store *st, struct x##_row *row, struct err *err)                                \
-    {                                                                                                        \
-        return row_put(st, &x##_table, row, err);                                                            \
-    }
-
-ROW_FUNCTIONS(machine)
-ROW_FUNCTIONS(snapshot)
-ROW_FUNCTIONS(layer)
-ROW_FUNCTIONS(command)
+ROW_READER(machine)
+ROW_WRITER(machine)
+ROW_READER(snapshot)
+ROW_WRITER(snapshot)
+ROW_READER(layer)
+ROW_WRITER(layer)
+ROW_READER(command)
+ROW_WRITER(command)
 
 #define INTS(...) (const int64_t[]){__VA_ARGS__}, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)
 

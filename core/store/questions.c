@@ -3,21 +3,17 @@
 
 #include <stddef.h>
 
+#include "row_table.h"
 #include "runfs/io.h"
-#include "store_internal.h"
 
 #define INTS(...) (const int64_t[]){__VA_ARGS__}, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)
 
-static const struct column question_columns[] = {
-    {"id", COLUMN_I64, offsetof(struct question_row, id)},
-    {"run_id", COLUMN_I64, offsetof(struct question_row, run_id)},
-    {"page", COLUMN_TEXT, offsetof(struct question_row, page)},
-    {"text", COLUMN_TEXT, offsetof(struct question_row, text)}};
+#define QUESTION_COLUMNS(FIRST, X)                                                                           \
+    FIRST(question_row, I64, run_id)                                                                         \
+    X(question_row, TEXT, page)                                                                              \
+    X(question_row, TEXT, text)
 
-static const struct row_table question_table = {.name = "questions",
-                                                .columns = question_columns,
-                                                .n_columns = ARRAY_LEN(question_columns),
-                                                .size = sizeof(struct question_row)};
+static const struct row_table question_table = {ROW_READ("questions", question_row, QUESTION_COLUMNS)};
 
 const struct question_row *store_next_question(struct store *st, int64_t after)
 {

@@ -126,14 +126,12 @@ enum column_type {
 };
 
 struct column {
-    const char *name;
     enum column_type type;
     size_t offset;
 };
 
-/* A kind of row: from this table select, insert and update are made, once. */
+/* A kind of row: how it is read and written (row_table.h). */
 struct row_table {
-    const char *name;
     const struct column *columns; /* the first is id */
     size_t n_columns, size;
     enum change_kind change;
@@ -142,8 +140,7 @@ struct row_table {
     const char *get_sql, *insert_sql, *update_sql;
 };
 
-extern const struct row_table hook_table, workflow_table, repo_table, error_table, delivery_table, run_table,
-    job_table, step_table, output_table, setting_tables[4], known_command_table;
+extern const struct row_table error_table, delivery_table, run_table, setting_tables[4], known_command_table;
 
 /* Stands before each row handed out. */
 struct row_head {

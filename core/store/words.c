@@ -3,27 +3,10 @@
 
 #include <stddef.h>
 
+#include "row_table.h"
 #include "runfs/io.h"
-#include "store_internal.h"
 
 #define INTS(...) (const int64_t[]){__VA_ARGS__}, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)
-
-#define TEXT(field)                                                                                          \
-    {                                                                                                        \
-#field, COLUMN_TEXT, offsetof(struct word_row, field)                                                \
-    }
-#define I64(field)                                                                                           \
-    {                                                                                                        \
-#field, COLUMN_I64, offsetof(struct word_row, field)                                                 \
-    }
-#define INT(field)                                                                                           \
-    {                                                                                                        \
-#field, COLUMN_INT, offsetof(struct word_row, field)                                                 \
-    }
-#define BOOL(field)                                                                                          \
-    {                                                                                                        \
-#field, COLUMN_BOOL, offsetof(struct word_row, field)                                                \
-    }
 
 /* What the run of a word has come to. */
 #define WANTED                                                                                               \
@@ -31,15 +14,31 @@
     " 'in_progress' THEN r.status ELSE 'queued' END FROM runs r WHERE r.id = words.run_id), '')"
 #define OPEN "settled = 0 AND (kind IN ('alert', 'watch')) = ?1"
 
-static const struct column word_columns[] = {
-    I64(id),     I64(run_id),  INT(attempt),  I64(hook_id),    TEXT(kind),   TEXT(target), TEXT(sha),
-    I64(number), TEXT(mark),   TEXT(text),    TEXT(said),      TEXT(remote), BOOL(doubt),  BOOL(settled),
-    INT(tries),  I64(next_at), TEXT(problem), I64(changed_at), TEXT(wanted)};
+#define WORD_COLUMNS(FIRST, X)                                                                               \
+    FIRST(word_row, I64, run_id)                                                                             \
+    X(word_row, INT, attempt)                                                                                \
+    X(word_row, I64, hook_id)                                                                                \
+    X(word_row, TEXT, kind)                                                                                  \
+    X(word_row, TEXT, target)                                                                                \
+    X(word_row, TEXT, sha)                                                                                   \
+    X(word_row, I64, number)                                                                                 \
+    X(word_row, TEXT, mark)                                                                                  \
+    X(word_row, TEXT, text)                                                                                  \
+    X(word_row, TEXT, said)                                                                                  \
+    X(word_row, TEXT, remote)                                                                                \
+    X(word_row, BOOL, doubt)                                                                                 \
+    X(word_row, BOOL, settled)                                                                               \
+    X(word_row, INT, tries)                                                                                  \
+    X(word_row, I64, next_at)                                                                                \
+    X(word_row, TEXT, problem)                                                                               \
+    X(word_row, I64, changed_at)
 
-static const struct row_table word_table = {.name = "words",
-                                            .columns = word_columns,
-                                            .n_columns = ARRAY_LEN(word_columns),
-                                            .size = sizeof(struct word_row)};
+static const struct column word_columns[] = {
+    {COLUMN_I64, offsetof(struct word_row, id)} WORD_COLUMNS(ROW_FIELD, ROW_FIELD),
+    {COLUMN_TEXT, offsetof(struct word_row, wanted)}};
+
+static const struct row_table word_table = {
+    .columns = word_columns, .n_columns = ARRAY_LEN(word_columns), .size = sizeof(struct word_row)};
 
 /* Not by the cache of rows: what is wanted changes with another row. */
 const struct word_row *store_get_word(struct store *st, int64_t id)
@@ -47,10 +46,8 @@ const struct word_row *store_get_word(struct store *st, int64_t id)
     struct conn *c = store_reader(st);
     sqlite3_stmt *stmt =
         !c ? NULL
-           : conn_prepare(c,
-                          "SELECT id, run_id, attempt, hook_id, kind, target, sha, number, mark, text, said,"
-                          " remote, doubt, settled, tries, next_at, problem, changed_at, " WANTED
-                          " FROM words WHERE id = ?1");
+           : conn_prepare(c, "SELECT id, " WORD_COLUMNS(ROW_NAME_1, ROW_NAME) ", " WANTED
+                                                                              " FROM words WHERE id = ?1");
     struct row_head *head = NULL;
 
     if (stmt) {
