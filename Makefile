@@ -186,6 +186,7 @@ install: all ## install under PREFIX (/usr/local)
 uninstall: ## remove what install put there
 	rm -f $(INSTALLED:%=$(DESTDIR)%)
 
+FORMATTED = $(shell git ls-files '*.c' '*.h')
 fmt: ## format the C sources (clang-format)
 	clang-format -i $(FORMATTED)
 fmt-check: ## say which C sources are not formatted

@@ -33,7 +33,7 @@ void suggestion_head(struct buf *b, const char *type, double sure, double ms);
 double suggestion_confidence(int64_t n); /* the more often it was seen, the surer */
 
 /* Suggestions about the work of a workflow; place: which jobs or steps of it, below 2^22. -ENOENT: there is
- * no evidence for it. (suggest_work.c) */
+ * no evidence for it. (suggest_beside.c, suggest_skip.c) */
 int parallel_text(struct store *st, int64_t workflow_id, int64_t place, struct buf *ret);
 int parallel_name(struct store *st, int64_t workflow_id, int64_t place, struct buf *ret);
 /* Two steps, one behind the other. */

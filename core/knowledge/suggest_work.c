@@ -1,55 +1,30 @@
-/*
- * Suggestions about the jobs and steps of a workflow: a job that waits for another for nothing, a step that
- * comes to the same each time. Both are guesses about what cannot be seen, so they are made only where all
- * that can be seen says so.
- */
-#include "knowledge_internal.h"
-#include "runfs/io.h"
-#include "runfs/str.h"
-#include "runfs/workflow.h"
+/* Which suggestions there are about the jobs and steps of workflows, and what they read of those. */
+#include "suggest_work.h"
 
-enum {
-    RECENT_WORKFLOWS = 32,
-    PAIRS_MAX = 50,
-    PAIRS_MIN = 5,
-    USES_MIN = 10,
-    COMMITS_MIN = 3,
-    PLACE_BITS = 11, /* ids have a job and another one, or a job and a step */
-    OUTPUT_COMPARED = 64 * 1024
-};
+enum { RECENT_WORKFLOWS = 32 };
 
-static const int64_t worth_ms = 1000;
-
-static int64_t place_of(size_t job, size_t other)
+int64_t place_of(size_t job, size_t other)
 {
     return (int64_t)(job << PLACE_BITS | other);
 }
 
-static size_t first_of(int64_t place)
+size_t first_of(int64_t place)
 {
     return (size_t)place >> PLACE_BITS;
 }
 
-static size_t second_of(int64_t place)
+size_t second_of(int64_t place)
 {
     return (size_t)place & ((1 << PLACE_BITS) - 1);
 }
 
-/* ------------------------------------------------------------------------------------------- its workflow */
-
-/* What it is about: borrowed from the workflow. */
-struct work {
-    const struct workflow_row *row; /* owned */
-    struct workflow *workflow;      /* owned */
-};
-
-static void work_release(struct work *w)
+void work_release(struct work *w)
 {
     workflow_row_unref(w->row);
     workflow_free(w->workflow);
 }
 
-static int work_read(struct store *st, int64_t workflow_id, struct work *ret)
+int work_read(struct store *st, int64_t workflow_id, struct work *ret)
 {
     _lint_ struct lint lint = {0};
 
@@ -61,20 +36,19 @@ static int work_read(struct store *st, int64_t workflow_id, struct work *ret)
     return ret->workflow->n_jobs < 1 << PLACE_BITS ? 0 : -ENOENT;
 }
 
-static const struct token *job_token(const struct work *w, const struct workflow_job *job)
+const struct token *work_job(const struct work *w, const struct workflow_job *job)
 {
     return token_get(token_get(w->workflow->root, "jobs"), job->id);
 }
 
-/* Whether a text or an expression in it has that word. */
-static bool says(const struct token *t, const char *word)
+bool work_says(const struct token *t, const char *word)
 {
     bool found = t && t->str && strstr(t->str, word);
 
     for (size_t i = 0; t && t->kind == TOKEN_SEQUENCE && !found && i < t->seq.n; i++)
-        found = says(t->seq.items[i], word);
+        found = work_says(t->seq.items[i], word);
     for (size_t i = 0; t && t->kind == TOKEN_MAPPING && !found && i < t->map.n; i++)
-        found = says(t->map.pairs[i].value, word);
+        found = work_says(t->map.pairs[i].value, word);
     return found;
 }
 
@@ -85,13 +59,13 @@ static int compare_ms(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-static int64_t median(int64_t *ms, size_t n)
+int64_t work_median(int64_t *ms, size_t n)
 {
     qsort(ms, n, sizeof(*ms), compare_ms);
     return ms[n / 2];
 }
 
-static void add_place(struct store *st, const struct work *w, struct buf *ret)
+void work_add_place(struct store *st, const struct work *w, struct buf *ret)
 {
     const struct repo_row *repo = w->row->repo_id ? store_get_repo(st, w->row->repo_id) : NULL;
 
@@ -99,460 +73,6 @@ static void add_place(struct store *st, const struct work *w, struct buf *ret)
              w->row->name);
     repo_row_unref(repo);
 }
-
-/* ------------------------------------------------------------------------------------------ to parallelise
- */
-
-/* Words in the names of what cannot be taken back, and should wait for what is checked before it. */
-static const char *const outward[] = {
-    "deploy", "publish", "release", "push", "notify",    "upload",  "submit",  "ssh",    "scp",
-    "rsync",  "curl",    "kubectl", "helm", "terraform", "ansible", "aws",     "gcloud", "docker",
-    "podman", "twine",   "gh",      "az",   "mail",      "sign",    "promote", "ship",   "prod"};
-
-/* Actions that have no effect beyond their job. */
-static const char *const inward[] = {"actions/checkout", "actions/setup-node", "actions/setup-python",
-                                     "actions/setup-go", "actions/setup-java", "actions/upload-artifact",
-                                     "actions/cache",    "actions/cache/save", "actions/cache/restore"};
-
-static bool is_letter(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-/* Short words are looked for whole: "gh" is not in "right". */
-static bool has_word(const char *text, const char *word)
-{
-    size_t len = strlen(word);
-
-    for (const char *at = text; (at = strcasestr(at, word)); at++)
-        if (len > 4 || ((at == text || !is_letter(at[-1])) && !is_letter(at[len])))
-            return true;
-    return false;
-}
-
-static bool reaches_out(const char *name)
-{
-    const char *slash = strchr(name, '/');
-
-    for (size_t i = 0; slash && i < ARRAY_LEN(inward); i++)
-        if (str_eq(name, inward[i]))
-            return false;
-    for (size_t i = 0; i < ARRAY_LEN(outward); i++)
-        if (has_word(name, outward[i]))
-            return true;
-    return slash != NULL; /* an action that is not known */
-}
-
-struct commands {
-    bool reaches_out, caches, any;
-};
-
-static int look_at_command(void *data, const char *name)
-{
-    struct commands *c = data;
-
-    c->any = true;
-    c->reaches_out |= reaches_out(name);
-    c->caches |= str_starts(name, "actions/cache");
-    return 0;
-}
-
-/* Whether it may run at any time: nothing of it says when, where or whether. */
-static bool is_plain(const struct work *w, const struct workflow_job *job)
-{
-    return !job->uses && !job->environment && !job->concurrency && !job->strategy && !reaches_out(job->id) &&
-           !token_get(job_token(w, job), "if");
-}
-
-/* Whether what is written lets b run beside a, for which alone it waits. */
-static bool may_go_beside(const struct work *w, const struct workflow_job *a, const struct workflow_job *b)
-{
-    return b->n_needs == 1 && str_eq(b->needs[0], a->id) && is_plain(w, a) && is_plain(w, b) &&
-           !says(job_token(w, b), "needs.") && !says(job_token(w, b), "needs[") &&
-           !says(job_token(w, b), "download-artifact");
-}
-
-static bool share_nothing(struct store *st, int64_t workflow_id, const char *a, const char *b)
-{
-    struct commands in_a = {0}, in_b = {0};
-
-    return store_each_job_command(st, workflow_id, a, look_at_command, &in_a) == 0 &&
-           store_each_job_command(st, workflow_id, b, look_at_command, &in_b) == 0 && in_a.any && in_b.any &&
-           !in_a.reaches_out && !in_b.reaches_out && !(in_a.caches && in_b.caches);
-}
-
-struct pair_times {
-    size_t n;
-    int64_t a, b; /* milliseconds, usually */
-};
-
-static bool time_pair(struct store *st, int64_t workflow_id, const char *a, const char *b,
-                      struct pair_times *ret)
-{
-    struct job_pair pairs[PAIRS_MAX];
-    int64_t ms_a[PAIRS_MAX], ms_b[PAIRS_MAX];
-    size_t all = store_job_pairs(st, workflow_id, a, b, pairs, PAIRS_MAX), n = 0;
-
-    for (size_t i = 0; i < all; i++) {
-        if (!pairs[i].apart)
-            return false;
-        if (pairs[i].success_a && pairs[i].success_b) {
-            ms_a[n] = pairs[i].ms_a;
-            ms_b[n++] = pairs[i].ms_b;
-        }
-    }
-    if (n < PAIRS_MIN || store_job_failures(st, workflow_id, a) > 0)
-        return false;
-    *ret = (struct pair_times){n, median(ms_a, n), median(ms_b, n)};
-    return ret->a >= worth_ms && ret->b >= worth_ms;
-}
-
-int parallel_text(struct store *st, int64_t workflow_id, int64_t place, struct buf *ret)
-{
-    _cleanup_(work_release) struct work w = {0};
-    size_t i = first_of(place), k = second_of(place);
-    struct pair_times t;
-
-    if (work_read(st, workflow_id, &w) < 0 || i >= w.workflow->n_jobs || k >= w.workflow->n_jobs)
-        return -ENOENT;
-    const struct workflow_job *a = &w.workflow->jobs[i], *b = &w.workflow->jobs[k];
-    if (!may_go_beside(&w, a, b) || !time_pair(st, workflow_id, a->id, b->id, &t) ||
-        !share_nothing(st, workflow_id, a->id, b->id))
-        return -ENOENT;
-    buf_addf(ret, "# Run `%s` beside `%s`\n\n", b->id, a->id);
-    suggestion_head(ret, "parallelise", suggestion_confidence((int64_t)t.n), (double)(t.a < t.b ? t.a : t.b));
-    add_place(st, &w, ret);
-    buf_addf(
-        ret,
-        "\n`%s` needs `%s`, and takes nothing of it: no output, no artifact, no cache, and each has a "
-        "machine of its own. In the last %zu runs of both, `%s` always succeeded, so waiting for it kept "
-        "nothing from happening.\n\n- `%s` usually takes %.1f s\n- `%s` usually takes %.1f s, and starts "
-        "only then\n\nWithout `needs: %s` both start at once, where there is a slot for each.\n",
-        b->id, a->id, t.n, a->id, a->id, (double)t.a / 1000, b->id, (double)t.b / 1000, a->id);
-    return buf_ok(ret) ? 0 : -ENOMEM;
-}
-
-static void offer_parallel(struct store *st, const struct work *w, work_offer_fn *fn, void *data)
-{
-    struct pair_times t;
-
-    for (size_t k = 0; k < w->workflow->n_jobs; k++)
-        for (size_t i = 0; i < w->workflow->n_jobs; i++) {
-            const struct workflow_job *a = &w->workflow->jobs[i], *b = &w->workflow->jobs[k];
-            if (may_go_beside(w, a, b) && time_pair(st, w->row->id, a->id, b->id, &t) &&
-                share_nothing(st, w->row->id, a->id, b->id))
-                fn(data, WORK_PARALLEL, w->row->id, place_of(i, k));
-        }
-}
-
-int parallel_name(struct store *st, int64_t workflow_id, int64_t place, struct buf *ret)
-{
-    _cleanup_(work_release) struct work w = {0};
-    size_t i = first_of(place), k = second_of(place);
-
-    if (work_read(st, workflow_id, &w) < 0 || i >= w.workflow->n_jobs || k >= w.workflow->n_jobs)
-        return -ENOENT;
-    buf_adds(ret, "parallelise-");
-    buf_add_slug(ret, w.row->name, 60);
-    buf_addf(ret, "-%s-%s.md", w.workflow->jobs[i].id, w.workflow->jobs[k].id);
-    return 0;
-}
-
-/* ----------------------------------------------------------------------------------- steps beside each other
- */
-
-/* What in a script reaches beyond its directory: what is the whole machine's, or every step's. */
-static const char *const shared[] = {"..",   "~",   "HOME", "TMPDIR", "GITHUB_", "RUNNER_", "steps.",
-                                     "sudo", "apt", "dpkg", "pip",    "pip3",    "gem"};
-
-/* A directory below the workspace, which nothing leads out of. */
-static const char *own_directory(const struct workflow_step *s)
-{
-    const char *dir = s->working_directory ? s->working_directory->str : NULL;
-
-    if (dir && str_starts(dir, "./"))
-        dir += 2;
-    return str_empty(dir) || strchr("/~.$", *dir) || strstr(dir, "..") || strstr(dir, "${{") ? NULL : dir;
-}
-
-static bool is_within(const char *dir, const char *other)
-{
-    size_t len = strlen(other);
-
-    while (len > 0 && other[len - 1] == '/')
-        len--;
-    return strncmp(dir, other, len) == 0 && (!dir[len] || dir[len] == '/');
-}
-
-/* Whether a script names nothing beyond its directory, as far as words tell. Paths that begin with a slash
- * are absolute; /dev/null is nobody's. */
-static bool keeps_to_itself(const char *script)
-{
-    for (size_t i = 0; i < ARRAY_LEN(shared); i++)
-        if (is_letter(*shared[i]) ? has_word(script, shared[i]) : strstr(script, shared[i]) != NULL)
-            return false;
-    for (const char *at = script; (at = strchr(at, '/')); at++)
-        if ((at == script || strchr(" \t\n=\"'`(<>:|;&", at[-1])) && !str_starts(at, "/dev/null"))
-            return false;
-    return true;
-}
-
-/* Whether it is a plain script in a directory of its own: no condition, nothing that is taken from it by
- * name. */
-static bool is_apart(const struct work *w, const struct workflow_job *job, size_t number)
-{
-    const struct workflow_step *s = &job->steps[number - 1];
-    const struct token *all = token_get(job_token(w, job), "steps");
-    const char *script = s->run ? s->run->str : NULL;
-
-    if (s->kind != STEP_RUN || !script || s->background || s->has_id || !own_directory(s) ||
-        job->n_steps != job->n_written || !all || all->kind != TOKEN_SEQUENCE || number > all->seq.n ||
-        token_get(all->seq.items[number - 1], "if") || s->continue_on_error || !keeps_to_itself(script))
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(outward); i++)
-        if (has_word(script, outward[i]))
-            return false;
-    return !says(s->env, "steps.");
-}
-
-struct step_times {
-    int64_t ms[PAIRS_MAX];
-    size_t n;
-    char *script; /* owned: the newest */
-};
-
-static void step_times_release(struct step_times *t)
-{
-    free(t->script);
-}
-
-enum { ANOTHER_SCRIPT = 1, IT_FAILED };
-
-static int note_time(void *data, const struct step_use *u)
-{
-    struct step_times *t = data;
-
-    if (!t->script && !(t->script = strdup(u->script)))
-        return -ENOMEM;
-    if (!str_eq(t->script, u->script)) /* the workflow was another one */
-        return ANOTHER_SCRIPT;
-    t->ms[t->n++] = u->ms;
-    return u->success ? 0 : IT_FAILED;
-}
-
-static bool time_step(struct store *st, int64_t workflow_id, const char *job, size_t number,
-                      struct step_times *ret)
-{
-    int r = store_each_step_use(st, workflow_id, job, (int)number, PAIRS_MAX, note_time, ret);
-
-    return (r == 0 || r == ANOTHER_SCRIPT) && ret->n >= PAIRS_MIN;
-}
-
-/* Step `number` and the one behind it. */
-static bool time_steps(struct store *st, int64_t workflow_id, const char *job, size_t number,
-                       struct pair_times *ret)
-{
-    _cleanup_(step_times_release) struct step_times a = {0}, b = {0};
-
-    if (!time_step(st, workflow_id, job, number, &a) || !time_step(st, workflow_id, job, number + 1, &b))
-        return false;
-    *ret = (struct pair_times){a.n < b.n ? a.n : b.n, median(a.ms, a.n), median(b.ms, b.n)};
-    return ret->a >= worth_ms && ret->b >= worth_ms;
-}
-
-static bool goes_beside(struct store *st, const struct work *w, const struct workflow_job *job, size_t number,
-                        struct pair_times *ret)
-{
-    if (job->uses || number < 1 || number >= job->n_steps || !is_apart(w, job, number) ||
-        !is_apart(w, job, number + 1))
-        return false;
-    const char *one = own_directory(&job->steps[number - 1]), *other = own_directory(&job->steps[number]);
-    return !is_within(one, other) && !is_within(other, one) &&
-           time_steps(st, w->row->id, job->id, number, ret);
-}
-
-int beside_text(struct store *st, int64_t workflow_id, int64_t place, struct buf *ret)
-{
-    _cleanup_(work_release) struct work w = {0};
-    size_t i = first_of(place), number = second_of(place);
-    struct pair_times t;
-
-    if (work_read(st, workflow_id, &w) < 0 || i >= w.workflow->n_jobs ||
-        !goes_beside(st, &w, &w.workflow->jobs[i], number, &t))
-        return -ENOENT;
-    const struct workflow_job *job = &w.workflow->jobs[i];
-    const char *one = own_directory(&job->steps[number - 1]), *other = own_directory(&job->steps[number]);
-    buf_addf(ret, "# Run steps %zu and %zu of `%s` beside each other\n\n", number, number + 1, job->id);
-    suggestion_head(ret, "parallelise", suggestion_confidence((int64_t)t.n), (double)(t.a < t.b ? t.a : t.b));
-    add_place(st, &w, ret);
-    buf_addf(ret,
-             "\nStep %zu works in `%s` and step %zu in `%s`; neither names anything outside of its "
-             "directory, sets "
-             "anything for later steps, or has a condition. In the last %zu runs both always succeeded.\n\n"
-             "- step %zu usually takes %.1f s\n- step %zu usually takes %.1f s, and starts only then\n\n"
-             "If they write to nothing else that both use, put both into one `- parallel:` group.\n",
-             number, one, number + 1, other, t.n, number, (double)t.a / 1000, number + 1, (double)t.b / 1000);
-    return buf_ok(ret) ? 0 : -ENOMEM;
-}
-
-static void offer_beside(struct store *st, const struct work *w, work_offer_fn *fn, void *data)
-{
-    struct pair_times t;
-
-    for (size_t i = 0; i < w->workflow->n_jobs; i++)
-        for (size_t n = 1; n < w->workflow->jobs[i].n_steps && n < 1 << PLACE_BITS; n++)
-            if (goes_beside(st, w, &w->workflow->jobs[i], n, &t))
-                fn(data, WORK_BESIDE, w->row->id, place_of(i, n));
-}
-
-int beside_name(struct store *st, int64_t workflow_id, int64_t place, struct buf *ret)
-{
-    _cleanup_(work_release) struct work w = {0};
-    size_t i = first_of(place), number = second_of(place);
-
-    if (work_read(st, workflow_id, &w) < 0 || i >= w.workflow->n_jobs || number < 1 ||
-        number >= w.workflow->jobs[i].n_steps)
-        return -ENOENT;
-    buf_adds(ret, "parallelise-");
-    buf_add_slug(ret, w.row->name, 60);
-    buf_addf(ret, "-%s-%zu-%zu.md", w.workflow->jobs[i].id, number, number + 1);
-    return 0;
-}
-
-/* ------------------------------------------------------------------------------------------------- to skip
- */
-
-/* What a step came to each time. */
-struct same {
-    struct store *st;
-    char *script, *outputs;  /* owned */
-    char *commits[USES_MIN]; /* owned; different ones */
-    size_t n_commits, n;
-    int64_t ms[USES_MIN], output_size, newest_run, newest_step, oldest_run, oldest_step;
-    bool differs;
-};
-
-static void same_release(struct same *s)
-{
-    free(s->script);
-    free(s->outputs);
-    for (size_t i = 0; i < s->n_commits; i++)
-        free(s->commits[i]);
-}
-
-static int note_commit(struct same *s, const char *sha)
-{
-    for (size_t i = 0; i < s->n_commits; i++)
-        if (str_eq(s->commits[i], sha))
-            return 0;
-    s->commits[s->n_commits] = strdup(sha);
-    return s->commits[s->n_commits] ? (s->n_commits++, 0) : -ENOMEM;
-}
-
-static int note_use(void *data, const struct step_use *u)
-{
-    struct same *s = data;
-
-    if (s->n == 0) {
-        s->script = strdup(u->script);
-        s->outputs = strdup(u->outputs);
-        s->output_size = u->output_size;
-        s->newest_run = u->run_id;
-        s->newest_step = u->step_id;
-        if (!s->script || !s->outputs)
-            return -ENOMEM;
-    }
-    s->differs |= !u->success || !*u->outputs || !str_eq(u->outputs, s->outputs) ||
-                  !str_eq(u->script, s->script) || u->output_size != s->output_size;
-    s->oldest_run = u->run_id;
-    s->oldest_step = u->step_id;
-    s->ms[s->n++] = u->ms;
-    return s->differs ? 1 : note_commit(s, u->sha);
-}
-
-/* The sizes are the same: whether the newest and the oldest printed the same, too. */
-static bool printed_the_same(struct store *st, const struct same *s)
-{
-    _buf_ struct buf one = BUF_INIT, other = BUF_INIT;
-
-    if (s->output_size < 0 || s->output_size > OUTPUT_COMPARED)
-        return false;
-    step_output(st, s->newest_run, s->newest_step, &one);
-    step_output(st, s->oldest_run, s->oldest_step, &other);
-    return buf_ok(&one) && buf_ok(&other) && (int64_t)one.len == s->output_size && one.len == other.len &&
-           memcmp(buf_str(&one), buf_str(&other), one.len) == 0;
-}
-
-static bool is_same(struct store *st, int64_t workflow_id, const char *job, size_t number, struct same *ret)
-{
-    *ret = (struct same){.st = st};
-    return store_each_step_use(st, workflow_id, job, (int)number, USES_MIN, note_use, ret) == 0 &&
-           !ret->differs && ret->n == USES_MIN && ret->n_commits >= COMMITS_MIN &&
-           median(ret->ms, ret->n) >= worth_ms && printed_the_same(st, ret);
-}
-
-/* Only one whose outputs are what it is for: it can be asked for them. */
-static bool may_be_skipped(const struct workflow_job *job, size_t number)
-{
-    return number >= 1 && number <= job->n_steps && job->steps[number - 1].kind == STEP_RUN &&
-           job->steps[number - 1].has_id && !job->uses;
-}
-
-int skip_text(struct store *st, int64_t workflow_id, int64_t place, struct buf *ret)
-{
-    _cleanup_(work_release) struct work w = {0};
-    _cleanup_(same_release) struct same same = {0};
-    size_t i = first_of(place), number = second_of(place);
-
-    if (work_read(st, workflow_id, &w) < 0 || i >= w.workflow->n_jobs)
-        return -ENOENT;
-    const struct workflow_job *job = &w.workflow->jobs[i];
-    if (!may_be_skipped(job, number) || !is_same(st, workflow_id, job->id, number, &same))
-        return -ENOENT;
-    const char *id = job->steps[number - 1].id;
-    int64_t ms = median(same.ms, same.n);
-    buf_addf(ret, "# Skip `%s` of `%s`, which never comes to anything else\n\n", id, job->id);
-    suggestion_head(ret, "skip", suggestion_confidence((int64_t)same.n_commits), (double)ms);
-    add_place(st, &w, ret);
-    buf_addf(
-        ret,
-        "\nIn the last %zu runs, of %zu commits, step %zu succeeded with the same script, printed the same "
-        "and set the same outputs; it usually takes %.1f s. From ../../runs/%lld to ../../runs/%lld:\n\n",
-        same.n, same.n_commits, number, (double)ms / 1000, (long long)same.oldest_run,
-        (long long)same.newest_run);
-    add_block(ret, same.outputs);
-    buf_adds(ret, "\nIf it leaves nothing else behind that the job uses, write these values down where they "
-                  "are used, or let an `if:` run it only when what it is made of changed.\n");
-    return buf_ok(ret) ? 0 : -ENOMEM;
-}
-
-static void offer_skip(struct store *st, const struct work *w, work_offer_fn *fn, void *data)
-{
-    for (size_t i = 0; i < w->workflow->n_jobs; i++)
-        for (size_t n = 1; n <= w->workflow->jobs[i].n_steps && n < 1 << PLACE_BITS; n++) {
-            _cleanup_(same_release) struct same same = {0};
-            if (may_be_skipped(&w->workflow->jobs[i], n) &&
-                is_same(st, w->row->id, w->workflow->jobs[i].id, n, &same))
-                fn(data, WORK_SKIP, w->row->id, place_of(i, n));
-        }
-}
-
-int skip_name(struct store *st, int64_t workflow_id, int64_t place, struct buf *ret)
-{
-    _cleanup_(work_release) struct work w = {0};
-    size_t i = first_of(place), number = second_of(place);
-
-    if (work_read(st, workflow_id, &w) < 0 || i >= w.workflow->n_jobs ||
-        !may_be_skipped(&w.workflow->jobs[i], number))
-        return -ENOENT;
-    buf_adds(ret, "skip-");
-    buf_add_slug(ret, w.row->name, 60);
-    buf_addf(ret, "-%s-%s.md", w.workflow->jobs[i].id, w.workflow->jobs[i].steps[number - 1].id);
-    return 0;
-}
-
-/* ---------------------------------------------------------------------------------------------- all of them
- */
 
 void work_offer(struct store *st, work_offer_fn *fn, void *data)
 {
