@@ -228,6 +228,8 @@ void job_cancel(struct run_job *job, const char *why);
 /* ------------------------------------------------------------------- what jobs know of each other (needs.c)
  */
 
+/* With the engine's lock. Whether all that a job needs has ended; whether a scope, or one that it is called
+ * from, was cancelled; whether all its jobs have ended. */
 bool needs_done(const struct run_job *job);
 bool scope_cancelled(const struct run_scope *scope);
 bool scope_done(const struct run_scope *scope);
@@ -310,11 +312,12 @@ int job_carry_over(struct run_job *job, bool *ret_carried, struct err *err);
 /* --------------------------------------------------------------------------------- a job's thread (work.c)
  */
 
-void *engine_worker(void *engine);
+void *engine_worker(void *engine); /* a thread: one job after the other, until the engine stops */
 void engine_set_slots(struct engine *e, int slots);
 
 /* ------------------------------------------------------------------------------------- holding (hold.c) */
 
+/* Whether the machine of a job that has ended so is to be kept for a person. Any thread. */
 bool hold_wanted(struct run_job *job, enum job_status status);
 /* Keeps machine and shells (both taken then); false: no memory, and nothing was taken. Without the lock. */
 bool hold_machine(struct run_job *job, struct machine *machine, struct job_shells *shells);
@@ -323,6 +326,7 @@ void holds_expire(struct engine *e, bool all);
 
 /* ---------------------------------------------------------------------------------- contexts (contexts.c) */
 
+/* GitHub documentation, "github context". payload becomes its `event` (shared). NULL: no memory. */
 json_t *github_context(const struct run *run, const struct run_source *source, json_t *payload);
 /* The job context but for its status; asks for the commit of a workflow of another repository, which may take
  * its time. NULL without memory. */
@@ -347,6 +351,7 @@ void repos_settle(struct engine *e);
 
 /* ------------------------------------------------------------------ what starts by itself (triggers.c) */
 
+/* A thread that follows linked repositories and fires schedules, until triggers_free(). */
 int triggers_new(struct engine *e, struct triggers **ret, struct err *err);
 void triggers_free(struct triggers *t); /* without the engine's lock: its thread may be starting a run */
 void triggers_each_schedule(struct triggers *t, schedule_fn *fn, void *data);

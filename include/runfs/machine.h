@@ -132,6 +132,9 @@ struct machine_paths {
     const char *home;
 };
 
+/* A machine of that spec (borrowed), booted or taken from the pool; the caller's, by machine_release(), and
+ * one thread's at a time. May take as long as its backend takes to boot one. With words: -EINVAL (what the
+ * spec says), -ENOTSUP (not on this host), -ECANCELED (spec->cancelled), -errno. */
 int machine_acquire(struct machines *ms, const struct machine_spec *spec, struct machine **ret,
                     struct err *err);
 

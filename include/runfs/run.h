@@ -93,7 +93,8 @@ int engine_unregister(struct engine *e, int64_t workflow_id, struct err *err);
  * ...), which may take long; registers its .github/workflows; runs nothing. */
 int engine_link_repo(struct engine *e, const char *name, const char *path, struct err *err);
 int engine_unlink_repo(struct engine *e, int64_t repo_id, struct err *err);
-/* As if it had been linked by that name, and one that there was of it unlinked. -EPERM: it is a mirror. */
+/* As if it had been linked by that name, and one that there was of it unlinked; what its origin called it, it
+ * stays called. -EPERM: it is a mirror. */
 int engine_move_repo(struct engine *e, int64_t repo_id, const char *name, struct err *err);
 /* What it was linked to: a path or an address. Appended. */
 void engine_repo_target(struct engine *e, const struct repo_row *repo, struct buf *ret);
@@ -271,6 +272,8 @@ struct run_request {
     const char *repository, *actor, *ref;
 };
 
+/* Makes the run and lets it begin. -EINVAL with words: the file is in error, nothing of it is started by that
+ * event, or its inputs are wrong; -errno. */
 int engine_submit(struct engine *e, const struct run_request *req, int64_t *ret_run, struct err *err);
 
 /* Appends a run's workflow, expanded, with the matrices that are known by now. -ENOENT: there is no such run.

@@ -260,6 +260,8 @@ struct setting_row {
     int64_t changed_at;
 };
 
+/* A row as it was when it was read; its strings are its own. The caller owns a reference, which *_row_unref()
+ * gives up (NULL is fine). NULL: there is none, or no memory. Any thread. */
 const struct workflow_row *store_get_workflow(struct store *st, int64_t id);
 const struct repo_row *store_get_repo(struct store *st, int64_t id);
 const struct error_row *store_get_error(struct store *st, int64_t id);
@@ -377,6 +379,8 @@ int store_expire_hooks(struct store *st, int64_t before, struct err *err); /* th
 /* ------------------------------------------------------------------------------------------------- writing
  */
 
+/* Rows are borrowed, NULL strings are "". id 0: a new one, whose id is set; else that row becomes as it says.
+ * 0, or -EIO, -ENOSPC, -ENOMEM with words: then nothing of the group is written. */
 int store_put_workflow(struct store *st, struct workflow_row *row, struct err *err);
 int store_put_repo(struct store *st, struct repo_row *row, struct err *err);
 int store_put_run(struct store *st, struct run_row *row, struct err *err);

@@ -35,6 +35,8 @@ int vms_can_exec(struct vms *v, int64_t id, const char *part, size_t len, struct
 /* What a command printed: a descriptor, or -ENOENT. stream: 1 or 2. */
 int vms_output(struct vms *v, int64_t command_id, int stream);
 
+/* As machine_snapshot() and machine_rollback(), of one that is booted first if it was stopped. -EINVAL: the
+ * name; -ENOENT; -EPERM: it is a job's. */
 int vms_snapshot(struct vms *v, int64_t id, const char *name, struct err *err);
 int vms_rollback(struct vms *v, int64_t id, const char *name, struct err *err);
 int vms_stop(struct vms *v, int64_t id, struct err *err); /* its files stay; a job's machine is killed */
