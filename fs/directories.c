@@ -1,13 +1,23 @@
 /* Directories that the commands work on: the state, temporary ones, and where runners are mounted. */
 #include <mntent.h>
+#include <pwd.h>
 #include <sys/statfs.h>
 
 #include "fs.h"
 #include "runfs/str.h"
 
+/* HOME, which services of the system are started without, or else what the system has as this user's. */
+static const char *home_directory(void)
+{
+    const char *home = getenv("HOME");
+    const struct passwd *user = str_empty(home) ? getpwuid(geteuid()) : NULL;
+
+    return user ? user->pw_dir : home ? home : "";
+}
+
 char *state_directory(const char *opt)
 {
-    const char *base = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    const char *base = getenv("XDG_STATE_HOME");
     _buf_ struct buf path = BUF_INIT;
 
     if (opt)
@@ -15,7 +25,7 @@ char *state_directory(const char *opt)
     else if (base && *base == '/') /* the XDG Base Directory Specification: "consider the path invalid" */
         buf_addf(&path, "%s/runfs", base);
     else
-        buf_addf(&path, "%s/.local/state/runfs", str_empty(home) ? "" : home);
+        buf_addf(&path, "%s/.local/state/runfs", home_directory());
     return buf_steal(&path);
 }
 

@@ -7,6 +7,9 @@
 #include <cmocka.h>
 /* clang-format on */
 
+#include <limits.h>
+#include <pwd.h>
+
 #include "fs/fs.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
@@ -556,6 +559,34 @@ static void editors_names_beside_settings(void **state)
     assert_int_equal(node_creatable(&fs, at("config"), "slotz"), -EPERM);
 }
 
+/* Where runs are kept, whatever the environment says. */
+static void state_is_below_the_users_home(void **state)
+{
+    const struct passwd *user = getpwuid(geteuid());
+    static const struct {
+        const char *xdg, *home, *opt, *want; /* want NULL: below what the system says */
+    } cases[] = {{"/x", "/h", "opt", "opt"},
+                 {"/x", "/h", NULL, "/x/runfs"},
+                 {"x", "/h", NULL, "/h/.local/state/runfs"},
+                 {NULL, "/h", NULL, "/h/.local/state/runfs"},
+                 {NULL, "", NULL, NULL},
+                 {NULL, NULL, NULL, NULL}};
+    char of_system[PATH_MAX];
+
+    (void)state;
+    snprintf(of_system, sizeof(of_system), "%s/.local/state/runfs", user ? user->pw_dir : "");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        unsetenv("XDG_STATE_HOME");
+        unsetenv("HOME");
+        if (cases[i].xdg)
+            setenv("XDG_STATE_HOME", cases[i].xdg, 1);
+        if (cases[i].home)
+            setenv("HOME", cases[i].home, 1);
+        _free_ char *got = state_directory(cases[i].opt);
+        assert_string_equal(got, cases[i].want ? cases[i].want : of_system);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -573,6 +604,7 @@ int main(void)
         cmocka_unit_test(where_files_may_be_made),
         cmocka_unit_test(drafts_are_few_and_named),
         cmocka_unit_test(editors_names_beside_settings),
+        cmocka_unit_test(state_is_below_the_users_home),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
