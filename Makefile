@@ -39,7 +39,8 @@ Q := $(if $(V),,@)
 BUILD_FIRST = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
         -Wwrite-strings -Wpointer-arith -Wimplicit-fallthrough -Wno-missing-field-initializers
-OPT ?= -O2 -g
+# Lines for backtraces; OPT='-Og -g3' is for a debugger.
+OPT ?= -O2 -g1
 CPPFLAGS_ALL = -I. -Iinclude -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 -DRUNFS_VERSION='"$(VERSION)"' \
                $(CPPFLAGS)
 CFLAGS_ALL = -std=gnu17 $(WARN) $(OPT) -pthread -fstack-protector-strong $(SANFLAGS) $(CFLAGS) -include runfs/banned.h
@@ -56,8 +57,9 @@ FS_OBJ := $(FS_SRC:%.c=$(BUILD)/%.o)
 AGENT_OBJ := $(AGENT_SRC:%.c=$(BUILD)/agent/%.o)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 
-PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS) $(LATE_LIBS) 2>/dev/null)
-PKG_LIBS = $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lm
+# Asked once, when first used: deps may just have installed them.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(LIBS) $(LATE_LIBS) 2>/dev/null))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lm)$(PKG_LIBS)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -96,6 +98,9 @@ $(BUILD)/agent/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -std=gnu17 $(WARN) $(OPT) -fstack-protector-strong -ffunction-sections $(CFLAGS) \
 	    -include runfs/banned.h -MMD -MP -c -o $@ $<
+
+# These run once for each time that they are compiled.
+$(BUILD)/tests/unit/%.o: OPT := $(if $(filter file,$(origin OPT)),-O1 -g1,$(OPT))
 
 $(BUILD)/%.o: %.c
 	@echo "  CC    $<"

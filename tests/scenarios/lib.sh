@@ -83,14 +83,17 @@ runs() { find "$M/runs" -maxdepth 1 -name '[0-9]*' -printf . | wc -c; }
 
 # pause SECONDS: between two looks at a condition; never a substitute for one
 pause() { read -rt "$1" <> <(:) || :; }
-# rf_wait SECONDS COMMAND...: until the command succeeds; that long on an idle machine, and thrice on any
+# rf_wait SECONDS COMMAND...: until the command succeeds; that long on an idle machine, and thrice on any. What has not come for
+# a while is looked at less often.
 rf_wait() {
-    local end
-    end=$(($(date +%s%N) + $1 * 3000000000))
+    local wait_from=${EPOCHREALTIME/[.,]/} wait_us=0 wait_most=$(($1 * 3000000)) wait_ms
     shift
     until "$@" >/dev/null 2>&1; do
-        [ "$(date +%s%N)" -lt "$end" ] || fail "never came true: $*"
-        pause 0.02
+        wait_us=$((${EPOCHREALTIME/[.,]/} - wait_from))
+        [ "$wait_us" -lt "$wait_most" ] || fail "never came true: $*"
+        wait_ms=$((wait_us / 10000 < 20 ? 20 : wait_us / 10000 > 400 ? 400 : wait_us / 10000)) # ms, a tenth of that while
+        printf -v wait_ms '0.%03d' "$wait_ms"
+        pause "$wait_ms"
     done
 }
 gone() { [ ! -e "/proc/$1" ] || grep -q '^State:.*Z' "/proc/$1/status"; } # PID: ended, reaped or not

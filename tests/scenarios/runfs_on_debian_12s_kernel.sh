@@ -93,7 +93,7 @@ echo ended
 END
 vm_image deb true chmod cp find grep head insmod mount mv pivot_root rm rmdir sed seq tail tr umount unshare
 rf_mount
-echo 'qemu:deb memory=1G cpu=2 network=none' >"$M/config/labels/vm"
+echo 'qemu:deb memory=1G cpu=1 network=none' >"$M/config/labels/vm"
 echo vm >"$M/vms/inside.label"
 mkdir "$M/vms/inside"
 echo 'bash /inside/enter 2>&1' >"$M/vms/inside/exec"
