@@ -59,7 +59,7 @@ try {
             return a;
         };` });
     await phone.goto(`${url}/#/knowledge`);
-    await phone.until('a token is asked for, of which a part is typed', () => document.querySelector('#token') && late['/live/graph']);
+    await phone.until('a token is asked for, of which a part is typed', () => document.querySelector('#token') && late['/live/graph'] && late['/live']);
     await phone.type(token.slice(0, 9));
     await phone.run(() => late['/live/graph']());
     await phone.type(token.slice(9));
