@@ -295,6 +295,7 @@ int cmd_lint(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_worker(int argc, char **argv);
 
 /* workflow_find_fn for a file that is not registered anywhere (data: its path, "." for standard input): finds
  * what lies in the repository that it is in, and nothing that leads out of it. (cmd_lint.c) */

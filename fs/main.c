@@ -28,6 +28,7 @@ const struct subcommand subcommands[] = {
     {"fcctl-serve", cmd_fcctl_serve, "offer fcctl-web's API over machines of runfs"},
     {"gh-setup", cmd_gh_setup, "print what makes gh speak to a mounted runner"},
     {"run", cmd_run, "run one workflow, with a live log and its exit code"},
+    {"worker", cmd_worker, "run one job for a runner elsewhere"},
     {"host", cmd_host, "add, list and remove hosts that machines are made on by SSH"},
     {"image", cmd_image, "make, fetch, list and remove images for machines"},
     {"sh", cmd_sh, "a shell in a machine that is held after its job"},

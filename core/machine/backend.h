@@ -22,6 +22,8 @@ struct machine_ops {
     bool own_network; /* never the host's: one behind its address where that works, else none */
     bool one_command; /* at a time: it has no lanes */
     bool images;      /* a label may name one, as `NAME:IMAGE` */
+    bool jobs; /* it has no machines but takes whole jobs: core/run has what it does. The rest of a label's
+                * line is its own, and stands in `image` */
 
     /*
      * Fills paths, client and, if it has use for it, own. m->dir is a name only: what a backend wants there
@@ -52,7 +54,7 @@ struct machine_ops {
     void (*explain)(const struct machines *ms, const struct err *why, char *words, size_t size);
 };
 extern const struct machine_ops machine_sandbox, machine_bubblewrap, machine_qemu, machine_firecracker,
-    machine_fcctl, machine_ssh, machine_host;
+    machine_fcctl, machine_ssh, machine_worker, machine_host;
 
 /* All of them, best first; NULL at the end. */
 enum { BACKENDS_MAX = 12 };

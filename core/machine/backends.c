@@ -3,8 +3,8 @@
 #include "runfs/str.h"
 
 const struct machine_ops *const machine_backends[] = {
-    &machine_sandbox, &machine_bubblewrap, &machine_qemu, &machine_firecracker,
-    &machine_fcctl,   &machine_ssh,        &machine_host, NULL};
+    &machine_sandbox, &machine_bubblewrap, &machine_qemu, &machine_firecracker, &machine_fcctl, &machine_ssh,
+    &machine_worker,  &machine_host,       NULL};
 
 const struct machine_ops *backend_find(const char *name, size_t len)
 {
@@ -33,7 +33,7 @@ size_t machines_probe(const struct machines *ms, const struct machine_probe **re
 const char *machines_default_backend(const struct machines *ms)
 {
     for (size_t i = 0; machine_backends[i]; i++)
-        if (machine_backends[i]->isolates && !machine_backends[i]->elsewhere &&
+        if (machine_backends[i]->isolates && !machine_backends[i]->elsewhere && !machine_backends[i]->jobs &&
             probe_backend((struct machines *)ms, i)->works)
             return machine_backends[i]->name;
     return machine_host.name;

@@ -1,5 +1,4 @@
 /* What is done in a machine of fcctl-web's: scripts, and what is carried in them and in what they print. */
-#include <sodium.h>
 
 #include "core/machine/fcctl.h"
 #include "runfs/io.h"
@@ -29,21 +28,6 @@ void buf_add_quoted(struct buf *b, const char *s)
     }
     buf_adds(b, s);
     buf_addc(b, '\'');
-}
-
-int buf_add_unbase64(struct buf *b, const char *text, size_t len)
-{
-    size_t max = len / 4 * 3 + 3, got = 0;
-    char *to = buf_reserve(b, max);
-
-    if (!to)
-        return -ENOMEM;
-    if (sodium_base642bin((unsigned char *)to, max, text, len, "\r\n", &got, NULL,
-                          sodium_base64_VARIANT_ORIGINAL) != 0)
-        return -EPROTO;
-    b->len += got;
-    b->ptr[b->len] = '\0';
-    return 0;
 }
 
 void fcctl_result_release(struct fcctl_result *r)

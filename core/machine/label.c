@@ -197,17 +197,39 @@ static int check_backend(const struct machine_label *l, struct err *err)
     return ops->check_label ? ops->check_label(l, err) : 0;
 }
 
+/* `worker:COMMAND`: whether it is of that kind, which has all the rest as it is. */
+static bool take_whole(struct machine_label *l)
+{
+    const struct machine_ops *ops = backend_find(l->text, strcspn(l->text, ": \t\n"));
+    char *rest = ops ? l->text + strlen(ops->name) : NULL;
+
+    if (!ops || !ops->jobs)
+        return false;
+    for (size_t len = strlen(rest); len && strchr(" \t\n", rest[len - 1]); len--)
+        rest[len - 1] = '\0';
+    l->backend = ops->name;
+    l->image = rest;
+    l->jobs = true;
+    return true;
+}
+
+static int take_words(struct machine_label *l, struct err *err)
+{
+    char *rest = NULL, *word = strtok_r(l->text, " \t\n", &rest);
+    int r = take_backend(word ? word : (char *)"", l, err);
+
+    while (r == 0 && (word = strtok_r(NULL, " \t\n", &rest)))
+        r = take_word(word, l, err);
+    return r;
+}
+
 int machine_label_parse(const char *text, struct machine_label *ret, struct err *err)
 {
     _machine_label_ struct machine_label l = {.text = strdup(text)};
-    char *rest = NULL;
     int r = l.text ? 0 : err_errno(err, -ENOMEM, "label");
-    char *word = r == 0 ? strtok_r(l.text, " \t\n", &rest) : NULL;
 
-    if (r == 0)
-        r = take_backend(word ? word : (char *)"", &l, err);
-    while (r == 0 && (word = strtok_r(NULL, " \t\n", &rest)))
-        r = take_word(word, &l, err);
+    if (r == 0 && !take_whole(&l))
+        r = take_words(&l, err);
     if (r == 0)
         r = check_backend(&l, err);
     if (r < 0)

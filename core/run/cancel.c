@@ -1,6 +1,6 @@
 /* Cancelling: of a job, of what it calls, of a run; and killing what does not end. Under the engine's lock.
  */
-#include "engine_internal.h"
+#include "elsewhere.h"
 
 /* Whether a job's `if` asks for it although it is cancelled: always(), cancelled(). */
 static bool runs_all_the_same(struct run_job *job)
@@ -37,6 +37,8 @@ void job_cancel(struct run_job *job, const char *why)
     if (job->state == JOB_STATE_RUNNING) {
         if (job->machine)
             machine_interrupt(job->machine);
+        if (job->elsewhere)
+            elsewhere_wake(job->elsewhere);
     } else if (job->state == JOB_STATE_CALLING) {
         job->called->cancelled = true;
         cancel_jobs(job->run, job->called, why);
@@ -95,5 +97,7 @@ void run_kill(struct run *run)
         atomic_store(&job->killed, true);
         if (job->state == JOB_STATE_RUNNING && job->machine)
             machine_kill(job->machine);
+        if (job->state == JOB_STATE_RUNNING && job->elsewhere)
+            elsewhere_wake(job->elsewhere);
     }
 }

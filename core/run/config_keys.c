@@ -269,6 +269,16 @@ static int check_minutes(const char *value, struct err *err)
     return err_set(err, -EINVAL, "hold_minutes is a whole number from 1 to 100000, not '%s'", value);
 }
 
+static int check_silence(const char *value, struct err *err)
+{
+    uint64_t n;
+
+    if (parse_u64(value, &n) == 0 && n >= 2 && n <= 3600)
+        return 0;
+    return err_set(err, -EINVAL, "worker_silence is a whole number of seconds from 2 to 3600, not '%s'",
+                   value);
+}
+
 static int check_label(const char *value, struct err *err)
 {
     _machine_label_ struct machine_label label = {0};
@@ -346,6 +356,8 @@ const struct config_key config_keys[] = {
      "on: a failed step's machine goes back to the last snapshot before the posts of its actions run"},
     {"hold_on_failure", "off", check_switch, "on: a failed job's machine is kept, for `runfs sh`"},
     {"hold_minutes", "60", check_minutes, "for how long machines are held"},
+    {"worker_silence", "60", check_silence,
+     "after so many seconds without a word of it, 2 to 3600, a worker is lost, and its job has failed"},
     {"listen", "off", check_listen,
      "where the HTTP server listens: [ADDRESS:]PORT, tls:[ADDRESS:]PORT, the path of a unix socket, or "
      "several"},

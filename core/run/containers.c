@@ -44,6 +44,16 @@ int containers_refuse(const struct workflow_job *job, const char *file, const st
     return 0;
 }
 
+int containers_refuse_elsewhere(const struct workflow_job *job, const char *file, const struct expr_env *env,
+                                struct err *err)
+{
+    if (!job->container || !has_image(job->container, file, env))
+        return 0;
+    return err_set(err, -ENOTSUP,
+                   "`container:` cannot be had by a job that is given to a worker: give it a label whose "
+                   "machines are of this runner, or `runfs worker --machine` a root file system");
+}
+
 int containers_refuse_action(const char *uses, struct err *err)
 {
     return err_set(err, -ENOTSUP,

@@ -17,6 +17,10 @@ struct run_job;
 int containers_refuse(const struct workflow_job *job, const char *file, const struct expr_env *env,
                       struct err *err);
 
+/* The same of a job that is given away as a whole: it may have none of its own either. */
+int containers_refuse_elsewhere(const struct workflow_job *job, const char *file, const struct expr_env *env,
+                                struct err *err);
+
 /* As containers_refuse() for an action that is one. Returns -ENOTSUP. */
 int containers_refuse_action(const char *uses, struct err *err);
 

@@ -4,6 +4,7 @@
 #include <pwd.h>
 #include <time.h>
 
+#include "elsewhere.h"
 #include "engine_internal.h"
 #include "remotes.h"
 #include "runfs/io.h"
@@ -243,9 +244,14 @@ static void stop_jobs(struct engine *e)
     while (e->busy > 0 && pthread_cond_timedwait(&e->work, &e->lock, &until) == 0)
         ;
     for (struct run *run = e->runs; run && e->busy > 0; run = run->next)
-        for (size_t i = 0; i < run->n_jobs; i++)
+        for (size_t i = 0; i < run->n_jobs; i++) {
             if (run->jobs[i]->machine)
                 machine_kill(run->jobs[i]->machine);
+            if (run->jobs[i]->elsewhere) {
+                atomic_store(&run->jobs[i]->killed, true);
+                elsewhere_wake(run->jobs[i]->elsewhere);
+            }
+        }
 }
 
 void engine_free(struct engine *e)

@@ -16,6 +16,7 @@
 #include "runfs/run.h"
 #include "runfs/workflow.h"
 
+struct elsewhere;
 struct remotes;
 struct resume;
 
@@ -74,6 +75,7 @@ struct run_job {
     const char *decided;                 /* its `if` explained, in the arena; `why` may go on */
     struct run_scope *called;            /* of a calling job, once it calls */
     struct machine *machine;             /* while it runs; borrowed from its thread */
+    struct elsewhere *elsewhere;         /* likewise, while it runs on another host as a whole */
     atomic_bool hold;                    /* its machine is kept when it ends */
     atomic_bool cancelled, killed;
     struct run_job *next_ready;

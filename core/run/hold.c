@@ -112,7 +112,10 @@ int engine_hold(struct engine *e, int64_t job_id, struct err *err)
 
     pthread_mutex_lock(&e->lock);
     struct run_job *job = unfinished_job(e, job_id);
-    if (job)
+    if (job && job->elsewhere)
+        r = err_set(err, -ENOTSUP, "the job runs on another host, by a %s: its machine cannot be held",
+                    job->row.backend);
+    else if (job)
         atomic_store(&job->hold, true);
     else if (!held_find(e, job_id))
         r = err_set(

@@ -388,18 +388,10 @@ void sink_close(struct store_sink *s)
     free(s->steps);
 }
 
-void sink_refuse(struct store_sink *s, const char *msg, const char *result)
+static void end_with(struct store_sink *s, size_t i, const char *name, const char *result)
 {
-    _buf_ struct buf line = BUF_INIT;
-    size_t i = s->job->def->n_steps ? step_added(s, STEP_SETUP, "Set up job") : 0;
-
-    buf_addf(&line, "##[error]%s\n", msg);
-    step_started(s, i, "Set up job");
-    (void)step_output(s, i, LOG_RUNNER, buf_str(&line), line.len);
-    step_annotation(s, i,
-                    &(struct job_annotation){.level = "error", .title = "", .file = "", .message = msg});
     step_completed(s, i,
-                   &(struct step_result){.name = "Set up job",
+                   &(struct step_result){.name = name,
                                          .outcome = result,
                                          .conclusion = result,
                                          .exit_code = -1,
@@ -409,6 +401,48 @@ void sink_refuse(struct store_sink *s, const char *msg, const char *result)
                                          .why = "",
                                          .summary = "",
                                          .shell = ""});
+}
+
+/* The step says why it ends. */
+static void fail_with(struct store_sink *s, size_t i, const char *msg)
+{
+    _buf_ struct buf line = BUF_INIT;
+
+    buf_addf(&line, "##[error]%s\n", msg);
+    (void)step_output(s, i, LOG_RUNNER, buf_str(&line), line.len);
+    step_annotation(s, i,
+                    &(struct job_annotation){.level = "error", .title = "", .file = "", .message = msg});
+}
+
+void sink_refuse(struct store_sink *s, const char *msg, const char *result)
+{
+    size_t i = s->job->def->n_steps ? step_added(s, STEP_SETUP, "Set up job") : 0;
+
+    step_started(s, i, "Set up job");
+    fail_with(s, i, msg);
+    end_with(s, i, "Set up job", result);
+}
+
+void sink_break(struct store_sink *s, const char *msg, const char *result)
+{
+    size_t running = SIZE_MAX, n = s->n;
+    bool any = false;
+
+    for (size_t i = 0; i < n; i++) {
+        any |= !str_eq(s->steps[i].row.status, "queued");
+        if (str_eq(s->steps[i].row.status, "in_progress"))
+            running = i;
+    }
+    if (!any) {
+        sink_refuse(s, msg, result);
+        return;
+    }
+    fail_with(s, running, msg);
+    for (size_t i = 0; i < n; i++) {
+        bool runs = str_eq(s->steps[i].row.status, "in_progress");
+        if (!str_eq(s->steps[i].row.status, "completed"))
+            end_with(s, i, s->steps[i].row.name ? s->steps[i].row.name : "", runs ? result : "skipped");
+    }
 }
 
 void sink_job_outputs(struct store_sink *s, json_t *outputs)

@@ -38,6 +38,9 @@ void sink_close(struct store_sink *s);
 /* A job that never ran: its place says why, as an error and an annotation. `result`: "failure", "cancelled".
  */
 void sink_refuse(struct store_sink *s, const char *msg, const char *result);
+/* What became of the job is not known, and why: the step that ran last says so, those that did not run any
+ * more are skipped. Where none had run it is refused. */
+void sink_break(struct store_sink *s, const char *msg, const char *result);
 void sink_job_outputs(struct store_sink *s, json_t *outputs);
 
 #endif

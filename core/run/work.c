@@ -2,6 +2,7 @@
  */
 #include "container.h"
 #include "containers.h"
+#include "elsewhere.h"
 #include "local.h"
 #include "resume.h"
 #include "runfs/io.h"
@@ -96,16 +97,14 @@ static const struct resume *job_resumes(const struct run_job *job)
     return r && str_eq(r->key, job->row.key) ? r : NULL;
 }
 
-static int job_machine(struct run_job *job, json_t *contexts, struct mask *mask, struct container **container,
-                       struct machine **ret, struct err *err)
+/* What its `runs-on` means: the label that decides, and what that is mapped to. */
+static int job_label(struct run_job *job, json_t *contexts, struct machine_label *ret, struct buf *ret_name,
+                     struct err *err)
 {
     struct expr_env env = {.contexts = contexts};
     _json_ json_t *runs_on = NULL;
-    _buf_ struct buf backend = BUF_INIT, workspace = BUF_INIT, title = BUF_INIT, decided = BUF_INIT;
-    _machine_label_ struct machine_label label = {0};
+    _buf_ struct buf backend = BUF_INIT;
     _free_ char *text = NULL;
-    const char *repository = job->run->row.repository, *slash = strchr(repository, '/');
-    const char *name = slash ? slash + 1 : repository;
 
     int r = containers_refuse(job->def, job->scope->workflow->file, &env, err);
     if (r < 0)
@@ -119,32 +118,41 @@ static int job_machine(struct run_job *job, json_t *contexts, struct mask *mask,
         return r;
     text = json_dumps(runs_on, JSON_COMPACT | JSON_ENCODE_ANY);
     job->row.runs_on = keep_for_run(job->run, text);
-    r = choose_backend(job, runs_on, &backend, &decided, err);
-    if (r < 0)
-        return r;
-    r = machine_label_parse(buf_str(&backend), &label, err);
-    if (r < 0)
-        return r;
-    r = containers_open(job, contexts, mask, container, err);
+    r = choose_backend(job, runs_on, &backend, ret_name, err);
+    if (r == 0)
+        r = machine_label_parse(buf_str(&backend), ret, err);
+    return r == 0 && ret->jobs ? containers_refuse_elsewhere(job->def, job->scope->workflow->file, &env, err)
+                               : r;
+}
+
+static int job_machine(struct run_job *job, json_t *contexts, const struct machine_label *label,
+                       const char *name_of_label, struct mask *mask, struct container **container,
+                       struct machine **ret, struct err *err)
+{
+    _buf_ struct buf workspace = BUF_INIT, title = BUF_INIT;
+    const char *repository = job->run->row.repository, *slash = strchr(repository, '/');
+    const char *name = slash ? slash + 1 : repository;
+
+    int r = containers_open(job, contexts, mask, container, err);
     if (r < 0)
         return r;
     buf_addf(&workspace, "%s/%s/%s", *container ? "/__w" : "/home/runner/work", name, name);
     buf_addf(&title, "run-%lld-%s", (long long)job->run->row.id, job->row.key);
-    struct machine_spec spec = {.backend = label.backend,
-                                .image = label.image,
+    struct machine_spec spec = {.backend = label->backend,
+                                .image = label->image,
                                 .name = "runner",
                                 .workspace = buf_str(&workspace),
-                                .network = label.network,
-                                .namespaces = label.namespaces,
-                                .limits = label.limits,
+                                .network = label->network,
+                                .namespaces = label->namespaces,
+                                .limits = label->limits,
                                 .title = buf_str(&title),
-                                .label = buf_str(&decided),
+                                .label = name_of_label,
                                 .run_id = job->run->row.id,
                                 .job_id = job->row.id,
                                 .cancelled = &job->cancelled};
     if (job_resumes(job))
         spec.snapshot = job_resumes(job)->snapshot;
-    if (*container && (r = containers_enter(*container, &label, &spec, err)) < 0)
+    if (*container && (r = containers_enter(*container, label, &spec, err)) < 0)
         return r;
     r = machine_acquire(job->run->e->machines, &spec, ret, err);
     return r == 0 && *container ? containers_make_volumes(*container, *ret, err) : r;
@@ -170,10 +178,49 @@ static void set_machine(struct run_job *job, struct machine *machine)
     pthread_mutex_unlock(&job->run->e->lock);
 }
 
-static void run_on_machine(struct run_job *job, json_t *contexts, struct store_sink *store_sink,
-                           struct job_result *result)
+/* It has none: a label or a machine. */
+static void refuse(struct store_sink *sink, int r, const char *why, struct job_result *ret)
 {
-    struct job_sink sink = sink_events(store_sink);
+    bool cancelled = r == -ECANCELED;
+
+    sink_refuse(sink, why, cancelled ? "cancelled" : "failure");
+    *ret = (struct job_result){.status = cancelled ? JOB_CANCELLED : JOB_FAILURE, .exit_code = 1};
+}
+
+static void run_here(struct run_job *job, struct job_spec *spec, const struct machine_label *label,
+                     const char *name_of_label, struct local_outside *local, struct job_result *result)
+{
+    struct job_sink sink = sink_events(local->sink);
+    struct machine *machine = NULL;
+    struct container *container = NULL;
+    struct err err = {0};
+    int r = job_machine(job, spec->contexts, label, name_of_label, local->mask, &container, &machine, &err);
+
+    spec->container = container;
+    if (r < 0) {
+        container_free(container);
+        machine_release(machine);
+        refuse(local->sink, r, err.msg, result);
+        return;
+    }
+    job->row.backend = keep_for_run(job->run, machine_backend(machine));
+    set_machine(job, machine);
+    if (container)
+        containers_tell(spec->contexts, machine);
+    job_run(spec, machine, local->mask, &sink, result);
+    container_free(container);
+    set_machine(job, NULL);
+    if (result->status == JOB_SUCCESS && local->last_snapshot)
+        snapshots_of_success(job->run->e, job->row.id);
+    if (hold_wanted(job, result->status) && hold_machine(job, machine, &result->shells))
+        return;
+    machine_conclude(machine, result->status == JOB_SUCCESS, "");
+    machine_release(machine);
+}
+
+static void run_job(struct run_job *job, json_t *contexts, struct store_sink *store_sink,
+                    struct job_result *result)
+{
     struct local_outside local = {.job = job, .sink = store_sink, .mask = store_sink->mask};
     struct job_outside outside = local_outside_functions(&local);
     struct job_spec spec = {.workflow = job->scope->workflow,
@@ -187,8 +234,8 @@ static void run_on_machine(struct run_job *job, json_t *contexts, struct store_s
                             .killed = &job->killed};
     const struct resume *from = job_resumes(job);
     struct job_resume resume = {0};
-    struct machine *machine = NULL;
-    struct container *container = NULL;
+    _machine_label_ struct machine_label label = {0};
+    _buf_ struct buf name_of_label = BUF_INIT;
     struct err err = {0};
 
     json_object_set_new(contexts, "job", job_context(job));
@@ -197,30 +244,14 @@ static void run_on_machine(struct run_job *job, json_t *contexts, struct store_s
         local.last_snapshot = from->snapshot;
         spec.resume = &resume;
     }
-    int r = job_machine(job, contexts, store_sink->mask, &container, &machine, &err);
-    spec.container = container;
-    if (r < 0) {
-        container_free(container);
-        machine_release(machine);
-        bool cancelled = r == -ECANCELED;
-        sink_refuse(store_sink, err.msg, cancelled ? "cancelled" : "failure");
-        *result = (struct job_result){.status = cancelled ? JOB_CANCELLED : JOB_FAILURE, .exit_code = 1};
-        return;
-    }
-    job->row.backend = keep_for_run(job->run, machine_backend(machine));
-    set_machine(job, machine);
-    if (container)
-        containers_tell(contexts, machine);
-    job_run(&spec, machine, store_sink->mask, &sink, result);
-    container_free(container);
-    set_machine(job, NULL);
-    if (result->status == JOB_SUCCESS && local.last_snapshot)
-        snapshots_of_success(job->run->e, job->row.id);
+    int r = job_label(job, contexts, &label, &name_of_label, &err);
+    if (r < 0)
+        refuse(store_sink, r, err.msg, result);
+    else if (label.jobs)
+        elsewhere_run(job, &spec, &label, store_sink, result);
+    else
+        run_here(job, &spec, &label, buf_str(&name_of_label), &local, result);
     local_outside_release(&local);
-    if (hold_wanted(job, result->status) && hold_machine(job, machine, &result->shells))
-        return;
-    machine_conclude(machine, result->status == JOB_SUCCESS, "");
-    machine_release(machine);
 }
 
 static void start_rows(struct run_job *job, struct store_sink *sink, json_t *contexts, struct mask *mask)
@@ -262,7 +293,7 @@ static void work(struct run_job *job)
     }
     pthread_mutex_unlock(&e->lock);
     if (mask && sink.steps) {
-        run_on_machine(job, contexts, &sink, &result);
+        run_job(job, contexts, &sink, &result);
     } else {
         result = (struct job_result){.status = JOB_FAILURE, .exit_code = 1};
     }

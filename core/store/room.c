@@ -71,7 +71,7 @@ static int full(const struct room *r, struct err *err)
 
 int room_hold(struct room *r, int64_t bytes, struct err *err)
 {
-    if (try_hold(r, bytes))
+    if (!r->store || try_hold(r, bytes))
         return 0;
     bool again = r->of == ROOM_ARTIFACTS && artifact_expire(r->store, now_ns(), NULL) > 0;
     return again && try_hold(r, bytes) ? 0 : full(r, err);

@@ -77,11 +77,12 @@ struct machine_limits {
 };
 extern const struct machine_limits machine_limits_default;
 
-/* What a label means: `BACKEND[:IMAGE] [KEY=VALUE ...]`. */
+/* What a label means: `BACKEND[:IMAGE] [KEY=VALUE ...]`, or `worker:COMMAND`. */
 struct machine_label {
     char *text; /* owned: what the strings point into */
     const char *backend;
     const char *image; /* NULL: none */
+    bool jobs; /* it is no machine: whole jobs are given away, and `image` says how, as the backend has it */
     enum machine_network network;
     bool namespaces; /* steps may make namespaces and mounts of their own */
     struct machine_limits limits;

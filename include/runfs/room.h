@@ -25,7 +25,8 @@ static inline struct room room_make(struct store *st, enum room_of of)
 }
 
 /* So that it holds `bytes` at least. -EDQUOT: there is no more, with a sentence that names the setting; then
- * it holds what it held. Artifacts whose time is over make room. */
+ * it holds what it held. Artifacts whose time is over make room. One of no
+ * store (of a job that runs for another host) is never full. */
 int room_hold(struct room *r, int64_t bytes, struct err *err);
 /* 0, or -EDQUOT where there is none at all. */
 int room_look(struct store *st, enum room_of of, struct err *err);

@@ -39,6 +39,8 @@ static inline bool utf8_valid(const char *s, size_t len)
 
 /* Appends standard base64 (RFC 4648 section 4, padded). */
 void buf_add_base64(struct buf *b, const void *data, size_t len);
+/* Appends what such text stands for; line ends within it do not count. 0, -EPROTO or -ENOMEM. */
+int buf_add_unbase64(struct buf *b, const char *text, size_t len);
 
 /* Appends the text so that it stands for itself in XML and HTML, between tags and in a quoted attribute: & <
  * > " ' as entities (XML 1.0, section 4.6), every other byte as it is. */

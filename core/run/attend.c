@@ -1,0 +1,578 @@
+/* The engine's end of a job elsewhere: it starts the worker, gives it the job, and hands what it tells to the
+ * job's own sink and outside, as if the job ran here. */
+#include "worker.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+
+#include "runfs/io.h"
+#include "runfs/proc.h"
+#include "runfs/str.h"
+
+enum {
+    SAID_MAX = 2000,
+    PRELUDE_MAX = 64 * 1024,
+    ADDED_MAX = 10000, /* a job's own steps, and a `pre` and a `post` for each, are less */
+    LOOK_MS = 200,
+    END_MS = 10000, /* for the command to end once there is nothing more for it to do */
+    TERM_MS = 3000  /* and once it was asked to */
+};
+
+/* ------------------------------------------------------------------------------------- the command's process
+ */
+
+static int start(struct attending *at, const char *command, int ret_fds[3], struct err *err)
+{
+    const char *const argv[] = {"/bin/sh", "-c", command, NULL};
+    posix_spawn_file_actions_t fa;
+    int pipes[3][2] = {{-1, -1}, {-1, -1}, {-1, -1}}, r = 0;
+
+    for (int i = 0; i < 3 && r == 0; i++)
+        r = pipe2(pipes[i], O_CLOEXEC) < 0 ? -errno : 0;
+    posix_spawn_file_actions_init(&fa);
+    for (int i = 0; i < 3; i++)
+        posix_spawn_file_actions_adddup2(&fa, pipes[i][i ? 1 : 0], i);
+    posix_spawn_file_actions_addchdir_np(&fa, "/");
+    if (r == 0)
+        r = proc_spawn(&at->pid, argv[0], &fa, argv, (const char *const *)environ);
+    posix_spawn_file_actions_destroy(&fa);
+    for (int i = 0; i < 3; i++) {
+        ret_fds[i] = pipes[i][i ? 0 : 1];
+        cleanup_close(&pipes[i][i ? 1 : 0]);
+    }
+    if (r == 0 && (fcntl(ret_fds[0], F_SETFL, O_NONBLOCK) < 0 || fcntl(ret_fds[1], F_SETFL, O_NONBLOCK) < 0 ||
+                   fcntl(ret_fds[2], F_SETFL, O_NONBLOCK) < 0))
+        r = -errno;
+    return r < 0 ? err_errno(err, r, "the worker's command cannot be started") : 0;
+}
+
+/* Waits for its end that long; whether it came, and how. */
+static bool reap(struct attending *at, int ms, int *ret_status)
+{
+    int64_t until = mono_ns() + ms * 1000000LL;
+    pid_t got;
+
+    while (at->pid > 0) {
+        got = waitpid(at->pid, ret_status, WNOHANG);
+        if (got == at->pid || (got < 0 && errno != EINTR)) {
+            at->pid = 0;
+            return true;
+        }
+        if (mono_ns() >= until)
+            return false;
+        (void)poll(NULL, 0, 5);
+    }
+    return true;
+}
+
+/* However it ended: its exit code, or 128 and the signal. */
+static int end_command(struct attending *at, int wait_ms)
+{
+    pid_t group = at->pid;
+    int status = 0;
+
+    if (!reap(at, wait_ms, &status)) {
+        kill(-group, SIGTERM);
+        if (!reap(at, TERM_MS, &status)) {
+            kill(-group, SIGKILL);
+            (void)reap(at, END_MS, &status);
+        }
+    }
+    if (group > 0)
+        kill(-group, SIGKILL); /* what it started and left behind */
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* The lines that have become whole with what stands from `before` on. */
+static void tell_said(struct attending *at, size_t before)
+{
+    char *line = at->said.ptr + before, *end;
+
+    while (line > at->said.ptr && line[-1] != '\n')
+        line--;
+    for (; (end = strchr(line, '\n')); line = end + 1) {
+        *end = '\0';
+        at->what->said(at->what->data, line);
+        *end = '\n';
+    }
+}
+
+/* What it says on standard error: told, and the end of it kept. */
+static void hear_errors(struct attending *at)
+{
+    char chunk[4096];
+    ssize_t n = read(at->errors, chunk, sizeof(chunk));
+
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    if (n <= 0) {
+        at->errors = -1;
+        return;
+    }
+    size_t before = at->said.len;
+    buf_add(&at->said, chunk, (size_t)n);
+    if (buf_ok(&at->said) && at->what->said && !at->known->begun)
+        tell_said(at, before);
+    if (at->said.len > SAID_MAX)
+        buf_drop(&at->said, at->said.len - SAID_MAX);
+}
+
+/* The last of it, as the end of a sentence: its lines with blanks between, masked. */
+static void add_said(struct attending *at, struct buf *ret)
+{
+    const char *text = buf_str(&at->said);
+    _buf_ struct buf masked = BUF_INIT, line = BUF_INIT;
+    size_t skip = at->said.len > 500 ? at->said.len - 500 : 0;
+
+    mask_apply(at->what->mask, text + skip, at->said.len - skip, &masked);
+    for (size_t i = 0; i < masked.len; i++)
+        buf_addc(&line, (unsigned char)masked.ptr[i] < ' ' ? ' ' : masked.ptr[i]);
+    while (line.len && line.ptr[line.len - 1] == ' ')
+        line.len--;
+    if (line.len)
+        buf_addf(ret, ": %.*s", (int)utf8_valid_prefix(line.ptr, line.len), line.ptr);
+}
+
+/* ------------------------------------------------------------------------------------ what the worker is
+ * told
+ */
+
+/* A thread of its own: the job's may be busy answering. */
+static void *telling(void *data)
+{
+    struct attending *at = data;
+    const struct job_spec *spec = at->what->spec;
+    struct pollfd p[] = {{.fd = at->ended, .events = POLLIN}, {.fd = at->what->wake, .events = POLLIN}};
+    int every_ms = (int)(at->wire.silence_ns / 4000000);
+    bool cancelled = false, killed = false;
+
+    for (;;) {
+        uint64_t n;
+        (void)poll(p, ARRAY_LEN(p), every_ms);
+        if (p[0].revents)
+            return NULL;
+        if (p[1].revents)
+            (void)!read(at->what->wake, &n, sizeof(n));
+        const char *word = "alive";
+        if (!killed && spec->killed && atomic_load(spec->killed)) {
+            word = "kill";
+            killed = cancelled = true;
+        } else if (!cancelled && atomic_load(spec->cancelled)) {
+            word = "cancel";
+            cancelled = true;
+        }
+        if (wire_write(&at->wire, json_pack("{s:s}", "type", word)) < 0)
+            return NULL;
+    }
+}
+
+static int give_job(struct attending *at, struct err *err)
+{
+    const struct attend *a = at->what;
+    int r = wire_write(&at->wire, worker_spec_make(a->spec, a->text, a->len, a->silence_s));
+
+    if (r < 0)
+        return err_errno(err, r, "the job cannot be given to the worker");
+    at->ended = eventfd(0, EFD_CLOEXEC);
+    at->has_telling = at->ended >= 0 && pthread_create(&at->telling, NULL, telling, at) == 0;
+    return at->has_telling ? 0 : err_errno(err, -EAGAIN, "the job cannot be given to the worker");
+}
+
+/* ------------------------------------------------------------------------------------------ what it tells
+ */
+
+static int wrong(const char *what, struct err *err)
+{
+    return err_set(err, -EPROTO, "the worker told what no worker tells: %s", what);
+}
+
+static int step_of(const struct attending *at, const json_t *line, size_t *ret)
+{
+    json_int_t n = json_integer_value(json_object_get(line, "step"));
+
+    if (!json_is_integer(json_object_get(line, "step")) || n < -1 ||
+        (n >= 0 && (size_t)n >= at->n_own + at->n_added))
+        return -EPROTO;
+    *ret = n < 0 ? SIZE_MAX : (size_t)n < at->n_own ? (size_t)n : at->added[(size_t)n - at->n_own];
+    return 0;
+}
+
+static const char *word_of(const json_t *line, const char *key, const char *const words[], size_t n)
+{
+    const char *word = json_string_value(json_object_get(line, key));
+
+    for (size_t i = 0; word && i < n; i++)
+        if (str_eq(words[i], word))
+            return words[i];
+    return NULL;
+}
+
+static int take_added(struct attending *at, const json_t *line, struct err *err)
+{
+    static const char *const places[] = {"setup", "pre", "post"};
+    const char *place = word_of(line, "place", places, ARRAY_LEN(places));
+    json_int_t n = json_integer_value(json_object_get(line, "step"));
+    _buf_ struct buf name = BUF_INIT;
+
+    if (!place || n != (json_int_t)(at->n_own + at->n_added) || at->n_added == ADDED_MAX ||
+        wire_add_bytes(&name, json_object_get(line, "name")) < 0)
+        return wrong("step_added", err);
+    size_t *more = reallocarray(at->added, at->n_added + 1, sizeof(*more));
+    if (!more)
+        return err_errno(err, -ENOMEM, "a step");
+    at->added = more;
+    at->added[at->n_added++] = at->what->sink->step_added(at->what->sink->data,
+                                                          place == places[0]   ? STEP_SETUP
+                                                          : place == places[1] ? STEP_PRE
+                                                                               : STEP_POST,
+                                                          buf_str(&name));
+    return 0;
+}
+
+static int take_started(struct attending *at, const json_t *line, struct err *err)
+{
+    _buf_ struct buf name = BUF_INIT;
+    size_t step;
+
+    if (step_of(at, line, &step) < 0 || wire_add_bytes(&name, json_object_get(line, "name")) < 0)
+        return wrong("step_started", err);
+    at->what->sink->step_started(at->what->sink->data, step, buf_str(&name));
+    return 0;
+}
+
+static int take_output(struct attending *at, const json_t *line, struct err *err)
+{
+    static const char *const streams[] = {"stdout", "stderr", "runner"};
+    static const int numbers[] = {1, 2, 4}; /* enum log_stream */
+    const char *stream = word_of(line, "stream", streams, ARRAY_LEN(streams));
+    _buf_ struct buf text = BUF_INIT;
+    size_t step, i = 0;
+
+    if (!stream || step_of(at, line, &step) < 0 || wire_add_bytes(&text, json_object_get(line, "text")) < 0)
+        return wrong("output", err);
+    while (streams[i] != stream)
+        i++;
+    int r = at->what->sink->output(at->what->sink->data, step, numbers[i], buf_str(&text), text.len);
+    if (r == 0 || at->unkept)
+        return 0;
+    at->unkept = true;
+    r = wire_write(&at->wire, json_pack("{s:s, s:i}", "type", "unkept", "errno", -r));
+    return r < 0 ? err_errno(err, r, "the worker cannot be told") : 0;
+}
+
+static int number_of(const json_t *line, const char *key)
+{
+    json_int_t n = json_integer_value(json_object_get(line, key));
+
+    return n >= -1 && n <= INT32_MAX ? (int)n : 0;
+}
+
+static int take_annotation(struct attending *at, const json_t *line, struct err *err)
+{
+    static const char *const levels[] = {"error", "warning", "notice", "debug"};
+    static const char *const keys[] = {"title", "file", "message"};
+    struct buf texts[ARRAY_LEN(keys)] = {0};
+    const char *level = word_of(line, "level", levels, ARRAY_LEN(levels));
+    size_t step;
+    int r = level ? step_of(at, line, &step) : -EPROTO;
+
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(keys); i++)
+        r = wire_add_bytes(&texts[i], json_object_get(line, keys[i]));
+    if (r == 0)
+        at->what->sink->annotation(at->what->sink->data, step,
+                                   &(struct job_annotation){.level = level,
+                                                            .title = buf_str(&texts[0]),
+                                                            .file = buf_str(&texts[1]),
+                                                            .message = buf_str(&texts[2]),
+                                                            .line = number_of(line, "line"),
+                                                            .col = number_of(line, "col")});
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        buf_release(&texts[i]);
+    return r < 0 ? wrong("annotation", err) : 0;
+}
+
+/* Strings of text only. New; NULL: it is no object of them. */
+static json_t *strings_of(const json_t *value)
+{
+    _json_ json_t *result = json_object();
+    const char *key;
+    json_t *one;
+
+    if (value && !json_is_object(value))
+        return NULL;
+    json_object_foreach((json_t *)(uintptr_t)value, key, one)
+    {
+        _buf_ struct buf text = BUF_INIT;
+        if (wire_add_bytes(&text, one) < 0)
+            return NULL;
+        if (utf8_valid(buf_str(&text), text.len))
+            json_object_set_new(result, key, json_stringn_nocheck(buf_str(&text), text.len));
+    }
+    return json_incref(result);
+}
+
+static const char *const conclusions[] = {"success", "failure", "cancelled", "skipped"};
+
+static int take_completed(struct attending *at, const json_t *line, struct err *err)
+{
+    static const char *const keys[] = {"name", "script", "shell", "env", "cwd", "why", "summary"};
+    struct buf t[ARRAY_LEN(keys)] = {0};
+    _json_ json_t *outputs = strings_of(json_object_get(line, "outputs"));
+    const char *outcome = word_of(line, "outcome", conclusions, ARRAY_LEN(conclusions));
+    const char *conclusion = word_of(line, "conclusion", conclusions, ARRAY_LEN(conclusions));
+    size_t step;
+    int r = outputs && outcome && conclusion ? step_of(at, line, &step) : -EPROTO;
+
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(keys); i++)
+        r = wire_add_bytes(&t[i], json_object_get(line, keys[i]));
+    if (r == 0)
+        at->what->sink->step_completed(at->what->sink->data, step,
+                                       &(struct step_result){.name = buf_str(&t[0]),
+                                                             .outcome = outcome,
+                                                             .conclusion = conclusion,
+                                                             .exit_code = number_of(line, "exit_code"),
+                                                             .script = buf_str(&t[1]),
+                                                             .shell = buf_str(&t[2]),
+                                                             .env = buf_str(&t[3]),
+                                                             .cwd = buf_str(&t[4]),
+                                                             .why = buf_str(&t[5]),
+                                                             .summary = buf_str(&t[6]),
+                                                             .outputs = outputs});
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        buf_release(&t[i]);
+    return r < 0 ? wrong("step_completed", err) : 0;
+}
+
+static int take_end(struct attending *at, const json_t *line, struct err *err)
+{
+    const char *conclusion = word_of(line, "conclusion", conclusions, ARRAY_LEN(conclusions));
+    _json_ json_t *outputs = strings_of(json_object_get(line, "outputs"));
+    _buf_ struct buf url = BUF_INIT;
+    enum job_status status = JOB_SUCCESS;
+
+    if (!conclusion || !outputs || wire_add_bytes(&url, json_object_get(line, "environment_url")) < 0)
+        return wrong("job_completed", err);
+    while (conclusions[status] != conclusion)
+        status++;
+    int code = number_of(line, "exit_code") & 0xff;
+    *at->result = (struct job_result){.status = status,
+                                      .exit_code = status == JOB_SUCCESS ? 0
+                                                   : code                ? code
+                                                                         : 1,
+                                      .outputs = TAKE(outputs),
+                                      .environment_url = url.len ? buf_steal(&url) : NULL};
+    at->done = true;
+    return 0;
+}
+
+/* What a shell prints at login may come before it. */
+static int take_hello(struct attending *at, const json_t *line, struct err *err)
+{
+    const char *type = json_string_value(json_object_get(line, "type"));
+    const char *host = json_string_value(json_object_get(line, "host"));
+    json_int_t version = json_integer_value(json_object_get(line, "version"));
+
+    if (!type || !str_eq(type, "hello"))
+        return 0;
+    if (version != WIRE_VERSION)
+        return err_set(err, -EPROTO,
+                       "the worker is of another runfs: it speaks version %lld, and this one (%s) version %d",
+                       (long long)version, RUNFS_VERSION, WIRE_VERSION);
+    snprintf(at->known->host, sizeof(at->known->host), "%s", host && *host ? host : "?");
+    for (char *c = at->known->host; *c; c++) /* a word, not what steers a terminal */
+        *c = (unsigned char)*c <= ' ' || *c == 127 ? '?' : *c;
+    return give_job(at, err);
+}
+
+/* It has no machine for the job, or does not take it. */
+static int take_refused(struct attending *at, const json_t *line, struct err *err)
+{
+    _buf_ struct buf why = BUF_INIT, masked = BUF_INIT;
+    json_int_t code = json_integer_value(json_object_get(line, "error"));
+
+    (void)wire_add_bytes(&why, json_object_get(line, "message"));
+    mask_apply(at->what->mask, buf_str(&why), why.len, &masked);
+    return err_set(err, code == -ECANCELED ? -ECANCELED : -EREMOTEIO, "The worker on %s: %s", at->known->host,
+                   buf_str(&masked));
+}
+
+static const struct {
+    const char *type;
+    int (*take)(struct attending *at, const json_t *line, struct err *err);
+    bool event; /* of the job: it has begun */
+} lines[] = {
+    {"output", take_output, true},
+    {"step_started", take_started, true},
+    {"step_completed", take_completed, true},
+    {"step_added", take_added, true},
+    {"annotation", take_annotation, true},
+    {"job_completed", take_end, true},
+    {"data", attend_data, false},
+    {"ask", attend_ask, false},
+    {"refused", take_refused, false},
+};
+
+static int take_line(struct attending *at, const json_t *line, struct err *err)
+{
+    const char *type = json_string_value(json_object_get(line, "type"));
+
+    if (!*at->known->host)
+        return take_hello(at, line, err);
+    for (size_t i = 0; type && !at->done && i < ARRAY_LEN(lines); i++)
+        if (str_eq(lines[i].type, type)) {
+            at->known->begun |= lines[i].event;
+            return lines[i].take(at, line, err);
+        }
+    return 0; /* "alive", or of a version to come */
+}
+
+/* --------------------------------------------------------------------------------------------- to its end
+ */
+
+/* Before a worker greets, what its command prints is kept like its errors. */
+static int take_prelude(struct attending *at, const struct buf *line, struct err *err)
+{
+    at->prelude += line->len + 1;
+    if (at->prelude > PRELUDE_MAX)
+        return err_set(err, -EREMOTEIO, "It is no worker that answers: its command prints other things");
+    buf_add(&at->said, buf_str(line), line->len);
+    buf_addc(&at->said, '\n');
+    return 0;
+}
+
+/* Takes what there is: 1, or 0 at the end of it. */
+static int hear(struct attending *at, struct err *err)
+{
+    ssize_t n = wire_fill(&at->wire);
+    int r = 1;
+
+    if (n <= 0)
+        return n == -EAGAIN ? 1 : n == 0 ? 0 : err_errno(err, (int)n, "the worker");
+    while (r > 0) {
+        _buf_ struct buf other = BUF_INIT;
+        _json_ json_t *line = NULL;
+        r = wire_next(&at->wire, &line, &other);
+        if (r == 0)
+            return 1;
+        if (r == -EPROTO && !*at->known->host)
+            r = take_prelude(at, &other, err);
+        else if (r < 0)
+            return wrong("it is no line of JSON", err);
+        else
+            r = take_line(at, line, err);
+        if (r < 0)
+            return r;
+        r = 1;
+    }
+    return r;
+}
+
+static bool is_killed(const struct attending *at)
+{
+    return at->what->spec->killed && atomic_load(at->what->spec->killed);
+}
+
+/* Whether to wait no longer for what it tells. Before it has greeted nothing of the job is there to end well;
+ * one that was killed, or has told the job's end, has some seconds. */
+static bool waits_no_longer(struct attending *at, int64_t *since)
+{
+    if (!*at->known->host)
+        return atomic_load(at->what->spec->cancelled);
+    if ((at->done || is_killed(at)) && !*since)
+        *since = mono_ns();
+    return *since && mono_ns() - *since > END_MS * 1000000LL;
+}
+
+static int follow(struct attending *at, struct err *err)
+{
+    int64_t since = 0;
+    int r = 1;
+
+    while (r > 0) {
+        struct pollfd p[] = {{.fd = at->wire.in, .events = POLLIN}, {.fd = at->errors, .events = POLLIN}};
+        (void)poll(p, ARRAY_LEN(p), LOOK_MS);
+        if (p[1].revents)
+            hear_errors(at);
+        if (p[0].revents)
+            r = hear(at, err);
+        else if (waits_no_longer(at, &since))
+            return err_set(err, -ECANCELED, "The operation was canceled.");
+        else if (*at->known->host && !at->done && wire_silent(&at->wire))
+            return err_set(err, -ETIMEDOUT, "nothing was heard of it for %d seconds", at->what->silence_s);
+    }
+    return r;
+}
+
+/* It ended, or was given up, before the job had. */
+static int explain(struct attending *at, int r, int code, const struct err *why, struct err *err)
+{
+    _buf_ struct buf said = BUF_INIT;
+    bool was_cancelled = atomic_load(at->what->spec->cancelled) && (r == 0 || r == -ECANCELED);
+
+    add_said(at, &said);
+    at->known->lost = at->known->begun;
+    if ((r == -EREMOTEIO && *at->known->host) || (r == -ECANCELED && !at->known->begun))
+        return err_set(err, r, "%s", why->msg);
+    if (was_cancelled)
+        return err_set(err, -ECANCELED, "The operation was canceled.");
+    if (r < 0 && r != -ETIMEDOUT && !at->known->begun)
+        return err_set(err, r, "%s%s", why->msg, buf_str(&said));
+    if (!*at->known->host)
+        return err_set(err, -EREMOTEIO, "The worker did not start: its command ended with exit code %d%s",
+                       code, buf_str(&said));
+    if (r < 0)
+        return err_set(err, r, "The worker on %s was lost, and with it what became of the job: %s%s",
+                       at->known->host, why->msg, buf_str(&said));
+    return err_set(err, -ECONNRESET,
+                   "The worker on %s was lost before the job had ended: its command ended with exit code "
+                   "%d%s",
+                   at->known->host, code, buf_str(&said));
+}
+
+static void end_telling(struct attending *at)
+{
+    uint64_t one = 1;
+
+    if (at->ended >= 0)
+        (void)!write(at->ended, &one, sizeof(one));
+    if (at->has_telling)
+        pthread_join(at->telling, NULL);
+    cleanup_close(&at->ended);
+}
+
+int worker_attend(const struct attend *what, struct job_result *ret, struct attended *ret_known,
+                  struct err *err)
+{
+    struct attending at = {.what = what, .known = ret_known, .result = ret, .errors = -1, .ended = -1};
+    int fds[3] = {-1, -1, -1};
+    struct err why = {0};
+
+    *ret_known = (struct attended){0};
+    at.n_own = what->spec->job->n_steps ? what->spec->job->n_steps : 1;
+    at.listed = json_array();
+    int r = start(&at, what->command, fds, err);
+    if (r == 0) {
+        wire_init(&at.wire, fds[1], fds[0]);
+        at.wire.silence_ns = what->silence_s * 1000000000LL;
+        at.errors = fds[2];
+        r = follow(&at, &why);
+        end_telling(&at);
+        cleanup_close(&fds[0]);
+        int code = end_command(&at, r < 0 ? 0 : END_MS);
+        while (at.errors >= 0 && poll(&(struct pollfd){.fd = at.errors, .events = POLLIN}, 1, 0) > 0)
+            hear_errors(&at);
+        r = at.done ? 0 : explain(&at, r, code, &why, err);
+        wire_release(&at.wire);
+    }
+    for (int i = 0; i < 3; i++)
+        cleanup_close(&fds[i]);
+    attend_release_files(&at);
+    json_decref(at.listed);
+    buf_release(&at.said);
+    free(at.added);
+    return r;
+}
