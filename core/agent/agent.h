@@ -223,8 +223,23 @@ int sandbox_attach_disk(const char *scratch, int fd, struct err *err);
  */
 int sandbox_root(const struct sandbox *s, const struct spawn_request *r, int image, int *ret,
                  struct err *err);
+/*
+ * Directories of another machine, of whose mount namespace mounts is a descriptor, for the next one: pairs as
+ * in spawn_request. What the other one has made of its paths leads nowhere but through its own mounts.
+ */
+enum { SHARED_MAX = 16 };
+struct shared {
+    int fds[SHARED_MAX]; /* owned: mounts that stand nowhere yet */
+    size_t n;
+};
+int sandbox_share(int mounts, const char *const *pairs, struct shared *ret, struct err *err);
+void shared_release(struct shared *s);
+/* In the new machine's root, which is `.`, and has these places. */
+int sandbox_attach_shared(const struct shared *s, const char *const *pairs, struct err *err);
+
 /* In the new process: builds the root file system and enters it. */
-int sandbox_enter(const struct sandbox *s, const struct spawn_request *r, int image, struct err *err);
+int sandbox_enter(const struct sandbox *s, const struct spawn_request *r, int image,
+                  const struct shared *shared, struct err *err);
 
 /* overlay.c: one overlay; `upper` and `work` are borrowed, NULL: read-only. */
 enum { OVERLAY_LOWERS_MAX = 480 }; /* the kernel's limit is 500 */

@@ -291,6 +291,8 @@ void spawn_request_encode(struct buf *b, const struct spawn_request *x)
     add_strings(b, x->below);
     wire_add_str(b, x->user ? x->user : "");
     add_strings(b, x->own);
+    wire_add_u32(b, x->mounts);
+    add_strings(b, x->shared);
     wire_add_str(b, x->files);
     add_strings(b, x->layers);
     wire_add_str(b, x->hostname);
@@ -313,6 +315,7 @@ void spawn_request_release(struct spawn_request *x)
     free(x->layers);
     free(x->below);
     free(x->own);
+    free(x->shared);
     *x = (struct spawn_request){0};
 }
 
@@ -333,6 +336,8 @@ int spawn_request_decode(const void *payload, size_t len, struct spawn_request *
     x.below = take_strings(&w);
     x.user = wire_str(&w);
     x.own = take_strings(&w);
+    x.mounts = wire_u32(&w) != 0;
+    x.shared = take_strings(&w);
     x.files = wire_str(&w);
     x.layers = take_strings(&w);
     x.hostname = wire_str(&w);
@@ -347,7 +352,7 @@ int spawn_request_decode(const void *payload, size_t len, struct spawn_request *
     x.processes = wire_u32(&w);
     x.uid = wire_u32(&w);
     x.argv = take_strings(&w);
-    int r = finish_decode(&w, x.argv && x.layers && x.below && x.own);
+    int r = finish_decode(&w, x.argv && x.layers && x.below && x.own && x.shared);
     if (r < 0) {
         spawn_request_release(&x);
         return r;

@@ -147,7 +147,7 @@ enum spawn_what {
     SPAWN_MASK,    /* an empty file system for the layer `mask`; answered with its root */
     SPAWN_DISK,    /* a file system of `disk` bytes, not mounted yet; answered with its root */
 };
-enum { SPAWN_FDS = 5 }; /* with one datagram, at most */
+enum { SPAWN_FDS = 6 }; /* with one datagram, at most */
 struct spawn_request {
     enum spawn_what what;
     const char *scratch;  /* name below the spawner's scratch directory */
@@ -161,6 +161,9 @@ struct spawn_request {
     const char *files;    /* path inside, of a directory that is in memory; "" for none */
     const char *user;     /* of the machine, by /etc/passwd in it: "NAME|UID[:GROUP|GID]"; "" for root */
     const char **own;     /* decode: owned array; paths inside that are to be that user's */
+    bool mounts;          /* answered with its mount namespace, too, behind the others */
+    const char **shared;  /* decode: owned array; pairs of a directory of another machine, whose mount
+                             namespace  comes right after the control socket, and where it is here */
     const char *hostname; /* [a-z0-9-]+ */
     bool no_network;      /* a network of its own, of a loopback interface only */
     bool filtered;        /* and its network's filter is not its root's to change */

@@ -516,7 +516,8 @@ static int mount_runner_files(const struct spawn_request *r, struct err *err)
     return 0;
 }
 
-int sandbox_enter(const struct sandbox *s, const struct spawn_request *r, int image, struct err *err)
+int sandbox_enter(const struct sandbox *s, const struct spawn_request *r, int image,
+                  const struct shared *shared, struct err *err)
 {
     if ((s->ranged && setgroups(0, NULL) < 0) || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
         return err_errno(err, -errno, "cannot become the machine's root");
@@ -530,6 +531,8 @@ int sandbox_enter(const struct sandbox *s, const struct spawn_request *r, int im
         e = err_errno(err, -errno, "cannot enter the machine's root");
     if (e == 0)
         e = mount_kernel(r, err);
+    if (e == 0)
+        e = sandbox_attach_shared(shared, r->shared, err);
     if (e == 0)
         e = mount_runner_files(r, err);
     if (e == 0 && (e = enter_root()) < 0)

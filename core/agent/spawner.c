@@ -91,12 +91,12 @@ static void keep_only(int control)
     (void)fcntl(3, F_SETFD, FD_CLOEXEC);
 }
 
-/* root: a mount, or -1. The first descriptor is the control socket, then perhaps a disk; the others are
- * cgroup.procs files. */
+/* root: a mount, or -1. The first descriptor is the control socket, then perhaps another machine's mounts,
+ * and a disk; the others are cgroup.procs files. */
 static void take_descriptors(const struct spawn_request *r, int root, const struct fds *fds)
 {
     struct err err = {0};
-    size_t i = 1;
+    size_t i = 1 + (r->shared[0] != NULL);
     int e = 0;
 
     if (r->disk)
@@ -114,9 +114,9 @@ static void take_descriptors(const struct spawn_request *r, int root, const stru
 }
 
 static void in_sandbox(const struct spawner *sp, const struct spawn_request *r, int image, int root,
-                       const struct fds *fds, int go) __attribute__((noreturn));
+                       const struct shared *shared, const struct fds *fds, int go) __attribute__((noreturn));
 static void in_sandbox(const struct spawner *sp, const struct spawn_request *r, int image, int root,
-                       const struct fds *fds, int go)
+                       const struct shared *shared, const struct fds *fds, int go)
 {
     struct err err = {0};
     char c;
@@ -124,12 +124,12 @@ static void in_sandbox(const struct spawner *sp, const struct spawn_request *r, 
     if (read(go, &c, 1) != 1) /* the spawner maps the ids first */
         _exit(72);
     take_descriptors(r, root, fds);
-    keep_only(fds->list[0]);
     harden_limits(r, true);
-    if (sandbox_enter(&sp->sandbox, r, image, &err) < 0) {
-        tell_failure(3, &err);
+    if (sandbox_enter(&sp->sandbox, r, image, shared, &err) < 0) {
+        tell_failure(fds->list[0], &err);
         _exit(73);
     }
+    keep_only(fds->list[0]);
     _exit(agent_serve(3, true));
 }
 
@@ -154,13 +154,16 @@ static int map_ids(const struct spawner *sp, pid_t pid, struct err *err)
     return r < 0 ? err_errno(err, r, "cannot map the machine's users") : 0;
 }
 
-/* For who attaches something to the machine's network. */
-static int open_namespaces(pid_t pid, struct fds *ret, struct err *err)
+/* For who attaches something to the machine's network, or shares its directories. */
+static int open_namespaces(const struct spawn_request *r, pid_t pid, struct fds *ret, struct err *err)
 {
-    static const char *const names[] = {"net", "user"};
+    const char *const names[] = {r->filtered ? "net" : NULL, r->filtered ? "user" : NULL,
+                                 r->mounts ? "mnt" : NULL};
     char path[64];
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (!names[i])
+            continue;
         snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, names[i]);
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
@@ -188,19 +191,22 @@ static int spawn_sandbox(struct spawner *sp, const struct spawn_request *r, cons
     int made = sandbox_root(&sp->sandbox, r, image, &root, err);
     if (made < 0)
         return made;
+    _cleanup_(shared_release) struct shared shared = {0};
+    if (sandbox_share(fds->n > 1 ? fds->list[1] : -1, r->shared, &shared, err) < 0)
+        return err->code;
     if (pipe2(go, O_CLOEXEC) < 0)
         return err_errno(err, -errno, "cannot make a pipe");
     args.pidfd = (uint64_t)(uintptr_t)&pidfd;
     pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
     if (pid == 0) {
         close(go[1]);
-        in_sandbox(sp, r, image, root, fds, go[0]);
+        in_sandbox(sp, r, image, root, &shared, fds, go[0]);
     }
     fds_add(ret_fds, pidfd);
     int e = pid < 0 ? err_errno(err, -errno, "cannot make namespaces") : map_ids(sp, pid, err);
     close(go[0]);
-    if (e == 0 && r->filtered)
-        e = open_namespaces(pid, ret_fds, err);
+    if (e == 0)
+        e = open_namespaces(r, pid, ret_fds, err);
     if (e == 0 && write(go[1], "", 1) != 1)
         e = err_errno(err, -errno, "cannot start the machine");
     close(go[1]);

@@ -19,7 +19,7 @@ static const int64_t tree_grace = 5 * SECOND;
 
 void agent_client_init(struct agent_client *c)
 {
-    *c = (struct agent_client){.fd = -1, .wake = -1, .pidfd = -1, .passed = -1, .root = -1};
+    *c = (struct agent_client){.fd = -1, .wake = -1, .pidfd = -1, .passed = -1, .root = -1, .mounts = -1};
     pthread_mutex_init(&c->lock, NULL);
 }
 
@@ -38,6 +38,7 @@ void agent_client_release(struct agent_client *c)
     cleanup_close(&c->pidfd);
     cleanup_close(&c->passed);
     cleanup_close(&c->root);
+    cleanup_close(&c->mounts);
     buf_release(&c->in);
     pthread_mutex_destroy(&c->lock);
 }
@@ -289,6 +290,7 @@ void agent_client_swap(struct agent_client *c, struct agent_client *other)
     SWAP(pidfd);
     SWAP(passed);
     SWAP(root);
+    SWAP(mounts);
     SWAP(in);
     SWAP(in_at);
     bool broken = c->broken;

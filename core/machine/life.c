@@ -1,5 +1,7 @@
 /* One machine's life: made, booted (or taken warm), released. */
 
+#include <poll.h>
+
 #include "core/machine/machine_internal.h"
 #include "runfs/io.h"
 #include "runfs/proc.h"
@@ -7,12 +9,15 @@
 
 int machine_set_paths(struct machine *m, const char *prefix, const char *workspace, struct err *err)
 {
-    /* GitHub's: on a runner, and in a container of a job, where these are mounted */
-    static const char *const places[2][4] = {
+    /* GitHub's: on a runner, in a container of a job, and in that of an action */
+    static const char *const places[3][4] = {
         {"/home/runner/work/_temp", "/home/runner/work/_temp/_runner_file_commands", "/opt/hostedtoolcache",
          "/home/runner"},
-        {"/__w/_temp", "/__w/_temp/_runner_file_commands", "/__t", "/github/home"}};
-    const char *const *inside = places[str_starts(workspace, CONTAINER_WORK)];
+        {"/__w/_temp", "/__w/_temp/_runner_file_commands", "/__t", "/github/home"},
+        {"/github/runner_temp", "/github/file_commands", "/opt/hostedtoolcache", "/github/home"}};
+    const char *const *inside = places[str_eq(workspace, ACTION_WORK)          ? 2
+                                       : str_starts(workspace, CONTAINER_WORK) ? 1
+                                                                               : 0];
     char **s = m->path_strings;
 
     for (size_t i = 0; i < ARRAY_LEN(m->path_strings); i++) {
@@ -106,6 +111,12 @@ const char *machine_network_name(const struct machine *m)
     return m->network == MACHINE_NET_NONE ? "none" : m->network == MACHINE_NET_NAT ? "nat" : "host";
 }
 
+void machine_bounds(const struct machine *m, struct machine_spec *spec)
+{
+    spec->network = m->network;
+    spec->limits = m->spec.limits;
+}
+
 static void say_limits(struct machine *m)
 {
     static const char *const networks[] = {[MACHINE_NET_HOST] =
@@ -158,7 +169,9 @@ static int machine_boot(struct machine *m, struct err *err)
         r = machine_start(m, &m->spec, err);
     if (r == 0 && m->chain.n)
         r = agent_client_make_dirs(&m->client, m->paths.workspace, err);
-    m->spec.cancelled = NULL; /* it was for this long only */
+    m->spec.cancelled = NULL; /* these were for this long only */
+    m->spec.beside = NULL;
+    m->spec.shared = NULL;
     m->boot_ns = mono_ns() - begin;
     machine_become(m, r < 0 ? MACHINE_FAILED : MACHINE_ACTIVE, r < 0 && err ? err->msg : "");
     return r;
@@ -169,6 +182,11 @@ int machine_make(struct machines *ms, const struct machine_spec *spec, struct ma
     struct machine *m = NULL;
     int r = machine_new(ms, spec, &m, err);
 
+    if (r == 0) {
+        m->shares = spec->beside && spec->shared;
+        m->spec.beside = spec->beside;
+        m->spec.shared = spec->shared;
+    }
     if (r == 0)
         r = choose_backend(ms, spec->backend, m, err);
     if (r == 0)
@@ -196,7 +214,7 @@ int machine_acquire(struct machines *ms, const struct machine_spec *spec, struct
 
 int machine_make_dirs(struct machine *m, const char *path, struct err *err)
 {
-    return agent_client_make_dirs(&m->client, path, err);
+    return agent_client_make_dirs(machine_client(m), path, err);
 }
 
 /* What goes with one start of a machine, but its process and directory. */
@@ -215,6 +233,7 @@ struct remains machine_remains(struct machine *m)
     pthread_mutex_lock(&m->client.lock);
     what.pidfd = TAKE_FD(m->client.pidfd);
     what.root = TAKE_FD(m->client.root);
+    cleanup_close(&m->client.mounts);
     pthread_mutex_unlock(&m->client.lock);
     return what;
 }
@@ -246,6 +265,8 @@ void machine_release(struct machine *m)
         machines_flush(m->ms); /* before nobody but the row knows what it stands on */
     }
     struct remains what = machine_remains(m);
+    if (m->shares) /* what it has of another one's files is that one's again */
+        (void)poll(&(struct pollfd){.fd = what.pidfd, .events = POLLIN}, 1, 2000);
     agent_client_close(&m->client);
     cleanup_close(&m->image_lock);
     if (m->own)

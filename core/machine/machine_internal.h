@@ -60,6 +60,7 @@ struct agent_client {
     int pidfd;     /* the agent, or what stands in for it; -1 when it is elsewhere */
     int passed;    /* the last descriptor that it sent, until somebody wants it; -1 */
     int root;      /* the machine's root directory; -1: none. Guarded by lock */
+    int mounts;    /* its mount namespace; -1: none. Guarded by lock */
     struct buf in; /* received, from in_at on not yet looked at */
     size_t in_at;
     pthread_mutex_t lock; /* guards running, and writes to fd while nothing runs */
@@ -254,6 +255,7 @@ struct machine {
     pthread_mutex_t state_lock; /* guards state, paused, freezer */
     enum machine_state state;
     bool paused, lives, kept;
+    bool shares; /* it has directories of another one */
     struct freezer *freezer;
 };
 
@@ -280,6 +282,7 @@ int machine_make(struct machines *ms, const struct machine_spec *spec, struct ma
 int machine_set_dir(struct machine *m, struct err *err);
 
 /* spec.c */
+#define ACTION_WORK "/github/workspace"
 #define CONTAINER_WORK "/__w/" /* workspaces below it are a container's: see machine_set_paths() */
 bool spec_cancelled(const struct machine_spec *spec,
                     struct err *err); /* true: -ECANCELED is written to err */

@@ -47,7 +47,8 @@ static bool is_container(const struct machine_spec *spec)
 /* The places that GitHub mounts into the container of a job. */
 static int make_container_places(const struct machine *m, int upper)
 {
-    const char *const paths[] = {m->paths.tool_cache, m->paths.home, "/github/workflow", "/__e"};
+    const char *const paths[] = {m->paths.tool_cache, m->paths.temp, m->paths.home, "/github/workflow",
+                                 "/__e"};
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(paths); i++)
@@ -109,7 +110,7 @@ static int make_first(const struct machine *m, const struct machine_spec *spec, 
         r = mask_hosts(upper, spec->name);
     if (r == 0)
         r = scratch_dir(m->ms, upper, "etc", 0755, id);
-    if (r == 0 && str_starts(spec->workspace, CONTAINER_WORK))
+    if (r == 0 && (str_starts(spec->workspace, CONTAINER_WORK) || str_eq(spec->workspace, ACTION_WORK)))
         r = make_container_places(m, upper);
     if (r == 0 && is_container(spec) && spec->network == MACHINE_NET_HOST)
         r = put_hosts_resolver(upper);
@@ -215,7 +216,7 @@ static int sandbox_try(struct machines *ms, const struct machine_spec *spec, str
 {
     _cleanup_(fds_release) struct fds namespaces = {0};
     _cleanup_(below_release) struct below below = {.image.lock = -1};
-    bool nat = spec->network == MACHINE_NET_NAT;
+    bool nat = spec->network == MACHINE_NET_NAT, shares = spec->beside && spec->shared;
     char mask[64];
     int r = mask_ensure(ms, spec->image != NULL, mask, sizeof(mask), err);
     _free_ const char **layers = layer_names(&m->chain);
@@ -229,8 +230,10 @@ static int sandbox_try(struct machines *ms, const struct machine_spec *spec, str
     if (r < 0)
         return r;
     m->mask = (unsigned)strtoul(mask, NULL, 10);
-    const char *own[] = {m->paths.workspace, m->paths.temp,       m->paths.files,
-                         m->paths.home,      m->paths.tool_cache, NULL};
+    /* what is the other machine's stays its user's */
+    const char *own[] = {m->paths.files,      shares ? NULL : m->paths.workspace,
+                         m->paths.temp,       m->paths.home,
+                         m->paths.tool_cache, NULL};
     struct spawn_request request = {.scratch = m->id,
                                     .mask = mask,
                                     .image = below.list    ? buf_str(&below.path)
@@ -239,6 +242,8 @@ static int sandbox_try(struct machines *ms, const struct machine_spec *spec, str
                                     .below = below.list,
                                     .user = spec->user,
                                     .own = own,
+                                    .mounts = true,
+                                    .shared = (const char **)(uintptr_t)spec->shared,
                                     .layers = layers,
                                     .files = m->paths.files,
                                     .hostname = spec->name,
@@ -249,6 +254,8 @@ static int sandbox_try(struct machines *ms, const struct machine_spec *spec, str
                                     .disk = m->limits.disk >= 0 ? m->limits.want.disk : 0};
     limits_request(&m->limits, &request);
     struct fds with = {0};
+    if (shares)
+        with.list[with.n++] = spec->beside->client.mounts;
     if (request.disk)
         with.list[with.n++] = m->limits.disk;
     for (size_t i = 0; i < m->limits.procs.n && with.n < SPAWN_FDS; i++)

@@ -167,7 +167,7 @@ int spawner_request(struct spawner *s, const struct spawn_request *request, cons
         send.list[send.n++] = with->list[i];
     r = spawner_call(s, request, &send, &got, err);
     close(pair[1]);
-    if (r == 0 && got.n != (request->filtered ? 3 : 1))
+    if (r == 0 && got.n != (request->filtered ? 3 : 1) + (size_t)request->mounts)
         r = err_set(err, -EPROTO, "the process that makes machines answered something else");
     if (r < 0) {
         close(pair[0]);
@@ -175,6 +175,8 @@ int spawner_request(struct spawner *s, const struct spawn_request *request, cons
     }
     for (int i = 1; request->filtered && i < 3; i++)
         fds_add(ret_namespaces, TAKE_FD(got.list[i]));
+    if (request->mounts)
+        ret->mounts = TAKE_FD(got.list[got.n - 1]);
     r = agent_client_open(ret, pair[0], TAKE_FD(got.list[0]), err);
     return r < 0 ? r : agent_client_hello(ret, HELLO_MS, err);
 }

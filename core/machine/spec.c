@@ -9,7 +9,8 @@ int spec_check(const struct machine_spec *spec, struct err *err)
     if (!spec->backend || !spec->name || !*spec->name || strlen(spec->name) > 63 ||
         strspn(spec->name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(spec->name))
         return err_set(err, -EINVAL, "a machine needs a backend and a name of a-z, 0-9 and '-'");
-    if ((!str_starts(work, "/home/runner/work/") && !str_starts(work, CONTAINER_WORK)) ||
+    if ((!str_starts(work, "/home/runner/work/") && !str_starts(work, CONTAINER_WORK) &&
+         !str_eq(work, ACTION_WORK)) ||
         strlen(work) > 1024 || strstr(work, "/../") || strstr(work, "//") || strstr(work, "/./") ||
         str_ends(work, "/..") || str_ends(work, "/"))
         return err_set(err, -EINVAL, "a workspace must be below /home/runner/work: '%s'", work);
@@ -37,6 +38,8 @@ bool spec_cancelled(const struct machine_spec *spec, struct err *err)
 int spec_copy(const struct machine_spec *spec, struct machine_spec *ret)
 {
     struct machine_spec s = *spec;
+    s.beside = NULL;
+    s.shared = NULL;
     const char **fields[] = {&s.backend, &s.image, &s.name, &s.workspace,
                              &s.title,   &s.label, &s.user, &s.over};
     int r = 0;

@@ -1,9 +1,10 @@
-/* The containers that a job asks for: its own, which its machine becomes; services and actions, which cannot
- * be run yet. */
+/* The containers that a job asks for: its own, which its machine becomes; those of actions, beside it; and
+ * services, which cannot be run yet. */
 #include "containers.h"
 
 #include "engine_internal.h"
 #include "job_internal.h"
+#include "local.h"
 #include "runfs/str.h"
 
 /*
@@ -56,10 +57,11 @@ int containers_refuse_elsewhere(const struct workflow_job *job, const char *file
 
 int containers_refuse_action(const char *uses, struct err *err)
 {
-    return err_set(err, -ENOTSUP,
-                   "%s is a Docker action: it cannot be run, there are no container machines yet. A step may "
-                   "run the same program where the machine has it",
-                   uses);
+    return err_set(
+        err, -ENOTSUP,
+        "%s is a Docker action that is built of its Dockerfile, which this version of runfs does not "
+        "do: build it elsewhere, and give it an action.yml that names the image as docker://IMAGE",
+        uses);
 }
 
 /* ------------------------------------------------------------------------------------------- its own */
@@ -144,4 +146,80 @@ void containers_tell(json_t *contexts, const struct machine *machine)
     snprintf(id, sizeof(id), "m%lld", (long long)machine_id(machine));
     json_object_set_new(json_object_get(contexts, "job"), "container",
                         json_pack("{s:s, s:s}", "id", id, "network", machine_network_name(machine)));
+}
+
+/* ------------------------------------------------------------------------------------------ those of actions
+ */
+
+/* Whoever cancels the job finds it there. */
+static bool enlist(struct run_job *job, struct machine *m)
+{
+    bool done = false;
+
+    pthread_mutex_lock(&job->run->e->lock);
+    for (size_t i = 0; i < ARRAY_LEN(job->actions) && !done; i++)
+        if (!job->actions[i]) {
+            job->actions[i] = m;
+            done = true;
+        }
+    pthread_mutex_unlock(&job->run->e->lock);
+    return done;
+}
+
+void containers_end_action(void *data, struct machine *m)
+{
+    struct run_job *job = ((struct local_outside *)data)->job;
+
+    pthread_mutex_lock(&job->run->e->lock);
+    for (size_t i = 0; i < ARRAY_LEN(job->actions); i++)
+        if (job->actions[i] == m)
+            job->actions[i] = NULL;
+    pthread_mutex_unlock(&job->run->e->lock);
+    machine_conclude(m, true, "");
+    machine_release(m);
+}
+
+int containers_of_action(void *data, const char *image, struct machine *beside, const char *const *shared,
+                         struct container **ret_container, struct machine **ret, struct err *err)
+{
+    struct local_outside *l = data;
+    struct run_job *job = l->job;
+    const struct container_place place = {
+        .store = job->run->e->store, .mask = l->mask, .cancelled = &job->cancelled};
+    struct container *c = NULL;
+    struct machine *m = NULL;
+    _buf_ struct buf title = BUF_INIT;
+
+    if (!str_eq(machine_backend(beside), "sandbox"))
+        return err_set(err, -ENOTSUP,
+                       "a Docker action needs a job that runs in a sandbox, and this one's runs in %s",
+                       machine_backend(beside));
+    int r = container_of_image(&place, image, &c, err);
+    if (r < 0)
+        return r;
+    buf_addf(&title, "run-%lld-%s-action", (long long)job->run->row.id, job->row.key);
+    struct machine_spec spec = {.backend = "sandbox",
+                                .image = c->image,
+                                .user = c->user,
+                                .name = "action",
+                                .workspace = "/github/workspace",
+                                .title = buf_str(&title),
+                                .run_id = job->run->row.id,
+                                .job_id = job->row.id,
+                                .beside = beside,
+                                .shared = shared,
+                                .cancelled = &job->cancelled};
+    machine_bounds(beside, &spec);
+    r = machine_acquire(job->run->e->machines, &spec, &m, err);
+    if (r == 0 && !enlist(job, m)) {
+        machine_release(m);
+        r = err_set(err, -EAGAIN, "too many Docker actions run at once");
+    }
+    if (r < 0) {
+        container_free(c);
+        return r;
+    }
+    *ret_container = c;
+    *ret = m;
+    return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * Containers that a job asks for: its own, services beside it, and those of Docker actions. The latter two
- * cannot be run yet; here is told which are asked for, and what to do without.
+ * Containers that a job asks for: its own, those of Docker actions, and services beside it, which cannot be
+ * run yet.
  */
 #ifndef RUNFS_CONTAINERS_H
 #define RUNFS_CONTAINERS_H
@@ -21,7 +21,7 @@ int containers_refuse(const struct workflow_job *job, const char *file, const st
 int containers_refuse_elsewhere(const struct workflow_job *job, const char *file, const struct expr_env *env,
                                 struct err *err);
 
-/* As containers_refuse() for an action that is one. Returns -ENOTSUP. */
+/* As containers_refuse() for an action that is a Dockerfile and nothing more. Returns -ENOTSUP. */
 int containers_refuse_action(const char *uses, struct err *err);
 
 /* The job's own, with its image here; NULL in *ret: it has none. */
@@ -33,5 +33,10 @@ int containers_enter(const struct container *c, const struct machine_label *labe
 int containers_make_volumes(const struct container *c, struct machine *m, struct err *err);
 /* job.container in contexts: what the runner calls it, and the network that it is on. */
 void containers_tell(json_t *contexts, const struct machine *machine);
+
+/* action_machine() and action_machine_end() of struct job_outside; data: a struct local_outside. */
+int containers_of_action(void *data, const char *image, struct machine *beside, const char *const *shared,
+                         struct container **ret_container, struct machine **ret, struct err *err);
+void containers_end_action(void *data, struct machine *m);
 
 #endif

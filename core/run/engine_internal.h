@@ -76,6 +76,7 @@ struct run_job {
     struct run_scope *called;            /* of a calling job, once it calls */
     struct machine *machine;             /* while it runs; borrowed from its thread */
     struct elsewhere *elsewhere;         /* likewise, while it runs on another host as a whole */
+    struct machine *actions[8];          /* those of Docker actions that run; borrowed likewise */
     atomic_bool hold;                    /* its machine is kept when it ends */
     atomic_bool cancelled, killed;
     struct run_job *next_ready;

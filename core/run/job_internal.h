@@ -9,6 +9,7 @@
  *   script.c     `run:`
  *   use.c        `uses:`: its inputs; pre, main and post of JavaScript
  *   use_find.c   which action that is, and where; its manifest
+ *   docker.c     an action that is a program of an image
  *   composite.c  an action that is a list of steps
  *   builtin*.c   actions that are part of runfs
  *   output.c     what a step prints
@@ -166,6 +167,8 @@ struct expr_env step_expr_env(struct running_step *s);
 void script_run(struct running_step *s);
 void use_run(struct running_step *s);
 void composite_run(struct running_step *s, struct use *use);
+/* A Docker action; env: of the action's own, which is added to. */
+void docker_run(struct running_step *s, struct use *use, json_t *env);
 
 /* A program to run for a step. All borrowed. */
 struct process {

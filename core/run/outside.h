@@ -15,6 +15,9 @@
 
 #include "runfs/room.h"
 
+struct container;
+struct machine;
+
 /* What to check out. All borrowed. */
 struct checkout {
     const char *repository;      /* "owner/name"; "": the run's own */
@@ -86,6 +89,15 @@ struct job_outside {
      */
     bool (*step_passed)(void *data, size_t step, int64_t took_ns, json_t *state);
     int (*step_failed)(void *data, struct err *err);
+
+    /*
+     * The container of a Docker action: a machine of its image, which has directories of the job's (pairs as
+     * in machine_spec.shared). Both are given away; whoever cancels the job reaches that machine, too, until
+     * it is ended.
+     */
+    int (*action_machine)(void *data, const char *image, struct machine *beside, const char *const *shared,
+                          struct container **ret_container, struct machine **ret, struct err *err);
+    void (*action_machine_end)(void *data, struct machine *m);
 
     /* An empty file without a name, for what is to be kept as an artifact or a cache. */
     int (*scratch)(void *data, enum room_of of, struct scratch *ret, struct err *err);

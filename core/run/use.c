@@ -3,7 +3,6 @@
  */
 #include <ctype.h>
 
-#include "containers.h"
 #include "job_internal.h"
 #include "runfs/oci.h"
 #include "runfs/str.h"
@@ -178,6 +177,10 @@ static bool use_has_stage(const struct use *u, enum stage stage)
 {
     if (u->builtin)
         return stage == STAGE_MAIN || (stage == STAGE_POST && u->builtin->post);
+    if (u->action && u->action->using == ACTION_DOCKER)
+        return stage == STAGE_PRE    ? u->action->pre_entrypoint && !use_is_local(u)
+               : stage == STAGE_POST ? u->action->post_entrypoint != NULL
+                                     : true;
     if (!u->action || u->action->using != ACTION_NODE)
         return stage == STAGE_MAIN;
     return stage == STAGE_PRE    ? u->action->pre && !use_is_local(u)
@@ -282,6 +285,13 @@ static void run_node(struct running_step *s, struct use *u)
     machine_result_release(&result);
 }
 
+static void run_docker(struct running_step *s, struct use *u)
+{
+    _json_ json_t *env = action_environment(s, u);
+
+    docker_run(s, u, env);
+}
+
 void use_stage(struct running_step *s, struct use *u)
 {
     struct err err = {0};
@@ -300,18 +310,12 @@ void use_stage(struct running_step *s, struct use *u)
         u->builtin->main(s, u);
     else if (u->builtin)
         u->builtin->post(s, u);
+    else if (use_is_docker(u))
+        run_docker(s, u);
     else if (u->action->using == ACTION_COMPOSITE)
         composite_run(s, u);
     else
         run_node(s, u);
-}
-
-static void use_refuse_docker(struct running_step *s, const struct use *u)
-{
-    struct err err = {0};
-
-    containers_refuse_action(u->def->uses, &err);
-    step_fail(s, err.msg);
 }
 
 void use_run(struct running_step *s)
@@ -328,15 +332,13 @@ void use_run(struct running_step *s)
     int r = use_load(u, false, &s->output, &err);
     if (r == 0 && u->action && use_is_local(u))
         r = setup_actions(s->job, u, u->action->steps, u->action->n_steps, &s->output, &err);
-    if (r == 0 && u->action && u->action->pre && use_is_local(u)) {
+    if (r == 0 && u->action && (u->action->pre || u->action->pre_entrypoint) && use_is_local(u)) {
         _buf_ struct buf msg = BUF_INIT;
         buf_addf(&msg, "`pre` execution is not supported for local action from '%s'", u->def->uses);
         output_warning(&s->output, buf_str(&msg));
     }
     if (r < 0)
         step_fail_why(s, &err);
-    else if (use_is_docker(u))
-        use_refuse_docker(s, u);
     else
         use_stage(s, u);
 }

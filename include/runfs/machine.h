@@ -107,8 +107,8 @@ struct machine_spec {
     const char *over;  /* of an image of containers: a layer that goes over it (oci_tools()); NULL: none */
     const char *user;  /* of an image: whose its commands are, "NAME|UID[:GROUP|GID]"; NULL or "": root's */
     const char *name;  /* for logs and hostnames, [a-z0-9-]+ */
-    const char *workspace; /* path inside: "/home/runner/work/REPO/REPO", of a container "/__w/REPO/REPO";
-                              created empty */
+    const char *workspace; /* path inside: "/home/runner/work/REPO/REPO", of a container "/__w/REPO/REPO", of
+                              an action's "/github/workspace"; created empty */
     enum machine_network network;
     bool namespaces; /* as in machine_label */
     struct machine_limits limits;
@@ -120,6 +120,12 @@ struct machine_spec {
     bool keep;        /* it outlives this process: see machine_keep() */
     int64_t revive;   /* the id of a kept machine that does not run; 0: a new one. Backend and image are to be
                          as they were; `snapshot` is of no account */
+    /*
+     * Another machine, a sandbox, of which this one has directories: pairs of one of its own and where it is
+     * here, NULL-terminated. For the time that it is made only.
+     */
+    struct machine *beside;
+    const char *const *shared;
     const atomic_bool *cancelled; /* NULL, or what becomes true when nobody waits for it any more: what is
                                      waited for on other hosts ends soon then, by -ECANCELED */
 };
@@ -148,6 +154,8 @@ const struct machine_paths *machine_paths(const struct machine *m);
 const char *machine_backend(const struct machine *m);      /* the one that it really is */
 const char *machine_network_name(const struct machine *m); /* "host", "none" or "nat" */
 const char *machine_note(const struct machine *m); /* "" or a sentence on a fallback that a log should show */
+/* Writes to spec the network and the limits that it has. */
+void machine_bounds(const struct machine *m, struct machine_spec *spec);
 /* What it may use and what enforces that, one `KEY VALUE: how` a line; valid until release. */
 const char *machine_limits(const struct machine *m);
 

@@ -1,4 +1,4 @@
-# What jobs_in_containers.sh and images_of_containers.sh show holds for who is not root, too: all files of an image are theirs.
+# What images_of_containers.sh, jobs_in_containers.sh and docker_actions.sh show holds for who is not root, too: all files of an image are theirs.
 . "$(dirname "$0")/lib.sh"
 need_root
 command -v setpriv >/dev/null || skip 'setpriv is not installed'
@@ -21,6 +21,7 @@ status=0
         mount --bind "$T/passwd" /etc/passwd
         mount --bind "$T/fuse" /dev/fuse
         as env BUILD="$BUILD" bash "$here/tests/scenarios/images_of_containers.sh"
-        as env BUILD="$BUILD" bash "$here/tests/scenarios/jobs_in_containers.sh"'
+        as env BUILD="$BUILD" bash "$here/tests/scenarios/jobs_in_containers.sh"
+        as env BUILD="$BUILD" bash "$here/tests/scenarios/docker_actions.sh"'
 ) || status=$?
 exit "$status"

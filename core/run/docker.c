@@ -1,0 +1,252 @@
+/*
+ * Docker actions: a program of an image, in a machine of that image which has the workspace and the like of
+ * the job's, at the paths that GitHub documents ("Dockerfile support for GitHub Actions").
+ */
+#include "background.h"
+#include "job_internal.h"
+#include "runfs/str.h"
+
+static void cleanup_container(struct container **c)
+{
+    container_free(*c);
+}
+
+/* --------------------------------------------------------------------------------------------- what it runs
+ */
+
+struct command_line {
+    char **words; /* owned */
+    size_t n;
+};
+
+static void command_line_release(struct command_line *l)
+{
+    strv_free(l->words);
+}
+
+static int add_word(struct command_line *l, const char *word)
+{
+    char **more = reallocarray(l->words, l->n + 2, sizeof(*more));
+    char *copy = strdup(word ? word : "");
+
+    l->words = more ? more : l->words;
+    if (!more || !copy) {
+        free(copy);
+        return -ENOMEM;
+    }
+    l->words[l->n++] = copy;
+    l->words[l->n] = NULL;
+    return 0;
+}
+
+static int add_list(struct command_line *l, const json_t *list)
+{
+    json_t *word;
+    size_t i;
+    int r = 0;
+
+    json_array_foreach(list, i, word) if (r == 0) r = add_word(l, json_string_value(word));
+    return r;
+}
+
+static const char *with(const struct use *u, const char *key)
+{
+    const char *text = json_string_value(json_object_get_nocase(u->inputs, key, strlen(key)));
+
+    return text ? text : "";
+}
+
+/* What expressions in its manifest see. */
+static json_t *contexts_of(const struct running_step *s, const struct use *u)
+{
+    json_t *all = json_copy(s->scope->contexts);
+
+    if (all && u->inputs && json_object_set(all, "inputs", u->inputs) < 0)
+        json_decref(TAKE(all));
+    return all;
+}
+
+/* `with.args` as a line, else the manifest's as a list. *ret_given: there are some. */
+static int add_arguments(struct running_step *s, const struct use *u, struct command_line *l, bool *ret_given,
+                         struct err *err)
+{
+    const struct token *own = u->action ? u->action->args : NULL;
+    _json_ json_t *contexts = contexts_of(s, u), *list = NULL;
+    struct expr_env env = step_expr_env(s);
+    int r = 0;
+
+    *ret_given = *with(u, "args") || own;
+    if (*with(u, "args")) {
+        _strv_ char **words = container_words(with(u, "args"));
+        if (!words)
+            return err_set(err, -EINVAL, "args: a quote is not closed: %.200s", with(u, "args"));
+        for (char **word = words; r == 0 && *word; word++)
+            r = add_word(l, *word);
+    } else if (own) {
+        env.contexts = contexts;
+        r = token_eval(own, u->action->file, &env, &list, err);
+        if (r == 0)
+            r = add_list(l, list);
+    }
+    return r == -ENOMEM ? err_errno(err, r, "%s", u->def->uses) : r;
+}
+
+/* As Docker puts it together: who names another entry point does without the image's command. */
+static int command_of(struct running_step *s, const struct use *u, const struct container *c,
+                      struct command_line *l, struct err *err)
+{
+    const struct action *a = u->action;
+    const char *entry = s->stage == STAGE_PRE    ? a->pre_entrypoint
+                        : s->stage == STAGE_POST ? a->post_entrypoint
+                        : *with(u, "entrypoint") ? with(u, "entrypoint")
+                        : a                      ? a->entrypoint
+                                                 : NULL;
+    bool given = false;
+    int r = entry ? add_word(l, entry) : add_list(l, c->entrypoint);
+
+    if (r == 0)
+        r = add_arguments(s, u, l, &given, err);
+    if (r == 0 && !given && !entry)
+        r = add_list(l, c->command);
+    if (r == 0 && l->n == 0)
+        return err_set(err, -EINVAL, "%s: the image says no command, and neither does the action",
+                       u->def->uses);
+    return r == -ENOMEM ? err_errno(err, r, "%s", u->def->uses) : r;
+}
+
+/* The manifest's env stands below the step's. */
+static int add_environment(struct running_step *s, const struct use *u, json_t *into, struct err *err)
+{
+    _json_ json_t *contexts = contexts_of(s, u), *own = json_object();
+    const json_t *known = json_object_get(s->scope->contexts, "env");
+    struct expr_env env = step_expr_env(s);
+    const char *key;
+    json_t *value;
+
+    if (!contexts || !own)
+        return err_errno(err, -ENOMEM, "%s", u->def->uses);
+    env.contexts = contexts;
+    int r = env_add(u->action ? u->action->env : NULL, u->action ? u->action->file : "", &env, own, err);
+    json_object_foreach(own, key, value) if (!json_object_get(known, key)) json_object_set(into, key, value);
+    json_object_set_new(into, "GITHUB_WORKSPACE", json_string("/github/workspace"));
+    return r;
+}
+
+/* ------------------------------------------------------------------------------------------- where it runs
+ * it */
+
+/* Pairs of what the job's machine has and where that is in the action's. */
+struct places {
+    struct buf home, workflow; /* owned */
+    const char *pairs[9];
+};
+
+static void places_release(struct places *p)
+{
+    buf_release(&p->home);
+    buf_release(&p->workflow);
+}
+
+static int find_places(struct running_job *j, struct places *p, struct err *err)
+{
+    const struct machine_paths *paths = machine_paths(j->machine);
+    bool container = j->spec->container != NULL;
+
+    buf_addf(&p->home, "%s%s", container ? paths->home : paths->temp, container ? "" : "/_github_home");
+    buf_addf(&p->workflow, "%s%s", container ? "/github" : paths->temp,
+             container ? "/workflow" : "/_github_workflow");
+    if (!buf_ok(&p->home) || !buf_ok(&p->workflow))
+        return err_errno(err, -ENOMEM, "container");
+    const char *const pairs[] = {paths->workspace,      "/github/workspace", paths->temp,
+                                 "/github/runner_temp", p->home.ptr,         "/github/home",
+                                 p->workflow.ptr,       "/github/workflow",  NULL};
+    memcpy(p->pairs, pairs, sizeof(pairs));
+    int r = machine_make_dirs(j->machine, p->home.ptr, err);
+    return r == 0 ? machine_make_dirs(j->machine, p->workflow.ptr, err) : r;
+}
+
+/* The step's process, with the other machine in the place of the job's. */
+static int run_there(struct running_step *s, struct machine *m, const struct container *c,
+                     const struct process *p, struct machine_result *ret, struct err *err)
+{
+    struct running_job *j = s->job;
+    const struct job_spec *own_spec = j->spec;
+    struct machine *own_machine = j->machine;
+    struct job_spec spec = *own_spec;
+    bool written = j->whole->event_written;
+
+    spec.container = c;
+    j->spec = &spec;
+    j->machine = m;
+    j->whole->event_written = false; /* in this one */
+    int r = process_run(s, p, ret, err);
+    j->whole->event_written = written;
+    j->machine = own_machine;
+    j->spec = own_spec;
+    return r;
+}
+
+static void show_lines(struct running_step *s, const struct buf *lines, bool warn)
+{
+    _free_ char *copy = strdup(buf_str(lines));
+    char *rest = NULL;
+
+    for (char *line = copy ? strtok_r(copy, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest)) {
+        if (warn)
+            output_warning(&s->output, line);
+        else
+            output_runner_line(&s->output, "%s", line);
+    }
+}
+
+static int open_machine(struct running_step *s, const struct use *u, struct container **ret_container,
+                        struct machine **ret, struct err *err)
+{
+    const struct job_outside *outside = s->job->spec->outside;
+    const char *image = u->action ? u->action->image : u->def->uses;
+    _cleanup_(places_release) struct places places = {0};
+
+    if (!outside || !outside->action_machine)
+        return err_set(err, -ENOTSUP, "%s: containers cannot be had here", u->def->uses);
+    if (!str_starts(image, "docker://"))
+        return err_set(
+            err, -ENOTSUP,
+            "%s is a Docker action that is built of its %s, which this version of runfs does not do: "
+            "build it elsewhere, and name the image as docker://IMAGE in its action.yml",
+            u->def->uses, image);
+    int r = find_places(s->job, &places, err);
+    if (r < 0)
+        return r;
+    job_leave(s->job);
+    r = outside->action_machine(outside->data, image, s->job->machine, places.pairs, ret_container, ret, err);
+    job_enter(s->job);
+    return r;
+}
+
+void docker_run(struct running_step *s, struct use *u, json_t *env)
+{
+    _cleanup_(command_line_release) struct command_line line = {0};
+    _cleanup_(cleanup_container) struct container *c = NULL;
+    struct machine_result result = {0};
+    struct machine *m = NULL;
+    struct err err = {0};
+
+    int r = env ? open_machine(s, u, &c, &m, &err) : err_errno(&err, -ENOMEM, "%s", u->def->uses);
+    if (r == 0) {
+        show_lines(s, &c->said, false);
+        show_lines(s, &c->warnings, true);
+        r = command_of(s, u, c, &line, &err);
+    }
+    if (r == 0)
+        r = add_environment(s, u, env, &err);
+    if (r == 0)
+        r = run_there(s, m, c, &(struct process){.argv = line.words, .env = env, .state = u->state}, &result,
+                      &err);
+    if (m)
+        s->job->spec->outside->action_machine_end(s->job->spec->outside->data, m);
+    if (r < 0)
+        step_fail_why(s, &err);
+    else
+        process_judge(s, &result, true);
+    machine_result_release(&result);
+}
