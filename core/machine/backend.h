@@ -31,6 +31,9 @@ struct machine_ops {
      * the client, and calls end if own is set.
      */
     int (*acquire)(struct machines *ms, const struct machine_spec *spec, struct machine *m, struct err *err);
+    /* Makes one that waits in the pool do what a first job begins with, so that this finds it done. NULL:
+     * that is no faster a second time. */
+    int (*rehearse)(struct machine *m, struct err *err);
     /* Ends what own stands for and frees it. The client is closed by then. May be NULL. */
     void (*end)(struct machine *m);
     /*

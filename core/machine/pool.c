@@ -155,6 +155,8 @@ static bool fill_one(struct pool *p, const char *label, struct machine_spec *spe
     struct err err = {0};
     int r = machine_make(p->ms, spec, &m, &err);
 
+    if (r == 0 && m->ops->rehearse && (r = m->ops->rehearse(m, &err)) < 0)
+        machine_release(TAKE(m));
     pthread_mutex_lock(&p->lock);
     struct warm *w = find(p, label);
     bool welcome = r == 0 && w && w->n < w->want && fits(&w->spec, spec);

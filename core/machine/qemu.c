@@ -266,6 +266,22 @@ static int qemu_acquire(struct machines *ms, const struct machine_spec *spec, st
     return r < 0 ? err_set(err, r, "%s", why.msg) : 0;
 }
 
+/* What the first job of a machine that waits for one runs into has been translated then: directories that are
+ * made, and a program that runs. */
+static int qemu_rehearse(struct machine *m, struct err *err)
+{
+    static const char *const argv[] = {
+        "bash", "-c", "mkdir -p /home/runner/work/_temp/a/b && rm -r /home/runner/work/_temp/a; true | cat",
+        NULL};
+    static const char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+    struct machine_exec x = {.argv = argv, .env = env, .cwd = "/"};
+    struct machine_result result = {0};
+    int r = agent_client_exec(&m->client, &x, &result, err);
+
+    machine_result_release(&result);
+    return r;
+}
+
 static void qemu_end(struct machine *m)
 {
     struct vm *vm = m->own;
@@ -388,6 +404,7 @@ const struct machine_ops machine_qemu = {.name = "qemu",
                                          .own_network = true,
                                          .acquire = qemu_acquire,
                                          .around = qemu_around,
+                                         .rehearse = qemu_rehearse,
                                          .end = qemu_end,
                                          .pause = qemu_pause,
                                          .snapshot = qemu_snapshot,

@@ -27,6 +27,17 @@ n=$(rf_drop "$T/w.yml")
 contains 'its own kernel' "$(step_out "$n" a 01)" cloud-amd64
 equal 'from step to step' v "$(step_out "$n" a 02)"
 equal 'its end' 4 "$(cat "$M/runs/$n/exit_code")"
+
+# one that waits for a job has done what jobs begin with, and shows nothing of that
+mkdir -p "$M/config/pool"
+echo 1 >"$M/config/pool/vm"
+is_warm() { grep -qsx active "$M"/vms/warm-vm*/status; } # looks anew each time at what there is
+rf_wait 120 is_warm
+printf 'on: push\njobs: {a: {runs-on: vm, steps: [{run: ls -A /home/runner/work/_temp}]}}\n' >"$T/warm.yml"
+n=$(rf_drop "$T/warm.yml")
+file_is "$M/runs/$n/conclusion" success
+equal 'what is there' _runner_file_commands "$(step_out "$n" a 01)"
+rm "$M/config/pool/vm"
 none_left() { ! pgrep -f "tether.*$STATE/machines/" >/dev/null; }
 rf_wait 10 none_left
 
