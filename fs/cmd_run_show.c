@@ -245,7 +245,10 @@ static int show_note(void *data, const struct annotation_row *note)
         buf_addf(&line, "==> %s <==\n", job ? job->name : "the run");
         print_line(s, buf_str(&line), line.len);
         buf_reset(&line);
-        buf_addf(&line, "##[%s]%s\n", note->level, note->message);
+        buf_addf(&line, "##[%s]", note->level);
+        if (*note->file)
+            buf_addf(&line, "%s:%d:%d: ", note->file, note->line, note->col);
+        buf_addf(&line, "%s\n", note->message);
         print_line(s, buf_str(&line), line.len);
     }
     job_row_unref(job);

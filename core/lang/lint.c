@@ -15,6 +15,15 @@ void lint_release(struct lint *l)
     *l = (struct lint){0};
 }
 
+const char *lint_message(const struct lint_error *e)
+{
+    char place[64];
+
+    snprintf(place, sizeof(place), " (Line: %d, Col: %d): ", e->line, e->col);
+    const char *at = strstr(e->msg, place);
+    return at ? at + strlen(place) : e->msg;
+}
+
 /* Cuts after 500 characters, as GitHub does, never inside of one. */
 static void cut(struct buf *msg)
 {

@@ -203,6 +203,29 @@ static int put_last_run(struct run *run, const struct run_source *source, struct
     return r;
 }
 
+/* What is no error, but not what its author wants. */
+static int put_warnings(const struct run *run, struct err *err)
+{
+    _lint_ struct lint found = {0};
+    int r = workflow_warnings(run->workflow, &found);
+
+    if (r < 0)
+        return err_errno(err, r, "%s", run->row.workflow_name);
+    for (size_t i = 0; r == 0 && i < found.n; i++) {
+        const struct lint_error *e = &found.errors[i];
+        const struct annotation_row row = {.run_id = run->row.id,
+                                           .attempt = run->row.attempt,
+                                           .level = "warning",
+                                           .title = "",
+                                           .file = run->workflow->file,
+                                           .message = lint_message(e),
+                                           .line = e->line,
+                                           .col = e->col};
+        r = store_put_annotation(run->e->store, &row, err);
+    }
+    return r;
+}
+
 /* All rows of a new run, within the open group. */
 static int put_new_run(struct run *run, const struct run_source *source, struct err *err)
 {
@@ -218,6 +241,8 @@ static int put_new_run(struct run *run, const struct run_source *source, struct 
         r = store_put_run(st, &run->row, err);
     if (r == 0)
         r = put_texts(run, source, payload, err);
+    if (r == 0)
+        r = put_warnings(run, err);
     if (r == 0)
         r = run_add_jobs(run, err);
     if (r == 0 && source->hook_id)

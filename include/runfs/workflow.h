@@ -18,6 +18,7 @@ struct lint {
     size_t n;
 };
 void lint_release(struct lint *l);
+const char *lint_message(const struct lint_error *e); /* borrowed: behind the file and the place */
 #define _lint_ _cleanup_(lint_release)
 
 /* Finds the text of a reusable workflow ("./.github/workflows/x.yml", "o/r/path@ref"): 0, or -errno with
