@@ -20,9 +20,9 @@ static const char help[] =
     "\n"
     "Runs a workflow and shows its log as it comes. A FILE runs whatever its filters say; of a DIRECTORY "
     "(its\n"
-    ".github/workflows, or its own files) those run that the event starts, one after the other. Without "
-    "either\n"
-    "it is the repository around the current directory.\n"
+    ".github/workflows, or its own files) those run that the event starts, at once as far as config/slots\n"
+    "lets them; their logs are shown one after the other. Without either it is the repository around the\n"
+    "current directory.\n"
     "\n"
     "      --event NAME          the event that starts it (default: push; of a FILE without that "
     "workflow_dispatch, or its first)\n"
@@ -52,7 +52,7 @@ static const char help[] =
     "in TMPDIR while that is in use)\n"
     "      --json                one JSON line for each thing that happens, instead of the log\n"
     "\n"
-    "Ctrl-C cancels the run as a person would; a second one kills it.\n"
+    "Ctrl-C cancels all that runs as a person would; a second one kills it.\n"
     "exit status: that of the run (of several, the first that is not 0): 0 success, else the first failing\n"
     "step's exit code; 130 cancelled, 65 the workflow is in error, 2 usage, 1 anything else\n";
 
@@ -280,9 +280,18 @@ struct session {
     struct machines *machines;
     struct results *results;
     struct engine *engine;
-    char *temporary; /* owned: a state directory to remove; NULL: the usual one */
-    int64_t run_id;
+    char *temporary;        /* owned: a state directory to remove; NULL: the usual one */
+    struct submitted *runs; /* owned */
+    size_t n;
+    int cancelled; /* how many interrupts the runs were told of */
     struct showing show;
+};
+
+/* A file, and the run that it was started as. */
+struct submitted {
+    struct buf text;
+    int64_t run_id; /* 0: refused, */
+    int code;       /* with this exit code; else that of the run */
 };
 
 static int session_open(struct session *s, const struct options *o, struct err *err)
@@ -327,31 +336,49 @@ static void session_close(struct session *s)
     if (s->temporary)
         (void)remove_tree(s->temporary);
     free(s->temporary);
+    for (size_t i = 0; i < s->n; i++)
+        buf_release(&s->runs[i].text);
+    free(s->runs);
 }
 
 /* ------------------------------------------------------------------------------------------------- the run
  */
 
-/* Follows the run to its end. Every interrupt asks it to end, the second one less politely. */
-static void follow(struct session *s)
+static bool is_completed(const struct session *s, int64_t run_id)
 {
-    int seen = 0;
+    const struct run_row *run = store_get_run(s->store, run_id);
+    bool completed = !run || str_eq(run->status, "completed");
 
+    run_row_unref(run);
+    return completed;
+}
+
+/* Every interrupt asks all runs to end, the second one less politely. False: nobody waits any longer. */
+static bool tell_interrupts(struct session *s)
+{
+    bool told = false;
+
+    if (interrupts == s->cancelled)
+        return true;
+    s->cancelled = interrupts;
+    for (size_t i = 0; s->cancelled <= 2 && i < s->n; i++)
+        if (s->runs[i].run_id && !is_completed(s, s->runs[i].run_id))
+            told |= engine_cancel_run(s->engine, s->runs[i].run_id, NULL) == 0;
+    if (told && s->cancelled == 1)
+        fprintf(stderr, "runfs run: cancelling; Ctrl-C again kills it\n");
+    return s->cancelled <= 2;
+}
+
+/* Follows a run to its end; the last one until the engine, too, is done with all. */
+static void follow(struct session *s, int64_t run_id, bool last)
+{
     for (bool running = true; running;) {
         struct engine_status status;
         engine_status(s->engine, &status);
-        running = status.active_runs > 0;
+        running = last ? status.active_runs > 0 : !is_completed(s, run_id);
         show_now(&s->show);
-        if (!running)
+        if (!running || !tell_interrupts(s))
             break;
-        if (interrupts > seen) {
-            seen = interrupts;
-            struct err err = {0};
-            if (seen > 2)
-                break;
-            if (engine_cancel_run(s->engine, s->run_id, &err) == 0 && seen == 1)
-                fprintf(stderr, "runfs run: cancelling; Ctrl-C again kills it\n");
-        }
         draw_status(&s->show);
         struct timespec nap = {0, s->show.terminal ? 50000000 : 10000000};
         nanosleep(&nap, NULL);
@@ -419,33 +446,40 @@ static int find_workspace(struct options *o)
     return 0;
 }
 
-static int run_file(struct session *s, struct options *o, const char *path)
+static void submit(struct session *s, struct options *o, const char *path, struct submitted *ret)
 {
-    _buf_ struct buf text = BUF_INIT, hint = BUF_INIT;
+    _buf_ struct buf hint = BUF_INIT;
     struct err err = {0};
 
-    if (workflow_read_file(path, TEXT_MAX + 1, &text, &err) < 0) {
+    if (workflow_read_file(path, TEXT_MAX + 1, &ret->text, &err) < 0) {
         workflow_files_hint(path, &hint);
         fprintf(stderr, "runfs run: %s%s\n", err.msg, buf_str(&hint));
-        return 2;
+        ret->code = 2;
+        return;
     }
     o->request.file = path;
-    o->request.text = buf_str(&text);
-    o->request.len = text.len;
-    if (engine_submit(s->engine, &o->request, &s->run_id, &err) < 0)
-        return say_refused(o, &err);
-    s->show = (struct showing){.json = o->json};
-    if (showing_begin(&s->show, s->store, s->run_id, &err) < 0) {
-        fprintf(stderr, "runfs run: %s\n", err.msg);
-        return 1;
-    }
-    follow(s);
-    int code = conclude(&s->show);
-    showing_release(&s->show);
-    return code;
+    o->request.text = buf_str(&ret->text);
+    o->request.len = ret->text.len;
+    if (engine_submit(s->engine, &o->request, &ret->run_id, &err) < 0)
+        ret->code = say_refused(o, &err);
 }
 
-/* One after the other, as long as nobody interrupts. */
+static void show(struct session *s, const struct options *o, struct submitted *run, bool last)
+{
+    struct err err = {0};
+
+    s->show = (struct showing){.json = o->json};
+    if (showing_begin(&s->show, s->store, run->run_id, &err) < 0) {
+        fprintf(stderr, "runfs run: %s\n", err.msg);
+        run->code = 1;
+        return;
+    }
+    follow(s, run->run_id, last);
+    run->code = conclude(&s->show);
+    showing_release(&s->show);
+}
+
+/* They start together, as those of one event do, and are shown in their order. */
 static int run_files(struct session *s, struct options *o)
 {
     struct sigaction action = {.sa_handler = on_interrupt};
@@ -458,9 +492,15 @@ static int run_files(struct session *s, struct options *o)
     }
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    for (size_t i = 0; i < o->files.n && interrupts == 0; i++) {
-        int of_this = run_file(s, o, o->files.paths[i]);
-        code = code ? code : of_this;
+    s->runs = calloc(o->files.n, sizeof(*s->runs));
+    if (!s->runs)
+        return 1;
+    for (; s->n < o->files.n && interrupts == 0; s->n++)
+        submit(s, o, o->files.paths[s->n], &s->runs[s->n]);
+    for (size_t i = 0; i < s->n && interrupts <= 2; i++) {
+        if (s->runs[i].run_id)
+            show(s, o, &s->runs[i], i + 1 == s->n);
+        code = code ? code : s->runs[i].code;
     }
     return code;
 }

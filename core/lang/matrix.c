@@ -1,6 +1,8 @@
 /*
  * The matrix: the product of its vectors in key order, without what `exclude` takes out, with what `include`
  * adds. Values are compared with the expression operator ==, so 18 and '18' agree, as they do on GitHub.
+ * Where all is taken out, the job runs once, without a matrix (GitHub's runner, WorkflowTemplateConverter: no
+ * configuration becomes one).
  */
 #include "runfs/plan.h"
 

@@ -62,8 +62,8 @@ contains 'the other' "$out" "==> b <==
 { run --json --label odd=host "$T/never.yml" || true; } | python3 -c '
 import json, sys
 said = [l for l in map(json.loads, sys.stdin) if l["event"] == "annotation"]
-assert [(l["job"], l["level"]) for l in said] == [("a", "error"), ("b", "error")], said
-assert "deadlock" in said[0]["message"], said'
+assert [(l["job"], l["level"]) for l in said] == [("", "warning"), ("a", "error"), ("b", "error")], said
+assert "deadlock" in said[1]["message"], said'
 workflow "$T/slow.yml" 'echo begun; exec sleep 60'
 "$RUNFS" run --state "$STATE" "$T/slow.yml" >"$T/out" 2>&1 &
 pid=$!

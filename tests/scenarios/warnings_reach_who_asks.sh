@@ -18,7 +18,7 @@ printf 'on: push\njobs: {a: {run-on: h}}\n' >"$T/wrong.yml"
 exits 1 "$RUNFS" lint --json "$T/wrong.yml" "$T/doubtful.yml"
 equal 'errors first' 'error error warning' "$(jq -r '.[].level' "$T/out" | paste -sd' ')"
 rf_run --label h=host "$T/doubtful.yml"
-contains 'by itself' "$(cat "$T/out" "$T/err")" "##[warning]doubtful.yml:4:5: $words"
+contains 'by itself' "$(cat "$T/out" "$T/err")" "doubtful.yml:4:5: $words"
 rf_mount
 echo host >"$M/config/labels/h"
 n=$(rf_drop "$T/doubtful.yml")
