@@ -56,7 +56,7 @@ static int verb_rerun(struct fs *fs, int64_t id, const char *rest, struct err *e
     bool debug;
     int r = take_debug(rest, &debug, err);
 
-    return r < 0 ? r : engine_rerun(fs->engine, id, false, debug, err);
+    return r < 0 ? r : engine_rerun(fs->engine, id, false, debug, NULL, err);
 }
 
 static int verb_rerun_failed(struct fs *fs, int64_t id, const char *rest, struct err *err)
@@ -64,7 +64,13 @@ static int verb_rerun_failed(struct fs *fs, int64_t id, const char *rest, struct
     bool debug;
     int r = take_debug(rest, &debug, err);
 
-    return r < 0 ? r : engine_rerun(fs->engine, id, true, debug, err);
+    return r < 0 ? r : engine_rerun(fs->engine, id, true, debug, NULL, err);
+}
+
+static int verb_delete_logs(struct fs *fs, int64_t id, const char *rest, struct err *err)
+{
+    (void)rest;
+    return engine_delete_logs(fs->engine, id, err);
 }
 
 static int verb_cancel_job(struct fs *fs, int64_t id, const char *rest, struct err *err)
@@ -78,7 +84,7 @@ static int verb_rerun_job(struct fs *fs, int64_t id, const char *rest, struct er
     bool debug;
     int r = take_debug(rest, &debug, err);
 
-    return r < 0 ? r : engine_rerun_job(fs->engine, id, debug, err);
+    return r < 0 ? r : engine_rerun_job(fs->engine, id, debug, NULL, err);
 }
 
 static int verb_hold(struct fs *fs, int64_t id, const char *rest, struct err *err)
@@ -116,6 +122,7 @@ const struct verb run_verbs[] = {
     {"cancel", verb_cancel_run, "end it as a person would"},
     {"rerun", verb_rerun, "run all of it again, as a new attempt; --debug: with debug logging"},
     {"rerun-failed", verb_rerun_failed, "run again what did not succeed"},
+    {"delete-logs", verb_delete_logs, "of all its attempts; the run stays"},
     {0},
 };
 

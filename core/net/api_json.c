@@ -78,8 +78,9 @@ json_t *api_branch(const char *ref)
 }
 
 /* What differs in a former attempt, over what the run is now. */
-static void be_attempt(struct server *s, const struct run_row *run, int attempt, json_t *json)
+static void be_attempt(struct http_request *r, const struct run_row *run, int attempt, json_t *json)
 {
+    struct server *s = http_data(r);
     const struct attempt_row *a = store_get_attempt(s->store, store_find_attempt(s->store, run->id, attempt));
 
     json_object_set_new(json, "status", json_string("completed"));
@@ -87,6 +88,8 @@ static void be_attempt(struct server *s, const struct run_row *run, int attempt,
     if (a) { /* not before runfs kept them */
         json_object_set_new(json, "run_started_at", api_time(a->started_at));
         json_object_set_new(json, "updated_at", api_time(a->completed_at));
+        json_object_set_new(json, "triggering_actor",
+                            api_user_json(r, *a->triggering_actor ? a->triggering_actor : run->actor));
     }
     attempt_row_unref(a);
 }
@@ -112,7 +115,6 @@ static json_t *path_of(const struct run_row *run)
 
 json_t *api_run_json(struct http_request *r, const struct run_row *run, int attempt)
 {
-    struct server *s = http_data(r);
     long long id = (long long)run->id;
     bool newest = attempt == run->attempt;
     json_t *json =
@@ -128,7 +130,7 @@ json_t *api_run_json(struct http_request *r, const struct run_row *run, int atte
     json_object_set_new(json, "check_suite_id", json_integer(run->id));
     json_object_set_new(json, "check_suite_node_id", api_node_id("CheckSuite", run->id));
     json_object_set_new(json, "actor", api_user_json(r, run->actor));
-    json_object_set(json, "triggering_actor", json_object_get(json, "actor"));
+    json_object_set_new(json, "triggering_actor", api_user_json(r, run_trigger(run)));
     json_object_set_new(json, "head_commit", api_head_commit(run));
     json_object_set_new(json, "repository", api_repository_json(r));
     json_object_set_new(json, "head_repository", api_repository_json(r));
@@ -139,7 +141,7 @@ json_t *api_run_json(struct http_request *r, const struct run_row *run, int atte
                         api_time(run->started_at ? run->started_at : run->created_at));
     json_object_set_new(json, "updated_at", api_time(run->changed_at));
     if (!newest)
-        be_attempt(s, run, attempt, json);
+        be_attempt(r, run, attempt, json);
     json_object_set_new(json, "url", api_url(r, "/actions/runs/%lld", id));
     json_object_set_new(json, "html_url", api_web_url(r, "/actions/runs/%lld", id));
     json_object_set_new(json, "jobs_url",

@@ -183,14 +183,35 @@ static int attempt_of(struct http_request *r, const struct run_row *run)
     return !text || (parse_u64(text, &n) == 0 && n >= 1 && n <= (uint64_t)run->attempt) ? (int)n : 0;
 }
 
+/* What GitHub answers where the logs were deleted. */
+static bool gone(struct http_request *r, const struct run_row *run, int attempt)
+{
+    if (run && attempt <= run->logs_gone)
+        api_fail(r, 410, "The logs of this run were deleted.");
+    return run && attempt <= run->logs_gone;
+}
+
+/* The attempt whose job wrote the log. */
+static bool job_gone(struct http_request *r, const struct job_row *job)
+{
+    struct server *s = http_data(r);
+    const struct run_row *run = store_get_run(s->store, job->run_id);
+    const struct job_row *own = job->log_job_id ? store_get_job(s->store, job->log_job_id) : NULL;
+    bool is_gone = gone(r, run, own ? own->attempt : job->attempt);
+
+    job_row_unref(own);
+    run_row_unref(run);
+    return is_gone;
+}
+
 void api_run_logs(struct http_request *r)
 {
     const struct run_row *run = api_run(r);
     int attempt = run ? attempt_of(r, run) : 0;
 
-    if (attempt)
+    if (attempt && !gone(r, run, attempt))
         api_lead_on(r, "/downloads/runs/%lld/%d/logs", (long long)run->id, attempt);
-    else if (run)
+    else if (run && !attempt)
         api_not_found(r);
     run_row_unref(run);
 }
@@ -207,6 +228,8 @@ void run_logs(struct http_request *r)
         return;
     if (!attempt) {
         api_not_found(r);
+    } else if (gone(r, run, attempt)) {
+        /* it has answered */
     } else if ((zip = malloc(sizeof(*zip)))) {
         *zip = (struct zip){s, run->id, attempt, agent && str_starts(agent, "GitHub CLI")};
         http_reply_stream(r, -1, "application/zip", write_zip, zip, free);
@@ -237,7 +260,7 @@ void api_job_logs(struct http_request *r)
 {
     const struct job_row *job = api_job(r);
 
-    if (job)
+    if (job && !job_gone(r, job))
         api_lead_on(r, "/downloads/jobs/%lld/logs", (long long)job->id);
     job_row_unref(job);
 }
@@ -250,6 +273,10 @@ void job_logs(struct http_request *r)
 
     if (!job)
         return;
+    if (job_gone(r, job)) {
+        job_row_unref(job);
+        return;
+    }
     struct log_select select = {
         .run_id = job->run_id, .job_id = job->log_job_id ? job->log_job_id : job->id, .streams = LOG_OF_STEP};
     if (log_view_open(s->store, &select, &view, NULL) < 0)

@@ -302,11 +302,14 @@ static void rerun(struct http_request *r, bool failed_only)
 {
     struct server *s = http_data(r);
     const struct run_row *run = api_run(r);
+    _buf_ struct buf actor = BUF_INIT;
     struct err err = {0};
     bool debug;
 
+    access_login(r, &actor);
     if (run && read_debug(r, &debug))
-        answer(r, engine_rerun(s->engine, run->id, failed_only, debug, &err), &err, 201, 403);
+        answer(r, engine_rerun(s->engine, run->id, failed_only, debug, buf_str(&actor), &err), &err, 201,
+               403);
     run_row_unref(run);
 }
 
@@ -324,11 +327,13 @@ void api_rerun_job(struct http_request *r)
 {
     struct server *s = http_data(r);
     const struct job_row *job = api_job(r);
+    _buf_ struct buf actor = BUF_INIT;
     struct err err = {0};
     bool debug;
 
+    access_login(r, &actor);
     if (job && read_debug(r, &debug))
-        answer(r, engine_rerun_job(s->engine, job->id, debug, &err), &err, 201, 403);
+        answer(r, engine_rerun_job(s->engine, job->id, debug, buf_str(&actor), &err), &err, 201, 403);
     job_row_unref(job);
 }
 
@@ -340,6 +345,19 @@ void api_delete_run(struct http_request *r)
 
     if (run && engine_delete_run(s->engine, run->id, &err) < 0)
         api_fail_err(r, &err, 409);
+    else if (run)
+        api_no_content(r);
+    run_row_unref(run);
+}
+
+void api_delete_logs(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    const struct run_row *run = api_run(r);
+    struct err err = {0};
+
+    if (run && engine_delete_logs(s->engine, run->id, &err) < 0)
+        api_fail_err(r, &err, 403);
     else if (run)
         api_no_content(r);
     run_row_unref(run);

@@ -93,7 +93,7 @@ http_fn api_combined_status, api_list_statuses, api_list_checks, api_list_checks
 http_fn api_root, api_meta, api_user, api_graphql, api_get_repository, api_contents;
 http_fn api_list_workflows, api_get_workflow, api_dispatch, api_enable, api_disable;
 http_fn api_list_runs, api_list_runs_of, api_get_run, api_list_jobs, api_get_job, api_annotations, api_cancel,
-    api_rerun, api_rerun_failed, api_rerun_job, api_delete_run;
+    api_rerun, api_rerun_failed, api_rerun_job, api_delete_run, api_delete_logs;
 http_fn api_run_logs, api_job_logs, api_run_artifacts, api_list_artifacts, api_artifact_zip;
 /* What those of GitHub's API lead on to, and the page's own routes. */
 http_fn download_begin, run_logs, job_logs, artifact_zip, workflow_source;

@@ -110,6 +110,7 @@ GET(A "/runs/:id/timing",                               api_run_timing,     "how
 ASK("POST",   A "/runs/:id/rerun",                      api_rerun,          SCOPE_RUN,   "run it again"),
 ASK("POST",   A "/runs/:id/rerun-failed-jobs",          api_rerun_failed,   SCOPE_RUN,   "run again what did not succeed"),
 ASK("DELETE", A "/runs/:id",                            api_delete_run,     SCOPE_ADMIN, "delete it"),
+ASK("DELETE", A "/runs/:id/logs",                       api_delete_logs,    SCOPE_ADMIN, "delete its logs; it stays"),
 GET(A "/jobs/:id",                                      api_get_job,        "one job"),
 GET(A "/jobs/:id/logs",                                 api_job_logs,       "leads on to its log as text"),
 ASK("POST",   A "/jobs/:id/rerun",                      api_rerun_job,      SCOPE_RUN,   "run it and what depends on it again"),

@@ -55,7 +55,7 @@ json_t *github_context(const struct run *run, const struct run_source *source, j
     json_t *github = json_pack(
         "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, "
         "s:s, s:s, s:s}",
-        "actor", row->actor, "triggering_actor", row->actor, "event_name", row->event, "workflow",
+        "actor", row->actor, "triggering_actor", run_trigger(row), "event_name", row->event, "workflow",
         *row->name ? row->name : source->file, "ref", row->ref, "ref_name", ref_name(row->ref), "ref_type",
         str_starts(row->ref, "refs/tags/") ? "tag" : "branch", "ref_protected", 0, "repository",
         row->repository, "repository_owner", owner_of(row->repository), "sha", row->sha, "run_id", id,

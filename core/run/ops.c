@@ -69,7 +69,9 @@ int run_next_attempt(struct run *run, struct err *err)
     run->row.attempt++;
     run->row.changed_at = now_ns();
     snprintf(attempt, sizeof(attempt), "%d", run->row.attempt);
-    json_object_set_new(json_object_get(run->contexts, "github"), "run_attempt", json_string(attempt));
+    json_t *github = json_object_get(run->contexts, "github");
+    json_object_set_new(github, "run_attempt", json_string(attempt));
+    json_object_set_new(github, "triggering_actor", json_string(run_trigger(&run->row)));
     return r == 0 ? store_put_run(st, &run->row, err) : r;
 }
 
@@ -96,7 +98,7 @@ static int put_attempt(struct run *run, enum rerun what, const char *key, struct
 
 /* resume_take: where the job of that key goes on; NULL: from its beginning. */
 static int rerun_from(struct engine *e, int64_t run_id, enum rerun what, const char *key, bool debug,
-                      struct resume *resume_take, struct err *err)
+                      const char *actor, struct resume *resume_take, struct err *err)
 {
     const struct run_row *row = store_get_run(e->store, run_id);
     struct run *run = NULL;
@@ -117,6 +119,7 @@ static int rerun_from(struct engine *e, int64_t run_id, enum rerun what, const c
     if (r == 0) {
         run->resume = TAKE(resume_take);
         run->debug = debug;
+        run->row.triggering_actor = run_keep(run, actor ? actor : e->actor);
         r = put_attempt(run, what, key, err);
         if (r == 0)
             run_activate(e, run);
@@ -144,22 +147,23 @@ int engine_resume(struct engine *e, int64_t step_id, struct err *err)
     if (r < 0)
         resume_free(resume);
     else
-        r = rerun_from(e, step->run_id, RERUN_JOB, job->key, false, resume, err);
+        r = rerun_from(e, step->run_id, RERUN_JOB, job->key, false, NULL, resume, err);
     step_row_unref(step);
     job_row_unref(job);
     run_row_unref(run);
     return r;
 }
 
-int engine_rerun(struct engine *e, int64_t run_id, bool failed_only, bool debug, struct err *err)
+int engine_rerun(struct engine *e, int64_t run_id, bool failed_only, bool debug, const char *actor,
+                 struct err *err)
 {
-    return rerun_from(e, run_id, failed_only ? RERUN_FAILED : RERUN_ALL, NULL, debug, NULL, err);
+    return rerun_from(e, run_id, failed_only ? RERUN_FAILED : RERUN_ALL, NULL, debug, actor, NULL, err);
 }
 
-int engine_rerun_job(struct engine *e, int64_t job_id, bool debug, struct err *err)
+int engine_rerun_job(struct engine *e, int64_t job_id, bool debug, const char *actor, struct err *err)
 {
     const struct job_row *job = store_get_job(e->store, job_id);
-    int r = job ? rerun_from(e, job->run_id, RERUN_JOB, job->key, debug, NULL, err)
+    int r = job ? rerun_from(e, job->run_id, RERUN_JOB, job->key, debug, actor, NULL, err)
                 : err_set(err, -ENOENT, "there is no such job");
 
     job_row_unref(job);
@@ -169,7 +173,9 @@ int engine_rerun_job(struct engine *e, int64_t job_id, bool debug, struct err *e
 /* ------------------------------------------------------------------------------------------------ deleting
  */
 
-int engine_delete_run(struct engine *e, int64_t run_id, struct err *err)
+typedef int delete_fn(struct store *st, int64_t run_id, struct err *err);
+
+static int delete_completed(struct engine *e, int64_t run_id, delete_fn *fn, struct err *err)
 {
     const struct run_row *row = store_get_run(e->store, run_id);
     int r;
@@ -180,10 +186,20 @@ int engine_delete_run(struct engine *e, int64_t run_id, struct err *err)
     if (run_find(e, run_id) || !str_eq(row->status, "completed"))
         r = err_set(err, -EBUSY, "run %lld is not completed: cancel it first", (long long)run_id);
     else
-        r = store_delete_run(e->store, run_id, err);
+        r = fn(e->store, run_id, err);
     pthread_mutex_unlock(&e->lock);
     run_row_unref(row);
     return r;
+}
+
+int engine_delete_run(struct engine *e, int64_t run_id, struct err *err)
+{
+    return delete_completed(e, run_id, store_delete_run, err);
+}
+
+int engine_delete_logs(struct engine *e, int64_t run_id, struct err *err)
+{
+    return delete_completed(e, run_id, store_delete_logs, err);
 }
 
 static void expire_artifacts(struct engine *e)

@@ -378,9 +378,10 @@ int run_restore(struct engine *e, const struct run_row *row, const struct buf *e
     run->row.started_at = run->row.completed_at = 0;
     run->row.log_size = -1;
     /* the row's strings must outlive the cached row */
-    const char **texts[] = {&run->row.workflow_name, &run->row.name,       &run->row.title,
-                            &run->row.event,         &run->row.ref,        &run->row.sha,
-                            &run->row.actor,         &run->row.repository, &run->row.concurrency};
+    const char **texts[] = {&run->row.workflow_name,   &run->row.name,       &run->row.title,
+                            &run->row.event,           &run->row.ref,        &run->row.sha,
+                            &run->row.actor,           &run->row.repository, &run->row.concurrency,
+                            &run->row.triggering_actor};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         *texts[i] = keep(run, *texts[i]);
     run->row.why = "";

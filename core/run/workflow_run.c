@@ -97,7 +97,7 @@ static json_t *run_json(struct store *st, const struct run_row *row, const char 
     set_time(run, "run_started_at", row->started_at ? row->started_at : row->created_at);
     set_time(run, "updated_at", row->changed_at);
     json_object_set_new(run, "actor", user(row->actor));
-    json_object_set_new(run, "triggering_actor", user(row->actor));
+    json_object_set_new(run, "triggering_actor", user(run_trigger(row)));
     json_object_set_new(run, "pull_requests", json_array());
     json_object_set(run, "head_commit", head ? head : json_null());
     json_object_set_new(run, "repository", json_pack("{s:s}", "full_name", row->repository));

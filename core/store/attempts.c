@@ -12,7 +12,8 @@
     X(attempt_row, TEXT, why)                                                                                \
     X(attempt_row, I64, started_at)                                                                          \
     X(attempt_row, I64, completed_at)                                                                        \
-    X(attempt_row, I64, log_size)
+    X(attempt_row, I64, log_size)                                                                            \
+    X(attempt_row, TEXT, triggering_actor)
 
 static const struct row_table attempt_table = {
     ROW_READ("attempts", attempt_row, ATTEMPT_COLUMNS),
@@ -36,13 +37,13 @@ ssize_t store_list_attempts(struct store *st, int64_t run_id, int64_t after, int
 int store_keep_attempt(struct store *st, int64_t run_id, struct err *err)
 {
     store_begin(st);
-    write_ints(
-        st,
-        "INSERT INTO attempts (run_id, attempt, conclusion, exit_code, why, started_at, completed_at, "
-        "log_size, source, result) SELECT id, attempt, conclusion, exit_code, why, started_at, completed_at, "
-        "log_size, (SELECT text FROM run_texts WHERE run_id = ?1 AND which = ?2),"
-        " (SELECT text FROM run_texts WHERE run_id = ?1 AND which = ?3) FROM runs WHERE id = ?1",
-        (const int64_t[]){run_id, RUN_SOURCE, RUN_RESULT}, 3, err);
+    write_ints(st,
+               "INSERT INTO attempts (run_id, attempt, conclusion, exit_code, why, started_at, completed_at, "
+               "log_size, triggering_actor, source, result) SELECT id, attempt, conclusion, exit_code, why, "
+               "started_at, completed_at, log_size, triggering_actor, (SELECT text FROM run_texts WHERE "
+               "run_id = ?1 AND which = ?2),"
+               " (SELECT text FROM run_texts WHERE run_id = ?1 AND which = ?3) FROM runs WHERE id = ?1",
+               (const int64_t[]){run_id, RUN_SOURCE, RUN_RESULT}, 3, err);
     write_ints(st, "DELETE FROM run_texts WHERE run_id = ?1 AND which = ?2",
                (const int64_t[]){run_id, RUN_RESULT}, 2, err);
     return store_commit(st, err);

@@ -238,6 +238,10 @@ static const char *const versions[] = {
     /* 21: what a linked repository is called, from when it was linked on */
     "ALTER TABLE repos ADD COLUMN full_name TEXT NOT NULL DEFAULT '' COLLATE NOCASE;"
     "CREATE UNIQUE INDEX repos_called ON repos (full_name) WHERE full_name <> '';",
+    /* 22: who ran a run again, and which attempts' logs were deleted */
+    "ALTER TABLE runs ADD COLUMN triggering_actor TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE runs ADD COLUMN logs_gone INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attempts ADD COLUMN triggering_actor TEXT NOT NULL DEFAULT '';",
 };
 
 static int user_version(sqlite3 *db)

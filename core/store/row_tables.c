@@ -78,7 +78,9 @@ const struct row_table delivery_table = {
     X(run_row, I64, started_at)                                                                              \
     X(run_row, I64, completed_at)                                                                            \
     X(run_row, I64, changed_at)                                                                              \
-    X(run_row, I64, log_size)
+    X(run_row, I64, log_size)                                                                                \
+    X(run_row, TEXT, triggering_actor)                                                                       \
+    X(run_row, INT, logs_gone)
 
 const struct row_table run_table = {
     ROW_READ("runs", run_row, RUN_COLUMNS),

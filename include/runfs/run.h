@@ -175,10 +175,14 @@ void engine_metrics(struct engine *e, struct buf *ret);
 int engine_cancel_run(struct engine *e, int64_t run_id,
                       struct err *err); /* asked again: what still runs is killed at once */
 int engine_cancel_job(struct engine *e, int64_t job_id, struct err *err);
-/* A new attempt of the same run. debug: with debug logging, whatever ACTIONS_STEP_DEBUG says. */
-int engine_rerun(struct engine *e, int64_t run_id, bool failed_only, bool debug, struct err *err);
-int engine_rerun_job(struct engine *e, int64_t job_id, bool debug,
+/* A new attempt of the same run, for `actor` (NULL: who runs this). debug: with debug logging, whatever
+ * ACTIONS_STEP_DEBUG says. */
+int engine_rerun(struct engine *e, int64_t run_id, bool failed_only, bool debug, const char *actor,
+                 struct err *err);
+int engine_rerun_job(struct engine *e, int64_t job_id, bool debug, const char *actor,
                      struct err *err); /* and what depends on it */
+/* The logs of a run that is completed, which stays. -EBUSY: it is not. */
+int engine_delete_logs(struct engine *e, int64_t run_id, struct err *err);
 /* A new attempt in which the step's job goes on from the snapshot before this step, without running those
  * before it again; with the workflow as it is by now. -EINVAL: there is no such snapshot, what came before is
  * not as it was, or the run is not completed. */

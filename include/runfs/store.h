@@ -172,8 +172,15 @@ struct run_row {
     const char *concurrency;                            /* its group, "" without */
     const char *why; /* what it waits for, or what cancelled it: lines; "" for nothing of that */
     int64_t created_at, started_at, completed_at, changed_at;
-    int64_t log_size; /* bytes of runs/N/log once completed; -1 before */
+    int64_t log_size;             /* bytes of runs/N/log once completed; -1 before */
+    const char *triggering_actor; /* who asked for this attempt; "": the actor */
+    int logs_gone;                /* the logs of the attempts up to this one were deleted */
 };
+
+static inline const char *run_trigger(const struct run_row *run)
+{
+    return run->triggering_actor && *run->triggering_actor ? run->triggering_actor : run->actor;
+}
 
 /* An attempt that a later one followed, as its run's row was. */
 struct attempt_row {
@@ -184,6 +191,7 @@ struct attempt_row {
     const char *why;
     int64_t started_at, completed_at;
     int64_t log_size;
+    const char *triggering_actor; /* as the run's */
 };
 
 /* What of a run never changes after its creation, or is written once; read apart because it may be large. */
@@ -402,6 +410,8 @@ int store_put_delivery(struct store *st, const char *name, const char *text, str
 int store_delete_repo(struct store *st, int64_t id, struct err *err); /* its workflows become removed */
 int store_delete_run(struct store *st, int64_t id,
                      struct err *err); /* with jobs, steps, texts, logs, artifacts */
+/* Its logs, of all attempts; each job's says so then. Not while it runs. */
+int store_delete_logs(struct store *st, int64_t run_id, struct err *err);
 int store_delete_setting(struct store *st, enum setting_kind kind, const char *name, struct err *err);
 
 /*
