@@ -31,9 +31,7 @@ static const char usage[] =
     "repository around the current directory. A FILE action.yml is checked as an action.\n"
     "Warnings, of what is no error but keeps a workflow from running on GitHub, go to standard error.\n"
     "\n"
-    "  -j, --json   one JSON array of {\"file\", \"line\", \"col\", \"level\", \"message\"} instead, where "
-    "the\n"
-    "               level is error or warning\n"
+    "  -j, --json   one JSON array of {\"file\", \"line\", \"col\", \"message\"} instead\n"
     "  -h, --help   this text\n"
     "\n"
     "exit status: 0 no errors, 1 errors, 2 usage or a file that cannot be read.\n";
@@ -167,12 +165,12 @@ static void check_all(struct lint_run *run)
         pthread_join(threads[--n], NULL);
 }
 
-static int add_json(json_t *list, const char *file, const char *level, const struct lint *found)
+static int add_json(json_t *list, const struct checked *c)
 {
-    for (size_t i = 0; i < found->n; i++) {
-        const struct lint_error *e = &found->errors[i];
-        json_t *error = json_pack("{s:s, s:i, s:i, s:s, s:s}", "file", file, "line", e->line, "col", e->col,
-                                  "level", level, "message", e->msg);
+    for (size_t i = 0; i < c->lint.n; i++) {
+        const struct lint_error *e = &c->lint.errors[i];
+        json_t *error = json_pack("{s:s, s:i, s:i, s:s}", "file", c->file, "line", e->line, "col", e->col,
+                                  "message", e->msg);
         if (!error || json_array_append_new(list, error) < 0)
             return -ENOMEM;
     }
@@ -185,14 +183,6 @@ static int print_json(const json_t *errors)
         return -EIO;
     putchar('\n');
     return 0;
-}
-
-static void print_text(const struct checked *c)
-{
-    for (size_t i = 0; i < c->warnings.n; i++)
-        fprintf(stderr, "runfs lint: warning: %s\n", c->warnings.errors[i].msg);
-    for (size_t i = 0; i < c->lint.n; i++)
-        puts(c->lint.errors[i].msg);
 }
 
 /* Prints what was found; *ret_code is that of the program. */
@@ -211,13 +201,13 @@ static int report(const struct lint_run *run, int *ret_code)
         } else if (c->r < 0 && *ret_code == 0) {
             *ret_code = 1;
         }
-        if (!run->json) {
-            print_text(c);
-            continue;
-        }
-        r = add_json(list, c->file, "error", &c->lint);
-        if (r == 0)
-            r = add_json(list, c->file, "warning", &c->warnings);
+        for (size_t k = 0; k < c->warnings.n; k++)
+            fprintf(stderr, "runfs lint: warning: %s\n", c->warnings.errors[k].msg);
+        if (run->json)
+            r = add_json(list, c);
+        else
+            for (size_t k = 0; k < c->lint.n; k++)
+                puts(c->lint.errors[k].msg);
     }
     return r == 0 && run->json ? print_json(list) : r;
 }
