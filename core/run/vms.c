@@ -328,12 +328,16 @@ int vms_remove(struct vms *v, int64_t id, struct err *err)
 struct output {
     struct vms *v;
     int fds[2];
+    bool begun; /* that it runs can be read */
 };
 
 static int on_output(void *data, enum machine_stream stream, const char *bytes, size_t len)
 {
     struct output *o = data;
 
+    if (!o->begun)
+        machines_flush(o->v->machines); /* whoever reads what it says finds that it runs */
+    o->begun = true;
     return write_all(o->fds[stream == MACHINE_STDOUT ? 0 : 1], bytes, len);
 }
 
