@@ -12,6 +12,8 @@
 #include "runfs/str.h"
 #include "shell.h"
 
+enum { END_AGAIN_MS = 200 };
+
 static const char help[] = "usage: runfs sh PATH\n"
                            "\n"
                            "A shell in the machine of a step, a job, or a run with one job, while that "
@@ -81,6 +83,19 @@ static int request(int fd, const char *path, struct err *err)
     return err_set(err, -EINVAL, "%s", str_starts(line, "error ") ? line + 6 : "the daemon does not answer");
 }
 
+/*
+ * What a person would type at the end of all, so that a script's lines are all run first. Whoever reads then
+ * takes it, or the terminal loses it when it changes from one who reads lines to one who reads keys: it is
+ * typed until the shell has heard it.
+ */
+static void send_end(int fd)
+{
+    _buf_ struct buf frame = BUF_INIT;
+
+    terminal_frame_input(&frame, "\004", 1);
+    (void)write_all(fd, buf_str(&frame), frame.len);
+}
+
 /* What is typed goes up. False at its end. */
 static bool send_typed(int fd)
 {
@@ -90,13 +105,10 @@ static bool send_typed(int fd)
 
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return true;
-    bool ended = n <= 0;
-    if (ended) { /* what a person would type then: so a script's lines are all run first */
-        typed[0] = '\004';
-        n = 1;
-    }
+    if (n <= 0)
+        return false;
     terminal_frame_input(&frame, typed, (size_t)n);
-    return write_all(fd, buf_str(&frame), frame.len) == 0 && !ended;
+    return write_all(fd, buf_str(&frame), frame.len) == 0;
 }
 
 static void send_window(int fd, int signals)
@@ -144,13 +156,20 @@ static int converse(int fd)
     _close_ int signals = signalfd(-1, &winch, SFD_CLOEXEC);
     struct pollfd p[3] = {
         {.fd = fd, .events = POLLIN}, {.fd = 0, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+    int64_t end_at = INT64_MAX;
     while (r == 0) {
-        if (poll(p, 3, -1) < 0)
+        if (poll(p, 3, end_at == INT64_MAX ? -1 : END_AGAIN_MS) < 0)
             continue;
         if (p[0].revents)
             r = show_piece(fd, &code);
-        if (p[1].revents && !send_typed(fd))
+        if (p[1].revents && !send_typed(fd)) {
             p[1].fd = -1;
+            end_at = mono_ns();
+        }
+        if (r == 0 && mono_ns() >= end_at) {
+            send_end(fd);
+            end_at = mono_ns() + END_AGAIN_MS * 1000000LL;
+        }
         if (p[2].revents)
             send_window(fd, signals);
     }

@@ -82,4 +82,6 @@ exits 1 "$RUNFS" sh "$M/runs/$n/jobs/a"
 contains 'not yet' "$(cat "$T/err")" 'the job is not completed'
 echo cancel >"$M/runs/$n/ctl"
 ended "$n"
+# a program that reads to the end of what is typed leaves that end to the shell, too
+printf 'cat >g\nin g\n' | timeout 60 "$RUNFS" sh "$M/runs/$n/jobs/a" >"$T/out" || fail "the shell did not end well: $?"
 echo 'exit 0' | "$RUNFS" sh "$M/runs/$n/jobs/a" >/dev/null || fail 'held, but not to be entered'
