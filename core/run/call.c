@@ -3,9 +3,9 @@
  * jobs of its workflow become jobs of the run, in a scope of their own; when they are done, it has outputs.
  */
 #include "engine_internal.h"
-#include "mirror.h"
-#include "remotes.h"
 #include "runfs/io.h"
+#include "runfs/mirror.h"
+#include "runfs/remotes.h"
 #include "runfs/str.h"
 
 /* ---------------------------------------------------------------------------------------- finding them */

@@ -3,7 +3,6 @@
 #include "containers.h"
 
 #include "engine_internal.h"
-#include "job_internal.h"
 #include "local.h"
 #include "runfs/str.h"
 
@@ -55,15 +54,6 @@ int containers_refuse_elsewhere(const struct workflow_job *job, const char *file
                    "machines are of this runner, or `runfs worker --machine` a root file system");
 }
 
-int containers_refuse_action(const char *uses, struct err *err)
-{
-    return err_set(
-        err, -ENOTSUP,
-        "%s is a Docker action that is built of its Dockerfile, which this version of runfs does not "
-        "do: build it elsewhere, and give it an action.yml that names the image as docker://IMAGE",
-        uses);
-}
-
 /* ------------------------------------------------------------------------------------------- its own */
 
 /* What expressions of `container:` see: the contexts, the env of the workflow and of the job, and of the
@@ -87,15 +77,26 @@ static json_t *container_contexts(struct run_job *job, json_t *contexts, struct 
     return TAKE(all);
 }
 
+/* config/container_pull: "missing" fetches only what is not here. */
+static struct container_place place_of(struct run_job *job, struct mask *mask)
+{
+    struct store *st = job->run->e->store;
+    _buf_ struct buf policy = BUF_INIT;
+
+    (void)store_setting(st, SETTING_CONFIG, "container_pull", &policy);
+    return (struct container_place){.dir = store_dir(st),
+                                    .settled = str_eq(buf_str(&policy), "missing"),
+                                    .mask = mask,
+                                    .cancelled = &job->cancelled};
+}
+
 int containers_open(struct run_job *job, json_t *contexts, struct mask *mask, struct container **ret,
                     struct err *err)
 {
-    const struct container_place place = {
-        .store = job->run->e->store, .mask = mask, .cancelled = &job->cancelled};
-
     *ret = NULL;
     if (!job->def->container)
         return 0;
+    struct container_place place = place_of(job, mask);
     _json_ json_t *all = container_contexts(job, contexts, err);
     struct expr_env env = {.contexts = all};
     return all ? container_of_job(&place, job->def->container, job->scope->workflow->file, &env, ret, err)
@@ -184,8 +185,6 @@ int containers_of_action(void *data, const char *image, struct machine *beside, 
 {
     struct local_outside *l = data;
     struct run_job *job = l->job;
-    const struct container_place place = {
-        .store = job->run->e->store, .mask = l->mask, .cancelled = &job->cancelled};
     struct container *c = NULL;
     struct machine *m = NULL;
     _buf_ struct buf title = BUF_INIT;
@@ -194,6 +193,7 @@ int containers_of_action(void *data, const char *image, struct machine *beside, 
         return err_set(err, -ENOTSUP,
                        "a Docker action needs a job that runs in a sandbox, and this one's runs in %s",
                        machine_backend(beside));
+    struct container_place place = place_of(job, l->mask);
     int r = container_of_image(&place, image, &c, err);
     if (r < 0)
         return r;

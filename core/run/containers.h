@@ -5,7 +5,7 @@
 #ifndef RUNFS_CONTAINERS_H
 #define RUNFS_CONTAINERS_H
 
-#include "container.h"
+#include "runfs/container.h"
 
 struct run_job;
 
@@ -20,9 +20,6 @@ int containers_refuse(const struct workflow_job *job, const char *file, const st
 /* The same of a job that is given away as a whole: it may have none of its own either. */
 int containers_refuse_elsewhere(const struct workflow_job *job, const char *file, const struct expr_env *env,
                                 struct err *err);
-
-/* As containers_refuse() for an action that is a Dockerfile and nothing more. Returns -ENOTSUP. */
-int containers_refuse_action(const char *uses, struct err *err);
 
 /* The job's own, with its image here; NULL in *ret: it has none. */
 int containers_open(struct run_job *job, json_t *contexts, struct mask *mask, struct container **ret,

@@ -1,8 +1,8 @@
 /* The contexts of a run: github with its event, inputs, vars and secrets. */
 #include "engine_internal.h"
-#include "mirror.h"
-#include "remotes.h"
 #include "runfs/io.h"
+#include "runfs/mirror.h"
+#include "runfs/remotes.h"
 #include "runfs/str.h"
 
 int source_prepare(struct engine *e, const struct run_source *source, struct prepared_event *ret,

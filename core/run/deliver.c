@@ -5,9 +5,9 @@
  */
 #include "deliver.h"
 
-#include "mirror.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
+#include "runfs/mirror.h"
 #include "runfs/proc.h"
 #include "runfs/str.h"
 

@@ -6,7 +6,7 @@
 #include "runfs/io.h"
 #include "runfs/markdown.h"
 #include "runfs/str.h"
-#include "worktree.h"
+#include "runfs/worktree.h"
 
 enum { WORKFLOW_MAX = 1024 * 1024 };
 

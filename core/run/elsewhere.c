@@ -3,10 +3,11 @@
 
 #include <sys/eventfd.h>
 
+#include "runfs/attend.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
-#include "worker.h"
+#include "runfs/worker.h"
 
 void elsewhere_wake(const struct elsewhere *e)
 {
@@ -73,7 +74,7 @@ static int attend(struct run_job *job, const struct job_spec *spec, const char *
                           .sink = &events,
                           .wake = here.wake,
                           .silence_s =
-                              (int)config_number(job->run->e->store, "worker_silence", WIRE_SILENCE_S)};
+                              (int)config_number(job->run->e->store, "worker_silence", WORKER_SILENCE_S)};
     set_elsewhere(job, &here);
     r = worker_attend(&what, ret, &known, err);
     set_elsewhere(job, NULL);

@@ -6,9 +6,9 @@
 
 #include "elsewhere.h"
 #include "engine_internal.h"
-#include "remotes.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
+#include "runfs/remotes.h"
 #include "runfs/str.h"
 
 enum { STOP_SECONDS = 15, JANITOR_SECONDS = 60, RETAIN_SECONDS = 3600 };

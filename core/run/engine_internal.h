@@ -9,8 +9,8 @@
 #include <stdatomic.h>
 
 #include "core/run/llm.h"
-#include "job.h"
 #include "runfs/arena.h"
+#include "runfs/job.h"
 #include "runfs/metric.h"
 #include "runfs/plan.h"
 #include "runfs/run.h"

@@ -3,19 +3,8 @@
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
-#include "shell.h"
 
 enum { HOLD_MINUTES = 60 };
-
-void job_shells_release(struct job_shells *s)
-{
-    for (size_t i = 0; i < s->n; i++) {
-        strv_free(s->steps[i].env);
-        free(s->steps[i].cwd);
-    }
-    free(s->steps);
-    *s = (struct job_shells){0};
-}
 
 static void held_free(struct held *h)
 {

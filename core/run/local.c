@@ -4,13 +4,13 @@
 
 #include <fcntl.h>
 
-#include "checkout.h"
 #include "engine_internal.h"
-#include "remotes.h"
 #include "resume.h"
 #include "runfs/artifact.h"
 #include "runfs/cache.h"
+#include "runfs/checkout.h"
 #include "runfs/io.h"
+#include "runfs/remotes.h"
 #include "runfs/str.h"
 #include "sink.h"
 
@@ -40,13 +40,6 @@ static int scratch_file(const struct local_outside *l, int *ret_fd, struct err *
     int r = make_dirs(buf_str(&dir), 0700);
     *ret_fd = r == 0 ? open(buf_str(&dir), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600) : -1;
     return *ret_fd < 0 ? err_errno(err, r < 0 ? r : -errno, "%s", buf_str(&dir)) : 0;
-}
-
-void scratch_release(struct scratch *s)
-{
-    if (s->fd >= 0)
-        close(s->fd);
-    room_release(&s->room);
 }
 
 static int scratch(void *data, enum room_of of, struct scratch *ret, struct err *err)

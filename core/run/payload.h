@@ -3,7 +3,7 @@
 #define RUNFS_RUN_PAYLOAD_H
 
 #include "runfs/event.h"
-#include "worktree.h"
+#include "runfs/worktree.h"
 
 struct run_row;
 

@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 
 #include "deliver.h"
-#include "mirror.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
+#include "runfs/mirror.h"
 #include "runfs/proc.h"
 #include "runfs/str.h"
 

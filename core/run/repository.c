@@ -4,10 +4,9 @@
  * whoever owns a checkout and gives it another origin later.
  */
 #include "deliver.h"
-#include "git.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
-#include "worktree.h"
+#include "runfs/worktree.h"
 
 #define LOCAL "local/" /* and the name of its link: a repository without an origin */
 

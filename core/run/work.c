@@ -1,10 +1,10 @@
 /* A job's thread: a machine for its label, the job on it, and a sink that writes what happens to the store.
  */
-#include "container.h"
 #include "containers.h"
 #include "elsewhere.h"
 #include "local.h"
 #include "resume.h"
+#include "runfs/container.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"

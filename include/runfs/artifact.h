@@ -16,6 +16,7 @@
 #ifndef RUNFS_ARTIFACT_H
 #define RUNFS_ARTIFACT_H
 
+#include "runfs/buf.h"
 #include "runfs/room.h"
 
 struct artifact_row {

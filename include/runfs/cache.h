@@ -17,7 +17,13 @@
 #ifndef RUNFS_CACHE_H
 #define RUNFS_CACHE_H
 
-#include "runfs/store.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "runfs/err.h"
+
+struct store;
 
 struct cache_row {
     int64_t id;

@@ -9,7 +9,11 @@
 #ifndef RUNFS_ROOM_H
 #define RUNFS_ROOM_H
 
-#include "runfs/store.h"
+#include <stdint.h>
+
+#include "runfs/err.h"
+
+struct store;
 
 enum room_of { ROOM_ARTIFACTS, ROOM_CACHES, ROOM_KINDS };
 

@@ -18,6 +18,7 @@
 
 #include "runfs/buf.h"
 #include "runfs/err.h"
+#include "runfs/log_stream.h"
 #include "runfs/metric.h"
 
 struct store;
@@ -431,13 +432,6 @@ int store_recover(struct store *st, struct err *err);
  * file, the others in RUN.idx. Everything shown is a view: of a run's attempt, a job, a step, of some
  * streams. A torn last record (crash) is ignored and overwritten.
  */
-enum log_stream {
-    LOG_STDOUT = 1,
-    LOG_STDERR = 2,
-    LOG_RUNNER = 4, /* the runner's own lines: "##[error]Process completed with exit code 1." */
-    LOG_HEADER =
-        8, /* "==> job / step <==" where the run's log changes over, as tail(1) does with several files */
-};
 enum { LOG_OF_STEP = LOG_STDOUT | LOG_STDERR | LOG_RUNNER, LOG_OF_RUN = LOG_OF_STEP | LOG_HEADER };
 
 struct log_writer; /* of one run; thread-safe: its jobs append concurrently */

@@ -16,6 +16,9 @@ struct worker_opts {
     int interrupts; /* borrowed eventfd: 1 is added for each wish that the job ends; the second kills it */
 };
 
+/* How long either end may hear nothing of the other, where nothing is said of it. */
+enum { WORKER_SILENCE_S = 60 };
+
 enum { WORKER_REFUSED = 65, WORKER_CANCELLED = 130 };
 /*
  * Runs it to its end. Returns what to exit with: 0 success, else the first failing step's exit code;

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../core/run/command.h"
-#include "../../core/run/envfile.h"
-#include "../../core/run/shell.h"
+#include "../../core/job/command.h"
+#include "../../core/job/envfile.h"
+#include "../../core/job/shell.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,4 +1,5 @@
-# The direction of includes: fs -> include <- core; inside core base <- store, lang <- machine, knowledge <- run <- net.
+# The direction of includes: fs -> include <- core; inside core base <- store, lang <- machine, knowledge, git <- job <- worker
+# <- run <- net. What runs a job knows no store.
 . "$(dirname "$0")/lib.sh"
 cd "$here"
 bad=$(grep -nE '#include [<"](fuse|.*fs/)' core -r --include=*.c --include=*.h | grep -v '<sys/\|runfs/' || true)
@@ -15,7 +16,11 @@ only store 'workflow|plan|token|expr|machine|run'
 only lang 'store|machine|run'
 only machine 'store|workflow|plan|token|expr|run'
 only knowledge 'run|machine|http|results|server'
+only git 'machine|run|job|container|outside_|attend|worker|knowledge|http|results|server'
+only job 'store|run|attend|worker|knowledge|mirror|remotes|worktree|http|results|server|artifact'
+only worker 'store|run|knowledge|mirror|remotes|worktree|http|results|server|artifact'
 only run 'http|results|server'
+equal 'what runs a job sees no store by way of others' '' "$(grep -lE 'include/runfs/store\.h' "$BUILD"/core/job/*.d "$BUILD"/core/worker/*.d || true)"
 bad=$(grep -nE '#include "core/' -r core fs include | grep -vE '^core/([a-z]+)/[^:]*:[0-9]+:#include "core/(\1|agent)/' || true)
 equal 'private headers stay private' '' "$bad"
 for f in $(git ls-files 'core/*.c' 'fs/*.c'); do

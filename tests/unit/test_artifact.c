@@ -17,6 +17,7 @@
 #include "runfs/io.h"
 #include "runfs/late_archive.h"
 #include "runfs/late_crypto.h"
+#include "runfs/store.h"
 #include "runfs/str.h"
 
 static char dir[] = "/tmp/runfs-test-artifact-XXXXXX";

@@ -12,6 +12,7 @@
 #include "runfs/blob.h"
 #include "runfs/cache.h"
 #include "runfs/io.h"
+#include "runfs/store.h"
 #include "runfs/str.h"
 
 static char dir[] = "/tmp/runfs-test-cache-XXXXXX";

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "../../core/run/command.h"
+#include "../../core/job/command.h"
 #include "runfs/str.h"
 
 /* command: "name|key=value|...|message", NULL: plain output. */

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "../../core/run/envfile.h"
+#include "../../core/job/envfile.h"
 #include "runfs/str.h"
 
 /* set: the object, with ' for "; error: what is said behind it. */

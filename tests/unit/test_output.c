@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "../../core/run/job_internal.h"
+#include "../../core/job/job_internal.h"
 #include "runfs/mask.h"
 #include "runfs/str.h"
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "../../core/run/shell.h"
+#include "../../core/job/shell.h"
 #include "runfs/str.h"
 
 static const char invalid[] =

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "core/run/version_range.h"
+#include "core/job/version_range.h"
 #include "runfs/str.h"
 
 static const struct row {

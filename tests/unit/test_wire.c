@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "core/run/wire.h"
+#include "core/worker/wire.h"
 #include "runfs/io.h"
 #include "runfs/str.h"
 

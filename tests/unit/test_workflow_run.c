@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "core/run/workflow_run.h"
-#include "core/run/worktree.h"
 #include "runfs/str.h"
+#include "runfs/worktree.h"
 
 enum { ALL = RUN_REQUESTED | RUN_IN_PROGRESS | RUN_COMPLETED };
 

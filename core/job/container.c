@@ -1,0 +1,264 @@
+/* From `container:` to an image that is here and what it says of itself. */
+#include "runfs/container.h"
+
+#include "runfs/oci.h"
+#include "runfs/proc.h"
+#include "runfs/str.h"
+
+void container_free(struct container *c)
+{
+    if (!c)
+        return;
+    free(c->name);
+    free(c->image);
+    free(c->tools);
+    free(c->user);
+    free(c->hostname);
+    json_decref(c->env);
+    json_decref(c->entrypoint);
+    json_decref(c->command);
+    json_decref(c->volumes);
+    buf_release(&c->said);
+    buf_release(&c->warnings);
+    free(c);
+}
+
+static void cleanup_container(struct container **c)
+{
+    container_free(*c);
+}
+
+static struct container *container_new(const char *name)
+{
+    static const char docker[] = "docker://";
+    struct container *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        return NULL;
+    c->name = strdup(str_starts(name, docker) ? name + strlen(docker) : name);
+    c->env = json_object();
+    c->volumes = json_array();
+    if (c->name && c->env && c->volumes)
+        return c;
+    container_free(c);
+    return NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------ its image
+ */
+
+static void note(void *data, const char *what)
+{
+    struct container *c = data;
+
+    buf_addf(&c->said, "%s\n", what);
+}
+
+static bool is_unwanted(void *data)
+{
+    const struct container_place *p = data;
+
+    return p->cancelled && atomic_load(p->cancelled);
+}
+
+/* Whether no registry is asked. What somebody put here by hand none knows. */
+static bool is_settled(const struct container_place *p, const char *name)
+{
+    _oci_image_ struct oci_image image = {.lock = -1};
+
+    return (strstr(name, "@sha256:") || p->settled || oci_is_local(p->dir, name)) &&
+           oci_open(p->dir, name, &image, NULL) == 0;
+}
+
+static int bring_image(const struct container_place *p, struct container *c, const char *user,
+                       const char *password, struct err *err)
+{
+    struct oci_pull pull = {.source = c->name, .user = user, .password = password, .say = note, .data = c};
+    _buf_ struct buf full = BUF_INIT;
+    char id[OCI_HEX + 1];
+
+    int r = oci_reference(c->name, &full, err);
+    if (r < 0 || is_settled(p, c->name))
+        return r;
+    proc_until(is_unwanted, (void *)(uintptr_t)p);
+    r = oci_pull(p->dir, &pull, id, err);
+    proc_until(NULL, NULL);
+    return r;
+}
+
+/* "NAME=value" */
+static int add_variables(struct container *c, const json_t *list)
+{
+    json_t *line;
+    size_t i;
+
+    json_array_foreach(list, i, line)
+    {
+        const char *text = json_string_value(line), *equals = text ? strchr(text, '=') : NULL;
+        if (!equals || equals == text)
+            continue;
+        _free_ char *name = strndup(text, (size_t)(equals - text));
+        if (!name || json_object_set_new(c->env, name, json_string(equals + 1)) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static char *copy_text(const json_t *config, const char *key)
+{
+    const char *text = json_string_value(json_object_get(config, key));
+
+    return text && *text ? strdup(text) : NULL;
+}
+
+/* What the image says of itself stands below what the workflow says. */
+static int read_image(const struct container_place *p, struct container *c, struct err *err)
+{
+    _oci_image_ struct oci_image image = {.lock = -1};
+    _buf_ struct buf id = BUF_INIT;
+    int r = oci_open(p->dir, c->name, &image, err);
+
+    if (r < 0)
+        return r;
+    buf_addf(&id, "sha256:%s", image.id);
+    c->image = buf_steal(&id);
+    if (!c->user)
+        c->user = copy_text(image.config, "User");
+    c->entrypoint = json_incref(json_object_get(image.config, "Entrypoint"));
+    c->command = json_incref(json_object_get(image.config, "Cmd"));
+    json_t *own = c->env;
+    c->env = json_object();
+    r = c->env && c->image ? add_variables(c, json_object_get(image.config, "Env")) : -ENOMEM;
+    if (r == 0 && json_object_update(c->env, own) < 0)
+        r = -ENOMEM;
+    json_decref(own);
+    if (r < 0)
+        return err_errno(err, r, "container");
+    buf_addf(&c->said, "The image %s is %s\n", c->name, c->image);
+    return 0;
+}
+
+/* An ordinary user's machine has one id. */
+static void squash_user(struct container *c)
+{
+    if (!c->user || geteuid() == 0)
+        return;
+    if (!str_eq(c->user, "root") && !str_eq(c->user, "0") && !str_starts(c->user, "root:") &&
+        !str_starts(c->user, "0:"))
+        buf_addf(
+            &c->warnings,
+            "The container's user is %s: its steps are root's all the same, as runfs is an ordinary user's "
+            "here\n",
+            c->user);
+    free(TAKE(c->user));
+}
+
+static int finish(const struct container_place *p, struct container *c, struct err *err)
+{
+    int r = read_image(p, c, err);
+
+    if (r < 0)
+        return r;
+    squash_user(c);
+    r = oci_tools(p->dir, &c->tools, &c->node, err);
+    if (r < 0)
+        return r;
+    return buf_ok(&c->said) && buf_ok(&c->warnings) ? 0 : err_errno(err, -ENOMEM, "container");
+}
+
+/* --------------------------------------------------------------------------------------- what is said of it
+ */
+
+static const char *text_at(const json_t *value, const char *key)
+{
+    const char *text = json_string_value(json_object_get(value, key));
+
+    return text ? text : "";
+}
+
+static int add_env(struct container *c, const json_t *env)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)env, key, value)
+    {
+        _value_ struct value v = value_from_json(value);
+        _buf_ struct buf text = BUF_INIT;
+        value_to_string(&v, &text);
+        if (json_object_set_new(c->env, key, json_stringn(buf_str(&text), text.len)) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int add_volumes(struct container *c, const json_t *volumes, struct err *err)
+{
+    json_t *volume;
+    size_t i;
+    int r = 0;
+
+    json_array_foreach(volumes, i, volume) if (r == 0) r =
+        container_volume(c, json_string_value(volume) ? json_string_value(volume) : "", err);
+    return r;
+}
+
+static int read_mapping(const struct container_place *p, struct container *c, const json_t *value,
+                        struct err *err)
+{
+    const json_t *credentials = json_object_get(value, "credentials");
+    const char *user = text_at(credentials, "username"), *password = text_at(credentials, "password");
+    int r = add_env(c, json_object_get(value, "env"));
+
+    if (r < 0)
+        return err_errno(err, r, "container");
+    if (p->mask && *password)
+        (void)mask_add(p->mask, password);
+    if (!*user != !*password)
+        return err_set(err, -EINVAL, "container.credentials of the image %s are not whole: %s is empty",
+                       c->name, *user ? "password" : "username");
+    r = container_options(c, text_at(value, "options"), err);
+    if (r == 0)
+        r = add_volumes(c, json_object_get(value, "volumes"), err);
+    if (r == 0 && json_array_size(json_object_get(value, "ports")))
+        buf_adds(&c->warnings, "`ports` of a job's container are not mapped: what it listens on is where its "
+                               "label's network is\n");
+    return r < 0 ? r : bring_image(p, c, user, password, err);
+}
+
+int container_of_job(const struct container_place *p, const struct token *t, const char *file,
+                     const struct expr_env *env, struct container **ret, struct err *err)
+{
+    _json_ json_t *value = NULL;
+    _cleanup_(cleanup_container) struct container *c = NULL;
+    int r = token_eval(t, file, env, &value, err);
+
+    *ret = NULL;
+    if (r < 0)
+        return r;
+    const char *image = json_is_object(value) ? text_at(value, "image") : json_string_value(value);
+    if (!image || !*image || str_eq(image, "docker://"))
+        return 0;
+    c = container_new(image);
+    if (!c)
+        return err_errno(err, -ENOMEM, "container");
+    r = json_is_object(value) ? read_mapping(p, c, value, err) : bring_image(p, c, NULL, NULL, err);
+    if (r == 0)
+        r = finish(p, c, err);
+    if (r == 0)
+        *ret = TAKE(c);
+    return r;
+}
+
+int container_of_image(const struct container_place *p, const char *image, struct container **ret,
+                       struct err *err)
+{
+    _cleanup_(cleanup_container) struct container *c = container_new(image);
+    int r = c ? bring_image(p, c, NULL, NULL, err) : err_errno(err, -ENOMEM, "container");
+
+    if (r == 0)
+        r = finish(p, c, err);
+    if (r == 0)
+        *ret = TAKE(c);
+    return r;
+}
