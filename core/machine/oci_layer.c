@@ -22,7 +22,11 @@
 #include "runfs/str.h"
 #include "runfs/utf8_locale.h"
 
-enum { READ_SIZE = 65536, FULL_EVERY = 64 << 20 };
+enum {
+    READ_SIZE = 65536,
+    FULL_EVERY = 64 << 20,
+    HEAD_MAX = 4 << 20 /* of what stands before a file: libarchive keeps it in memory, many times as large */
+};
 
 #define WHITEOUT ".wh."
 #define OPAQUE ".wh..wh..opq"
@@ -35,6 +39,7 @@ struct layer {
     EVP_MD_CTX *digest;      /* owned */
     struct oci_totals *totals;
     int64_t looked; /* bytes when the room on the disk was looked at last */
+    int64_t head;   /* bytes of what stands before a file, while that is read; else -1 */
     FILE *times;    /* owned: of directories, set when all is in them */
     struct err *err;
 };
@@ -58,6 +63,10 @@ static int failed(struct layer *l, const char *path)
 static int count_bytes(struct layer *l, size_t n)
 {
     l->totals->bytes += (int64_t)n;
+    if (l->head >= 0 && (l->head += (int64_t)n) > HEAD_MAX)
+        return err_set(l->err, -EINVAL,
+                       "a layer of the image is refused: what it says of one file has more than %d MiB",
+                       HEAD_MAX >> 20);
     if (l->totals->bytes > (int64_t)OCI_GIB_MAX << 30)
         return err_set(l->err, -EFBIG, "the image is refused: it has more than %d GiB", OCI_GIB_MAX);
     if (proc_unwanted())
@@ -103,6 +112,17 @@ static la_ssize_t feed(struct archive *a, void *data, const void **ret)
     return -1;
 }
 
+/* Where the layer is, so that it is room of the same disk; in memory it might be gigabytes. */
+static FILE *open_times(const struct layer *l)
+{
+    _close_ int fd = openat(l->root, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    FILE *f = fd < 0 ? tmpfile() : fdopen(fd, "w+");
+
+    if (f && fd >= 0)
+        (void)TAKE_FD(fd);
+    return f;
+}
+
 static int open_archives(struct layer *l, int fd)
 {
     struct archive_entry *e = NULL;
@@ -110,7 +130,7 @@ static int open_archives(struct layer *l, int fd)
     l->packed = archive_read_new();
     l->archive = archive_read_new();
     l->digest = EVP_MD_CTX_new();
-    l->times = tmpfile();
+    l->times = open_times(l);
     if (!l->packed || !l->archive || !l->digest || !l->times ||
         !EVP_DigestInit_ex(l->digest, EVP_sha256(), NULL))
         return err_errno(l->err, -ENOMEM, "cannot unpack the image");
@@ -121,6 +141,8 @@ static int open_archives(struct layer *l, int fd)
     if (archive_read_open_fd(l->packed, fd, READ_SIZE) != ARCHIVE_OK ||
         archive_read_next_header(l->packed, &e) != ARCHIVE_OK)
         return archive_failed(l, l->packed);
+    if (archive_filter_count(l->packed) > 2) /* what is in between would be counted by nobody */
+        return err_set(l->err, -EINVAL, "a layer of the image is refused: it is packed more than once");
     if (archive_read_open(l->archive, l, NULL, feed, NULL) != ARCHIVE_OK)
         return archive_failed(l, l->archive);
     return 0;
@@ -485,12 +507,23 @@ static int take_entry(struct layer *l, struct archive_entry *e)
                                                  : take_other(l, e, at, name, path);
 }
 
+/* The next entry. What is left of the last one does not count as what stands before it. */
+static int next_entry(struct layer *l, struct archive_entry **ret)
+{
+    if (*ret)
+        (void)archive_read_data_skip(l->archive); /* what went wrong comes again */
+    l->head = 0;
+    int got = archive_read_next_header(l->archive, ret);
+    l->head = -1;
+    return got;
+}
+
 static int unpack(struct layer *l, const char *hex)
 {
-    struct archive_entry *e;
+    struct archive_entry *e = NULL;
     int r = 0, got = ARCHIVE_OK;
 
-    while (r == 0 && (got = archive_read_next_header(l->archive, &e)) != ARCHIVE_EOF)
+    while (r == 0 && (got = next_entry(l, &e)) != ARCHIVE_EOF)
         r = got == ARCHIVE_OK || got == ARCHIVE_WARN ? take_entry(l, e) : archive_failed(l, l->archive);
     if (r == 0)
         r = check_digest(l, hex);
@@ -505,6 +538,7 @@ int oci_layer_unpack(int fd, int root, const char *hex, struct oci_totals *total
     int r = utf8_begin(&locale);
 
     l.looked = totals->bytes;
+    l.head = -1;
     r = r < 0 ? err_errno(l.err, r, "cannot unpack the image") : open_archives(&l, fd);
     if (r == 0)
         r = unpack(&l, hex);

@@ -17,7 +17,8 @@
     X(archive_entry_set_size) X(archive_entry_set_symlink) X(archive_entry_size) \
     X(archive_entry_size_is_set) X(archive_entry_symlink) X(archive_entry_uid) \
     X(archive_entry_xattr_next) X(archive_entry_xattr_reset) X(archive_errno) X(archive_error_string) \
-    X(archive_read_data_block) X(archive_read_free) X(archive_read_new) X(archive_read_next_header) \
+    X(archive_filter_count) X(archive_read_data_block) X(archive_read_data_skip) X(archive_read_free) \
+    X(archive_read_new) X(archive_read_next_header) \
     X(archive_read_open) X(archive_read_open_fd) X(archive_read_support_filter_gzip) \
     X(archive_read_support_filter_zstd) X(archive_read_support_format_raw) \
     X(archive_read_support_format_tar) X(archive_read_support_format_zip_seekable) X(archive_set_error) \
@@ -61,7 +62,9 @@ const struct late_archive *late_archive(void);
 #define archive_entry_xattr_reset (late_archive()->archive_entry_xattr_reset)
 #define archive_errno (late_archive()->archive_errno)
 #define archive_error_string (late_archive()->archive_error_string)
+#define archive_filter_count (late_archive()->archive_filter_count)
 #define archive_read_data_block (late_archive()->archive_read_data_block)
+#define archive_read_data_skip (late_archive()->archive_read_data_skip)
 #define archive_read_free (late_archive()->archive_read_free)
 #define archive_read_new (late_archive()->archive_read_new)
 #define archive_read_next_header (late_archive()->archive_read_next_header)

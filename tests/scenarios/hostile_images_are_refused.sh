@@ -128,6 +128,27 @@ blob=$(find "$T/images/blob/blobs" -name "$(sha256sum "$T/blob.tar" | cut -c-64)
 printf 'X' | dd of="$blob" bs=1 seek=40 conv=notrunc status=none
 is_refused blob 'cannot fetch the image'
 
+say 'a few bytes that would be many in memory, or take for ever'
+IMAGE_DIFF_ID=sha256:$(sha256sum "$T/plain.tar" | cut -c-64)
+export IMAGE_DIFF_ID
+gzip -c "$T/plain.tar" | gzip -c >"$T/twice.tar"
+make twice
+is_refused twice 'packed more than once'
+unset IMAGE_DIFF_ID
+$PYTHON - "$T/sparse.tar" <<'P'
+import sys, tarfile
+def entry(kind, data):
+    t = tarfile.TarInfo("sparse")
+    t.type, t.size = kind, len(data)
+    return t.tobuf(tarfile.USTAR_FORMAT) + data + b"\0" * (-len(data) % 512)
+said = b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n25 GNU.sparse.realsize=1\n26 GNU.sparse.name=sparse\n"
+holes = b"5000000\n" + b"0\n0\n" * 5000000
+open(sys.argv[1], "wb").write(entry(b"x", said) + entry(b"0", holes) + b"\0" * 1024)
+P
+gzip "$T/sparse.tar" && mv "$T/sparse.tar.gz" "$T/sparse.tar"
+make sparse
+is_refused sparse 'more than 4 MiB'
+
 say 'another processor, and manifests that do not fit'
 "$here/tests/image.py" "$T/images/other" 'architecture="s390x"' "$T/plain.tar"
 is_refused other 'is for linux/s390x'
