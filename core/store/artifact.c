@@ -287,54 +287,83 @@ static int put(struct store *st, const struct artifact_spec *asked, fill_fn *fil
     return 0;
 }
 
+enum { CHUNK_SIZE = 256 * 1024, HEAD_MAX = 4 << 20 };
+
 struct archive_source {
     int fd;
     enum artifact_format format;
+    char *chunk;  /* owned while a tar is read */
+    int64_t head; /* what was read of what stands before an entry; -1: that is not what is read */
 };
 
-static int open_archive(struct archive *a, const struct archive_source *s)
+/* archive_read_callback of a tar: libarchive keeps in memory what stands before a file, lists of gaps many
+ * times as large. */
+static la_ssize_t feed(struct archive *a, void *data, const void **ret)
 {
-    int r = s->format == ARTIFACT_TAR ? archive_read_support_format_tar(a)
-                                      : archive_read_support_format_zip_seekable(a);
+    struct archive_source *s = data;
+    ssize_t n;
+
+    do
+        n = read(s->fd, s->chunk, CHUNK_SIZE);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        archive_set_error(a, errno, "cannot read");
+    if (n > 0 && s->head >= 0 && (s->head += n) > HEAD_MAX) {
+        archive_set_error(a, EINVAL, "what it says of one file has more than %d MiB", HEAD_MAX >> 20);
+        return -1;
+    }
+    *ret = s->chunk;
+    return n;
+}
+
+static int open_archive(struct archive *a, struct archive_source *s)
+{
+    bool tar = s->format == ARTIFACT_TAR;
+    int r = tar ? archive_read_support_format_tar(a) : archive_read_support_format_zip_seekable(a);
 
     if (r != ARCHIVE_OK)
         return r;
-    if (s->format == ARTIFACT_ZIP && lseek(s->fd, 0, SEEK_SET) < 0) {
+    if (tar)
+        return (s->chunk = malloc(CHUNK_SIZE)) ? archive_read_open(a, s, NULL, feed, NULL) : ARCHIVE_FATAL;
+    if (lseek(s->fd, 0, SEEK_SET) < 0) {
         archive_set_error(a, errno, "cannot seek");
         return ARCHIVE_FATAL;
     }
-    return archive_read_open_fd(a, s->fd, 256 * 1024);
+    return archive_read_open_fd(a, s->fd, CHUNK_SIZE);
 }
 
 static int fill_from_archive(void *data, int root, const struct artifact_spec *spec,
                              struct artifact_totals *ret, struct err *err)
 {
-    const struct archive_source *s = data;
+    struct archive_source s = *(const struct archive_source *)data;
     _utf8_ struct utf8_locale locale = {0};
     int r = utf8_begin(&locale);
     struct archive *a = r == 0 ? archive_read_new() : NULL;
 
     if (!a)
         return err_errno(err, -ENOMEM, "cannot read the artifact");
-    if (open_archive(a, s) != ARCHIVE_OK)
+    if (open_archive(a, &s) != ARCHIVE_OK)
         r = err_set(err, -EINVAL, "the artifact cannot be read: %s",
                     archive_error_string(a) ? archive_error_string(a) : "it is no archive");
     else
-        r = artifact_extract(a, root, spec, ret, err);
+        r = artifact_extract(a, root, spec, &s.head, ret, err);
     archive_read_free(a);
+    free(s.chunk);
     return r;
 }
 
 int artifact_put_tar(struct store *st, const struct artifact_spec *spec, int tar_fd, int64_t *ret_id,
                      struct err *err)
 {
-    return put(st, spec, fill_from_archive, &(struct archive_source){tar_fd, ARTIFACT_TAR}, ret_id, err);
+    return put(st, spec, fill_from_archive, &(struct archive_source){tar_fd, ARTIFACT_TAR, NULL, -1}, ret_id,
+               err);
 }
 
 int artifact_put_zip(struct store *st, const struct artifact_spec *spec, int zip_fd, int64_t *ret_id,
                      struct err *err)
 {
-    return put(st, spec, fill_from_archive, &(struct archive_source){zip_fd, ARTIFACT_ZIP}, ret_id, err);
+    return put(st, spec, fill_from_archive, &(struct archive_source){zip_fd, ARTIFACT_ZIP, NULL, -1}, ret_id,
+               err);
 }
 
 struct file_source {

@@ -360,7 +360,18 @@ static int take_entry(struct extraction *x, struct archive_entry *e)
     }
 }
 
-int artifact_extract(struct archive *a, int root, const struct artifact_spec *spec,
+/* What is left of the last entry does not count as what stands before the next one. */
+static int next_entry(struct archive *a, int64_t *head, struct archive_entry **ret)
+{
+    if (*ret)
+        (void)archive_read_data_skip(a); /* what went wrong comes again */
+    *head = 0;
+    int r = archive_read_next_header(a, ret);
+    *head = -1;
+    return r;
+}
+
+int artifact_extract(struct archive *a, int root, const struct artifact_spec *spec, int64_t *head,
                      struct artifact_totals *ret, struct err *err)
 {
     struct extraction x = {.archive = a,
@@ -372,10 +383,10 @@ int artifact_extract(struct archive *a, int root, const struct artifact_spec *sp
                            .parent_fd = -1,
                            .dirs = tmpfile(),
                            .err = err};
-    struct archive_entry *e;
+    struct archive_entry *e = NULL;
     int r = x.dirs ? 0 : failed(&x, ""), next = ARCHIVE_OK;
 
-    while (r == 0 && (next = archive_read_next_header(a, &e)) != ARCHIVE_EOF)
+    while (r == 0 && (next = next_entry(a, head, &e)) != ARCHIVE_EOF)
         r = next == ARCHIVE_OK || next == ARCHIVE_WARN ? take_entry(&x, e) : archive_failed(&x);
     if (r == 0)
         r = finish_directories(&x);

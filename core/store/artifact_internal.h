@@ -27,8 +27,9 @@ static inline int64_t disk_of(int64_t content)
     return (content + 4095) / 4096 * 4096 + 512;
 }
 
-/* Fills the empty directory `root` from an open archive. -errno with words; then it is half filled. */
-int artifact_extract(struct archive *a, int root, const struct artifact_spec *spec,
+/* Fills the empty directory `root` from an open archive. -errno with words; then it is half filled. head: 0
+ * while what stands before an entry is read, for who feeds the archive; else -1. */
+int artifact_extract(struct archive *a, int root, const struct artifact_spec *spec, int64_t *head,
                      struct artifact_totals *ret, struct err *err); /* spec->room is there */
 
 /* Lists the tree below root into the file fd; refuses links that lead out of it. */

@@ -342,6 +342,50 @@ static void what_is_no_archive_is_refused(void **state)
     assert_int_equal(left(), 0);
 }
 
+/* A ustar header with its checksum, and what it is of. */
+static void add_entry(struct buf *b, char type, const char *data, size_t len)
+{
+    unsigned char header[512] = "sparse";
+    unsigned sum = 0;
+
+    memcpy(header + 100, "0000644", 7);
+    snprintf((char *)header + 124, 12, "%011zo", len);
+    memset(header + 148, ' ', 8);
+    header[156] = (unsigned char)type;
+    memcpy(header + 257, "ustar\00000", 8);
+    for (size_t i = 0; i < sizeof(header); i++)
+        sum += header[i];
+    snprintf((char *)header + 148, 8, "%06o", sum);
+    buf_add(b, header, sizeof(header));
+    buf_add(b, data, len);
+    while (b->len % 512)
+        buf_addc(b, '\0');
+}
+
+/* GNU's list of the parts of a file that are no gaps stands where a file has its content. */
+static void a_list_of_gaps_has_an_end(void **state)
+{
+    static const char said[] = "22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"
+                               "25 GNU.sparse.realsize=1\n26 GNU.sparse.name=sparse\n";
+    struct artifact_spec spec = spec_of("x");
+    _buf_ struct buf tar = BUF_INIT, list = BUF_INIT;
+    struct err err = {0};
+
+    (void)state;
+    buf_adds(&list, "1250000\n");
+    for (int i = 0; i < 1250000; i++)
+        buf_adds(&list, "0\n0\n");
+    add_entry(&tar, 'x', said, sizeof(said) - 1);
+    add_entry(&tar, '0', list.ptr, list.len);
+    assert_true(buf_ok(&tar));
+    _close_ int fd = memfd_create("x", 0);
+    assert_int_equal(write_all(fd, tar.ptr, tar.len), 0);
+    lseek(fd, 0, SEEK_SET);
+    assert_int_equal(artifact_put_tar(st, &spec, fd, NULL, &err), -EINVAL);
+    assert_non_null(strstr(err.msg, "what it says of one file has more than 4 MiB"));
+    assert_int_equal(left(), 0);
+}
+
 static void limits_hold(void **state)
 {
     static const struct item two[] = {{"a", AE_IFREG, "12345"}, {"b", AE_IFREG, "12345"}};
@@ -609,6 +653,7 @@ int main(void)
         TEST(a_reader_that_goes_away_is_an_error),
         TEST(hostile_archives_are_refused_and_leave_nothing),
         TEST(what_is_no_archive_is_refused),
+        TEST(a_list_of_gaps_has_an_end),
         TEST(limits_hold),
         TEST(there_is_so_much_room),
         TEST(names_are_github_s),
