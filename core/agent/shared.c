@@ -3,9 +3,10 @@
  * both takes from the one and puts into the other before its first command.
  */
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "core/agent/agent.h"
 #include "runfs/err.h"
@@ -18,19 +19,24 @@ void shared_release(struct shared *s)
     s->n = 0;
 }
 
-/* As seen from in there. */
+/* As seen from in there. Its commands could have made a link of it: a copy of /proc, say, without what hides
+ * some of it. */
 static int take_mount(const char *path, struct shared *ret, struct err *err)
 {
-    int fd = ret->n < SHARED_MAX ? open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC) : -1;
-    struct stat st;
+    const struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+                                 .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
 
+    if (ret->n == SHARED_MAX)
+        return err_errno(err, -E2BIG, "cannot share %s of the other machine", path);
+    _close_ int dir = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+    if (dir < 0 && (errno == ELOOP || errno == ENOTDIR))
+        return err_set(err, -errno, "cannot share %s of the other machine: it is no directory, or a link",
+                       path);
+    int fd = dir < 0 ? -1 : open_tree(dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     if (fd < 0)
-        return err_errno(err, ret->n < SHARED_MAX ? -errno : -E2BIG, "cannot share %s of the other machine",
-                         path);
+        return err_errno(err, -errno, "cannot share %s of the other machine", path);
     ret->fds[ret->n++] = fd;
-    return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)
-               ? 0
-               : err_set(err, -ENOTDIR, "%s of the other machine is no directory", path);
+    return 0;
 }
 
 int sandbox_share(int mounts, const char *const *pairs, struct shared *ret, struct err *err)

@@ -65,6 +65,12 @@ Y
     steps:
       - uses: actions/checkout@v4
       - uses: ./built
+  linked:
+    runs-on: ubuntu-latest
+    steps:
+      - run: cd / && rmdir "$GITHUB_WORKSPACE" && ln -s /proc "$GITHUB_WORKSPACE"
+      - uses: docker://tool
+        with: {entrypoint: /bin/sh, args: "-c 'wc -c /github/workspace/keys'"}
   long:
     runs-on: ubuntu-latest
     steps:
@@ -93,6 +99,8 @@ for name in plain contained; do
 done
 
 say 'what cannot be'
+run 1 linked
+contains 'a link in its place' "$(cat "$T/out")" 'it is no directory, or a link'
 run 1 built
 contains 'no builder' "$(cat "$T/out")" 'built of its Dockerfile'
 run 1 plain --label ubuntu-latest=host
