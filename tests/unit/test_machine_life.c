@@ -102,7 +102,7 @@ static void pauses(void **state)
             fail_msg("%s", err.msg);
         assert_int_equal(machine_state(m), MACHINE_PAUSED);
         for (int i = 1; i <= 4; i++) {
-            char name[16];
+            char name[24];
             snprintf(name, sizeof(name), "tmp/log%d", i);
             grow(m, name, false);
         }

@@ -250,7 +250,7 @@ static void forks(void **state)
         expect(fork[i], script, output);
     }
     for (int i = 0; i < 3; i++) {
-        char output[8];
+        char output[16];
         snprintf(output, sizeof(output), "%d\n", i);
         expect(fork[i], "cat ~/f", output);
     }
