@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -46,6 +47,7 @@ static inline struct machine *acquire(void)
 
 struct capture {
     struct buf out, err;
+    sem_t *said; /* NULL, or posted whenever there is output */
 };
 
 static inline int keep(void *data, enum machine_stream stream, const char *bytes, size_t len)
@@ -53,6 +55,8 @@ static inline int keep(void *data, enum machine_stream stream, const char *bytes
     struct capture *c = data;
 
     buf_add(stream == MACHINE_STDOUT ? &c->out : &c->err, bytes, len);
+    if (c->said)
+        sem_post(c->said);
     return 0;
 }
 
