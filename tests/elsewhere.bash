@@ -104,6 +104,7 @@ SetEnv SHLVL=5
 ForceCommand echo welcome; PATH=$dir/bin:\$PATH; cd $dir/home && exec $(cat "$dir/shell") -c "\$SSH_ORIGINAL_COMMAND"
 END
     if is_root; then mkdir -p /run/sshd; fi # it wants that too, empty
+    rm -f "$dir/log"                        # of one that served by this name before: it says that it listens
     "$@" "$sshd" -D -e -f "$dir/config" 2>"$dir/log" &
     children+=("$!")
     rf_wait 20 grep -q 'Server listening' "$dir/log"
