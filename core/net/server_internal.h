@@ -109,6 +109,9 @@ void access_login(struct http_request *r, struct buf *ret);
 /* ----------------------------------------------------------------------------------------------- webhooks */
 
 http_fn webhook_begin, webhook_take;
+/* The event, and the payload, as GitHub would have sent what Gitea or Forgejo sent. *ret_event is borrowed
+ * from the row, or for ever. 0 or -ENOMEM. */
+int webhook_as_github(const struct hook_row *row, const char **ret_event, struct buf *payload);
 void *webhook_deliver_loop(void *server); /* until ending */
 
 #endif

@@ -7,26 +7,6 @@
 #include "runfs/str.h"
 #include "server_internal.h"
 
-/* Gitea and Forgejo say "synchronized" where GitHub says "synchronize". */
-static int as_github(const struct hook_row *row, struct buf *payload)
-{
-    bool gitea =
-        strcasestr(row->headers, "\nX-Gitea-Event:") || strcasestr(row->headers, "\nX-Forgejo-Event:");
-    _json_ json_t *json = NULL;
-
-    if (!gitea || !str_starts(row->event, "pull_request"))
-        return 0;
-    json = json_loadb(buf_str(payload), payload->len, 0, NULL);
-    const char *action = json_string_value(json_object_get(json, "action"));
-    if (!action || !str_eq(action, "synchronized"))
-        return 0;
-    json_object_set_new(json, "action", json_string("synchronize"));
-    _free_ char *text = json_dumps(json, JSON_COMPACT);
-    buf_reset(payload);
-    buf_adds(payload, text);
-    return text && buf_ok(payload) ? 0 : -ENOMEM;
-}
-
 static void put(struct server *s, const struct hook_row *old, const char *state, const char *verdict,
                 const char *runs)
 {
@@ -45,6 +25,7 @@ static void deliver_one(struct server *s, const struct hook_row *row)
 {
     struct delivery_result result = {.hook_id = row->id};
     _buf_ struct buf payload = BUF_INIT;
+    const char *event = row->event;
     struct err err = {0};
 
     /* One that a daemon before this one began goes on: what it started is known. It may be why that ended, so
@@ -57,9 +38,9 @@ static void deliver_one(struct server *s, const struct hook_row *row)
     put(s, row, str_eq(row->state, "running") ? "resumed" : "running", "", "");
     int r = store_hook_payload(s->store, row->id, &payload);
     if (r == 0)
-        r = as_github(row, &payload);
+        r = webhook_as_github(row, &event, &payload);
     if (r == 0)
-        r = engine_deliver(s->engine, row->event, buf_str(&payload), payload.len, &result, &err);
+        r = engine_deliver(s->engine, event, buf_str(&payload), payload.len, &result, &err);
     if (r < 0)
         buf_addf(&result.report, "%s\n", err.code ? err.msg : strerrordesc_np(-r));
     put(s, row, result.cut_off ? "pending" : "done", result.cut_off ? "" : buf_str(&result.report),
