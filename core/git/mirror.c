@@ -16,8 +16,7 @@ enum {
     ASK_MS = 60 * 1000,
     FETCH_MS = 10 * 60 * 1000,
     PATIENCE_MS = 10 * 1000, /* what failed after that is not tried again */
-    ADDRESS_MAX = 2000,
-    GIT_ID_MAX = 64
+    ADDRESS_MAX = 2000
 };
 
 static const char *const schemes[] = {"https://", "http://", "ssh://", "file:///"};
@@ -259,80 +258,6 @@ static int fetch_often(struct store *st, const char *path, int64_t pull, struct 
     return r < 0 ? err_set(err, r, "cannot fetch %s: %s", buf_str(&address), why.msg) : 0;
 }
 
-/* ------------------------------------------------------------------------------------------------ showing */
-
-/* One line of ls-tree: "100644 blob ID     SIZE\t.github/workflows/NAME". Links and what is no file are left
- * out, and what could be no workflow, before anything is asked of it. */
-static bool is_workflow(const char *line, char ret_id[GIT_ID_MAX + 1], const char **ret_name)
-{
-    const char *tab = strchr(line, '\t'), *name = tab ? strrchr(tab, '/') : NULL;
-    long long size;
-
-    if (!name || sscanf(line, "100%*3[0-7] blob %64[0-9a-f] %lld", ret_id, &size) != 2 || size > WORKFLOW_MAX)
-        return false;
-    *ret_name = name + 1;
-    return name[1] != '.' && name_check(name + 1) == 0 && (str_ends(name, ".yml") || str_ends(name, ".yaml"));
-}
-
-static int show_file(const char *path, const char *dir, const char *id, const char *name, struct err *err)
-{
-    _buf_ struct buf text = BUF_INIT, file = BUF_INIT;
-    int r = git_run(path, GIT("cat-file", "blob", id), &text, err);
-
-    if (r < 0)
-        return r;
-    buf_addf(&file, "%s/%s", dir, name);
-    return write_file_atomic(buf_str(&file), buf_str(&text), text.len, 0644, err);
-}
-
-/* No more than are registered. */
-static int show_files(const char *path, const char *dir, const struct buf *list, struct err *err)
-{
-    char id[GIT_ID_MAX + 1];
-    const char *name;
-    int shown = 0, r = 0;
-
-    for (const char *line = buf_str(list);
-         r == 0 && line < buf_str(list) + list->len && shown < WORKFLOWS_MAX; line += strlen(line) + 1)
-        if (is_workflow(line, id, &name)) {
-            r = show_file(path, dir, id, name, err);
-            shown++;
-        }
-    return r;
-}
-
-/* At once, so that nobody finds none, and who is killed leaves the one or the other. */
-static int put_in_place(const char *next, const char *dir, struct err *err)
-{
-    int r = renameat2(AT_FDCWD, next, AT_FDCWD, dir, RENAME_EXCHANGE);
-
-    if (r < 0 && errno == EINVAL) /* a file system that cannot */
-        (void)remove_tree(dir);
-    if (r < 0)
-        r = rename(next, dir);
-    if (r < 0)
-        return err_errno(err, -errno, "%s", dir);
-    (void)remove_tree(next);
-    return 0;
-}
-
-/* In a directory beside it first, so that nobody finds half of them. */
-static int show(const char *path, const char *commit, struct err *err)
-{
-    _buf_ struct buf dir = BUF_INIT, next = BUF_INIT, list = BUF_INIT;
-
-    buf_addf(&dir, "%s/.github/workflows", path);
-    buf_addf(&next, "%s/.github/next", path);
-    (void)remove_tree(buf_str(&next));
-    int r = make_dirs(buf_str(&next), 0755);
-    if (r < 0)
-        return err_errno(err, r, "%s", buf_str(&next));
-    r = git_run(path, GIT("ls-tree", "-z", "--long", commit, ".github/workflows/"), &list, err); /* or none */
-    if (r == 0)
-        r = show_files(path, buf_str(&next), &list, err);
-    return r == 0 ? put_in_place(buf_str(&next), buf_str(&dir), err) : r;
-}
-
 static bool has_commit(const char *path, const char *id)
 {
     _buf_ struct buf object = BUF_INIT;
@@ -352,15 +277,15 @@ int mirror_show(const struct repo_row *repo, const char *event, const json_t *pa
 {
     const char *after = json_string_value(json_object_get(payload, "after"));
 
-    return show(repo->path, str_eq(event, "push") && after && has_commit(repo->path, after) ? after : "HEAD",
-                err);
+    return mirror_show_commit(
+        repo->path, str_eq(event, "push") && after && has_commit(repo->path, after) ? after : "HEAD", err);
 }
 
 void mirror_settle(const struct repo_row *repo)
 {
     struct err err = {0};
 
-    if (show(repo->path, "HEAD", &err) < 0)
+    if (mirror_show_commit(repo->path, "HEAD", &err) < 0)
         log_warning("run", "repository %s: %s", repo->name, err.msg);
 }
 
@@ -411,7 +336,7 @@ int mirror_make(struct store *st, const char *name, const char *address, struct 
     if (r == 0)
         r = fetch_often(st, buf_str(&path), 0, err);
     if (r == 0)
-        r = show(buf_str(&path), "HEAD", err);
+        r = mirror_show_commit(buf_str(&path), "HEAD", err);
     if (r < 0)
         (void)remove_tree(buf_str(&path));
     else

@@ -44,6 +44,8 @@ int mirror_hold(const struct store *st, const char *path, int *ret, struct err *
 /* Shows the workflows of the commit that was pushed; those of the default branch for every other event, since
  * anybody may open a pull request. Held. */
 int mirror_show(const struct repo_row *repo, const char *event, const json_t *payload, struct err *err);
+/* Shows those of a commit, of the mirror at that path. Held, or known to nobody yet. */
+int mirror_show_commit(const char *path, const char *commit, struct err *err);
 /* Shows those of the default branch again. Held. */
 void mirror_settle(const struct repo_row *repo);
 /* Packs what many fetches brought, when git finds it time. */

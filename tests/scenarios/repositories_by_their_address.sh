@@ -124,9 +124,13 @@ for ((i = 0; i < 1200; i++)); do
     echo "on: workflow_dispatch # $i" >"$many/.github/workflows/zz-$i.yml"
 done
 head -c 2000000 /dev/zero | tr '\0' '#' >"$many/.github/workflows/large.yml"
+printf '# without a newline at its end' >"$many/.github/workflows/bare.yml"
+: >"$many/.github/workflows/empty.yml"
+cp "$many/.github/workflows/zz-5.yml" "$many/.github/workflows/same.yml"
 git_commit "$many"
 ln -s "file://$many" "$M/repos/many"
 equal 'as many as are registered, without what is too large' 1000 "$(ls "$STATE/mirrors/many.git/.github/workflows" | wc -l)"
 file_has "$M/workflows/many/ci.yml" 'one of many'
+lacks 'each is as it was committed' "$(diff -rq "$many/.github/workflows" "$STATE/mirrors/many.git/.github/workflows")" differ
 [ ! -e "$STATE/mirrors/many.git/.github/workflows/no-1.txt" ] || fail 'a file is shown that is no workflow'
 [ ! -e "$STATE/mirrors/many.git/.github/workflows/large.yml" ] || fail 'one is shown that is too large'
