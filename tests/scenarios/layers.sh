@@ -23,9 +23,8 @@ only run 'http|results|server'
 equal 'what runs a job sees no store by way of others' '' "$(grep -lE 'include/runfs/store\.h' "$BUILD"/core/job/*.d "$BUILD"/core/worker/*.d || true)"
 bad=$(grep -nE '#include "core/' -r core fs include | grep -vE '^core/([a-z]+)/[^:]*:[0-9]+:#include "core/(\1|agent)/' || true)
 equal 'private headers stay private' '' "$bad"
-for f in $(git ls-files 'core/*.c' 'fs/*.c'); do
-    [ "$(wc -l <"$f")" -le 800 ] || fail "$f is longer than 800 lines"
-    head -c 2 "$f" | grep -q '/\*' || fail "$f does not say what it is for"
-done
+git ls-files 'core/*.c' 'fs/*.c' >"$T/sources"
+equal 'no file is longer than 800 lines' '' "$(xargs wc -l <"$T/sources" | awk '$2 != "total" && $1 > 800')"
+equal 'each says first what it is for' '' "$(xargs awk 'FNR == 1 && !/^\/\*/ { print FILENAME }' <"$T/sources")"
 equal 'nothing generated is in git' '' "$(git ls-files | grep -E '\.(o|a|d|so)$|^build' || true)"
 equal 'the top level' '' "$(git ls-files | cut -d/ -f1 | sort -u | grep -vxE 'fs|core|include|tests|examples|docs|Makefile|README.md|LICENSE|\..*' || true)"
