@@ -2,8 +2,8 @@
 . "$(dirname "$0")/lib.sh"
 [ "$(id -u)" = 0 ] || skip 'only root can make a small disk'
 mkdir -p "$STATE"
-mount -t tmpfs -o size=6m runfs-test "$STATE" || skip 'no tmpfs can be mounted here'
-trap 'rf_umount || true; umount -l "$STATE" || true; cleanup' EXIT
+mount -t tmpfs -o size=6m,mode=700 runfs-test "$STATE" || skip 'no tmpfs can be mounted here'
+trap 'ended_as=$?; rf_umount || true; umount -l "$STATE" || true; cleanup $ended_as' EXIT
 rf_mount
 workflow "$T/w.yml" 'echo hi'
 rf_drop "$T/w.yml" >/dev/null

@@ -44,8 +44,8 @@ unmount() { # MOUNT: as it should be done; by force, and a failure, where that d
     umount -l "$1" 2>/dev/null || fusermount3 -uz "$1" || :
     return 1
 }
-cleanup() {
-    local status=$? pid m
+cleanup() { # [STATUS]: as what the scenario ends
+    local status=${1-$?} pid m
     trap '' INT TERM HUP
     trap - EXIT ERR
     set +e
