@@ -101,7 +101,7 @@ static void proc_drain(struct pollfd *p, struct buf *to, size_t max)
 static _Thread_local struct {
     proc_unwanted_fn *fn;
     void *data;
-} until;
+} until, also;
 
 enum { LOOK_MS = 100 };
 
@@ -111,9 +111,15 @@ void proc_until(proc_unwanted_fn *fn, void *data)
     until.data = data;
 }
 
+void proc_until_also(proc_unwanted_fn *fn, void *data)
+{
+    also.fn = fn;
+    also.data = data;
+}
+
 bool proc_unwanted(void)
 {
-    return until.fn && until.fn(until.data);
+    return (until.fn && until.fn(until.data)) || (also.fn && also.fn(also.data));
 }
 
 int proc_run(const char *const argv[], const char *cwd, size_t max_output, int timeout_ms,
@@ -160,7 +166,7 @@ int proc_run_set(const char *const argv[], const char *const set[], const char *
             kill(-pid, SIGKILL);
             break;
         }
-        if (until.fn && (wait_ms < 0 || wait_ms > LOOK_MS))
+        if ((until.fn || also.fn) && (wait_ms < 0 || wait_ms > LOOK_MS))
             wait_ms = LOOK_MS;
         if (poll(p, 2, wait_ms) <= 0)
             continue;

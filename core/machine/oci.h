@@ -23,11 +23,15 @@ int oci_layer_unpack(int fd, int root, const char *hex, struct oci_totals *total
 void oci_hex(const unsigned char digest[32], char ret[OCI_HEX + 1]);
 bool oci_is_hex(const char *s); /* 64 digits of it, and nothing more */
 
+/* What the directories begin with into which something is fetched; who does has a lock on it. */
+#define OCI_PULLING ".pulling-"
+
 /* The file name of an image's name; appended. */
 void oci_name_file(const char *name, struct buf *ret);
 /* One fetches or removes at a time; waits, until proc_unwanted(). A descriptor. */
 int oci_lock(const char *state_dir, struct err *err);
-/* Removes images without a name that no machine uses, and layers without an image. Under the lock. */
+/* Removes images without a name that no machine uses, layers without an image, and what was being fetched by
+ * who was killed. Under the lock. */
 void oci_collect(const char *state_dir);
 
 #endif

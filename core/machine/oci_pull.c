@@ -3,6 +3,8 @@
  * leaves manifest and configuration as they are), and from there they are checked, unpacked and named.
  */
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
@@ -12,7 +14,7 @@
 #include "runfs/proc.h"
 #include "runfs/str.h"
 
-enum { TEXT_MAX = 8 << 20, INSPECT_MS = 60 * 1000, COPY_MS = 60 * 60 * 1000 };
+enum { TEXT_MAX = 8 << 20, INSPECT_MS = 60 * 1000, COPY_MS = 60 * 60 * 1000, LOOK_US = 100000 };
 
 static const char beginning[] = "docker://";
 
@@ -20,7 +22,8 @@ struct pulling {
     const struct oci_pull *p;
     const char *state_dir;
     struct buf source, name; /* owned: both complete */
-    struct buf dir;          /* owned: STATE/containers/.pulling */
+    struct buf dir;          /* owned: STATE/containers/.pulling-NUMBER, of this source */
+    int place;               /* owned: of that, locked; -1: nothing is fetched */
     bool registry;
     struct oci_totals totals;
     struct err *err;
@@ -31,6 +34,7 @@ static void pulling_release(struct pulling *g)
     buf_release(&g->source);
     buf_release(&g->name);
     buf_release(&g->dir);
+    cleanup_close(&g->place);
 }
 
 static void say(const struct pulling *g, const char *fmt, const char *what)
@@ -109,12 +113,14 @@ static int skopeo_failed(const struct pulling *g, const struct proc_result *out)
                    words.len ? words.ptr : "skopeo said nothing");
 }
 
-/* Credentials of this one image, for the user of this process only. */
-static int put_auth(const struct pulling *g, struct buf *ret_path)
+/* Credentials of this one image, in memory, under a name for who is this user: nothing of them is left if
+ * this process is killed. A descriptor; -1: there are none. */
+static int put_auth(const struct pulling *g, int *ret_fd)
 {
     const char *host = buf_str(&g->source) + strlen(beginning);
     _buf_ struct buf both = BUF_INIT, code = BUF_INIT, key = BUF_INIT;
 
+    *ret_fd = -1;
     if (str_empty(g->p->user) || !g->registry)
         return 0;
     buf_addf(&both, "%s:%s", g->p->user, g->p->password ? g->p->password : "");
@@ -122,23 +128,23 @@ static int put_auth(const struct pulling *g, struct buf *ret_path)
     buf_add(&key, host, strcspn(host, "/"));
     _json_ json_t *json = json_pack("{s:{s:{s:s}}}", "auths", buf_str(&key), "auth", buf_str(&code));
     _free_ char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    buf_addf(ret_path, "%s/containers/.auth-XXXXXX", g->state_dir);
-    if (!text || !buf_ok(ret_path) || !buf_ok(&both) || !buf_ok(&code) || !buf_ok(&key))
+    if (!text || !buf_ok(&both) || !buf_ok(&code) || !buf_ok(&key))
         return no_memory(g);
-    _close_ int fd = mkostemp(ret_path->ptr, O_CLOEXEC);
-    if (fd < 0) {
-        buf_reset(ret_path);
-        return err_errno(g->err, -errno, "cannot write the credentials of the image");
-    }
-    return write_all(fd, text, strlen(text));
+    _close_ int fd = memfd_create("auth", MFD_CLOEXEC);
+    int r = fd < 0 ? -errno : write_all(fd, text, strlen(text));
+    if (r < 0)
+        return err_errno(g->err, r, "cannot write the credentials of the image");
+    *ret_fd = TAKE_FD(fd);
+    return 0;
 }
 
 static int run_skopeo(const struct pulling *g, const char *const what[], const char *verify, int timeout_ms,
                       struct buf *ret_out)
 {
     _proc_result_ struct proc_result out = {0};
-    _buf_ struct buf auth = BUF_INIT;
     const char *argv[16] = {"skopeo"};
+    _close_ int auth = -1;
+    char path[64];
     size_t n = 1;
 
     int r = put_auth(g, &auth);
@@ -148,15 +154,14 @@ static int run_skopeo(const struct pulling *g, const char *const what[], const c
         argv[n++] = *what;
     if (is_here(buf_str(&g->source)))
         argv[n++] = verify;
-    if (auth.len) {
+    if (auth >= 0) {
+        snprintf(path, sizeof(path), "/proc/%d/fd/%d", getpid(), auth);
         argv[n++] = "--authfile";
-        argv[n++] = auth.ptr;
+        argv[n++] = path;
     }
     argv[n] = NULL;
     if (r == 0)
         r = proc_run(argv, NULL, TEXT_MAX, timeout_ms, &out, g->err);
-    if (auth.len)
-        (void)unlink(auth.ptr);
     if (r == -ENOENT)
         return err_set(g->err, r,
                        "images of containers are fetched by skopeo, which is not there: install the "
@@ -372,13 +377,13 @@ static int put_record(const struct pulling *g, const char *id, json_t *manifest,
     return buf_ok(&file) ? write_json(g, "images", buf_str(&file), json) : no_memory(g);
 }
 
-static bool have_image(const struct pulling *g, const char *id)
+/* Opened, it stays until it has its name. */
+static bool have_image(const struct pulling *g, const char *id, struct oci_image *ret)
 {
-    _oci_image_ struct oci_image image = {.lock = -1};
     _buf_ struct buf name = BUF_INIT;
 
     buf_addf(&name, "sha256:%s", id);
-    return buf_ok(&name) && oci_open(g->state_dir, name.ptr, &image, NULL) == 0;
+    return *id && buf_ok(&name) && oci_open(g->state_dir, name.ptr, ret, NULL) == 0;
 }
 
 /* --------------------------------------------------------------------------------------------- the whole */
@@ -395,7 +400,8 @@ static int make_places(struct pulling *g)
         if (r == 0 && i <= 1 && chmod(path.ptr, i == 1 ? 0755 : 0700) < 0)
             r = -errno;
     }
-    buf_addf(&g->dir, "%s/containers/.pulling", g->state_dir);
+    buf_addf(&g->dir, "%s/containers/" OCI_PULLING "%016llx", g->state_dir,
+             (unsigned long long)str_hash_on(STR_HASH_START, buf_str(&g->source)));
     if (!buf_ok(&g->dir))
         r = -ENOMEM;
     return r < 0 ? err_errno(g->err, r, "cannot make %s/containers", g->state_dir) : 0;
@@ -413,22 +419,65 @@ static int ask_registry(const struct pulling *g, char ret_id[OCI_HEX + 1])
     return r;
 }
 
+/* The place where this source is fetched to: whoever wants the same meanwhile waits, and no one else does. */
+static int open_place(struct pulling *g)
+{
+    struct stat st;
+
+    for (;;) {
+        int r = make_dirs(g->dir.ptr, 0700);
+        _close_ int fd = r < 0 ? -1 : open(g->dir.ptr, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 && (r < 0 || errno != ENOENT))
+            return err_errno(g->err, r < 0 ? r : -errno, "cannot make %s", g->dir.ptr);
+        if (proc_unwanted())
+            return err_set(g->err, -ECANCELED, "The operation was canceled.");
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            if (fstat(fd, &st) == 0 && st.st_nlink > 0) {
+                g->place = TAKE_FD(fd);
+                return 0;
+            }
+            continue; /* it has just gone: another is made */
+        }
+        usleep(LOOK_US);
+    }
+}
+
+struct watched {
+    int dir;
+    bool full;
+};
+
+static bool is_full(void *data)
+{
+    struct watched *w = data;
+
+    return w->full = w->full || file_system_full(w->dir);
+}
+
+/* A registry may send what has no end: it is looked at how much room is left. */
 static int copy_image(struct pulling *g)
 {
-    _buf_ struct buf to = BUF_INIT, layers = BUF_INIT;
+    _buf_ struct buf image = BUF_INIT, layers = BUF_INIT, to = BUF_INIT;
+    struct watched watched = {.dir = g->place};
 
-    buf_addf(&to, "dir:%s/image", g->dir.ptr);
+    buf_addf(&image, "%s/image", g->dir.ptr);
     buf_addf(&layers, "%s/layers", g->dir.ptr);
-    if (!buf_ok(&to) || !buf_ok(&layers))
+    buf_addf(&to, "dir:%s", buf_str(&image));
+    if (!buf_ok(&to) || !buf_ok(&layers) || !buf_ok(&image))
         return no_memory(g);
-    int r = remove_tree(g->dir.ptr); /* of one that was killed */
+    int r = remove_tree(image.ptr); /* of one that was killed */
+    if (r == 0)
+        r = remove_tree(layers.ptr);
     if (r == 0)
         r = make_dirs(layers.ptr, 0700);
     if (r < 0)
         return err_errno(g->err, r, "cannot make %s", layers.ptr);
     const char *const what[] = {"--tmpdir", g->dir.ptr, "copy", "--quiet", buf_str(&g->source), to.ptr, NULL};
     say(g, "fetching ", buf_str(&g->name));
-    return run_skopeo(g, what, "--src-tls-verify=false", COPY_MS, NULL);
+    proc_until_also(is_full, &watched);
+    r = run_skopeo(g, what, "--src-tls-verify=false", COPY_MS, NULL);
+    proc_until_also(NULL, NULL);
+    return watched.full ? err_errno(g->err, -ENOSPC, "cannot fetch the image %s", buf_str(&g->name)) : r;
 }
 
 static int read_copy(struct pulling *g, const char *name, const char *what, struct buf *text, json_t **ret)
@@ -444,6 +493,7 @@ static int read_copy(struct pulling *g, const char *name, const char *what, stru
 static int take_copy(struct pulling *g, char ret_id[OCI_HEX + 1])
 {
     _json_ json_t *manifest = NULL, *config = NULL, *layers = NULL;
+    _oci_image_ struct oci_image same = {.lock = -1};
     _buf_ struct buf manifest_text = BUF_INIT, text = BUF_INIT;
     char id[OCI_HEX + 1];
 
@@ -463,6 +513,10 @@ static int take_copy(struct pulling *g, char ret_id[OCI_HEX + 1])
         return err_set(g->err, -EINVAL,
                        "the image %s is refused: its configuration is not what its manifest says",
                        buf_str(&g->name));
+    if (have_image(g, id, &same)) { /* its record stays: machines have locks on it */
+        memcpy(ret_id, id, sizeof(id));
+        return 0;
+    }
     r = check_platform(g, config);
     if (r == 0)
         r = take_layers(g, manifest, config, &layers);
@@ -473,29 +527,43 @@ static int take_copy(struct pulling *g, char ret_id[OCI_HEX + 1])
     return r;
 }
 
+/* Without the lock, under which others make and remove images: a registry may be as slow as it likes. */
+static int fetch(struct pulling *g, const char *id, struct oci_image *ret, bool *ret_here)
+{
+    *ret_here = have_image(g, id, ret);
+    if (*ret_here)
+        return 0;
+    int r = open_place(g);
+    if (r < 0)
+        return r;
+    *ret_here = have_image(g, id, ret); /* who fetched the same brought it */
+    return *ret_here ? 0 : copy_image(g);
+}
+
 static int pull(struct pulling *g, char ret_id[OCI_HEX + 1])
 {
+    _oci_image_ struct oci_image image = {.lock = -1};
     char id[OCI_HEX + 1] = "";
+    bool here = false;
     int r = understand(g);
 
     if (r == 0)
         r = buf_ok(&g->source) && buf_ok(&g->name) ? make_places(g) : no_memory(g);
     if (r == 0 && g->registry)
         r = ask_registry(g, id);
-    if (r < 0)
-        return r;
-    _close_ int lock = oci_lock(g->state_dir, g->err);
-    if (lock < 0)
-        return lock;
-    if (!*id || !have_image(g, id)) {
-        r = copy_image(g);
-        if (r == 0)
-            r = take_copy(g, id);
+    if (r == 0)
+        r = fetch(g, id, &image, &here);
+    _close_ int lock = r == 0 ? oci_lock(g->state_dir, g->err) : -1;
+    if (r == 0 && lock < 0)
+        r = lock;
+    if (r == 0 && !here)
+        r = take_copy(g, id);
+    if (g->place >= 0)
         (void)remove_tree(g->dir.ptr);
-    }
     if (r == 0)
         r = put_name(g, id);
-    oci_collect(g->state_dir); /* what had this name before, and layers of what failed */
+    if (lock >= 0)
+        oci_collect(g->state_dir); /* what had this name before, and layers of what failed */
     if (r == 0)
         memcpy(ret_id, id, sizeof(id));
     return r;
@@ -504,7 +572,7 @@ static int pull(struct pulling *g, char ret_id[OCI_HEX + 1])
 int oci_pull(const char *state_dir, const struct oci_pull *p, char ret_id[OCI_HEX + 1], struct err *err)
 {
     struct err own = {0};
-    struct pulling g = {.p = p, .state_dir = state_dir, .err = err ? err : &own};
+    struct pulling g = {.p = p, .state_dir = state_dir, .place = -1, .err = err ? err : &own};
 
     int r = pull(&g, ret_id);
     pulling_release(&g);

@@ -304,8 +304,26 @@ static json_t *needed_layers(const char *state_dir, const json_t *named)
     return TAKE(layers);
 }
 
+static void remove_abandoned(const char *state_dir)
+{
+    _buf_ struct buf dir = BUF_INIT;
+
+    buf_addf(&dir, "%s/containers", state_dir);
+    _closedir_ DIR *d = opendir(buf_str(&dir));
+    for (struct dirent *e; d && (e = readdir(d));) {
+        _buf_ struct buf path = BUF_INIT;
+        if (!str_starts(e->d_name, OCI_PULLING))
+            continue;
+        buf_addf(&path, "%s/%s", dir.ptr, e->d_name);
+        _close_ int fd = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && buf_ok(&path))
+            (void)remove_tree(path.ptr);
+    }
+}
+
 void oci_collect(const char *state_dir)
 {
+    remove_abandoned(state_dir);
     _json_ json_t *named = named_ids(state_dir);
     _json_ json_t *needed = named ? needed_layers(state_dir, named) : NULL;
     _buf_ struct buf dir = BUF_INIT;

@@ -38,6 +38,8 @@ int proc_run_set(const char *const argv[], const char *const set[], const char *
  */
 typedef bool proc_unwanted_fn(void *data);
 void proc_until(proc_unwanted_fn *fn, void *data);
+/* A second reason besides that, of who does a part of the work. NULL: none. */
+void proc_until_also(proc_unwanted_fn *fn, void *data);
 bool proc_unwanted(void);
 
 /*
