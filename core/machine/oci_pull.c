@@ -2,6 +2,7 @@
  * Images from registries, archives and directories: skopeo fetches them into a directory (its `dir:`, which
  * leaves manifest and configuration as they are), and from there they are checked, unpacked and named.
  */
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -77,13 +78,19 @@ static int understand(struct pulling *g)
     return oci_reference(str_empty(g->p->name) ? source : g->p->name, &g->name, g->err);
 }
 
-/* Registries of this host may do without TLS, as for Docker; others by registries.conf(5). */
+/* Registries of this host may do without TLS, as for Docker; others by registries.conf(5). 127.example.org is
+ * one of those. */
 static bool is_here(const char *source)
 {
-    const char *host = source + strlen(beginning);
+    _buf_ struct buf host = BUF_INIT;
+    struct in_addr address;
 
-    return str_starts(source, beginning) && (str_starts(host, "127.") || str_starts(host, "localhost:") ||
-                                             str_starts(host, "localhost/") || str_starts(host, "[::1]"));
+    if (!str_starts(source, beginning))
+        return false;
+    source += strlen(beginning);
+    buf_add(&host, source, *source == '[' ? strcspn(source, "]") : strcspn(source, ":/"));
+    return str_eq(buf_str(&host), "localhost") || str_eq(buf_str(&host), "[::1") ||
+           (inet_pton(AF_INET, buf_str(&host), &address) == 1 && ntohl(address.s_addr) >> 24 == 127);
 }
 
 /* ------------------------------------------------------------------------------------------------- skopeo */

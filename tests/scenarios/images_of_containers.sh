@@ -85,6 +85,14 @@ contains 'not there' "$(cat "$T/err")" "cannot fetch the image $registry/team/no
 PATH=$T/nothing exits 1 "$RUNFS" image pull "$registry/team/derived" --state "$STATE"
 contains 'no skopeo' "$(cat "$T/err")" 'install the package skopeo'
 
+say 'a name that begins like an address of this host is none: it is asked by TLS only'
+"$PYTHON" "$here/tests/servers/trap.py" "$T/asked" >"$T/port" &
+children+=($!)
+rf_wait 20 test -s "$T/port"
+proxy=http://127.0.0.1:$(cat "$T/port")
+HTTP_PROXY=$proxy HTTPS_PROXY=$proxy NO_PROXY='' exits 1 "$RUNFS" image pull 127.example.org/team/tool --state "$STATE"
+equal 'what was asked for' 'CONNECT 127.example.org:443 HTTP/1.1' "$(sort -u "$T/asked")"
+
 say 'the mount lists them'
 image pull "oci:$T/images/base:it" listed:1 2>/dev/null >/dev/null
 rf_mount
