@@ -5,15 +5,16 @@ rf_mount
 echo 1 >"$M/config/slots"
 workflow "$T/done.yml" 'echo finished'
 n=$(rf_drop "$T/done.yml")
-workflow "$T/live.yml" 'echo so far; exec sleep 987'
+workflow "$T/live.yml" "echo so far; exec sleep 987$$"
 cp "$T/live.yml" "$M/workflows/"
 live=$(readlink "$M/runs/latest")
 rf_wait 10 grep -q '^so far' "$M/runs/$live/log"
+rf_wait 10 pgrep -xf "sleep 987$$"
 workflow "$T/queued.yml" 'echo waited in attempt $GITHUB_RUN_ATTEMPT'
 cp "$T/queued.yml" "$M/workflows/"
 queued=$(readlink "$M/runs/latest")
 pid=$(daemon_pid)
-marker=$(pgrep -f 'sleep 987' | head -1)
+marker=$(pgrep -xf "sleep 987$$")
 kill -9 "$pid"
 rf_wait 10 sh -c "! kill -0 $pid 2>/dev/null"
 rf_wait 10 sh -c "! kill -0 $marker 2>/dev/null"

@@ -22,6 +22,7 @@ ask() { # METHOD PATH [BODY]: prints the status; what was said is in $T/body
 said() { jq -r "$1" "$T/body"; }
 execute() { ask POST /api/llm/execute "$(jq -n --arg id "$id" --arg code "$1" --argjson seconds "${2:-20}" \
     '{agent_id: "workflow-executor-1", language: "bash", code: $code, vm_id: $id, timeout_seconds: $seconds}')"; }
+sleeper=7654$$ # what steps do, told apart from any other's
 running() { [ "$(ask GET "/api/vms/$id")" = 200 ] && [ "$(said .status)" = running ]; }
 
 # what it is told at the start
@@ -68,10 +69,11 @@ ask POST /api/vms '{}' >/dev/null
 equal 'more than it may have' 503 "$(ask POST /api/vms '{}')"
 # who goes away leaves nothing running
 curl -s -m 1 -H "Authorization: Bearer $token" "$url/api/llm/execute" \
-    -d "{\"vm_id\":\"$id\",\"code\":\"sleep 1234567\"}" >/dev/null || :
+    -d "{\"vm_id\":\"$id\",\"code\":\"sleep $sleeper\"}" >/dev/null || :
 execute true >/dev/null
 equal 'the next command runs' 0 "$(said .exit_code)"
-refused pgrep -f 'sleep 1234567'
+none_sleeps() { ! pgrep -xf "sleep $sleeper"; } # its request may have been the later one to be taken
+rf_wait 20 none_sleeps
 equal 'removed' 200 "$(ask DELETE "/api/vms/$id")"
 equal 'removed twice' 404 "$(ask DELETE "/api/vms/$id")"
 equal 'a script for nobody' 404 "$(execute true)"
@@ -178,26 +180,26 @@ equal "by what always runs" 1 "$(step_out "$n" a 03)"
 rf_wait 20 none_left
 
 # cancelled, and late
-printf 'on: push\njobs: {a: {runs-on: far, steps: [{run: echo begun; sleep 5432109, timeout-minutes: 0.02}]}}\n' >"$T/late.yml"
+printf 'on: push\njobs: {a: {runs-on: far, steps: [{run: echo begun; sleep %s, timeout-minutes: 0.02}]}}\n' "$sleeper" >"$T/late.yml"
 n=$(rf_drop "$T/late.yml")
 file_is "$M/runs/$n/conclusion" failure
 equal 'what it had said' begun "$(step_out "$n" a 01)"
 contains 'why it ended' "$(cat "$M/runs/$n/log")" 'has timed out'
-refused pgrep -f 'sleep 5432109'
-printf 'on: push\njobs: {a: {runs-on: far, steps: [{run: sleep 7654321}, {if: always(), run: echo still}]}}\n' >"$T/long.yml"
+refused pgrep -xf "sleep $sleeper"
+printf 'on: push\njobs: {a: {runs-on: far, steps: [{run: sleep %s}, {if: always(), run: echo still}]}}\n' "$sleeper" >"$T/long.yml"
 n=$(rf_start "$T/long.yml")
-rf_wait 20 pgrep -f 'sleep 7654321'
+rf_wait 20 pgrep -xf "sleep $sleeper"
 file_is "$M/runs/$n/jobs/a/vm/backend" fcctl
 echo cancel >"$M/runs/$n/ctl"
 ended "$n"
 file_is "$M/runs/$n/conclusion" cancelled
 equal 'what always runs' still "$(step_out "$n" a 02)"
-refused pgrep -f 'sleep 7654321'
+refused pgrep -xf "sleep $sleeper"
 rf_wait 20 none_left
 
 # the server dies in the middle of a step
 n=$(rf_start "$T/long.yml")
-rf_wait 20 pgrep -f 'sleep 7654321'
+rf_wait 20 pgrep -xf "sleep $sleeper"
 kill -KILL "$server"
 ended "$n"
 file_is "$M/runs/$n/conclusion" failure

@@ -26,7 +26,8 @@ equal 'what was asked' "204 PUT /machine-config {\"vcpu_count\":1,\"mem_size_mib
 204 PUT /entropy {}
 204 PUT /vsock {\"guest_cid\":3,\"uds_path\":\"v.sock\"}
 204 PUT /actions {\"action_type\":\"InstanceStart\"}" "$(cat "$T/requests")"
-none_left() { ! pgrep -f "^/usr/bin/python3 $T/bin/firecracker|api.sock --id" >/dev/null; }
+servers() { for pid in $(pgrep -f '^/usr/bin/python3 .*/firecracker '); do ! grep -qsF "FIRECRACKER_LOG=$T/" "/proc/$pid/environ" || echo "$pid"; done; }
+none_left() { [ -z "$(servers)" ]; }
 rf_wait 10 none_left
 
 # the same in a jail, where there is a jailer: it knows its files by other names
@@ -71,15 +72,16 @@ equal 'what was asked' '204 PATCH /vm {"state":"Paused"}
     "$(sed 1,6d "$T/requests")"
 
 # it dies in the middle of a step
-printf 'on: push\njobs: {a: {runs-on: vm, steps: [{run: sleep 7654322}]}}\n' >"$T/long.yml"
+sleeper=7655$$ # told apart from any other's
+printf 'on: push\njobs: {a: {runs-on: vm, steps: [{run: sleep %s}]}}\n' "$sleeper" >"$T/long.yml"
 rmdir "$M/vms/box"
 n=$(rf_start "$T/long.yml")
-rf_wait 20 pgrep -f 'sleep 7654322'
-kill -KILL $(pgrep -f "^/usr/bin/python3 $T/bin/firecracker")
+rf_wait 20 pgrep -xf "sleep $sleeper"
+kill -KILL $(servers)
 ended "$n"
 file_is "$M/runs/$n/conclusion" failure
 rf_wait 10 none_left
-no_sleep() { ! pgrep -f 'sleep 7654322'; }
+no_sleep() { ! pgrep -xf "sleep $sleeper"; }
 rf_wait 10 no_sleep
 
 # what it refuses is told in its words
@@ -91,7 +93,7 @@ rf_wait 10 none_left
 # a daemon that is killed leaves none behind
 echo "firecracker:$T/image" >"$M/config/labels/vm"
 n=$(rf_start "$T/long.yml")
-rf_wait 20 pgrep -f 'sleep 7654322'
+rf_wait 20 pgrep -xf "sleep $sleeper"
 kill -KILL "$(daemon_pid)"
 rf_wait 10 none_left
 

@@ -89,7 +89,7 @@ contains 'nobody' "$(ssh_job inner)" "on the way to inner: there is no host 'nob
 set_line bastion '# from here'
 
 # lost in the middle of a step
-printf 'on: push\njobs: {a: {runs-on: inner, steps: [{run: touch ~/begun; sleep 7171}]}}\n' >"$T/long.yml"
+printf 'on: push\njobs: {a: {runs-on: inner, steps: [{run: touch ~/begun; sleep %s}]}}\n' "7657$$" >"$T/long.yml"
 begun() { compgen -G "$T/inner/home/.cache/runfs/machines/*/home/runner/begun" >/dev/null; }
 lost() { # WHAT WORDS
     ended "$n"
@@ -101,7 +101,7 @@ n=$(rf_start "$T/long.yml")
 rf_wait 30 begun
 for pid in $(connections); do kill "$pid"; done
 lost 'the way' "the connection to $(id -un)@$bastion_at:22 is lost"
-refused pgrep -f 'sleep 7171'
+refused pgrep -xf "sleep 7657$$"
 n=$(rf_start "$T/long.yml")
 rf_wait 30 begun
 inside link set inner down

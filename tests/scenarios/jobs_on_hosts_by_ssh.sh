@@ -108,24 +108,25 @@ echo 'echo $((6 * 7)); exit 3' >"$M/vms/remote/exec"
 file_is "$M/vms/remote/last/stdout" 42
 file_is "$M/vms/remote/last/exit_code" 3
 file_is "$M/vms/remote/backend" ssh
-echo 'echo ${PPID}; sleep 4443332 >/dev/null 2>&1 &' >"$M/vms/remote/exec"
-rf_wait 20 pgrep -f 'sleep 4443332'
+sleeper=7656$$ # told apart from any other's
+echo "echo \${PPID}; sleep $sleeper >/dev/null 2>&1 &" >"$M/vms/remote/exec"
+rf_wait 20 pgrep -xf "sleep $sleeper"
 rmdir "$M/vms/remote"
-refused pgrep -f 'sleep 4443332'
+refused pgrep -xf "sleep $sleeper"
 rf_wait 20 none_left one
 
 # cancelled, and late
-printf 'on: push\njobs: {a: {runs-on: far, steps: [{run: echo begun; sleep 5432108, timeout-minutes: 0.02}]}}\n' >"$T/late.yml"
+printf 'on: push\njobs: {a: {runs-on: far, steps: [{run: echo begun; sleep %s, timeout-minutes: 0.02}]}}\n' "$sleeper" >"$T/late.yml"
 n=$(rf_drop "$T/late.yml")
 file_is "$M/runs/$n/conclusion" failure
 equal 'what it had said' begun "$(step_out "$n" a 01)"
-refused pgrep -f 'sleep 5432108'
-printf 'on: push\njobs: {a: {runs-on: far, steps: [{run: sleep 7654328}, {if: always(), run: echo still}]}}\n' >"$T/long.yml"
+refused pgrep -xf "sleep $sleeper"
+printf 'on: push\njobs: {a: {runs-on: far, steps: [{run: sleep %s}, {if: always(), run: echo still}]}}\n' "$sleeper" >"$T/long.yml"
 n=$(rf_start "$T/long.yml")
-rf_wait 20 pgrep -f 'sleep 7654328'
+rf_wait 20 pgrep -xf "sleep $sleeper"
 echo cancel >"$M/runs/$n/ctl"
 ended "$n"
 file_is "$M/runs/$n/conclusion" cancelled
 equal 'what always runs' still "$(step_out "$n" a 02)"
-refused pgrep -f 'sleep 7654328'
+refused pgrep -xf "sleep $sleeper"
 rf_wait 20 none_left one

@@ -108,9 +108,9 @@ broke 'nothing was heard of it for 2 seconds'
 kill -CONT "$(cat "$T/carrier")" 2>/dev/null || :
 
 # cancelled before it has greeted
-far 'exec sleep 1000'
+far "exec sleep 1000$$"
 n=$(rf_start "$T/job.yml")
-rf_wait 20 pgrep -xf 'sleep 1000'
+rf_wait 20 pgrep -xf "sleep 1000$$"
 echo cancel >"$M/runs/$n/ctl"
 ended "$n"
 file_is "$M/runs/$n/conclusion" cancelled
