@@ -29,7 +29,7 @@ static void cancel_jobs(struct run *run, const struct run_scope *scope, const ch
 void job_cancel(struct run_job *job, const char *why)
 {
     atomic_store(&job->cancelled, true);
-    job->run->dirty = true;
+    run_changed(job->run);
     if (job->state == JOB_STATE_DONE)
         return;
     if (why)
@@ -79,7 +79,8 @@ void run_cancel(struct run *run, const char *why)
 {
     bool pending = run->permit ? !run->permit->held : run->group != NULL;
 
-    run->cancelled = run->dirty = true;
+    run->cancelled = true;
+    run_changed(run);
     if (why)
         run_note(run, why);
     if (pending)
@@ -90,7 +91,8 @@ void run_cancel(struct run *run, const char *why)
 
 void run_kill(struct run *run)
 {
-    run->cancelled = run->dirty = true;
+    run->cancelled = true;
+    run_changed(run);
     for (size_t i = 0; i < run->n_jobs; i++) {
         struct run_job *job = run->jobs[i];
         if (job->state == JOB_STATE_CALLING)

@@ -193,7 +193,8 @@ static void promote(struct run *run, const char *group)
     for (struct permit *p = run->e->permits; p; p = p->next)
         if (!p->held && same_group(p, run, group)) {
             p->held = !given;
-            p->run->dirty = given = true;
+            given = true;
+            run_changed(p->run);
         }
 }
 

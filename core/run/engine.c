@@ -186,6 +186,7 @@ int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *
     e->store = opts->store;
     e->machines = opts->machines;
     e->ready_end = &e->ready;
+    e->runs_end = &e->runs;
     pthread_mutex_init(&e->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

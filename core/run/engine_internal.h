@@ -107,7 +107,9 @@ struct run {
     struct group_setting *group; /* owned; the workflow's `concurrency`; NULL: none */
     struct permit *permit;       /* for it; NULL: none needed */
     bool cancelled;
-    bool dirty; /* something changed: to be looked at by run_advance */
+    bool changed;             /* something of it: to be looked at by run_advance */
+    struct run *next_changed; /* the next of those, in the order of the engine's runs */
+    uint64_t turn;            /* its place in that order; 0: it is none of them */
     int first_exit_code;
 };
 
@@ -127,10 +129,12 @@ struct engine {
     const struct job_services *services; /* may be NULL */
     struct remotes *remotes;             /* owned */
     pthread_mutex_t lock;
-    pthread_cond_t work;  /* a job became ready, slots changed, stopping */
-    pthread_cond_t ended; /* stopping */
-    struct run *runs;     /* oldest first */
-    struct held *held;    /* owned: machines that were kept after their jobs */
+    pthread_cond_t work;          /* a job became ready, slots changed, stopping */
+    pthread_cond_t ended;         /* stopping */
+    struct run *runs, **runs_end; /* oldest first */
+    struct run *changed;          /* of them: see run_changed() */
+    uint64_t turns;               /* how many there have been */
+    struct held *held;            /* owned: machines that were kept after their jobs */
     struct run_job *ready, **ready_end;
     struct permit *permits; /* of concurrency groups, held or waited for; oldest first */
     bool settling;          /* run_advance is at work */
@@ -200,6 +204,7 @@ const char *default_event(const struct workflow *w);
 
 /* All with the engine's lock held. */
 void run_activate(struct engine *e, struct run *run); /* puts it in the list and looks what can start */
+void run_changed(struct run *run);                    /* run_advance, of whatever run, is to look at it */
 void run_abandon(struct run *run); /* takes back an activation that could not be written; frees it */
 /* Decides what can be decided, in this run and in those that it sets free; frees each that is completed. */
 void run_advance(struct run *run);

@@ -73,7 +73,7 @@ void job_done(struct run_job *job, enum job_status status, int exit_code)
     bool spared = status == JOB_FAILURE && job->continue_on_error;
 
     job->state = JOB_STATE_DONE;
-    job->run->dirty = true;
+    run_changed(job->run);
     job->result = spared ? JOB_SUCCESS : status;
     job->row.status = "completed";
     job->row.conclusion = job_status_name(status);
@@ -420,14 +420,52 @@ static void complete(struct run *run)
     permit_release(TAKE(run->permit));
 }
 
-static void unlink_run(struct run *run)
+void run_changed(struct run *run)
 {
-    struct run **at = &run->e->runs;
+    struct run **at = &run->e->changed;
+
+    if (run->changed || !run->turn)
+        return;
+    while (*at && (*at)->turn < run->turn)
+        at = &(*at)->next_changed;
+    run->next_changed = *at;
+    *at = run;
+    run->changed = true;
+}
+
+static void run_unchanged(struct run *run)
+{
+    struct run **at = &run->e->changed;
 
     while (*at && *at != run)
-        at = &(*at)->next;
+        at = &(*at)->next_changed;
     if (*at)
-        *at = run->next;
+        *at = run->next_changed;
+    run->changed = false;
+}
+
+static void link_run(struct engine *e, struct run *run)
+{
+    run->next = NULL;
+    run->turn = ++e->turns;
+    *e->runs_end = run;
+    e->runs_end = &run->next;
+}
+
+static void unlink_run(struct run *run)
+{
+    struct engine *e = run->e;
+    struct run **at = &e->runs;
+
+    run_unchanged(run);
+    while (*at && *at != run)
+        at = &(*at)->next;
+    if (!*at)
+        return;
+    *at = run->next;
+    if (e->runs_end == &run->next)
+        e->runs_end = at;
+    run->turn = 0;
 }
 
 /* Moves a job on by one state. Whether that is something new. */
@@ -490,15 +528,6 @@ static void advance(struct run *run)
     run_free(run);
 }
 
-static struct run *next_dirty(const struct engine *e)
-{
-    struct run *run = e->runs;
-
-    while (run && !run->dirty)
-        run = run->next;
-    return run;
-}
-
 /* What one run does may set others free; each is looked at in its turn, never within another's. */
 static void settle(struct engine *e)
 {
@@ -509,8 +538,8 @@ static void settle(struct engine *e)
         return;
     e->settling = true;
     store_begin(e->store);
-    while ((run = next_dirty(e))) {
-        run->dirty = false;
+    while ((run = e->changed)) {
+        run_unchanged(run);
         advance(run);
     }
     if (store_commit(e->store, &err) < 0)
@@ -520,7 +549,7 @@ static void settle(struct engine *e)
 
 void run_advance(struct run *run)
 {
-    run->dirty = true;
+    run_changed(run);
     settle(run->e);
 }
 
@@ -540,12 +569,7 @@ static void ask_for_run_group(struct run *run)
 
 void run_activate(struct engine *e, struct run *run)
 {
-    struct run **end = &e->runs;
-
-    while (*end)
-        end = &(*end)->next;
-    *end = run;
-    run->next = NULL;
+    link_run(e, run);
     ask_for_run_group(run);
     run_advance(run);
 }
