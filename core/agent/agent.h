@@ -72,6 +72,7 @@ struct agent {
     int put_fd; /* the file that FRAME_PUT_DATA goes to, or -1 */
     char put_error[512];
     uint64_t max_processes;   /* RLIMIT_NPROC, where it counts what is in this machine; else 0 */
+    bool alone;               /* it has no children, when it last waited for one */
     struct guest_watch watch; /* in a virtual machine only */
     bool ended;               /* the control socket is at its end or broken */
 };

@@ -133,6 +133,9 @@ void command_start(struct agent *a, const void *payload, size_t len)
         return;
     }
     c->started = mono_ns();
+    if (a->alone) /* nobody is left of those before it */
+        c->next_look = c->started + look_wait;
+    a->alone = false;
     if (guest_watched(&a->watch))
         guest_watch_begin(&a->watch);
     int r = c->request.rows ? command_spawn_in_terminal(c, &stage) : command_spawn(c, &stage);
@@ -173,6 +176,7 @@ void command_reap(void *agent)
         c->status = status;
         c->ended = mono_ns();
     }
+    a->alone = pid < 0 && errno == ECHILD;
 }
 
 void command_pump(struct agent *a, int stream)
@@ -301,7 +305,7 @@ static enum limit_kind limit_hit(struct agent *a)
         return LIMIT_NONE; /* it got on without what was killed or refused a moment ago */
     if (guest)
         return guest_watch_look(&a->watch);
-    return tree_count() >= a->max_processes ? LIMIT_PIDS : LIMIT_NONE;
+    return !a->alone && tree_count() >= a->max_processes ? LIMIT_PIDS : LIMIT_NONE;
 }
 
 static void look_at_limits(struct agent *a, int64_t now)

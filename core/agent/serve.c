@@ -278,7 +278,8 @@ static void agent_init(struct agent *a, int control)
     struct rlimit processes;
     sigset_t set;
 
-    *a = (struct agent){.control = control, .put_fd = -1, .command.output = {-1, -1}, .watch = {-1, -1, -1}};
+    *a = (struct agent){
+        .control = control, .put_fd = -1, .command.output = {-1, -1}, .alone = true, .watch = {-1, -1, -1}};
     for (size_t i = 0; i < ARRAY_LEN(a->drains); i++)
         a->drains[i] = -1;
     for (size_t i = 0; i < LANES_MAX; i++)

@@ -158,6 +158,8 @@ int make_dirs(const char *path, mode_t mode)
 
     if (!copy)
         return -ENOMEM;
+    if (mkdir(path, mode) == 0 || errno == EEXIST) /* most often only the last is missing */
+        return 0;
     for (char *p = copy + 1; *p; p++) {
         if (*p != '/')
             continue;
