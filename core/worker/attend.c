@@ -12,6 +12,7 @@
 #include "runfs/io.h"
 #include "runfs/proc.h"
 #include "runfs/str.h"
+#include "runfs/unseen.h"
 
 enum {
     SAID_MAX = 2000,
@@ -190,14 +191,26 @@ static int wrong(const char *what, struct err *err)
     return err_set(err, -EPROTO, "the worker told what no worker tells: %s", what);
 }
 
-static int step_of(const struct attending *at, const json_t *line, size_t *ret)
+/* *ret_told: NULL for none of them. */
+static int step_of(const struct attending *at, const json_t *line, size_t *ret, struct told_step **ret_told)
 {
     json_int_t n = json_integer_value(json_object_get(line, "step"));
 
-    if (!json_is_integer(json_object_get(line, "step")) || n < -1 ||
-        (n >= 0 && (size_t)n >= at->n_own + at->n_added))
+    if (!json_is_integer(json_object_get(line, "step")) || n < -1 || (n >= 0 && (size_t)n >= at->n_steps))
         return -EPROTO;
-    *ret = n < 0 ? SIZE_MAX : (size_t)n < at->n_own ? (size_t)n : at->added[(size_t)n - at->n_own];
+    *ret_told = n < 0 ? NULL : &at->steps[n];
+    *ret = n < 0 ? SIZE_MAX : at->steps[n].number;
+    return 0;
+}
+
+static int add_step(struct attending *at, size_t number)
+{
+    struct told_step *more = reallocarray(at->steps, at->n_steps + 1, sizeof(*more));
+
+    if (!more)
+        return -ENOMEM;
+    at->steps = more;
+    at->steps[at->n_steps++] = (struct told_step){.number = number};
     return 0;
 }
 
@@ -218,28 +231,27 @@ static int take_added(struct attending *at, const json_t *line, struct err *err)
     json_int_t n = json_integer_value(json_object_get(line, "step"));
     _buf_ struct buf name = BUF_INIT;
 
-    if (!place || n != (json_int_t)(at->n_own + at->n_added) || at->n_added == ADDED_MAX ||
+    if (!place || n != (json_int_t)at->n_steps || at->n_steps - at->n_own == ADDED_MAX ||
         wire_add_bytes(&name, json_object_get(line, "name")) < 0)
         return wrong("step_added", err);
-    size_t *more = reallocarray(at->added, at->n_added + 1, sizeof(*more));
-    if (!more)
-        return err_errno(err, -ENOMEM, "a step");
-    at->added = more;
-    at->added[at->n_added++] = at->what->sink->step_added(at->what->sink->data,
-                                                          place == places[0]   ? STEP_SETUP
-                                                          : place == places[1] ? STEP_PRE
-                                                                               : STEP_POST,
-                                                          buf_str(&name));
-    return 0;
+    size_t number = at->what->sink->step_added(at->what->sink->data,
+                                               place == places[0]   ? STEP_SETUP
+                                               : place == places[1] ? STEP_PRE
+                                                                    : STEP_POST,
+                                               buf_str(&name));
+    return add_step(at, number) < 0 ? err_errno(err, -ENOMEM, "a step") : 0;
 }
 
 static int take_started(struct attending *at, const json_t *line, struct err *err)
 {
     _buf_ struct buf name = BUF_INIT;
+    struct told_step *told;
     size_t step;
 
-    if (step_of(at, line, &step) < 0 || wire_add_bytes(&name, json_object_get(line, "name")) < 0)
+    if (step_of(at, line, &step, &told) < 0 || !told || told->started || told->completed ||
+        wire_add_bytes(&name, json_object_get(line, "name")) < 0)
         return wrong("step_started", err);
+    told->started = true;
     at->what->sink->step_started(at->what->sink->data, step, buf_str(&name));
     return 0;
 }
@@ -250,9 +262,11 @@ static int take_output(struct attending *at, const json_t *line, struct err *err
     static const int numbers[] = {1, 2, 4}; /* enum log_stream */
     const char *stream = word_of(line, "stream", streams, ARRAY_LEN(streams));
     _buf_ struct buf text = BUF_INIT;
+    struct told_step *told;
     size_t step, i = 0;
 
-    if (!stream || step_of(at, line, &step) < 0 || wire_add_bytes(&text, json_object_get(line, "text")) < 0)
+    if (!stream || step_of(at, line, &step, &told) < 0 ||
+        wire_add_bytes(&text, json_object_get(line, "text")) < 0)
         return wrong("output", err);
     while (streams[i] != stream)
         i++;
@@ -277,8 +291,9 @@ static int take_annotation(struct attending *at, const json_t *line, struct err 
     static const char *const keys[] = {"title", "file", "message"};
     struct buf texts[ARRAY_LEN(keys)] = {0};
     const char *level = word_of(line, "level", levels, ARRAY_LEN(levels));
+    struct told_step *told;
     size_t step;
-    int r = level ? step_of(at, line, &step) : -EPROTO;
+    int r = level ? step_of(at, line, &step, &told) : -EPROTO;
 
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(keys); i++)
         r = wire_add_bytes(&texts[i], json_object_get(line, keys[i]));
@@ -324,11 +339,17 @@ static int take_completed(struct attending *at, const json_t *line, struct err *
     _json_ json_t *outputs = strings_of(json_object_get(line, "outputs"));
     const char *outcome = word_of(line, "outcome", conclusions, ARRAY_LEN(conclusions));
     const char *conclusion = word_of(line, "conclusion", conclusions, ARRAY_LEN(conclusions));
+    struct told_step *told = NULL;
     size_t step;
-    int r = outputs && outcome && conclusion ? step_of(at, line, &step) : -EPROTO;
+    int r = outputs && outcome && conclusion ? step_of(at, line, &step, &told) : -EPROTO;
+
+    if (r == 0 && (!told || told->completed)) /* a step has one end */
+        r = -EPROTO;
 
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(keys); i++)
         r = wire_add_bytes(&t[i], json_object_get(line, keys[i]));
+    if (r == 0)
+        told->completed = true;
     if (r == 0)
         at->what->sink->step_completed(at->what->sink->data, step,
                                        &(struct step_result){.name = buf_str(&t[0]),
@@ -382,8 +403,11 @@ static int take_hello(struct attending *at, const json_t *line, struct err *err)
         return err_set(err, -EPROTO,
                        "the worker is of another runfs: it speaks version %lld, and this one (%s) version %d",
                        (long long)version, RUNFS_VERSION, WIRE_VERSION);
-    snprintf(at->known->host, sizeof(at->known->host), "%s", host && *host ? host : "?");
-    for (char *c = at->known->host; *c; c++) /* a word, not what steers a terminal */
+    char *known = at->known->host; /* a word, not what steers a terminal */
+    snprintf(known, sizeof(at->known->host), "%s", host && *host ? host : "?");
+    known[utf8_valid_prefix(known, strlen(known))] = '\0';
+    unseen_replace(known);
+    for (char *c = known; *c; c++)
         *c = (unsigned char)*c <= ' ' || *c == 127 ? '?' : *c;
     return give_job(at, err);
 }
@@ -553,8 +577,11 @@ int worker_attend(const struct attend *what, struct job_result *ret, struct atte
 
     *ret_known = (struct attended){0};
     at.n_own = what->spec->job->n_steps ? what->spec->job->n_steps : 1;
-    at.listed = json_array();
-    int r = start(&at, what->command, fds, err);
+    at.listed = json_object();
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < at.n_own; i++)
+        r = add_step(&at, i);
+    r = r < 0 ? err_errno(err, r, "the job's steps") : start(&at, what->command, fds, err);
     if (r == 0) {
         wire_init(&at.wire, fds[1], fds[0]);
         at.wire.silence_ns = what->silence_s * 1000000000LL;
@@ -573,6 +600,6 @@ int worker_attend(const struct attend *what, struct job_result *ret, struct atte
     attend_release_files(&at);
     json_decref(at.listed);
     buf_release(&at.said);
-    free(at.added);
+    free(at.steps);
     return r;
 }

@@ -102,7 +102,7 @@ struct question {
     const struct job_outside *outside;
     struct upload_file *file; /* that came along; NULL: none */
     json_t *answer;           /* object */
-    json_t *listed;           /* array: artifacts that were told of */
+    json_t *listed;           /* object: artifacts that were told of, by their numbers */
     int answer_file;
     struct buf texts[8];
     size_t n_texts;
@@ -212,14 +212,32 @@ static int answer_artifact_put(struct question *q, struct err *err)
     return r;
 }
 
+/* The number of an artifact as a key of those that were told of. */
+struct artifact_key {
+    char text[24];
+};
+
+static struct artifact_key artifact_key(int64_t id)
+{
+    struct artifact_key key;
+
+    snprintf(key.text, sizeof(key.text), "%lld", (long long)id);
+    return key;
+}
+
 static int answer_artifact_list(struct question *q, struct err *err)
 {
-    json_t *list = NULL;
+    json_t *list = NULL, *one;
+    size_t i;
     int r = q->outside->artifact_list(q->outside->data, asked_number(q, "run"), &list, err);
 
     if (r < 0)
         return r;
-    json_array_extend(q->listed, list);
+    json_array_foreach(list, i, one)
+    {
+        struct artifact_key key = artifact_key(json_integer_value(json_object_get(one, "id")));
+        json_object_set_new(q->listed, key.text, json_true());
+    }
     json_object_set_new(q->answer, "artifacts", list);
     return 0;
 }
@@ -229,15 +247,10 @@ static int answer_artifact_list(struct question *q, struct err *err)
 static int answer_artifact_get(struct question *q, struct err *err)
 {
     int64_t id = asked_number(q, "artifact");
-    json_t *one;
-    size_t i;
 
-    json_array_foreach(q->listed, i, one)
-    {
-        if (json_integer_value(json_object_get(one, "id")) == id)
-            return q->outside->artifact_get(q->outside->data, id, &q->answer_file, err);
-    }
-    return err_set(err, -ENOENT, "there is no such artifact");
+    return json_object_get(q->listed, artifact_key(id).text)
+               ? q->outside->artifact_get(q->outside->data, id, &q->answer_file, err)
+               : err_set(err, -ENOENT, "there is no such artifact");
 }
 
 static int answer_cache_get(struct question *q, struct err *err)

@@ -75,19 +75,24 @@ int worker_tell_end(struct worker *w, const struct job_result *result);
 
 struct upload_file; /* what a worker sends along with a question */
 
+/* What the worker has told of a step. */
+struct told_step {
+    size_t number; /* the sink's */
+    bool started, completed;
+};
+
 /* Its inside, for attend_answer.c. */
 struct attending {
     const struct attend *what;
     struct attended *known;
     struct wire wire;
     pid_t pid;
-    int errors;    /* the command's standard error; -1 at its end */
-    size_t n_own;  /* steps of the job's own, */
-    size_t *added; /* owned: and the sink's numbers of those that were added */
-    size_t n_added;
-    bool unkept; /* the worker knows that its log cannot be kept */
+    int errors;              /* the command's standard error; -1 at its end */
+    size_t n_own, n_steps;   /* steps of the job's own, and with those that were added */
+    struct told_step *steps; /* owned */
+    bool unkept;             /* the worker knows that its log cannot be kept */
     struct upload_file *files;
-    json_t *listed;  /* owned array: artifacts that the worker was told of */
+    json_t *listed;  /* owned object: artifacts that the worker was told of, by their numbers */
     struct buf said; /* on standard error, and before it greeted: the end of it */
     size_t prelude;  /* how much of that it said before */
     bool done;

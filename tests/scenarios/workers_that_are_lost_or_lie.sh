@@ -59,6 +59,14 @@ liar '{"type": "output", "step": 0, "stream": "stdout", "text": {"base64": "?"}}
 liar '{"type": "annotation", "step": 0, "level": "woe", "message": "x"}' 'no worker tells: annotation'
 liar '{"type": "step_completed", "step": 0, "outcome": "fine", "conclusion": "success"}' 'no worker tells: step_completed'
 liar '{"type": "step_completed", "step": 0, "outcome": "success", "conclusion": "success", "outputs": []}' 'step_completed'
+started='{"type": "step_started", "step": 2, "name": "x"}' completed='{"type": "step_completed", "step": 2, "outcome": "success", "conclusion": "success"}'
+liar "$started
+$started" 'no worker tells: step_started'
+liar "$completed
+$started" 'no worker tells: step_started'
+liar "$completed
+$completed" 'no worker tells: step_completed'
+liar '{"type": "step_completed", "step": -1, "outcome": "success", "conclusion": "success"}' 'no worker tells: step_completed'
 liar '{"type": "job_completed", "conclusion": "perfect"}' 'no worker tells: job_completed'
 liar '{"type": "ask", "id": 1, "what": "artifact_put"}
 {"type": "ask", "id": 2, "what": "artifact_get", "artifact": 1}
@@ -66,6 +74,9 @@ liar '{"type": "ask", "id": 1, "what": "artifact_put"}
 {"type": "ask", "id": 4, "what": "cache_get", "keys": 5}
 {"type": "data", "id": 5, "base64": 7}' 'no worker tells: data'
 liar '{"type": "refused", "message": "no room"}' 'The worker on liar: no room'
+long=$(printf 'ä%.0s' {1..40})
+hello='{"type": "hello", "version": 1, "host": "'$long'"}' liar '{"type": "refused", "message": "no room"}' 'ää: no room'
+hello='{"type": "hello", "version": 1, "host": "a\u009b31mb"}' liar '{"type": "refused", "message": "no room"}' 'on a??31mb: no room'
 hello='{"type": "hello", "version": 2, "host": "liar"}' liar '' 'speaks version 2'
 
 # silent from its greeting on
