@@ -11,6 +11,7 @@
 #include "fs.h"
 #include "runfs/cleanup.h"
 #include "runfs/str.h"
+#include "runfs/unseen.h"
 
 static const char help[] = "usage: runfs complete [WORD]...\n"
                            "\n"
@@ -33,6 +34,16 @@ static void offer_part(const char *word, const char *name, size_t len, const cha
 {
     if (strlen(word) <= len && strncmp(name, word, strlen(word)) == 0)
         printf("%.*s%s%.*s\n", (int)len, name, what_len ? "\t" : "", (int)what_len, what);
+}
+
+/* What somebody else may have named: a line each, so that it must have no other in it. */
+static void offer_foreign(const char *word, const char *name, const char *what)
+{
+    size_t len = strlen(name);
+    struct unseen u;
+
+    if (utf8_valid(name, len) && !strpbrk(name, "\t\n") && !unseen_find(name, len, &u))
+        offer_part(word, name, len, what, strlen(what));
 }
 
 static void offer(const char *word, const char *name, const char *what)
@@ -126,7 +137,7 @@ typedef void mount_fn(const struct typing *t, const char *mount, const char *bel
 static void offer_mount(const struct typing *t, const char *mount, const char *below)
 {
     (void)below;
-    offer(t->word, mount, "a runner");
+    offer_foreign(t->word, mount, "a runner");
 }
 
 static void offer_names(const struct typing *t, const char *mount, const char *below)
@@ -138,7 +149,7 @@ static void offer_names(const struct typing *t, const char *mount, const char *b
     _closedir_ DIR *d = buf_ok(&path) ? opendir(buf_str(&path)) : NULL;
     while (d && (entry = readdir(d)))
         if (entry->d_name[0] != '.')
-            offer(t->word, entry->d_name, "");
+            offer_foreign(t->word, entry->d_name, "");
 }
 
 static void each_mount(const struct typing *t, mount_fn *fn, const char *below)

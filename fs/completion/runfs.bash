@@ -8,7 +8,7 @@ _runfs() {
         case $line in
         :files) compopt -o filenames 2>/dev/null; while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen -f -- "$word") ;;
         :directories) compopt -o filenames 2>/dev/null; while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen -d -- "$word") ;;
-        *) COMPREPLY+=("${line%%$'\t'*}") ;;
+        *) printf -v line %q "${line%%$'\t'*}"; COMPREPLY+=("$line") ;; # it may be a directory of somebody else's naming
         esac
     done < <("${COMP_WORDS[0]}" complete "${words[@]}" 2>/dev/null)
 }

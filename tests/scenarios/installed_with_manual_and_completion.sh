@@ -72,5 +72,21 @@ offers 'runfs umount ' "$M"
 for shell in bash fish; do lacks "$shell: directories" "$(of_$shell 'runfs mount ')" a.yml; done
 contains 'a name with a blank' "$(of_bash 'runfs mount ')" 'sub directory'
 
+# a directory may be called what would run something
+for name in 'a$(touch${IFS}ran)b' $'two\nlines'; do
+    runfs mount --state "$T/odd" "$T/here/$name"
+    of_bash 'runfs umount ' >"$T/offered"
+    runfs complete umount '' >"$T/words"
+    runfs umount "$T/here/$name"
+    grep -F -e ran -e two "$T/offered" >"$T/odd-words" || :
+    equal 'as many lines' "$(wc -l <"$T/words")" "$(wc -l <"$T/offered")"
+    lacks 'another line' "$(cat "$T/words")" lines
+    while read -r word; do
+        eval "typed=($word)"
+        equal 'what is typed' "$T/here/$name" "${typed[*]}"
+    done <"$T/odd-words"
+done
+[ ! -e ran ] || fail 'completion ran something'
+
 make_ uninstall
 equal 'left behind' '' "$(find "$to" -type f)"
