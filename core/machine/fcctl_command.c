@@ -12,6 +12,8 @@ enum {
     PUTS_MAX = 48 * 1024 * 1024, /* a request's script */
     NO_DEADLINE_MS = 86400 * 1000,
     OUTPUT_FIRST = 1024 * 1024, /* of each stream, with the script's own answer */
+    AGAIN_MS = 10000,
+    AGAIN_LATE_MS = 4000, /* its time is over, and the daemon does not wait for long any more */
 };
 #define PID_FILE "/tmp/.runfs-command"
 #define OUT_FILE "/tmp/.runfs-stdout"
@@ -183,7 +185,8 @@ static int answer_rest(struct fcctl_vm *t, enum frame_type type, const char *pat
     return r;
 }
 
-static void answer_output(struct fcctl_vm *t, enum frame_type type, const char *path, const char *line)
+static void answer_output(struct fcctl_vm *t, enum frame_type type, const char *path, const char *line,
+                          bool late)
 {
     _buf_ struct buf first = BUF_INIT, words = BUF_INIT;
     struct err err = {0};
@@ -198,7 +201,9 @@ static void answer_output(struct fcctl_vm *t, enum frame_type type, const char *
     if (r < 0)
         err_errno(&err, r, "what came is broken");
     fcctl_answer_bytes(t, type, buf_str(&first), first.len);
-    if (r == 0)
+    if (r == 0 && late && first.len < size)
+        r = err_set(&err, -ETIMEDOUT, "its time is over");
+    else if (r == 0)
         r = answer_rest(t, type, path, first.len, size, &err);
     if (r < 0) {
         buf_addf(&words, "the rest of its output cannot be got: %s\n", err.msg);
@@ -229,13 +234,13 @@ static void die(struct fcctl_vm *t, const struct err *err)
 }
 
 /* What the script would have printed, had it not been cut, or killed before it came to that. */
-static int ask_again(struct fcctl_vm *t, const struct exec_request *x, struct fcctl_result *ret)
+static int ask_again(struct fcctl_vm *t, const struct exec_request *x, int64_t ms, struct fcctl_result *ret)
 {
     _buf_ struct buf script = BUF_INIT;
 
     add_outputs(&script);
     add_gets(&script, x);
-    return buf_ok(&script) ? fcctl_script(t, script.ptr, 10000, ret, NULL) : -ENOMEM;
+    return buf_ok(&script) ? fcctl_script(t, script.ptr, ms, ret, NULL) : -ENOMEM;
 }
 
 static void on_ended(struct fcctl_vm *t, const struct exec_request *x, struct fcctl_result *r, int64_t begin)
@@ -256,9 +261,9 @@ static void on_ended(struct fcctl_vm *t, const struct exec_request *x, struct fc
     if (report_.exit_code > 128)
         report_.signal = report_.exit_code - 128;
     if (!ended)
-        at = ask_again(t, x, &again) == 0 ? again.out : NULL;
-    answer_output(t, FRAME_STDOUT, OUT_FILE, take_line(&at));
-    answer_output(t, FRAME_STDERR, ERR_FILE, take_line(&at));
+        at = ask_again(t, x, AGAIN_MS, &again) == 0 ? again.out : NULL;
+    answer_output(t, FRAME_STDOUT, OUT_FILE, take_line(&at), false);
+    answer_output(t, FRAME_STDERR, ERR_FILE, take_line(&at), false);
     fcctl_answer_bytes(t, FRAME_STDERR, r->errors, r->errors_len);
     if (!ended && r->why) {
         fcctl_answer_bytes(t, FRAME_STDERR, r->why, strlen(r->why));
@@ -272,7 +277,8 @@ static void on_ended(struct fcctl_vm *t, const struct exec_request *x, struct fc
 /* It was given up, here: because of a signal, or because of its time. */
 static void on_given_up(struct fcctl_vm *t, const struct exec_request *x, int64_t begin)
 {
-    const char *nothing = NULL;
+    const char *at = NULL;
+    struct fcctl_result so_far = {0};
     struct exec_report r = {.exit_code = t->stop ? 130 : 137,
                             .signal = t->stop ? 2 : 9,
                             .cancelled = t->stop != 0,
@@ -280,8 +286,13 @@ static void on_given_up(struct fcctl_vm *t, const struct exec_request *x, int64_
                             .duration_ns = (uint64_t)(mono_ns() - begin),
                             .start_error = ""};
 
-    report(t, &r); /* at once: who gives up does not wait long */
-    report_files(t, &nothing, x->n_get);
+    if (!t->stop && !t->over && ask_again(t, x, AGAIN_LATE_MS, &so_far) == 0)
+        at = so_far.out;
+    answer_output(t, FRAME_STDOUT, OUT_FILE, take_line(&at), true);
+    answer_output(t, FRAME_STDERR, ERR_FILE, take_line(&at), true);
+    report(t, &r); /* before all else: who gives up does not wait long */
+    report_files(t, &at, x->n_get);
+    fcctl_result_release(&so_far);
     fcctl_kill(t);
 }
 

@@ -4,8 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 rf_mount
 cat >"$T/server.py" <<'END'
-import http.server, json, time
-looks = 0
+import base64, http.server, json, time
+looks, said = 0, b'until its time was over\n'
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -24,6 +24,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if 'slow-step' in body['code']:
             open('slow', 'w').close()
             time.sleep(100)
+        if body['code'].startswith('out() '):  # what a command has printed until now
+            return self.reply(200, {'exit_code': 0, 'stdout': f'{len(said)} {base64.b64encode(said).decode()}.\n.\n', 'stderr': ''})
         if 'no-answer' in body['code']:
             return self.reply(200, {'stdout': 'that is all'})
         if 'error-page' in body['code']:
@@ -81,4 +83,5 @@ contains 'no JSON' "$log" '502: <h1>the gateway is tired</h1>'
 job plain slow-step 0.02
 file_is "$M/runs/$n/conclusion" failure
 contains 'its time' "$log" 'has timed out'
+equal 'what it had printed' 'until its time was over' "$(step_out "$n" a 01)"
 [ -e "$T/slow" ] || fail 'the step was never asked for'
