@@ -4,11 +4,22 @@
 . "$(dirname "$0")/lib.sh"
 . "$here/tests/servers/github.sh"
 github_begin
-words_begin off <<'Y'
+words_begin off <<Y
 name: Build & test
 on: {push: , pull_request: }
-jobs: {a: {runs-on: h, steps: [{run: 'test "${{ github.event.pusher.name }}" != mallory'}]}}
+jobs: {a: {runs-on: h, steps: [{run: 'while [ -e "$T/hold" ]; do sleep 0.05; done; test "\${{ github.event.pusher.name }}" != mallory'}]}}
 Y
+# COMMAND...: starts a run that ends when it was said of it that it goes: else that and how it ended may be said as one
+slowly() {
+    local before
+    before=$(how_many)
+    touch "$T/hold"
+    "$@"
+    rf_wait 20 more_than "$before"
+    rm "$T/hold"
+}
+how_many() { if [ -e "$G/state.json" ]; then has '.statuses | length'; else echo 0; fi; }
+more_than() { [ "$(how_many)" -gt "$1" ]; }
 statuses() { has '.statuses[] | "\(.state) \(.description)"' | sed 's/ after .*//'; }
 
 # nothing is told before it is asked for, and nothing is to be seen of it
@@ -30,7 +41,8 @@ file_is "$M/config/github/report" off
 # as it should be
 echo status >"$M/config/github/report"
 echo 'https://ci.example.com/#/runs/' >"$M/config/github/link"
-deliver push "$(push alice)"
+slowly send push "$(push alice)"
+delivered
 rf_wait 20 all_said
 equal 'a run that succeeds' "pending Run $run has not ended yet
 success Run $run: success" "$(statuses)"
@@ -41,7 +53,8 @@ equal 'the words' "run $run: status: said: 1 success" "$(words)"
 deliver push "$(push mallory)"
 rf_wait 20 all_said
 equal 'a run that fails' "failure Run $run: failure" "$(statuses | tail -n 1)"
-echo rerun >"$M/runs/$run/ctl"
+rerun() { echo rerun >"$M/runs/$run/ctl"; }
+slowly rerun
 ended "$run"
 rf_wait 20 all_said
 rf_wait 20 grep -q "$run, attempt 2: failure" "$G/state.json"
@@ -60,7 +73,10 @@ equal 'none of them twice' '' "$(has '.statuses[].description' | sort | uniq -d)
 # limits: nothing is asked before they are over
 for limit in 'retry-after 3' 'reset 2' last; do
     echo "$limit" >"$G/faults"
-    deliver push "$(push "carol $limit")"
+    case $limit in
+    last) slowly send push "$(push "carol $limit")" && delivered ;; # the answer that is given first is the last
+    *) deliver push "$(push "carol $limit")" ;;
+    esac
     rf_wait 20 sh -c "! grep -q . '$G/faults'"
     rf_wait 30 all_said
     at=$(jq -rs --arg l "$limit" 'map(select(.fault == $l))[-1].at' "$G/requests")

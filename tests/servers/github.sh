@@ -54,6 +54,9 @@ send() { # EVENT PAYLOAD: a delivery that is accepted
 }
 deliver() { # EVENT PAYLOAD: and its run has ended
     send "$@"
+    delivered
+}
+delivered() {
     rf_wait 20 grep -qx done "$M/events/deliveries/$hook/state"
     run=$(ls "$M/events/deliveries/$hook/runs" | head -n 1)
     ended "$run"
