@@ -216,6 +216,15 @@ static void reap_directories(struct machines *ms)
     }
 }
 
+/* Its state first: while it is being made, who makes it writes its client without a lock. */
+static bool has_died(struct machine *m)
+{
+    enum machine_state state = machine_state(m);
+
+    return state != MACHINE_INITIALIZING && state != MACHINE_FAILED && state != MACHINE_TERMINATING &&
+           !agent_client_lives(&m->client);
+}
+
 void machines_reap(struct machines *ms)
 {
     struct machine *dead[64];
@@ -223,12 +232,11 @@ void machines_reap(struct machines *ms)
 
     pthread_mutex_lock(&ms->living_lock);
     for (struct machine *m = ms->living; m && n < ARRAY_LEN(dead); m = m->next)
-        if (m->row && m->client.wake >= 0 && !agent_client_lives(&m->client))
+        if (m->row && has_died(m))
             dead[n++] = machine_ref(m);
     pthread_mutex_unlock(&ms->living_lock);
     for (size_t i = 0; i < n; i++) {
-        enum machine_state state = machine_state(dead[i]);
-        if (state != MACHINE_FAILED && state != MACHINE_TERMINATING && state != MACHINE_INITIALIZING)
+        if (has_died(dead[i]))
             machine_become(dead[i], MACHINE_FAILED, "its agent ended");
         machine_unref(dead[i]);
     }
