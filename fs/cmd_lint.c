@@ -27,8 +27,11 @@ static const char usage[] =
     "Checks workflow files, and prints each error as a line `FILE (Line: L, Col: C): message`, worded as\n"
     "GitHub words it. Local reusable workflows are looked up in the repository that FILE belongs to and\n"
     "checked with it; those of other repositories are not followed. FILE may be -, for standard input. Of a\n"
-    "DIRECTORY it checks the .github/workflows, or else its own files; without either, those of the\n"
-    "repository around the current directory. A FILE action.yml is checked as an action.\n"
+    "DIRECTORY it checks the .github/workflows (or .forgejo/workflows, or .gitea/workflows), or else its "
+    "own\n"
+    "files; without either, those of the repository around the current directory. What lies in the folders "
+    "of\n"
+    "Forgejo and Gitea is checked with their words, too. A FILE action.yml is checked as an action.\n"
     "Warnings, of what is no error but keeps a workflow from running on GitHub, go to standard error.\n"
     "\n"
     "  -j, --json   one JSON array of {\"file\", \"line\", \"col\", \"message\"} instead\n"
@@ -53,17 +56,18 @@ struct lint_run {
     atomic_size_t next; /* the first that nobody has taken yet */
 };
 
-/* The directory that holds the .github above the file, or else the file's own: appended with a slash. */
+/* The directory that holds the .github (.gitea, .forgejo) above the file, or else the file's own: appended
+ * with a slash. */
 static void add_root(const char *path, struct buf *ret)
 {
     _free_ char *real = realpath(path, NULL);
-    const char *at = real ? strstr(real, "/.github/") : NULL, *end = real ? strrchr(real, '/') : NULL;
+    const char *end = real ? strrchr(real, '/') : NULL;
+    size_t above;
 
-    for (const char *next = at; next; next = strstr(next + 1, "/.github/"))
-        at = next;
     if (str_eq(path, ".")) /* standard input belongs to the current directory */
         end = real ? real + strlen(real) : NULL;
-    end = at ? at : end;
+    if (real && forge_around(real, &above) != FORGE_UNKNOWN)
+        end = real + above;
     if (end)
         buf_add(ret, real, (size_t)(end - real));
     else
@@ -96,25 +100,30 @@ static int read_input(const char *file, struct buf *ret, struct err *err)
 static bool is_action(const char *file)
 {
     const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
-    char dir[PATH_MAX];
 
-    if (!str_eq(name, "action.yml") && !str_eq(name, "action.yaml"))
-        return false;
-    if (!realpath(file, dir))
-        return true;
-    *strrchr(dir, '/') = '\0';
-    return !str_ends(dir, "/.github/workflows");
+    return (str_eq(name, "action.yml") || str_eq(name, "action.yaml")) &&
+           workflow_forge(file) == FORGE_UNKNOWN;
+}
+
+/* Whose an action is, by where it lies: outside of .github, .gitea and .forgejo anybody's. */
+static enum forge action_forge(const char *file)
+{
+    _free_ char *real = realpath(file, NULL);
+    size_t above;
+
+    return real ? forge_around(real, &above) : FORGE_UNKNOWN;
 }
 
 static void check_text(struct checked *c, const struct buf *text)
 {
     struct workflow_opts opts = {.find = local_workflow_find,
-                                 .data = str_eq(c->file, "-") ? (char[]){"."} : c->file};
+                                 .data = str_eq(c->file, "-") ? (char[]){"."} : c->file,
+                                 .forge = workflow_forge(c->file)};
     struct workflow *w = NULL;
     struct action *a = NULL;
 
     if (is_action(c->file))
-        c->r = action_parse(c->file, buf_str(text), text->len, &a, &c->lint);
+        c->r = action_parse(c->file, buf_str(text), text->len, action_forge(c->file), &a, &c->lint);
     else
         c->r = workflow_parse(c->file, buf_str(text), text->len, &opts, &w, &c->lint);
     if (w)

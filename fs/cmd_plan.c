@@ -21,8 +21,8 @@ static const char usage[] =
     "what they need, where they run, their matrix, and the jobs of local workflows that they call. What "
     "only\n"
     "a run can know is shown as its expression. Of a DIRECTORY it takes the workflows in its\n"
-    ".github/workflows, or else its own; without either, those of the repository around the current "
-    "directory.\n"
+    ".github/workflows (.forgejo/workflows, .gitea/workflows), or else its own; without either, those of\n"
+    "the repository around the current directory.\n"
     "\n"
     "  -e, --event NAME      the event (default: push, workflow_dispatch, or the first of `on`)\n"
     "  -p, --payload FILE    the event's JSON, as a webhook carries it (default: that of the last commit of "
@@ -296,6 +296,7 @@ static int plan(const struct plan_args *args, const char *file, const struct wor
                                 .payload = payload,
                                 .checkout = checkout,
                                 .workflow = slash ? slash + 1 : file,
+                                .forge = w->forge,
                                 .title = "",
                                 .inputs = inputs};
     if (r == 0)
@@ -313,7 +314,8 @@ static int plan_file(const struct plan_args *args, const char *file)
 {
     _buf_ struct buf text = BUF_INIT, hint = BUF_INIT;
     _lint_ struct lint lint = {0};
-    struct workflow_opts opts = {.find = local_workflow_find, .data = (void *)(uintptr_t)file};
+    struct workflow_opts opts = {
+        .find = local_workflow_find, .data = (void *)(uintptr_t)file, .forge = workflow_forge(file)};
     struct workflow *w = NULL;
     struct err err = {0};
 

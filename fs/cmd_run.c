@@ -20,8 +20,9 @@ static const char help[] =
     "\n"
     "Runs a workflow and shows its log as it comes. A FILE runs whatever its filters say; of a DIRECTORY "
     "(its\n"
-    ".github/workflows, or its own files) those run that the event starts, at once as far as config/slots\n"
-    "lets them; their logs are shown one after the other. Without either it is the repository around the\n"
+    ".github/workflows, .forgejo/workflows or .gitea/workflows, or its own files) those run that the event\n"
+    "starts, at once as far as config/slots lets them; their logs are shown one after the other. Without "
+    "either it is the repository around the\n"
     "current directory.\n"
     "\n"
     "      --event NAME          the event that starts it (default: push; of a FILE without that "
@@ -413,7 +414,7 @@ static int find_called(void *data, const char *uses, struct buf *ret, struct err
 static int say_refused(const struct options *o, const struct err *err)
 {
     const struct run_request *r = &o->request;
-    struct workflow_opts opts = {.find = find_called, .data = (void *)(uintptr_t)r};
+    struct workflow_opts opts = {.find = find_called, .data = (void *)(uintptr_t)r, .forge = r->forge};
     _lint_ struct lint lint = {0};
     struct workflow *w = NULL;
 
@@ -458,6 +459,7 @@ static void submit(struct session *s, struct options *o, const char *path, struc
         return;
     }
     o->request.file = path;
+    o->request.forge = workflow_forge(path);
     o->request.text = buf_str(&ret->text);
     o->request.len = ret->text.len;
     if (engine_submit(s->engine, &o->request, &ret->run_id, &err) < 0)

@@ -51,11 +51,12 @@ static bool is_started(struct choice *c, const char *path, const struct workflow
 static bool choose(struct choice *c, const char *path)
 {
     _buf_ struct buf text = BUF_INIT;
+    const struct workflow_opts opts = {.forge = workflow_forge(path)};
     _lint_ struct lint lint = {0};
     struct workflow *w = NULL;
 
     if (workflow_read_file(path, TEXT_MAX + 1, &text, NULL) < 0 ||
-        workflow_parse(path, buf_str(&text), text.len, NULL, &w, &lint) < 0)
+        workflow_parse(path, buf_str(&text), text.len, &opts, &w, &lint) < 0)
         return true;
     bool started = is_started(c, path, w);
     workflow_free(w);

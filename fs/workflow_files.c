@@ -4,15 +4,16 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "fs.h"
 #include "runfs/event.h"
+#include "runfs/forge.h"
+#include "runfs/run.h"
 #include "runfs/str.h"
-
-static const char folder[] = ".github/workflows";
 
 enum { LEVELS = 128 }; /* a current directory that lies deeper is in no repository */
 
@@ -73,7 +74,17 @@ static int add_those_in(struct workflow_files *files, const char *directory)
     return r < 0 ? r : n;
 }
 
-/* The path from here of the .github/workflows that is the nearest upwards, up to the end of a repository. */
+/* The folder of workflows in a directory ("": this one) that counts; appended. */
+static bool folder_in(const char *directory, struct buf *ret)
+{
+    const char *slash = !*directory || str_ends(directory, "/") ? "" : "/";
+
+    buf_addf(ret, "%s%s%s", directory, slash, forge_folder(checkout_forge(directory)));
+    return buf_ok(ret) && is_directory(buf_str(ret));
+}
+
+/* The path from here of the folder of workflows that is the nearest upwards, up to the end of a repository.
+ */
 static bool find_folder_around(struct buf *ret)
 {
     _buf_ struct buf up = BUF_INIT;
@@ -81,11 +92,10 @@ static bool find_folder_around(struct buf *ret)
     for (int i = 0; i < LEVELS; i++) {
         _buf_ struct buf git = BUF_INIT;
         buf_reset(ret);
-        buf_addf(ret, "%s%s", buf_str(&up), folder);
         buf_addf(&git, "%s.git", buf_str(&up));
-        if (!buf_ok(ret) || !buf_ok(&git))
+        if (!buf_ok(&git))
             return false;
-        if (is_directory(buf_str(ret)))
+        if (folder_in(buf_str(&up), ret))
             return true;
         if (access(buf_str(&git), F_OK) == 0)
             return false;
@@ -97,17 +107,17 @@ static bool find_folder_around(struct buf *ret)
 static int add_directory(struct workflow_files *files, const char *name, struct err *err)
 {
     _buf_ struct buf inner = BUF_INIT;
+    const char *directory = folder_in(name, &inner) ? buf_str(&inner) : name;
 
-    buf_addf(&inner, "%s%s%s", name, str_ends(name, "/") ? "" : "/", folder);
     if (!buf_ok(&inner))
         return err_errno(err, -ENOMEM, "%s", name);
-    const char *directory = is_directory(buf_str(&inner)) ? buf_str(&inner) : name;
     int n = add_those_in(files, directory);
     if (n < 0)
         return err_errno(err, n, "%s", directory);
     if (n == 0)
         return err_set(err, -ENOENT, "no workflow (*.yml, *.yaml) is in %s%s%s", directory,
-                       directory == name ? ", nor in its " : "", directory == name ? folder : "");
+                       directory == name ? ", nor in its " : "",
+                       directory == name ? forge_folder(FORGE_GITHUB) : "");
     return 0;
 }
 
@@ -117,7 +127,8 @@ int workflow_files_add(struct workflow_files *files, const char *name, struct er
 
     if (!name) {
         if (!find_folder_around(&around))
-            return err_set(err, -ENOENT, "there is no %s here or above: say which FILE", folder);
+            return err_set(err, -ENOENT, "there is no %s here or above: say which FILE",
+                           forge_folder(FORGE_GITHUB));
         name = buf_str(&around);
     } else if (!is_directory(name)) {
         return add_path(files, name) < 0 ? err_errno(err, -ENOMEM, "%s", name) : 0;
@@ -126,18 +137,32 @@ int workflow_files_add(struct workflow_files *files, const char *name, struct er
     return add_directory(files, name, err);
 }
 
+enum forge workflow_forge(const char *file)
+{
+    char real[PATH_MAX];
+    const char *rest;
+    size_t above;
+
+    if (str_eq(file, "-") || !realpath(file, real))
+        return FORGE_UNKNOWN;
+    enum forge f = forge_around(real, &above);
+    if (f == FORGE_UNKNOWN || forge_of_path(real + above + 1, &rest) != f || strchr(rest, '/'))
+        return FORGE_UNKNOWN;
+    return f;
+}
+
 bool workflow_repository(const char *file, char *ret)
 {
     struct stat st;
-    char *end;
+    size_t above;
 
     if (!realpath(file, ret))
         return false;
-    *strrchr(ret, '/') = '\0';
-    if (str_ends(ret, folder) && (end = ret + strlen(ret) - strlen(folder)) > ret + 1 && end[-1] == '/') {
-        end[-1] = '\0';
+    if (workflow_forge(file) != FORGE_UNKNOWN && forge_around(ret, &above) != FORGE_UNKNOWN && above > 0) {
+        ret[above] = '\0';
         return true;
     }
+    *strrchr(ret, '/') = '\0';
     for (; *ret; *strrchr(ret, '/') = '\0') {
         _buf_ struct buf git = BUF_INIT;
         buf_addf(&git, "%s/.git", ret);

@@ -57,7 +57,7 @@ static int run(const char *dir, const char *const more[], struct limits limits, 
 
     snprintf(units, sizeof(units), "%lld", (long long)(limits.file_max / FILE_LIMIT_UNIT));
 
-    for (size_t i = 0; more && more[i] && i < 8; i++)
+    for (size_t i = 0; more && more[i] && i < 10; i++)
         set[4 + i] = more[i];
     while (argv[n])
         n++;
@@ -141,10 +141,12 @@ static bool answer_has(const char *answer, const char *ref, char ret_sha[41])
     return false;
 }
 
-static int resolve_head(const char *url, struct buf *ret_ref, char ret_sha[41], struct err *err)
+static int resolve_head(const char *url, const char *const set[], struct buf *ret_ref, char ret_sha[41],
+                        struct err *err)
 {
     _buf_ struct buf answer = BUF_INIT;
-    int r = git_run(NULL, GIT("ls-remote", "--symref", GIT_UPLOAD_PACK, "--", url, "HEAD"), &answer, err);
+    int r = git_run_set(NULL, set, GIT_TIMEOUT_MS,
+                        GIT("ls-remote", "--symref", GIT_UPLOAD_PACK, "--", url, "HEAD"), &answer, err);
 
     if (r < 0)
         return r;
@@ -156,12 +158,18 @@ static int resolve_head(const char *url, struct buf *ret_ref, char ret_sha[41], 
 
 int git_resolve(const char *url, const char *ref, struct buf *ret_ref, char ret_sha[41], struct err *err)
 {
+    return git_resolve_set(url, NULL, ref, ret_ref, ret_sha, err);
+}
+
+int git_resolve_set(const char *url, const char *const set[], const char *ref, struct buf *ret_ref,
+                    char ret_sha[41], struct err *err)
+{
     static const char *const kinds[] = {"refs/tags/", "refs/heads/"};
     _buf_ struct buf answer = BUF_INIT;
     struct buf full[3] = {0};
 
     if (!*ref)
-        return resolve_head(url, ret_ref, ret_sha, err);
+        return resolve_head(url, set, ret_ref, ret_sha, err);
     if (git_is_sha(ref)) {
         memcpy(ret_sha, ref, 41);
         return 0;
@@ -170,8 +178,8 @@ int git_resolve(const char *url, const char *ref, struct buf *ret_ref, char ret_
     for (size_t i = 0; i < 2; i++)
         buf_addf(&full[i], "%s%s", whole ? "" : kinds[i], ref);
     buf_addf(&full[2], "%s^{}", buf_str(&full[0])); /* what an annotated tag stands for */
-    int r = git_run(
-        NULL,
+    int r = git_run_set(
+        NULL, set, GIT_TIMEOUT_MS,
         GIT("ls-remote", GIT_UPLOAD_PACK, "--", url, buf_str(&full[0]), buf_str(&full[1]), buf_str(&full[2])),
         &answer, err);
     bool found = false;

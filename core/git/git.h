@@ -58,5 +58,8 @@ int git_check_peer(const char *url, struct buf *ret_pin, struct err *err);
  * commit alone. -ENOENT: no such ref; -EIO: the repository cannot be read.
  */
 int git_resolve(const char *url, const char *ref, struct buf *ret_ref, char ret_sha[41], struct err *err);
+/* The same, with `set` as in git_run_set(); NULL: nothing. */
+int git_resolve_set(const char *url, const char *const set[], const char *ref, struct buf *ret_ref,
+                    char ret_sha[41], struct err *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "git.h"
+#include "runfs/forge.h"
 #include "runfs/io.h"
 #include "runfs/mirror.h"
 #include "runfs/str.h"
@@ -19,12 +20,13 @@ struct file {
 
 /* One line of ls-tree: "100644 blob ID     SIZE\t.github/workflows/NAME". Links and what is no file are left
  * out, and what could be no workflow, before anything is asked of it. */
-static bool is_workflow(const char *line, struct file *ret)
+static bool is_workflow(const char *line, enum forge forge, struct file *ret)
 {
     const char *tab = strchr(line, '\t'), *name = tab ? strrchr(tab, '/') : NULL;
 
-    if (!name || sscanf(line, "100%*3[0-7] blob %64[0-9a-f] %lld", ret->id, &ret->size) != 2 ||
-        ret->size < 0 || ret->size > WORKFLOW_MAX)
+    if (!name || forge_of_path(tab + 1, NULL) != forge ||
+        sscanf(line, "100%*3[0-7] blob %64[0-9a-f] %lld", ret->id, &ret->size) != 2 || ret->size < 0 ||
+        ret->size > WORKFLOW_MAX)
         return false;
     ret->name = name + 1;
     return name[1] != '.' && name_check(name + 1) == 0 && (str_ends(name, ".yml") || str_ends(name, ".yaml"));
@@ -61,7 +63,8 @@ static int show_some(const char *path, const char *dir, const struct file *files
 }
 
 /* No more than are registered. */
-static int show_files(const char *path, const char *dir, const struct buf *list, struct err *err)
+static int show_files(const char *path, const char *dir, enum forge forge, const struct buf *list,
+                      struct err *err)
 {
     struct file files[SHOWN_AT_ONCE];
     size_t n = 0, shown = 0;
@@ -69,7 +72,7 @@ static int show_files(const char *path, const char *dir, const struct buf *list,
 
     for (const char *line = buf_str(list);
          r == 0 && line < buf_str(list) + list->len && shown < WORKFLOWS_MAX; line += strlen(line) + 1) {
-        if (!is_workflow(line, &files[n]))
+        if (!is_workflow(line, forge, &files[n]))
             continue;
         shown++;
         if (++n == SHOWN_AT_ONCE) {
@@ -95,19 +98,44 @@ static int put_in_place(const char *next, const char *dir, struct err *err)
     return 0;
 }
 
-/* In a directory beside it first, so that nobody finds half of them. */
-int mirror_show_commit(const char *path, const char *commit, struct err *err)
+static bool lists_any(enum forge forge, const struct buf *list)
 {
-    _buf_ struct buf dir = BUF_INIT, next = BUF_INIT, list = BUF_INIT;
+    struct file file;
 
-    buf_addf(&dir, "%s/.github/workflows", path);
-    buf_addf(&next, "%s/.github/next", path);
+    for (const char *line = buf_str(list); line < buf_str(list) + list->len; line += strlen(line) + 1)
+        if (is_workflow(line, forge, &file))
+            return true;
+    return false;
+}
+
+/* In a directory beside it first, so that nobody finds half of them. A folder without any is not there. */
+static int show_folder(const char *path, enum forge forge, const struct buf *list, struct err *err)
+{
+    _buf_ struct buf dir = BUF_INIT, next = BUF_INIT;
+
+    buf_addf(&dir, "%s/%s", path, forge_folder(forge));
+    buf_addf(&next, "%s/%s/next", path, forge_top(forge));
     (void)remove_tree(buf_str(&next));
+    if (!lists_any(forge, list)) {
+        (void)remove_tree(buf_str(&dir));
+        return 0;
+    }
     int r = make_dirs(buf_str(&next), 0755);
     if (r < 0)
         return err_errno(err, r, "%s", buf_str(&next));
-    r = git_run(path, GIT("ls-tree", "-z", "--long", commit, ".github/workflows/"), &list, err); /* or none */
-    if (r == 0)
-        r = show_files(path, buf_str(&next), &list, err);
+    r = show_files(path, buf_str(&next), forge, list, err);
     return r == 0 ? put_in_place(buf_str(&next), buf_str(&dir), err) : r;
+}
+
+int mirror_show_commit(const char *path, const char *commit, struct err *err)
+{
+    _buf_ struct buf list = BUF_INIT;
+    int r = git_run(path,
+                    GIT("ls-tree", "-z", "--long", commit, ".github/workflows/", ".gitea/workflows/",
+                        ".forgejo/workflows/"),
+                    &list, err);
+
+    for (enum forge f = FORGE_GITHUB; r == 0 && f < FORGES; f++)
+        r = show_folder(path, f, &list, err);
+    return r;
 }

@@ -1,17 +1,19 @@
 /* Repositories of others, fetched once and found by commit. */
 #include "runfs/remotes.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
 
 #include "git.h"
+#include "runfs/forge.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/proc.h"
 #include "runfs/str.h"
 
-enum { LOCKS = 64 };
+enum { LOCKS = 64, FETCH_MS = 10 * 60 * 1000 };
 
 struct remotes {
     struct store *store;
@@ -58,6 +60,27 @@ static bool is_repository(const char *name)
            name[owner + 1] != '-' && !str_eq(name + owner + 1, ".") && !str_eq(name + owner + 1, "..");
 }
 
+/* "https://HOST[:PORT]/owner/name", as Gitea's and Forgejo's workflows name one. */
+static bool is_address(const char *repository)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:";
+    const char *name = forge_behind_host(repository), *host = strstr(repository, "://");
+
+    return name != repository && host && isalnum((unsigned char)host[3]) &&
+           host + 3 + strspn(host + 3, allowed) + 1 == name && is_repository(name);
+}
+
+/* What it is kept and mirrored by: "owner/name", "HOST/owner/name"; without TLS it is another one. */
+static void key_of(const char *repository, struct buf *ret)
+{
+    const char *host = strstr(repository, "://");
+
+    if (str_starts(repository, "http://"))
+        buf_adds(ret, "http_");
+    for (const char *p = host ? host + 3 : repository; *p; p++)
+        buf_addc(ret, *p == ':' ? '_' : *p);
+}
+
 static bool is_dir(const char *path)
 {
     struct stat st;
@@ -73,28 +96,45 @@ static bool find_mirror(const struct remotes *rs, struct buf *ret)
     return rs->mirror || (store_setting(rs->store, SETTING_CONFIG, "actions_mirror", ret) == 0 && ret->len);
 }
 
+/* A repository of a directory: DIRECTORY/NAME.git, or a checkout. */
+static bool find_in(const char *directory, const char *name, struct buf *ret)
+{
+    size_t start = ret->len;
+
+    buf_addf(ret, "%s/%s.git", directory, name);
+    if (buf_ok(ret) && !is_dir(buf_str(ret) + start))
+        ret->len -= 4, ret->ptr[ret->len] = '\0';
+    if (buf_ok(ret) && is_dir(buf_str(ret) + start))
+        return true;
+    if (buf_ok(ret))
+        ret->len = start, ret->ptr[start] = '\0';
+    return false;
+}
+
+/* One that is named by its address comes from there, but where a directory stands for all others. */
 int remote_url(struct remotes *rs, const char *repository, struct buf *ret, struct err *err)
 {
-    _buf_ struct buf mirror = BUF_INIT, path = BUF_INIT;
+    _buf_ struct buf mirror = BUF_INIT, key = BUF_INIT;
+    bool address = is_address(repository);
 
-    if (!is_repository(repository))
+    if (!address && !is_repository(repository))
         return err_set(err, -EINVAL, "'%s' is no repository of the form owner/name", repository);
     if (!find_mirror(rs, &mirror))
         buf_adds(&mirror, "https://github.com");
     while (mirror.len > 1 && mirror.ptr[mirror.len - 1] == '/')
         mirror.ptr[--mirror.len] = '\0';
-    if (mirror.ptr[0] != '/') {
-        buf_addf(ret, "%s/%s", mirror.ptr, repository);
+    if (buf_str(&mirror)[0] != '/') {
+        buf_addf(ret, "%s%s%s", address ? "" : buf_str(&mirror), address ? "" : "/", repository);
         return buf_ok(ret) ? 0 : err_errno(err, -ENOMEM, "%s", repository);
     }
-    buf_addf(&path, "%s/%s.git", mirror.ptr, repository);
-    if (!is_dir(buf_str(&path)))
-        path.len -= 4, path.ptr[path.len] = '\0';
-    if (!is_dir(buf_str(&path)))
-        return err_set(err, -ENOENT, "Unable to resolve action %s, repository not found in %s", repository,
-                       mirror.ptr);
-    buf_adds(ret, buf_str(&path));
-    return buf_ok(ret) ? 0 : err_errno(err, -ENOMEM, "%s", repository);
+    key_of(repository, &key);
+    if (find_in(mirror.ptr, buf_str(&key), ret) ||
+        (address && find_in(mirror.ptr, forge_behind_host(repository), ret)))
+        return 0;
+    if (!buf_ok(ret))
+        return err_errno(err, -ENOMEM, "%s", repository);
+    return err_set(err, -ENOENT, "Unable to resolve action %s, repository not found in %s", repository,
+                   mirror.ptr);
 }
 
 bool remote_mirrored(struct remotes *rs, const char *repository)
@@ -109,7 +149,45 @@ bool remote_mirrored(struct remotes *rs, const char *repository)
 
 static void git_dir(const struct remotes *rs, const char *repository, struct buf *ret)
 {
-    buf_addf(ret, "%s/%s.git", rs->dir, repository);
+    buf_addf(ret, "%s/", rs->dir);
+    key_of(repository, ret);
+    buf_adds(ret, ".git");
+}
+
+/* How git asks a host that a workflow named: nobody else, not by other ways, and as nobody. */
+struct asking {
+    struct buf pin;
+    const char *set[10]; /* NULL-terminated; none of them where the mirror was asked */
+};
+
+static void asking_release(struct asking *a)
+{
+    buf_release(&a->pin);
+}
+
+static int asking_prepare(const char *url, const char *repository, struct asking *a, struct err *err)
+{
+    static const char *const always[] = {"GIT_ALLOW_PROTOCOL=https:http",
+                                         "GIT_CONFIG_KEY_0=http.followRedirects", "GIT_CONFIG_VALUE_0=false",
+                                         "GIT_CONFIG_KEY_1=credential.helper", "GIT_CONFIG_VALUE_1="};
+    _buf_ struct buf pin = BUF_INIT;
+    size_t n = 0;
+
+    if (*url == '/' || !is_address(repository))
+        return 0;
+    int r = git_check_peer(url, &pin, err);
+    if (r < 0)
+        return r;
+    for (; n < ARRAY_LEN(always); n++)
+        a->set[n] = always[n];
+    const char *value = strchr(buf_str(&pin), '=');
+    a->set[n++] = value ? "GIT_CONFIG_COUNT=3" : "GIT_CONFIG_COUNT=2";
+    if (value) {
+        buf_addf(&a->pin, "GIT_CONFIG_VALUE_2=%s", value + 1);
+        a->set[n++] = "GIT_CONFIG_KEY_2=http.curloptResolve";
+        a->set[n++] = buf_str(&a->pin);
+    }
+    return buf_ok(&a->pin) ? 0 : err_errno(err, -ENOMEM, "%s", repository);
 }
 
 static bool has_commit(const char *dir, const char *sha)
@@ -148,7 +226,8 @@ static int make_bare(const char *dir, struct err *err)
 
 /* A commit that is asked for by its name; where a server gives none that way, all its branches are fetched.
  */
-static int fetch_commit(const char *dir, const char *url, const char *ref, const char *sha, struct err *err)
+static int fetch_commit(const char *dir, const char *url, const char *const set[], const char *ref,
+                        const char *sha, struct err *err)
 {
     _buf_ struct buf spec = BUF_INIT, kept = BUF_INIT;
     int r = make_bare(dir, err);
@@ -156,14 +235,15 @@ static int fetch_commit(const char *dir, const char *url, const char *ref, const
     remembered_ref(ref, &kept);
     buf_addf(&spec, "+%s:%s", sha, buf_str(&kept));
     if (r == 0)
-        r = git_run(dir,
-                    GIT("fetch", "-q", "--depth=1", "--no-tags", GIT_UPLOAD_PACK, "--", url, buf_str(&spec)),
-                    NULL, err);
+        r = git_run_set(
+            dir, set, FETCH_MS,
+            GIT("fetch", "-q", "--depth=1", "--no-tags", GIT_UPLOAD_PACK, "--", url, buf_str(&spec)), NULL,
+            err);
     if (r == -EIO)
-        r = git_run(dir,
-                    GIT("fetch", "-q", GIT_UPLOAD_PACK, "--", url, "+refs/heads/*:refs/remotes/all/*",
-                        "+refs/tags/*:refs/remotes/tags/*"),
-                    NULL, err);
+        r = git_run_set(dir, set, FETCH_MS,
+                        GIT("fetch", "-q", GIT_UPLOAD_PACK, "--", url, "+refs/heads/*:refs/remotes/all/*",
+                            "+refs/tags/*:refs/remotes/tags/*"),
+                        NULL, err);
     if (r == 0 && !has_commit(dir, sha))
         r = err_set(err, -ENOENT, "%s has no commit %s", url, sha);
     return r;
@@ -213,6 +293,7 @@ static int resolve_remembered(const char *dir, const char *repository, const cha
 static int resolve_locked(struct remotes *rs, const char *repository, const char *ref, char ret_sha[41],
                           struct err *err)
 {
+    _cleanup_(asking_release) struct asking asking = {0};
     _buf_ struct buf dir = BUF_INIT, url = BUF_INIT, full = BUF_INIT;
     struct err why = {0};
 
@@ -224,11 +305,15 @@ static int resolve_locked(struct remotes *rs, const char *repository, const char
     int r = remote_url(rs, repository, &url, &why);
     if (r < 0)
         return resolve_remembered(buf_str(&dir), repository, ref, ret_sha, &why, err);
-    r = git_resolve(buf_str(&url), ref, &full, ret_sha, &why);
+    r = asking_prepare(buf_str(&url), repository, &asking, &why);
+    if (r == -EPERM)
+        return err_set(err, r, "Unable to resolve action `%s@%s`: %s", repository, ref, why.msg);
+    if (r == 0)
+        r = git_resolve_set(buf_str(&url), asking.set, ref, &full, ret_sha, &why);
     if (r == -ENOENT)
         return no_such_version(repository, ref, buf_str(&url), err);
     if (r == 0 && !has_commit(buf_str(&dir), ret_sha))
-        r = fetch_commit(buf_str(&dir), buf_str(&url), ref, ret_sha, &why);
+        r = fetch_commit(buf_str(&dir), buf_str(&url), asking.set, ref, ret_sha, &why);
     if (r == -ENOENT)
         return no_such_version(repository, ref, buf_str(&url), err);
     if (r < 0)

@@ -165,6 +165,7 @@ static int set_contexts(struct running_job *j)
         json_object_set_new(scope->contexts, "runner", runner_context(j)) < 0 ||
         json_object_set_new(github, "workspace", json_string(machine_paths(j->machine)->workspace)) < 0 ||
         json_object_set_new(github, "job", json_string(j->spec->job->id)) < 0 ||
+        forge_add_token(j->spec->workflow->forge, json_object_get(scope->contexts, "secrets"), github) < 0 ||
         json_object_set_new(scope->contexts, "github", github) < 0 || tell_job_status(scope) < 0)
         return -ENOMEM;
     return 0;
@@ -395,6 +396,8 @@ char **job_environment(struct running_step *s, json_t *extra, const char *files_
         json_object_update(env, s->scope->process_env);
     if (extra)
         json_object_update(env, extra);
+    if (forge_add_variables(j->spec->workflow->forge, env) < 0)
+        return NULL;
     set_path(j, env);
     return environment_list(env);
 }

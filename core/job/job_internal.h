@@ -249,6 +249,7 @@ struct use {
     struct action *action;                /* owned: its manifest, and */
     char *dir;                            /* owned: where it is in the machine */
     char *repository, *ref;               /* owned; NULL: local */
+    char *from;                           /* owned: the repository, behind its host where that was named */
     char *name;                           /* owned: of the step, for "Post ..." */
     json_t *inputs;                       /* owned: name -> string, as its main got them */
     json_t *env;                          /* owned: of the step */
@@ -325,5 +326,9 @@ bool allows_unsecure(const struct running_step *s);
  * NAME=value (strv_free), or NULL without memory.
  */
 char **job_environment(struct running_step *s, json_t *extra, const char *files_dir);
+
+/* forge_vars.c; 0 or -ENOMEM. github.token; and FORGEJO_REF beside GITHUB_REF, and so on. */
+int forge_add_token(enum forge f, const json_t *secrets, json_t *github);
+int forge_add_variables(enum forge f, json_t *env);
 
 #endif

@@ -35,6 +35,7 @@ void uses_free(struct running_job *j)
         action_free(u->action);
         free(u->dir);
         free(u->repository);
+        free(u->from);
         free(u->ref);
         free(u->name);
         json_decref(u->inputs);

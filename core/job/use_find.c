@@ -24,15 +24,15 @@ static int nesting(const struct use *u)
     return n;
 }
 
-/* Gitea's workflows may name an action by its address (Gitea documentation, "Absolute action URLs"). GitHub's
- * are the same ones without it; from where all others come is the mirror's to say, and no workflow's. */
-static int strip_address(const char **uses, struct err *err)
+/* Gitea's and Forgejo's workflows may name an action by its address (Gitea documentation, "Absolute action
+ * URLs"). GitHub's are the same ones without it. */
+static int strip_address(const struct use *u, const char **uses, struct err *err)
 {
     static const char github[] = "https://github.com/";
 
     if (str_starts(*uses, github))
         *uses += strlen(github);
-    else if (strstr(*uses, "://"))
+    else if (u->job->spec->workflow->forge == FORGE_GITHUB && strstr(*uses, "://"))
         return err_set(
             err, -EINVAL,
             "'%s': an action is named {org}/{repo}[/path]@ref, and config/actions_mirror (or `runfs "
@@ -44,11 +44,12 @@ static int strip_address(const char **uses, struct err *err)
 /* owner/name[/path]@ref in its parts; ret_path may be empty. */
 static int split_uses(struct use *u, struct buf *ret_path, struct err *err)
 {
-    const char *uses = u->def->uses;
-    int r = strip_address(&uses, err);
+    const char *from = u->def->uses;
+    int r = strip_address(u, &from, err);
 
     if (r < 0)
         return r;
+    const char *uses = forge_behind_host(from);
     const char *at = strrchr(uses, '@'), *slash = strchr(uses, '/');
     const char *end = at ? at : uses + strlen(uses);
     const char *path = slash ? memchr(slash + 1, '/', (size_t)(end - slash - 1)) : NULL;
@@ -59,22 +60,23 @@ static int split_uses(struct use *u, struct buf *ret_path, struct err *err)
                        "reference is correct.",
                        uses);
     free(u->repository);
+    free(u->from);
     free(u->ref);
     u->repository = strndup(uses, (size_t)((path ? path : at) - uses));
+    u->from = strndup(from, (size_t)((path ? path : at) - from));
     u->ref = strdup(at + 1);
     if (path)
         buf_add(ret_path, path + 1, (size_t)(at - path - 1));
     while (ret_path->len && ret_path->ptr[ret_path->len - 1] == '/')
         ret_path->ptr[--ret_path->len] = '\0';
-    return u->repository && u->ref && buf_ok(ret_path) ? 0 : err_errno(err, -ENOMEM, "%s", uses);
+    return u->repository && u->from && u->ref && buf_ok(ret_path) ? 0 : err_errno(err, -ENOMEM, "%s", uses);
 }
 
 /* Whether some use of this job has brought that repository at that ref into the machine. */
 static bool is_fetched(const struct use *u)
 {
     for (const struct use *o = u->job->uses; o; o = o->next)
-        if (o != u && o->dir && o->repository && str_eq(o->repository, u->repository) &&
-            str_eq(o->ref, u->ref))
+        if (o != u && o->dir && o->from && str_eq(o->from, u->from) && str_eq(o->ref, u->ref))
             return true;
     return false;
 }
@@ -90,11 +92,11 @@ static int fetch(struct use *u, const char *dir, struct step_output *log, struct
     if (!outside || !outside->action)
         return err_set(err, -ENOTSUP, "%s: actions of other repositories cannot be fetched here",
                        u->def->uses);
-    int r = outside->action(outside->data, u->repository, u->ref, sha, &tar_fd, err);
+    int r = outside->action(outside->data, u->from, u->ref, sha, &tar_fd, err);
     if (r == 0)
         r = job_put_tree(u->job, dir, tar_fd, err);
     if (r == 0)
-        output_runner_line(log, "Download action repository '%s@%s' (SHA:%s)", u->repository, u->ref, sha);
+        output_runner_line(log, "Download action repository '%s@%s' (SHA:%s)", u->from, u->ref, sha);
     return r;
 }
 
@@ -113,6 +115,18 @@ static void actions_dir(const struct use *u, struct buf *ret)
     const char *temp = machine_paths(u->job->machine)->temp, *slash = strrchr(temp, '/');
 
     buf_addf(ret, "%.*s/_actions", (int)(slash ? slash - temp : 0), temp);
+}
+
+/* Where it stands there: _actions/NAME/REF, or _actions/HOST/NAME/REF. */
+static void repository_dir(const struct use *u, struct buf *ret)
+{
+    const char *host = strstr(u->from, "://");
+
+    actions_dir(u, ret);
+    buf_addc(ret, '/');
+    for (const char *p = host ? host + 3 : u->from; *p; p++)
+        buf_addc(ret, *p == ':' ? '_' : *p);
+    buf_addf(ret, "/%s", u->ref);
 }
 
 /* `$/path`: an action of the repository that the file with the step comes from, checked out or not. */
@@ -150,8 +164,8 @@ static bool comes_from(const struct use *u, const char **ret_repository, const c
     const char *own =
         json_string_value(json_object_get(json_object_get(spec->contexts, "github"), "repository"));
 
-    if (u->outer && u->outer->repository) {
-        *ret_repository = u->outer->repository;
+    if (u->outer && u->outer->from) {
+        *ret_repository = u->outer->from;
         *ret_ref = u->outer->ref;
         return true;
     }
@@ -167,15 +181,16 @@ static int own_dir(struct use *u, struct step_output *log, struct err *err)
     _buf_ struct buf root = BUF_INIT;
     int r;
 
-    actions_dir(u, &root);
     if (comes_from(u, &repository, &ref)) {
-        u->repository = strdup(repository);
+        u->repository = strdup(forge_behind_host(repository));
+        u->from = strdup(repository);
         u->ref = strdup(ref);
-        if (!u->repository || !u->ref)
+        if (!u->repository || !u->from || !u->ref)
             return err_errno(err, -ENOMEM, "%s", u->def->uses);
-        buf_addf(&root, "/%s/%s", u->repository, u->ref);
+        repository_dir(u, &root);
         r = fetch(u, buf_str(&root), log, err);
     } else {
+        actions_dir(u, &root);
         buf_adds(&root, "/_own");
         r = own_tree(u, buf_str(&root), err);
     }
@@ -197,8 +212,7 @@ static int remote_dir(struct use *u, struct step_output *log, struct err *err)
     if (u->builtin && !is_replaced(u))
         return 0;
     u->builtin = NULL;
-    actions_dir(u, &root);
-    buf_addf(&root, "/%s/%s", u->repository, u->ref);
+    repository_dir(u, &root);
     r = fetch(u, buf_str(&root), log, err);
     if (r < 0)
         return r;
@@ -262,7 +276,8 @@ static int read_manifest(struct use *u, struct err *err)
             "docker://IMAGE",
             u->def->uses);
     buf_addf(&file, "%s/%s", u->def->uses, manifests[which]);
-    r = action_parse(buf_str(&file), buf_str(&text), text.len, &u->action, &lint);
+    r = action_parse(buf_str(&file), buf_str(&text), text.len, u->job->spec->workflow->forge, &u->action,
+                     &lint);
     if (r < 0)
         return lint.n ? err_set(err, r, "%s", lint.errors[0].msg) : err_errno(err, r, "%s", buf_str(&file));
     return 0;

@@ -26,12 +26,15 @@ void work_release(struct work *w)
 
 int work_read(struct store *st, int64_t workflow_id, struct work *ret)
 {
+    struct workflow_opts opts = {0};
     _lint_ struct lint lint = {0};
 
     *ret = (struct work){.row = store_get_workflow(st, workflow_id)};
-    if (!ret->row || ret->row->removed ||
-        workflow_parse(ret->row->name, ret->row->source, ret->row->source_len, NULL, &ret->workflow, &lint) <
-            0)
+    if (!ret->row || ret->row->removed)
+        return -ENOENT;
+    opts.forge = (enum forge)ret->row->forge;
+    if (workflow_parse(ret->row->name, ret->row->source, ret->row->source_len, &opts, &ret->workflow, &lint) <
+        0)
         return -ENOENT;
     return ret->workflow->n_jobs < 1 << PLACE_BITS ? 0 : -ENOENT;
 }

@@ -210,9 +210,10 @@ static int convert_action(struct parse *p, const struct token *root, struct acti
     return r;
 }
 
-int action_parse(const char *file, const char *text, size_t len, struct action **ret, struct lint *lint)
+static int parse_as(const char *file, const char *text, size_t len, enum forge forge, struct action **ret,
+                    struct lint *lint)
 {
-    static const struct workflow_opts opts = {.no_background_steps = true}; /* as on GitHub */
+    const struct workflow_opts opts = {.no_background_steps = true, .forge = forge}; /* as on GitHub */
     struct lint found = {0};
     struct parse_run run = {.opts = &opts, .lint = &found, .max_bytes = WORKFLOW_MAX_RESULT};
     struct action_doc *doc = calloc(1, sizeof(*doc));
@@ -239,5 +240,25 @@ int action_parse(const char *file, const char *text, size_t len, struct action *
         lint_release(&found);
     else
         *lint = found;
+    return r;
+}
+
+int action_parse(const char *file, const char *text, size_t len, enum forge forge, struct action **ret,
+                 struct lint *lint)
+{
+    enum forge other = forge == FORGE_UNKNOWN ? forge_of_text(text, len) : forge;
+    struct lint found = {0};
+
+    if (forge != FORGE_UNKNOWN || other == FORGE_GITHUB)
+        return parse_as(file, text, len, other, ret, lint);
+    int r = parse_as(file, text, len, FORGE_GITHUB, ret, &found);
+    if (r == -EINVAL && parse_as(file, text, len, other, ret, lint) == 0)
+        r = 0;
+    else if (r < 0 && r != -ENOMEM) {
+        lint_release(lint);
+        *lint = found;
+        return r;
+    }
+    lint_release(&found);
     return r;
 }

@@ -70,7 +70,7 @@ const struct expr *expr_cache_find(struct expr_cache *cache, struct slice text, 
 
 void expr_cache_keep(struct expr_cache *cache, struct expr *e)
 {
-    if (!cache || e->text.len > TEXT_MAX) {
+    if (!cache || e->text.len > TEXT_MAX || e->renamed) {
         expr_free(e);
         return;
     }

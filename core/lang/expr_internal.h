@@ -160,6 +160,7 @@ struct expr {
     struct node *root;  /* NULL: blank */
     struct node *named; /* all of NODE_NAMED, last one first */
     uint32_t n_nodes, used;
+    bool renamed; /* it names a context by another name: which depends on what else there is */
     _Alignas(max_align_t) char room[EXPR_ROOM];
 };
 void *expr_alloc(struct expr *e, size_t size); /* zeroed; NULL: no memory */

@@ -3,6 +3,7 @@
  * node.next: a node waits among the operators until its operands are there and moves to the operands then.
  */
 #include "expr_internal.h"
+#include "runfs/forge.h"
 
 struct parser {
     struct expr *expr;
@@ -97,6 +98,17 @@ static bool is_named_value(const struct parser *p, struct slice name)
     return *known != NULL;
 }
 
+/* The context that Gitea and Forgejo mean by a name of theirs; an empty one for no such name. */
+static struct slice other_name(const struct parser *p, struct slice name)
+{
+    bool wanted = p->scope->contexts_only || (p->scope->scope && p->scope->scope->forges);
+
+    if (!wanted || !forge_is_context(name.s, name.len) || !is_named_value(p, SLICE("github")))
+        return (struct slice){0};
+    p->expr->renamed = true;
+    return SLICE("github");
+}
+
 static int parse_call(struct parser *p)
 {
     struct node *call = node_new(p, NODE_CALL);
@@ -131,6 +143,8 @@ static int parse_named(struct parser *p)
     struct slice name = {p->expr->text.s + p->token.start, p->token.end - p->token.start};
 
     if (!is_named_value(p, name))
+        name = other_name(p, name);
+    if (!name.len)
         return fail_parsing(p, "Unrecognized named-value", p->token);
     struct node *node = node_new(p, NODE_NAMED);
     if (!node)

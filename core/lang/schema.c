@@ -294,10 +294,10 @@ DEFINE(secrets_mapping, MAP_OF(non_empty, scalar_with_secrets));
 DEFINE(secrets_inherit, VALUES("inherit"));
 DEFINE(secrets, ONE_OF(&secrets_mapping, &secrets_inherit));
 DEFINE(calling_job,
-       MAPPING({"name", &string_at_matrix}, {"uses", &non_empty, .required = true}, {"with", &call_with},
-               {"secrets", &secrets}, {"needs", &needs}, {"if", &schema_job_if},
-               {"permissions", &permissions}, {"concurrency", &job_concurrency}, {"strategy", &strategy},
-               {"cache-mode", &cache_mode}));
+       MAPPING({"name", &string_at_matrix}, {"runs-on", &runs_on, .unlisted = true, .forge = true},
+               {"uses", &non_empty, .required = true}, {"with", &call_with}, {"secrets", &secrets},
+               {"needs", &needs}, {"if", &schema_job_if}, {"permissions", &permissions},
+               {"concurrency", &job_concurrency}, {"strategy", &strategy}, {"cache-mode", &cache_mode}));
 DEFINE(job, ONE_OF(&steps_job, &calling_job));
 DEFINE(jobs, MAP_OF(non_empty, job));
 
@@ -306,5 +306,6 @@ const struct schema schema_workflow = {
     MAPPING({"on", &on, .required = true}, {"name", &string}, {"description", &string},
             {"run-name", &run_name}, {"defaults", &workflow_defaults}, {"env", &workflow_env},
             {"permissions", &permissions}, {"concurrency", &workflow_concurrency},
-            {"cache-mode", &cache_mode}, {"jobs", &jobs, .required = true}),
+            {"cache-mode", &cache_mode}, {"jobs", &jobs, .required = true},
+            {"enable-email-notifications", &boolean, .forge = true}),
 };

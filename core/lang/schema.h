@@ -45,6 +45,7 @@ struct schema_property {
     bool required;
     bool background; /* part of the background steps, which are off unless asked for */
     bool unlisted;   /* not suggested while they are off */
+    bool forge;      /* Gitea's or Forgejo's own; unknown to GitHub */
 };
 
 struct schema {

@@ -47,7 +47,8 @@ static int own_expr(struct parse *p, struct expr *e)
     return 0;
 }
 
-static int parse_at(const char *text, size_t len, unsigned context, struct expr **ret, struct expr_err *err)
+static int parse_at(struct parse *p, const char *text, size_t len, unsigned context, struct expr **ret,
+                    struct expr_err *err)
 {
     const char *names[ARRAY_LEN(contexts) + 1];
     struct expr_function calls[ARRAY_LEN(functions) + 1];
@@ -61,7 +62,7 @@ static int parse_at(const char *text, size_t len, unsigned context, struct expr 
             calls[n_calls++] = functions[i].function;
     names[n] = NULL;
     calls[n_calls] = (struct expr_function){0};
-    const struct expr_scope scope = {names, calls};
+    const struct expr_scope scope = {names, calls, p->run->opts->forge != FORGE_GITHUB};
     return expr_parse(text, len, &scope, ret, err);
 }
 
@@ -69,7 +70,7 @@ int parse_expression(struct parse *p, const char *text, size_t len, unsigned con
                      struct expr_err *err)
 {
     struct expr *e;
-    int r = parse_at(text, len, context, &e, err);
+    int r = parse_at(p, text, len, context, &e, err);
 
     if (r == 0)
         r = own_expr(p, e);
@@ -185,7 +186,7 @@ static int add_expression(struct parse *p, const struct token *raw, unsigned con
     to->bad = to->bad || insert < 0;
     if (insert != 0)
         return 0;
-    int r = parse_at(s, len, context, &e, &err);
+    int r = parse_at(p, s, len, context, &e, &err);
     if (r == -ENOMEM)
         return r;
     if (r < 0) {
@@ -279,7 +280,7 @@ static int mixed_scalar(struct parse *p, const struct token *raw, unsigned conte
     buf_addc(&text, ')');
     if (!buf_ok(&text))
         return -ENOMEM;
-    int r = parse_at(buf_str(&text), text.len, context, &e, &err);
+    int r = parse_at(p, buf_str(&text), text.len, context, &e, &err);
     if (r == -ENOMEM)
         return r;
     if (r < 0) {

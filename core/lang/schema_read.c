@@ -223,22 +223,30 @@ static int find_twins(struct parse *p, const struct token *raw, bool *twin)
     return 0;
 }
 
-static const struct schema_property *find_property(const struct schema *schema, const char *name)
+/* Whether there is such a property for whom the file is. */
+static bool is_known(const struct parse *p, const struct schema_property *q)
+{
+    return !q->forge || p->run->opts->forge != FORGE_GITHUB;
+}
+
+static const struct schema_property *find_property(const struct parse *p, const struct schema *schema,
+                                                   const char *name)
 {
     for (const struct schema_property *q = schema->properties; q && q->name; q++)
         if (q->name[0] == name[0] && str_eq(q->name, name))
-            return q;
+            return is_known(p, q) ? q : NULL;
     return NULL;
 }
 
 /* The property of that name; definitions that have none are out of the question from now on. */
-static const struct schema_property *match_property(struct choices *choices, const char *name)
+static const struct schema_property *match_property(const struct parse *p, struct choices *choices,
+                                                    const char *name)
 {
     const struct schema_property *found = NULL;
     struct choices left = {.n = 0};
 
     for (size_t i = 0; i < choices->n; i++) {
-        const struct schema_property *q = find_property(choices->of[i], name);
+        const struct schema_property *q = find_property(p, choices->of[i], name);
         if (!q)
             continue;
         found = q;
@@ -264,7 +272,7 @@ static void error_undecided(struct parse *p, const struct token *at, const struc
         for (const struct schema_property *q = choices->of[i]->properties; q && q->name; q++) {
             size_t times = 0;
             for (size_t k = 0; k < choices->n; k++)
-                times += find_property(choices->of[k], q->name) != NULL;
+                times += find_property(p, choices->of[k], q->name) != NULL;
             if (times == 1 && !q->unlisted && n < ARRAY_LEN(names))
                 names[n++] = q->name;
         }
@@ -328,7 +336,7 @@ static const struct schema *schema_of_key(struct parse *p, struct choices *choic
     *ret_error = 0;
     if (expression) /* a mapping that has only keys of the file's own choice knows what they hold */
         return first->properties || choices->n > 1 ? &schema_any : first->value;
-    const struct schema_property *q = match_property(choices, key->str);
+    const struct schema_property *q = match_property(p, choices, key->str);
     if (q && (!q->background || !p->run->opts->no_background_steps))
         return q->type;
     if (!q && first->key) {

@@ -109,16 +109,16 @@ static int parse_first(struct parse *p, const char *text, size_t len)
     return p->no_memory ? -ENOMEM : r;
 }
 
-int workflow_parse(const char *file, const char *text, size_t len, const struct workflow_opts *opts,
-                   struct workflow **ret, struct lint *lint)
+static int parse_as(const char *file, const char *text, size_t len, const struct workflow_opts *opts,
+                    struct workflow **ret, struct lint *lint)
 {
-    static const struct workflow_opts none = {0};
     struct lint found = {0};
-    struct parse_run run = {.opts = opts ? opts : &none, .lint = &found};
+    struct parse_run run = {.opts = opts, .lint = &found};
     struct workflow_doc *doc = calloc(1, sizeof(*doc));
 
     if (!doc)
         return -ENOMEM;
+    doc->workflow.forge = opts->forge;
     run.max_bytes = run.opts->max_result_size ? run.opts->max_result_size : WORKFLOW_MAX_RESULT;
     doc->workflow.arena = &doc->arena;
     doc->workflow.file = arena_strdup(&doc->arena, file);
@@ -135,4 +135,33 @@ int workflow_parse(const char *file, const char *text, size_t len, const struct 
     else
         *lint = found;
     return r;
+}
+
+/* A file of nobody's folder is taken as whoever takes it; what nobody takes is refused in GitHub's words. */
+static int parse_unknown(const char *file, const char *text, size_t len, struct workflow_opts opts,
+                         struct workflow **ret, struct lint *lint)
+{
+    struct lint other = {0};
+
+    opts.forge = FORGE_GITHUB;
+    int r = parse_as(file, text, len, &opts, ret, lint);
+    opts.forge = forge_of_text(text, len);
+    if (r != -EINVAL || opts.forge == FORGE_GITHUB)
+        return r;
+    int as_other = parse_as(file, text, len, &opts, ret, &other);
+    lint_release(&other);
+    if (as_other == -EINVAL || as_other == -EFBIG)
+        return r;
+    lint_release(lint);
+    return as_other;
+}
+
+int workflow_parse(const char *file, const char *text, size_t len, const struct workflow_opts *opts,
+                   struct workflow **ret, struct lint *lint)
+{
+    static const struct workflow_opts none = {0};
+
+    if (opts && opts->forge == FORGE_UNKNOWN)
+        return parse_unknown(file, text, len, *opts, ret, lint);
+    return parse_as(file, text, len, opts ? opts : &none, ret, lint);
 }

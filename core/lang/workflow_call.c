@@ -177,7 +177,8 @@ static const char *call_problem(const struct parse *p, const char *uses)
 static const char *full_reference(struct call *c)
 {
     const char *uses = c->uses->str, *from = c->from->uses;
-    const char *at = from ? strrchr(from, '@') : NULL, *slash = from ? strchr(from, '/') : NULL;
+    const char *at = from ? strrchr(from, '@') : NULL,
+               *slash = from ? strchr(forge_behind_host(from), '/') : NULL;
     const char *path = slash ? strchr(slash + 1, '/') : NULL;
 
     if (str_starts(uses, "$/"))

@@ -100,6 +100,20 @@ static int convert_inputs(struct parse *p, const struct token *map, struct workf
     return 0;
 }
 
+/* The words that Gitea takes for a pattern (its documentation, "Compared to GitHub Actions"). */
+static const char *cron_of_word(const struct parse *p, const char *said)
+{
+    static const char *const words[][2] = {{"@yearly", "0 0 1 1 *"},  {"@annually", "0 0 1 1 *"},
+                                           {"@monthly", "0 0 1 * *"}, {"@weekly", "0 0 * * 0"},
+                                           {"@daily", "0 0 * * *"},   {"@midnight", "0 0 * * *"},
+                                           {"@hourly", "0 * * * *"}};
+
+    for (size_t i = 0; p->run->opts->forge != FORGE_GITHUB && i < ARRAY_LEN(words); i++)
+        if (str_eq(said, words[i][0]))
+            return words[i][1];
+    return said;
+}
+
 static int convert_schedule(struct parse *p, const struct token *list, struct workflow_event *to)
 {
     const char **crons = arena_array(p->arena, const char *, list->seq.n + 1);
@@ -110,9 +124,9 @@ static int convert_schedule(struct parse *p, const struct token *list, struct wo
     for (size_t i = 0; i < list->seq.n; i++) {
         const struct token *cron = token_get(list->seq.items[i], "cron");
         const struct token *zone = token_get(list->seq.items[i], "timezone");
-        crons[i] = cron->str;
+        crons[i] = cron_of_word(p, cron->str);
         zones[i] = text_or_empty(zone);
-        if (!cron_valid(cron->str))
+        if (!cron_valid(crons[i]))
             parse_error(
                 p, cron,
                 "Invalid cron expression. Expected format: '* * * * *' (minute hour day month weekday)");

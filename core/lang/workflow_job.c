@@ -153,18 +153,27 @@ static void check_job_values(struct parse *p, const char *key, const struct toke
         check_snapshot(p, t);
 }
 
-/* GitHub's words for what is no reference of a reusable workflow, NULL for one that is. */
-static const char *reference_problem(const char *uses)
+/* Gitea and Forgejo look in their own folders, too. */
+static bool is_rooted(const struct parse *p, const char *path)
 {
-    static const char folder[] = ".github/workflows/";
+    enum forge f = forge_of_path(path, NULL);
+
+    return f == FORGE_GITHUB || (f != FORGE_UNKNOWN && p->run->opts->forge != FORGE_GITHUB);
+}
+
+/* GitHub's words for what is no reference of a reusable workflow, NULL for one that is. */
+static const char *reference_problem(const struct parse *p, const char *uses)
+{
     const char *at = strchr(uses, '@'), *path;
 
     if (str_starts(uses, "./") || str_starts(uses, "$/")) {
         if (at)
             return "cannot specify version when calling local workflows";
-        return str_starts(uses + 2, folder) ? NULL
-                                            : "references to workflows must be rooted in '.github/workflows'";
+        return is_rooted(p, uses + 2) ? NULL
+                                      : "references to workflows must be rooted in '.github/workflows'";
     }
+    if (p->run->opts->forge != FORGE_GITHUB) /* Forgejo's may call those of another host */
+        uses = forge_behind_host(uses);
     if (!at || at[1] == '\0')
         return "no version specified";
     path = strchr(uses, '/');
@@ -172,8 +181,7 @@ static const char *reference_problem(const char *uses)
     if (!path || path > at)
         return "references to workflows must be prefixed with format 'owner/repository/' or './' for local "
                "workflows";
-    return str_starts(path + 1, folder) ? NULL
-                                        : "references to workflows must be rooted in '.github/workflows'";
+    return is_rooted(p, path + 1) ? NULL : "references to workflows must be rooted in '.github/workflows'";
 }
 
 static int convert_call(struct parse *p, const struct token *map, struct workflow_job *job)
@@ -182,7 +190,7 @@ static int convert_call(struct parse *p, const struct token *map, struct workflo
 
     if (!uses)
         return 0;
-    const char *problem = reference_problem(uses->str);
+    const char *problem = reference_problem(p, uses->str);
     if (problem)
         parse_error(p, uses, "invalid value workflow reference: %s", problem);
     job->uses = uses->str;

@@ -1,9 +1,8 @@
 /* GitHub's REST API: of a repository's files, the workflows: they are what there is. GitHub documentation,
  * "REST API endpoints for repository contents". */
 #include "api_internal.h"
+#include "runfs/forge.h"
 #include "runfs/late_crypto.h"
-
-#define WORKFLOWS ".github/workflows"
 
 /* As git names a file's content. */
 static json_t *blob_id(const struct workflow_row *w)
@@ -26,20 +25,21 @@ static json_t *blob_id(const struct workflow_row *w)
 
 static json_t *file_json(struct http_request *r, const struct workflow_row *w)
 {
-    _buf_ struct buf source = BUF_INIT, path = BUF_INIT;
-    json_t *sha = blob_id(w), *self = api_url(r, "/contents/" WORKFLOWS "/%s", w->name),
+    _buf_ struct buf source = BUF_INIT, path = BUF_INIT, file = BUF_INIT;
+    buf_addf(&file, "%s/%s", forge_folder((enum forge)w->forge), w->name);
+    json_t *sha = blob_id(w), *self = api_url(r, "/contents/%s", buf_str(&file)),
            *git = api_url(r, "/git/blobs/%s", json_string_value(sha)),
-           *html = api_web_url(r, "/blob/HEAD/" WORKFLOWS "/%s", w->name);
+           *html = api_web_url(r, "/blob/HEAD/%s", buf_str(&file));
 
     buf_addf(&path, "/downloads/workflows/%lld/source", (long long)w->id);
     api_download_address(r, buf_str(&path), &source);
-    return json_pack("{s:s, s:s, s:s+, s:o, s:I, s:O, s:O, s:O, s:s, s:{s:o, s:o, s:o}}", "type", "file",
-                     "name", w->name, "path", WORKFLOWS "/", w->name, "sha", sha, "size",
-                     (json_int_t)w->source_len, "url", self, "git_url", git, "html_url", html, "download_url",
-                     buf_str(&source), "_links", "self", self, "git", git, "html", html);
+    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:O, s:O, s:O, s:s, s:{s:o, s:o, s:o}}", "type", "file",
+                     "name", w->name, "path", buf_str(&file), "sha", sha, "size", (json_int_t)w->source_len,
+                     "url", self, "git_url", git, "html_url", html, "download_url", buf_str(&source),
+                     "_links", "self", self, "git", git, "html", html);
 }
 
-static void list_files(struct http_request *r, int64_t repo_id)
+static void list_files(struct http_request *r, int64_t repo_id, enum forge forge)
 {
     struct server *s = http_data(r);
     json_t *list = json_array();
@@ -49,7 +49,7 @@ static void list_files(struct http_request *r, int64_t repo_id)
     while ((n = store_list_workflows(s->store, repo_id, after, ids, ARRAY_LEN(ids))) > 0) {
         for (ssize_t i = 0; i < n; i++) {
             const struct workflow_row *w = store_get_workflow(s->store, ids[i]);
-            if (w && !w->removed)
+            if (w && !w->removed && w->forge == (int)forge)
                 json_array_append_new(list, file_json(r, w));
             workflow_row_unref(w);
         }
@@ -80,23 +80,35 @@ static void reply_file(struct http_request *r, const struct workflow_row *w)
     http_reply_json(r, 200, json);
 }
 
+/* Whose folder that is, with or without a slash behind it; FORGE_UNKNOWN: nobody's. */
+static enum forge folder_of(const char *path)
+{
+    enum forge f = FORGE_GITHUB;
+
+    for (; f < FORGES; f++) {
+        size_t n = strlen(forge_folder(f));
+        if (str_starts(path, forge_folder(f)) && (str_eq(path + n, "") || str_eq(path + n, "/")))
+            break;
+    }
+    return f;
+}
+
 void api_contents(struct http_request *r)
 {
     struct server *s = http_data(r);
-    const char *path = http_param(r, "path");
+    const char *path = http_param(r, "path"), *name;
+    enum forge folder = folder_of(path), forge = forge_of_path(path, &name);
     struct repository repo;
 
     if (!api_repository(r, &repo))
         return;
-    if (str_eq(path, WORKFLOWS) || str_eq(path, WORKFLOWS "/")) {
-        list_files(r, repo.repo_id);
+    if (folder != FORGE_UNKNOWN) {
+        list_files(r, repo.repo_id, folder);
         return;
     }
-    int64_t id = str_starts(path, WORKFLOWS "/")
-                     ? store_find_workflow(s->store, repo.repo_id, path + strlen(WORKFLOWS "/"), false)
-                     : 0;
+    int64_t id = forge != FORGE_UNKNOWN ? store_find_workflow(s->store, repo.repo_id, name, false) : 0;
     const struct workflow_row *w = id > 0 ? store_get_workflow(s->store, id) : NULL;
-    if (w)
+    if (w && w->forge == (int)forge)
         reply_file(r, w);
     else
         api_not_found(r);

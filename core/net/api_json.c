@@ -1,5 +1,6 @@
 /* GitHub's REST API: runs, jobs and steps as JSON. */
 #include "api_internal.h"
+#include "runfs/forge.h"
 
 json_t *api_conclusion(const char *conclusion)
 {
@@ -103,13 +104,13 @@ json_t *api_head_commit(const struct run_row *run)
                      "timestamp", api_time(run->created_at), "author", by, "committer", by);
 }
 
-/* ".github/workflows/ci.yml" of "REPO:ci.yml". */
+/* ".github/workflows/ci.yml", or where else it lies, of "REPO:ci.yml". */
 static json_t *path_of(const struct run_row *run)
 {
     const char *colon = strrchr(run->workflow_name, ':');
     _buf_ struct buf path = BUF_INIT;
 
-    buf_addf(&path, ".github/workflows/%s", colon ? colon + 1 : run->workflow_name);
+    buf_addf(&path, "%s/%s", forge_folder((enum forge)run->forge), colon ? colon + 1 : run->workflow_name);
     return json_string(buf_str(&path));
 }
 

@@ -1,12 +1,13 @@
 /* GitHub's REST API: workflows. GitHub documentation, "REST API endpoints for workflows". */
 #include "api_internal.h"
+#include "runfs/forge.h"
 
 static json_t *workflow_json(struct http_request *r, const struct workflow_row *w)
 {
     struct server *s = http_data(r);
     _buf_ struct buf path = BUF_INIT, label = BUF_INIT;
 
-    buf_addf(&path, ".github/workflows/%s", w->name);
+    buf_addf(&path, "%s/%s", forge_folder((enum forge)w->forge), w->name);
     api_workflow_label(s, w, &label);
     return json_pack("{s:I, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)w->id, "node_id",
                      api_node_id("Workflow", w->id), "name", w->title, "path", buf_str(&path), "state",

@@ -25,6 +25,16 @@ static bool is_token(const char *token)
     return *token;
 }
 
+/* By the names that it has there, or by GitHub's. */
+static void read_token(struct store *st, const char *url, struct buf *ret)
+{
+    static const char *const names[] = {"GITEA_TOKEN", "FORGEJO_TOKEN", "GITHUB_TOKEN"};
+
+    for (size_t i = str_ends(url, "/api/v1") ? 0 : ARRAY_LEN(names) - 1; i < ARRAY_LEN(names) && !ret->len;
+         i++)
+        (void)store_setting(st, SETTING_SECRET, names[i], ret);
+}
+
 enum verdict github_ready(struct telling *t)
 {
     struct store *st = t->lane->reporter->store;
@@ -33,9 +43,9 @@ enum verdict github_ready(struct telling *t)
     (void)store_setting(st, SETTING_CONFIG, "github/report", &report);
     (void)store_setting(st, SETTING_CONFIG, "github/api_url", &t->url);
     (void)store_setting(st, SETTING_CONFIG, "github/link", &t->link);
-    (void)store_setting(st, SETTING_SECRET, "GITHUB_TOKEN", &t->token);
     while (t->url.len && t->url.ptr[t->url.len - 1] == '/')
         t->url.ptr[--t->url.len] = '\0';
+    read_token(st, buf_str(&t->url), &t->token);
     if (!config_word(buf_str(&report), t->word->kind))
         buf_adds(&t->problem, "config/github/report does not ask for it now");
     else if (!t->url.len)

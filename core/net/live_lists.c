@@ -52,11 +52,12 @@ static json_t *input_json(const struct workflow_input *in)
 /* What a person is asked before it starts; null for one that nobody starts by hand. */
 static json_t *inputs_json(const struct workflow_row *w)
 {
+    const struct workflow_opts opts = {.forge = (enum forge)w->forge};
     _lint_ struct lint lint = {0};
     struct workflow *parsed = NULL;
     json_t *list = NULL;
 
-    if (workflow_parse(w->name, w->source, w->source_len, NULL, &parsed, &lint) < 0)
+    if (workflow_parse(w->name, w->source, w->source_len, &opts, &parsed, &lint) < 0)
         return json_null();
     const struct workflow_event *e = workflow_event(parsed, "workflow_dispatch");
     if (e)

@@ -21,10 +21,9 @@ struct finder {
 /* A workflow of the same repository: a file in its checkout, or what was dropped under that name. */
 static int find_local(const struct finder *f, const char *uses, struct buf *ret, struct err *err)
 {
-    static const char folder[] = "./.github/workflows/";
-    const char *name = str_starts(uses, folder) ? uses + strlen(folder) : NULL;
+    const char *name = NULL;
 
-    if (!name || strchr(name, '/') || name_check(name) < 0)
+    if (forge_of_path(uses + 2, &name) == FORGE_UNKNOWN || strchr(name, '/') || name_check(name) < 0)
         return err_set(err, -EINVAL, "%s is no file in .github/workflows", uses);
     if (*f->repo_path)
         return read_file_beneath(f->repo_path, uses + 2, WORKFLOW_MAX, ret, err);
@@ -40,7 +39,7 @@ static int find_local(const struct finder *f, const char *uses, struct buf *ret,
 /* "owner/name/.github/workflows/x.yml@ref". */
 static int find_remote(const struct finder *f, const char *uses, struct buf *ret, struct err *err)
 {
-    const char *at = strrchr(uses, '@'), *slash = strchr(uses, '/');
+    const char *at = strrchr(uses, '@'), *slash = strchr(forge_behind_host(uses), '/');
     const char *path = slash ? strchr(slash + 1, '/') : NULL;
     char sha[41];
 
@@ -108,7 +107,7 @@ int calls_follow(struct engine *e, const struct run_source *source, bool again, 
                             .repo_path = source->repo_path ? source->repo_path : "",
                             .texts = texts_of(request),
                             .again = again};
-    struct workflow_opts opts = {.find = find_called, .data = &finder};
+    struct workflow_opts opts = {.find = find_called, .data = &finder, .forge = w->forge};
     struct workflow *followed = NULL;
     _lint_ struct lint lint = {0};
 
@@ -131,7 +130,8 @@ int calls_follow(struct engine *e, const struct run_source *source, bool again, 
 /* All of the caller's, or those that it names, as far as they are not empty; its token in any case. */
 static int call_secrets(const struct run_job *job, json_t *contexts, json_t **ret, struct err *err)
 {
-    static const char *const always[] = {"github_token", "GITHUB_TOKEN"};
+    static const char *const tokens[] = {"github_token", "GITHUB_TOKEN", "GITEA_TOKEN", "FORGEJO_TOKEN"};
+    size_t n_tokens = job->scope->workflow->forge == FORGE_GITHUB ? 2 : ARRAY_LEN(tokens);
     json_t *all = json_object_get(contexts, "secrets");
     const struct token *map = job->def->secrets;
     struct expr_env env = {.contexts = contexts};
@@ -141,9 +141,9 @@ static int call_secrets(const struct run_job *job, json_t *contexts, json_t **re
         return 0;
     }
     _json_ json_t *secrets = json_object();
-    for (size_t i = 0; i < ARRAY_LEN(always); i++)
-        if (json_object_get(all, always[i]))
-            json_object_set(secrets, always[i], json_object_get(all, always[i]));
+    for (size_t i = 0; i < n_tokens; i++)
+        if (json_object_get(all, tokens[i]))
+            json_object_set(secrets, tokens[i], json_object_get(all, tokens[i]));
     for (size_t i = 0; map && map->kind == TOKEN_MAPPING && i < map->map.n; i++) {
         const struct token *key = map->map.pairs[i].key;
         _free_ char *value = NULL;

@@ -21,6 +21,7 @@ int source_prepare(struct engine *e, const struct run_source *source, struct pre
                                 .actor = source->actor,
                                 .ref = source->ref,
                                 .workflow = source->file,
+                                .forge = source->forge,
                                 .title = source->file,
                                 .inputs = source->inputs,
                                 .user = e->actor};
@@ -50,7 +51,8 @@ json_t *github_context(const struct run *run, const struct run_source *source, j
     (void)event_origin(row->event, payload, "main", &arena, &origin);
     snprintf(id, sizeof(id), "%lld", (long long)row->id);
     snprintf(attempt, sizeof(attempt), "%d", row->attempt);
-    buf_addf(&workflow_ref, "%s/.github/workflows/%s@%s", row->repository, source->file, row->ref);
+    buf_addf(&workflow_ref, "%s/%s/%s@%s", row->repository, forge_folder((enum forge)row->forge),
+             source->file, row->ref);
     buf_addf(&days, "%lld", (long long)config_number(run->e->store, "retention_days", 90));
     json_t *github = json_pack(
         "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, "
@@ -71,7 +73,8 @@ json_t *github_context(const struct run *run, const struct run_source *source, j
 /* A called workflow of another repository goes by "owner/name/PATH@REF", one of the run's own by its path. */
 static json_t *identity_of_remote(const struct run_job *job, const char *file)
 {
-    const char *at = strrchr(file, '@'), *slash = strchr(file, '/');
+    const char *short_name = forge_behind_host(file);
+    const char *at = strrchr(file, '@'), *slash = strchr(short_name, '/');
     const char *path = slash ? strchr(slash + 1, '/') : NULL;
     char sha[41] = "";
 
@@ -81,8 +84,8 @@ static json_t *identity_of_remote(const struct run_job *job, const char *file)
     if (repository && remote_resolve(job->run->e->remotes, repository, at + 1, sha, NULL) < 0)
         sha[0] = '\0';
     return json_pack("{s:s, s:s, s:s%, s:s%}", "workflow_ref", file, "workflow_sha", sha,
-                     "workflow_repository", file, (size_t)(path - file), "workflow_file_path", path + 1,
-                     (size_t)(at - path - 1));
+                     "workflow_repository", short_name, (size_t)(path - short_name), "workflow_file_path",
+                     path + 1, (size_t)(at - path - 1));
 }
 
 json_t *job_context(const struct run_job *job)
@@ -93,7 +96,9 @@ json_t *job_context(const struct run_job *job)
     _buf_ struct buf path = BUF_INIT, ref = BUF_INIT;
 
     if (!ret) {
-        buf_addf(&path, "%s%s", job->scope->caller ? "" : ".github/workflows/", file);
+        if (!job->scope->caller)
+            buf_addf(&path, "%s/", forge_folder((enum forge)row->forge));
+        buf_adds(&path, file);
         buf_addf(&ref, "%s/%s@%s", row->repository, buf_str(&path), row->ref);
         ret = json_pack("{s:s, s:s, s:s, s:s}", "workflow_ref", buf_str(&ref), "workflow_sha", row->sha,
                         "workflow_repository", row->repository, "workflow_file_path", buf_str(&path));

@@ -104,7 +104,8 @@ static void deliver_to_workflow(struct target *t, const struct workflow_row *row
                 source.workflow_name);
         goto report;
     }
-    r = workflow_parse(row->name, row->source, row->source_len, NULL, &w, &lint);
+    r = workflow_parse(row->name, row->source, row->source_len,
+                       &(const struct workflow_opts){.forge = source.forge}, &w, &lint);
     if (r < 0)
         err_set(&err, r, "%s", lint.n ? lint.errors[0].msg : "the workflow cannot be read");
     else if (t->d->listeners && !workflow_event(w, t->d->event))

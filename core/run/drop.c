@@ -22,11 +22,12 @@ static void lint_text(const struct lint *lint, struct buf *ret)
 }
 
 /* Parses; a complaint becomes err's sentence (the first one) and, whole, text. */
-static int check(const char *name, const char *text, size_t len, struct workflow **ret, struct buf *ret_text,
-                 struct err *err)
+static int check(const char *name, const char *text, size_t len, enum forge forge, struct workflow **ret,
+                 struct buf *ret_text, struct err *err)
 {
+    const struct workflow_opts opts = {.forge = forge};
     _lint_ struct lint lint = {0};
-    int r = workflow_parse(name, text, len, NULL, ret, &lint);
+    int r = workflow_parse(name, text, len, &opts, ret, &lint);
 
     if (r == 0)
         return 0;
@@ -71,11 +72,13 @@ static int drop_checked(struct engine *e, const char *name, const char *text, si
                                .title = *w->name ? w->name : name,
                                .source = text,
                                .changed_at = now_ns(),
-                               .last_run = old ? old->last_run : 0};
+                               .last_run = old ? old->last_run : 0,
+                               .forge = (int)w->forge};
     struct run_source source = {.file = name,
                                 .workflow_name = name,
                                 .text = text,
                                 .len = len,
+                                .forge = w->forge,
                                 .event = default_event(w),
                                 .drop = &row};
     _json_ json_t *inputs = NULL;
@@ -114,7 +117,8 @@ int engine_drop(struct engine *e, const char *name, const char *text, size_t len
         return refuse(e, name, err_set(err, -EFBIG, "the file is larger than %d bytes", WORKFLOW_MAX),
                       &complaints, err);
     _free_ char *copy = strndup(text, len); /* with an end */
-    int r = copy ? check(name, text, len, &w, &complaints, err) : err_errno(err, -ENOMEM, "%s", name);
+    int r = copy ? check(name, text, len, FORGE_UNKNOWN, &w, &complaints, err)
+                 : err_errno(err, -ENOMEM, "%s", name);
     if (r == 0)
         r = drop_checked(e, name, copy, len, w, ret_run, err);
     return r < 0 ? refuse(e, name, r, &complaints, err) : 0;
@@ -155,7 +159,7 @@ static int register_proposal(struct engine *e, const char *name, const struct bu
     struct workflow *w = NULL;
     int64_t id = store_find_workflow(e->store, 0, name, true);
     const struct workflow_row *old = id ? store_get_workflow(e->store, id) : NULL;
-    int r = check(name, buf_str(yaml), yaml->len, &w, &complaints, err);
+    int r = check(name, buf_str(yaml), yaml->len, FORGE_UNKNOWN, &w, &complaints, err);
 
     if (r == 0) {
         struct workflow_row row = {.id = id,
@@ -163,7 +167,8 @@ static int register_proposal(struct engine *e, const char *name, const struct bu
                                    .title = *w->name ? w->name : name,
                                    .source = buf_str(yaml),
                                    .changed_at = now_ns(),
-                                   .last_run = old ? old->last_run : 0};
+                                   .last_run = old ? old->last_run : 0,
+                                   .forge = (int)w->forge};
         store_begin(e->store);
         r = store_put_workflow(e->store, &row, err);
         if (r == 0)
@@ -300,6 +305,7 @@ void source_registered(const struct workflow_row *row, const struct repo_row *re
                                .workflow_name = buf_str(label),
                                .text = row->source,
                                .len = row->source_len,
+                               .forge = (enum forge)row->forge,
                                .workflow_id = row->id,
                                .repo_id = repo ? repo->id : 0,
                                .repo_path = repo ? repo->path : "",
@@ -332,7 +338,7 @@ static int dispatch(struct engine *e, const struct workflow_row *row, const char
                 ? err_set(err, -EPERM, "Cannot trigger a 'workflow_dispatch' on a disabled workflow")
                 : check_ref(repo, ref, err);
     if (r == 0)
-        r = check(row->name, row->source, row->source_len, &w, &complaints, err);
+        r = check(row->name, row->source, row->source_len, source.forge, &w, &complaints, err);
     const struct workflow_event *event = r == 0 ? workflow_event(w, "workflow_dispatch") : NULL;
     if (r == 0 && !event)
         r = err_set(err, -EINVAL, "Workflow does not have 'workflow_dispatch' trigger: add it to `on` in %s",
@@ -382,13 +388,14 @@ int engine_submit(struct engine *e, const struct run_request *req, int64_t *ret_
     _json_ json_t *inputs = NULL, *request = json_object();
     struct workflow *w = NULL;
 
-    int r = check(req->file, req->text, req->len, &w, &complaints, err);
+    int r = check(req->file, req->text, req->len, req->forge, &w, &complaints, err);
     if (r < 0)
         return r;
     struct run_source source = {.file = name,
                                 .workflow_name = name,
                                 .text = req->text,
                                 .len = req->len,
+                                .forge = w->forge,
                                 .repo_path = req->workspace ? req->workspace : "",
                                 .event = req->event ? req->event : default_event(w),
                                 .payload = req->payload,

@@ -108,6 +108,7 @@ int resume_edited(struct engine *e, const struct run_row *run, const struct job_
                   struct buf *ret, struct err *err)
 {
     struct workflow *was = NULL, *is = NULL;
+    struct workflow_opts opts = {0};
     _buf_ struct buf source = BUF_INIT;
     _lint_ struct lint lint = {0};
 
@@ -117,9 +118,10 @@ int resume_edited(struct engine *e, const struct run_row *run, const struct job_
     const struct workflow_row *now = r == 0 ? registered(e, run, &source) : NULL;
     if (!now)
         return r < 0 ? err_errno(err, r, "run %lld", (long long)run->id) : 0;
-    r = workflow_parse(now->name, buf_str(&source), source.len, NULL, &was, &lint);
+    opts.forge = (enum forge)now->forge;
+    r = workflow_parse(now->name, buf_str(&source), source.len, &opts, &was, &lint);
     if (r == 0)
-        r = workflow_parse(now->name, now->source, now->source_len, NULL, &is, &lint);
+        r = workflow_parse(now->name, now->source, now->source_len, &opts, &is, &lint);
     r = r < 0 ? err_errno(err, r, "%s", now->name) : compare(was, is, job->job_id, first, err);
     if (r == 0)
         buf_add(ret, now->source, now->source_len);

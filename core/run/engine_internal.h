@@ -170,6 +170,7 @@ struct run_source {
     const char *workflow_name; /* "ci.yml", "REPO:ci.yml" */
     const char *text;
     size_t len;
+    enum forge forge; /* never FORGE_UNKNOWN */
     int64_t workflow_id, repo_id;
     int64_t hook_id;       /* whose sender is told of it; 0: none */
     const char *repo_path; /* "" without */
@@ -349,9 +350,20 @@ json_t *settings_of_runner(struct store *st); /* those tokens: for masks */
 int source_prepare(struct engine *e, const struct run_source *source, struct prepared_event *ret,
                    struct err *err);
 
+/* ------------------------------------------------- what Gitea's and Forgejo's workflows find (forge_env.c)
+ */
+
+/* All return 0 or -ENOMEM, and do nothing for GitHub's. */
+/* The token of the run has all the names that it has there. Replaces the object. */
+int forge_add_tokens(enum forge f, json_t **secrets);
+/* The addresses of the github context: by the origin of the repository, or else by config/github/api_url. */
+int forge_add_server(enum forge f, struct store *st, const char *repo_path, json_t *github);
+
 /* ---------------------------------------------------------------------- linked repositories (repos.c) */
 
 bool engine_ending(void *engine); /* for proc_until() */
+/* A checkout's folder of workflows, links followed within it only. NULL: there is none. */
+DIR *open_forge_folder(const char *path, enum forge f);
 /* Registers the workflows that it has now. A mirror's: held (mirror.h). */
 void repo_register(struct engine *e, const struct repo_row *repo);
 /* Whoever was killed may have left a mirror showing what was pushed: all show their default branch again. */

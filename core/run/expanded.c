@@ -52,14 +52,17 @@ int run_expanded(struct store *st, int64_t run_id, struct buf *ret)
     _buf_ struct buf text = BUF_INIT;
     _lint_ struct lint lint = {0};
     struct workflow *w = NULL;
+    const struct run_row *run = store_get_run(st, run_id);
+    const struct workflow_opts opts = {.forge = run ? (enum forge)run->forge : FORGE_GITHUB};
     int r = store_run_text(st, run_id, RUN_SOURCE, &text);
 
+    run_row_unref(run);
     if (r == 0)
         r = matrices ? add_of_jobs(st, run_id, matrices) : -ENOMEM;
     if (r == 0)
         r = add_of_plan(st, run_id, matrices);
     if (r == 0)
-        r = workflow_parse("workflow.yml", buf_str(&text), text.len, NULL, &w, &lint);
+        r = workflow_parse("workflow.yml", buf_str(&text), text.len, &opts, &w, &lint);
     if (r == 0)
         r = workflow_expand(w, buf_str(&text), text.len, matrices, ret);
     workflow_free(w);

@@ -4,14 +4,39 @@
 #include <sys/inotify.h>
 
 #include "runfs/buf.h"
+#include "runfs/forge.h"
 #include "runfs/str.h"
 
-enum { LEVELS = 3, REPOS_MAX = 1024 };
+/* The checkout, and for each folder of workflows what it lies in, and it. */
+enum { LEVELS = 1 + 2 * FORGES, REPOS_MAX = 1024 };
 
-/* The directories that are watched, and the names in each that matter; NULL: all. */
-static const struct {
-    const char *below, *name;
-} levels[LEVELS] = {{"", ".github"}, {"/.github", "workflows"}, {"/.github/workflows", NULL}};
+static bool is_folder(int level)
+{
+    return level > 0 && level % 2 == 0;
+}
+
+static void add_directory(int level, const char *path, struct buf *ret)
+{
+    enum forge f = (enum forge)((level - 1) / 2);
+
+    buf_addf(ret, "%s%s%s", path, level ? "/" : "",
+             !level             ? ""
+             : is_folder(level) ? forge_folder(f)
+                                : forge_top(f));
+}
+
+/* Whether something of that name there may be a workflow, or lead to one. */
+static bool matters(int level, const char *name)
+{
+    if (is_folder(level))
+        return true;
+    if (level > 0)
+        return str_eq(name, "workflows");
+    for (enum forge f = FORGE_GITHUB; f < FORGES; f++)
+        if (str_eq(name, forge_top(f)))
+            return true;
+    return false;
+}
 
 struct watched {
     int64_t repo_id;
@@ -72,14 +97,16 @@ void follow_repo(struct follow *f, int64_t repo_id, const char *path)
 
     if (!w && f->n < REPOS_MAX) {
         w = &f->repos[f->n++];
-        *w = (struct watched){.repo_id = repo_id, .wd = {-1, -1, -1}};
+        *w = (struct watched){.repo_id = repo_id};
+        for (int k = 0; k < LEVELS; k++)
+            w->wd[k] = -1;
     }
     for (int k = 0; w && k < LEVELS; k++) {
         _buf_ struct buf dir = BUF_INIT;
-        buf_addf(&dir, "%s%s", path, levels[k].below);
-        uint32_t events = IN_CREATE | IN_MOVED_TO | IN_ONLYDIR | IN_MASK_ADD;
-        if (k == LEVELS - 1)
-            events |= IN_CLOSE_WRITE | IN_MOVED_FROM | IN_DELETE;
+        add_directory(k, path, &dir);
+        uint32_t events = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR | IN_MASK_ADD;
+        if (is_folder(k))
+            events |= IN_CLOSE_WRITE;
         w->wd[k] = inotify_add_watch(f->fd, buf_str(&dir), events);
     }
 }
@@ -109,8 +136,7 @@ static void take_event(const struct follow *f, const struct inotify_event *e, in
 {
     for (size_t i = 0; i < f->n; i++)
         for (int k = 0; k < LEVELS; k++) {
-            bool mine = e->wd == f->repos[i].wd[k] &&
-                        (!levels[k].name || (e->len && str_eq(e->name, levels[k].name)));
+            bool mine = e->wd == f->repos[i].wd[k] && (is_folder(k) || (e->len && matters(k, e->name)));
             if (mine || (e->mask & IN_Q_OVERFLOW))
                 add_id(f->repos[i].repo_id, ids, max, n);
         }

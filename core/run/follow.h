@@ -1,7 +1,7 @@
 /*
- * Following the workflow files of linked repositories: inotify on .github/workflows, and on what leads there
- * for as long as that is not there. One thread. What inotify does not tell of (a network's file system, more
- * watches than the kernel gives), is noticed when somebody looks. Private to core/run.
+ * Following the workflow files of linked repositories: inotify on .github/workflows, .gitea/workflows and
+ * .forgejo/workflows, and on what leads there. One thread. What inotify does not tell of (a network's file
+ * system, more watches than the kernel gives), is noticed when somebody looks. Private to core/run.
  */
 #ifndef RUNFS_RUN_FOLLOW_H
 #define RUNFS_RUN_FOLLOW_H

@@ -98,13 +98,14 @@ static void scan_workflow(struct scan *scan, const struct workflow_row *row, con
 {
     const struct reading *old = read_before(scan->before, row->id);
     struct reading new = {.id = row->id, .changed_at = row->changed_at};
+    const struct workflow_opts opts = {.forge = (enum forge)row->forge};
     _lint_ struct lint lint = {0};
     struct workflow *w = NULL;
 
     if (old && old->changed_at == row->changed_at) {
         new.listens = old->listens;
         keep_schedules(scan, row, label);
-    } else if (workflow_parse(row->name, row->source, row->source_len, NULL, &w, &lint) == 0) {
+    } else if (workflow_parse(row->name, row->source, row->source_len, &opts, &w, &lint) == 0) {
         new.listens = workflow_event(w, "workflow_run");
         read_schedules(scan, w, row, label);
     }

@@ -287,7 +287,7 @@ static void make_merge_group(json_t *p, const struct payload_facts *f)
 static void set_workflow(json_t *p, const struct payload_facts *f)
 {
     if (f->req->workflow)
-        setf(p, "workflow", ".github/workflows/%s", f->req->workflow);
+        setf(p, "workflow", "%s/%s", forge_folder(f->req->forge), f->req->workflow);
 }
 
 /* The inputs of the event are texts, whatever their type; `inputs` has the types. */

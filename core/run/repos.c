@@ -1,5 +1,5 @@
-/* Linked repositories: their .github/workflows are registered under repos/NAME, read-only, and follow the
- * checkout. */
+/* Linked repositories: their workflows are registered under repos/NAME, read-only, and follow the checkout.
+ */
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -10,28 +10,28 @@
 #include "runfs/proc.h"
 #include "runfs/str.h"
 
-#define FOLDER ".github/workflows"
-
-static int refresh_file(struct engine *e, const struct repo_row *repo, const char *name, struct err *err)
+static int refresh_file(struct engine *e, const struct repo_row *repo, enum forge forge, const char *name,
+                        struct err *err)
 {
     int64_t id = store_find_workflow(e->store, repo->id, name, true);
     const struct workflow_row *old = id ? store_get_workflow(e->store, id) : NULL;
     _buf_ struct buf path = BUF_INIT, text = BUF_INIT, error_name = BUF_INIT, complaints = BUF_INIT;
+    const struct workflow_opts opts = {.forge = forge};
     struct workflow *w = NULL;
     _lint_ struct lint lint = {0};
     int r;
 
-    buf_addf(&path, FOLDER "/%s", name);
+    buf_addf(&path, "%s/%s", forge_folder(forge), name);
     buf_addf(&error_name, "%s:%s", repo->name, name);
     r = read_file_beneath(repo->path, buf_str(&path), WORKFLOW_MAX, &text, err);
     if (r == -EXDEV && old && !old->removed)
         (void)engine_unregister(e, id, NULL);
     if (r == 0 && memchr(buf_str(&text), '\0', text.len))
         r = err_set(err, -EINVAL, "%s is not text", name);
-    bool same = r == 0 && old && !old->removed && old->source_len == text.len &&
+    bool same = r == 0 && old && !old->removed && old->forge == (int)forge && old->source_len == text.len &&
                 memcmp(old->source, buf_str(&text), text.len) == 0;
     if (r == 0 && !same) {
-        (void)workflow_parse(name, buf_str(&text), text.len, NULL, &w, &lint);
+        (void)workflow_parse(name, buf_str(&text), text.len, &opts, &w, &lint);
         for (size_t i = 0; i < lint.n; i++)
             buf_addf(&complaints, "%s\n", lint.errors[i].msg);
         (void)store_put_error(e->store, buf_str(&error_name), w ? NULL : buf_str(&complaints), NULL);
@@ -41,7 +41,8 @@ static int refresh_file(struct engine *e, const struct repo_row *repo, const cha
                                    .title = w && *w->name ? w->name : name,
                                    .source = buf_str(&text),
                                    .changed_at = now_ns(),
-                                   .last_run = old ? old->last_run : 0};
+                                   .last_run = old ? old->last_run : 0,
+                                   .forge = (int)forge};
         r = store_put_workflow(e->store, &row, err);
     }
     workflow_free(w);
@@ -66,20 +67,10 @@ static void refresh_removed(struct engine *e, const struct repo_row *repo, int f
     }
 }
 
-static DIR *open_folder(const struct repo_row *repo)
-{
-    _close_ int top = open(repo->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int fd = top < 0 ? -1 : open_beneath(top, FOLDER, O_RDONLY | O_DIRECTORY, 0);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
-    if (!d && fd >= 0)
-        close(fd);
-    return d;
-}
-
 void repo_register(struct engine *e, const struct repo_row *repo)
 {
-    _closedir_ DIR *d = open_folder(repo);
+    enum forge forge = checkout_forge(repo->path);
+    _closedir_ DIR *d = open_forge_folder(repo->path, forge);
     struct dirent *entry;
     int count = 0;
 
@@ -90,7 +81,7 @@ void repo_register(struct engine *e, const struct repo_row *repo)
         if (!wanted)
             continue;
         count++;
-        if (refresh_file(e, repo, entry->d_name, &file_err) < 0)
+        if (refresh_file(e, repo, forge, entry->d_name, &file_err) < 0)
             log_warning("run", "repository %s: %s", repo->name, file_err.msg);
     }
     refresh_removed(e, repo, d ? dirfd(d) : -1);

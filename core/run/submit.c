@@ -87,6 +87,7 @@ static void fill_row(struct run *run, const struct run_source *source)
                                 .actor = keep(run, source->prepared->actor),
                                 .repository = keep(run, source->prepared->repository),
                                 .repo_id = source->repo_id,
+                                .forge = (int)run->workflow->forge,
                                 .created_at = run->row.created_at ? run->row.created_at : now_ns(),
                                 .log_size = -1};
     run->row.changed_at = now_ns();
@@ -106,12 +107,22 @@ static json_t *settings_for(const struct run *run, enum setting_kind kind, json_
 static int fill_contexts(struct run *run, const struct run_source *source, json_t *payload, struct err *err)
 {
     json_t *inputs = source->inputs ? json_incref(source->inputs) : json_object();
+    enum forge forge = run->workflow->forge;
+    json_t *github, *secrets;
     _free_ char *title = NULL;
 
     run->of_fork = event_is_of_fork(run->row.event, payload);
-    run->contexts = json_pack("{s:o, s:o, s:o, s:o}", "github", github_context(run, source, payload),
-                              "inputs", inputs, "vars", settings_for(run, SETTING_VAR, source->vars),
-                              "secrets", settings_for(run, SETTING_SECRET, source->secrets));
+    github = github_context(run, source, payload);
+    secrets = settings_for(run, SETTING_SECRET, source->secrets);
+    if (forge_add_tokens(forge, &secrets) < 0 ||
+        forge_add_server(forge, run->e->store, run->repo_path, github) < 0) {
+        json_decref(inputs);
+        json_decref(github);
+        json_decref(secrets);
+        return err_errno(err, -ENOMEM, "cannot start a run");
+    }
+    run->contexts = json_pack("{s:o, s:o, s:o, s:o}", "github", github, "inputs", inputs, "vars",
+                              settings_for(run, SETTING_VAR, source->vars), "secrets", secrets);
     if (!run->contexts)
         return err_errno(err, -ENOMEM, "cannot start a run");
     struct expr_env env = {.contexts = run->contexts};
@@ -396,9 +407,15 @@ int run_restore(struct engine *e, const struct run_row *row, const struct buf *e
         r = store_run_text(e->store, row->id, RUN_SOURCE, &source);
     const char *colon = strchr(row->workflow_name, ':'), *file = colon ? colon + 1 : row->workflow_name;
     if (r == 0)
-        r = workflow_parse(file, buf_str(&source), source.len, NULL, &run->workflow, &lint);
-    struct run_source from = {
-        .file = file, .text = buf_str(&source), .len = source.len, .event = row->event, .inputs = inputs};
+        r = workflow_parse(file, buf_str(&source), source.len,
+                           &(const struct workflow_opts){.forge = (enum forge)row->forge}, &run->workflow,
+                           &lint);
+    struct run_source from = {.file = file,
+                              .text = buf_str(&source),
+                              .len = source.len,
+                              .forge = (enum forge)row->forge,
+                              .event = row->event,
+                              .inputs = inputs};
     if (r == 0)
         r = calls_follow(e, &from, true, run->request, run->workflow, &followed, err);
     if (followed) {

@@ -25,9 +25,13 @@ static bool label_backend(struct run_job *job, const char *label, struct buf *re
         buf_adds(ret, s);
         return true;
     }
+    struct store *st = job->run->e->store;
+    bool usual = job->run->row.forge != FORGE_GITHUB && str_eq(label, "docker");
     buf_addf(&key, "labels/%s", label);
-    return store_setting(job->run->e->store, SETTING_CONFIG, buf_str(&key), ret) == 0 ||
-           store_setting(job->run->e->store, SETTING_CONFIG, "labels/*", ret) == 0;
+    return store_setting(st, SETTING_CONFIG, buf_str(&key), ret) == 0 ||
+           store_setting(st, SETTING_CONFIG, "labels/*", ret) == 0 ||
+           /* what most workflows of Forgejo's say, as GitHub's say ubuntu-latest */
+           (usual && store_setting(st, SETTING_CONFIG, "labels/ubuntu-latest", ret) == 0);
 }
 
 static json_t *labels_of(json_t *runs_on)

@@ -79,7 +79,7 @@ static json_t *run_json(struct store *st, const struct run_row *row, const char 
     bool completed = str_eq(action, "completed");
     _buf_ struct buf path = BUF_INIT, url = BUF_INIT;
 
-    buf_addf(&path, ".github/workflows/%s", file);
+    buf_addf(&path, "%s/%s", forge_folder((enum forge)row->forge), file);
     buf_addf(&url, "https://github.com/%s/actions/runs/%lld", row->repository, (long long)row->id);
     json_object_set_new(run, "id", json_integer(row->id));
     set_text(run, "name", str_eq(row->name, file) ? buf_str(&path) : row->name);

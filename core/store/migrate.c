@@ -242,6 +242,9 @@ static const char *const versions[] = {
     "ALTER TABLE runs ADD COLUMN triggering_actor TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE runs ADD COLUMN logs_gone INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE attempts ADD COLUMN triggering_actor TEXT NOT NULL DEFAULT '';",
+    /* 23: whose workflows they are: GitHub's, Gitea's, Forgejo's */
+    "ALTER TABLE workflows ADD COLUMN forge INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE runs ADD COLUMN forge INTEGER NOT NULL DEFAULT 0;",
 };
 
 static int user_version(sqlite3 *db)

@@ -12,7 +12,8 @@
     X(workflow_row, LENGTH, source_len)                                                                      \
     X(workflow_row, BOOL, removed)                                                                           \
     X(workflow_row, I64, changed_at)                                                                         \
-    X(workflow_row, I64, last_run)
+    X(workflow_row, I64, last_run)                                                                           \
+    X(workflow_row, INT, forge)
 
 static const struct row_table workflow_table = {
     ROW_READ("workflows", workflow_row, WORKFLOW_COLUMNS),
@@ -80,7 +81,8 @@ const struct row_table delivery_table = {
     X(run_row, I64, changed_at)                                                                              \
     X(run_row, I64, log_size)                                                                                \
     X(run_row, TEXT, triggering_actor)                                                                       \
-    X(run_row, INT, logs_gone)
+    X(run_row, INT, logs_gone)                                                                               \
+    X(run_row, INT, forge)
 
 const struct row_table run_table = {
     ROW_READ("runs", run_row, RUN_COLUMNS),

@@ -12,10 +12,11 @@ enum { NAME_MAX_LEN = 255, TEXT_MAX = 4 * 1024 * 1024 };
 
 json_t *worker_spec_make(const struct job_spec *spec, const char *text, size_t len, int silence_s)
 {
-    return json_pack("{s:s, s:i, s:{s:o, s:o}, s:s, s:O, s:O?, s:b, s:b, s:i}", "type", "job", "version",
+    return json_pack("{s:s, s:i, s:{s:o, s:o, s:s}, s:s, s:O, s:O?, s:b, s:b, s:i}", "type", "job", "version",
                      WIRE_VERSION, "workflow", "file", wire_text(spec->workflow->file), "text",
-                     wire_bytes(text, len), "job", spec->job->id, "contexts", spec->contexts, "env",
-                     spec->env, "debug", spec->debug, "attached", true, "silence_s", silence_s);
+                     wire_bytes(text, len), "folder", forge_folder(spec->workflow->forge), "job",
+                     spec->job->id, "contexts", spec->contexts, "env", spec->env, "debug", spec->debug,
+                     "attached", true, "silence_s", silence_s);
 }
 
 void worker_spec_release(struct worker_spec *s)
@@ -80,11 +81,23 @@ static int take_contexts(struct worker_spec *s, struct err *err)
     return r == 0 ? take_repository(s, err) : r;
 }
 
+/* By the folder that it came from; without one it is GitHub's. */
+static enum forge forge_of(const json_t *folder)
+{
+    const char *said = json_string_value(folder);
+
+    for (enum forge f = FORGE_GITHUB; said && f < FORGES; f++)
+        if (str_eq(said, forge_folder(f)))
+            return f;
+    return FORGE_GITHUB;
+}
+
 static int take_workflow(struct worker_spec *s, struct err *err)
 {
     const json_t *workflow = json_object_get(s->line, "workflow");
     const char *id = json_string_value(json_object_get(s->line, "job"));
     _buf_ struct buf file = BUF_INIT, text = BUF_INIT;
+    const struct workflow_opts opts = {.forge = forge_of(json_object_get(workflow, "folder"))};
     _lint_ struct lint lint = {0};
 
     if (wire_add_bytes(&file, json_object_get(workflow, "file")) < 0 || !file.len ||
@@ -95,7 +108,7 @@ static int take_workflow(struct worker_spec *s, struct err *err)
     s->file = buf_steal(&file);
     if (!s->file)
         return err_errno(err, -ENOMEM, "workflow");
-    int r = workflow_parse(s->file, buf_str(&text), text.len, NULL, &s->workflow, &lint);
+    int r = workflow_parse(s->file, buf_str(&text), text.len, &opts, &s->workflow, &lint);
     if (r < 0)
         return lint.n ? err_set(err, -EINVAL, "%s", lint.errors[0].msg) : err_errno(err, r, "workflow");
     s->job = id ? workflow_job(s->workflow, id) : NULL;

@@ -46,9 +46,10 @@ struct action {
 /*
  * Parses and checks a manifest. Returns 0; -EINVAL with at least one complaint in `lint`, in the runner's
  * words; -EFBIG likewise; -ENOMEM. Keys that the schema does not know are ignored where the runner ignores
- * them.
+ * them. forge: of the workflow that uses it (runfs/forge.h).
  */
-int action_parse(const char *file, const char *text, size_t len, struct action **ret, struct lint *lint);
+int action_parse(const char *file, const char *text, size_t len, enum forge forge, struct action **ret,
+                 struct lint *lint);
 void action_free(struct action *a);
 
 const struct action_input *action_input(const struct action *a, const char *name); /* any case; NULL: none */

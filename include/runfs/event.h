@@ -11,6 +11,7 @@
 #include "runfs/arena.h"
 #include "runfs/buf.h"
 #include "runfs/err.h"
+#include "runfs/forge.h"
 
 struct workflow;
 
@@ -80,6 +81,7 @@ struct event_request {
     const char *fallback; /* name of the repository where neither payload nor checkout has one: "local/ci" */
     const char *repository, *actor, *ref; /* said by a person: these win */
     const char *workflow;                 /* file name, for workflow_dispatch and schedule */
+    enum forge forge;                     /* in whose folder that is */
     const char *title;                    /* the message of a commit that is made up */
     const json_t *inputs;                 /* of workflow_dispatch, checked */
     const char *user;                     /* the actor where nobody else is one */

@@ -79,6 +79,7 @@ struct expr_function {
 struct expr_scope {
     const char *const *named_values;       /* contexts; NULL array: any name is allowed */
     const struct expr_function *functions; /* beside the built-in ones; NULL: none */
+    bool forges; /* gitea, forgejo and forge are names of the context github, where that is one */
 };
 
 struct expr; /* a parsed expression; immutable, so any number of threads may evaluate it */
@@ -121,7 +122,8 @@ int expr_explain(const struct expr *e, const struct expr_env *env, struct value 
 
 /*
  * Evaluates with no functions but the built-in ones, with the keys of contexts (borrowed; NULL: none) as the
- * only named values and with the 1 MiB that GitHub's evaluator allows by itself, and appends one line:
+ * only named values (gitea, forgejo and forge are github, where that is one and they are none) and with the 1
+ * MiB that GitHub's evaluator allows by itself, and appends one line:
  * {"kind":"String","value":...} or {"error":{"kind":"lexing|parsing|evaluation","message":"..."}}.
  * Returns 0, -EINVAL when the line tells an error, -ENOMEM.
  */

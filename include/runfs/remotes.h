@@ -1,7 +1,9 @@
 /*
  * Repositories of others: actions and reusable workflows, by "owner/name" and ref. They come from the place
- * that config/actions_mirror names (a directory of repositories, or what stands before owner/name in a URL),
- * are kept as bare repositories below STATE/actions/, and are found by commit from then on. Any thread.
+ * that config/actions_mirror names (a directory of repositories, or what stands before owner/name in a URL);
+ * one that is named "https://HOST/owner/name" from there (from HOST/owner/name, or owner/name, of a
+ * directory). They are kept as bare repositories below STATE/actions/, and are found by commit from then on.
+ * Any thread.
  */
 #ifndef RUNFS_REMOTES_H
 #define RUNFS_REMOTES_H

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "runfs/err.h"
+#include "runfs/forge.h"
 #include "runfs/machine.h"
 #include "runfs/store.h"
 
@@ -90,7 +91,7 @@ int engine_unregister(struct engine *e, int64_t workflow_id, struct err *err);
 
 /* repos/NAME: links the checkout at path, or makes a mirror of the repository at that address (https://,
  * ssh://,
- * ...), which may take long; registers its .github/workflows; runs nothing. */
+ * ...), which may take long; registers its workflows; runs nothing. */
 int engine_link_repo(struct engine *e, const char *name, const char *path, struct err *err);
 int engine_unlink_repo(struct engine *e, int64_t repo_id, struct err *err);
 /* As if it had been linked by that name, and one that there was of it unlinked; what its origin called it, it
@@ -98,8 +99,13 @@ int engine_unlink_repo(struct engine *e, int64_t repo_id, struct err *err);
 int engine_move_repo(struct engine *e, int64_t repo_id, const char *name, struct err *err);
 /* What it was linked to: a path or an address. Appended. */
 void engine_repo_target(struct engine *e, const struct repo_row *repo, struct buf *ret);
-/* Reads a checkout's .github/workflows again. (A mirror's are registered by who changes them.) */
+/* Reads a checkout's workflows again. (A mirror's are registered by who changes them.) */
 int engine_refresh_repo(struct engine *e, int64_t repo_id, struct err *err);
+
+/* Whose workflows those of a checkout ("": here; or of what a mirror shows) are: of .forgejo/workflows,
+ * .gitea/workflows and .github/workflows the first that holds anything, as Forgejo chooses and Gitea among
+ * the two that it knows; where the origin is GitHub's, .github/workflows first. */
+enum forge checkout_forge(const char *path);
 
 /* dispatch/NAME: text is key=value lines or one JSON object, empty for no inputs. ref: a branch or a tag of
  * the linked repository; NULL: its default branch. actor: who starts it; NULL: the daemon's user. */
@@ -265,6 +271,7 @@ int config_listen_next(const char **text, struct listen_at *ret, struct err *err
 struct run_request {
     const char *file, *text; /* name for messages, content */
     size_t len;
+    enum forge forge;  /* whose workflow it is; FORGE_UNKNOWN: it lies in nobody's folder */
     const char *event; /* default as for a drop */
     json_t *payload;   /* event.json */
     json_t *inputs, *secrets, *vars,

@@ -124,6 +124,7 @@ struct workflow_row {
     bool removed; /* unregistered; kept because its runs refer to it */
     int64_t changed_at;
     int64_t last_run; /* 0: none */
+    int forge;        /* enum forge: whose workflow it is */
 };
 
 struct repo_row {
@@ -176,6 +177,7 @@ struct run_row {
     int64_t log_size;             /* bytes of runs/N/log once completed; -1 before */
     const char *triggering_actor; /* who asked for this attempt; "": the actor */
     int logs_gone;                /* the logs of the attempts up to this one were deleted */
+    int forge;                    /* enum forge: whose workflow it is of */
 };
 
 static inline const char *run_trigger(const struct run_row *run)

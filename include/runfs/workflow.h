@@ -6,6 +6,7 @@
 #define RUNFS_WORKFLOW_H
 
 #include "runfs/buf.h"
+#include "runfs/forge.h"
 #include "runfs/token.h"
 
 /* One complaint; col and line are 0 where GitHub names no place. */
@@ -31,6 +32,7 @@ struct workflow_opts {
     size_t max_file_size; /* 0: GitHub's limits */
     size_t max_result_size;
     bool no_background_steps; /* the keys background, wait, wait-all, cancel, parallel are unknown */
+    enum forge forge;         /* whose workflow it is: what words there are */
 };
 
 enum step_kind { STEP_RUN, STEP_USES, STEP_WAIT, STEP_WAIT_ALL, STEP_CANCEL, STEP_PARALLEL };
@@ -108,6 +110,7 @@ struct workflow {
     const char *name;    /* `name`, "" where absent */
     const struct token *root, *run_name, *env, *defaults_run, *concurrency, *permissions;
     const char *cache_mode; /* "" where absent */
+    enum forge forge;       /* as was asked for, but never FORGE_UNKNOWN */
     struct workflow_event *events;
     size_t n_events;
     struct workflow_job *jobs; /* in the order of the file */
@@ -117,7 +120,8 @@ struct workflow {
 /*
  * Parses and checks a workflow. file: the name for messages ("ci.yml", ".github/workflows/ci.yml").
  * Returns 0; -EINVAL with at least one complaint in `lint`; -EFBIG likewise for one that is too large;
- * -ENOMEM. Rejects what is no UTF-8, holds NUL bytes, or is empty. opts may be NULL.
+ * -ENOMEM. Rejects what is no UTF-8, holds NUL bytes, or is empty. opts may be NULL: GitHub's, calls not
+ * followed.
  */
 int workflow_parse(const char *file, const char *text, size_t len, const struct workflow_opts *opts,
                    struct workflow **ret, struct lint *lint);

@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     _lint_ struct lint lint = {0};
     struct action *a = NULL;
 
-    int r = action_parse("action.yml", (const char *)data, size, &a, &lint);
+    int r = action_parse("action.yml", (const char *)data, size, FORGE_GITHUB, &a, &lint);
     if ((r == 0) != (a != NULL) || (r == -EINVAL && lint.n == 0))
         abort();
     for (size_t i = 0; i < lint.n; i++)

@@ -1,4 +1,4 @@
-# Gitea's API below /api/v1, which has statuses and comments as GitHub has them, pages of its own size, and no check runs.
+# Gitea's API below /api/v1, by the names that the token has there, which has statuses and comments as GitHub has them, pages of its own size, and no check runs.
 # waits
 . "$(dirname "$0")/lib.sh"
 . "$here/tests/servers/github.sh"
@@ -10,6 +10,8 @@ on: pull_request
 jobs: {a: {runs-on: h, steps: [{run: 'true'}]}}
 Y
 echo "http://127.0.0.1:$port/api/v1" >"$M/config/github/api_url"
+rm "$M/secrets/GITHUB_TOKEN"
+echo $token >"$M/secrets/GITEA_TOKEN"
 deliver pull_request "$(pull 1)"
 rf_wait 20 all_said
 equal 'the words' "run $run: status: said: 1 success
@@ -23,10 +25,10 @@ github_end
 jq -c --arg sha "$sha" '.statuses += [range(60) | {id: (. + 100), sha: $sha, state: "success", context: "x", description: "y"}]' "$G/state.json" >"$T/more.json"
 cp "$T/more.json" "$G/state.json"
 github_begin "$port"
-rm "$M/secrets/GITHUB_TOKEN"
+rm "$M/secrets/GITEA_TOKEN"
 deliver pull_request "$(pull 1)"
 printf '%s\n' cut-done cut-done >"$G/faults"
 before=$(has '[(.statuses | length), (.comments | length)] | join(" ")')
-echo $token >"$M/secrets/GITHUB_TOKEN"
+echo $token >"$M/secrets/FORGEJO_TOKEN"
 rf_wait 60 all_said
 equal 'one more of each' "$(echo "$before" | awk '{ print $1 + 1, $2 + 1 }')" "$(has '[(.statuses | length), (.comments | length)] | join(" ")')"

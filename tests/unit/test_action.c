@@ -21,7 +21,7 @@ static struct action *parse(const char *text)
     _lint_ struct lint lint = {0};
     struct action *a = NULL;
 
-    if (action_parse("a/action.yml", text, strlen(text), &a, &lint) < 0)
+    if (action_parse("a/action.yml", text, strlen(text), FORGE_GITHUB, &a, &lint) < 0)
         fail_msg("%s\n  gives  %s", text, lint.n ? lint.errors[0].msg : "no words");
     return a;
 }
@@ -32,7 +32,7 @@ static void check_rows(const struct row *rows, size_t n)
         _lint_ struct lint lint = {0};
         _buf_ struct buf got = BUF_INIT;
         struct action *a = NULL;
-        int r = action_parse("a/action.yml", rows[i].file, strlen(rows[i].file), &a, &lint);
+        int r = action_parse("a/action.yml", rows[i].file, strlen(rows[i].file), FORGE_GITHUB, &a, &lint);
         for (size_t k = 0; k < lint.n; k++)
             buf_addf(&got, "%s%s", k ? "\n" : "", lint.errors[k].msg + strlen("a/action.yml"));
         if (r != (rows[i].errors ? -EINVAL : 0) ||
