@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 need node
 need npm
-MODULES=$("$here/tests/toolkit/install" @actions/artifact@6.2.1 2>"$T/why") || skip "$(tail -n 1 "$T/why")"
+MODULES=$("$here/tests/toolkit/install" 2>"$T/why") || skip "$(tail -n 1 "$T/why")"
 export MODULES
 rf_mount
 echo host >"$M/config/labels/h"

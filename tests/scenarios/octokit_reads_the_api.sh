@@ -5,7 +5,7 @@
 need node
 need npm
 need git
-MODULES=$("$here/tests/toolkit/install" @octokit/rest@21.1.1 libsodium-wrappers@0.7.15 2>"$T/why") || skip "$(tail -n 1 "$T/why")"
+MODULES=$("$here/tests/toolkit/install" 2>"$T/why") || skip "$(tail -n 1 "$T/why")"
 export MODULES
 rf_mount
 echo host >"$M/config/labels/h"
