@@ -21,14 +21,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EXIT_TIME = 124, EXIT_LEFT = 125, PROCESSES = 4096, GRACE_MS = 15000, SETTLE_MS = 5000 };
+enum { EXIT_TIME = 124, EXIT_LEFT = 125, PROCESSES = 4096, GRACE_MS = 15000, SETTLE_MS = 5000, LOOK_MS = 20 };
 
-static volatile sig_atomic_t asked;
-
-static void on_signal(int sig)
-{
-    asked = sig;
-}
+static bool asked; /* to end */
+static sigset_t heard;
 
 static long long now_ms(void)
 {
@@ -38,9 +34,13 @@ static long long now_ms(void)
     return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
-static void nap(void)
+/* Until a child has ended, somebody asks this process to end, or so much time has gone by. */
+static void await(long long ms)
 {
-    nanosleep(&(struct timespec){0, 5000000}, NULL);
+    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+    int sig = ms > 0 ? sigtimedwait(&heard, NULL, &t) : 0;
+
+    asked = asked || sig == SIGINT || sig == SIGTERM;
 }
 
 static pid_t parent_of(pid_t pid)
@@ -137,7 +137,7 @@ static bool clear(bool quiet)
             }
             killed = true;
         }
-        nap();
+        await(LOOK_MS);
         reap(0, &status, &ended);
     }
     return killed;
@@ -168,15 +168,21 @@ int main(int argc, char **argv)
         return 2;
     }
     long long deadline = now_ms() + strtol(argv[1], NULL, 10) * 1000;
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
+    sigset_t before;
+    sigemptyset(&heard);
+    sigaddset(&heard, SIGCHLD);
+    sigaddset(&heard, SIGINT);
+    sigaddset(&heard, SIGTERM);
+    signal(SIGCHLD, SIG_DFL); /* what is ignored is not heard */
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    sigprocmask(SIG_BLOCK, &heard, &before);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     pid_t pid = fork();
     if (pid == 0) {
         unsetenv("GUARD_TIME");
         setpgid(0, 0);
-        signal(SIGINT, SIG_DFL);
-        signal(SIGTERM, SIG_DFL);
+        sigprocmask(SIG_SETMASK, &before, NULL);
         execvp(argv[2], argv + 2);
         fprintf(stderr, "guard: cannot run %s: %m\n", argv[2]);
         _exit(127);
@@ -190,10 +196,12 @@ int main(int argc, char **argv)
             kill(-pid, SIGTERM);
             deadline = now_ms() + GRACE_MS;
         }
-        if (!ended && late && now_ms() > deadline)
+        if (!ended && late && now_ms() > deadline) {
             kill(-pid, SIGKILL);
+            deadline = now_ms() + SETTLE_MS;
+        }
         if (!ended)
-            nap();
+            await(deadline - now_ms() + 1);
     }
     bool left = clear(late);
     write_time(time_to);
