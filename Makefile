@@ -14,8 +14,8 @@ endif
 # Everything that building, running and testing needs, by Debian's names: the one place that says so.
 PACKAGES := gcc make pkg-config libfuse3-dev fuse3 libsqlite3-dev libyaml-dev libjansson-dev libssl-dev libglib2.0-dev tzdata libpcre2-dev \
             libarchive-dev libcmark-dev libmicrohttpd-dev libcurl4-openssl-dev libjwt-dev libssh2-1-dev libseccomp-dev libsodium-dev liblz4-dev \
-            git bash ca-certificates slirp4netns nftables
-TEST_PACKAGES := bubblewrap busybox chromium curl docker-registry e2fsprogs fish gh graphviz iproute2 jq kmod libcap2-bin libcmocka-dev mandoc \
+            libcmocka-dev git bash ca-certificates slirp4netns nftables
+TEST_PACKAGES := bubblewrap busybox chromium curl docker-registry e2fsprogs fish gh graphviz iproute2 jq kmod libcap2-bin mandoc \
                  openssh-client openssh-server openssl procps python3-github python3-minimal qemu-system-x86 rsync skopeo sqlite3 strace tcsh uidmap \
                  unzip vim-tiny zip zsh zstd \
                  $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
@@ -37,6 +37,8 @@ endif
 Q := $(if $(V),,@)
 # What a target builds before it runs it: as many files at once as there are processors, unless make was told how many.
 BUILD_FIRST = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+# The same where packages come beside that: one more, as those are waited for.
+BUILD_BESIDE = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell expr $$(nproc) + 1))
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
         -Wwrite-strings -Wpointer-arith -Wimplicit-fallthrough -Wno-missing-field-initializers
 # Lines for backtraces; OPT='-Og -g3' is for a debugger.
@@ -131,12 +133,16 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/librunfs.a | $(BUILD)/runfs-
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
 
-test: deps ## install, build and run every test
-	+$(Q)$(BUILD_FIRST) run-tests
-
-.PHONY: run-tests
-run-tests: all $(UNIT_BIN) $(BUILD)/tests/guard $(BUILD)/tests/services $(BUILD)/bench/passthrough
+# What only the tests need comes while runfs is compiled.
+test: ## install, build and run every test
+	$(Q)tests/install-packages --before "$(TEST_PACKAGES)" $(PACKAGES)
+	+$(Q)$(BUILD_BESIDE) test-packages test-programs
 	$(Q)BUILD=$(BUILD) tests/run
+
+.PHONY: test-packages test-programs
+test-packages:
+	$(Q)tests/install-packages --then $(TEST_PACKAGES)
+test-programs: all $(UNIT_BIN) $(BUILD)/tests/guard $(BUILD)/tests/services $(BUILD)/bench/passthrough
 
 unit: $(UNIT_BIN) $(BUILD)/tests/guard ## build and run the unit tests only
 	$(Q)BUILD=$(BUILD) tests/run unit
