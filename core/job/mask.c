@@ -11,6 +11,7 @@
 
 enum {
     BUCKETS = 4096,
+    SUMS = 2048,
     BLOCK = 256,          /* of a form: what is compared at once */
     WORK_FREE = 20000000, /* comparisons: a moment */
     WORK_OF_BYTE = 16,
@@ -21,14 +22,16 @@ struct mask {
     struct form {
         char *text; /* owned */
         size_t len;
-        size_t next; /* in its bucket, plus one; 0: the last */
-    } * forms;       /* owned */
+        size_t next;     /* in its bucket, plus one; 0: the last */
+        size_t next_sum; /* in its bucket of `sums`, likewise */
+    } * forms;           /* owned */
     size_t n, cap, longest;
     size_t bytes;           /* of all forms */
     size_t max, max_bytes;  /* of forms, while some are added */
     uint64_t work, scanned; /* comparisons, and bytes of text */
     bool exhausted;
     size_t buckets[BUCKETS];    /* by the first two bytes: a form, plus one */
+    size_t sums[SUMS];          /* by all bytes, likewise: many forms may begin alike */
     uint64_t pairs[65536 / 64]; /* bit (first | second << 8): a form may begin so */
     bool single[256];           /* a form is this byte alone */
     bool first[256];            /* a form of two bytes and more begins so */
@@ -82,15 +85,24 @@ static void add_single(struct mask *m, unsigned char c)
         mark_pair(m, c | second << 8);
 }
 
+static size_t *sum_of(struct mask *m, const char *text, size_t len)
+{
+    uint32_t sum = 2166136261u; /* FNV-1a */
+
+    for (size_t i = 0; i < len; i++)
+        sum = (sum ^ (unsigned char)text[i]) * 16777619u;
+    return &m->sums[(sum ^ sum >> 16) % SUMS];
+}
+
 static int mask_add_form(void *data, const char *text, size_t len)
 {
     struct mask *m = data;
 
     if (m->n >= m->max || len > m->max_bytes || m->bytes > m->max_bytes - len)
         return -E2BIG;
-    size_t *bucket = len > 1 ? bucket_of(m, text) : NULL;
+    size_t *bucket = len > 1 ? bucket_of(m, text) : NULL, *sum = sum_of(m, text, len);
 
-    for (size_t i = bucket ? *bucket : 0; i; i = m->forms[i - 1].next)
+    for (size_t i = bucket ? *sum : 0; i; i = m->forms[i - 1].next_sum)
         if (m->forms[i - 1].len == len && memcmp(m->forms[i - 1].text, text, len) == 0)
             return 0;
     if (m->n == m->cap) {
@@ -111,8 +123,8 @@ static int mask_add_form(void *data, const char *text, size_t len)
     if (!copy)
         return -ENOMEM;
     memcpy(copy, text, len);
-    m->forms[m->n] = (struct form){copy, len, *bucket};
-    *bucket = ++m->n;
+    m->forms[m->n] = (struct form){copy, len, *bucket, *sum};
+    *bucket = *sum = ++m->n;
     m->bytes += len;
     m->first[(unsigned char)text[0]] = true;
     mark_pair(m, pair_at(text));

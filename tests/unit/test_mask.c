@@ -145,6 +145,24 @@ static void a_job_cannot_say_endlessly_many(void **state)
 
 /* Whoever says a secret and then a text that is nothing but beginnings of it does not get a processor for it.
  */
+/* The same said again is no more. */
+static void what_is_known_is_not_kept_again(void **state)
+{
+    struct mask *m = mask_new();
+    _buf_ struct buf out = BUF_INIT;
+    char text[32];
+
+    (void)state;
+    assert_non_null(m);
+    for (int i = 0; i < MASK_FORMS_MAX + 1000; i++) {
+        snprintf(text, sizeof(text), "secret value %d", i % 100);
+        assert_int_equal(mask_add_said(m, text), 0);
+    }
+    mask_apply(m, "secret value 99 and secret value 100", 36, &out);
+    assert_string_equal(buf_str(&out), "*** and ***0");
+    mask_free(m);
+}
+
 static void no_text_is_looked_at_without_end(void **state)
 {
     enum { SECRET = 1000000, TEXT = 3 * SECRET };
@@ -205,6 +223,7 @@ int main(void)
         cmocka_unit_test(bytes_of_any_kind),
         cmocka_unit_test(a_job_cannot_say_endlessly_many),
         cmocka_unit_test(a_job_says_no_more_than_can_be_kept),
+        cmocka_unit_test(what_is_known_is_not_kept_again),
         cmocka_unit_test(no_text_is_looked_at_without_end),
     };
 
