@@ -23,17 +23,15 @@ n=0
 for to in "http://$trapped/o/r.git" "http://$trapped@127.0.0.1:$port/" "file://$T/canary" "ssh://-oProxyCommand=touch%20$T/pwned/o/r" "-oProxyCommand=touch $T/pwned" \
     "--upload-pack=touch $T/pwned" "ext::sh -c touch% $T/pwned" http://169.254.169.254/latest/meta-data/ "git://$trapped/o/r" "$T/repo/../canary"; do
     n=$((n + 1))
-    body=$(jq -nc --arg u "$to" --arg s "$sha" --argjson n $n '
+    while IFS=$'\t' read -r event body; do send "$event" "$body"; done < <(jq -nr --arg u "$to" --arg s "$sha" --argjson n $n '
         [{html_url: 0, url: 0, clone_url: 0, git_url: 0, ssh_url: 0, svn_url: 0, mirror_url: 0, statuses_url: 0, contents_url: 0, archive_url: 0, hooks_url: 0, commits_url: 0, comments_url: 0} | keys[]]
         | map({(.): $u}) | add as $urls
         | $urls + {ref: "refs/heads/main", after: $s, before: $u, compare: $u, number: $n, action: "opened",
             repository: ($urls + {full_name: "o/r", default_branch: "main"}), sender: ($urls + {login: "mallory", avatar_url: $u}),
             head_commit: {id: $s, url: $u}, commits: [{id: $s, url: $u, added: [$u]}],
             pull_request: ($urls + {number: $n, merge_commit_sha: $s, head: {ref: $u, sha: $s, repo: ($urls + {full_name: "mallory/r"})}, base: {ref: "main", sha: $u, repo: ($urls + {full_name: "o/r"})}}),
-            release: ($urls + {tag_name: $u, tarball_url: $u, target_commitish: $u}), deployment: ($urls + {ref: $u, sha: $s, environment: $u}), installation: $urls}')
-    for event in push pull_request release deployment; do
-        send $event "$(jq -c --arg e $event '. + {event: $e}' <<<"$body")"
-    done
+            release: ($urls + {tag_name: $u, tarball_url: $u, target_commitish: $u}), deployment: ($urls + {ref: $u, sha: $s, environment: $u}), installation: $urls}
+        | ("push", "pull_request", "release", "deployment") as $e | "\($e)\t\(. + {event: $e} | tojson)"')
 done
 for name in "http://$trapped/o/r" ../../etc "--upload-pack=touch $T/pwned" "o/r;touch $T/pwned" "o/r/../../x"; do
     send push "$(jq -nc --arg n "$name" --arg s "$sha" '{ref: "refs/heads/main", after: $s, repository: {full_name: $n, clone_url: $n}}')"
@@ -60,13 +58,12 @@ echo off >"$M/config/github/report"
 say 'addresses of submodules'
 git init -q "$T/elsewhere"
 git_commit "$T/elsewhere"
+git init -q -b main "$T/outer"
+git -C "$T/outer" -c protocol.file.allow=always submodule -q add "$T/elsewhere" inner
+git -C "$T/outer" submodule -q deinit -f inner
+rm -rf "$T/outer/.git/modules"
 for to in "http://$trapped/o/r.git" "http://localhost:$port/o/r" "http://example.com@$trapped/o/r" "http://2130706433:$port/o/r" "http://0x7f.1:$port/o/r" "http://0:$port/" "http://[::1]:$port/" \
     "http://[::ffff:127.0.0.1]:$port/" http://169.254.169.254/latest "git://$trapped/o/r" "ssh://git@$trapped/o/r" "git@localhost:o/r.git" "ext::touch $T/pwned" "file://$T/elsewhere"; do
-    rm -rf "$T/outer"
-    git init -q -b main "$T/outer"
-    git -C "$T/outer" -c protocol.file.allow=always submodule -q add "$T/elsewhere" inner
-    git -C "$T/outer" submodule -q deinit -f inner
-    rm -rf "$T/outer/.git/modules"
     git -C "$T/outer" config -f .gitmodules submodule.inner.url "$to"
     git_commit "$T/outer"
     printf 'on: push\njobs: {a: {runs-on: h, steps: [{uses: actions/checkout@v4, with: {submodules: true}}]}}\n' >"$T/sub.yml"
