@@ -141,7 +141,7 @@ static int run(int argc, char **argv)
         name = "version";
     if (str_eq(name, "help") && argc == 3 && str_eq(argv[2], "tree"))
         return print_tree();
-    if (str_eq(name, "help") && argc == 3) { /* runfs help X is runfs X --help */
+    if (str_eq(name, "help") && argc == 3 && *argv[2] != '-') { /* runfs help X is runfs X --help */
         name = argv[2];
         argv = about;
         argc = 3;

@@ -19,6 +19,10 @@ file_has "$T/err" "did you mean '--json'?"
 exits 2 "$RUNFS" umount --lazy x
 file_lacks "$T/err" 'did you mean'
 
+# help of help
+exits 0 "$RUNFS" help --help
+cmp -s <("$RUNFS" -h) "$T/out" || fail "$(cat "$T/err")"
+
 # -- ends options, which may follow operands
 cp w.yml ./-w.yml
 exits 0 "$RUNFS" lint -- -w.yml
