@@ -38,16 +38,35 @@ static bool check_device(void)
     return good;
 }
 
+/* Where runs are kept, or could be: it is made by who needs it. */
+static bool check_state(void)
+{
+    _buf_ struct buf words = BUF_INIT;
+    _free_ char *state = state_directory(NULL), *at = state ? strdup(state) : NULL;
+
+    while (at && access(at, F_OK) < 0 && errno == ENOENT && strrchr(at, '/') > at)
+        *strrchr(at, '/') = '\0';
+    bool good = at && access(at, W_OK | X_OK) == 0;
+    buf_adds(&words, state ? state : "");
+    if (!good)
+        buf_addf(&words, ": %s: %s: name another with --state, or by XDG_STATE_HOME", at ? at : "",
+                 strerrordesc_np(errno));
+    say(good, "state", buf_str(&words));
+    return good;
+}
+
 /* Programs that workflows or parts of runfs use. */
 static const struct {
     const char *program, *words, *install;
     bool needed;
 } programs[] = {
     {"bash", "the default shell of steps", "apt-get install bash", true},
-    {"git", "linked repositories: ref and commit of a run", "apt-get install git", false},
+    {"git", "actions/checkout, actions of other repositories", "apt-get install git", false},
+    {"node", "actions in JavaScript", "apt-get install nodejs", false},
     {"python3", "`shell: python`", "apt-get install python3", false},
     {"slirp4netns", "labels with network=nat", "apt-get install slirp4netns", false},
     {"nft", "labels with network=nat", "apt-get install nftables", false},
+    {"skopeo", "images for `container:` and Docker actions", "apt-get install skopeo", false},
     {"bwrap", "the second choice where the sandbox does not work", "apt-get install bubblewrap", false},
 };
 
@@ -107,6 +126,6 @@ int cmd_doctor(int argc, char **argv)
         return r >= 0 ? r : usage_wrong(help, "it takes no arguments");
     if (uname(&u) == 0)
         printf("runfs %s on %s %s, user %u\n\n", RUNFS_VERSION, u.sysname, u.release, (unsigned)getuid());
-    bool mount = check_device(), tools = check_programs(), machines = check_machines();
-    return mount && tools && machines ? 0 : 1;
+    bool mount = check_device(), state = check_state(), tools = check_programs();
+    return check_machines() && mount && state && tools ? 0 : 1;
 }

@@ -2,7 +2,7 @@
 . "$(dirname "$0")/lib.sh"
 code=0
 "$RUNFS" doctor >"$T/doctor" || code=$?
-for part in mount bash git sandbox bubblewrap host memory pids cpu disk nat sockets; do
+for part in mount state bash git node skopeo sandbox bubblewrap host memory pids cpu disk nat sockets; do
     grep -qE "^(ok|no) +$part " "$T/doctor" || fail "nothing on $part: $(cat "$T/doctor")"
 done
 backend=$(sed -n 's/^jobs run in: //p' "$T/doctor")
@@ -12,6 +12,10 @@ workflow "$T/w.yml" 'echo'
 # what it tries, it tries in TMPDIR
 TMPDIR=$T/nowhere exits 1 "$RUNFS" doctor
 grep -qE "^no +machines +.*$T/nowhere" "$T/out" || fail "$(cat "$T/out")"
+# where runs would be kept
+: >"$T/file"
+XDG_STATE_HOME=$T/file exits 1 "$RUNFS" doctor
+grep -qE "^no +state +$T/file/runfs: .*Not a directory.*--state" "$T/out" || fail "$(cat "$T/out")"
 # as root everything is there, but a user who may not open /dev/fuse is told so, and what to do
 if is_root && [ "$(stat -c %a /dev/fuse)" = 600 ]; then
     exits 1 as_user runfs doctor
