@@ -120,6 +120,17 @@ static void clear_dead_mounts(const char *path)
     }
 }
 
+static bool is_empty(const char *path)
+{
+    _closedir_ DIR *d = opendir(path);
+    struct dirent *e;
+
+    while (d && (e = readdir(d)))
+        if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, ".."))
+            return false;
+    return true;
+}
+
 /* The kernel would mount on a file, too, and over a runner that is mounted there. */
 static int check_place(const char *path, struct err *err)
 {
@@ -132,6 +143,8 @@ static int check_place(const char *path, struct err *err)
         return err_errno(err, r, "cannot mount at %s", path);
     if (is_mount(path))
         return err_set(err, -EBUSY, "a runner is mounted at %s already: `runfs umount %s` first", path, path);
+    if (!is_empty(path))
+        fprintf(stderr, "runfs mount: %s has files: they are hidden until `runfs umount %s`\n", path, path);
     return 0;
 }
 

@@ -1,6 +1,19 @@
 # runfs umount, SIGTERM and Ctrl-C of a foreground mount all end cleanly, with jobs running and readers blocked.
 . "$(dirname "$0")/lib.sh"
 need_fuse
+# what lies at the mount point is hidden meanwhile, which is said
+mkdir "$M"
+"$RUNFS" mount --state "$STATE" "$M" 2>"$T/said"
+equal 'nothing is hidden' '' "$(cat "$T/said")"
+"$RUNFS" umount "$M"
+echo kept >"$M/file"
+"$RUNFS" mount --state "$STATE" "$M" 2>"$T/said"
+contains 'files are hidden' "$(cat "$T/said")" "$M has files: they are hidden until"
+refused test -e "$M/file"
+"$RUNFS" umount "$M"
+file_is "$M/file" kept
+rm "$M/file"
+
 workflow "$T/live.yml" 'echo begun; exec sleep 300'
 workflow "$T/done.yml" 'echo whole'
 ended_by() { # HOW
