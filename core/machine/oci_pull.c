@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <sys/xattr.h>
 
 #include "core/machine/oci.h"
 #include "runfs/io.h"
@@ -294,6 +295,26 @@ static int move_layers(const struct pulling *g, const json_t *hexes)
     return 0;
 }
 
+/* A layer may take away all that is below it. An overlay does not look at that of its layers' own roots, so
+ * what is below is none of the image's. */
+static void drop_hidden(const struct pulling *g, json_t *hexes)
+{
+    size_t hidden = 0;
+    json_t *hex;
+    size_t i;
+
+    json_array_foreach(hexes, i, hex)
+    {
+        _buf_ struct buf path = BUF_INIT;
+        char opaque = '\0';
+        buf_addf(&path, "%s/containers/layers/%s", g->state_dir, json_string_value(hex));
+        if (buf_ok(&path) && getxattr(path.ptr, "user.overlay.opaque", &opaque, 1) == 1 && opaque == 'y')
+            hidden = i;
+    }
+    while (hidden--)
+        json_array_remove(hexes, 0);
+}
+
 static int take_layers(struct pulling *g, json_t *manifest, json_t *config, json_t **ret)
 {
     json_t *blobs = json_object_get(manifest, "layers"), *blob;
@@ -324,9 +345,11 @@ static int take_layers(struct pulling *g, json_t *manifest, json_t *config, json
             return r;
     }
     r = move_layers(g, hexes);
-    if (r == 0)
-        *ret = TAKE(hexes);
-    return r;
+    if (r < 0)
+        return r;
+    drop_hidden(g, hexes);
+    *ret = TAKE(hexes);
+    return 0;
 }
 
 /* ------------------------------------------------------------------------------------------------- records

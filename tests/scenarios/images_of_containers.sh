@@ -50,6 +50,17 @@ equal 'what is above' 'above a file now' "$(in_image "$registry/team/derived" \
 in_image "$registry/team/base:1" 'echo x > /first; rm -r /dir; mv /shut /opened; test -e /opened/hidden' >/dev/null
 equal 'machines leave it as it was' 'one below' "$(in_image "$registry/team/base:1" 'echo $(cat /first /dir/a)')"
 
+say 'a layer may take away all that is below it'
+mkdir "$T/all"
+cp -a "$T/busybox/." "$T/all"
+rm -r "$T"/all/{dir,gone}
+: >"$T/all/.wh..wh..opq"
+tar -C "$T/all" -cf "$T/all.tar" .
+image_of bare "$T/busybox" "$T/all.tar"
+image pull "oci:$T/images/bare:it" bare >/dev/null 2>&1
+equal 'what is left' 'one' "$(in_image bare 'cat /first; ls -d /dir /gone 2>/dev/null || true')"
+image rm bare
+
 say 'pulled again it is the same, and not fetched; when the registry has another, that'
 equal again "$derived" "$(image pull "$registry/team/derived" 2>"$T/said")"
 lacks 'what is here' "$(cat "$T/said")" fetching
