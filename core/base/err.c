@@ -13,9 +13,13 @@ static void err_finish(struct err *err, int written)
     size_t len = utf8_valid_prefix(err->msg, cut ? sizeof(err->msg) - 4 : strlen(err->msg));
 
     memcpy(err->msg + len, cut ? "..." : "", cut ? 4 : 1); /* others' words may be no UTF-8 */
-    for (char *p = err->msg; *p; p++)
-        if ((unsigned char)*p < ' ')
+    for (char *p = err->msg; *p; p++) {
+        unsigned char c = (unsigned char)*p, next = (unsigned char)p[1];
+        if (c == 0xc2 && next >= 0x80 && next <= 0x9f) /* U+0080 to U+009F: some terminals obey them */
+            p[0] = p[1] = ' ';
+        else if (c < ' ' || c == 0x7f)
             *p = ' ';
+    }
 }
 
 __attribute__((format(printf, 3, 0))) static int err_setv(struct err *err, int code, const char *fmt,

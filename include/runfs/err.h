@@ -11,7 +11,7 @@
 
 struct err {
     int code;      /* negative errno; 0 while nothing went wrong */
-    char msg[960]; /* one sentence without a newline, valid UTF-8, cut off with "..." when longer */
+    char msg[960]; /* one sentence, valid UTF-8 without control characters, cut off with "..." when longer */
 };
 
 /* Sets code and sentence. Returns code, so that `return err_set(err, -EINVAL, ...)` reads as one thought. */

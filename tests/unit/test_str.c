@@ -7,6 +7,7 @@
 #include <cmocka.h>
 /* clang-format on */
 
+#include "runfs/err.h"
 #include "runfs/str.h"
 
 static void a_text_stands_for_itself_in_xml(void **state)
@@ -35,11 +36,24 @@ static void the_hash_is_fnv_1a(void **state)
     assert_int_equal(str_hash_on(str_hash("foo"), "bar"), str_hash("foobar"));
 }
 
+/* Words of strangers go to terminals with it. */
+static void an_error_steers_no_terminal(void **state)
+{
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(err_set(&err, -EINVAL, "a\033[31m\177\302\23331m\r\n\302\240\303\244 \xff"), -EINVAL);
+    assert_string_equal(err.msg, "a [31m   31m  \302\240\303\244 ");
+    err_prefix(&err, "\302\205");
+    assert_string_equal(err.msg, "  : a [31m   31m  \302\240\303\244 ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_stands_for_itself_in_xml),
         cmocka_unit_test(the_hash_is_fnv_1a),
+        cmocka_unit_test(an_error_steers_no_terminal),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
