@@ -485,7 +485,7 @@ static int hear(struct attending *at, struct err *err)
         if (r == -EPROTO && !*at->known->host)
             r = take_prelude(at, &other, err);
         else if (r < 0)
-            return wrong("it is no line of JSON", err);
+            return wrong(r == -EMSGSIZE ? "a line has too much in it" : "it is no line of JSON", err);
         else
             r = take_line(at, line, err);
         if (r < 0)
@@ -585,6 +585,7 @@ int worker_attend(const struct attend *what, struct job_result *ret, struct atte
     if (r == 0) {
         wire_init(&at.wire, fds[1], fds[0]);
         at.wire.silence_ns = what->silence_s * 1000000000LL;
+        at.wire.most = WIRE_VALUES_MAX;
         at.errors = fds[2];
         r = follow(&at, &why);
         end_telling(&at);

@@ -48,6 +48,23 @@ ssize_t wire_fill(struct wire *w)
     return n;
 }
 
+/* Two bytes of a line may be one value, which takes twenty times as much in memory. */
+static bool has_more(const char *line, size_t len, size_t values)
+{
+    bool text = false;
+    size_t n = 0;
+
+    for (size_t i = 0; i < len && n <= values; i++) {
+        if (text && line[i] == '\\')
+            i++;
+        else if (line[i] == '"')
+            text = !text;
+        else
+            n += !text && (line[i] == ',' || line[i] == '[' || line[i] == '{');
+    }
+    return n > values;
+}
+
 int wire_next(struct wire *w, json_t **ret, struct buf *ret_text)
 {
     char *start = w->lines.ptr ? w->lines.ptr + w->at : NULL;
@@ -61,7 +78,7 @@ int wire_next(struct wire *w, json_t **ret, struct buf *ret_text)
     size_t len = (size_t)(end - start);
     w->at += len + 1;
     w->looked = w->at;
-    if (len > WIRE_LINE_MAX)
+    if (len > WIRE_LINE_MAX || (w->most && has_more(start, len, w->most)))
         return -EMSGSIZE;
     json_t *line = json_loadb(start, len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
     if (json_is_object(line)) {

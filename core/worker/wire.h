@@ -17,6 +17,7 @@ enum {
     WIRE_VERSION = 1,
     WIRE_LINE_MAX = 64 * 1024 * 1024, /* an event's payload, the largest of what a job knows, has 32 MB */
     WIRE_PIECE = 48 * 1024,           /* of a stream, in one line */
+    WIRE_VALUES_MAX = 200 * 1000,     /* in a line of a worker: outputs are most of them */
 };
 
 struct wire {
@@ -28,6 +29,7 @@ struct wire {
     _Atomic int64_t heard; /* when something came last; monotonic */
     struct buf lines;      /* what came; */
     size_t at, looked;     /* how much of it was taken, and looked at for an end of line */
+    size_t most;           /* values in a line that comes; 0: as many as it has room for */
     bool listens; /* somebody else reads meanwhile: a write waits as long as the other is heard of, else as
                      long as it takes some of it now and then */
 };
@@ -37,7 +39,7 @@ void wire_release(struct wire *w);
 /* Reads once what there is; blocks if there is nothing. The number of bytes, 0 at the end, or -errno. */
 ssize_t wire_fill(struct wire *w);
 /* The next line: 1 and a new object; 0: there is no whole one yet; -EPROTO: it is no JSON object (*ret_text,
- * if not NULL, gets how it begins); -EMSGSIZE. */
+ * if not NULL, gets how it begins); -EMSGSIZE: it is too long, or has too many values. */
 int wire_next(struct wire *w, json_t **ret, struct buf *ret_text);
 /* Whether nothing was heard for too long; then it is lost. */
 bool wire_silent(struct wire *w);

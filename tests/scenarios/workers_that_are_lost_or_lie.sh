@@ -50,6 +50,7 @@ liar() { # LINE WORDS
     fails "cat $T/lines; exec sleep 60" "$2"
 }
 liar 'nonsense' 'it is no line of JSON'
+liar "{\"type\": \"alive\", \"x\": [$(head -c 400000 /dev/zero | sed 's/\x0\x0/0,/g')0]}" 'a line has too much in it'
 liar '{"type": "step_started", "step": 99, "name": "x"}' 'no worker tells: step_started'
 liar '{"type": "step_started", "step": "0", "name": "x"}' 'no worker tells: step_started'
 liar '{"type": "step_added", "step": 0, "place": "pre", "name": "x"}' 'no worker tells: step_added'

@@ -54,6 +54,31 @@ static void test_bytes(void **state)
     }
 }
 
+/* What is text does not count as values. */
+static void test_values(void **state)
+{
+    static const struct {
+        const char *line;
+        int result;
+    } rows[] = {{"{\"a\":1,\"b\":[2]}\n", 1},
+                {"{\"a\":[1,2,3]}\n", -EMSGSIZE},
+                {"{\"a\":[[[[]]]]}\n", -EMSGSIZE},
+                {"{\"a\":\",,,,[[{{\\\",,,\"}\n", 1}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _json_ json_t *line = NULL;
+        struct wire w;
+        int fds[2];
+        make(&w, fds);
+        w.most = 3;
+        assert_int_equal(write_all(fds[1], rows[i].line, strlen(rows[i].line)), 0);
+        assert_true(wire_fill(&w) > 0);
+        assert_int_equal(wire_next(&w, &line, NULL), rows[i].result);
+        release(&w, fds);
+    }
+}
+
 /* However the lines are cut, they come whole and in order. */
 static void test_cut(void **state)
 {
@@ -176,8 +201,8 @@ static void test_lost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bytes), cmocka_unit_test(test_cut),  cmocka_unit_test(test_wrong),
-        cmocka_unit_test(test_file),  cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_bytes), cmocka_unit_test(test_values), cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_wrong), cmocka_unit_test(test_file),   cmocka_unit_test(test_lost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
