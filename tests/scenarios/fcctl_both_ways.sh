@@ -7,6 +7,7 @@ rf_mount
 need_sandbox
 
 serve() { # [OPTION...]: sets server, url
+    rm -f "$T/serving" # what the server before it said
     "$RUNFS" fcctl-serve --listen 127.0.0.1:0 --key "$T/key" "$@" >"$T/serving" 2>"$T/serve.err" &
     server=$!
     children+=("$server")
