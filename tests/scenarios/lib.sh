@@ -33,6 +33,10 @@ fail() {
         echo "  the daemon's log:" >&2
         tail -n 10 "$STATE/log" | sed 's/^/    /' >&2
     fi
+    if [ -s "$STATE/log" ] && is_mounted "$M"; then
+        echo "  the log of the newest run:" >&2
+        timeout 10 tail -n 20 "$M/runs/latest/log" 2>/dev/null | cut -c 1-300 | sed 's/^/    /' >&2 || :
+    fi
     exit 1
 }
 
