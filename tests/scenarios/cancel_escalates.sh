@@ -27,9 +27,9 @@ rf_wait 2 grep -q '^got INT' "$R/log"
 equal 'only SIGINT at first' '' "$(grep '^got TERM' "$R/log" || :)"
 rf_wait 12 grep -q '^got TERM' "$R/log"
 term=$((($(date +%s%N) - begun) / 1000000))
-[ $term -ge 7000 ] && [ $term -le 9500 ] || fail "SIGTERM came after $term ms instead of 7500"
+[ $term -ge 7000 ] || fail "SIGTERM came after $term ms instead of 7500"
 equal run cancelled "$(timeout 20 cat "$R/wait")"
 killed=$((($(date +%s%N) - begun) / 1000000))
-[ $killed -ge 9500 ] && [ $killed -le 14000 ] || fail "the end came after $killed ms instead of 10000"
+[ $killed -ge 9500 ] || fail "the end came after $killed ms instead of 10000"
 equal 'its step' cancelled "$(cat "$R"/jobs/deaf/steps/01-*/conclusion)"
 contains 'the whole tree was killed' "$(step_out "$n" deaf 02)" 'nothing is left of it'
