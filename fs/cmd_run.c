@@ -6,6 +6,7 @@
 
 #include "cmd_run_choose.h"
 #include "cmd_run_show.h"
+#include "env_file.h"
 #include "runfs/event.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
@@ -28,10 +29,10 @@ static const char help[] =
     "      --event NAME          the event that starts it (default: push; of a FILE without that "
     "workflow_dispatch, or its first)\n"
     "      --payload FILE        the event's payload, JSON\n"
-    "      --input K=V           a workflow_dispatch input\n"
+    "      --input K=V           a workflow_dispatch input; --input-file FILE for many\n"
     "      --secret K=V          a secret; --secret K takes it from the environment\n"
-    "      --secret-file FILE    secrets, K=V lines\n"
-    "      --var K=V             a variable (vars context)\n"
+    "      --secret-file FILE    secrets, K=V lines; values between quotes may go on over lines\n"
+    "      --var K=V             a variable (vars context); --var-file FILE for many\n"
     "      --env K=V             a variable of the environment, below the workflow's own; --env-file FILE "
     "for many\n"
     "      --job ID              only this job and those that it needs\n"
@@ -111,25 +112,14 @@ static int add_label(json_t **object, const char *pair)
     return add_pair(object, pair, '=', false);
 }
 
-/* KEY=VALUE lines; blank ones and those that begin with '#' are passed over. */
 static int add_file(json_t **object, const char *path)
 {
-    _buf_ struct buf text = BUF_INIT;
     struct err err = {0};
 
-    if (read_file(path, TEXT_MAX, &text, &err) < 0) {
-        fprintf(stderr, "runfs run: %s\n", err.msg);
-        return -1;
-    }
-    for (char *line = text.ptr; line && *line;) {
-        size_t len = strcspn(line, "\n");
-        char *next = line + len + (line[len] == '\n');
-        line[len] = '\0';
-        if (len && line[0] != '#' && add_pair(object, line, '=', false) < 0)
-            return -1;
-        line = next;
-    }
-    return 0;
+    if (env_file_read(path, object, &err) == 0)
+        return 0;
+    fprintf(stderr, "runfs run: %s\n", err.msg);
+    return -1;
 }
 
 static int read_payload(struct options *o)
@@ -149,9 +139,11 @@ enum {
     OPT_EVENT = 256,
     OPT_PAYLOAD,
     OPT_INPUT,
+    OPT_INPUT_FILE,
     OPT_SECRET,
     OPT_SECRET_FILE,
     OPT_VAR,
+    OPT_VAR_FILE,
     OPT_ENV,
     OPT_ENV_FILE,
     OPT_JOB,
@@ -169,9 +161,11 @@ enum {
 static const struct option longs[] = {{"event", required_argument, NULL, OPT_EVENT},
                                       {"payload", required_argument, NULL, OPT_PAYLOAD},
                                       {"input", required_argument, NULL, OPT_INPUT},
+                                      {"input-file", required_argument, NULL, OPT_INPUT_FILE},
                                       {"secret", required_argument, NULL, OPT_SECRET},
                                       {"secret-file", required_argument, NULL, OPT_SECRET_FILE},
                                       {"var", required_argument, NULL, OPT_VAR},
+                                      {"var-file", required_argument, NULL, OPT_VAR_FILE},
                                       {"env", required_argument, NULL, OPT_ENV},
                                       {"env-file", required_argument, NULL, OPT_ENV_FILE},
                                       {"job", required_argument, NULL, OPT_JOB},
@@ -200,12 +194,16 @@ static int take_option(struct options *o, int c)
         return 0;
     case OPT_INPUT:
         return add_pair(&r->inputs, optarg, '=', false);
+    case OPT_INPUT_FILE:
+        return add_file(&r->inputs, optarg);
     case OPT_SECRET:
         return add_pair(&r->secrets, optarg, '=', true);
     case OPT_SECRET_FILE:
         return add_file(&r->secrets, optarg);
     case OPT_VAR:
         return add_pair(&r->vars, optarg, '=', false);
+    case OPT_VAR_FILE:
+        return add_file(&r->vars, optarg);
     case OPT_ENV:
         return add_pair(&r->env, optarg, '=', true);
     case OPT_ENV_FILE:
@@ -244,6 +242,29 @@ static int take_option(struct options *o, int c)
     }
 }
 
+/* What those mean who have act's short options in their fingers (act's documentation, "Usage guide"). */
+static const char *cure_of(int option)
+{
+    static const struct {
+        char option;
+        const char *cure;
+    } cures[] = {{'j', "a job is named by --job ID"},
+                 {'W', "the FILE or DIRECTORY stands by itself"},
+                 {'C', "the DIRECTORY stands by itself"},
+                 {'e', "a payload is named by --payload FILE"},
+                 {'s', "a secret is given by --secret K=V"},
+                 {'a', "who acts is named by --actor NAME"},
+                 {'P', "what a label means is said by --label LABEL=BACKEND"},
+                 {'l', "`runfs plan` says what there is, and what of it would run"},
+                 {'n', "`runfs plan` says what would run"},
+                 {'r', "machines end with `runfs run`; in the mount config/hold_on_failure keeps them"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(cures); i++)
+        if (cures[i].option == option)
+            return cures[i].cure;
+    return NULL;
+}
+
 /* 0: go on; 1: help was asked for; 2: wrong usage, which was said. */
 static int parse(int argc, char **argv, struct options *o)
 {
@@ -253,7 +274,7 @@ static int parse(int argc, char **argv, struct options *o)
         if (c == 'h')
             return 1;
         if (take_option(o, c) < 0)
-            return usage_wrong(help, NULL);
+            return usage_wrong(help, c == '?' ? cure_of(optopt) : NULL);
     }
     if (argc - optind > 1)
         return usage_wrong(help, "it takes one FILE or DIRECTORY");
