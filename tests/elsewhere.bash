@@ -35,7 +35,7 @@ vm_tiny_image() {
     exec 9>"$kept/lock"
     flock 9
     if [ ! -e "$kept/images/tiny" ]; then
-        vm_root chmod env find head kill rm seq sha256sum sort timeout touch tr wc
+        vm_root chmod env find head hostname kill mount nsenter prlimit rm seq sha256sum sort timeout touch tr umount unshare wc
         mv "$T/vm-root.tar" "$kept/"
         vm_build tiny "$kept/vm-root.tar" "$kept" "$KERNEL_PACKAGE"
     fi

@@ -2,13 +2,10 @@
 # a step may: mount, set what the kernel runs with, make control groups of its own; and raise limits that its label does not say.
 . "$(dirname "$0")/lib.sh"
 . "$here/tests/elsewhere.bash"
-need_root
-need nsenter
-need prlimit
-vm_image limits hostname mount nsenter prlimit umount unshare
+vm_tiny_image
 rf_mount
-echo 'qemu:limits pids=40 files=100 network=none' >"$M/config/labels/vm"
-echo 'qemu:limits network=none' >"$M/config/labels/plain"
+echo 'qemu:tiny pids=40 files=100 network=none' >"$M/config/labels/vm"
+echo 'qemu:tiny network=none' >"$M/config/labels/plain"
 try() { # NAME COMMAND: a step that says what became of it
     printf '      - {name: %s, if: always(), run: "%s"}\n' "$1" "$2"
 }
