@@ -1,6 +1,7 @@
 /*
  * Snapshots and rollbacks: real sandboxes on a real store. The rest of a machine's life is in
  * test_machine_life.c.
+ * waits: for the disk and for what ends in machines
  */
 #include "sandbox_store.h"
 
