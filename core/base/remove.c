@@ -13,6 +13,7 @@ enum { DEPTH_MAX = 32, ENTRIES = 4096 /* bytes of them at once, at each depth */
 struct removal {
     remove_keep_fn *keep; /* may be NULL */
     void *data;
+    const char *const *but; /* at the top */
     int top;
     dev_t dev;
     unsigned moved; /* since the pass began */
@@ -73,9 +74,16 @@ static int remove_dir(struct removal *w, int at, const char *name, int depth)
     return unlinkat(at, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
+static bool is_spared(const char *const *but, const char *name)
+{
+    while (but && *but && !str_eq(*but, name))
+        but++;
+    return but && *but;
+}
+
 static int remove_entry(struct removal *w, int fd, const struct dirent64 *e, int depth)
 {
-    if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
+    if (str_eq(e->d_name, ".") || str_eq(e->d_name, "..") || (depth == 0 && is_spared(w->but, e->d_name)))
         return 0;
     int r = e->d_type == DT_DIR ? -EISDIR : unlinkat(fd, e->d_name, 0) < 0 ? -errno : 0;
     return r == -EISDIR || r == -EPERM ? remove_dir(w, fd, e->d_name, depth) : r;
@@ -99,19 +107,37 @@ static int empty_dir(struct removal *w, int fd, int depth)
     return n < 0 ? -errno : result;
 }
 
+static int empty_top(struct removal *w)
+{
+    int r = empty_dir(w, w->top, 0);
+
+    while (w->moved > 0) {
+        w->moved = 0;
+        r = lseek(w->top, 0, SEEK_SET) < 0 ? -errno : empty_dir(w, w->top, 0);
+    }
+    return r;
+}
+
+int remove_within(int dir, const char *const *but, remove_keep_fn *keep, void *data)
+{
+    struct removal w = {.keep = keep, .data = data, .but = but, .top = dir};
+    struct stat st;
+
+    if (fstat(dir, &st) < 0)
+        return -errno;
+    w.dev = st.st_dev;
+    return empty_top(&w);
+}
+
 int remove_tree_keeping(const char *path, remove_keep_fn *keep, void *data)
 {
     struct stat st = {0};
     _close_ int top = open_to_empty(AT_FDCWD, path, &st);
     struct removal w = {.keep = keep, .data = data, .top = top, .dev = st.st_dev};
-    int r;
 
     if (top < 0)
         return top == -ENOENT ? 0 : top;
-    do {
-        w.moved = 0;
-        r = lseek(top, 0, SEEK_SET) < 0 ? -errno : empty_dir(&w, top, 0);
-    } while (w.moved > 0);
+    int r = empty_top(&w);
     if (r < 0 || (keep && keep(data, AT_FDCWD, path, top)))
         return r;
     return rmdir(path) < 0 ? -errno : 0;

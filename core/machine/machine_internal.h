@@ -162,6 +162,7 @@ struct spares {
     uid_t owner;
     unsigned serial, n;
     unsigned numbers[512]; /* what they are called */
+    unsigned frames[32], n_frames;
 };
 int spares_open(struct spares *s, const char *scratch);
 void spares_release(struct spares *s, const char *scratch);
@@ -169,6 +170,9 @@ void spares_release(struct spares *s, const char *scratch);
  */
 int scratch_dir(struct machines *ms, int at, const char *path, unsigned mode, uid_t owner);
 int scratch_dirs(struct machines *ms, int at, const char *path, uid_t owner); /* with parents */
+/* Makes the directories of a sandbox that are always the same, work/ and upper/ with some in it, all at once.
+ * False: nothing was made, as there is no frame of them. */
+bool scratch_frame(struct machines *ms, const char *path);
 /* remove_tree() that keeps the directories as spares. Its machine must be dead. */
 int scratch_remove(struct machines *ms, const char *path);
 

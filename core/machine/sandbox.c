@@ -121,16 +121,20 @@ static int make_layers(struct machine *m, const struct machine_spec *spec, bool 
 {
     uid_t id = machine_root_id();
     bool first = m->chain.n == 0;
-    int r = scratch_dir(m->ms, AT_FDCWD, m->dir, 0711, geteuid());
+    bool framed = first && !with_mask && !spec->limits.disk && str_eq(m->paths.home, "/home/runner") &&
+                  scratch_frame(m->ms, m->dir);
+    int r = framed ? 0 : scratch_dir(m->ms, AT_FDCWD, m->dir, 0711, geteuid());
 
     if (r == 0 && spec->limits.disk)
         make_disk(m);
     _close_ int dir = r < 0 ? -1
                             : openat(m->limits.disk, m->limits.disk < 0 ? m->dir : ".",
                                      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (r == 0)
-        r = dir < 0 ? -errno : scratch_dir(m->ms, dir, "work", 0700, id);
-    if (r == 0)
+    if (r == 0 && dir < 0)
+        r = -errno;
+    if (r == 0 && !framed)
+        r = scratch_dir(m->ms, dir, "work", 0700, id);
+    if (r == 0 && !framed)
         r = scratch_dir(m->ms, dir, "upper", 0755, id);
     if (r == 0 && m->ms->split && !first)
         r = scratch_dir(m->ms, dir, "tops", 0755, id);

@@ -2,7 +2,7 @@
  * Scratch directories on disk. Making and removing directories is what a short job costs most on some file
  * systems (ext4 without a journal does not reuse an inode for a minute and searches past them), so an emptied
  * directory is kept as a spare, stripped of all that a job may have left on it, and moved to where the next
- * one is needed.
+ * one is needed. What every sandbox begins with is kept as it stands, emptied likewise: a frame.
  */
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -14,7 +14,7 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-enum { SPARES_MAX = 512, SPARE_MODE = 0755 };
+enum { SPARES_MAX = 512, SPARE_MODE = 0755, FRAME_WHOLE = -1 };
 
 int spares_open(struct spares *s, const char *scratch)
 {
@@ -84,7 +84,7 @@ static void spares_add(struct spares *s, unsigned number)
 }
 
 /* Whether nothing of its last user is left on it: attributes, flags, a size that it grew to, owner, mode. */
-static bool strip(const struct spares *s, int fd)
+static bool strip(const struct spares *s, int fd, uid_t owner, unsigned mode)
 {
     char names[1024];
     int flags = 0;
@@ -98,10 +98,9 @@ static bool strip(const struct spares *s, int fd)
     for (const char *p = names; n > 0 && p < names + n; p += strlen(p) + 1)
         if ((!str_starts(p, "user.") && !str_starts(p, "trusted.")) || fremovexattr(fd, p) < 0)
             return false;
-    if ((st.st_uid != s->owner || st.st_gid != s->owner) && geteuid() == 0 &&
-        fchown(fd, s->owner, s->owner) < 0)
+    if ((st.st_uid != owner || st.st_gid != owner) && geteuid() == 0 && fchown(fd, owner, owner) < 0)
         return false;
-    return (st.st_mode & 07777) == SPARE_MODE || fchmod(fd, SPARE_MODE) == 0;
+    return (st.st_mode & 07777) == mode || fchmod(fd, mode) == 0;
 }
 
 /* Moves an empty directory to the spares; false when it has to be removed. */
@@ -113,7 +112,7 @@ static bool spares_give(void *spares, int at, const char *name, int fd)
     pthread_mutex_lock(&s->lock);
     bool room = s->n < SPARES_MAX;
     pthread_mutex_unlock(&s->lock);
-    if (!room || !strip(s, fd))
+    if (!room || !strip(s, fd, s->owner, SPARE_MODE))
         return false;
     unsigned number = new_number(s);
     if (renameat(at, name, s->fd, spare_name(number, spare)) < 0)
@@ -177,18 +176,91 @@ int scratch_dir(struct machines *ms, int at, const char *path, unsigned mode, ui
 
 int scratch_dirs(struct machines *ms, int at, const char *path, uid_t owner)
 {
-    _free_ char *copy = strdup(path);
-    int r = copy ? 0 : -ENOMEM;
+    const char *slash = strrchr(path, '/');
+    int r = scratch_dir(ms, at, path, 0755, owner);
 
-    for (char *p = copy; r == 0 && (p = strchr(p, '/')); p++) {
-        *p = '\0';
-        r = scratch_dir(ms, at, copy, 0755, owner);
-        *p = '/';
-    }
+    if (r != -ENOENT || !slash)
+        return r;
+    _free_ char *parent = strndup(path, (size_t)(slash - path));
+    r = parent ? scratch_dirs(ms, at, parent, owner) : -ENOMEM;
     return r == 0 ? scratch_dir(ms, at, path, 0755, owner) : r;
+}
+
+/* ------------------------------------------------------------------------------------------------ frames */
+
+/* The parts of a frame; each is opened in the one at `up`. */
+static const struct {
+    int up;
+    const char *name;
+    unsigned mode;
+    const char *const *parts; /* what stays in it */
+} frame[] = {{FRAME_WHOLE, NULL, 0711, (const char *const[]){"work", "upper", NULL}},
+             {0, "work", 0700, NULL},
+             {0, "upper", 0755, (const char *const[]){"etc", "home", NULL}},
+             {2, "etc", 0755, NULL},
+             {2, "home", 0755, (const char *const[]){"runner", NULL}},
+             {4, "runner", 0755, (const char *const[]){"work", NULL}},
+             {5, "work", 0755, (const char *const[]){"_temp", NULL}},
+             {6, "_temp", 0755, (const char *const[]){"_runner_file_commands", NULL}},
+             {7, "_runner_file_commands", 0755, NULL}};
+
+static const char *frame_name(unsigned number, char room[32])
+{
+    snprintf(room, 32, "frame-%u", number);
+    return room;
+}
+
+/* Empties and strips what is at path to a frame. False: it is none, or something of it cannot be kept. */
+static bool frame_clean(struct spares *s, const char *path)
+{
+    int fds[ARRAY_LEN(frame)];
+    size_t n = 0;
+    bool clean = true;
+
+    for (; clean && n < ARRAY_LEN(frame); n++) {
+        bool whole = frame[n].up == FRAME_WHOLE;
+        fds[n] = openat(whole ? AT_FDCWD : fds[frame[n].up], whole ? path : frame[n].name,
+                        O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        clean = fds[n] >= 0 && remove_within(fds[n], frame[n].parts, spares_give, s) == 0 &&
+                strip(s, fds[n], whole ? geteuid() : s->owner, frame[n].mode);
+    }
+    for (size_t i = 0; i < n; i++)
+        cleanup_close(&fds[i]);
+    return clean;
+}
+
+static bool frame_give(struct spares *s, const char *path)
+{
+    char name[32];
+
+    pthread_mutex_lock(&s->lock);
+    bool room = s->fd >= 0 && s->n_frames < ARRAY_LEN(s->frames);
+    pthread_mutex_unlock(&s->lock);
+    if (!room || !frame_clean(s, path))
+        return false;
+    unsigned number = new_number(s);
+    if (renameat(AT_FDCWD, path, s->fd, frame_name(number, name)) < 0)
+        return false;
+    pthread_mutex_lock(&s->lock);
+    bool kept = s->n_frames < ARRAY_LEN(s->frames);
+    if (kept)
+        s->frames[s->n_frames++] = number;
+    pthread_mutex_unlock(&s->lock);
+    return kept || renameat(s->fd, name, AT_FDCWD, path) < 0;
+}
+
+bool scratch_frame(struct machines *ms, const char *path)
+{
+    struct spares *s = &ms->spares;
+    char name[32];
+
+    pthread_mutex_lock(&s->lock);
+    unsigned number = s->n_frames ? s->frames[--s->n_frames] : 0;
+    pthread_mutex_unlock(&s->lock);
+    return number && renameat2(s->fd, frame_name(number, name), AT_FDCWD, path, RENAME_NOREPLACE) == 0;
 }
 
 int scratch_remove(struct machines *ms, const char *path)
 {
-    return remove_tree_keeping(path, spares_give, &ms->spares);
+    return frame_give(&ms->spares, path) ? 0 : remove_tree_keeping(path, spares_give, &ms->spares);
 }

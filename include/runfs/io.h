@@ -60,6 +60,8 @@ int remove_tree(const char *path);
  * instead. */
 typedef bool remove_keep_fn(void *data, int at, const char *name, int fd);
 int remove_tree_keeping(const char *path, remove_keep_fn *keep, void *data);
+/* What is in a directory that was just opened, but for the entries of these names (NULL-terminated). */
+int remove_within(int dir, const char *const *but, remove_keep_fn *keep, void *data);
 
 /* Wall-clock and monotonic nanoseconds. */
 int64_t now_ns(void);
