@@ -49,9 +49,11 @@ int conn_open(struct conn *c, const char *path, bool writer, struct err *err)
     /* A reader of a WAL database may have to make the shared index, so it is opened for writing and told not
      * to. */
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_CREATE : 0);
+    /* The log is taken into the database from 16 MB on (checkpoint.c): cut to less each time it begins anew,
+     * it would be given its blocks again and again. */
     const char *setup = writer
                             ? "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-2000;"
-                              "PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=16777216"
+                              "PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=33554432"
                             : "PRAGMA query_only=1; PRAGMA cache_size=-256";
     int rc = sqlite3_open_v2(path, &c->db, flags, NULL);
 
