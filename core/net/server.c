@@ -180,14 +180,17 @@ static void on_changed(void *data, const struct change *changes, size_t n)
     live_changed(&s->live, changes, n);
     for (size_t i = 0; i < n; i++) {
         config |= changes[i].kind == CHANGE_CONFIG;
-        hook |= changes[i].kind == CHANGE_HOOK;
+        hook |= changes[i].kind == CHANGE_HOOK && changes[i].created;
     }
     if (!config && !hook)
         return;
     pthread_mutex_lock(&s->lock);
     s->changed |= config;
     s->delivered |= hook;
-    pthread_cond_broadcast(&s->woken);
+    if (config)
+        pthread_cond_signal(&s->woken);
+    if (hook)
+        pthread_cond_signal(&s->brought);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -205,8 +208,10 @@ int server_new(struct store *st, struct engine *e, struct searcher *searcher, st
     s->searcher = searcher;
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->peers_lock, NULL);
+    pthread_mutex_init(&s->names_lock, NULL);
     pthread_mutex_init(&s->live.lock, NULL);
     pthread_cond_init(&s->woken, NULL);
+    pthread_cond_init(&s->brought, NULL);
     s->changed = s->delivered = true;
     int r = api_make_keys(s);
     if (r == 0)
@@ -232,7 +237,8 @@ void server_free(struct server *s)
     store_unsubscribe(s->store, on_changed, s);
     pthread_mutex_lock(&s->lock);
     s->ending = true;
-    pthread_cond_broadcast(&s->woken);
+    pthread_cond_signal(&s->woken);
+    pthread_cond_signal(&s->brought);
     pthread_mutex_unlock(&s->lock);
     if (s->has_keeper)
         pthread_join(s->keeper, NULL);
@@ -248,7 +254,10 @@ void server_free(struct server *s)
     pthread_mutex_destroy(&s->live.lock);
     pthread_mutex_destroy(&s->lock);
     pthread_mutex_destroy(&s->peers_lock);
+    pthread_mutex_destroy(&s->names_lock);
+    webhook_free_names(s);
     pthread_cond_destroy(&s->woken);
+    pthread_cond_destroy(&s->brought);
     explicit_bzero(s->box_secret, sizeof(s->box_secret));
     free(s);
 }

@@ -43,12 +43,13 @@ struct live {
 };
 
 struct server {
-    struct store *store;       /* borrowed */
-    struct engine *engine;     /* borrowed */
-    struct searcher *searcher; /* borrowed */
-    pthread_mutex_t lock;      /* guards what follows */
-    pthread_cond_t woken;
+    struct store *store;           /* borrowed */
+    struct engine *engine;         /* borrowed */
+    struct searcher *searcher;     /* borrowed */
+    pthread_mutex_t lock;          /* guards what follows */
+    pthread_cond_t woken, brought; /* the keeper; the deliverer */
     bool changed, delivered, ending, has_keeper, has_deliverer;
+    bool look_again;     /* something waits that the deliverer has passed */
     pthread_t keeper;    /* opens and closes listeners */
     pthread_t deliverer; /* hands what webhooks brought to the engine */
     struct listener listeners[LISTEN_MAX];
@@ -56,6 +57,8 @@ struct server {
     unsigned char box_public[32], box_secret[32]; /* of the boxes that secrets come in */
     uint64_t box_id;
     unsigned char download_key[32]; /* signs addresses of downloads */
+    pthread_mutex_t names_lock;     /* guards hook_names */
+    struct hook_name *hook_names[64];
     pthread_mutex_t peers_lock;
     struct peer_budget peers[PEERS];
     struct live live;
@@ -113,5 +116,9 @@ http_fn webhook_begin, webhook_take;
  * from the row, or for ever. 0 or -ENOMEM. */
 int webhook_as_github(const struct hook_row *row, const char **ret_event, struct buf *payload);
 void *webhook_deliver_loop(void *server); /* until ending */
+/* Of which repository the delivery with that digest is, for who queues it; without memory it is not known. */
+void webhook_name(struct server *s, const char *digest, const char *repository);
+char *webhook_take_name(struct server *s, const char *digest); /* to be freed; NULL: not known */
+void webhook_free_names(struct server *s);
 
 #endif

@@ -61,8 +61,12 @@ void webhook_begin(struct http_request *r)
 
 static void add_hex(struct buf *ret, const unsigned char *bytes, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        buf_addf(ret, "%02x", bytes[i]);
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < n; i++) {
+        buf_addc(ret, digits[bytes[i] >> 4]);
+        buf_addc(ret, digits[bytes[i] & 15]);
+    }
 }
 
 static bool signed_with(const char *secret, size_t secret_len, const struct buf *body, const char *given)
@@ -134,7 +138,8 @@ static bool is_object(const struct buf *body)
     return at[strspn(at, " \t\r\n")] == '{';
 }
 
-static int read_payload(struct http_request *r, struct buf *ret, struct err *err)
+/* ret_repository: that it is of, "" for none. */
+static int read_payload(struct http_request *r, struct buf *ret, char **ret_repository, struct err *err)
 {
     const struct buf *body = http_body(r);
     const char *type = http_header(r, "Content-Type");
@@ -149,7 +154,12 @@ static int read_payload(struct http_request *r, struct buf *ret, struct err *err
     if (!buf_ok(ret))
         return err_errno(err, -ENOMEM, "webhook");
     int code = event_parse("webhook", buf_str(ret), ret->len, &payload, err);
-    return code == 0 && !payload ? err_set(err, -EINVAL, "the payload is empty") : code;
+    if (code == 0 && !payload)
+        code = err_set(err, -EINVAL, "the payload is empty");
+    if (code < 0)
+        return code;
+    *ret_repository = strdup(json_text_at(json_object_get(payload, "repository"), "full_name"));
+    return *ret_repository ? 0 : err_errno(err, -ENOMEM, "webhook");
 }
 
 /* The event's name is not signed: under another one the payload is still the same delivery. */
@@ -193,7 +203,13 @@ static bool revive(struct server *s, int64_t id)
         revived = store_put_hook(s->store, &row, NULL) == 0;
     }
     hook_row_unref(old);
-    return revived;
+    if (!revived)
+        return false;
+    pthread_mutex_lock(&s->lock);
+    s->delivered = s->look_again = true;
+    pthread_cond_signal(&s->brought);
+    pthread_mutex_unlock(&s->lock);
+    return true;
 }
 
 static bool by_payload(struct server *s)
@@ -204,7 +220,8 @@ static bool by_payload(struct server *s)
     return str_eq(buf_str(&said), "payload");
 }
 
-static void keep(struct server *s, struct http_request *r, const char *event, const struct buf *payload)
+static void keep(struct server *s, struct http_request *r, const char *event, const struct buf *payload,
+                 const char *repository)
 {
     const char *sender =
         first_header(r, (const char *const[]){"X-GitHub-Delivery", "X-Gitea-Delivery", "X-Forgejo-Delivery",
@@ -226,8 +243,12 @@ static void keep(struct server *s, struct http_request *r, const char *event, co
                            .verdict = ping ? "pong" : "",
                            .runs = "",
                            .changed_at = now_ns()};
-    if (code == 0)
+    if (code == 0) {
+        webhook_name(s, buf_str(&digest), repository);
         code = store_add_hook(s->store, &row, buf_str(payload), payload->len, by_payload(s), &err);
+        if (code < 0 || ping)
+            free(webhook_take_name(s, buf_str(&digest)));
+    }
     if (code == 0 || (code == -EEXIST && revive(s, row.id)))
         http_reply_json(
             r, ping ? 200 : 202,
@@ -245,6 +266,7 @@ void webhook_take(struct http_request *r)
     struct server *s = http_data(r);
     const char *event = event_of(r);
     _buf_ struct buf payload = BUF_INIT;
+    _free_ char *repository = NULL;
     struct err err = {0};
 
     if (!is_signed(s, r)) {
@@ -253,8 +275,8 @@ void webhook_take(struct http_request *r)
     }
     if (strlen(event) > 64 || event[strspn(event, "abcdefghijklmnopqrstuvwxyz_")])
         answer(r, 400, "X-GitHub-Event is no event's name");
-    else if (read_payload(r, &payload, &err) < 0)
+    else if (read_payload(r, &payload, &repository, &err) < 0)
         answer(r, 400, err.msg);
     else
-        keep(s, r, event, &payload);
+        keep(s, r, event, &payload, repository);
 }

@@ -6,9 +6,10 @@
 
 #include "runfs/log.h"
 
-/* Pages in the log: how many more make it worth while, and from which on the writer does it after all: the
- * log only begins anew when nothing of it is left, which does not come to pass while others write. */
-enum { STEP = 4000, WRITER_AT = 16384 };
+/* Pages in the log: how many more make it worth while; from which on it is to begin anew, which it only does
+ * when nothing of it is left, so writers have to wait for the rest; how much that may be; and from which on
+ * the writer does all of it, since the thread does not keep up. */
+enum { STEP = 4000, ANEW_AT = 32768, REST = 500, PASSES = 4, WRITER_AT = 2 * ANEW_AT };
 
 static bool wait_for_work(struct checkpoint *c)
 {
@@ -21,17 +22,44 @@ static bool wait_for_work(struct checkpoint *c)
     return work;
 }
 
+/* Brings what is in the log by now; how long that is. -1: it cannot be done now. */
+static int pass(struct checkpoint *c)
+{
+    int pages = 0;
+
+    pthread_mutex_lock(&c->busy);
+    int rc = sqlite3_wal_checkpoint_v2(c->conn.db, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, NULL);
+    pthread_mutex_unlock(&c->busy);
+    if (rc != SQLITE_OK && rc != SQLITE_BUSY)
+        log_warning("store", "the write-ahead log grows: %s", sqlite3_errmsg(c->conn.db));
+    return rc == SQLITE_OK ? pages : -1;
+}
+
+/* What was asked for meanwhile has been done. */
+static void unwant(struct checkpoint *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->wanted = false;
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* Each time only what came meanwhile is left, until it is little enough to let writers wait for it. */
 static void *checkpoint_loop(void *data)
 {
     struct store *st = data;
-    struct conn *conn = &st->checkpoint.conn;
 
     while (wait_for_work(&st->checkpoint)) {
-        pthread_mutex_lock(&st->checkpoint.busy);
-        int rc = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-        pthread_mutex_unlock(&st->checkpoint.busy);
-        if (rc != SQLITE_OK && rc != SQLITE_BUSY)
-            log_warning("store", "the write-ahead log grows: %s", sqlite3_errmsg(conn->db));
+        int before = 0, pages = pass(&st->checkpoint);
+        for (int i = 1; i < PASSES && pages >= ANEW_AT && pages - before > REST; i++) {
+            before = pages;
+            pages = pass(&st->checkpoint);
+        }
+        if (pages < ANEW_AT)
+            continue;
+        store_hold_writer(st);
+        st->checkpoint.pages = pass(&st->checkpoint);
+        unwant(&st->checkpoint);
+        store_let_writer(st);
     }
     return NULL;
 }

@@ -1,6 +1,8 @@
 /* What webhooks delivered, with payloads apart from the rows because they may be large. */
 #include "row_table.h"
 
+#include <errno.h>
+#include <semaphore.h>
 #include <stddef.h>
 
 #define HOOK_COLUMNS(FIRST, X)                                                                               \
@@ -104,6 +106,7 @@ struct hook_add {
     struct err *err;
     int result;
     bool done;
+    sem_t turn; /* it is done, or its own to add all that wait */
     struct hook_add *next;
 };
 
@@ -169,6 +172,36 @@ static struct hook_add *add_all(struct store *st)
     return first;
 }
 
+/* Before those that were added go their ways, all of which want the processor, the first of those that came
+ * meanwhile begins with the next group. */
+static void hand_over(struct hook_adds *q)
+{
+    pthread_mutex_lock(&q->lock);
+    struct hook_add *next = q->first;
+    q->adding = next;
+    pthread_mutex_unlock(&q->lock);
+    if (next)
+        sem_post(&next->turn);
+}
+
+/* Each is gone as soon as it knows. */
+static void tell_others(struct hook_add *all, const struct hook_add *own)
+{
+    for (struct hook_add *a = all, *next; a; a = next) {
+        next = a->next;
+        if (a == own)
+            continue;
+        a->done = true;
+        sem_post(&a->turn);
+    }
+}
+
+static void wait_turn(struct hook_add *a)
+{
+    while (sem_wait(&a->turn) < 0 && errno == EINTR)
+        ;
+}
+
 /* Who comes first adds for those that come meanwhile, too: many at once cost little more than one, and nobody
  * waits for more than two commits. */
 int store_add_hook(struct store *st, struct hook_row *row, const char *payload, size_t len, bool by_payload,
@@ -177,22 +210,21 @@ int store_add_hook(struct store *st, struct hook_row *row, const char *payload, 
     struct hook_add own = {.row = row, .payload = payload, .len = len, .by_payload = by_payload, .err = err};
     struct hook_adds *q = &st->hook_adds;
 
+    sem_init(&own.turn, 0, 0);
     pthread_mutex_lock(&q->lock);
     *q->end = &own;
     q->end = &own.next;
-    while (!own.done && q->adding)
-        pthread_cond_wait(&q->added, &q->lock);
-    if (!own.done) {
-        q->adding = true;
-        pthread_mutex_unlock(&q->lock);
-        struct hook_add *all = add_all(st);
-        pthread_mutex_lock(&q->lock);
-        q->adding = false;
-        for (struct hook_add *a = all; a; a = a->next)
-            a->done = true;
-        pthread_cond_broadcast(&q->added);
-    }
+    bool waits = q->adding;
+    q->adding = true;
     pthread_mutex_unlock(&q->lock);
+    if (waits)
+        wait_turn(&own);
+    if (!own.done) {
+        struct hook_add *all = add_all(st);
+        hand_over(q);
+        tell_others(all, &own);
+    }
+    sem_destroy(&own.turn);
     return own.result;
 }
 

@@ -271,7 +271,6 @@ int store_open(const char *state_dir, struct store **ret, struct err *err)
         atomic_store(&st->as_of[kind], atomic_fetch_add(&last_as_of, 1) + 1);
     checkpoint_init(st);
     pthread_mutex_init(&st->hook_adds.lock, NULL);
-    pthread_cond_init(&st->hook_adds.added, NULL);
     st->hook_adds.end = &st->hook_adds.first;
     int r = store_init(st, state_dir, err);
     if (r < 0) {
@@ -319,7 +318,6 @@ void store_close(struct store *st)
     pthread_mutex_destroy(&st->rooms.lock);
     pthread_mutex_destroy(&st->log_lock);
     pthread_mutex_destroy(&st->hook_adds.lock);
-    pthread_cond_destroy(&st->hook_adds.added);
     free(st->changes);
     free(st->dir);
     free(st);
@@ -411,6 +409,17 @@ static void lock_writer(struct store *st)
         atomic_store(&st->writing, &me);
         pthread_mutex_unlock(&st->turn_lock);
     }
+}
+
+void store_hold_writer(struct store *st)
+{
+    lock_writer(st);
+}
+
+void store_let_writer(struct store *st)
+{
+    atomic_store(&st->writing, NULL);
+    pthread_mutex_unlock(&st->write_lock);
 }
 
 void store_begin(struct store *st)
@@ -509,8 +518,7 @@ int store_commit(struct store *st, struct err *err)
     bump(st, changes, n);
     pthread_mutex_lock(&st->notify_lock);
     st->depth--;
-    atomic_store(&st->writing, NULL);
-    pthread_mutex_unlock(&st->write_lock);
+    store_let_writer(st);
     if (n)
         store_notify(st, changes, n);
     pthread_mutex_unlock(&st->notify_lock);

@@ -47,9 +47,8 @@ struct checkpoint {
 /* Deliveries of webhooks that wait to be added, by whoever adds now (hooks.c). */
 struct hook_adds {
     pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t added;
     struct hook_add *first, **end;
-    bool adding;
+    bool adding; /* somebody does, or has been told to */
 };
 
 struct store {
@@ -112,6 +111,9 @@ int store_migrate(sqlite3 *db, struct err *err);
 void store_changed(struct store *st, struct change change);
 /* Marks the open group as spoiled; returns code. */
 int store_spoil(struct store *st, int code);
+/* The writer, without a group: nobody writes meanwhile. Not with a group open. */
+void store_hold_writer(struct store *st);
+void store_let_writer(struct store *st);
 /* Tells the subscribers of a change that needed no transaction. */
 void store_tell(struct store *st, struct change change);
 
