@@ -77,6 +77,17 @@ vm_root() { # [PROGRAM...]: $T/vm-root.tar
     rm -rf "$root"
 }
 
+# The processes that keep virtual machines, each the parent of its qemu; with `ahead`, of those that were started ahead and wait
+vm_tethers() {
+    local pid
+    for pid in $(pgrep -f "tether.*$STATE/machines/"); do
+        case $(readlink "/proc/$pid/cwd") in
+        "$STATE"/machines/a*) [ -z "${1-}" ] || echo "$pid" ;;
+        "$STATE"/machines/*) [ -n "${1-}" ] || echo "$pid" ;;
+        esac
+    done
+}
+
 # NAME ADDRESS PORT [COMMAND...]: starts an sshd with a home of its own, $T/NAME/home, by COMMAND (nsenter ...). Who is let in stands
 # in $T/authorized_keys, programs of its own in $T/NAME/bin, its shell in $T/NAME/shell (sh), and what its configuration says before
 # all this in $T/NAME/first. It shows keys of two kinds, and its shell says something before each command, as real ones do.

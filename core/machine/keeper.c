@@ -1,7 +1,11 @@
 /* What is done behind the scenes, on a thread: the pool is filled, layers are squashed, synced and removed.
  */
 #include "core/machine/machine_internal.h"
+#include "core/machine/qemu.h"
+#include "runfs/io.h"
 #include "runfs/log.h"
+
+#define SECOND 1000000000LL
 
 enum { SQUASHES = 16, MINUTE = 60 };
 
@@ -13,6 +17,7 @@ struct keeper {
     int64_t squash[SQUASHES]; /* layers to be squashed */
     size_t n_squash;
     bool collect, fill, ending;
+    int64_t ahead_at; /* when a virtual machine is to be started ahead; 0: none. The thread's own */
 };
 
 static void squash(struct machines *ms, int64_t layer)
@@ -27,13 +32,17 @@ static void squash(struct machines *ms, int64_t layer)
 /* Waits a minute for work; with the lock held. */
 static bool wait_for_work(struct keeper *k)
 {
-    struct timespec until;
+    int64_t at = mono_ns() + MINUTE * SECOND;
+    bool ahead = k->ahead_at && k->ahead_at < at;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += MINUTE;
+    if (ahead)
+        at = k->ahead_at;
+    const struct timespec until = {.tv_sec = at / SECOND, .tv_nsec = at % SECOND};
     while (!k->n_squash && !k->collect && !k->fill && !k->ending)
-        if (pthread_cond_timedwait(&k->changed, &k->lock, &until) == ETIMEDOUT)
-            return false;
+        if (pthread_cond_timedwait(&k->changed, &k->lock, &until) == ETIMEDOUT) {
+            k->fill = ahead;
+            return ahead;
+        }
     return true;
 }
 
@@ -45,7 +54,7 @@ static void *keeper_run(void *data)
     while (!k->ending) {
         bool minute = !wait_for_work(k);
         int64_t layer = k->n_squash ? k->squash[--k->n_squash] : 0;
-        bool collect = k->collect || layer || minute, fill = k->fill || minute;
+        bool collect = k->collect || layer || minute, fill = k->fill || minute, ending = k->ending;
         k->collect = k->fill = false;
         pthread_mutex_unlock(&k->lock);
         if (fill)
@@ -58,6 +67,8 @@ static void *keeper_run(void *data)
             machines_reap(k->ms);
             layers_sync(k->ms);
         }
+        if (fill && !ending)
+            k->ahead_at = qemu_ahead_fill(k->ms);
         pthread_mutex_lock(&k->lock);
     }
     pthread_mutex_unlock(&k->lock);

@@ -217,6 +217,8 @@ struct machines {
     struct pool *pool;
     pthread_mutex_t templates_lock; /* guards the two; held while one is made */
     struct qemu_template *templates;
+    pthread_mutex_t ahead_lock; /* what templates have ahead; not for long */
+    pthread_cond_t ahead_made;
     bool kvm_hangs; /* found out by trying */
 };
 
@@ -352,7 +354,7 @@ enum { LAYERS_SQUASH = 50, LAYERS_MAX = 400 };
 int keeper_new(struct machines *ms, struct keeper **ret);
 void keeper_squash(struct keeper *k, int64_t layer);
 void keeper_collect(struct keeper *k);
-void keeper_fill(struct keeper *k); /* the pool */
+void keeper_fill(struct keeper *k); /* the pool, and what is started ahead */
 void keeper_end(struct keeper *k);  /* its thread; what it is told from then on is of no account */
 void keeper_free(struct keeper *k);
 

@@ -118,6 +118,8 @@ int machines_new(const struct machines_opts *opts, struct machines **ret, struct
     ms->store = opts->store;
     pthread_mutex_init(&ms->living_lock, NULL);
     pthread_mutex_init(&ms->templates_lock, NULL);
+    pthread_mutex_init(&ms->ahead_lock, NULL);
+    pthread_cond_init(&ms->ahead_made, NULL);
     int r = find_agent(opts->agent, &ms->agent, err);
     if (r == 0)
         r = prepare_scratch(opts->state_dir, &ms->scratch, err);
@@ -177,6 +179,8 @@ void machines_free(struct machines *ms)
     free(ms->scratch);
     pthread_mutex_destroy(&ms->lock);
     pthread_mutex_destroy(&ms->templates_lock);
+    pthread_mutex_destroy(&ms->ahead_lock);
+    pthread_cond_destroy(&ms->ahead_made);
     pthread_mutex_destroy(&ms->living_lock);
     free(ms);
 }

@@ -20,7 +20,8 @@ enum { OVERHEAD_MIB = 320, THREADS = 256 }; /* of qemu itself */
 struct vm {
     struct qemu qemu;
     struct qemu_shape shape;
-    int disk, console;
+    struct qemu_template *template; /* borrowed; NULL: not found yet */
+    struct qemu_files files;
     struct fds groups; /* cgroup.procs files that each qemu of it enters */
     unsigned taken;    /* snapshots */
 };
@@ -63,11 +64,11 @@ static int shape_of(const struct machines *ms, const struct machine_spec *spec, 
 }
 
 /* A file of the machine's, for qemu's user. */
-static int make_file(const struct machine *m, const char *name, int flags, struct err *err)
+static int make_file(const char *dir, const char *name, int flags, struct err *err)
 {
     _buf_ struct buf path = BUF_INIT;
 
-    buf_addf(&path, "%s/%s", m->dir, name);
+    buf_addf(&path, "%s/%s", dir, name);
     _close_ int fd =
         buf_ok(&path) ? open(path.ptr, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | flags, 0600) : -1;
     if (fd < 0 || (geteuid() == 0 && fchown(fd, machine_root_id(), machine_root_id()) < 0))
@@ -89,6 +90,13 @@ static int copy_disk(int from, int to, struct err *err)
     int r = ftruncate(to, 0) < 0 ? -errno : sparse_copy(from, to);
 
     return r < 0 ? err_errno(err, r, "cannot copy the machine's disk") : 0;
+}
+
+int qemu_files_make(const char *dir, const struct qemu_template *t, struct qemu_files *ret, struct err *err)
+{
+    ret->console = make_file(dir, "console", O_EXCL | O_APPEND, err);
+    ret->disk = ret->console < 0 ? -1 : make_file(dir, "disk", O_EXCL, err);
+    return ret->disk < 0 ? err->code : copy_disk(t->disk, ret->disk, err);
 }
 
 /* ---------------------------------------------------------------------------------------------- its agent */
@@ -175,13 +183,29 @@ static int link_end(struct linking *l, int r, struct err *err)
     return r < 0 || l->r == 0 ? r : err_set(err, l->r, "%s", l->err.msg);
 }
 
-/* Starts qemu, loads the state, and speaks to the agent in it by `c`, which has no descriptors yet. */
+/* Lets it go, and speaks to the agent in it by `c`, which has no descriptors yet. r: how all else went. */
+static int wake(struct machine *m, int *agent, struct agent_client *c, int r, struct err *err)
+{
+    struct vm *vm = m->own;
+
+    if (r == 0)
+        r = qemu_go(&vm->qemu, err);
+    if (r == 0 && fcntl(*agent, F_SETFL, O_NONBLOCK) < 0)
+        r = err_errno(err, -errno, "qemu");
+    if (r == 0)
+        r = agent_client_open(c, TAKE_FD(*agent), -1, err);
+    cleanup_close(agent);
+    agent_client_tell_end(c, "its qemu ended (killed, out of memory, or its kernel stopped)");
+    return r == 0 ? qemu_wake(c, m->spec.name, &m->limits, err) : r;
+}
+
+/* Starts qemu and loads the state. memory: -1: it is part of that. */
 static int start(struct machine *m, int memory, int state, struct agent_client *c, struct err *err)
 {
     struct vm *vm = m->own;
     struct qemu_parts parts = {.memory = memory,
-                               .disk = vm->disk,
-                               .console = vm->console,
+                               .disk = vm->files.disk,
+                               .console = vm->files.console,
                                .kernel = -1,
                                .initrd = -1,
                                .groups = &vm->groups,
@@ -196,19 +220,33 @@ static int start(struct machine *m, int memory, int state, struct agent_client *
         r = link_end(&linking, r, err);
     if (r == 0)
         r = qemu_load(&vm->qemu, state, err);
-    if (r == 0 && fcntl(agent, F_SETFL, O_NONBLOCK) < 0)
-        r = err_errno(err, -errno, "qemu");
-    if (r == 0)
-        r = agent_client_open(c, TAKE_FD(agent), -1, err);
-    cleanup_close(&agent);
-    agent_client_tell_end(c, "its qemu ended (killed, out of memory, or its kernel stopped)");
-    if (r == 0)
-        r = qemu_wake(c, m->spec.name, &m->limits, err);
+    r = wake(m, &agent, c, r, err);
     return link_end(&linking, r, err);
 }
 
-/* What is read from it has its own place in the file. */
-static int reopen(int fd, struct err *err)
+/* Goes on with what was started ahead: that directory becomes the machine's. */
+static int start_ahead(struct machine *m, struct qemu_ahead *a, struct err *err)
+{
+    struct vm *vm = m->own;
+    struct linking linking;
+    _close_ int agent = TAKE_FD(a->agent);
+
+    vm->qemu = a->qemu;
+    a->qemu = (struct qemu){.tether = -1, .qmp.fd = -1};
+    vm->files = a->files;
+    a->files = (struct qemu_files){-1, -1};
+    if (rename(a->dir, m->dir) < 0)
+        return err_errno(err, -errno, "cannot make %s", m->dir);
+    free(TAKE(a->dir));
+    int r = qemu_ahead_enter(a, &vm->groups, err);
+    if (r < 0)
+        return r;
+    r = link_begin(&linking, m, err);
+    r = wake(m, &agent, &m->client, r, err);
+    return link_end(&linking, r, err);
+}
+
+int qemu_reopen(int fd, struct err *err)
 {
     char path[48];
 
@@ -220,17 +258,20 @@ static int reopen(int fd, struct err *err)
 static int begin(struct machine *m, struct err *err)
 {
     struct vm *vm = m->own;
-    const struct qemu_template *t = NULL;
+    struct qemu_template *t = NULL;
     int r = qemu_template_get(m->ms, &vm->shape, &t, err);
 
     if (r < 0)
         return r;
-    vm->console = make_file(m, "console", O_EXCL | O_APPEND, err);
-    vm->disk = vm->console < 0 ? -1 : make_file(m, "disk", O_EXCL, err);
-    if (vm->disk < 0)
-        return err->code;
-    r = copy_disk(t->disk, vm->disk, err);
-    _close_ int state = r == 0 ? reopen(t->state, err) : -1;
+    vm->template = t;
+    struct qemu_ahead *ahead = qemu_ahead_take(m->ms, t, vm->groups.n > 0);
+    if (ahead) {
+        r = start_ahead(m, ahead, err);
+        qemu_ahead_release(m->ms, ahead);
+        return r;
+    }
+    r = qemu_files_make(m->dir, t, &vm->files, err);
+    _close_ int state = r == 0 ? qemu_reopen(t->state, err) : -1;
     if (r == 0 && state < 0)
         r = state;
     return r == 0 ? start(m, t->memory, state, &m->client, err) : r;
@@ -244,7 +285,7 @@ static int qemu_acquire(struct machines *ms, const struct machine_spec *spec, st
 
     if (!vm)
         return err_errno(err, -ENOMEM, "qemu");
-    *vm = (struct vm){.qemu = {.tether = -1, .qmp.fd = -1}, .disk = -1, .console = -1};
+    *vm = (struct vm){.qemu = {.tether = -1, .qmp.fd = -1}, .files = {-1, -1}};
     m->own = vm;
     vm->groups = m->limits.procs;
     m->limits.procs = (struct fds){0};
@@ -287,8 +328,10 @@ static void qemu_end(struct machine *m)
     struct vm *vm = m->own;
 
     qemu_stop(&vm->qemu);
-    cleanup_close(&vm->disk);
-    cleanup_close(&vm->console);
+    if (vm->template)
+        qemu_ahead_want(m->ms, vm->template);
+    cleanup_close(&vm->files.disk);
+    cleanup_close(&vm->files.console);
     fds_release(&vm->groups);
     free(vm->shape.image);
     free(vm);
@@ -315,13 +358,13 @@ static int qemu_snapshot(struct machine *m, const char *name, struct buf *ret_ha
     (void)name; /* its row has that */
     snprintf(state_name, sizeof(state_name), "%u.state", n);
     snprintf(disk_name, sizeof(disk_name), "%u.disk", n);
-    _close_ int state = make_file(m, state_name, O_EXCL, err);
-    _close_ int disk = state < 0 ? -1 : make_file(m, disk_name, O_EXCL, err);
+    _close_ int state = make_file(m->dir, state_name, O_EXCL, err);
+    _close_ int disk = state < 0 ? -1 : make_file(m->dir, disk_name, O_EXCL, err);
     if (disk < 0)
         return err->code;
     int r = qemu_save(&vm->qemu, state, err);
     if (r == 0)
-        r = copy_disk(vm->disk, disk, err);
+        r = copy_disk(vm->files.disk, disk, err);
     if (qmp_call(&vm->qemu.qmp, "cont", NULL, NULL, &why) < 0)
         return err_set(err, -ECONNRESET, "%s", why.msg);
     if (r == 0)
@@ -344,7 +387,7 @@ static int qemu_rollback(struct machine *m, const char *handle, struct err *err)
     qemu_stop(&vm->qemu); /* a state is loaded into a fresh process only */
     nat_stop(&m->nat);
     agent_client_init(&fresh);
-    int r = copy_disk(disk, vm->disk, err);
+    int r = copy_disk(disk, vm->files.disk, err);
     if (r == 0)
         r = start(m, -1, state, &fresh, err);
     machine_lanes_end(m);

@@ -49,9 +49,10 @@ void qemu_stop(struct qemu *q); /* waits for its end */
 int qemu_works(struct err *err);
 
 /* Saves what runs, but for memory that is a shared file, to fd, and leaves it stopped; and the way back:
- * loads it into one that was started without a kernel, and lets it run. */
+ * loads it into one that was started without a kernel, which is let go then. */
 int qemu_save(struct qemu *q, int fd, struct err *err);
 int qemu_load(struct qemu *q, int fd, struct err *err);
+int qemu_go(struct qemu *q, struct err *err);
 
 /* qemu.c: tells its agent the time, its name (NULL: the usual one), random numbers, and limits (NULL: the
  * usual ones, which others may take the place of). */
@@ -63,14 +64,44 @@ int qemu_wake(struct agent_client *c, const char *name, const struct limits *l, 
  * memory as long as ms. Descriptors are borrowed.
  */
 struct qemu_template {
-    struct qemu_template *next;
+    struct qemu_template *next; /* set under both locks, templates_lock and ahead_lock */
     struct qemu_shape shape;
     int memory, state, disk;
+    struct qemu_ahead *ahead; /* owned; NULL: none waits. This and what follows: under ahead_lock */
+    bool wants, making;
+    int64_t wanted_at, used_at; /* mono_ns() */
 };
 /* shape->kvm is filled in: whether KVM works is found out by booting. */
-int qemu_template_get(struct machines *ms, struct qemu_shape *shape, const struct qemu_template **ret,
+int qemu_template_get(struct machines *ms, struct qemu_shape *shape, struct qemu_template **ret,
                       struct err *err);
 void qemu_templates_free(struct machines *ms);
+
+/* qemu.c: what a copy writes to, in a directory of its own: a copy of the template's disk, and an empty file.
+ * -1 where there is none yet. */
+struct qemu_files {
+    int disk, console;
+};
+int qemu_files_make(const char *dir, const struct qemu_template *t, struct qemu_files *ret, struct err *err);
+int qemu_reopen(int fd, struct err *err); /* to be read from its start, whoever else reads it */
+
+/* qemu_ahead.c: a copy that has been started and lacks nothing but to be let go. All is owned. */
+struct qemu_ahead {
+    char *dir;
+    struct qemu_files files;
+    struct qemu qemu;
+    pid_t pid; /* of qemu itself; 0: not known */
+    int agent;
+};
+/* One that waits, or is about to; NULL: none. grouped: it is to enter control groups. */
+struct qemu_ahead *qemu_ahead_take(struct machines *ms, struct qemu_template *t, bool grouped);
+/* Has it enter control groups: their cgroup.procs files. */
+int qemu_ahead_enter(const struct qemu_ahead *a, const struct fds *groups, struct err *err);
+void qemu_ahead_release(struct machines *ms, struct qemu_ahead *a);
+/* Has one made when the keeper comes to it. */
+void qemu_ahead_want(struct machines *ms, struct qemu_template *t);
+/* The keeper's: makes those that are wanted, ends those that nobody has used for a while. When it is to come
+ * again at the latest (mono_ns()); 0: nothing is to come. */
+int64_t qemu_ahead_fill(struct machines *ms);
 
 /* sparse.c: makes `to` (empty, of this process) what `from` is, holes left out. 0 or -errno. */
 int sparse_copy(int from, int to);

@@ -225,7 +225,7 @@ static int make_either(struct machines *ms, const struct qemu_shape *shape, stru
     return r;
 }
 
-int qemu_template_get(struct machines *ms, struct qemu_shape *shape, const struct qemu_template **ret,
+int qemu_template_get(struct machines *ms, struct qemu_shape *shape, struct qemu_template **ret,
                       struct err *err)
 {
     struct qemu_template *t;
@@ -235,8 +235,10 @@ int qemu_template_get(struct machines *ms, struct qemu_shape *shape, const struc
     for (t = ms->templates; t && !same(&t->shape, shape); t = t->next)
         ;
     if (!t && (r = make_either(ms, shape, &t, err)) == 0) {
+        pthread_mutex_lock(&ms->ahead_lock);
         t->next = ms->templates;
         ms->templates = t;
+        pthread_mutex_unlock(&ms->ahead_lock);
     }
     pthread_mutex_unlock(&ms->templates_lock);
     if (r < 0)
@@ -258,8 +260,12 @@ void machines_templates(struct machines *ms, const char *image, struct buf *ret)
             continue;
         size_format(t->shape.memory, memory);
         size_format(t->shape.disk, disk);
-        buf_addf(ret, "memory=%s cpu=%u disk=%s network=%s %s\n", memory, t->shape.cpus, disk,
-                 t->shape.network ? "nat" : "none", t->shape.kvm ? "by KVM" : "emulated");
+        pthread_mutex_lock(&ms->ahead_lock);
+        bool ahead = t->ahead;
+        pthread_mutex_unlock(&ms->ahead_lock);
+        buf_addf(ret, "memory=%s cpu=%u disk=%s network=%s %s%s\n", memory, t->shape.cpus, disk,
+                 t->shape.network ? "nat" : "none", t->shape.kvm ? "by KVM" : "emulated",
+                 ahead ? ", one ahead" : "");
     }
     pthread_mutex_unlock(&ms->templates_lock);
 }
@@ -269,6 +275,7 @@ void qemu_templates_free(struct machines *ms)
     while (ms->templates) {
         struct qemu_template *t = ms->templates;
         ms->templates = t->next;
+        qemu_ahead_release(ms, t->ahead);
         template_free(t);
     }
 }

@@ -11,5 +11,5 @@ echo 'qemu:attacks memory=256M' >"$M/config/labels/ubuntu-latest"
 workflow "$T/after.yml" 'echo still here'
 n=$(rf_drop "$T/after.yml")
 file_is "$M/runs/$n/conclusion" success
-none_left() { ! pgrep -f "tether.*$STATE/machines/" >/dev/null; }
+none_left() { [ -z "$(vm_tethers)" ]; }
 rf_wait 20 none_left

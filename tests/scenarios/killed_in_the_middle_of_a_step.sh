@@ -38,21 +38,20 @@ is_over() { # WHY: the run has failed, long before its step would have ended; ot
 }
 parent() { awk '/^PPid:/ {print $2}' "/proc/$1/status"; }
 step_process() { pgrep -xf "sleep $sleeper"; }
-tethers() { pgrep -f "tether.*$STATE/machines/"; }
 here_left() { find "$STATE/machines" -mindepth 1 -maxdepth 1 -name '[mp][0-9]*'; }
 there_left() { ls "$T/one/home/.cache/runfs/machines"; }
 groups() { find /sys/fs/cgroup -path '*/runfs-*' -path "*-$daemon/*" -name 'm[0-9]*' 2>/dev/null; }
 slirps() { grep -lsx slirp4netns /proc/[0-9]*/comm | while read -r f; do grep -lsF "$T" "${f%comm}environ" || :; done; }
-nothing_runs() { [ -z "$(step_process; tethers; there_left; groups; slirps)" ]; }
+nothing_runs() { [ -z "$(step_process; vm_tethers; there_left; groups; slirps)" ]; }
 nothing_left() { rf_wait 30 nothing_runs && rf_wait 10 nothing_here; }
 nothing_here() { [ -z "$(here_left)" ]; }
 daemon=$(daemon_pid)
 
 begin vm
-kill -KILL "$(pgrep -P "$(tethers)" -f qemu-system)"
+kill -KILL "$(pgrep -P "$(vm_tethers)" -f qemu-system)"
 is_over 'its qemu ended'
 begin vm
-kill -KILL "$(tethers)"
+kill -KILL "$(vm_tethers)"
 is_over 'its qemu ended'
 begin fall
 is_over 'its qemu ended'

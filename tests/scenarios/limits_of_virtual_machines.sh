@@ -49,7 +49,7 @@ for line in 'pids 40: a control group in the machine' 'disk 32M: all that the ma
 if "$RUNFS" doctor | grep -q '^ok *memory'; then
     file_has "$V/limits" 'memory 192M: all that the machine has, and a control group around'
     file_has "$V/limits" 'cpu 0.5: all that the machine has, and a control group around'
-    qemu=$(pgrep -P "$(pgrep -f "tether.*$STATE/machines/")")
+    qemu=$(pgrep -P "$(vm_tethers)")
     file_has "/proc/$qemu/cgroup" /runfs-
     group=$(basename "$(readlink "/proc/$qemu/cwd")") # named as its directory
     bound=$(find /sys/fs/cgroup -path "*/runfs-*-$(daemon_pid)/$group/memory.*" '(' -name memory.limit_in_bytes -o -name memory.max ')')

@@ -45,7 +45,7 @@ equal 'after a rollback' one "$(head -n 1 "$T/out")"
 file_has "$T/out" 'pids 50: a control group in the machine'
 
 # qemu is that user and has no right more
-tether=$(pgrep -f "tether.*$STATE/machines/")
+tether=$(vm_tethers)
 qemu=$(pgrep -P "$tether")
 equal 'whose it is' 31337 "$(awk '/^Uid:/ {print $2}' "/proc/$qemu/status")"
 for set in Inh Prm Eff Bnd Amb; do equal "Cap$set" 0000000000000000 "$(awk "/^Cap$set:/ {print \$2}" "/proc/$qemu/status")"; done
@@ -63,6 +63,6 @@ if grep -q 'network nat' "$T/out"; then
     lacks 'that was why' "$(beside "$nft" list ruleset)" 169.254.0.0
 fi
 as_user rmdir "$V"
-none_left() { ! pgrep -f "tether.*$STATE/machines/" >/dev/null; }
+none_left() { [ -z "$(vm_tethers)" ]; }
 rf_wait 10 none_left
 as_user runfs umount "$M"

@@ -1,0 +1,185 @@
+/*
+ * A virtual machine that was started ahead, for the next who wants one of a template: qemu is there, has its
+ * devices, and has loaded the state, of which nothing has run. That is a good part of what a copy takes, and
+ * it costs what qemu itself takes of memory, as the copy's own comes when it writes. One a template, as long
+ * as that is used.
+ */
+#include <fcntl.h>
+#include <poll.h>
+
+#include "core/machine/qemu.h"
+#include "runfs/io.h"
+#include "runfs/log.h"
+
+#define SECOND 1000000000LL
+#define USED_NS (600 * SECOND)  /* so long after its last use */
+#define MOMENT_NS (SECOND / 10) /* after the end of one: who comes at once, or ends, is not held up by it */
+#define LATER_NS SECOND         /* after the start of one */
+
+void qemu_ahead_release(struct machines *ms, struct qemu_ahead *a)
+{
+    if (!a)
+        return;
+    qemu_stop(&a->qemu);
+    cleanup_close(&a->agent);
+    cleanup_close(&a->files.disk);
+    cleanup_close(&a->files.console);
+    if (a->dir)
+        (void)scratch_remove(ms, a->dir);
+    free(a->dir);
+    free(a);
+}
+
+/* It is the only child of its tether, which leaves it unreaped as long as that runs. */
+static pid_t own_pid(const struct qemu *q)
+{
+    _buf_ struct buf children = BUF_INIT;
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)q->pid, (int)q->pid);
+    return read_file(path, 256, &children, NULL) < 0 ? 0 : (pid_t)strtol(buf_str(&children), NULL, 10);
+}
+
+static int start(struct machines *ms, const struct qemu_template *t, struct qemu_ahead *a, struct err *err)
+{
+    struct qemu_parts parts = {.memory = t->memory, .kernel = -1, .initrd = -1, .linked = t->shape.network};
+    _buf_ struct buf dir = BUF_INIT;
+
+    buf_addf(&dir, "%s/a%u", ms->scratch, atomic_fetch_add(&ms->serial, 1) + 1);
+    if (!buf_ok(&dir))
+        return err_errno(err, -ENOMEM, "qemu");
+    int r = scratch_dir(ms, AT_FDCWD, dir.ptr, 0711, geteuid());
+    if (r < 0)
+        return err_errno(err, r, "cannot make %s", dir.ptr);
+    a->dir = buf_steal(&dir);
+    r = qemu_files_make(a->dir, t, &a->files, err);
+    _close_ int state = r == 0 ? qemu_reopen(t->state, err) : -1;
+    if (state < 0)
+        return err->code;
+    parts.disk = a->files.disk;
+    parts.console = a->files.console;
+    r = qemu_start(ms, a->dir, &t->shape, &parts, &a->qemu, &a->agent, err);
+    if (r == 0)
+        r = qemu_load(&a->qemu, state, err);
+    a->pid = r == 0 ? own_pid(&a->qemu) : 0;
+    return r;
+}
+
+static struct qemu_ahead *make(struct machines *ms, const struct qemu_template *t)
+{
+    struct qemu_ahead *a = calloc(1, sizeof(*a));
+    struct err err = {0};
+
+    if (!a)
+        return NULL;
+    *a = (struct qemu_ahead){.qemu = {.tether = -1, .qmp.fd = -1}, .agent = -1, .files = {-1, -1}};
+    if (start(ms, t, a, &err) == 0)
+        return a;
+    log_warning("machine", "no virtual machine was started ahead: %s", err.msg);
+    qemu_ahead_release(ms, a);
+    return NULL;
+}
+
+/* Of those that are wanted and not there, one whose time has come; else *ret_at: when one's does, 0 if there
+ * is none. With the lock held. */
+static struct qemu_template *next_wanting(struct machines *ms, int64_t *ret_at)
+{
+    int64_t now = mono_ns();
+
+    *ret_at = 0;
+    for (struct qemu_template *t = ms->templates; t; t = t->next) {
+        if (!t->wants || t->ahead)
+            continue;
+        if (t->wanted_at <= now)
+            return t;
+        if (!*ret_at || t->wanted_at < *ret_at)
+            *ret_at = t->wanted_at;
+    }
+    return NULL;
+}
+
+static struct qemu_ahead *take_unused(struct machines *ms)
+{
+    struct qemu_ahead *a = NULL;
+
+    pthread_mutex_lock(&ms->ahead_lock);
+    for (struct qemu_template *t = ms->templates; t && !a; t = t->next)
+        if (mono_ns() - t->used_at > USED_NS)
+            a = TAKE(t->ahead);
+    pthread_mutex_unlock(&ms->ahead_lock);
+    return a;
+}
+
+int64_t qemu_ahead_fill(struct machines *ms)
+{
+    struct qemu_template *t;
+    struct qemu_ahead *unused;
+    int64_t at;
+
+    while ((unused = take_unused(ms)))
+        qemu_ahead_release(ms, unused);
+    pthread_mutex_lock(&ms->ahead_lock);
+    while ((t = next_wanting(ms, &at))) {
+        t->wants = false;
+        t->making = true;
+        pthread_mutex_unlock(&ms->ahead_lock);
+        struct qemu_ahead *a = make(ms, t);
+        pthread_mutex_lock(&ms->ahead_lock);
+        t->making = false;
+        t->ahead = a;
+        pthread_cond_broadcast(&ms->ahead_made);
+    }
+    pthread_mutex_unlock(&ms->ahead_lock);
+    return at;
+}
+
+static bool lives(const struct qemu_ahead *a)
+{
+    struct pollfd p = {.fd = a->qemu.tether, .events = POLLIN};
+
+    return poll(&p, 1, 0) == 0;
+}
+
+static void want(struct qemu_template *t, int64_t at)
+{
+    t->wants = true;
+    t->wanted_at = at;
+}
+
+struct qemu_ahead *qemu_ahead_take(struct machines *ms, struct qemu_template *t, bool grouped)
+{
+    pthread_mutex_lock(&ms->ahead_lock);
+    t->used_at = mono_ns();
+    while (t->making) /* it began before this one would */
+        pthread_cond_wait(&ms->ahead_made, &ms->ahead_lock);
+    struct qemu_ahead *a = TAKE(t->ahead);
+    bool again = a || t->wants;
+    if (again) /* not while this one begins */
+        want(t, t->used_at + LATER_NS);
+    pthread_mutex_unlock(&ms->ahead_lock);
+    if (again)
+        keeper_fill(ms->keeper);
+    if (!a || (lives(a) && (a->pid > 0 || !grouped)))
+        return a;
+    qemu_ahead_release(ms, a);
+    return NULL;
+}
+
+void qemu_ahead_want(struct machines *ms, struct qemu_template *t)
+{
+    pthread_mutex_lock(&ms->ahead_lock);
+    want(t, mono_ns() + MOMENT_NS);
+    pthread_mutex_unlock(&ms->ahead_lock);
+    keeper_fill(ms->keeper);
+}
+
+int qemu_ahead_enter(const struct qemu_ahead *a, const struct fds *groups, struct err *err)
+{
+    char text[24];
+    int len = snprintf(text, sizeof(text), "%d", (int)a->pid);
+
+    for (size_t i = 0; i < groups->n; i++)
+        if (write(groups->list[i], text, (size_t)len) != len)
+            return err_errno(err, -errno, "the machine's control group");
+    return 0;
+}
