@@ -5,10 +5,8 @@
 
 #include "row_table.h"
 
-#define MACHINE_COLUMNS(FIRST, X)                                                                            \
-    FIRST(machine_row, I64, run_id)                                                                          \
-    X(machine_row, I64, job_id)                                                                              \
-    X(machine_row, TEXT, title)                                                                              \
+#define MACHINE_REST(FIRST, X)                                                                               \
+    FIRST(machine_row, TEXT, title)                                                                          \
     X(machine_row, TEXT, label)                                                                              \
     X(machine_row, TEXT, backend)                                                                            \
     X(machine_row, TEXT, image)                                                                              \
@@ -21,10 +19,13 @@
     X(machine_row, I64, boot_ns)                                                                             \
     X(machine_row, I64, created_at)                                                                          \
     X(machine_row, I64, changed_at)
+#define MACHINE_COLUMNS(FIRST, X)                                                                            \
+    FIRST(machine_row, I64, run_id) X(machine_row, I64, job_id) MACHINE_REST(X, X)
 
 static const struct row_table machine_table = {
     ROW_READ("machines", machine_row, MACHINE_COLUMNS),
     ROW_UPSERT("machines", MACHINE_COLUMNS),
+    ROW_SAME("machines", "run_id = ?2 AND job_id = ?3", 4, MACHINE_REST),
     .change = CHANGE_MACHINE,
     .run_offset = offsetof(struct machine_row, run_id),
     .job_offset = offsetof(struct machine_row, job_id),

@@ -2,7 +2,8 @@
  * Tables of rows. A kind of row has a list of its columns, XS(FIRST, X): FIRST(x_row, TYPE, column) and then
  * X(x_row, TYPE, column) for each but `id`, which stands before them. Struct, select, insert and update
  * follow from that: column and field have the same name, and a LENGTH is that of the TEXT before it, of which
- * the table knows nothing. Private to core/store.
+ * the table knows nothing. Where an index is of the first columns and these hardly ever change, they are a
+ * list of their own, and the rest is written alone (ROW_SAME). Private to core/store.
  */
 #ifndef RUNFS_STORE_ROW_TABLE_H
 #define RUNFS_STORE_ROW_TABLE_H
@@ -32,6 +33,9 @@
 #define ROW_MARK(row, type, field) ROW_IN_##type(", ?") /* one more than the one before */
 #define ROW_SET_1(row, type, field) #field " = ?2"
 #define ROW_SET(row, type, field) ROW_IN_##type(", " #field " = ?")
+#define ROW_SET_3(row, type, field) #field " = ?3"
+#define ROW_SET_4(row, type, field) #field " = ?4"
+#define ROW_SET_5(row, type, field) #field " = ?5"
 #define ROW_NEW_1(row, type, field) #field " = excluded." #field
 #define ROW_NEW(row, type, field) ROW_IN_##type(", " #field " = excluded." #field)
 
@@ -44,6 +48,10 @@
     .insert_sql =                                                                                            \
         "INSERT INTO " table " (" XS(ROW_NAME_1, ROW_NAME) ") VALUES (" XS(ROW_MARK_1, ROW_MARK) ")",        \
     .update_sql = "UPDATE " table " SET " XS(ROW_SET_1, ROW_SET) " WHERE id = ?1"
+/* `keys`: a condition on the columns before those of XS, whose first has the number n. It finds nothing if
+ * they have changed. */
+#define ROW_SAME(table, keys, n, XS)                                                                         \
+    .same_sql = "UPDATE " table " SET " XS(ROW_SET_##n, ROW_SET) " WHERE id = ?1 AND " keys
 #define ROW_UPSERT(table, XS)                                                                                \
     .update_sql = "INSERT INTO " table " (id, " XS(ROW_NAME_1, ROW_NAME) ") VALUES (?1, " XS(                \
         ROW_MARK_1, ROW_MARK) ")"                                                                            \

@@ -58,9 +58,8 @@ const struct row_table delivery_table = {
     .slot = 2,
 };
 
-#define RUN_COLUMNS(FIRST, X)                                                                                \
-    FIRST(run_row, I64, workflow_id)                                                                         \
-    X(run_row, INT, attempt)                                                                                 \
+#define RUN_REST(FIRST, X)                                                                                   \
+    FIRST(run_row, INT, attempt)                                                                             \
     X(run_row, TEXT, status)                                                                                 \
     X(run_row, TEXT, conclusion)                                                                             \
     X(run_row, INT, exit_code)                                                                               \
@@ -83,19 +82,18 @@ const struct row_table delivery_table = {
     X(run_row, TEXT, triggering_actor)                                                                       \
     X(run_row, INT, logs_gone)                                                                               \
     X(run_row, INT, forge)
+#define RUN_COLUMNS(FIRST, X) FIRST(run_row, I64, workflow_id) RUN_REST(X, X)
 
 const struct row_table run_table = {
     ROW_READ("runs", run_row, RUN_COLUMNS),
     ROW_WRITE("runs", RUN_COLUMNS),
+    ROW_SAME("runs", "workflow_id = ?2", 3, RUN_REST),
     .change = CHANGE_RUN,
     .slot = 3,
 };
 
-#define JOB_COLUMNS(FIRST, X)                                                                                \
-    FIRST(job_row, I64, run_id)                                                                              \
-    X(job_row, INT, attempt)                                                                                 \
-    X(job_row, TEXT, key)                                                                                    \
-    X(job_row, TEXT, job_id)                                                                                 \
+#define JOB_REST(FIRST, X)                                                                                   \
+    FIRST(job_row, TEXT, job_id)                                                                             \
     X(job_row, TEXT, name)                                                                                   \
     X(job_row, TEXT, caller)                                                                                 \
     X(job_row, TEXT, uses)                                                                                   \
@@ -117,20 +115,20 @@ const struct row_table run_table = {
     X(job_row, I64, completed_at)                                                                            \
     X(job_row, I64, changed_at)                                                                              \
     X(job_row, I64, log_size)
+#define JOB_COLUMNS(FIRST, X)                                                                                \
+    FIRST(job_row, I64, run_id) X(job_row, INT, attempt) X(job_row, TEXT, key) JOB_REST(X, X)
 
 static const struct row_table job_table = {
     ROW_READ("jobs", job_row, JOB_COLUMNS),
     ROW_WRITE("jobs", JOB_COLUMNS),
+    ROW_SAME("jobs", "run_id = ?2 AND attempt = ?3 AND key = ?4", 5, JOB_REST),
     .change = CHANGE_JOB,
     .slot = 4,
     .run_offset = offsetof(struct job_row, run_id),
 };
 
-#define STEP_COLUMNS(FIRST, X)                                                                               \
-    FIRST(step_row, I64, job_id)                                                                             \
-    X(step_row, I64, run_id)                                                                                 \
-    X(step_row, INT, number)                                                                                 \
-    X(step_row, TEXT, slug)                                                                                  \
+#define STEP_REST(FIRST, X)                                                                                  \
+    FIRST(step_row, TEXT, slug)                                                                              \
     X(step_row, TEXT, name)                                                                                  \
     X(step_row, TEXT, status)                                                                                \
     X(step_row, TEXT, outcome)                                                                               \
@@ -147,10 +145,13 @@ static const struct row_table job_table = {
     X(step_row, I64, log_size)                                                                               \
     X(step_row, I64, stdout_size)                                                                            \
     X(step_row, I64, stderr_size)
+#define STEP_COLUMNS(FIRST, X)                                                                               \
+    FIRST(step_row, I64, job_id) X(step_row, I64, run_id) X(step_row, INT, number) STEP_REST(X, X)
 
 static const struct row_table step_table = {
     ROW_READ("steps", step_row, STEP_COLUMNS),
     ROW_WRITE("steps", STEP_COLUMNS),
+    ROW_SAME("steps", "job_id = ?2 AND run_id = ?3 AND number = ?4", 5, STEP_REST),
     .change = CHANGE_STEP,
     .slot = 5,
     .run_offset = offsetof(struct step_row, run_id),

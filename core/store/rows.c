@@ -167,24 +167,33 @@ static void bind_columns(const struct row_table *t, sqlite3_stmt *stmt, const vo
     }
 }
 
+/* Whether that was done to a row. */
+static bool row_write(struct store *st, const struct row_table *t, const char *sql, const void *row,
+                      struct err *err)
+{
+    sqlite3_stmt *stmt = st->failed ? NULL : conn_prepare(&st->writer, sql);
+
+    if (!stmt) {
+        store_spoil(st, -ENOMEM);
+        return false;
+    }
+    bind_columns(t, stmt, row, *(const int64_t *)row);
+    int rc = sqlite3_step(stmt);
+    if (rc != SQLITE_DONE)
+        store_spoil(st, store_sql_error(&st->writer, rc, "cannot write to the database", err));
+    sqlite3_reset(stmt);
+    sqlite3_clear_bindings(stmt);
+    return rc == SQLITE_DONE && sqlite3_changes(st->writer.db) > 0;
+}
+
 int row_put(struct store *st, const struct row_table *t, void *row, struct err *err)
 {
     int64_t *id = row;
     bool created = *id == 0;
 
     store_begin(st);
-    sqlite3_stmt *stmt =
-        st->failed ? NULL : conn_prepare(&st->writer, created ? t->insert_sql : t->update_sql);
-    if (stmt) {
-        bind_columns(t, stmt, row, *id);
-        int rc = sqlite3_step(stmt);
-        if (rc != SQLITE_DONE)
-            store_spoil(st, store_sql_error(&st->writer, rc, "cannot write to the database", err));
-        sqlite3_reset(stmt);
-        sqlite3_clear_bindings(stmt);
-    } else {
-        store_spoil(st, -ENOMEM);
-    }
+    if (created || !t->same_sql || !row_write(st, t, t->same_sql, row, err))
+        (void)row_write(st, t, created ? t->insert_sql : t->update_sql, row, err);
     int64_t new_id = created ? sqlite3_last_insert_rowid(st->writer.db) : *id;
     if (!st->failed)
         store_changed(st, (struct change){.kind = t->change,

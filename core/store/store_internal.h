@@ -140,6 +140,7 @@ struct row_table {
     unsigned slot;                 /* in the cache, among the kinds of rows that share an id: 0-7 */
     size_t run_offset, job_offset; /* of run_id and job_id for changes; 0: none */
     const char *get_sql, *insert_sql, *update_sql;
+    const char *same_sql; /* an update where certain columns are as they were; NULL: none */
 };
 
 extern const struct row_table error_table, delivery_table, run_table, setting_tables[4], known_command_table;

@@ -342,6 +342,28 @@ static void what_ran_is_interrupted_and_what_waited_stays(void **state)
     run_row_unref(run);
 }
 
+/* What indices are of is written only when it changed, and then all of the row is. */
+static void what_a_row_is_found_by_may_change(void **state)
+{
+    int64_t run = put_run("queued");
+    struct job_row job = {.run_id = run, .attempt = 1, .key = "build", .status = "queued"};
+
+    (void)state;
+    assert_int_equal(store_put_job(st, &job, NULL), 0);
+    job.status = "in_progress";
+    assert_int_equal(store_put_job(st, &job, NULL), 0);
+    assert_int_equal(store_find_job(st, run, 1, "build"), job.id);
+    job.key = "build-linux";
+    job.status = "completed";
+    assert_int_equal(store_put_job(st, &job, NULL), 0);
+    assert_int_equal(store_find_job(st, run, 1, "build"), 0);
+    assert_int_equal(store_find_job(st, run, 1, "build-linux"), job.id);
+    const struct job_row *got = store_get_job(st, job.id);
+    assert_string_equal(got->key, "build-linux");
+    assert_string_equal(got->status, "completed");
+    job_row_unref(got);
+}
+
 /* Writes for ever and reports what was committed. */
 static void __attribute__((noreturn)) write_until_killed(int report)
 {
@@ -614,6 +636,7 @@ int main(void)
         TEST(views_show_a_job_a_step_a_stream),
         TEST(a_view_follows_what_is_appended),
         TEST(what_ran_is_interrupted_and_what_waited_stays),
+        TEST(what_a_row_is_found_by_may_change),
         TEST(nothing_reported_is_lost_by_kill_9),
         TEST(readers_beside_a_writer),
         TEST(deliveries_at_once_are_kept_once),
