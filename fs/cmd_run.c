@@ -38,7 +38,7 @@ static const char help[] =
     "      --job ID              only this job and those that it needs\n"
     "      --matrix K:V          only combinations with this value\n"
     "      --label LABEL=BACKEND what a label means: sandbox, bubblewrap, qemu, firecracker, fcctl, ssh, "
-    "worker, host; "
+    "worker, slurm, host; "
     "'*=sandbox' maps "
     "all;\n"
     "                            limits follow: '*=sandbox network=none memory=2G pids=500' (README: "

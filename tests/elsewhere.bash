@@ -136,9 +136,9 @@ ssh_job() {
 }
 
 own_network() { [ "$(readlink /proc/self/ns/net)" != "$(readlink "/proc/$1/ns/net")" ]; } # PID: whether it has one already
-# NAME NUMBER: a network of its own behind a link of this host's; sets NAME_net, a process in it, and NAME_at, its address
+# NAME NUMBER (1 to 3): a network of its own behind a link of this host's; sets NAME_net, a process in it, and NAME_at, its address
 other_network() {
-    local link=rf$$n$2 net=10.$((200 + $$ % 50)).$(($$ / 50 % 100 * 2 + $2)) pid
+    local link=rf$$n$2 net=10.$((200 + $$ % 50)).$(($$ / 50 % 80 * 3 + $2)) pid
     need_root
     need ip
     need nsenter
@@ -153,3 +153,94 @@ other_network() {
     nsenter -t "$pid" -n ip addr add "$net.2/24" dev eth0
     nsenter -t "$pid" -n ip link set eth0 up
 }
+
+# NODE...: a Slurm cluster of these nodes, all on this machine, in $T/slurm: its own munged, controller and slurmd each; clients find it
+# by SLURM_CONF. The first node that can take a job gets it. SLURM_MORE: more lines for its configuration; SLURM_TASKS=cgroup: limits
+# are kept to, where slurm_has_cgroups, and then the names of nodes have to be of this scenario only; SLURM_AT: the address of the
+# controller; NAME_slurmd: the slurmd of a node; which is in a network of its own after `other_network NAME NUMBER`
+slurm_start() {
+    local dir=$T/slurm node port at weight=0
+    need_root
+    for node in munged slurmctld slurmd srun squeue scancel scontrol; do need $node; done
+    mkdir -m 755 "$dir" "$dir/state"
+    (umask 077 && head -c 64 /dev/urandom >"$dir/key")
+    munged --foreground --force --key-file="$dir/key" --socket="$dir/munge" --pid-file="$dir/munge.pid" --seed-file="$dir/seed" \
+        --log-file="$dir/munge.log" --num-threads=2 2>"$dir/munge.err" &
+    children+=("$!")
+    {
+        cat <<END
+ClusterName=tests
+SlurmctldHost=$(hostname -s)(${SLURM_AT-127.0.0.1})
+SlurmctldPort=$(ssh_port)
+SlurmUser=root
+AuthType=auth/munge
+AuthInfo=socket=$dir/munge,cred_expire=5
+CryptoType=crypto/munge
+StateSaveLocation=$dir/state
+SlurmdSpoolDir=$dir/spool-%n
+SlurmctldPidFile=$dir/ctld.pid
+SlurmdPidFile=$dir/%n.pid
+SlurmctldLogFile=$dir/ctld.log
+SlurmdLogFile=$dir/%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/${SLURM_TASKS-none}
+MpiDefault=none
+SwitchType=switch/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+DefMemPerCPU=64
+ReturnToService=2
+SlurmdTimeout=10
+KillWait=10
+WaitTime=5
+SchedulerType=sched/backfill
+SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0,bf_interval=1
+${SLURM_MORE-}
+END
+        for node; do
+            port=$(ssh_port)
+            at=${node}_at
+            echo "NodeName=$node NodeHostname=$(hostname -s) NodeAddr=${!at-127.0.0.1} Port=$port CPUs=1 RealMemory=200 Weight=$((++weight))"
+        done
+        echo "PartitionName=all Nodes=$(IFS=,; echo "$*") Default=YES MaxTime=INFINITE State=UP"
+    } >"$dir/slurm.conf"
+    printf 'CgroupPlugin=autodetect\nIgnoreSystemd=yes\nConstrainRAMSpace=yes\nConstrainSwapSpace=yes\n' >"$dir/cgroup.conf"
+    export SLURM_CONF=$dir/slurm.conf
+    rf_wait 20 test -S "$dir/munge"
+    slurmctld -D 2>"$dir/ctld.err" &
+    children+=("$!")
+    slurm_daemons+=("$!")
+    slurm_nodes=("$@")
+    for node; do slurm_node "$node"; done
+    for node; do rf_wait 40 slurm_node_is "$node" idle; done
+}
+slurm_daemons=() slurm_nodes=()
+slurm_node() { # NAME: its slurmd
+    local net=${1}_net within=()
+    [ -z "${!net-}" ] || within=(nsenter -t "${!net}" -n)
+    mkdir -p "$T/slurm/spool-$1"
+    "${within[@]}" slurmd -D -N "$1" 2>"$T/slurm/$1.err" &
+    children+=("$!")
+    slurm_daemons+=("$!")
+    declare -g "${1}_slurmd=$!"
+}
+slurm_node_is() { [ "$(sinfo -h -n "$1" -o %T)" = "$2" ]; } # NAME STATE
+slurm_steps() { # the processes that Slurm's jobs of this cluster have
+    local f
+    for f in /proc/[0-9]*/comm; do
+        ! grep -qsx slurmstepd "$f" || ! grep -qsF "$T/slurm" "${f%comm}environ" || basename "${f%/comm}"
+    done
+}
+slurm_kill_steps() {
+    local pid
+    for pid in $(slurm_steps); do kill -KILL "$pid" 2>/dev/null || :; done
+}
+slurm_stop() { # at once: asked to, a slurmd waits for jobs, and those for the controller
+    local pid
+    for pid in "${slurm_daemons[@]}"; do kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || :; done
+    slurm_kill_steps
+    for pid in "${slurm_nodes[@]}"; do # and what Slurm leaves, which it would use again
+        find /sys/fs/cgroup/*/"slurm_$pid" "/sys/fs/cgroup/system.slice/${pid}_slurmstepd.scope" -depth -type d -exec rmdir {} + 2>/dev/null || :
+    done
+}
+slurm_has_cgroups() { [ -w /sys/fs/cgroup/memory ] || [ -w /sys/fs/cgroup/cgroup.subtree_control ]; }

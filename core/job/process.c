@@ -1,5 +1,8 @@
 /* A program of a step: started with the files through which it speaks to the runner, which are read when it
  * ends. */
+#include <poll.h>
+#include <signal.h>
+
 #include "background.h"
 #include "envfile.h"
 #include "job_internal.h"
@@ -396,6 +399,20 @@ void step_timed_out(struct running_step *s)
     s->outcome = JOB_CANCELLED;
 }
 
+/* A batch system ends a job by a signal to each of its processes, in any order: the step's may be gone before
+ * this one has heard of it. */
+static bool ended_with_job(const struct running_job *j, const struct machine_result *result)
+{
+    int signal = result->exit_code - 128;
+    int64_t until = mono_ns() + j->spec->settle_ms * 1000000LL;
+
+    if (j->ending || !j->spec->settle_ms || (signal != SIGTERM && signal != SIGINT && signal != SIGHUP))
+        return false;
+    while (!atomic_load(j->spec->cancelled) && mono_ns() < until)
+        (void)poll(NULL, 0, 5);
+    return atomic_load(j->spec->cancelled);
+}
+
 void process_judge(struct running_step *s, const struct machine_result *result, bool say)
 {
     _buf_ struct buf msg = BUF_INIT;
@@ -406,7 +423,7 @@ void process_judge(struct running_step *s, const struct machine_result *result, 
         step_fail(s, buf_str(&msg));
     } else if (result->timed_out) {
         step_timed_out(s);
-    } else if (result->cancelled) {
+    } else if (result->cancelled || ended_with_job(s->job, result)) {
         s->outcome = JOB_CANCELLED;
         if (background_was_cancelled(s->job)) /* which is no mistake */
             output_runner_line(&s->output, "A later step cancelled this one.");

@@ -57,7 +57,7 @@ struct machine_ops {
     void (*explain)(const struct machines *ms, const struct err *why, char *words, size_t size);
 };
 extern const struct machine_ops machine_sandbox, machine_bubblewrap, machine_qemu, machine_firecracker,
-    machine_fcctl, machine_ssh, machine_worker, machine_host;
+    machine_fcctl, machine_ssh, machine_worker, machine_slurm, machine_host;
 
 /* All of them, best first; NULL at the end. */
 enum { BACKENDS_MAX = 12 };

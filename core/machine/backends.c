@@ -3,8 +3,8 @@
 #include "runfs/str.h"
 
 const struct machine_ops *const machine_backends[] = {
-    &machine_sandbox, &machine_bubblewrap, &machine_qemu, &machine_firecracker, &machine_fcctl, &machine_ssh,
-    &machine_worker,  &machine_host,       NULL};
+    &machine_sandbox, &machine_bubblewrap, &machine_qemu,  &machine_firecracker, &machine_fcctl,
+    &machine_ssh,     &machine_worker,     &machine_slurm, &machine_host,        NULL};
 
 const struct machine_ops *backend_find(const char *name, size_t len)
 {

@@ -88,21 +88,7 @@ static int end_command(struct attending *at, int wait_ms)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* The lines that have become whole with what stands from `before` on. */
-static void tell_said(struct attending *at, size_t before)
-{
-    char *line = at->said.ptr + before, *end;
-
-    while (line > at->said.ptr && line[-1] != '\n')
-        line--;
-    for (; (end = strchr(line, '\n')); line = end + 1) {
-        *end = '\0';
-        at->what->said(at->what->data, line);
-        *end = '\n';
-    }
-}
-
-/* What it says on standard error: told, and the end of it kept. */
+/* What it says on standard error: the end of it is kept. */
 static void hear_errors(struct attending *at)
 {
     char chunk[4096];
@@ -114,10 +100,8 @@ static void hear_errors(struct attending *at)
         at->errors = -1;
         return;
     }
-    size_t before = at->said.len;
+    at->known->said = true;
     buf_add(&at->said, chunk, (size_t)n);
-    if (buf_ok(&at->said) && at->what->said && !at->known->begun)
-        tell_said(at, before);
     if (at->said.len > SAID_MAX)
         buf_drop(&at->said, at->said.len - SAID_MAX);
 }
@@ -409,6 +393,8 @@ static int take_hello(struct attending *at, const json_t *line, struct err *err)
     unseen_replace(known);
     for (char *c = known; *c; c++)
         *c = (unsigned char)*c <= ' ' || *c == 127 ? '?' : *c;
+    if (at->what->begins)
+        at->what->begins(at->what->data);
     return give_job(at, err);
 }
 
@@ -511,6 +497,18 @@ static bool waits_no_longer(struct attending *at, int64_t *since)
     return *since && mono_ns() - *since > END_MS * 1000000LL;
 }
 
+/* Whether others know that it is. */
+static bool is_gone(struct attending *at)
+{
+    enum attend_word word = ATTEND_UNKNOWN;
+
+    if (at->what->look && !at->done && (!*at->known->host || wire_quiet(&at->wire)))
+        word = at->what->look(at->what->data);
+    if (word == ATTEND_STOPPED)
+        wire_heard(&at->wire);
+    return word == ATTEND_GONE;
+}
+
 static int follow(struct attending *at, struct err *err)
 {
     int64_t since = 0;
@@ -521,6 +519,8 @@ static int follow(struct attending *at, struct err *err)
         (void)poll(p, ARRAY_LEN(p), LOOK_MS);
         if (p[1].revents)
             hear_errors(at);
+        if (!p[0].revents && is_gone(at))
+            return err_set(err, -ENOLINK, "it is not there any more");
         if (p[0].revents)
             r = hear(at, err);
         else if (waits_no_longer(at, &since))

@@ -99,6 +99,16 @@ bool wire_silent(struct wire *w)
     return true;
 }
 
+bool wire_quiet(const struct wire *w)
+{
+    return mono_ns() - atomic_load(&w->heard) > w->silence_ns / 2;
+}
+
+void wire_heard(struct wire *w)
+{
+    atomic_store(&w->heard, mono_ns());
+}
+
 /* ------------------------------------------------------------------------------------------------ writing */
 
 static bool given_up(struct wire *w, int64_t progress)

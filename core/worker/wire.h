@@ -43,6 +43,10 @@ ssize_t wire_fill(struct wire *w);
 int wire_next(struct wire *w, json_t **ret, struct buf *ret_text);
 /* Whether nothing was heard for too long; then it is lost. */
 bool wire_silent(struct wire *w);
+/* Whether that may become so: nothing was heard for half as long. */
+bool wire_quiet(const struct wire *w);
+/* The other end is there, as is known from elsewhere. */
+void wire_heard(struct wire *w);
 
 /* Writes a line; takes it, and fails with -ENOMEM for NULL. -EPIPE: the other is lost, now or before. */
 int wire_write(struct wire *w, json_t *line);

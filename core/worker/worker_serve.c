@@ -214,6 +214,8 @@ static int take_spec(struct worker *w, struct err *err)
 /* ------------------------------------------------------------------------------------------- running the job
  */
 
+enum { SETTLE_MS = 300 };
+
 static void set_machine(struct worker *w, struct machine *m)
 {
     pthread_mutex_lock(&w->lock);
@@ -264,7 +266,8 @@ static int run(struct worker *w, const struct worker_opts *opts, struct err *err
                             .debug = w->spec.debug,
                             .outside = &outside,
                             .cancelled = &w->cancelled,
-                            .killed = &w->killed};
+                            .killed = &w->killed,
+                            .settle_ms = SETTLE_MS};
     set_machine(w, machine);
     job_run(&spec, machine, w->mask, &sink, &result);
     set_machine(w, NULL);

@@ -7,6 +7,12 @@
 
 #include "runfs/job.h"
 
+enum attend_word {
+    ATTEND_UNKNOWN,
+    ATTEND_STOPPED, /* it is there, but nothing can be heard of it: that is no silence */
+    ATTEND_GONE     /* it is not, whatever its command waits for */
+};
+
 /* How a worker is started, and what for. All borrowed. */
 struct attend {
     const char *command; /* for /bin/sh: its standard input and output are the worker's */
@@ -17,9 +23,10 @@ struct attend {
     const struct job_sink *sink;
     int wake;      /* eventfd: to be added to once the spec's cancelled or killed are set */
     int silence_s; /* for so long each may hear nothing of the other */
-    /* What the command says besides, line by line, before the job has begun; NULL: nobody wants it. Later it
-     * is kept for the error. */
-    void (*said)(void *data, const char *line);
+    /* Who else knows of the worker; may be NULL. Asked all the time until it greets, and when little is heard
+     * of it. */
+    enum attend_word (*look)(void *data);
+    void (*begins)(void *data); /* it has greeted; likewise */
     void *data;
 };
 
@@ -27,7 +34,8 @@ struct attend {
 struct attended {
     bool begun;    /* the job has: something was heard of it */
     bool lost;     /* the worker ended, or fell silent, before the job did */
-    char host[64]; /* where it is, as it says; "" until it does */
+    bool said;     /* its command has said something on standard error */
+    char host[64]; /* where it is, as it says; "" until it does: it was not given the job */
 };
 
 /*

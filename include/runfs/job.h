@@ -38,6 +38,8 @@ struct job_spec {
     const struct job_outside *outside; /* whose functions may be NULL */
     const atomic_bool *cancelled;      /* becomes true when someone asks to end it */
     const atomic_bool *killed;         /* becomes true when nothing more of it may start; NULL: never */
+    int settle_ms; /* whoever ends this process by a signal may have ended the step with it: for so long a
+                      step's end by one may be a wish that the job ends */
 };
 
 enum job_status { JOB_SUCCESS, JOB_FAILURE, JOB_CANCELLED, JOB_SKIPPED };

@@ -10,7 +10,7 @@ n=$(rf_drop "$T/l.yml")
 equal 'mapped' success "$(cat "$M/runs/$n/conclusion")"
 equal 'backend' host "$(cat "$M/runs/$n/jobs/a/backend")"
 refused sh -c "echo spaceship > '$M/config/labels/my-box'"
-contains 'why' "$(cat "$M/errors/config-labels-my-box")" 'sandbox, bubblewrap, qemu, firecracker, fcctl, ssh, worker or host'
+contains 'why' "$(cat "$M/errors/config-labels-my-box")" 'sandbox, bubblewrap, qemu, firecracker, fcctl, ssh, worker, slurm or host'
 equal 'unchanged' host "$(cat "$M/config/labels/my-box")"
 rm "$M/config/labels/my-box"
 refused test -e "$M/config/labels/my-box"
