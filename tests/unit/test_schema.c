@@ -211,7 +211,8 @@ static void compare_mapping(struct walk *w, const char *name, const struct schem
     if (!map) /* the basic one */
         return;
     for (const struct schema_property *q = ours->properties; q && q->name; q++)
-        mine += json_object_get(json_object_get(map, "properties"), q->name) || !is_known(w, q->name);
+        mine += !q->forge &&
+                (json_object_get(json_object_get(map, "properties"), q->name) || !is_known(w, q->name));
     if (mine != theirs)
         differ(w, "has more or fewer properties than", name);
     json_object_foreach(json_object_get(map, "properties"), key, value)
