@@ -24,7 +24,7 @@ enum {
     GUEST_CID = 3,
     ANSWER_MS = 30000,
     ANSWER_MAX = 64 * 1024,
-    API_S = 5,   /* until the API answers */
+    API_S = 20,  /* until the API answers, also where the host is busy */
     BOOT_S = 60, /* until the agent does */
     MEMORY_MIB = 512,
     CPUS = 2,
