@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Makes an image of containers by hand: an OCI layout (OCI image specification, "Image Layout") of layers that are tars,
 packed by gzip or zstd or not at all. What it says of them can be made wrong, as no tool would.
 

@@ -143,7 +143,7 @@ everything() { # HOST WAY PAGE LOGIN: all that gh does there
     contains 'the log is that of the second attempt' "$(gh run view "$id" --log)" 'hello gh'
     lacks 'the log is that of the second attempt' "$(gh run view "$id" --log)" 'exit code 3'
     gh api "$(gh api "repos/{owner}/{repo}/actions/runs/$id/attempts/1" --jq '.logs_url | sub("^.*/repos/"; "repos/")')" >"$T/logs.zip"
-    contains 'the log of the first attempt' "$(python3 -c 'import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); print(*(z.read(n).decode() for n in z.namelist()))' "$T/logs.zip")" 'exit code 3'
+    contains 'the log of the first attempt' "$("$PYTHON" -c 'import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); print(*(z.read(n).decode() for n in z.namelist()))' "$T/logs.zip")" 'exit code 3'
     equal 'the times are its own' "$(sed 's/\.[0-9]*//' "$M/runs/$id/attempts/1/started_at")" "$(gh api "repos/{owner}/{repo}/actions/runs/$id/attempts/1" --jq .run_started_at)"
     contains 'the first attempt is still there' "$(gh api "repos/{owner}/{repo}/actions/runs/$id/attempts/1" --jq .conclusion)" failure
     gh run rerun --job "$(gh run view "$id" --json jobs --jq '.jobs[] | select(.name == "b").databaseId')" || fail 'a job cannot be rerun'

@@ -157,13 +157,10 @@ is_refused none '0 layers'
 
 say 'more files than anybody wants'
 $PYTHON - "$T/many.tar" <<'P'
-import sys, tarfile
-with open(sys.argv[1], "wb") as f:
-    for i in range(1001):
-        block = b"".join(tarfile.TarInfo(".wh..wh.x").tobuf() for _ in range(1000)) if i == 0 else block
-        f.write(block)
-    f.write(b"\0" * 1024)
+import gzip, sys, tarfile
+block = gzip.compress(b"".join(tarfile.TarInfo(".wh..wh.x").tobuf() for _ in range(1000)), 1)
+with open(sys.argv[1], "wb") as f: # one behind the other, they are one
+    f.write(block * 1001 + gzip.compress(bytes(1024)))
 P
-gzip -1 "$T/many.tar" && mv "$T/many.tar.gz" "$T/many.tar"
 make many
 is_refused many 'more than 1000000 files'

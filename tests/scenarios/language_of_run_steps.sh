@@ -93,7 +93,7 @@ equal 'heredoc output' $'one\ntwo' "$(cat "$J/make/outputs/many")"
 equal 'combinations' 'grid-a-1-x grid-a-2-x grid-b-1 grid-c-9' "$(ls "$J" | grep grid | sed 's/grid-a-\([12]\)$/grid-a-\1-x/' | tr '\n' ' ' | sed 's/ $//')"
 equal 'an included value' 'a 1 x' "$(cat "$J"/grid-a-1*/steps/01-*/stdout)"
 equal 'an included combination' 'c 9 ' "$(cat "$J"/grid-c-9*/steps/01-*/stdout)"
-python3 -c "import json,sys; assert json.load(open(sys.argv[1]))['n'] == 9" "$J"/grid-c-9*/matrix.json
+"$PYTHON" -c "import json,sys; assert json.load(open(sys.argv[1]))['n'] == 9" "$J"/grid-c-9*/matrix.json
 contains 'needs' "$(out use 01)" '1 one'
 contains 'needs' "$(out use 01)" 'two success'
 equal 'use' success "$(cat "$J/use/conclusion")"

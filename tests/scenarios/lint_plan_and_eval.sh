@@ -18,7 +18,7 @@ code=0; "$RUNFS" lint "$T/none.yml" 2>/dev/null || code=$?
 equal 'lint of nothing' 2 $code
 out=$("$RUNFS" plan "$T/ok.yml")
 contains 'plan' "$out" 'a'
-"$RUNFS" plan --json "$T/ok.yml" | python3 -c 'import json,sys; p = json.load(sys.stdin); assert p["triggered"] and p["jobs"][0]["id"] == "a"'
+"$RUNFS" plan --json "$T/ok.yml" | "$PYTHON" -c 'import json,sys; p = json.load(sys.stdin); assert p["triggered"] and p["jobs"][0]["id"] == "a"'
 code=0; "$RUNFS" plan --event issues "$T/ok.yml" >/dev/null || code=$?
 equal 'nothing would run' 1 $code
 equal 'eval' '{"kind":"Number","value":3}' "$("$RUNFS" eval --contexts '{"a": {"b": 3}}' 'a.b')"

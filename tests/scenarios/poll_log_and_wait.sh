@@ -14,7 +14,7 @@ jobs:
           until [ -e $T/end ]; do sleep 0.02; done
 Y
 cp "$T/w.yml" "$M/workflows/"
-python3 - "$M/runs/$(readlink "$M/runs/latest")" "$T" <<'P'
+"$PYTHON" - "$M/runs/$(readlink "$M/runs/latest")" "$T" <<'P'
 import os, select, sys, time
 run, tmp = sys.argv[1:]
 deadline = time.time() + 10

@@ -45,7 +45,7 @@ lacks 'only that job' "$out" combination
 out=$(run --label '*=host' --job m --matrix k:y "$T/o.yml")
 contains 'matrix' "$out" 'combination y'
 lacks 'matrix' "$out" 'combination x'
-run --json "$T/ok.yml" | python3 -c '
+run --json "$T/ok.yml" | "$PYTHON" -c '
 import json, sys
 lines = [json.loads(l) for l in sys.stdin]
 assert lines[-1]["event"] == "result" and lines[-1]["result"]["conclusion"] == "success", lines[-1]
@@ -59,7 +59,7 @@ contains 'one of them' "$out" "==> a <==
 ##[error]Canceling since a deadlock was detected for concurrency group: 'g' between a top level workflow and 'a'"
 contains 'the other' "$out" "==> b <==
 ##[error]Error when evaluating 'if' for job 'b'."
-{ run --json --label odd=host "$T/never.yml" || true; } | python3 -c '
+{ run --json --label odd=host "$T/never.yml" || true; } | "$PYTHON" -c '
 import json, sys
 said = [l for l in map(json.loads, sys.stdin) if l["event"] == "annotation"]
 assert [(l["job"], l["level"]) for l in said] == [("", "warning"), ("a", "error"), ("b", "error")], said
@@ -72,7 +72,7 @@ kill -INT $pid
 code=0; wait $pid || code=$?
 equal 'Ctrl-C' 130 $code
 contains 'cancelled' "$(cat "$T/out")" 'slow.yml: cancelled'
-python3 - "$RUNFS" "$STATE" "$T/ok.yml" <<'P'
+"$PYTHON" - "$RUNFS" "$STATE" "$T/ok.yml" <<'P'
 import os, pty, sys
 out = b''
 def read(fd):

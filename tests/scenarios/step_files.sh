@@ -49,7 +49,7 @@ contains annotations "$(cat "$R/annotations")" 'a.c:3:7: warning: look here'
 contains summary.md "$(cat "$R/summary.md")" '# Hello'
 cmp "$T/all.yml" "$R/workflow.yml"
 cmp "$T/all.yml" "$R/workflow"
-for f in event inputs plan result; do python3 -m json.tool "$R/$f.json" >/dev/null || fail "$f.json is no JSON"; done
+for f in event inputs plan result; do "$PYTHON" -m json.tool "$R/$f.json" >/dev/null || fail "$f.json is no JSON"; done
 for f in created_at started_at completed_at; do
     [[ $(cat "$R/$f") =~ ^20[0-9-]+T[0-9:.]+Z$ ]] || fail "$f: $(cat "$R/$f")"
 done

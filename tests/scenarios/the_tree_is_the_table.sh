@@ -103,7 +103,7 @@ rf_wait 10 curl -sf --unix-socket "$T/api.sock" -H "X-Hub-Signature-256: sha256=
 rf_wait 10 grep -qx done "$M/events/deliveries/1/state"
 touch "$M/config/disabled/other.yml" "$M/config/proposed/other.yml"
 "$RUNFS" token create --name t "$M" >"$T/token"
-python3 - "$M" <<'P'
+"$PYTHON" - "$M" <<'P'
 import os, sys
 root = sys.argv[1]
 rows, stack = [], []
