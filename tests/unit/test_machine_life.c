@@ -197,7 +197,9 @@ static unsigned count_directories(void)
     return n;
 }
 
-/* A machine's directories are those of one before, and look as new. */
+/* A machine's directories are those of one before, and look as new, even if that one put others in their
+ * places.
+ */
 static void directories_are_as_new(void **state)
 {
     static const char names[] = "/home /home/runner /home/runner/work /home/runner/work/repo "
@@ -205,17 +207,25 @@ static void directories_are_as_new(void **state)
     _buf_ struct buf look = BUF_INIT, spoil = BUF_INIT, first = BUF_INIT;
 
     (void)state;
-    buf_addf(&look, "stat -c '%%n %%a %%u %%g' %s; getfattr -d %s 2>&1 | grep user.; :", names, names);
-    buf_addf(&spoil,
-             "chown 5:7 %s 2>/dev/null; chmod 3770 %s; setfattr -n user.mine -v 1 %s 2>/dev/null; :", names,
+    buf_addf(&look,
+             "stat -c '%%n %%F %%a %%u %%g' %s; getfattr -d %s 2>&1 | grep user.; "
+             "find / -xdev -name 'left-*'; :",
              names, names);
-    for (int i = 0; i < 3; i++) {
+    buf_addf(&spoil,
+             "for d in %s; do mkdir -p $d/left-1/left-2; echo >$d/left-3; done; chown 5:7 %s 2>/dev/null; "
+             "chmod 3770 %s; setfattr -n user.mine -v 1 %s 2>/dev/null; :",
+             names, names, names, names);
+    for (int i = 0; i < 4; i++) {
         struct machine *m = acquire(&plain);
         if (i == 0)
             assert_int_equal(run(m, buf_str(&look), &first), 0);
         else
             expect(m, buf_str(&look), buf_str(&first));
         expect(m, buf_str(&spoil), "");
+        if (i == 1)
+            expect(m, "cd / && mv home/runner left-4 && ln -s /left-4 home/runner", "");
+        if (i == 2)
+            expect(m, "cd /home/runner && mkdir left-5 && mv work left-5 && echo >work", "");
         machine_release(m);
         for (int tries = 0; tries < 2000 && count_directories() > 0; tries++)
             usleep(5000);
