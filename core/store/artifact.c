@@ -287,17 +287,27 @@ static int put(struct store *st, const struct artifact_spec *asked, fill_fn *fil
     return 0;
 }
 
-enum { CHUNK_SIZE = 256 * 1024, HEAD_MAX = 4 << 20 };
+enum {
+    CHUNK_SIZE = 256 * 1024,
+    TAR_HEAD_MAX = 4 << 20,  /* of what stands before a file: lists of gaps, too */
+    ZIP_HEAD_MAX = 192 << 20 /* of the list of all files, which is read before the first of them */
+};
 
 struct archive_source {
     int fd;
     enum artifact_format format;
-    char *chunk;  /* owned while a tar is read */
+    char *chunk;  /* owned while it is read */
     int64_t head; /* what was read of what stands before an entry; -1: that is not what is read */
+    bool over;    /* that was more than it may be: what libarchive says then is another matter */
 };
 
-/* archive_read_callback of a tar: libarchive keeps in memory what stands before a file, lists of gaps many
- * times as large. */
+static int head_max(const struct archive_source *s)
+{
+    return s->format == ARTIFACT_TAR ? TAR_HEAD_MAX : ZIP_HEAD_MAX;
+}
+
+/* archive_read_callback: libarchive keeps in memory what stands before a file, and takes many times as much
+ * for it. */
 static la_ssize_t feed(struct archive *a, void *data, const void **ret)
 {
     struct archive_source *s = data;
@@ -308,12 +318,20 @@ static la_ssize_t feed(struct archive *a, void *data, const void **ret)
     while (n < 0 && errno == EINTR);
     if (n < 0)
         archive_set_error(a, errno, "cannot read");
-    if (n > 0 && s->head >= 0 && (s->head += n) > HEAD_MAX) {
-        archive_set_error(a, EINVAL, "what it says of one file has more than %d MiB", HEAD_MAX >> 20);
-        return -1;
-    }
+    s->over |= n > 0 && s->head >= 0 && (s->head += n) > head_max(s);
     *ret = s->chunk;
-    return n;
+    return s->over ? -1 : n;
+}
+
+static la_int64_t seek(struct archive *a, void *data, la_int64_t offset, int whence)
+{
+    const struct archive_source *s = data;
+    off_t at = lseek(s->fd, offset, whence);
+
+    if (at >= 0)
+        return at;
+    archive_set_error(a, errno, "cannot seek");
+    return ARCHIVE_FATAL;
 }
 
 static int open_archive(struct archive *a, struct archive_source *s)
@@ -321,15 +339,18 @@ static int open_archive(struct archive *a, struct archive_source *s)
     bool tar = s->format == ARTIFACT_TAR;
     int r = tar ? archive_read_support_format_tar(a) : archive_read_support_format_zip_seekable(a);
 
-    if (r != ARCHIVE_OK)
-        return r;
-    if (tar)
-        return (s->chunk = malloc(CHUNK_SIZE)) ? archive_read_open(a, s, NULL, feed, NULL) : ARCHIVE_FATAL;
-    if (lseek(s->fd, 0, SEEK_SET) < 0) {
+    s->chunk = malloc(CHUNK_SIZE);
+    if (r != ARCHIVE_OK || !s->chunk)
+        return ARCHIVE_FATAL;
+    if (!tar && lseek(s->fd, 0, SEEK_SET) < 0) {
         archive_set_error(a, errno, "cannot seek");
         return ARCHIVE_FATAL;
     }
-    return archive_read_open_fd(a, s->fd, CHUNK_SIZE);
+    archive_read_set_callback_data(a, s);
+    archive_read_set_read_callback(a, feed);
+    if (!tar)
+        archive_read_set_seek_callback(a, seek);
+    return archive_read_open1(a);
 }
 
 static int fill_from_archive(void *data, int root, const struct artifact_spec *spec,
@@ -347,6 +368,9 @@ static int fill_from_archive(void *data, int root, const struct artifact_spec *s
                     archive_error_string(a) ? archive_error_string(a) : "it is no archive");
     else
         r = artifact_extract(a, root, spec, &s.head, ret, err);
+    if (s.over)
+        r = err_set(err, -EINVAL, "the artifact cannot be read: what it says of %s has more than %d MiB",
+                    s.format == ARTIFACT_TAR ? "one file" : "its files", head_max(&s) >> 20);
     archive_read_free(a);
     free(s.chunk);
     return r;
@@ -355,15 +379,15 @@ static int fill_from_archive(void *data, int root, const struct artifact_spec *s
 int artifact_put_tar(struct store *st, const struct artifact_spec *spec, int tar_fd, int64_t *ret_id,
                      struct err *err)
 {
-    return put(st, spec, fill_from_archive, &(struct archive_source){tar_fd, ARTIFACT_TAR, NULL, -1}, ret_id,
-               err);
+    return put(st, spec, fill_from_archive, &(struct archive_source){tar_fd, ARTIFACT_TAR, NULL, -1, false},
+               ret_id, err);
 }
 
 int artifact_put_zip(struct store *st, const struct artifact_spec *spec, int zip_fd, int64_t *ret_id,
                      struct err *err)
 {
-    return put(st, spec, fill_from_archive, &(struct archive_source){zip_fd, ARTIFACT_ZIP, NULL, -1}, ret_id,
-               err);
+    return put(st, spec, fill_from_archive, &(struct archive_source){zip_fd, ARTIFACT_ZIP, NULL, -1, false},
+               ret_id, err);
 }
 
 struct file_source {

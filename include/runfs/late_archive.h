@@ -19,7 +19,9 @@
     X(archive_entry_xattr_next) X(archive_entry_xattr_reset) X(archive_errno) X(archive_error_string) \
     X(archive_filter_count) X(archive_read_data_block) X(archive_read_data_skip) X(archive_read_free) \
     X(archive_read_new) X(archive_read_next_header) \
-    X(archive_read_open) X(archive_read_open_fd) X(archive_read_support_filter_gzip) \
+    X(archive_read_open) X(archive_read_open1) X(archive_read_open_fd) \
+    X(archive_read_set_callback_data) X(archive_read_set_read_callback) \
+    X(archive_read_set_seek_callback) X(archive_read_support_filter_gzip) \
     X(archive_read_support_filter_zstd) X(archive_read_support_format_raw) \
     X(archive_read_support_format_tar) X(archive_read_support_format_zip_seekable) X(archive_set_error) \
     X(archive_write_close) X(archive_write_data) X(archive_write_fail) X(archive_write_free) \
@@ -69,7 +71,11 @@ const struct late_archive *late_archive(void);
 #define archive_read_new (late_archive()->archive_read_new)
 #define archive_read_next_header (late_archive()->archive_read_next_header)
 #define archive_read_open (late_archive()->archive_read_open)
+#define archive_read_open1 (late_archive()->archive_read_open1)
 #define archive_read_open_fd (late_archive()->archive_read_open_fd)
+#define archive_read_set_callback_data (late_archive()->archive_read_set_callback_data)
+#define archive_read_set_read_callback (late_archive()->archive_read_set_read_callback)
+#define archive_read_set_seek_callback (late_archive()->archive_read_set_seek_callback)
 #define archive_read_support_filter_gzip (late_archive()->archive_read_support_filter_gzip)
 #define archive_read_support_filter_zstd (late_archive()->archive_read_support_filter_zstd)
 #define archive_read_support_format_raw (late_archive()->archive_read_support_format_raw)

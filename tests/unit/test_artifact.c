@@ -386,6 +386,36 @@ static void a_list_of_gaps_has_an_end(void **state)
     assert_int_equal(left(), 0);
 }
 
+/* A zip's list of its files is read whole before the first of them. */
+static void a_list_of_files_has_an_end(void **state)
+{
+    enum { NAME = 200, ENTRY = 46 + NAME, BLOCK = 4096, TIMES = (200 << 20) / (ENTRY * BLOCK) + 1 };
+    static const unsigned char local[31] = "PK\3\4\24\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0a";
+    unsigned char end[22] = "PK\5\6", entry[ENTRY] = "PK\1\2\24\0\24";
+    struct artifact_spec spec = spec_of("x");
+    _buf_ struct buf block = BUF_INIT;
+    struct err err = {0};
+
+    (void)state;
+    entry[28] = NAME;
+    memset(entry + 46, 'a', NAME);
+    for (int i = 0; i < BLOCK; i++)
+        buf_add(&block, entry, sizeof(entry));
+    _close_ int fd = memfd_create("x", 0);
+    assert_int_equal(write_all(fd, local, sizeof(local)), 0);
+    for (int i = 0; i < TIMES; i++)
+        assert_int_equal(write_all(fd, block.ptr, block.len), 0);
+    const uint32_t size = (uint32_t)TIMES * BLOCK * ENTRY, at = sizeof(local);
+    end[8] = end[10] = 1;
+    memcpy(end + 12, &size, sizeof(size));
+    memcpy(end + 16, &at, sizeof(at));
+    assert_int_equal(write_all(fd, end, sizeof(end)), 0);
+    assert_int_equal(artifact_put_zip(st, &spec, fd, NULL, &err), -EINVAL);
+    assert_string_equal(err.msg,
+                        "the artifact cannot be read: what it says of its files has more than 192 MiB");
+    assert_int_equal(left(), 0);
+}
+
 static void limits_hold(void **state)
 {
     static const struct item two[] = {{"a", AE_IFREG, "12345"}, {"b", AE_IFREG, "12345"}};
@@ -654,6 +684,7 @@ int main(void)
         TEST(hostile_archives_are_refused_and_leave_nothing),
         TEST(what_is_no_archive_is_refused),
         TEST(a_list_of_gaps_has_an_end),
+        TEST(a_list_of_files_has_an_end),
         TEST(limits_hold),
         TEST(there_is_so_much_room),
         TEST(names_are_github_s),
