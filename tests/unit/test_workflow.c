@@ -605,6 +605,40 @@ static void test_remote_calls(void **state)
     workflow_free(w);
 }
 
+/* What only Gitea and Forgejo take, as each of them, as GitHub, and as a file of nobody's folder. */
+static void test_forges(void **state)
+{
+    enum { NOBODYS = -1 };
+    static const struct {
+        const char *file;
+        int as; /* whose a file of nobody's folder is then; NOBODYS: not even theirs */
+    } files[] = {
+        {STEPS "      - run: echo ${{ gitea.ref }}\n", FORGE_GITEA},
+        {STEPS "      - run: echo ${{ Forgejo.ref }} ${{ forgejo.event.x }}\n", FORGE_FORGEJO},
+        {STEPS "      - if: forge.ref\n        run: echo\n", FORGE_FORGEJO},
+        {ON "enable-email-notifications: true # forgejo\n" JOB, FORGE_FORGEJO},
+        {ON "jobs: {a: {uses: ./.gitea/workflows/good.yml}}\n", FORGE_GITEA},
+        {ON "jobs: {a: {runs-on: x, uses: https://h/o/r/.forgejo/workflows/x.yml@v1}}\n", FORGE_FORGEJO},
+        {"on: {schedule: [{cron: '@daily'}]}\nenv: {A: gitea}\n" JOB, FORGE_GITEA},
+        {STEPS "      - run: echo ${{ gitea_.ref }} ${{ gitea.ref }}\n", NOBODYS},
+        {ON "jobs: {a: {uses: ./.forgejo/elsewhere/x.yml}}\n", NOBODYS},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        for (enum forge f = FORGE_GITHUB; f <= FORGE_UNKNOWN; f++) {
+            const struct workflow_opts opts = {.forge = f};
+            _lint_ struct lint lint = {0};
+            struct workflow *w = NULL;
+            bool good = f != FORGE_GITHUB && files[i].as != NOBODYS;
+            int r = workflow_parse("w.yml", files[i].file, strlen(files[i].file), &opts, &w, &lint);
+            if ((r == 0) != good || (w && (int)w->forge != (f == FORGE_UNKNOWN ? files[i].as : (int)f)) ||
+                (lint.n == 0) != good)
+                fail_msg("%s  as %d: %d %s", files[i].file, (int)f, r, lint.n ? lint.errors[0].msg : "");
+            workflow_free(w);
+        }
+}
+
 static void test_permissions(void **state)
 {
     static const struct {
@@ -664,6 +698,7 @@ int main(void)
         cmocka_unit_test(test_structs),     cmocka_unit_test(test_evaluation),
         cmocka_unit_test(test_scalars),     cmocka_unit_test(test_remote_calls),
         cmocka_unit_test(test_permissions), cmocka_unit_test(test_values_are_bounded),
+        cmocka_unit_test(test_forges),
     };
 
     return cmocka_run_group_tests_name("workflows", tests, NULL, NULL);
