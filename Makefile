@@ -16,8 +16,8 @@ PACKAGES := gcc make pkg-config libfuse3-dev fuse3 libsqlite3-dev libyaml-dev li
             libarchive-dev libcmark-dev libmicrohttpd-dev libcurl4-openssl-dev libjwt-dev libssh2-1-dev libseccomp-dev libsodium-dev liblz4-dev \
             libcmocka-dev git bash ca-certificates slirp4netns nftables
 TEST_PACKAGES := bubblewrap busybox chromium curl docker-registry e2fsprogs fish gh graphviz iproute2 jq kmod libcap2-bin mandoc munge \
-                 openssh-client openssh-server openssl procps python3-github python3-minimal qemu-system-x86 rsync skopeo slurm-client slurmctld \
-                 slurmd sqlite3 strace tcsh uidmap unzip vim-tiny zip zsh zstd \
+                 openssh-client openssh-server openssl procps python3-github python3-minimal qemu-system-x86 redis-tools rsync skopeo slurm-client \
+                 slurmctld slurmd sqlite3 strace tcsh uidmap unzip vim-tiny zip zsh zstd \
                  $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
 CHECK_PACKAGES := valgrind clang clang-format
 LIBS := fuse3 sqlite3 yaml-0.1 jansson glib-2.0 libpcre2-8 libsodium liblz4

@@ -45,3 +45,15 @@ registry_start() {
 push() {
     skopeo copy -q --insecure-policy --dest-tls-verify=false "${@:3}" "oci:$T/images/$1:it" "docker://$registry/$2" >&2
 }
+# Debian's redis, server and client, put into $T/busybox with the libraries that it needs. Debian's package of the server would
+# start one; the program comes with that of the tools, where it goes by another name.
+redis_into_root() {
+    local name
+    need redis-check-rdb
+    cp "$(command -v redis-check-rdb)" "$T/busybox/usr/bin/redis-server"
+    cp "$(command -v redis-cli)" "$T/busybox/usr/bin/redis-cli"
+    ldd "$T/busybox/usr/bin/redis-server" "$T/busybox/usr/bin/redis-cli" | grep -o ' /[^ ]*\|^	/[^ ]*' | sort -u | while read -r name; do
+        mkdir -p "$T/busybox${name%/*}"
+        cp -L "$name" "$T/busybox$name"
+    done
+}

@@ -238,6 +238,23 @@ void shared_release(struct shared *s);
 /* In the new machine's root, which is `.`, and has these places. */
 int sandbox_attach_shared(const struct shared *s, const char *const *pairs, struct err *err);
 
+/*
+ * bridge.c: a job's network. What another namespace has to be entered for is done by a child process, which
+ * answers once (apart_answer(), whatever came of it) and ends, or, where ret_pid is given and all went well,
+ * goes on until it returns. ret, ret_words: what it answers; may be NULL.
+ */
+typedef int apart_fn(void *data, int answer);
+int apart(apart_fn *run, void *data, struct fds *ret, struct buf *ret_words, pid_t *ret_pid, struct err *err);
+int apart_answer(int fd, int r, const char *words, const struct fds *with);
+int bridge_new(struct err *err); /* its namespace, or -errno */
+/* A process that is alone in its namespace gets a card there, with that address of the job's network. */
+int bridge_join(int network, pid_t pid, uint32_t address, struct err *err);
+/* forward.c: starts the process that forwards ports, as r says; ret_ports: where it listens, "PORT PORT ...".
+ */
+int forward_start(const struct sandbox *s, const struct spawn_request *r, const struct fds *fds, pid_t *ret,
+                  struct buf *ret_ports, struct err *err);
+int raise_loopback(struct err *err); /* of this process's network */
+
 /* In the new process: builds the root file system and enters it. */
 int sandbox_enter(const struct sandbox *s, const struct spawn_request *r, int image,
                   const struct shared *shared, struct err *err);

@@ -293,6 +293,9 @@ void spawn_request_encode(struct buf *b, const struct spawn_request *x)
     add_strings(b, x->own);
     wire_add_u32(b, x->mounts);
     add_strings(b, x->shared);
+    wire_add_u32(b, x->address);
+    wire_add_u32(b, x->network);
+    add_strings(b, x->forwards);
     wire_add_str(b, x->files);
     add_strings(b, x->layers);
     wire_add_str(b, x->hostname);
@@ -316,6 +319,7 @@ void spawn_request_release(struct spawn_request *x)
     free(x->below);
     free(x->own);
     free(x->shared);
+    free(x->forwards);
     *x = (struct spawn_request){0};
 }
 
@@ -325,7 +329,7 @@ int spawn_request_decode(const void *payload, size_t len, struct spawn_request *
     struct spawn_request x = {0};
 
     uint32_t what = wire_u32(&w);
-    if (what <= SPAWN_DISK)
+    if (what <= SPAWN_FORWARD)
         x.what = what;
     else
         w.bad = true;
@@ -338,6 +342,9 @@ int spawn_request_decode(const void *payload, size_t len, struct spawn_request *
     x.own = take_strings(&w);
     x.mounts = wire_u32(&w) != 0;
     x.shared = take_strings(&w);
+    x.address = wire_u32(&w);
+    x.network = wire_u32(&w) != 0;
+    x.forwards = take_strings(&w);
     x.files = wire_str(&w);
     x.layers = take_strings(&w);
     x.hostname = wire_str(&w);
@@ -352,7 +359,7 @@ int spawn_request_decode(const void *payload, size_t len, struct spawn_request *
     x.processes = wire_u32(&w);
     x.uid = wire_u32(&w);
     x.argv = take_strings(&w);
-    int r = finish_decode(&w, x.argv && x.layers && x.below && x.own && x.shared);
+    int r = finish_decode(&w, x.argv && x.layers && x.below && x.own && x.shared && x.forwards);
     if (r < 0) {
         spawn_request_release(&x);
         return r;

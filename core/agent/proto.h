@@ -146,28 +146,36 @@ enum spawn_what {
     SPAWN_MACHINE, /* answered with a pidfd, with namespaces too when `filtered` */
     SPAWN_MASK,    /* an empty file system for the layer `mask`; answered with its root */
     SPAWN_DISK,    /* a file system of `disk` bytes, not mounted yet; answered with its root */
+    SPAWN_NETWORK, /* a network that machines can join; answered with its namespace */
+    SPAWN_FORWARD, /* a process that leads `forwards` into such a network: its namespace comes after the
+                      control socket, then the one in which they listen, if that is not the host's. Answered
+                      with a pidfd; the words are the ports */
 };
-enum { SPAWN_FDS = 6 }; /* with one datagram, at most */
+enum { SPAWN_FDS = 8 }; /* with one datagram, at most */
 struct spawn_request {
     enum spawn_what what;
-    const char *scratch;  /* name below the spawner's scratch directory */
-    const char *mask;     /* a layer over the lower one; "" for none */
-    const char *forget;   /* SPAWN_MASK: a mask that no machine will start over any more; "" for none */
-    const char *image;    /* host path; "" for the host's own root */
-    const char **below;   /* decode: owned array; with some, `image` is where these directories are, the
-                             highest first, that together are the image */
-    const char **layers;  /* decode: owned array; names below scratch/layers, newest first, between the
-                             mask and what is written */
-    const char *files;    /* path inside, of a directory that is in memory; "" for none */
-    const char *user;     /* of the machine, by /etc/passwd in it: "NAME|UID[:GROUP|GID]"; "" for root */
-    const char **own;     /* decode: owned array; paths inside that are to be that user's */
-    bool mounts;          /* answered with its mount namespace, too, behind the others */
-    const char **shared;  /* decode: owned array; pairs of a directory of another machine, whose mount
-                             namespace  comes right after the control socket, and where it is here */
-    const char *hostname; /* [a-z0-9-]+ */
-    bool no_network;      /* a network of its own, of a loopback interface only */
-    bool filtered;        /* and its network's filter is not its root's to change */
-    bool namespaces;      /* its commands may make namespaces and mounts */
+    const char *scratch;   /* name below the spawner's scratch directory */
+    const char *mask;      /* a layer over the lower one; "" for none */
+    const char *forget;    /* SPAWN_MASK: a mask that no machine will start over any more; "" for none */
+    const char *image;     /* host path; "" for the host's own root */
+    const char **below;    /* decode: owned array; with some, `image` is where these directories are, the
+                              highest first, that together are the image */
+    const char **layers;   /* decode: owned array; names below scratch/layers, newest first, between the
+                              mask and what is written */
+    const char *files;     /* path inside, of a directory that is in memory; "" for none */
+    const char *user;      /* of the machine, by /etc/passwd in it: "NAME|UID[:GROUP|GID]"; "" for root */
+    const char **own;      /* decode: owned array; paths inside that are to be that user's */
+    bool mounts;           /* answered with its mount namespace, too, behind the others */
+    const char **shared;   /* decode: owned array; pairs of a directory of another machine, whose mount
+                              namespace  comes right after the control socket, and where it is here */
+    uint32_t address;      /* of the network, whose namespace comes next, that it joins; 0: none does */
+    bool network;          /* answered with its network's namespace, also if it is not `filtered` */
+    const char **forwards; /* decode: owned array; "PORT ADDRESS PORT", of localhost and in the network; 0 as
+                              the first: any */
+    const char *hostname;  /* [a-z0-9-]+ */
+    bool no_network;       /* a network of its own, of a loopback interface only */
+    bool filtered;         /* and its network's filter is not its root's to change */
+    bool namespaces;       /* its commands may make namespaces and mounts */
     bool redirects; /* directories of frozen layers and of the host can be renamed: see sandbox_root() */
     uint64_t disk;  /* its size; for a machine: one comes after the control socket */
     uint64_t data;  /* RLIMIT_DATA; 0: as it is, here and below */
@@ -177,6 +185,10 @@ struct spawn_request {
     const char **argv;              /* decode: owned array of borrowed strings */
 };
 enum { SPAWN_MAX = 64 * 1024 };
+/* Addresses of a job's network, which leads nowhere: of the block that is set apart for trying out networks
+ * (RFC 2544, 198.18.0.0/15), so that none is missed by who has this one. */
+#define JOB_NETWORK 0xC6120000U
+enum { JOB_NETWORK_OWN = 1, JOB_NETWORK_FIRST = 2, JOB_NETWORK_LAST = 254 };
 void spawn_request_encode(struct buf *b, const struct spawn_request *x);
 int spawn_request_decode(const void *payload, size_t len, struct spawn_request *ret);
 void spawn_request_release(struct spawn_request *x);

@@ -428,7 +428,7 @@ static int mount_kernel(const struct spawn_request *r, struct err *err)
     return 0;
 }
 
-static int raise_loopback(struct err *err)
+int raise_loopback(struct err *err)
 {
     struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
     _close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

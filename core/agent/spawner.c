@@ -92,11 +92,11 @@ static void keep_only(int control)
 }
 
 /* root: a mount, or -1. The first descriptor is the control socket, then perhaps another machine's mounts,
- * and a disk; the others are cgroup.procs files. */
+ * a network, and a disk; the others are cgroup.procs files. */
 static void take_descriptors(const struct spawn_request *r, int root, const struct fds *fds)
 {
     struct err err = {0};
-    size_t i = 1 + (r->shared[0] != NULL);
+    size_t i = 1 + (r->shared[0] != NULL) + (r->address != 0);
     int e = 0;
 
     if (r->disk)
@@ -157,7 +157,7 @@ static int map_ids(const struct spawner *sp, pid_t pid, struct err *err)
 /* For who attaches something to the machine's network, or shares its directories. */
 static int open_namespaces(const struct spawn_request *r, pid_t pid, struct fds *ret, struct err *err)
 {
-    const char *const names[] = {r->filtered ? "net" : NULL, r->filtered ? "user" : NULL,
+    const char *const names[] = {r->filtered || r->network ? "net" : NULL, r->filtered ? "user" : NULL,
                                  r->mounts ? "mnt" : NULL};
     char path[64];
 
@@ -171,6 +171,15 @@ static int open_namespaces(const struct spawn_request *r, pid_t pid, struct fds 
         fds_add(ret, fd);
     }
     return 0;
+}
+
+static int join_network(const struct spawn_request *r, const struct fds *fds, pid_t pid, struct err *err)
+{
+    size_t i = 1 + (r->shared[0] != NULL);
+
+    if (i >= fds->n || !r->no_network)
+        return err_set(err, -EBADF, "no network came with the request");
+    return bridge_join(fds->list[i], pid, r->address, err);
 }
 
 static int spawn_sandbox(struct spawner *sp, const struct spawn_request *r, const struct fds *fds, pid_t *ret,
@@ -205,6 +214,8 @@ static int spawn_sandbox(struct spawner *sp, const struct spawn_request *r, cons
     fds_add(ret_fds, pidfd);
     int e = pid < 0 ? err_errno(err, -errno, "cannot make namespaces") : map_ids(sp, pid, err);
     close(go[0]);
+    if (e == 0 && r->address)
+        e = join_network(r, fds, pid, err);
     if (e == 0)
         e = open_namespaces(r, pid, ret_fds, err);
     if (e == 0 && write(go[1], "", 1) != 1)
@@ -261,8 +272,18 @@ static int spawn_plain(struct spawner *sp, const struct spawn_request *r, const 
     return 0;
 }
 
+static int start_forward(struct spawner *sp, const struct spawn_request *r, const struct fds *fds, pid_t *ret,
+                         struct fds *ret_fds, struct buf *ret_words, struct err *err)
+{
+    int e = forward_start(&sp->sandbox, r, fds, ret, ret_words, err);
+
+    if (e == 0)
+        fds_add(ret_fds, (int)syscall(SYS_pidfd_open, *ret, 0));
+    return e;
+}
+
 static int spawner_do(struct spawner *sp, const struct spawn_request *r, const struct fds *fds, pid_t *ret,
-                      struct fds *ret_fds, struct err *err)
+                      struct fds *ret_fds, struct buf *ret_words, struct err *err)
 {
     if (r->what == SPAWN_MACHINE && !fds->n)
         return err_set(err, -EBADF, "no control socket came with the request");
@@ -270,7 +291,11 @@ static int spawner_do(struct spawner *sp, const struct spawn_request *r, const s
         return spawn_plain(sp, r, fds, ret, ret_fds, err);
     if (r->what == SPAWN_MACHINE)
         return spawn_sandbox(sp, r, fds, ret, ret_fds, err);
-    int fd = r->what == SPAWN_MASK ? sandbox_mask(r->mask, r->forget, err) : sandbox_disk(r->disk, err);
+    if (r->what == SPAWN_FORWARD)
+        return start_forward(sp, r, fds, ret, ret_fds, ret_words, err);
+    int fd = r->what == SPAWN_MASK      ? sandbox_mask(r->mask, r->forget, err)
+             : r->what == SPAWN_NETWORK ? bridge_new(err)
+                                        : sandbox_disk(r->disk, err);
     fds_add(ret_fds, fd);
     return fd < 0 ? fd : 0;
 }
@@ -281,6 +306,7 @@ static bool spawner_request(struct spawner *sp)
     static char request[SPAWN_MAX];
     _cleanup_(fds_release) struct fds fds = {0}, ret_fds = {0};
     struct spawn_request r;
+    _buf_ struct buf words = BUF_INIT;
     struct err err = {0};
     pid_t pid = 0;
     ssize_t n = fds_receive(REQUESTS, request, sizeof(request), &fds);
@@ -291,12 +317,14 @@ static bool spawner_request(struct spawner *sp)
     int e = spawn_request_decode(request, (size_t)n, &r);
     if (e < 0) /* what is no request is its farewell */
         return false;
-    e = spawner_do(sp, &r, &fds, &pid, &ret_fds, &err);
+    e = spawner_do(sp, &r, &fds, &pid, &ret_fds, &words, &err);
     spawn_request_release(&r);
     if (e < 0)
         fds_release(&ret_fds);
-    return send_reply(&(struct spawn_reply){.error = e, .pid = (uint32_t)pid, .words = err.msg}, &ret_fds) ==
-           0;
+    return send_reply(&(struct spawn_reply){.error = e,
+                                            .pid = (uint32_t)pid,
+                                            .words = e < 0 ? err.msg : buf_str(&words)},
+                      &ret_fds) == 0;
 }
 
 static bool spawner_knows(void *spawner, pid_t pid)

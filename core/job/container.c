@@ -9,6 +9,13 @@ void container_free(struct container *c)
 {
     if (!c)
         return;
+    free(c->where);
+    free(c->directory);
+    free(c->login);
+    free(c->password);
+    json_decref(c->ports);
+    json_decref(c->aliases);
+    json_decref(c->health.test);
     free(c->name);
     free(c->image);
     free(c->tools);
@@ -28,7 +35,7 @@ static void cleanup_container(struct container **c)
     container_free(*c);
 }
 
-static struct container *container_new(const char *name)
+static struct container *container_new(const char *name, const char *where)
 {
     static const char docker[] = "docker://";
     struct container *c = calloc(1, sizeof(*c));
@@ -36,9 +43,12 @@ static struct container *container_new(const char *name)
     if (!c)
         return NULL;
     c->name = strdup(str_starts(name, docker) ? name + strlen(docker) : name);
+    c->where = strdup(where);
     c->env = json_object();
     c->volumes = json_array();
-    if (c->name && c->env && c->volumes)
+    c->ports = json_array();
+    c->aliases = json_array();
+    if (c->name && c->where && c->env && c->volumes && c->ports && c->aliases)
         return c;
     container_free(c);
     return NULL;
@@ -111,6 +121,22 @@ static char *copy_text(const json_t *config, const char *key)
     return text && *text ? strdup(text) : NULL;
 }
 
+/* What the workflow says of it goes over that, each for itself. */
+static void read_health(struct container *c, json_t *said)
+{
+    struct health *h = &c->health;
+    const char *kind = json_string_value(json_array_get(json_object_get(said, "Test"), 0));
+    bool known = kind && (str_eq(kind, "CMD") || str_eq(kind, "CMD-SHELL"));
+
+    if (!h->test && !h->none && known)
+        h->test = json_incref(json_object_get(said, "Test"));
+    h->interval = h->interval ? h->interval : json_integer_value(json_object_get(said, "Interval"));
+    h->timeout = h->timeout ? h->timeout : json_integer_value(json_object_get(said, "Timeout"));
+    h->start_period =
+        h->start_period ? h->start_period : json_integer_value(json_object_get(said, "StartPeriod"));
+    h->retries = h->retries ? h->retries : (unsigned)json_integer_value(json_object_get(said, "Retries"));
+}
+
 /* What the image says of itself stands below what the workflow says. */
 static int read_image(const struct container_place *p, struct container *c, struct err *err)
 {
@@ -124,8 +150,12 @@ static int read_image(const struct container_place *p, struct container *c, stru
     c->image = buf_steal(&id);
     if (!c->user)
         c->user = copy_text(image.config, "User");
-    c->entrypoint = json_incref(json_object_get(image.config, "Entrypoint"));
-    c->command = json_incref(json_object_get(image.config, "Cmd"));
+    if (!c->other_entry)
+        c->entrypoint = json_incref(json_object_get(image.config, "Entrypoint"));
+    if (!c->command && !c->other_entry)
+        c->command = json_incref(json_object_get(image.config, "Cmd"));
+    c->directory = copy_text(image.config, "WorkingDir");
+    read_health(c, json_object_get(image.config, "Healthcheck"));
     json_t *own = c->env;
     c->env = json_object();
     r = c->env && c->image ? add_variables(c, json_object_get(image.config, "Env")) : -ENOMEM;
@@ -203,6 +233,47 @@ static int add_volumes(struct container *c, const json_t *volumes, struct err *e
     return r;
 }
 
+static json_t *words_of(const char *text)
+{
+    _strv_ char **words = container_words(text);
+    json_t *list = words ? json_array() : NULL;
+
+    for (char **word = words; list && *word; word++)
+        json_array_append_new(list, json_string(*word));
+    return list;
+}
+
+/* What services have beyond other containers. */
+static int read_service(struct container *c, const json_t *value, const char *user, const char *password,
+                        struct err *err)
+{
+    const char *entry = text_at(value, "entrypoint"), *command = text_at(value, "command");
+    json_t *port;
+    size_t i;
+
+    c->login = *user ? strdup(user) : NULL;
+    c->password = *password ? strdup(password) : NULL;
+    if ((*user && !c->login) || (*password && !c->password))
+        return err_errno(err, -ENOMEM, "%s", c->where);
+    json_array_foreach(json_object_get(value, "ports"), i, port)
+    {
+        _value_ struct value v = value_from_json(port);
+        _buf_ struct buf text = BUF_INIT;
+        value_to_string(&v, &text);
+        json_array_append_new(c->ports, json_string(buf_str(&text)));
+    }
+    if (*entry) {
+        json_decref(c->entrypoint);
+        c->entrypoint = words_of(entry);
+        c->other_entry = true;
+    }
+    if (*command)
+        c->command = words_of(command);
+    return (!*entry || c->entrypoint) && (!*command || c->command)
+               ? 0
+               : err_set(err, -EINVAL, "%s: a quote in its entrypoint or command is not closed", c->where);
+}
+
 static int read_mapping(const struct container_place *p, struct container *c, const json_t *value,
                         struct err *err)
 {
@@ -215,11 +286,13 @@ static int read_mapping(const struct container_place *p, struct container *c, co
     if (p->mask && *password)
         (void)mask_add(p->mask, password);
     if (!*user != !*password)
-        return err_set(err, -EINVAL, "container.credentials of the image %s are not whole: %s is empty",
+        return err_set(err, -EINVAL, "%s.credentials of the image %s are not whole: %s is empty", c->where,
                        c->name, *user ? "password" : "username");
     r = container_options(c, text_at(value, "options"), err);
     if (r == 0)
         r = add_volumes(c, json_object_get(value, "volumes"), err);
+    if (r == 0 && c->service)
+        return read_service(c, value, user, password, err);
     if (r == 0 && json_array_size(json_object_get(value, "ports")))
         buf_adds(&c->warnings, "`ports` of a job's container are not mapped: what it listens on is where its "
                                "label's network is\n");
@@ -239,7 +312,7 @@ int container_of_job(const struct container_place *p, const struct token *t, con
     const char *image = json_is_object(value) ? text_at(value, "image") : json_string_value(value);
     if (!image || !*image || str_eq(image, "docker://"))
         return 0;
-    c = container_new(image);
+    c = container_new(image, "container");
     if (!c)
         return err_errno(err, -ENOMEM, "container");
     r = json_is_object(value) ? read_mapping(p, c, value, err) : bring_image(p, c, NULL, NULL, err);
@@ -253,7 +326,7 @@ int container_of_job(const struct container_place *p, const struct token *t, con
 int container_of_image(const struct container_place *p, const char *image, struct container **ret,
                        struct err *err)
 {
-    _cleanup_(cleanup_container) struct container *c = container_new(image);
+    _cleanup_(cleanup_container) struct container *c = container_new(image, "container");
     int r = c ? bring_image(p, c, NULL, NULL, err) : err_errno(err, -ENOMEM, "container");
 
     if (r == 0)
@@ -261,4 +334,32 @@ int container_of_image(const struct container_place *p, const char *image, struc
     if (r == 0)
         *ret = TAKE(c);
     return r;
+}
+
+int container_of_service(const struct container_place *p, const char *name, const json_t *value,
+                         struct container **ret, struct err *err)
+{
+    const char *image = json_is_object(value) ? text_at(value, "image") : json_string_value(value);
+    _cleanup_(cleanup_container) struct container *c = NULL;
+    _buf_ struct buf where = BUF_INIT;
+
+    *ret = NULL;
+    if (!image || !*image || str_eq(image, "docker://"))
+        return 0;
+    buf_addf(&where, "services.%s", name);
+    c = container_new(image, buf_str(&where));
+    if (!c)
+        return err_errno(err, -ENOMEM, "%s", buf_str(&where));
+    c->service = true;
+    int r = json_is_object(value) ? read_mapping(p, c, value, err) : 0;
+    if (r == 0)
+        *ret = TAKE(c);
+    return r;
+}
+
+int container_fetch(const struct container_place *p, struct container *c, struct err *err)
+{
+    int r = bring_image(p, c, c->login, c->password, err);
+
+    return r < 0 ? r : finish(p, c, err);
 }

@@ -3,6 +3,7 @@
 
 #include "runfs/io.h"
 #include "runfs/proc.h"
+#include "runfs/services.h"
 #include "runfs/str.h"
 
 const char *job_status_name(enum job_status s)
@@ -29,21 +30,21 @@ void job_result_release(struct job_result *r)
     job_shells_release(&r->shells);
 }
 
-/* The row of what happens before the first step; made when there is something to tell. */
-static size_t setup_row(struct running_job *j)
+/* The row of what the runner itself does around the steps; made when there is something to tell. */
+static size_t runner_row(struct running_job *j, enum step_place place, const char *name)
 {
-    size_t row = j->sink->step_added(j->sink->data, STEP_SETUP, "Set up job");
+    size_t row = j->sink->step_added(j->sink->data, place, name);
 
-    j->sink->step_started(j->sink->data, row, "Set up job");
+    j->sink->step_started(j->sink->data, row, name);
     return row;
 }
 
-static void setup_end(struct running_job *j, size_t row, enum job_status status)
+static void runner_row_end(struct running_job *j, size_t row, const char *name, enum job_status status)
 {
     const char *words = job_status_name(status);
 
     j->sink->step_completed(j->sink->data, row,
-                            &(struct step_result){.name = "Set up job",
+                            &(struct step_result){.name = name,
                                                   .outcome = words,
                                                   .conclusion = words,
                                                   .exit_code = -1,
@@ -57,6 +58,11 @@ static void setup_end(struct running_job *j, size_t row, enum job_status status)
         return;
     j->scope.status = status;
     j->scope.exit_code = 1;
+}
+
+static enum job_status status_of(int r)
+{
+    return r == -ECANCELED ? JOB_CANCELLED : r < 0 ? JOB_FAILURE : JOB_SUCCESS;
 }
 
 static bool uses_actions(const struct workflow_job *job)
@@ -102,7 +108,7 @@ static void show_line(struct step_output *o, const char *line)
     output_runner_line(o, "%s", line);
 }
 
-static void show_container(struct step_output *o, const struct container *c)
+void container_show(const struct container *c, struct step_output *o)
 {
     each_line(&c->said, show_line, o);
     each_line(&c->warnings, output_warning, o);
@@ -118,9 +124,9 @@ static int job_set_up(struct running_job *j)
 
     if (r == 0 && !note[0] && !uses_actions(j->spec->job) && !j->spec->resume && !j->spec->container)
         return 0;
-    log.step = setup_row(j);
+    log.step = runner_row(j, STEP_SETUP, "Set up job");
     if (j->spec->container)
-        show_container(&log, j->spec->container);
+        container_show(j->spec->container, &log);
     if (note[0])
         output_warning(&log, note);
     if (r == 0)
@@ -130,8 +136,39 @@ static int job_set_up(struct running_job *j)
     if (r < 0)
         output_error(&log, err.msg);
     output_release(&log);
-    setup_end(j, log.step, r == -ECANCELED ? JOB_CANCELLED : r < 0 ? JOB_FAILURE : JOB_SUCCESS);
+    runner_row_end(j, log.step, "Set up job", status_of(r));
     return r;
+}
+
+/* As on GitHub, a failure lets those steps run that ask for one. */
+static void begin_services(struct running_job *j)
+{
+    static const char name[] = "Initialize containers";
+    struct step_output log = {.job = j};
+    struct err err = {0};
+
+    if (!j->spec->services)
+        return;
+    log.step = runner_row(j, STEP_SETUP, name);
+    int r = services_begin(j->spec->services, j, &log, &err);
+    proc_until(job_unwanted, j); /* fetching images has its own */
+    if (r < 0)
+        output_error(&log, err.msg);
+    output_release(&log);
+    runner_row_end(j, log.step, name, status_of(r));
+}
+
+static void end_services(struct running_job *j)
+{
+    static const char name[] = "Stop containers";
+    struct step_output log = {.job = j};
+
+    if (!j->spec->services)
+        return;
+    log.step = runner_row(j, STEP_POST, name);
+    services_end(j->spec->services, &log);
+    output_release(&log);
+    runner_row_end(j, log.step, name, JOB_SUCCESS);
 }
 
 /* `pre` of the job's actions, in the order of the steps. */
@@ -239,7 +276,7 @@ static void step_ended(struct running_job *j, size_t i, enum job_status before, 
     _json_ json_t *state = NULL;
     struct err err = {0};
 
-    if (!outside || background_pending(j))
+    if (!outside || background_pending(j) || j->spec->services) /* theirs is not to be had back */
         return;
     if (j->scope.status == JOB_FAILURE && before == JOB_SUCCESS && outside->step_failed) {
         struct step_output log = {.job = j, .step = SIZE_MAX}; /* the step's own log is complete */
@@ -288,6 +325,8 @@ void job_run(const struct job_spec *spec, struct machine *machine, struct mask *
 
     proc_until(job_unwanted, &j);
     int r = job_set_up(&j);
+    if (r == 0)
+        begin_services(&j);
     if (r == 0 && background_begin(&j) < 0) {
         scope->status = JOB_FAILURE;
     } else if (r == 0) {
@@ -297,6 +336,8 @@ void job_run(const struct job_spec *spec, struct machine *machine, struct mask *
         run_posts(&j);
     }
     background_release(&j);
+    if (r == 0)
+        end_services(&j);
     proc_until(NULL, NULL);
     if (atomic_load(spec->cancelled) && scope->status == JOB_SUCCESS)
         scope->status = JOB_CANCELLED;

@@ -10,6 +10,7 @@
  *   use.c        `uses:`: its inputs; pre, main and post of JavaScript
  *   use_find.c   which action that is, and where; its manifest
  *   docker.c     an action that is a program of an image
+ *   services.c   machines beside it: service_run.c has one of them, service_ports.c their ports
  *   composite.c  an action that is a list of steps
  *   builtin*.c   actions that are part of runfs
  *   output.c     what a step prints
@@ -119,6 +120,9 @@ void output_runner_line(struct step_output *o, const char *fmt, ...) __attribute
 /* An error or a warning of the runner's own: a `##[error]` line and an annotation. */
 void output_error(struct step_output *o, const char *msg);
 void output_warning(struct step_output *o, const char *msg);
+
+/* What a container's image was found to be, and warnings of it. */
+void container_show(const struct container *c, struct step_output *o);
 
 /* ------------------------------------------------------------------------------------------------- steps */
 

@@ -59,8 +59,13 @@ int machine_set_dir(struct machine *m, struct err *err)
 
 void machine_init(struct machine *m, struct machines *ms, const struct machine_ops *ops)
 {
-    *m = (struct machine){
-        .ms = ms, .ops = ops, .nat.exit_fd = -1, .image_lock = -1, .refs = 1, .created_at = now_ns()};
+    *m = (struct machine){.ms = ms,
+                          .ops = ops,
+                          .nat.exit_fd = -1,
+                          .net_fd = -1,
+                          .image_lock = -1,
+                          .refs = 1,
+                          .created_at = now_ns()};
     pthread_mutex_init(&m->state_lock, NULL);
     agent_client_init(&m->client);
     limits_init(&m->limits);
@@ -106,6 +111,27 @@ static enum machine_network default_network(struct machine *m)
     return MACHINE_NET_HOST;
 }
 
+/* With a network of machines to be on. The label may say that the host's is allowed: what is behind NAT is
+ * less than that. */
+static enum machine_network network_beside(struct machine *m, const struct machine_spec *spec)
+{
+    bool contained = spec->image && *spec->image != '/';
+    struct err err = {0};
+
+    if (m->ops != &machine_sandbox)
+        return spec->network ? spec->network : default_network(m);
+    if (spec->network == MACHINE_NET_NONE || spec->network == MACHINE_NET_NAT ||
+        (spec->network == MACHINE_NET_HOST && !contained))
+        return spec->network;
+    if (nat_works(&err) == 0)
+        return MACHINE_NET_NAT;
+    snprintf(m->note, sizeof(m->note), "%s: %.150s",
+             contained ? "Nothing but the job and its services is reached from this container"
+                       : "Ports of services are mapped on the host, where other jobs may want the same",
+             err.msg);
+    return contained ? MACHINE_NET_NONE : MACHINE_NET_HOST;
+}
+
 const char *machine_network_name(const struct machine *m)
 {
     return m->network == MACHINE_NET_NONE ? "none" : m->network == MACHINE_NET_NAT ? "nat" : "host";
@@ -136,7 +162,9 @@ int machine_start(struct machine *m, const struct machine_spec *spec, struct err
 {
     struct machine_spec s = *spec;
 
-    if (s.network == MACHINE_NET_DEFAULT)
+    if (s.net)
+        s.network = network_beside(m, &s);
+    else if (s.network == MACHINE_NET_DEFAULT)
         s.network = default_network(m);
     m->network = s.network;
     int r = limits_prepare(&m->limits, &m->ms->groups, m->id, &s.limits, m->ops, err);
@@ -172,6 +200,7 @@ static int machine_boot(struct machine *m, struct err *err)
     m->spec.cancelled = NULL; /* these were for this long only */
     m->spec.beside = NULL;
     m->spec.shared = NULL;
+    m->spec.net = NULL;
     m->boot_ns = mono_ns() - begin;
     machine_become(m, r < 0 ? MACHINE_FAILED : MACHINE_ACTIVE, r < 0 && err ? err->msg : "");
     return r;
@@ -186,6 +215,7 @@ int machine_make(struct machines *ms, const struct machine_spec *spec, struct ma
         m->shares = spec->beside && spec->shared;
         m->spec.beside = spec->beside;
         m->spec.shared = spec->shared;
+        m->spec.net = spec->net;
     }
     if (r == 0)
         r = choose_backend(ms, spec->backend, m, err);
@@ -221,6 +251,7 @@ int machine_make_dirs(struct machine *m, const char *path, struct err *err)
 void machine_end_start(struct machine *m)
 {
     nat_stop(&m->nat);
+    cleanup_close(&m->net_fd);
     limits_release(&m->limits);
     free(TAKE(m->limits_text));
 }

@@ -53,6 +53,12 @@ void nat_stop(struct nat *n); /* and waits for its end */
 /* 0, or -errno with words on what is missing. */
 int nat_works(struct err *err);
 
+/* job_network.c: what a machine's request has of the network that it is on. The address is its name's, or
+ * one that nobody has; 0: there is none left. */
+uint32_t machine_net_address(struct machine_net *n, const char *name);
+int machine_net_fd(const struct machine_net *n);
+void machine_net_hosts(struct machine_net *n, struct buf *ret); /* lines for /etc/hosts */
+
 /* The daemon's end of an agent's control socket. Every byte that comes out of it is taken for hostile. */
 struct agent_client {
     int fd;        /* non-blocking stream socket */
@@ -135,7 +141,11 @@ void spawner_init(struct spawner *s, const char *mode, const char *program, cons
  * enters first. ret_namespaces: of network and users, when `filtered`; else NULL. */
 int spawner_request(struct spawner *s, const struct spawn_request *r, const struct fds *with,
                     struct fds *ret_namespaces, struct agent_client *ret, struct err *err);
-/* Has a file system for a mask or a disk made; its root, to be closed, or -errno. */
+/* Has ports forwarded: with has the network and, if it is not the host, who listens. ret_ports: appended. Its
+ * process ends with *ret_control; *ret_pidfd tells when. */
+int spawner_forward(struct spawner *s, const char **forwards, const struct fds *with, int *ret_control,
+                    int *ret_pidfd, struct buf *ret_ports, struct err *err);
+/* Has a file system for a mask or a disk, or a network, made; its root, to be closed, or -errno. */
 int spawner_mount(struct spawner *s, const struct spawn_request *r, struct err *err);
 void spawner_release(struct spawner *s);
 
@@ -247,6 +257,7 @@ struct machine {
     char note[256];
     struct limits limits;
     struct nat nat;
+    int net_fd; /* its network's namespace, if that is its own and ports may be mapped there; -1 */
     enum machine_network network; /* the one that it has */
     char *limits_text;            /* owned */
 
@@ -390,8 +401,8 @@ int mask_ensure(struct machines *ms, bool image, char *ret_name, size_t size, st
 /* Whether the mask that a machine was booted with is the one that it would be booted with now. */
 bool mask_is_current(struct machines *ms, const struct machine *m);
 int mask_fill(struct machines *ms, int dir_fd, bool image, const char *hostname);
-/* /etc/hosts for a machine of that name; a mask has it for usual_hostname. */
-int mask_hosts(int dir_fd, const char *hostname);
+/* /etc/hosts for a machine of that name, which begins with more lines; a mask has it for usual_hostname. */
+int mask_hosts(int dir_fd, const char *hostname, const char *more);
 extern const char usual_hostname[];
 /* Only its empty directories, for a root that is no overlay. */
 int mask_dirs(struct machines *ms, int dir_fd);

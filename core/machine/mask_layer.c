@@ -185,10 +185,11 @@ static int put_shadow(int at, const char *from, const char *to, const char *rest
 
 const char usual_hostname[] = "runner";
 
-int mask_hosts(int at, const char *hostname)
+int mask_hosts(int at, const char *hostname, const char *more)
 {
     _buf_ struct buf b = BUF_INIT;
 
+    buf_adds(&b, more);
     buf_addf(&b, "127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost ip6-localhost ip6-loopback\n", hostname);
     if (buf_ok(&b))
         (void)read_file("/etc/hosts", 1024 * 1024, &b, NULL);
@@ -285,7 +286,7 @@ static int mask_build(struct machines *ms, int at, bool image, const char *hostn
     int r = make_fresh(at, image);
 
     if (image)
-        return r == 0 ? mask_hosts(at, hostname) : r;
+        return r == 0 ? mask_hosts(at, hostname, "") : r;
     if (r < 0)
         return r;
     r = make_opaque(at, "var/tmp");
@@ -304,7 +305,7 @@ static int mask_build(struct machines *ms, int at, bool image, const char *hostn
         r = hide_path(at, *p);
     if (r == 0)
         r = put_files(at);
-    return r == 0 ? mask_hosts(at, hostname) : r;
+    return r == 0 ? mask_hosts(at, hostname, "") : r;
 }
 
 /* Times of what the mask has copies of; true when they are those of the last time. */

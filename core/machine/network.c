@@ -70,6 +70,7 @@ static int add_host_addresses(struct buf *b)
 static int rules(struct buf *b, bool resets)
 {
     buf_adds(b, "add table inet runfs; "
+                "add chain inet runfs through { type filter hook forward priority 0; policy drop; }; "
                 "add chain inet runfs out { type filter hook output priority 0; policy accept; }; "
                 "add rule inet runfs out oifname lo accept; "
                 "add rule inet runfs out meta nfproto ipv6 drop; "

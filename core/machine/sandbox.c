@@ -94,6 +94,15 @@ static void make_disk(struct machine *m)
              (int)utf8_valid_prefix(err.msg, strnlen(err.msg, sizeof(m->limits.disk_why) - 1)), err.msg);
 }
 
+static int put_hosts(const struct machine_spec *spec, bool named, int upper)
+{
+    _buf_ struct buf others = BUF_INIT;
+
+    if (named)
+        machine_net_hosts(spec->net, &others);
+    return buf_ok(&others) ? mask_hosts(upper, spec->name, buf_str(&others)) : -ENOMEM;
+}
+
 /* What a machine finds in its own layer that stands on no other. */
 static int make_first(const struct machine *m, const struct machine_spec *spec, int upper, bool with_mask)
 {
@@ -106,10 +115,11 @@ static int make_first(const struct machine *m, const struct machine_spec *spec, 
         r = scratch_dirs(m->ms, upper, spec->workspace + 1, id);
     if (r == 0)
         r = scratch_dirs(m->ms, upper, m->paths.files + 1, id);
-    if (r == 0 && !with_mask && !str_eq(spec->name, usual_hostname))
-        r = mask_hosts(upper, spec->name);
+    bool named = spec->net && is_container(spec);
     if (r == 0)
         r = scratch_dir(m->ms, upper, "etc", 0755, id);
+    if (r == 0 && (named || (!with_mask && !str_eq(spec->name, usual_hostname))))
+        r = put_hosts(spec, named, upper);
     if (r == 0 && (str_starts(spec->workspace, CONTAINER_WORK) || str_eq(spec->workspace, ACTION_WORK)))
         r = make_container_places(m, upper);
     if (r == 0 && is_container(spec) && spec->network == MACHINE_NET_HOST)
@@ -234,6 +244,10 @@ static int sandbox_try(struct machines *ms, const struct machine_spec *spec, str
     if (r < 0)
         return r;
     m->mask = (unsigned)strtoul(mask, NULL, 10);
+    bool joins = spec->net && spec->network != MACHINE_NET_HOST;
+    uint32_t address = joins ? machine_net_address(spec->net, spec->net_name) : 0;
+    if (joins && !address)
+        return err_set(err, -ENOSPC, "the job's network has no address left");
     /* what is the other machine's stays its user's */
     const char *own[] = {m->paths.files,      shares ? NULL : m->paths.workspace,
                          m->paths.temp,       m->paths.home,
@@ -253,6 +267,8 @@ static int sandbox_try(struct machines *ms, const struct machine_spec *spec, str
                                     .hostname = spec->name,
                                     .no_network = spec->network != MACHINE_NET_HOST,
                                     .filtered = nat,
+                                    .address = address,
+                                    .network = joins,
                                     .namespaces = spec->namespaces,
                                     .redirects = m->redirects,
                                     .disk = m->limits.disk >= 0 ? m->limits.want.disk : 0};
@@ -260,11 +276,15 @@ static int sandbox_try(struct machines *ms, const struct machine_spec *spec, str
     struct fds with = {0};
     if (shares)
         with.list[with.n++] = spec->beside->client.mounts;
+    if (joins)
+        with.list[with.n++] = machine_net_fd(spec->net);
     if (request.disk)
         with.list[with.n++] = m->limits.disk;
-    for (size_t i = 0; i < m->limits.procs.n && with.n < SPAWN_FDS; i++)
+    for (size_t i = 0; i < m->limits.procs.n && with.n < SPAWN_FDS - 1; i++)
         with.list[with.n++] = m->limits.procs.list[i];
     r = spawner_request(&ms->sandboxes, &request, &with, &namespaces, &m->client, err);
+    if (r == 0 && joins)
+        m->net_fd = fcntl(namespaces.list[0], F_DUPFD_CLOEXEC, 3);
     return r == 0 && nat ? nat_start(&m->nat, namespaces.list, false, err) : r;
 }
 

@@ -56,7 +56,7 @@ static int spawner_exec(struct spawner *s, int socket_fd)
 }
 
 /* One answer and the descriptors with it. */
-static int spawner_answer(struct spawner *s, struct fds *ret, struct err *err)
+static int spawner_answer(struct spawner *s, struct fds *ret, struct buf *ret_words, struct err *err)
 {
     struct pollfd p = {.fd = s->fd, .events = POLLIN};
     struct spawn_reply reply;
@@ -70,7 +70,11 @@ static int spawner_answer(struct spawner *s, struct fds *ret, struct err *err)
     ssize_t len = fds_receive(s->fd, data, sizeof(data), ret);
     if (len <= 0 || spawn_reply_decode(data, (size_t)len, &reply) < 0)
         return err_set(err, -ECONNRESET, "the process that makes machines ended");
-    return reply.error ? err_set(err, reply.error, "%s", reply.words) : 0;
+    if (reply.error)
+        return err_set(err, reply.error, "%s", reply.words);
+    if (ret_words)
+        buf_adds(ret_words, reply.words);
+    return 0;
 }
 
 static int spawner_start(struct spawner *s, struct err *err)
@@ -90,14 +94,14 @@ static int spawner_start(struct spawner *s, struct err *err)
     }
     s->fd = pair[0];
     atomic_fetch_add(&s->starts, 1);
-    r = spawner_answer(s, &none, err);
+    r = spawner_answer(s, &none, NULL, err);
     if (r < 0)
         spawner_stop(s);
     return r;
 }
 
 static int spawner_ask(struct spawner *s, const struct buf *b, const struct fds *fds, struct fds *ret,
-                       struct err *err)
+                       struct buf *ret_words, struct err *err)
 {
     int r = spawner_start(s, err);
 
@@ -107,13 +111,13 @@ static int spawner_ask(struct spawner *s, const struct buf *b, const struct fds 
     if (r < 0)
         err_set(err, -ECONNRESET, "the process that makes machines ended");
     else
-        r = spawner_answer(s, ret, err);
+        r = spawner_answer(s, ret, ret_words, err);
     return r == -EPIPE ? -ECONNRESET : r;
 }
 
 /* Asks, and once more when the spawner had died. */
 static int spawner_call(struct spawner *s, const struct spawn_request *request, const struct fds *fds,
-                        struct fds *ret, struct err *err)
+                        struct fds *ret, struct buf *ret_words, struct err *err)
 {
     _buf_ struct buf b = BUF_INIT;
 
@@ -121,12 +125,12 @@ static int spawner_call(struct spawner *s, const struct spawn_request *request, 
     if (!buf_ok(&b) || b.len > SPAWN_MAX)
         return err_errno(err, buf_ok(&b) ? -E2BIG : -ENOMEM, "cannot ask for a machine");
     pthread_mutex_lock(&s->lock);
-    int r = spawner_ask(s, &b, fds, ret, err);
+    int r = spawner_ask(s, &b, fds, ret, ret_words, err);
     if (r == -ECONNRESET || r == -ETIMEDOUT) {
         log_warning("machine", "spawner %s: started again: %s", s->mode, err ? err->msg : "it ended");
         spawner_stop(s);
         fds_release(ret);
-        r = spawner_ask(s, &b, fds, ret, err);
+        r = spawner_ask(s, &b, fds, ret, ret_words, err);
     }
     pthread_mutex_unlock(&s->lock);
     return r;
@@ -135,7 +139,7 @@ static int spawner_call(struct spawner *s, const struct spawn_request *request, 
 int spawner_mount(struct spawner *s, const struct spawn_request *request, struct err *err)
 {
     _cleanup_(fds_release) struct fds none = {0}, got = {0};
-    int r = spawner_call(s, request, &none, &got, err);
+    int r = spawner_call(s, request, &none, &got, NULL, err);
 
     if (r == 0 && !got.n)
         r = err_set(err, -EPROTO, "no file system came with the answer");
@@ -152,6 +156,31 @@ static int make_pair(int pair[2], struct err *err)
     return 0;
 }
 
+int spawner_forward(struct spawner *s, const char **forwards, const struct fds *with, int *ret_control,
+                    int *ret_pidfd, struct buf *ret_ports, struct err *err)
+{
+    const struct spawn_request request = {.what = SPAWN_FORWARD, .forwards = forwards};
+    _cleanup_(fds_release) struct fds got = {0};
+    struct fds send = {.n = 1};
+    int pair[2];
+    int r = make_pair(pair, err);
+
+    if (r < 0)
+        return r;
+    send.list[0] = pair[1];
+    for (size_t i = 0; i < with->n; i++)
+        send.list[send.n++] = with->list[i];
+    r = spawner_call(s, &request, &send, &got, ret_ports, err);
+    close(pair[1]);
+    if (r < 0) {
+        close(pair[0]);
+        return r;
+    }
+    *ret_control = pair[0];
+    *ret_pidfd = got.n ? TAKE_FD(got.list[0]) : -1;
+    return 0;
+}
+
 int spawner_request(struct spawner *s, const struct spawn_request *request, const struct fds *with,
                     struct fds *ret_namespaces, struct agent_client *ret, struct err *err)
 {
@@ -165,15 +194,16 @@ int spawner_request(struct spawner *s, const struct spawn_request *request, cons
     send.list[0] = pair[1];
     for (size_t i = 0; i < with->n && send.n < SPAWN_FDS; i++)
         send.list[send.n++] = with->list[i];
-    r = spawner_call(s, request, &send, &got, err);
+    r = spawner_call(s, request, &send, &got, NULL, err);
     close(pair[1]);
-    if (r == 0 && got.n != (request->filtered ? 3 : 1) + (size_t)request->mounts)
+    size_t namespaces = request->filtered ? 2 : request->network ? 1 : 0;
+    if (r == 0 && got.n != 1 + namespaces + (size_t)request->mounts)
         r = err_set(err, -EPROTO, "the process that makes machines answered something else");
     if (r < 0) {
         close(pair[0]);
         return r;
     }
-    for (int i = 1; request->filtered && i < 3; i++)
+    for (size_t i = 1; i <= namespaces; i++)
         fds_add(ret_namespaces, TAKE_FD(got.list[i]));
     if (request->mounts)
         ret->mounts = TAKE_FD(got.list[got.n - 1]);

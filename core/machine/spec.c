@@ -40,8 +40,9 @@ int spec_copy(const struct machine_spec *spec, struct machine_spec *ret)
     struct machine_spec s = *spec;
     s.beside = NULL;
     s.shared = NULL;
-    const char **fields[] = {&s.backend, &s.image, &s.name, &s.workspace,
-                             &s.title,   &s.label, &s.user, &s.over};
+    s.net = NULL;
+    const char **fields[] = {&s.backend, &s.image, &s.name, &s.workspace, &s.title,
+                             &s.label,   &s.user,  &s.over, &s.net_name};
     int r = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
@@ -66,5 +67,6 @@ void spec_release(struct machine_spec *s)
     free((char *)s->label);
     free((char *)s->user);
     free((char *)s->over);
+    free((char *)s->net_name);
     *s = (struct machine_spec){0};
 }

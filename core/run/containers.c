@@ -1,9 +1,10 @@
-/* The containers that a job asks for: its own, which its machine becomes; those of actions, beside it; and
- * services, which cannot be run yet. */
+/* The containers that a job asks for: its own, which its machine becomes, and beside it those of actions and
+ * of services. */
 #include "containers.h"
 
 #include "engine_internal.h"
 #include "local.h"
+#include "runfs/services.h"
 #include "runfs/str.h"
 
 /*
@@ -34,31 +35,25 @@ static bool has_service(const struct token *t, const char *file, const struct ex
     return false;
 }
 
-int containers_refuse(const struct workflow_job *job, const char *file, const struct expr_env *env,
-                      struct err *err)
-{
-    if (job->services && has_service(job->services, file, env))
-        return err_set(err, -ENOTSUP,
-                       "`services:` cannot be run in this version of runfs: there are no container machines "
-                       "yet. Without it a step may start what the job needs (`background: true`)");
-    return 0;
-}
-
 int containers_refuse_elsewhere(const struct workflow_job *job, const char *file, const struct expr_env *env,
                                 struct err *err)
 {
-    if (!job->container || !has_image(job->container, file, env))
+    bool services = job->services && has_service(job->services, file, env);
+
+    if (!services && (!job->container || !has_image(job->container, file, env)))
         return 0;
     return err_set(err, -ENOTSUP,
-                   "`container:` cannot be had by a job that is given to a worker: give it a label whose "
-                   "machines are of this runner, or `runfs worker --machine` a root file system");
+                   "`%s:` cannot be had by a job that is given to a worker: give it a label whose "
+                   "machines are of this runner%s",
+                   services ? "services" : "container",
+                   services ? "" : ", or `runfs worker --machine` a root file system");
 }
 
 /* ------------------------------------------------------------------------------------------- its own */
 
 /* What expressions of `container:` see: the contexts, the env of the workflow and of the job, and of the
  * runner what is known without a machine. */
-static json_t *container_contexts(struct run_job *job, json_t *contexts, struct err *err)
+static json_t *contexts_of(struct run_job *job, json_t *contexts, struct err *err)
 {
     _json_ json_t *all = json_copy(contexts), *own = json_object();
     struct expr_env env = {.contexts = all};
@@ -97,7 +92,7 @@ int containers_open(struct run_job *job, json_t *contexts, struct mask *mask, st
     if (!job->def->container)
         return 0;
     struct container_place place = place_of(job, mask);
-    _json_ json_t *all = container_contexts(job, contexts, err);
+    _json_ json_t *all = contexts_of(job, contexts, err);
     struct expr_env env = {.contexts = all};
     return all ? container_of_job(&place, job->def->container, job->scope->workflow->file, &env, ret, err)
                : err->code;
@@ -140,16 +135,17 @@ int containers_make_volumes(const struct container *c, struct machine *m, struct
 }
 
 /* job.container: what the runner calls it, and the network that it is on. */
-void containers_tell(json_t *contexts, const struct machine *machine)
+void containers_tell(json_t *contexts, const struct machine *machine, const char *network)
 {
     char id[48];
 
     snprintf(id, sizeof(id), "m%lld", (long long)machine_id(machine));
-    json_object_set_new(json_object_get(contexts, "job"), "container",
-                        json_pack("{s:s, s:s}", "id", id, "network", machine_network_name(machine)));
+    json_object_set_new(
+        json_object_get(contexts, "job"), "container",
+        json_pack("{s:s, s:s}", "id", id, "network", network ? network : machine_network_name(machine)));
 }
 
-/* ------------------------------------------------------------------------------------------ those of actions
+/* ------------------------------------------------------------------------------------------------ services
  */
 
 /* Whoever cancels the job finds it there. */
@@ -167,15 +163,62 @@ static bool enlist(struct run_job *job, struct machine *m)
     return done;
 }
 
-void containers_end_action(void *data, struct machine *m)
+static void delist(struct run_job *job, const struct machine *m)
 {
-    struct run_job *job = ((struct local_outside *)data)->job;
-
     pthread_mutex_lock(&job->run->e->lock);
     for (size_t i = 0; i < ARRAY_LEN(job->actions); i++)
         if (job->actions[i] == m)
             job->actions[i] = NULL;
     pthread_mutex_unlock(&job->run->e->lock);
+}
+
+static void service_begins(void *data, struct machine *m, bool begins)
+{
+    struct run_job *job = data;
+
+    if (begins)
+        (void)enlist(job, m);
+    else
+        delist(job, m);
+}
+
+int containers_open_services(struct run_job *job, const struct machine_label *label, json_t *contexts,
+                             struct mask *mask, struct services **ret, struct err *err)
+{
+    const struct token *said = job->def->services;
+    _buf_ struct buf title = BUF_INIT, network = BUF_INIT;
+    _json_ json_t *value = NULL;
+
+    *ret = NULL;
+    if (!said)
+        return 0;
+    _json_ json_t *all = contexts_of(job, contexts, err);
+    struct expr_env env = {.contexts = all};
+    int r = all ? token_eval(said, job->scope->workflow->file, &env, &value, err) : err->code;
+    if (r < 0)
+        return r;
+    buf_addf(&title, "run-%lld-%s", (long long)job->run->row.id, job->row.key);
+    buf_addf(&network, "runfs_network_%lld_%lld", (long long)job->run->row.id, (long long)job->row.id);
+    const struct services_opts opts = {.machines = job->run->e->machines,
+                                       .place = place_of(job, mask),
+                                       .label = label,
+                                       .title = buf_str(&title),
+                                       .network = buf_str(&network),
+                                       .run_id = job->run->row.id,
+                                       .job_id = job->row.id,
+                                       .begins = service_begins,
+                                       .data = job};
+    return services_new(&opts, value, ret, err);
+}
+
+/* ------------------------------------------------------------------------------------------ those of actions
+ */
+
+void containers_end_action(void *data, struct machine *m)
+{
+    struct run_job *job = ((struct local_outside *)data)->job;
+
+    delist(job, m);
     machine_conclude(m, true, "");
     machine_release(m);
 }
@@ -208,6 +251,7 @@ int containers_of_action(void *data, const char *image, struct machine *beside, 
                                 .job_id = job->row.id,
                                 .beside = beside,
                                 .shared = shared,
+                                .net = services_net(job->services),
                                 .cancelled = &job->cancelled};
     machine_bounds(beside, &spec);
     r = machine_acquire(job->run->e->machines, &spec, &m, err);

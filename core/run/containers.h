@@ -1,6 +1,5 @@
 /*
- * Containers that a job asks for: its own, those of Docker actions, and services beside it, which cannot be
- * run yet.
+ * Containers that a job asks for: its own, those of Docker actions, and those of its services.
  */
 #ifndef RUNFS_CONTAINERS_H
 #define RUNFS_CONTAINERS_H
@@ -8,19 +7,19 @@
 #include "runfs/container.h"
 
 struct run_job;
+struct services;
 
 /*
- * 0 when the job asks for no service: one whose image comes out empty is none, as on GitHub, so that a matrix
- * may have it for some of its combinations. -ENOTSUP with the reason and the cure. file: the workflow's, for
- * messages.
+ * 0 when a job that is given away as a whole asks for none: one whose image comes out empty is none, as on
+ * GitHub, so that a matrix may have it for some of its combinations. -ENOTSUP with the reason and the cure.
+ * file: the workflow's, for messages.
  */
-int containers_refuse(const struct workflow_job *job, const char *file, const struct expr_env *env,
-                      struct err *err);
-
-/* The same of a job that is given away as a whole: it may have none of its own either. */
 int containers_refuse_elsewhere(const struct workflow_job *job, const char *file, const struct expr_env *env,
                                 struct err *err);
 
+/* Its services, which nothing has been begun of; NULL in *ret: it has none. */
+int containers_open_services(struct run_job *job, const struct machine_label *label, json_t *contexts,
+                             struct mask *mask, struct services **ret, struct err *err);
 /* The job's own, with its image here; NULL in *ret: it has none. */
 int containers_open(struct run_job *job, json_t *contexts, struct mask *mask, struct container **ret,
                     struct err *err);
@@ -28,8 +27,8 @@ int containers_open(struct run_job *job, json_t *contexts, struct mask *mask, st
 int containers_enter(const struct container *c, const struct machine_label *label, struct machine_spec *spec,
                      struct err *err);
 int containers_make_volumes(const struct container *c, struct machine *m, struct err *err);
-/* job.container in contexts: what the runner calls it, and the network that it is on. */
-void containers_tell(json_t *contexts, const struct machine *machine);
+/* job.container in contexts: what the runner calls it, and the network that it is on; NULL: its machine's. */
+void containers_tell(json_t *contexts, const struct machine *machine, const char *network);
 
 /* action_machine() and action_machine_end() of struct job_outside; data: a struct local_outside. */
 int containers_of_action(void *data, const char *image, struct machine *beside, const char *const *shared,

@@ -7,6 +7,7 @@
 #include "runfs/container.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
+#include "runfs/services.h"
 #include "runfs/str.h"
 #include "sink.h"
 
@@ -110,14 +111,11 @@ static int job_label(struct run_job *job, json_t *contexts, struct machine_label
     _buf_ struct buf backend = BUF_INIT;
     _free_ char *text = NULL;
 
-    int r = containers_refuse(job->def, job->scope->workflow->file, &env, err);
-    if (r < 0)
-        return r;
     if (job->def->snapshot)
         return err_set(err, -ENOTSUP,
                        "`snapshot:` cannot be run in this version of runfs: there are no images of machines "
                        "to make yet");
-    r = token_eval(job->def->runs_on, job->scope->workflow->file, &env, &runs_on, err);
+    int r = token_eval(job->def->runs_on, job->scope->workflow->file, &env, &runs_on, err);
     if (r < 0)
         return r;
     text = json_dumps(runs_on, JSON_COMPACT | JSON_ENCODE_ANY);
@@ -131,29 +129,33 @@ static int job_label(struct run_job *job, json_t *contexts, struct machine_label
 
 static int job_machine(struct run_job *job, json_t *contexts, const struct machine_label *label,
                        const char *name_of_label, struct mask *mask, struct container **container,
-                       struct machine **ret, struct err *err)
+                       struct services **services, struct machine **ret, struct err *err)
 {
     _buf_ struct buf workspace = BUF_INIT, title = BUF_INIT;
     const char *repository = job->run->row.repository, *slash = strchr(repository, '/');
     const char *name = slash ? slash + 1 : repository;
 
     int r = containers_open(job, contexts, mask, container, err);
+    if (r == 0)
+        r = containers_open_services(job, label, contexts, mask, services, err);
     if (r < 0)
         return r;
     buf_addf(&workspace, "%s/%s/%s", *container ? "/__w" : "/home/runner/work", name, name);
     buf_addf(&title, "run-%lld-%s", (long long)job->run->row.id, job->row.key);
-    struct machine_spec spec = {.backend = label->backend,
-                                .image = label->image,
-                                .name = "runner",
-                                .workspace = buf_str(&workspace),
-                                .network = label->network,
-                                .namespaces = label->namespaces,
-                                .limits = label->limits,
-                                .title = buf_str(&title),
-                                .label = name_of_label,
-                                .run_id = job->run->row.id,
-                                .job_id = job->row.id,
-                                .cancelled = &job->cancelled};
+    struct machine_spec spec = {
+        .backend = label->backend,
+        .image = label->image,
+        .name = "runner",
+        .workspace = buf_str(&workspace),
+        .network = label->network,
+        .namespaces = label->namespaces,
+        .limits = label->limits,
+        .title = buf_str(&title),
+        .label = *services ? NULL : name_of_label, /* none that is on their network is warm */
+        .net = services_net(*services),
+        .run_id = job->run->row.id,
+        .job_id = job->row.id,
+        .cancelled = &job->cancelled};
     if (job_resumes(job))
         spec.snapshot = job_resumes(job)->snapshot;
     if (*container && (r = containers_enter(*container, label, &spec, err)) < 0)
@@ -197,12 +199,16 @@ static void run_here(struct run_job *job, struct job_spec *spec, const struct ma
     struct job_sink sink = sink_events(local->sink);
     struct machine *machine = NULL;
     struct container *container = NULL;
+    struct services *services = NULL;
     struct err err = {0};
-    int r = job_machine(job, spec->contexts, label, name_of_label, local->mask, &container, &machine, &err);
+    int r = job_machine(job, spec->contexts, label, name_of_label, local->mask, &container, &services,
+                        &machine, &err);
 
     spec->container = container;
+    spec->services = services;
     if (r < 0) {
         container_free(container);
+        services_free(services);
         machine_release(machine);
         refuse(local->sink, r, err.msg, result);
         return;
@@ -210,8 +216,11 @@ static void run_here(struct run_job *job, struct job_spec *spec, const struct ma
     job->row.backend = keep_for_run(job->run, machine_backend(machine));
     set_machine(job, machine);
     if (container)
-        containers_tell(spec->contexts, machine);
+        containers_tell(spec->contexts, machine, services_network(services));
+    job->services = services;
     job_run(spec, machine, local->mask, &sink, result);
+    job->services = NULL;
+    services_free(services);
     container_free(container);
     set_machine(job, NULL);
     if (result->status == JOB_SUCCESS && local->last_snapshot)

@@ -13,13 +13,29 @@
 #include "runfs/mask.h"
 #include "runfs/workflow.h"
 
+/* When a service is ready: `docker create --health-...`, else what its image says. Times in ns. */
+struct health {
+    json_t *test; /* owned: as images have it, {"CMD", ...} or {"CMD-SHELL", text}; NULL: it has none */
+    bool none;    /* whatever the image says */
+    int64_t interval, timeout, start_period; /* 0: as usual, but for the last */
+    unsigned retries;
+};
+
 /* All owned. */
 struct container {
-    char *name;  /* of the image, as it was asked for */
-    char *image; /* "sha256:..." */
-    char *tools; /* a layer with what the runner needs in it */
-    bool node;   /* what runs actions in JavaScript is among that; else the image's own may */
-    json_t *env; /* of strings: the image's, then those of the container */
+    char *where;      /* what it is of in the workflow, for messages: "container", "services.NAME" */
+    bool service;     /* the latter: it runs the image's command */
+    json_t *ports;    /* of a service: as they were said, texts */
+    json_t *aliases;  /* of a service: more names of it */
+    char *directory;  /* of a service: where its command starts */
+    bool other_entry; /* entrypoint is not the image's, whose command then is not meant either */
+    struct health health;
+    char *login, *password; /* of a service, until its image is fetched: NULL or for its registry */
+    char *name;             /* of the image, as it was asked for */
+    char *image;            /* "sha256:..." */
+    char *tools;            /* a layer with what the runner needs in it */
+    bool node;              /* what runs actions in JavaScript is among that; else the image's own may */
+    json_t *env;            /* of strings: the image's, then those of the container */
     json_t *entrypoint, *command; /* of the image: arrays; NULL: none */
     char *user;                   /* NULL: root */
     char *hostname;               /* NULL: as usual */
@@ -47,8 +63,16 @@ int container_of_job(const struct container_place *p, const struct token *t, con
 int container_of_image(const struct container_place *p, const char *image, struct container **ret,
                        struct err *err);
 
+/* A service of that name, without its image: value is what stands there, evaluated. NULL in *ret: none, as
+ * its image is "". container_fetch() brings that here, and what it says of itself. */
+int container_of_service(const struct container_place *p, const char *name, const json_t *value,
+                         struct container **ret, struct err *err);
+int container_fetch(const struct container_place *p, struct container *c, struct err *err);
+
 /* container_options.c: what `docker create` takes. What cannot be done is a warning that names it. */
 int container_options(struct container *c, const char *options, struct err *err);
+/* "1m30s" and the like as Docker writes it, in ns. -EINVAL */
+int container_duration(const char *text, int64_t *ret);
 /* One of `volumes`. -EINVAL: it is a directory of the host. */
 int container_volume(struct container *c, const char *volume, struct err *err);
 /* Words as a shell has them, with quotes and backslashes; strv_free(). NULL: a quote is not closed, or there

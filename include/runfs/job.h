@@ -33,6 +33,7 @@ struct job_spec {
     json_t *env;             /* object of strings under all other env, may be NULL (`runfs run --env`) */
     const char *runner_name; /* RUNNER_NAME */
     const struct container *container; /* what it runs in; NULL: in none */
+    struct services *services;         /* which begin before its first step; NULL: none */
     bool debug;                        /* debug logging, also if neither secret nor variable asks for it */
     const struct job_resume *resume;   /* NULL: from its beginning */
     const struct job_outside *outside; /* whose functions may be NULL */

@@ -99,6 +99,8 @@ struct machine_label_key {
 };
 extern const struct machine_label_key machine_label_keys[];
 
+struct machine_net; /* see below: a network that several machines are on */
+
 struct machine_spec {
     const char
         *backend;      /* "sandbox" (falls back to what works and says so in `note`), "bubblewrap", "host" */
@@ -126,6 +128,13 @@ struct machine_spec {
      */
     struct machine *beside;
     const char *const *shared;
+    /*
+     * A network that it is on, besides what `network` says; for the time that it is made only. Then DEFAULT
+     * is NAT, or where that does not work the host's, of which it cannot be on another; an image is never on
+     * the host's. net_name: which of its names leads here; NULL: none does.
+     */
+    struct machine_net *net;
+    const char *net_name;
     const atomic_bool *cancelled; /* NULL, or what becomes true when nobody waits for it any more: what is
                                      waited for on other hosts ends soon then, by -ECANCELED */
 };
@@ -257,6 +266,32 @@ int machine_make_dirs(struct machine *m, const char *path, struct err *err);
 /* Unpacks a tar stream that is read from tar_fd to its end, into dir there (absolute; made with its parents).
  * The machine has to have a tar program; what that refuses is -EIO, in its words. */
 int machine_put_tree(struct machine *m, const char *dir, int tar_fd, struct err *err);
+
+/* ------------------------------------------------------------------------------------- a network of machines
+ */
+
+/*
+ * The network of a job and its services: it leads nowhere but from machine to machine. Those of images find
+ * the others by name (/etc/hosts), so all names are given before the first of them is made; a machine of the
+ * host's files has ports of theirs on its localhost. Machines on it are released before it. -ENOTSUP with
+ * words: not on this host.
+ */
+int machine_net_new(struct machines *ms, struct machine_net **ret, struct err *err);
+void machine_net_free(struct machine_net *n); /* takes NULL */
+/* [A-Za-z0-9._-]+. -EEXIST, -E2BIG, -EINVAL. */
+int machine_net_name(struct machine_net *n, const char *name, struct err *err);
+/* One more for who has a name already. */
+int machine_net_alias(struct machine_net *n, const char *alias, const char *name, struct err *err);
+
+/* A port of a name's, and the one of localhost that leads to it; 0: any, and which it became. */
+struct machine_port {
+    const char *name;
+    uint16_t target, port;
+};
+/* Maps all, once: on the localhost of a machine that was made with this net in its spec, or of the host if
+ * that is where the machine is. -EADDRINUSE and others, with the port in words. */
+int machine_net_map(struct machine_net *n, const struct machine *from, struct machine_port *ports,
+                    size_t count, struct err *err);
 
 /* ------------------------------------------------------------------------------------------ what it is doing
  */
