@@ -70,9 +70,7 @@ int apart(apart_fn *run, void *data, struct fds *ret, struct buf *ret_words, pid
     return r;
 }
 
-/* --------------------------------------------------------------------------------------------------
- * rtnetlink
- */
+/* --------------------------------------------------------------------------------------------- rtnetlink */
 
 /* One request; what is added aligns itself. */
 struct request {
@@ -169,9 +167,7 @@ static int add_address(int index, uint32_t address)
     return ask(&q);
 }
 
-/* -------------------------------------------------------------------------------------------------- the
- * bridge
- */
+/* -------------------------------------------------------------------------------------------- the bridge */
 
 static int make_bridge(void)
 {
@@ -219,9 +215,7 @@ int bridge_new(struct err *err)
     return r < 0 ? r : got.n ? TAKE_FD(got.list[0]) : err_set(err, -EPROTO, "the job's network did not come");
 }
 
-/* ------------------------------------------------------------------------------------------------- its
- * cables
- */
+/* -------------------------------------------------------------------------------------------- its cables */
 
 struct cable {
     int network, machine; /* namespaces */
@@ -273,7 +267,8 @@ static int join(const struct cable *c, struct err *err)
         r = add_address(index, c->address);
     if (r == 0)
         r = raise_link(index, 0);
-    open_ports();
+    if (r == 0) /* this process is in there */
+        open_ports();
     if (r == 0 && setns(c->network, CLONE_NEWNET) < 0)
         r = -errno;
     if (r == 0)
