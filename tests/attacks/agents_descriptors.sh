@@ -1,5 +1,5 @@
 # Open what the agent has open, its control socket above all.
-# vm: alone
+# vm: last
 # own: its own agent, which is trusted with no more than the machine
 [ -z "$(ls -A /proc/1/fd 2>/dev/null)" ] || reached "the list: $(ls /proc/1/fd | xargs)"
 for fd in 0 1 2 3 4 5 6 7 8 9; do

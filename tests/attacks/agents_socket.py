@@ -1,5 +1,5 @@
 # Take the agent's control socket by pidfd_getfd, and speak in its name.
-# vm: alone
+# vm: last
 # own: its own agent, which is trusted with no more than the machine
 pid = syscall(434, 1, 0)
 for fd in range(10):

@@ -1,4 +1,5 @@
 # Use up the host's disk by names.
+# vm: last
 # label: tiny
 # must: filled its disk
 # conclusion: failure

@@ -1,4 +1,5 @@
 # Use up the host's disk.
+# vm: last
 # label: tiny
 # must: filled its disk
 # conclusion: failure

@@ -1,4 +1,5 @@
 # Use up the host's memory by files in it.
+# vm: last
 # label: small
 # must: ran out of memory|No space left
 # conclusion: failure

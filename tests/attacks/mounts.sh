@@ -1,5 +1,5 @@
 # Change mounts: a new one, a writable one, less of what hides.
-# vm: alone
+# vm: last
 # own: its own mounts
 mount -t tmpfs x /mnt 2>/dev/null && reached tmpfs
 mount -t proc x /mnt 2>/dev/null && reached proc

@@ -1,4 +1,5 @@
 # Outlive the time limit by ignoring every signal.
+# vm: last
 # timeout: 0.002
 # must: timed out after
 # conclusion: failure

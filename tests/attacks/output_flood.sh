@@ -1,4 +1,5 @@
 # Use up the host's disk by output.
+# vm: last
 # label: small
 # must: wrote too much output
 # conclusion: failure

@@ -1,5 +1,5 @@
 # Change a device or the kernel through /sys, or read what firmware tells.
-# vm: alone
+# vm: last
 # own: its own kernel and devices
 for f in /sys/kernel/uevent_helper /sys/power/state /sys/kernel/profiling /sys/class/net/lo/mtu /sys/module/*/parameters/*; do
     [ -f "$f" ] || continue
