@@ -7,12 +7,14 @@
  * (shadow, private keys, databases).
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 #include "core/machine/machine_internal.h"
 #include "runfs/io.h"
+#include "runfs/log.h"
 #include "runfs/str.h"
 
 /* Empty in every machine, whatever the host has there. */
@@ -22,6 +24,9 @@ static const struct {
 } fresh[] = {{"home", 0755},      {"root", 0700}, {"tmp", 01777},  {"run", 0755},
              {"run/lock", 01777}, {"mnt", 0755},  {"media", 0755}, {"srv", 0755},
              {"boot", 0755},      {"proc", 0755}, {"sys", 0755},   {"dev", 0755}};
+
+/* Of a directory that is shown otherwise. */
+static const char hidden_whole[] = "var/tmp";
 
 uid_t machine_root_id(void)
 {
@@ -117,8 +122,28 @@ static int hide_path(int at, const char *path)
     return r == -ENOTDIR ? 0 : r; /* something above it is hidden already */
 }
 
+/* So many names are looked at in one of the host's directories, a few seconds' worth, and so deep: whatever
+ * directory is beyond that is hidden as if others could not read it. */
+enum { LOOKED_AT_MAX = 2000000, DEPTH_MAX = 64, LENGTH_MAX = PATH_MAX / 2 };
+
+struct private_search {
+    int at; /* the layer */
+    unsigned looked_at, depth;
+    bool cut;
+};
+
+static int hide_entry(int at, const char *path, bool is_dir)
+{
+    int r = mirror_parents(at, path);
+
+    if (r < 0 || !is_dir)
+        return r < 0 ? r : whiteout(at, path);
+    r = mirror_dir(at, path);
+    return r == 0 ? make_opaque(at, path) : r;
+}
+
 /* Hides what others cannot read in a host directory and below: files vanish, directories are empty. */
-static int hide_private(int at, const char *path, int depth)
+static int search_private(struct private_search *s, const char *path)
 {
     _buf_ struct buf name = BUF_INIT;
     int r = 0;
@@ -126,31 +151,41 @@ static int hide_private(int at, const char *path, int depth)
     buf_addf(&name, "/%s", path);
     if (!buf_ok(&name))
         return -ENOMEM;
-    _closedir_ DIR *dir = opendir(name.ptr);
+    _closedir_ DIR *dir = s->depth < DEPTH_MAX && name.len < LENGTH_MAX ? opendir(name.ptr) : NULL;
     struct dirent *e;
-    while (r == 0 && dir && (e = readdir(dir))) {
+    if (!dir)
+        return s->depth ? hide_entry(s->at, path, true) : 0;
+    s->depth++;
+    while (r == 0 && (e = readdir(dir))) {
         struct stat st;
         if (str_eq(e->d_name, ".") || str_eq(e->d_name, "..") ||
             fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISLNK(st.st_mode))
             continue;
         bool is_dir = S_ISDIR(st.st_mode);
         bool readable = (st.st_mode & (is_dir ? 0005 : 0004)) == (is_dir ? 0005 : 0004);
-        if (readable && !(is_dir && depth > 0))
+        s->cut = s->cut || ++s->looked_at > LOOKED_AT_MAX;
+        if (readable && !is_dir)
             continue;
         buf_reset(&name);
         buf_addf(&name, "%s/%s", path, e->d_name);
         if (!buf_ok(&name))
             return -ENOMEM;
-        if (readable) {
-            r = hide_private(at, name.ptr, depth - 1);
+        if (str_eq(name.ptr, hidden_whole))
             continue;
-        }
-        r = mirror_parents(at, name.ptr);
-        if (r == 0 && is_dir && (r = mirror_dir(at, name.ptr)) == 0)
-            r = make_opaque(at, name.ptr);
-        else if (r == 0 && !is_dir)
-            r = whiteout(at, name.ptr);
+        r = readable && !s->cut ? search_private(s, name.ptr) : hide_entry(s->at, name.ptr, is_dir);
     }
+    s->depth--;
+    return r;
+}
+
+static int hide_private(int at, const char *path)
+{
+    struct private_search s = {.at = at};
+    int r = search_private(&s, path);
+
+    if (s.cut)
+        log_warning("machine", "/%s has more than %d files: some of its directories are empty in sandboxes",
+                    path, LOOKED_AT_MAX);
     return r;
 }
 
@@ -289,17 +324,15 @@ static int mask_build(struct machines *ms, int at, bool image, const char *hostn
         return r == 0 ? mask_hosts(at, hostname, "") : r;
     if (r < 0)
         return r;
-    r = make_opaque(at, "var/tmp");
+    r = make_opaque(at, hidden_whole);
     if (r == 0)
         r = hide_top(at);
     if (r == 0 && geteuid() != 0)
         r = open_for_user(at);
     if (r == 0 && geteuid() == 0) {
-        r = hide_private(at, "etc", 8);
-        if (r == 0)
-            r = hide_private(at, "var", 3);
-        if (r == 0)
-            r = hide_private(at, "opt", 2);
+        static const char *const data[] = {"etc", "var", "opt", "usr/local"};
+        for (size_t i = 0; r == 0 && i < ARRAY_LEN(data); i++)
+            r = hide_private(at, data[i]);
     }
     for (char **p = ms->hidden; r == 0 && p && *p; p++)
         r = hide_path(at, *p);

@@ -17,21 +17,29 @@
 static char state_dir[] = "/tmp/runfs-test-hidden-XXXXXX", agent_path[4096], open_dir[64];
 static struct machines *all;
 
-/* Whether it can see the directory with that number. */
-static bool sees(struct machine *m, int n)
+static const char deep[] = "/deep/a/b/c/d/e/f/g";
+
+static bool exists(struct machine *m, const char *path)
 {
-    char path[128];
     const char *const argv[] = {"test", "-e", path, NULL}, *const env[] = {"PATH=/usr/bin:/bin", NULL};
     struct machine_exec x = {.argv = argv, .env = env, .cwd = "/"};
     struct machine_result result = {0};
     struct err err = {0};
 
-    snprintf(path, sizeof(path), "%s/%d/secret", open_dir, n);
     if (machine_exec(m, &x, &result, &err) < 0)
         fail_msg("%s", err.msg);
     assert_null(result.start_error);
     machine_result_release(&result);
     return result.exit_code == 0;
+}
+
+/* Whether it can see the directory with that number. */
+static bool sees(struct machine *m, int n)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/%d/secret", open_dir, n);
+    return exists(m, path);
 }
 
 static struct machine *acquire(void)
@@ -59,6 +67,25 @@ static unsigned mounted_masks(void)
     for (const char *at = buf_str(&text); (at = strstr(at, "tmpfs mask")); at++)
         n++;
     return n;
+}
+
+/* However deep it lies. */
+static void what_others_cannot_read(void **state)
+{
+    const struct machine_probe *probe;
+
+    (void)state;
+    (void)machines_probe(all, &probe);
+    if (!probe->works || all->no_masks)
+        skip();
+    struct machine *m = acquire();
+    const char *const names[] = {"public", "private"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        _buf_ struct buf path = BUF_INIT;
+        buf_addf(&path, "%s%s/%s", open_dir, deep, names[i]);
+        assert_int_equal(exists(m, buf_str(&path)), i == 0);
+    }
+    machine_release(m);
 }
 
 static void hide(int n)
@@ -93,6 +120,16 @@ static void what_is_hidden_later(void **state)
     machine_release(first);
 }
 
+static int put_deep(const char *name, mode_t mode)
+{
+    _buf_ struct buf path = BUF_INIT;
+
+    buf_addf(&path, "%s%s", open_dir, deep);
+    int r = make_dirs(buf_str(&path), 0755);
+    buf_addf(&path, "/%s", name);
+    return r < 0 ? r : write_file_atomic(buf_str(&path), "", 0, mode, NULL);
+}
+
 static int setup(void **state)
 {
     const struct machines_opts opts = {.state_dir = state_dir, .agent = agent_path};
@@ -106,6 +143,8 @@ static int setup(void **state)
         if (make_dirs(path, 0755) < 0)
             return -1;
     }
+    if (put_deep("public", 0644) < 0 || put_deep("private", 0600) < 0)
+        return -1;
     return mkdtemp(state_dir) && machines_new(&opts, &all, &err) == 0 ? 0 : -1;
 }
 
@@ -120,7 +159,8 @@ static int teardown(void **state)
 int main(void)
 {
     const char *given = getenv("RUNFS_AGENT");
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_hidden_later)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(what_others_cannot_read),
+                                       cmocka_unit_test(what_is_hidden_later)};
     char self[4000] = "";
 
     signal(SIGPIPE, SIG_IGN);
