@@ -240,18 +240,30 @@ static int add_listener(struct forwarder *f, int fd, const struct sockaddr_in *t
     return epoll_ctl(f->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-/* "PORT ADDRESS PORT": where it listens (0: anywhere), and what it leads to. By the other family, too, where
- * that is to be had. The first port is written. */
-static int open_port(struct forwarder *f, const char *text, struct buf *ret, struct err *err)
+/* "PORT ADDRESS PORT": where it listens (0: anywhere), and what it leads to. */
+static int read_forward(const char *text, unsigned *ret_port, struct sockaddr_in *ret_to, struct err *err)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET};
-    unsigned port, target;
+    unsigned target;
     char address[INET_ADDRSTRLEN];
 
-    if (f->n + 2 > ARRAY_LEN(f->listeners) || sscanf(text, "%u %15s %u", &port, address, &target) != 3 ||
-        port > 65535 || !target || target > 65535 || inet_pton(AF_INET, address, &to.sin_addr) != 1)
+    *ret_to = (struct sockaddr_in){.sin_family = AF_INET};
+    if (sscanf(text, "%u %15s %u", ret_port, address, &target) != 3 || *ret_port > 65535 || !target ||
+        target > 65535 || inet_pton(AF_INET, address, &ret_to->sin_addr) != 1)
         return err_set(err, -EINVAL, "cannot map a port: %s", text);
-    to.sin_port = htons((uint16_t)target);
+    ret_to->sin_port = htons((uint16_t)target);
+    return 0;
+}
+
+/* By the other family, too, where that is to be had. The port is written. */
+static int open_port(struct forwarder *f, const char *text, struct buf *ret, struct err *err)
+{
+    struct sockaddr_in to;
+    unsigned port;
+
+    if (f->n + 2 > ARRAY_LEN(f->listeners))
+        return err_set(err, -E2BIG, "too many ports are mapped");
+    if (read_forward(text, &port, &to, err) < 0)
+        return -EINVAL;
     int fd = listen_at(AF_INET, (uint16_t)port);
     if (fd < 0)
         return err_errno(err, fd, "cannot listen on port %u of localhost", port);
@@ -302,7 +314,44 @@ static size_t connections_most(void)
     return room < CONNECTIONS_MAX ? room : CONNECTIONS_MAX;
 }
 
-static int forward_begin(const struct forwarding *w, struct forwarder *f, struct buf *ret, struct err *err)
+/* In another network than the one that this process stays in. */
+static int listen_there(void *data, int answer)
+{
+    const struct forwarding *w = data;
+    _cleanup_(fds_release) struct fds made = {0};
+    struct sockaddr_in to;
+    struct err err = {0};
+    unsigned port = 0;
+    int r = w->r->forwards[0] ? read_forward(w->r->forwards[0], &port, &to, &err)
+                              : err_set(&err, -EINVAL, "no port came with the request");
+
+    if (r == 0 && setns(w->fds->list[1], CLONE_NEWNET) < 0)
+        r = err_errno(&err, -errno, "cannot enter the machine's network");
+    int fd = r == 0 ? listen_at(AF_INET, (uint16_t)port) : -1;
+    if (r == 0 && fd < 0)
+        r = err_errno(&err, fd, "cannot listen on port %u of localhost", port);
+    fds_add(&made, fd);
+    fds_add(&made, r == 0 ? listen_at(AF_INET6, (uint16_t)port) : -1);
+    return apart_answer(answer, r, err.msg, &made) < 0;
+}
+
+/* Who is root in a user namespace only could not come back: a child listens, and gives its sockets. */
+static int reach_begin(struct forwarding *w, struct forwarder *f, struct err *err)
+{
+    _cleanup_(fds_release) struct fds got = {0};
+    struct sockaddr_in to;
+    unsigned port;
+    int r = apart(listen_there, w, &got, NULL, NULL, err);
+
+    if (r == 0)
+        r = read_forward(w->r->forwards[0], &port, &to, err);
+    for (size_t i = 0; r == 0 && i < got.n; i++)
+        if ((r = add_listener(f, TAKE_FD(got.list[i]), &to)) < 0)
+            err_errno(err, r, "cannot wait for connections");
+    return r;
+}
+
+static int forward_begin(struct forwarding *w, struct forwarder *f, struct buf *ret, struct err *err)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.u64 = 0};
     int r = 0;
@@ -312,6 +361,10 @@ static int forward_begin(const struct forwarding *w, struct forwarder *f, struct
     f->most = connections_most();
     if (f->epoll < 0 || epoll_ctl(f->epoll, EPOLL_CTL_ADD, f->control, &event) < 0)
         return err_errno(err, -errno, "cannot wait for connections");
+    if (w->r->what == SPAWN_REACH) {
+        r = reach_begin(w, f, err);
+        return r < 0 ? r : drop_all(w->sandbox, err);
+    }
     if (w->fds->n > 2 && setns(w->fds->list[2], CLONE_NEWNET) < 0)
         return err_errno(err, -errno, "cannot enter the machine's network");
     for (const char **port = w->r->forwards; r == 0 && *port; port++)
@@ -337,7 +390,7 @@ static void keep_sockets(const struct forwarder *f)
 static int begin_forward(void *data, int answer)
 {
     static struct forwarder f;
-    const struct forwarding *w = data;
+    struct forwarding *w = data;
     _buf_ struct buf ports = BUF_INIT;
     struct err err = {0};
     int r = forward_begin(w, &f, &ports, &err);

@@ -329,7 +329,7 @@ int spawn_request_decode(const void *payload, size_t len, struct spawn_request *
     struct spawn_request x = {0};
 
     uint32_t what = wire_u32(&w);
-    if (what <= SPAWN_FORWARD)
+    if (what <= SPAWN_REACH)
         x.what = what;
     else
         w.bad = true;

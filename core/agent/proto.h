@@ -150,6 +150,8 @@ enum spawn_what {
     SPAWN_FORWARD, /* a process that leads `forwards` into such a network: its namespace comes after the
                       control socket, then the one in which they listen, if that is not the host's. Answered
                       with a pidfd; the words are the ports */
+    SPAWN_REACH, /* the same out of a network: the one that comes is where they listen, and they lead to this
+                    host */
 };
 enum { SPAWN_FDS = 8 }; /* with one datagram, at most */
 struct spawn_request {

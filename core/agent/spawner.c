@@ -291,7 +291,7 @@ static int spawner_do(struct spawner *sp, const struct spawn_request *r, const s
         return spawn_plain(sp, r, fds, ret, ret_fds, err);
     if (r->what == SPAWN_MACHINE)
         return spawn_sandbox(sp, r, fds, ret, ret_fds, err);
-    if (r->what == SPAWN_FORWARD)
+    if (r->what == SPAWN_FORWARD || r->what == SPAWN_REACH)
         return start_forward(sp, r, fds, ret, ret_fds, ret_words, err);
     int fd = r->what == SPAWN_MASK      ? sandbox_mask(r->mask, r->forget, err)
              : r->what == SPAWN_NETWORK ? bridge_new(err)

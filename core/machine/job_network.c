@@ -192,7 +192,7 @@ int machine_net_map(struct machine_net *n, const struct machine *from, struct ma
     _strv_ char **forwards = forwards_of(n, ports, count);
     if (!forwards)
         return err_errno(err, -ENOMEM, "network");
-    int r = spawner_forward(n->spawner, (const char **)(uintptr_t)forwards, &with, &n->control, &n->forwarder,
-                            &text, err);
+    int r = spawner_forward(n->spawner, SPAWN_FORWARD, (const char **)(uintptr_t)forwards, &with, &n->control,
+                            &n->forwarder, &text, err);
     return r < 0 ? r : take_ports(&text, ports, count, err);
 }

@@ -63,6 +63,7 @@ void machine_init(struct machine *m, struct machines *ms, const struct machine_o
                           .ops = ops,
                           .nat.exit_fd = -1,
                           .net_fd = -1,
+                          .reach.control = -1,
                           .image_lock = -1,
                           .refs = 1,
                           .created_at = now_ns()};
@@ -251,6 +252,7 @@ int machine_make_dirs(struct machine *m, const char *path, struct err *err)
 void machine_end_start(struct machine *m)
 {
     nat_stop(&m->nat);
+    cleanup_close(&m->reach.control);
     cleanup_close(&m->net_fd);
     limits_release(&m->limits);
     free(TAKE(m->limits_text));

@@ -141,10 +141,10 @@ void spawner_init(struct spawner *s, const char *mode, const char *program, cons
  * enters first. ret_namespaces: of network and users, when `filtered`; else NULL. */
 int spawner_request(struct spawner *s, const struct spawn_request *r, const struct fds *with,
                     struct fds *ret_namespaces, struct agent_client *ret, struct err *err);
-/* Has ports forwarded: with has the network and, if it is not the host, who listens. ret_ports: appended. Its
- * process ends with *ret_control; *ret_pidfd tells when. */
-int spawner_forward(struct spawner *s, const char **forwards, const struct fds *with, int *ret_control,
-                    int *ret_pidfd, struct buf *ret_ports, struct err *err);
+/* Has ports forwarded, SPAWN_FORWARD or SPAWN_REACH: with has the networks. ret_ports: appended. Its process
+ * ends with *ret_control; *ret_pidfd tells when. */
+int spawner_forward(struct spawner *s, enum spawn_what what, const char **forwards, const struct fds *with,
+                    int *ret_control, int *ret_pidfd, struct buf *ret_ports, struct err *err);
 /* Has a file system for a mask or a disk, or a network, made; its root, to be closed, or -errno. */
 int spawner_mount(struct spawner *s, const struct spawn_request *r, struct err *err);
 void spawner_release(struct spawner *s);
@@ -258,6 +258,10 @@ struct machine {
     struct limits limits;
     struct nat nat;
     int net_fd; /* its network's namespace, if that is its own and ports may be mapped there; -1 */
+    struct reach {
+        int control; /* what leads a port of the host in there ends with this; -1: nothing does */
+        uint16_t port;
+    } reach;
     enum machine_network network; /* the one that it has */
     char *limits_text;            /* owned */
 

@@ -268,7 +268,7 @@ static int sandbox_try(struct machines *ms, const struct machine_spec *spec, str
                                     .no_network = spec->network != MACHINE_NET_HOST,
                                     .filtered = nat,
                                     .address = address,
-                                    .network = joins,
+                                    .network = spec->network != MACHINE_NET_HOST,
                                     .namespaces = spec->namespaces,
                                     .redirects = m->redirects,
                                     .disk = m->limits.disk >= 0 ? m->limits.want.disk : 0};
@@ -283,7 +283,7 @@ static int sandbox_try(struct machines *ms, const struct machine_spec *spec, str
     for (size_t i = 0; i < m->limits.procs.n && with.n < SPAWN_FDS - 1; i++)
         with.list[with.n++] = m->limits.procs.list[i];
     r = spawner_request(&ms->sandboxes, &request, &with, &namespaces, &m->client, err);
-    if (r == 0 && joins)
+    if (r == 0 && namespaces.n)
         m->net_fd = fcntl(namespaces.list[0], F_DUPFD_CLOEXEC, 3);
     return r == 0 && nat ? nat_start(&m->nat, namespaces.list, false, err) : r;
 }

@@ -139,6 +139,8 @@ static void take_start(struct machine *m, struct machine *fresh, struct chain *c
     pthread_mutex_lock(&m->state_lock);
     EXCHANGE(limits);
     EXCHANGE(nat);
+    EXCHANGE(net_fd);
+    EXCHANGE(reach);
     EXCHANGE(limits_text);
     pthread_mutex_unlock(&m->state_lock);
     pthread_mutex_lock(&m->ms->living_lock);

@@ -156,10 +156,10 @@ static int make_pair(int pair[2], struct err *err)
     return 0;
 }
 
-int spawner_forward(struct spawner *s, const char **forwards, const struct fds *with, int *ret_control,
-                    int *ret_pidfd, struct buf *ret_ports, struct err *err)
+int spawner_forward(struct spawner *s, enum spawn_what what, const char **forwards, const struct fds *with,
+                    int *ret_control, int *ret_pidfd, struct buf *ret_ports, struct err *err)
 {
-    const struct spawn_request request = {.what = SPAWN_FORWARD, .forwards = forwards};
+    const struct spawn_request request = {.what = what, .forwards = forwards};
     _cleanup_(fds_release) struct fds got = {0};
     struct fds send = {.n = 1};
     int pair[2];

@@ -10,6 +10,7 @@
 #include "runfs/cache.h"
 #include "runfs/checkout.h"
 #include "runfs/io.h"
+#include "runfs/log.h"
 #include "runfs/remotes.h"
 #include "runfs/str.h"
 #include "sink.h"
@@ -317,6 +318,19 @@ static int cache_put(void *data, const char *key, const char *version, int fd, s
 /* ------------------------------------------------------------------------------------------------ services
  */
 
+/* They are the runner's own: what the job's network is does not matter. */
+static void reach_services(struct local_outside *l)
+{
+    const char *url = json_string_value(json_object_get(l->services_env, "ACTIONS_RESULTS_URL"));
+    struct err err = {0};
+    uint16_t port;
+
+    if (url && sscanf(url, "http://127.0.0.1:%hu/", &port) == 1 &&
+        machine_reach(l->job->machine, port, &err) < 0 && err.code != -ENOTSUP)
+        log_warning("run", "%lld: job %s: artifact and cache services: %s", (long long)run_of(l)->row.id,
+                    l->job->row.key, err.msg);
+}
+
 /* Opened for the first action that may speak to them; most jobs have none. */
 static int services(void *data, json_t **ret_env, struct err *err)
 {
@@ -344,6 +358,8 @@ static int services(void *data, json_t **ret_env, struct err *err)
     }
     if (r == 0 && l->services_env)
         (void)mask_add(l->mask, json_string_value(json_object_get(l->services_env, "ACTIONS_RUNTIME_TOKEN")));
+    if (l->services_env)
+        reach_services(l);
     *ret_env = l->services_env;
     return r;
 }

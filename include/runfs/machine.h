@@ -293,6 +293,13 @@ struct machine_port {
 int machine_net_map(struct machine_net *n, const struct machine *from, struct machine_port *ports,
                     size_t count, struct err *err);
 
+/*
+ * What runs in a machine whose network is its own finds a port of this host's 127.0.0.1 by the same one of
+ * its localhost, one at a time, as long as this start of it lasts. Nothing where the network is the host's.
+ * -ENOTSUP: none but a sandbox can. The thread that runs its commands.
+ */
+int machine_reach(struct machine *m, uint16_t port, struct err *err);
+
 /* ------------------------------------------------------------------------------------------ what it is doing
  */
 
