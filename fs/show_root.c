@@ -33,9 +33,10 @@ int show_readme(struct fs *fs, int64_t id, struct buf *ret)
         buf_addf(ret, "%*s%s\n", width < 34 ? (int)(34 - width) : 1, "", row->help);
     }
     add_settings(ret);
-    buf_adds(ret, "\nconfig/labels/LABEL: worker:COMMAND; or sandbox, sandbox:/another/root, "
-                  "sandbox:IMAGE of containers, bubblewrap, qemu:IMAGE, firecracker:/DIRECTORY, fcctl, "
-                  "fcctl:TYPE, ssh:HOST or host, then any of\n");
+    buf_adds(ret,
+             "\nconfig/labels/LABEL: worker:COMMAND, slurm[:PARTITION]; or sandbox, sandbox:/another/root, "
+             "sandbox:IMAGE of containers, bubblewrap, qemu:IMAGE, firecracker:/DIRECTORY, fcctl, "
+             "fcctl:TYPE, ssh:HOST or host, then any of\n");
     for (const struct machine_label_key *k = machine_label_keys; k->name; k++)
         buf_addf(ret, "  %s=%*s%s: %s\n", k->name, (int)(12 - strlen(k->name)), "", k->values, k->help);
     return 0;

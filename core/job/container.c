@@ -30,11 +30,6 @@ void container_free(struct container *c)
     free(c);
 }
 
-static void cleanup_container(struct container **c)
-{
-    container_free(*c);
-}
-
 static struct container *container_new(const char *name, const char *where)
 {
     static const char docker[] = "docker://";
@@ -52,6 +47,31 @@ static struct container *container_new(const char *name, const char *where)
         return c;
     container_free(c);
     return NULL;
+}
+
+int container_make_volumes(const struct container *c, struct machine *m, struct err *err)
+{
+    json_t *path;
+    size_t i;
+    int r = 0;
+
+    json_array_foreach(c->volumes, i, path) if (r == 0) r =
+        machine_make_dirs(m, json_string_value(path), err);
+    return r;
+}
+
+/* 0 is none. */
+static uint64_t lower(uint64_t a, uint64_t b)
+{
+    return a && (!b || a < b) ? a : b;
+}
+
+void container_limit(const struct container *c, struct machine_limits *limits)
+{
+    limits->memory = lower(limits->memory, c->limits.memory);
+    limits->cpu = (uint32_t)lower(limits->cpu, c->limits.cpu);
+    limits->pids = (uint32_t)lower(limits->pids, c->limits.pids);
+    limits->files = (uint32_t)lower(limits->files, c->limits.files);
 }
 
 /* ------------------------------------------------------------------------------------------------ its image
@@ -303,7 +323,7 @@ int container_of_job(const struct container_place *p, const struct token *t, con
                      const struct expr_env *env, struct container **ret, struct err *err)
 {
     _json_ json_t *value = NULL;
-    _cleanup_(cleanup_container) struct container *c = NULL;
+    _container_ struct container *c = NULL;
     int r = token_eval(t, file, env, &value, err);
 
     *ret = NULL;
@@ -326,7 +346,7 @@ int container_of_job(const struct container_place *p, const struct token *t, con
 int container_of_image(const struct container_place *p, const char *image, struct container **ret,
                        struct err *err)
 {
-    _cleanup_(cleanup_container) struct container *c = container_new(image, "container");
+    _container_ struct container *c = container_new(image, "container");
     int r = c ? bring_image(p, c, NULL, NULL, err) : err_errno(err, -ENOMEM, "container");
 
     if (r == 0)
@@ -340,7 +360,7 @@ int container_of_service(const struct container_place *p, const char *name, cons
                          struct container **ret, struct err *err)
 {
     const char *image = json_is_object(value) ? text_at(value, "image") : json_string_value(value);
-    _cleanup_(cleanup_container) struct container *c = NULL;
+    _container_ struct container *c = NULL;
     _buf_ struct buf where = BUF_INIT;
 
     *ret = NULL;

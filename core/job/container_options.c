@@ -72,43 +72,53 @@ static int add_variable(struct container *c, const char *value)
     return name && json_object_set_new(c->env, name, json_string(equals + 1)) == 0 ? 0 : -ENOMEM;
 }
 
-/* A size as Docker writes it (512m, 2gb, 1073741824), as labels do. */
+/* As labels have them (runfs/machine.h). */
+static int read_limit(const char *key, const char *value, struct machine_limits *ret)
+{
+    _machine_label_ struct machine_label l = {0};
+    char text[64];
+
+    snprintf(text, sizeof(text), "sandbox %s=%.32s", key, value);
+    int r = machine_label_parse(text, &l, NULL);
+    if (r == 0)
+        *ret = l.limits;
+    return r;
+}
+
+/* A size as Docker writes it (512m, 2gb, 1073741824). */
 static int set_memory(struct container *c, const char *value)
 {
-    char upper[32] = "", text[64];
-    struct err err = {0};
+    struct machine_limits limits;
+    char upper[32] = "";
 
     for (size_t i = 0; value[i] && i < sizeof(upper) - 1; i++)
         upper[i] = (char)(value[i] >= 'a' && value[i] <= 'z' ? value[i] - 32 : value[i]);
     size_t n = strspn(upper, "0123456789");
     upper[upper[n] && upper[n + 1] == 'B' ? n + 1 : strlen(upper)] = '\0';
     upper[upper[n] == 'B' ? n : strlen(upper)] = '\0';
-    snprintf(text, sizeof(text), "sandbox memory=%s", upper);
-    _machine_label_ struct machine_label l = {0};
-    int r = machine_label_parse(text, &l, &err);
-    c->limits.memory = r == 0 ? l.limits.memory : c->limits.memory;
+    int r = read_limit("memory", upper, &limits);
+    if (r == 0)
+        c->limits.memory = limits.memory;
     return r;
 }
 
 static int set_cpus(struct container *c, const char *value)
 {
-    char text[64];
+    struct machine_limits limits;
+    int r = read_limit("cpu", value, &limits);
 
-    snprintf(text, sizeof(text), "sandbox cpu=%.32s", value);
-    _machine_label_ struct machine_label l = {0};
-    int r = machine_label_parse(text, &l, NULL);
-    c->limits.cpu = r == 0 ? l.limits.cpu : c->limits.cpu;
+    if (r == 0)
+        c->limits.cpu = limits.cpu;
     return r;
 }
 
 static int set_pids(struct container *c, const char *value)
 {
-    char text[64];
+    struct machine_limits limits;
+    int r = read_limit("pids", value, &limits);
 
-    snprintf(text, sizeof(text), "sandbox pids=%.32s", value);
-    _machine_label_ struct machine_label l = {0};
-    int r = machine_label_parse(text, &l, NULL);
-    c->limits.pids = r == 0 ? l.limits.pids : c->limits.pids;
+    if (r == 0)
+        c->limits.pids = limits.pids;
     return r;
 }
 

@@ -6,11 +6,6 @@
 #include "job_internal.h"
 #include "runfs/str.h"
 
-static void cleanup_container(struct container **c)
-{
-    container_free(*c);
-}
-
 /* --------------------------------------------------------------------------------------------- what it runs
  */
 
@@ -186,19 +181,6 @@ static int run_there(struct running_step *s, struct machine *m, const struct con
     return r;
 }
 
-static void show_lines(struct running_step *s, const struct buf *lines, bool warn)
-{
-    _free_ char *copy = strdup(buf_str(lines));
-    char *rest = NULL;
-
-    for (char *line = copy ? strtok_r(copy, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest)) {
-        if (warn)
-            output_warning(&s->output, line);
-        else
-            output_runner_line(&s->output, "%s", line);
-    }
-}
-
 static int open_machine(struct running_step *s, const struct use *u, struct container **ret_container,
                         struct machine **ret, struct err *err)
 {
@@ -226,15 +208,14 @@ static int open_machine(struct running_step *s, const struct use *u, struct cont
 void docker_run(struct running_step *s, struct use *u, json_t *env)
 {
     _cleanup_(command_line_release) struct command_line line = {0};
-    _cleanup_(cleanup_container) struct container *c = NULL;
+    _container_ struct container *c = NULL;
     struct machine_result result = {0};
     struct machine *m = NULL;
     struct err err = {0};
 
     int r = env ? open_machine(s, u, &c, &m, &err) : err_errno(&err, -ENOMEM, "%s", u->def->uses);
     if (r == 0) {
-        show_lines(s, &c->said, false);
-        show_lines(s, &c->warnings, true);
+        container_show(c, &s->output);
         r = command_of(s, u, c, &line, &err);
     }
     if (r == 0)

@@ -9,11 +9,13 @@
  *   script.c     `run:`
  *   use.c        `uses:`: its inputs; pre, main and post of JavaScript
  *   use_find.c   which action that is, and where; its manifest
+ *   container*.c what a workflow says of a container, and its image
  *   docker.c     an action that is a program of an image
  *   services.c   machines beside it: service_run.c has one of them, service_ports.c their ports
  *   composite.c  an action that is a list of steps
  *   builtin*.c   actions that are part of runfs
- *   output.c     what a step prints
+ *   output*.c    what a step prints: command.c reads workflow commands in it, matcher.c problems, mask*.c
+ * secrets forge_vars.c the names that Gitea's and Forgejo's workflows have for all that
  */
 #ifndef RUNFS_JOB_JOB_INTERNAL_H
 #define RUNFS_JOB_JOB_INTERNAL_H

@@ -118,11 +118,6 @@ bool service_ended(struct service *s, int *ret_exit_code, char **ret_why)
 /* ---------------------------------------------------------------------------------------------- its machine
  */
 
-static uint64_t lower(uint64_t a, uint64_t b)
-{
-    return a && (!b || a < b) ? a : b;
-}
-
 /* A host's name has no capitals and no more than letters, digits and '-'. */
 static void host_name(const struct service *s, char ret[64])
 {
@@ -139,8 +134,6 @@ static int make_machine(struct services *all, struct service *s, struct err *err
     const struct services_opts *o = &all->opts;
     _buf_ struct buf title = BUF_INIT;
     char name[64];
-    json_t *path;
-    size_t i;
 
     host_name(s, name);
     buf_addf(&title, "%s-%s", o->title, s->name);
@@ -157,15 +150,12 @@ static int make_machine(struct services *all, struct service *s, struct err *err
                                 .net = all->net,
                                 .net_name = s->name,
                                 .cancelled = o->place.cancelled};
-    spec.limits.memory = lower(spec.limits.memory, c->limits.memory);
-    spec.limits.cpu = (uint32_t)lower(spec.limits.cpu, c->limits.cpu);
-    spec.limits.pids = (uint32_t)lower(spec.limits.pids, c->limits.pids);
-    spec.limits.files = (uint32_t)lower(spec.limits.files, c->limits.files);
+    container_limit(c, &spec.limits);
     int r = machine_acquire(o->machines, &spec, &s->machine, err);
     if (r == 0 && !str_eq(machine_backend(s->machine), "sandbox"))
         r = err_set(err, -ENOTSUP, "a service is a sandbox, which does not work here");
-    json_array_foreach(c->volumes, i, path) if (r == 0) r =
-        machine_make_dirs(s->machine, json_string_value(path), err);
+    if (r == 0)
+        r = container_make_volumes(c, s->machine, err);
     if (r == 0 && c->directory)
         r = machine_make_dirs(s->machine, c->directory, err);
     return r == 0 ? machine_lanes_begin(s->machine, err) : r;

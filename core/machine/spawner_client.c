@@ -168,7 +168,7 @@ int spawner_forward(struct spawner *s, enum spawn_what what, const char **forwar
     if (r < 0)
         return r;
     send.list[0] = pair[1];
-    for (size_t i = 0; i < with->n; i++)
+    for (size_t i = 0; i < with->n && send.n < SPAWN_FDS; i++)
         send.list[send.n++] = with->list[i];
     r = spawner_call(s, &request, &send, &got, ret_ports, err);
     close(pair[1]);

@@ -98,12 +98,6 @@ int containers_open(struct run_job *job, json_t *contexts, struct mask *mask, st
                : err->code;
 }
 
-/* Of two limits the lower one; 0 is none. */
-static uint64_t lower(uint64_t a, uint64_t b)
-{
-    return a && (!b || a < b) ? a : b;
-}
-
 /* What a label says of networks and limits holds for a container, too. */
 int containers_enter(const struct container *c, const struct machine_label *label, struct machine_spec *spec,
                      struct err *err)
@@ -116,22 +110,8 @@ int containers_enter(const struct container *c, const struct machine_label *labe
     spec->user = c->user;
     spec->name = c->hostname ? c->hostname : spec->name;
     spec->label = NULL; /* none of these is warm */
-    spec->limits.memory = lower(spec->limits.memory, c->limits.memory);
-    spec->limits.cpu = (uint32_t)lower(spec->limits.cpu, c->limits.cpu);
-    spec->limits.pids = (uint32_t)lower(spec->limits.pids, c->limits.pids);
-    spec->limits.files = (uint32_t)lower(spec->limits.files, c->limits.files);
+    container_limit(c, &spec->limits);
     return 0;
-}
-
-int containers_make_volumes(const struct container *c, struct machine *m, struct err *err)
-{
-    json_t *path;
-    size_t i;
-    int r = 0;
-
-    json_array_foreach(c->volumes, i, path) if (r == 0) r =
-        machine_make_dirs(m, json_string_value(path), err);
-    return r;
 }
 
 /* job.container: what the runner calls it, and the network that it is on. */
@@ -145,8 +125,7 @@ void containers_tell(json_t *contexts, const struct machine *machine, const char
         json_pack("{s:s, s:s}", "id", id, "network", network ? network : machine_network_name(machine)));
 }
 
-/* ------------------------------------------------------------------------------------------------ services
- */
+/* ----------------------------------------------------------------------------------- machines beside it */
 
 /* Whoever cancels the job finds it there. */
 static bool enlist(struct run_job *job, struct machine *m)

@@ -1,8 +1,8 @@
 /*
  * Containers that a job asks for: its own, those of Docker actions, and those of its services.
  */
-#ifndef RUNFS_CONTAINERS_H
-#define RUNFS_CONTAINERS_H
+#ifndef RUNFS_RUN_CONTAINERS_H
+#define RUNFS_RUN_CONTAINERS_H
 
 #include "runfs/container.h"
 
@@ -26,7 +26,6 @@ int containers_open(struct run_job *job, json_t *contexts, struct mask *mask, st
 /* Makes its machine what the container says, within what its label says of networks and limits. */
 int containers_enter(const struct container *c, const struct machine_label *label, struct machine_spec *spec,
                      struct err *err);
-int containers_make_volumes(const struct container *c, struct machine *m, struct err *err);
 /* job.container in contexts: what the runner calls it, and the network that it is on; NULL: its machine's. */
 void containers_tell(json_t *contexts, const struct machine *machine, const char *network);
 

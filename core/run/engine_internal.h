@@ -363,7 +363,7 @@ int forge_add_server(enum forge f, struct store *st, const char *repo_path, json
 /* ---------------------------------------------------------------------- linked repositories (repos.c) */
 
 bool engine_ending(void *engine); /* for proc_until() */
-/* A checkout's folder of workflows, links followed within it only. NULL: there is none. */
+/* A checkout's folder of workflows, links followed within it only (forge_find.c). NULL: there is none. */
 DIR *open_forge_folder(const char *path, enum forge f);
 /* Registers the workflows that it has now. A mirror's: held (mirror.h). */
 void repo_register(struct engine *e, const struct repo_row *repo);

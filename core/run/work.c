@@ -161,7 +161,7 @@ static int job_machine(struct run_job *job, json_t *contexts, const struct machi
     if (*container && (r = containers_enter(*container, label, &spec, err)) < 0)
         return r;
     r = machine_acquire(job->run->e->machines, &spec, ret, err);
-    return r == 0 && *container ? containers_make_volumes(*container, *ret, err) : r;
+    return r == 0 && *container ? container_make_volumes(*container, *ret, err) : r;
 }
 
 /* ------------------------------------------------------------------------------------------------- its run

@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdatomic.h>
 
+#include "runfs/cleanup.h"
 #include "runfs/expr.h"
 #include "runfs/machine.h"
 #include "runfs/mask.h"
@@ -44,6 +45,15 @@ struct container {
     struct buf said, warnings;    /* for the log, a line each */
 };
 void container_free(struct container *c);
+static inline void cleanup_container(struct container **c)
+{
+    container_free(*c);
+}
+#define _container_ _cleanup_(cleanup_container)
+/* Of its label's limits and its own the lower ones. */
+void container_limit(const struct container *c, struct machine_limits *limits);
+/* Its volumes, empty directories in its machine. */
+int container_make_volumes(const struct container *c, struct machine *m, struct err *err);
 
 /* What is needed besides the workflow. All borrowed. */
 struct container_place {

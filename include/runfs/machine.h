@@ -77,7 +77,8 @@ struct machine_limits {
 };
 extern const struct machine_limits machine_limits_default;
 
-/* What a label means: `BACKEND[:IMAGE] [KEY=VALUE ...]`, or `worker:COMMAND`. */
+/* What a label means: `BACKEND[:IMAGE] [KEY=VALUE ...]`, or `worker:COMMAND` or
+ * `slurm[:PARTITION] [OPTION ...]` (docs/worker.md). */
 struct machine_label {
     char *text; /* owned: what the strings point into */
     const char *backend;

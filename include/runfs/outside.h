@@ -1,7 +1,7 @@
 /*
- * What a job asks of the world outside its machine. Where the job runs for this process's engine, local.c
- * answers from the store, the linked repository and git; a job that runs for another host may find some of it
- * missing: a function that is NULL is not to be had there.
+ * What a job asks of the world outside its machine. Where the job runs for this process's engine,
+ * core/run/local.c answers from the store, the linked repository and git; a job that runs for another host
+ * may find some of it missing: a function that is NULL is not to be had there.
  *
  * Each function returns 0 or -errno with a sentence, blocks, and is called on the thread of the job. Trees
  * travel as tar streams in descriptors.

@@ -61,7 +61,8 @@ Y
     file_is "$M/runs/$n/conclusion" success
     found "$(cat "$M/runs/$n/log")"
     say "network=$label, for an ordinary user"
-    as_user true     as_user true # makes its directory    as_user true # makes its directory mkdir -p "$T/user"
+    as_user true # makes its directory
+    mkdir -p "$T/user"
     cp "$T/w.yml" "$T/user/"
     as_user runfs run --label "$label=sandbox network=$label" "$T/user/w.yml" >"$T/out" 2>&1 || fail "$(cat "$T/out")"
     found "$(cat "$T/out")"
