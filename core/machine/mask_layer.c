@@ -136,45 +136,82 @@ static int hide_entry(int at, const char *path, bool is_dir)
 {
     int r = mirror_parents(at, path);
 
-    if (r < 0 || !is_dir)
-        return r < 0 ? r : whiteout(at, path);
-    r = mirror_dir(at, path);
-    return r == 0 ? make_opaque(at, path) : r;
+    if (r == 0 && !is_dir)
+        r = whiteout(at, path);
+    if (r == 0 && is_dir && (r = mirror_dir(at, path)) == 0)
+        r = make_opaque(at, path);
+    return r == -ENOTDIR ? 0 : r; /* it was a file a moment ago, and is hidden as one */
 }
 
-/* Hides what others cannot read in a host directory and below: files vanish, directories are empty. */
+enum entry_kind { ENTRY_PASSED, ENTRY_TO_HIDE, ENTRY_TO_SEARCH };
+
+/* Machines see what lies below a mount, which is not what would be looked at here; and what is mounted may be
+ * of a server that does not answer. */
+static enum entry_kind look_at(DIR *dir, const struct dirent *e, bool *ret_is_dir)
+{
+    struct statx st;
+
+    *ret_is_dir = e->d_type == DT_DIR;
+    if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
+        return ENTRY_PASSED;
+    if (statx(dirfd(dir), e->d_name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
+              STATX_TYPE | STATX_MODE, &st) < 0)
+        return errno == ENOENT ? ENTRY_PASSED : ENTRY_TO_HIDE;
+    if (S_ISLNK(st.stx_mode))
+        return ENTRY_PASSED;
+    *ret_is_dir = S_ISDIR(st.stx_mode);
+    unsigned bits = *ret_is_dir ? 0005 : 0004;
+    if ((st.stx_mode & bits) != bits || (*ret_is_dir && (st.stx_attributes & STATX_ATTR_MOUNT_ROOT)))
+        return ENTRY_TO_HIDE;
+    return *ret_is_dir ? ENTRY_TO_SEARCH : ENTRY_PASSED;
+}
+
+static int search_private(struct private_search *s, const char *path);
+
+static int search_entry(struct private_search *s, DIR *dir, const struct dirent *e, const char *path)
+{
+    _buf_ struct buf name = BUF_INIT;
+    bool is_dir;
+    enum entry_kind kind = look_at(dir, e, &is_dir);
+
+    s->cut = s->cut || ++s->looked_at > LOOKED_AT_MAX;
+    if (kind == ENTRY_PASSED)
+        return 0;
+    buf_addf(&name, "%s/%s", path, e->d_name);
+    if (!buf_ok(&name))
+        return -ENOMEM;
+    if (str_eq(name.ptr, hidden_whole))
+        return 0;
+    return kind == ENTRY_TO_SEARCH && !s->cut ? search_private(s, name.ptr)
+                                              : hide_entry(s->at, name.ptr, is_dir);
+}
+
+/* Hides what others cannot read in a host directory and below: files vanish, directories are empty. What
+ * cannot be looked at is hidden whole; but for the first directory, which is an error. */
 static int search_private(struct private_search *s, const char *path)
 {
     _buf_ struct buf name = BUF_INIT;
+    bool whole = s->depth == DEPTH_MAX;
     int r = 0;
 
     buf_addf(&name, "/%s", path);
     if (!buf_ok(&name))
         return -ENOMEM;
-    _closedir_ DIR *dir = s->depth < DEPTH_MAX && name.len < LENGTH_MAX ? opendir(name.ptr) : NULL;
-    struct dirent *e;
+    _closedir_ DIR *dir = whole || name.len >= LENGTH_MAX ? NULL : opendir(name.ptr);
     if (!dir)
-        return s->depth ? hide_entry(s->at, path, true) : 0;
+        return s->depth ? hide_entry(s->at, path, true) : errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
     s->depth++;
-    while (r == 0 && (e = readdir(dir))) {
-        struct stat st;
-        if (str_eq(e->d_name, ".") || str_eq(e->d_name, "..") ||
-            fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISLNK(st.st_mode))
-            continue;
-        bool is_dir = S_ISDIR(st.st_mode);
-        bool readable = (st.st_mode & (is_dir ? 0005 : 0004)) == (is_dir ? 0005 : 0004);
-        s->cut = s->cut || ++s->looked_at > LOOKED_AT_MAX;
-        if (readable && !is_dir)
-            continue;
-        buf_reset(&name);
-        buf_addf(&name, "%s/%s", path, e->d_name);
-        if (!buf_ok(&name))
-            return -ENOMEM;
-        if (str_eq(name.ptr, hidden_whole))
-            continue;
-        r = readable && !s->cut ? search_private(s, name.ptr) : hide_entry(s->at, name.ptr, is_dir);
+    for (struct dirent *e; r == 0 && !whole;) {
+        errno = 0;
+        if (!(e = readdir(dir)) && !errno)
+            break;
+        if (e)
+            r = search_entry(s, dir, e, path);
+        whole = !e || (s->cut && s->depth > 1);
     }
     s->depth--;
+    if (r == 0 && whole)
+        r = s->depth ? hide_entry(s->at, path, true) : -EIO;
     return r;
 }
 
