@@ -382,8 +382,10 @@ int group_make(struct groups *groups, const char *name, const uint64_t values[CO
             return err_errno(err, r, "cannot limit %s in the control group %s", controllers[i].name,
                              buf_str(&path));
         ret->controls[i] = true;
-        if (!made[at])
-            fds_add(procs, openat(dir, "cgroup.procs", O_WRONLY | O_CLOEXEC));
+        int enter = made[at] ? -1 : openat(dir, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+        if (!made[at] && enter < 0)
+            return err_errno(err, -errno, "cannot open the control group %s", buf_str(&path));
+        fds_add(procs, enter);
         made[at] = true;
     }
     return 0;

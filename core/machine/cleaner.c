@@ -30,15 +30,17 @@ static bool has_ended(int pidfd, int timeout_ms)
 
 static void bury(struct machines *ms, struct remains g)
 {
+    bool ended = g.pidfd < 0 || has_ended(g.pidfd, 10000);
     int r = 0;
 
-    if (g.pidfd >= 0 && !has_ended(g.pidfd, 10000)) {
+    if (!ended) {
         pidfd_kill(g.pidfd);
-        (void)has_ended(g.pidfd, 5000);
+        ended = has_ended(g.pidfd, 5000);
     }
     cleanup_close(&g.root);
     for (int tries = 0; g.path && tries < 8; tries++) {
-        r = scratch_remove(ms, g.path);
+        r = ended ? scratch_remove(ms, g.path)
+                  : remove_tree(g.path); /* what still has it, the next has not */
         int busy = g.group[0] ? groups_remove(&ms->groups, g.group) : 0;
         if (r == 0 && busy == 0)
             break;
