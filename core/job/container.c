@@ -141,20 +141,28 @@ static char *copy_text(const json_t *config, const char *key)
     return text && *text ? strdup(text) : NULL;
 }
 
+/* A number of an image, which anybody may have made: from 1 to most, else 0, which is none. */
+static int64_t number_of(const json_t *said, const char *key, int64_t most)
+{
+    json_int_t n = json_integer_value(json_object_get(said, key));
+
+    return n > 0 && n <= most ? n : 0;
+}
+
 /* What the workflow says of it goes over that, each for itself. */
 static void read_health(struct container *c, json_t *said)
 {
+    const int64_t most = 1000000000000000000;
     struct health *h = &c->health;
     const char *kind = json_string_value(json_array_get(json_object_get(said, "Test"), 0));
     bool known = kind && (str_eq(kind, "CMD") || str_eq(kind, "CMD-SHELL"));
 
     if (!h->test && !h->none && known)
         h->test = json_incref(json_object_get(said, "Test"));
-    h->interval = h->interval ? h->interval : json_integer_value(json_object_get(said, "Interval"));
-    h->timeout = h->timeout ? h->timeout : json_integer_value(json_object_get(said, "Timeout"));
-    h->start_period =
-        h->start_period ? h->start_period : json_integer_value(json_object_get(said, "StartPeriod"));
-    h->retries = h->retries ? h->retries : (unsigned)json_integer_value(json_object_get(said, "Retries"));
+    h->interval = h->interval ? h->interval : number_of(said, "Interval", most);
+    h->timeout = h->timeout ? h->timeout : number_of(said, "Timeout", most);
+    h->start_period = h->start_period ? h->start_period : number_of(said, "StartPeriod", most);
+    h->retries = h->retries ? h->retries : (unsigned)number_of(said, "Retries", 10000);
 }
 
 /* What the image says of itself stands below what the workflow says. */
