@@ -58,12 +58,13 @@ static void copy_word(char *to, size_t size, const char *from, size_t len)
 /* What squeue says of it: its number, its state, and *ret_reason. -ENOENT: nothing. */
 static int ask(struct slurm_job *s, struct buf *ret_reason)
 {
-    _buf_ struct buf name = BUF_INIT;
+    _buf_ struct buf name = BUF_INIT, user = BUF_INIT;
     struct proc_result result = {0};
 
     buf_addf(&name, "--name=%s", s->name);
-    const char *const argv[] = {"squeue",       "--noheader", "--states=all", "--format=%i|%T|%r",
-                                buf_str(&name), NULL};
+    buf_addf(&user, "--user=%u", geteuid()); /* whoever else takes that name */
+    const char *const argv[] = {
+        "squeue", "--noheader", "--states=all", "--format=%i|%T|%r", buf_str(&name), buf_str(&user), NULL};
     int r = proc_run(argv, "/", 65536, ASK_MS, &result, NULL);
     if (r == 0 && result.exit_code != 0)
         r = -EIO;
@@ -127,11 +128,12 @@ static bool is_over(const struct slurm_job *s, const struct buf *reason)
 
 void slurm_withdraw(const struct slurm_job *s)
 {
-    _buf_ struct buf name = BUF_INIT;
+    _buf_ struct buf name = BUF_INIT, user = BUF_INIT;
     struct proc_result result = {0};
 
     buf_addf(&name, "--name=%s", s->name);
-    const char *const argv[] = {"scancel", "--quiet", buf_str(&name), NULL};
+    buf_addf(&user, "--user=%u", geteuid());
+    const char *const argv[] = {"scancel", "--quiet", buf_str(&name), buf_str(&user), NULL};
     (void)proc_run(argv, "/", 4096, ASK_MS, &result, NULL);
     proc_result_release(&result);
 }
