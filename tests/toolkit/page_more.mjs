@@ -56,6 +56,8 @@ try {
             const a = await answer(path, options), name = String(path).split('?')[0];
             if (a.status === 401 && name !== '/live/knowledge')
                 await new Promise(go => { late[name] = go; });
+            while (a.status === 401 && name === '/live/knowledge' && !(late['/live'] && late['/live/graph'])) // or it gives up the others
+                await new Promise(go => setTimeout(go, 10));
             return a;
         };` });
     await phone.goto(`${url}/#/knowledge`);
