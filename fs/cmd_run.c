@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 #include "cmd_run_choose.h"
 #include "cmd_run_show.h"
@@ -60,12 +61,17 @@ static const char help[] =
 
 enum { EXIT_WORKFLOW = 65, TEXT_MAX = 1024 * 1024 };
 
-static volatile sig_atomic_t interrupts;
+static atomic_int interrupts; /* signals come to several threads at once */
 
+/* A person insists with Ctrl-C; what sends SIGTERM may send it several times and mean it once. */
 static void on_interrupt(int signal)
 {
-    (void)signal;
-    interrupts++;
+    int none = 0;
+
+    if (signal == SIGINT)
+        interrupts++;
+    else
+        (void)atomic_compare_exchange_strong(&interrupts, &none, 1);
 }
 
 struct options {

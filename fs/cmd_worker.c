@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -26,8 +27,8 @@ static const char help[] =
     "      --state DIR       where machines have their files meanwhile (default: "
     "$XDG_STATE_HOME/runfs/worker)\n"
     "\n"
-    "SIGINT and SIGTERM cancel the job as a person would; a second one kills it. Where the spec says that "
-    "who\n"
+    "SIGINT, SIGTERM and SIGHUP cancel the job as a person would; SIGINT after that kills it. Where the spec "
+    "says that who\n"
     "started it stays, its end, or a minute without a word of it, ends the job, and nothing of it is left.\n"
     "exit status: 0 the job succeeded, else its first failing step's exit code; 130 it was cancelled, 65 the "
     "spec\n"
@@ -41,13 +42,17 @@ struct options {
 
 static int interrupts = -1;
 
+/* A person insists with Ctrl-C. What else says that it is to end may say so several times and mean it once:
+ * Slurm does, and ssh when its connection breaks. */
 static void on_interrupt(int signal)
 {
+    static atomic_flag asked = ATOMIC_FLAG_INIT; /* signals come to several threads at once */
     int saved = errno;
     uint64_t one = 1;
 
-    (void)signal;
-    (void)!write(interrupts, &one, sizeof(one));
+    bool again = atomic_flag_test_and_set(&asked);
+    if (signal == SIGINT || !again)
+        (void)!write(interrupts, &one, sizeof(one));
     errno = saved;
 }
 

@@ -126,6 +126,21 @@ contains 'what always runs' "$(told output text)" 'cleaned up
 '
 equal 'how the job ended' cancelled "$(told job_completed conclusion)"
 
+start # who manages it, Slurm for one, says so several times and means it once
+for signal in TERM HUP TERM; do kill -$signal "$worker"; done
+over 130
+contains 'what always runs' "$(told output text)" 'cleaned up
+'
+
+start "- run: trap '' INT TERM; echo begun; sleep $sleeper; sleep $sleeper
+- if: always()
+  run: echo cleaned up" # a person insists
+insist() { gone "$worker" || ! kill -INT "$worker"; } # signals that come at once are one
+rf_wait 30 insist
+over 130
+lacks 'killed, nothing more runs' "$(told output text)" 'cleaned up
+'
+
 start
 echo '{"type": "cancel"}' >&"$in"
 over 130
