@@ -7,6 +7,7 @@
 
 #include "core/agent/proto.h"
 #include "core/machine/cgroup.h"
+#include "core/machine/mask.h"
 #include "runfs/machine.h"
 
 struct machine_ops;
@@ -196,14 +197,15 @@ struct backend {
 
 struct machines {
     char *agent, *scratch;     /* owned: the agent's path; STATE/machines */
-    pthread_mutex_t lock;      /* guards hidden, mask, probes */
+    pthread_mutex_t lock;      /* guards hidden, masks, searched, probes */
     char **hidden;             /* owned, NULL-terminated */
     unsigned masks;            /* how many masks were made */
     unsigned former[3];        /* those before the one in use, which a machine may be about to start over */
     unsigned mask, image_mask; /* those in use; 0: to be made */
     unsigned mask_start;       /* by which start of the spawner: they go with it */
     bool mask_stale;           /* something was hidden since */
-    bool split;                /* sandboxes have no overlay over the whole root */
+    struct mask_searched searched; /* for the mask in use */
+    bool split;                    /* sandboxes have no overlay over the whole root */
     atomic_bool redirects; /* sandboxes have been made whose directories can be renamed, of whatever layer */
     atomic_bool no_redirects;      /* masks would hide nothing from them */
     atomic_bool redirects_refused; /* by the kernel */
@@ -398,8 +400,9 @@ void pool_fill(struct pool *p); /* makes what is missing, releases what is stale
 
 /*
  * mask_layer.c: the layer between the host's root (or an image) and a machine's own. It hides what is the
- * host's: homes, run-time files, data, whatever a stranger on the host could not read. Writes the layer's
- * name, "" when there can be none: then mask_fill() is for the machine's own layer.
+ * host's: homes, run-time files, data, whatever a stranger on the host could not read; what comes to be such
+ * later is hidden from machines that are made a second after, or later where it takes long to look. Writes
+ * the layer's name, "" when there can be none: then mask_fill() is for the machine's own layer.
  */
 int mask_ensure(struct machines *ms, bool image, char *ret_name, size_t size, struct err *err);
 /* Whether the mask that a machine was booted with is the one that it would be booted with now. */

@@ -175,6 +175,7 @@ void machines_free(struct machines *ms)
     for (char **p = ms->hidden; p && *p; p++)
         free(*p);
     free(ms->hidden);
+    buf_release(&ms->searched.dirs);
     free(ms->agent);
     free(ms->scratch);
     pthread_mutex_destroy(&ms->lock);

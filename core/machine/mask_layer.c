@@ -2,17 +2,16 @@
  * The mask layer. Overlay reads it like any layer: an opaque directory hides what is below it, a whiteout (a
  * character device 0:0) hides one name. Made once, on disk, and shared by all machines that follow.
  *
- * What is shown of the host is its system, not its data: the directories of sandbox_tops. As the sandbox's
- * root reads what the host's root reads there, whatever others could not read on the host is hidden as well
- * (shadow, private keys, databases).
+ * What is shown of the host is its system, not its data: the directories of sandbox_tops, and of these what
+ * mask_search() leaves.
  */
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 #include "core/machine/machine_internal.h"
+#include "core/machine/mask.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
@@ -24,9 +23,6 @@ static const struct {
 } fresh[] = {{"home", 0755},      {"root", 0700}, {"tmp", 01777},  {"run", 0755},
              {"run/lock", 01777}, {"mnt", 0755},  {"media", 0755}, {"srv", 0755},
              {"boot", 0755},      {"proc", 0755}, {"sys", 0755},   {"dev", 0755}};
-
-/* Of a directory that is shown otherwise. */
-static const char hidden_whole[] = "var/tmp";
 
 uid_t machine_root_id(void)
 {
@@ -64,8 +60,7 @@ static int make_opaque(int at, const char *path)
                : 0;
 }
 
-/* Makes a directory that merges with the host's: same mode and owner. */
-static int mirror_dir(int at, const char *path)
+int mask_mirror(int at, const char *path)
 {
     _buf_ struct buf host = BUF_INIT;
     struct stat st;
@@ -89,7 +84,7 @@ static int mirror_parents(int at, const char *path)
 
     for (char *p = copy; r == 0 && (p = strchr(p, '/')); p++) {
         *p = '\0';
-        r = mirror_dir(at, copy);
+        r = mask_mirror(at, copy);
         *p = '/';
     }
     return r;
@@ -122,108 +117,15 @@ static int hide_path(int at, const char *path)
     return r == -ENOTDIR ? 0 : r; /* something above it is hidden already */
 }
 
-/* So many names are looked at in one of the host's directories, a few seconds' worth, and so deep: whatever
- * directory is beyond that is hidden as if others could not read it. */
-enum { LOOKED_AT_MAX = 2000000, DEPTH_MAX = 64, LENGTH_MAX = PATH_MAX / 2 };
-
-struct private_search {
-    int at; /* the layer */
-    unsigned looked_at, depth;
-    bool cut;
-};
-
-static int hide_entry(int at, const char *path, bool is_dir)
+int mask_hide(int at, const char *path, bool is_dir)
 {
     int r = mirror_parents(at, path);
 
     if (r == 0 && !is_dir)
         r = whiteout(at, path);
-    if (r == 0 && is_dir && (r = mirror_dir(at, path)) == 0)
+    if (r == 0 && is_dir && (r = mask_mirror(at, path)) == 0)
         r = make_opaque(at, path);
     return r == -ENOTDIR ? 0 : r; /* it was a file a moment ago, and is hidden as one */
-}
-
-enum entry_kind { ENTRY_PASSED, ENTRY_TO_HIDE, ENTRY_TO_SEARCH };
-
-/* Machines see what lies below a mount, which is not what would be looked at here; and what is mounted may be
- * of a server that does not answer. */
-static enum entry_kind look_at(DIR *dir, const struct dirent *e, bool *ret_is_dir)
-{
-    struct statx st;
-
-    *ret_is_dir = e->d_type == DT_DIR;
-    if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
-        return ENTRY_PASSED;
-    if (statx(dirfd(dir), e->d_name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
-              STATX_TYPE | STATX_MODE, &st) < 0)
-        return errno == ENOENT ? ENTRY_PASSED : ENTRY_TO_HIDE;
-    if (S_ISLNK(st.stx_mode))
-        return ENTRY_PASSED;
-    *ret_is_dir = S_ISDIR(st.stx_mode);
-    unsigned bits = *ret_is_dir ? 0005 : 0004;
-    if ((st.stx_mode & bits) != bits || (*ret_is_dir && (st.stx_attributes & STATX_ATTR_MOUNT_ROOT)))
-        return ENTRY_TO_HIDE;
-    return *ret_is_dir ? ENTRY_TO_SEARCH : ENTRY_PASSED;
-}
-
-static int search_private(struct private_search *s, const char *path);
-
-static int search_entry(struct private_search *s, DIR *dir, const struct dirent *e, const char *path)
-{
-    _buf_ struct buf name = BUF_INIT;
-    bool is_dir;
-    enum entry_kind kind = look_at(dir, e, &is_dir);
-
-    s->cut = s->cut || ++s->looked_at > LOOKED_AT_MAX;
-    if (kind == ENTRY_PASSED)
-        return 0;
-    buf_addf(&name, "%s/%s", path, e->d_name);
-    if (!buf_ok(&name))
-        return -ENOMEM;
-    if (str_eq(name.ptr, hidden_whole))
-        return 0;
-    return kind == ENTRY_TO_SEARCH && !s->cut ? search_private(s, name.ptr)
-                                              : hide_entry(s->at, name.ptr, is_dir);
-}
-
-/* Hides what others cannot read in a host directory and below: files vanish, directories are empty. What
- * cannot be looked at is hidden whole; but for the first directory, which is an error. */
-static int search_private(struct private_search *s, const char *path)
-{
-    _buf_ struct buf name = BUF_INIT;
-    bool whole = s->depth == DEPTH_MAX;
-    int r = 0;
-
-    buf_addf(&name, "/%s", path);
-    if (!buf_ok(&name))
-        return -ENOMEM;
-    _closedir_ DIR *dir = whole || name.len >= LENGTH_MAX ? NULL : opendir(name.ptr);
-    if (!dir)
-        return s->depth ? hide_entry(s->at, path, true) : errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
-    s->depth++;
-    for (struct dirent *e; r == 0 && !whole;) {
-        errno = 0;
-        if (!(e = readdir(dir)) && !errno)
-            break;
-        if (e)
-            r = search_entry(s, dir, e, path);
-        whole = !e || (s->cut && s->depth > 1);
-    }
-    s->depth--;
-    if (r == 0 && whole)
-        r = s->depth ? hide_entry(s->at, path, true) : -EIO;
-    return r;
-}
-
-static int hide_private(int at, const char *path)
-{
-    struct private_search s = {.at = at};
-    int r = search_private(&s, path);
-
-    if (s.cut)
-        log_warning("machine", "/%s has more than %d files: some of its directories are empty in sandboxes",
-                    path, LOOKED_AT_MAX);
-    return r;
 }
 
 static int put_text(int at, const char *path, const struct buf *text, unsigned mode)
@@ -348,7 +250,7 @@ static int open_for_user(int at)
             continue;
         r = mirror_parents(at, dirs[i]);
         if (r == 0)
-            r = mirror_dir(at, dirs[i]);
+            r = mask_mirror(at, dirs[i]);
     }
     return r;
 }
@@ -361,18 +263,15 @@ static int mask_build(struct machines *ms, int at, bool image, const char *hostn
         return r == 0 ? mask_hosts(at, hostname, "") : r;
     if (r < 0)
         return r;
-    r = make_opaque(at, hidden_whole);
+    r = make_opaque(at, "var/tmp");
     if (r == 0)
         r = hide_top(at);
     if (r == 0 && geteuid() != 0)
         r = open_for_user(at);
-    if (r == 0 && geteuid() == 0) {
-        static const char *const data[] = {"etc", "var", "opt", "usr/local"};
-        for (size_t i = 0; r == 0 && i < ARRAY_LEN(data); i++)
-            r = hide_private(at, data[i]);
-    }
     for (char **p = ms->hidden; r == 0 && p && *p; p++)
         r = hide_path(at, *p);
+    if (r == 0)
+        r = mask_search(at, ms->hidden, &ms->searched);
     if (r == 0)
         r = put_files(at);
     return r == 0 ? mask_hosts(at, hostname, "") : r;
@@ -394,13 +293,21 @@ static bool times_same(struct machines *ms)
     return same;
 }
 
+/* With the lock held. */
+static void look_again(struct machines *ms)
+{
+    if (!times_same(ms))
+        ms->mask_stale = true;
+    if (ms->mask && !ms->mask_stale && mono_ns() >= ms->searched.look_at)
+        ms->mask_stale = !mask_search_same(&ms->searched);
+}
+
 bool mask_is_current(struct machines *ms, const struct machine *m)
 {
     bool image = m->spec.image != NULL;
 
     pthread_mutex_lock(&ms->lock);
-    if (!times_same(ms))
-        ms->mask_stale = true;
+    look_again(ms);
     bool current = !m->ops->layered || ms->no_masks ||
                    (m->mask == (image ? ms->image_mask : ms->mask) && (image || !ms->mask_stale));
     pthread_mutex_unlock(&ms->lock);
@@ -467,8 +374,7 @@ int mask_ensure(struct machines *ms, bool image, char *ret_name, size_t size, st
         memset(ms->former, 0, sizeof(ms->former));
         ms->mask_start = atomic_load(&ms->sandboxes.starts);
     }
-    if (!times_same(ms))
-        ms->mask_stale = true;
+    look_again(ms);
     if (!ms->no_masks && (!*number || (!image && ms->mask_stale))) {
         snprintf(ret_name, size, "%u", ++ms->masks);
         r = mask_make(ms, image, *number, ret_name, err);

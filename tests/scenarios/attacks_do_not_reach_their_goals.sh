@@ -1,10 +1,18 @@
 # Every script of tests/attacks tries to leave its machine, as root and as an ordinary user, and none gets anywhere.
 . "$(dirname "$0")/lib.sh"
+if is_root; then
+    private=$(mktemp -d /var/lib/runfs-tests-XXXXXX)
+    trap 'rm -rf "$private"; cleanup' EXIT
+    chmod 755 "$private"
+    install -m 600 /dev/null "$private/root"
+    install -m 600 -o 31337 /dev/null "$private/user"
+    export PRIVATE=$private/root
+fi
 rf_mount
 need_sandbox
 if is_root; then # at the same time: each waits for what takes its time
     as_user true
-    "$here/tests/run-attacks" run "$T/user/bin/runfs" "$T/user/home/state" 31337 >"$T/as-user" 2>&1 &
+    PRIVATE=$private/user "$here/tests/run-attacks" run "$T/user/bin/runfs" "$T/user/home/state" 31337 >"$T/as-user" 2>&1 &
     children+=($!)
 fi
 "$here/tests/run-attacks" mount "$M" "$STATE" >"$T/as-self" 2>&1 || fail "$(cat "$T/as-self")"

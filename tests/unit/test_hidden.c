@@ -14,10 +14,20 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-static char state_dir[] = "/tmp/runfs-test-hidden-XXXXXX", agent_path[4096], open_dir[64];
+static char state_dir[] = "/tmp/runfs-test-hidden-XXXXXX", agent_path[4096], open_dir[64], log_dir[64];
 static struct machines *all;
 
 static const char deep[] = "/deep/a/b/c/d/e/f/g";
+
+static int put_deep(const char *name, mode_t mode)
+{
+    _buf_ struct buf path = BUF_INIT;
+
+    buf_addf(&path, "%s%s", open_dir, deep);
+    int r = make_dirs(buf_str(&path), 0755);
+    buf_addf(&path, "/%s", name);
+    return r < 0 ? r : write_file_atomic(buf_str(&path), "", 0, mode, NULL);
+}
 
 static bool exists(struct machine *m, const char *path)
 {
@@ -88,6 +98,48 @@ static void what_others_cannot_read(void **state)
     machine_release(m);
 }
 
+/* What comes to the host later, and keeps its programs' data. */
+static void what_comes_later(void **state)
+{
+    const struct machine_probe *probe;
+
+    (void)state;
+    (void)machines_probe(all, &probe);
+    if (!probe->works || all->no_masks)
+        skip();
+    machine_release(acquire());
+    unsigned before = all->mask;
+    assert_int_equal(put_deep("later", 0600), 0);
+    all->searched.look_at = 0; /* a second and more later */
+    struct machine *m = acquire();
+    _buf_ struct buf path = BUF_INIT;
+    buf_addf(&path, "%s%s/later", open_dir, deep);
+    assert_false(exists(m, buf_str(&path)));
+    machine_release(m);
+    assert_int_not_equal(before, all->mask);
+    before = all->mask;
+    all->searched.look_at = 0;
+    machine_release(acquire());
+    assert_int_equal(before, all->mask); /* nothing came */
+}
+
+/* Logs are not shown, but programs find the directories that they write them to. */
+static void what_programs_write_to(void **state)
+{
+    const struct machine_probe *probe;
+
+    (void)state;
+    (void)machines_probe(all, &probe);
+    if (!probe->works || all->no_masks)
+        skip();
+    struct machine *m = acquire();
+    assert_true(exists(m, log_dir));
+    _buf_ struct buf path = BUF_INIT;
+    buf_addf(&path, "%s/public", log_dir);
+    assert_false(exists(m, buf_str(&path)));
+    machine_release(m);
+}
+
 static void hide(int n)
 {
     char path[96];
@@ -120,16 +172,6 @@ static void what_is_hidden_later(void **state)
     machine_release(first);
 }
 
-static int put_deep(const char *name, mode_t mode)
-{
-    _buf_ struct buf path = BUF_INIT;
-
-    buf_addf(&path, "%s%s", open_dir, deep);
-    int r = make_dirs(buf_str(&path), 0755);
-    buf_addf(&path, "/%s", name);
-    return r < 0 ? r : write_file_atomic(buf_str(&path), "", 0, mode, NULL);
-}
-
 static int setup(void **state)
 {
     const struct machines_opts opts = {.state_dir = state_dir, .agent = agent_path};
@@ -143,6 +185,11 @@ static int setup(void **state)
         if (make_dirs(path, 0755) < 0)
             return -1;
     }
+    snprintf(log_dir, sizeof(log_dir), "/var/log/runfs-test-%d", (int)getpid());
+    char log[128];
+    snprintf(log, sizeof(log), "%s/public", log_dir);
+    if (make_dirs(log_dir, 0755) < 0 || write_file_atomic(log, "", 0, 0644, NULL) < 0)
+        return -1;
     if (put_deep("public", 0644) < 0 || put_deep("private", 0600) < 0)
         return -1;
     return mkdtemp(state_dir) && machines_new(&opts, &all, &err) == 0 ? 0 : -1;
@@ -153,14 +200,16 @@ static int teardown(void **state)
     (void)state;
     machines_free(all);
     (void)remove_tree(open_dir);
+    (void)remove_tree(log_dir);
     return remove_tree(state_dir);
 }
 
 int main(void)
 {
     const char *given = getenv("RUNFS_AGENT");
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_others_cannot_read),
-                                       cmocka_unit_test(what_is_hidden_later)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_others_cannot_read), cmocka_unit_test(what_comes_later),
+        cmocka_unit_test(what_programs_write_to), cmocka_unit_test(what_is_hidden_later)};
     char self[4000] = "";
 
     signal(SIGPIPE, SIG_IGN);
