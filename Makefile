@@ -35,6 +35,8 @@ SANFLAGS := -fsanitize=thread -fno-omit-frame-pointer
 endif
 
 Q := $(if $(V),,@)
+# One name for what is built there, whoever gave it: what depends on what is noted by names.
+override BUILD := $(patsubst $(CURDIR)/%,%,$(BUILD))
 # What a target builds before it runs it: as many files at once as there are processors, unless make was told how many.
 BUILD_FIRST = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 # The same where packages come beside that: one more, as those are waited for.

@@ -46,7 +46,7 @@ home() { # NAME OPTIONS: of a file system of its own
     ending+=("$T/$1/home")
 }
 ending=()
-trap 'ended_as=$?; umount -l "${ending[@]}"; cleanup $ended_as' EXIT
+at_end+=('umount -l "${ending[@]}"')
 home full size=300k
 serve full
 contains 'full' "$(ssh_job full)" 'the agent cannot be put into ~/.cache/runfs/: cat: write error: No space left on device'

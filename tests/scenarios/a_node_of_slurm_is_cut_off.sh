@@ -10,7 +10,7 @@ for i in 1 2 3; do
     nsenter -t "${!net}" -n ip route add default via "${!at%.*}.1"
 done
 SLURM_AT=${n1_at%.*}.1 slurm_start n1 n2 n3
-trap 'slurm_stop; cleanup' EXIT
+at_end+=(slurm_stop)
 network() { ip link set "rf$$n$1" "$2"; } # NUMBER down, or up
 rf_mount
 need_sandbox

@@ -2,7 +2,7 @@
 . "$(dirname "$0")/lib.sh"
 if is_root; then
     private=$(mktemp -d /var/lib/runfs-tests-XXXXXX)
-    trap 'rm -rf "$private"; cleanup' EXIT
+    at_end+=('rm -rf "$private"')
     chmod 755 "$private"
     install -m 600 /dev/null "$private/root"
     install -m 600 -o 31337 /dev/null "$private/user"

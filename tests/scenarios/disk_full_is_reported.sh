@@ -3,7 +3,7 @@
 [ "$(id -u)" = 0 ] || skip 'only root can make a small disk'
 mkdir -p "$STATE"
 mount -t tmpfs -o size=6m,mode=700 runfs-test "$STATE" || skip 'no tmpfs can be mounted here'
-trap 'ended_as=$?; rf_umount || true; umount -l "$STATE" || true; cleanup $ended_as' EXIT
+at_end+=(rf_umount 'umount -l "$STATE"')
 rf_mount
 workflow "$T/w.yml" 'echo hi'
 rf_drop "$T/w.yml" >/dev/null

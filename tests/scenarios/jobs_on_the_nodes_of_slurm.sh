@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$here/tests/elsewhere.bash"
 slurm_start n1 n2
-trap 'slurm_stop; cleanup' EXIT
+at_end+=(slurm_stop)
 rf_mount
 need_sandbox
 echo 6 >"$M/config/slots"

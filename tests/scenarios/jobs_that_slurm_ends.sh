@@ -10,7 +10,7 @@ SLURM_TASKS=$tasks SLURM_MORE="PreemptType=preempt/partition_prio
 PreemptMode=CANCEL
 PartitionName=low Nodes=a$$ PriorityTier=1
 PartitionName=high Nodes=a$$ PriorityTier=2" slurm_start a$$ b$$ c$$ d$$ e$$
-trap 'slurm_stop; cleanup' EXIT
+at_end+=(slurm_stop)
 rf_mount
 need_sandbox
 echo 8 >"$M/config/slots"

@@ -48,12 +48,14 @@ unmount() { # MOUNT: as it should be done; by force, and a failure, where that d
     umount -l "$1" 2>/dev/null || fusermount3 -uz "$1" || :
     return 1
 }
-cleanup() { # [STATUS]: as what the scenario ends
-    local status=${1-$?} pid m
+at_end=() # what a scenario has to undo itself, before all else is; its own trap would lose how it ended
+cleanup() {
+    local status=$? pid m undo
     trap '' INT TERM HUP
     trap - EXIT ERR
     set +e
     cd /
+    for undo in "${at_end[@]}"; do eval "$undo"; done
     for pid in "${children[@]}"; do kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
     for m in "${mounts[@]}"; do unmount "$m" || status=1; done
     if compgen -G "$T/sanitizer*" >/dev/null || compgen -G "$T/user/sanitizer*" >/dev/null; then

@@ -49,7 +49,7 @@ say 'a disk is not filled: the daemon itself needs some of it'
 is_root || exit 0
 mkdir "$T/small"
 mount -t tmpfs -o size=24m runfs-test "$T/small" || exit 0
-trap 'ended_as=$?; umount -l "$T/small" || true; cleanup $ended_as' EXIT
+at_end+=('umount -l "$T/small"')
 registry 24500000 # and then, slowly, more than the disk has
 exits 1 "$RUNFS" image pull "$registry/flow" --state "$T/small"
 contains 'why' "$(cat "$T/err")" 'flow:latest: No space left on device'

@@ -11,15 +11,7 @@ printf '# Tea\n\nsynonyms:: brew\n' >"$T/kg/tea.md"
 "$BUILD/bench/passthrough" "$T/docs" "$T/through" &
 children+=($!)
 rf_wait 10 is_mounted "$T/through"
-finish() {
-    local status=$?
-    set +e
-    kill -CONT "${children[0]}" 2>/dev/null
-    umount -l "$T/through" 2>/dev/null
-    (exit "$status")
-    cleanup
-}
-trap finish EXIT
+at_end+=('kill -CONT "${children[0]}" 2>/dev/null' 'umount -l "$T/through" 2>/dev/null')
 
 kill -STOP "${children[0]}"
 jq -n --arg d "$T/through" --arg k "$T/kg" '{name: "Cook", relevance_function: "terraphim-graph", haystacks: [{location: $d}],

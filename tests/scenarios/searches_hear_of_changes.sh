@@ -91,13 +91,6 @@ mkdir "$T/through"
 "$BUILD/bench/passthrough" "$T/up/docs" "$T/through" &
 children+=($!)
 rf_wait 10 is_mounted "$T/through"
-finish() {
-    local status=$?
-    set +e
-    umount -l "$T/through"
-    (exit "$status")
-    cleanup
-}
-trap finish EXIT
+at_end+=('umount -l "$T/through"')
 rf_mount
 changes "$T/through" "$T/up/docs" walked
