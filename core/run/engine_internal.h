@@ -199,10 +199,14 @@ int run_restore(struct engine *e, const struct run_row *row, const struct buf *e
 void run_free(struct run *run);
 /* The run's workflow was edited: its source and plan are others from now on. In an open group. */
 int run_put_edited(struct run *run, const struct buf *source, struct err *err);
+/* How much is kept of the name of a run, a job or a step, which an expression may have made of any size: it
+ * stands in each row, each list and before each part of a log. */
+size_t name_kept(const char *name);
 /* Which event a file that is dropped or started by hand stands for; NULL: none. */
 const char *default_event(const struct workflow *w);
 
-/* ------------------------------------------------------------------------------- scheduling (schedule.c) */
+/* --------------------------------------------------------------------------- runs on their way (advance.c)
+ */
 
 /* All with the engine's lock held. */
 void run_activate(struct engine *e, struct run *run); /* puts it in the list and looks what can start */
@@ -210,20 +214,33 @@ void run_changed(struct run *run);                    /* run_advance, of whateve
 void run_abandon(struct run *run); /* takes back an activation that could not be written; frees it */
 /* Decides what can be decided, in this run and in those that it sets free; frees each that is completed. */
 void run_advance(struct run *run);
-struct run_job *schedule_next(struct engine *e); /* a job that may start now; NULL: none */
-void job_finish(struct run_job *job, enum job_status status, int exit_code);
-struct run *run_find(struct engine *e, int64_t id);
+struct run *run_find(struct engine *e, int64_t id);      /* NULL: it is completed, or was never there */
+void run_put(struct run *run);                           /* its row as it is now; what fails is logged */
 const char *run_keep(struct run *run, const char *text); /* a copy in the arena, "" without memory */
-/* How much is kept of the name of a run, a job or a step, which an expression may have made of any size: it
- * stands in each row, each list and before each part of a log. */
-size_t name_kept(const char *name);
+
+/* ------------------------------------------------------------------------------- scheduling (schedule.c) */
+
+/* All with the engine's lock held. */
+bool job_advance(struct run_job *job); /* moves it on by one state; whether that is something new */
+void job_begins(struct run_job *job);  /* it is in progress, and so is its run: writes that */
 /* A job ends, wherever it stood but in `ready`: its row is written, what it held is released, and the first
  * failing combination cancels the others. */
 void job_done(struct run_job *job, enum job_status status, int exit_code);
+/* Likewise, of one that job_next() gave: its slot is free. */
+void job_finish(struct run_job *job, enum job_status status, int exit_code);
+void job_put(struct run_job *job);                   /* its row as it is now; what fails is logged */
 void job_note(struct run_job *job, const char *msg); /* why it ended, as an annotation and in `why` */
-void job_unqueue(struct run_job *job);               /* out of `ready`; nothing, if it is not in there */
 /* What its `if` says now, explained in `why` (NULL: not). -EINVAL: it cannot be evaluated. */
 int job_evaluate_if(struct run_job *job, bool *ret_wanted, struct buf *why, struct err *err);
+
+/* ------------------------------------------------------------------------------- jobs that are ready
+ * (queue.c)
+ */
+
+/* All with the engine's lock held. */
+void job_queue(struct run_job *job);        /* READY, in its place, and a worker is woken */
+void job_unqueue(struct run_job *job);      /* out of the queue; nothing, if it is not in there */
+struct run_job *job_next(struct engine *e); /* takes the next and a slot for it; NULL: there is none */
 
 /* ------------------------------------------------------------------------------- cancelling (cancel.c) */
 

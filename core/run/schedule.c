@@ -1,17 +1,16 @@
 /*
- * Scheduling: which job may start, decided by its needs, its `if`, its matrix, its concurrency groups, and
- * what has been cancelled (cancel.c). All of it runs under the engine's lock, whenever a job ended or a run
+ * Scheduling: how a job moves on, from its needs by its `if`, its matrix and its concurrency groups to the
+ * queue (queue.c), and how it ends. All of it runs under the engine's lock, whenever a job ended or a run
  * began.
  */
 #include "engine_internal.h"
 #include "runfs/io.h"
-#include "runfs/knowledge.h"
 #include "runfs/log.h"
 #include "runfs/str.h"
 
 /* ----------------------------------------------------------------------------------------- small changes */
 
-static void job_put(struct run_job *job)
+void job_put(struct run_job *job)
 {
     struct err err = {0};
 
@@ -19,37 +18,6 @@ static void job_put(struct run_job *job)
     if (store_put_job(job->run->e->store, &job->row, &err) < 0)
         log_error("run", "%lld: job %s: cannot be written: %s", (long long)job->run->row.id, job->row.key,
                   err.msg);
-}
-
-static void run_put(struct run *run)
-{
-    struct err err = {0};
-
-    run->row.changed_at = now_ns();
-    if (store_put_run(run->e->store, &run->row, &err) < 0)
-        log_error("run", "%lld: cannot be written: %s", (long long)run->row.id, err.msg);
-}
-
-const char *run_keep(struct run *run, const char *text)
-{
-    const char *copy = arena_strdup(&run->arena, text ? text : "");
-
-    return copy ? copy : "";
-}
-
-void job_unqueue(struct run_job *job)
-{
-    struct engine *e = job->run->e;
-    struct run_job **at = &e->ready;
-
-    while (*at && *at != job)
-        at = &(*at)->next_ready;
-    if (!*at)
-        return;
-    *at = job->next_ready;
-    if (!*at)
-        e->ready_end = at;
-    e->queued--;
 }
 
 /* The first failing combination ends the others, unless fail-fast is off. */
@@ -121,58 +89,6 @@ static void job_refuse(struct run_job *job, const char *msg)
 }
 
 /* -------------------------------------------------------------------------------------------- deciding */
-
-/* By the runs before. What is alone in its run waits for nobody of it. */
-static double expected_ms(const struct run_job *job)
-{
-    struct outcome outcomes[20];
-    struct expected expected;
-    const struct run *run = job->run;
-
-    if (run->n_jobs < 2 || !run->row.workflow_id)
-        return 0;
-    size_t n = store_job_history(run->e->store, run->row.workflow_id, run->row.id, job->row.key, outcomes,
-                                 ARRAY_LEN(outcomes));
-    return predict_duration(outcomes, n, &expected) ? expected.middle : 0;
-}
-
-static struct run_job *take_place(struct engine *e, struct run_job **at, struct run_job *job)
-{
-    struct run_job *was = *at;
-
-    job->next_ready = was->next_ready;
-    *at = job;
-    if (e->ready_end == &was->next_ready)
-        e->ready_end = &job->next_ready;
-    return was;
-}
-
-/* Runs come in turn, and each keeps the places it has. Of a run's jobs that are ready, those that take
- * longest come first, so that it ends sooner: a longer one takes the place of a shorter, which takes the
- * next. */
-static void enqueue(struct engine *e, struct run_job *job)
-{
-    struct run_job *last = job;
-
-    if (job->expected_ms > 0)
-        for (struct run_job **at = &e->ready; *at; at = &(*at)->next_ready)
-            if ((*at)->run == job->run && (last != job || (*at)->expected_ms < job->expected_ms))
-                last = take_place(e, at, last);
-    last->next_ready = NULL;
-    *e->ready_end = last;
-    e->ready_end = &last->next_ready;
-}
-
-static void make_ready(struct run_job *job)
-{
-    struct engine *e = job->run->e;
-
-    job->state = JOB_STATE_READY;
-    job->expected_ms = expected_ms(job);
-    enqueue(e, job);
-    e->queued++;
-    pthread_cond_signal(&e->work);
-}
 
 /* A matrix in error, or a name: none of the job's combinations starts. */
 static void refuse_all(struct run_job *job, const char *msg)
@@ -262,21 +178,27 @@ static bool ask_for_group(struct run_job *job)
     return job->state != JOB_STATE_DONE;
 }
 
-static void start_call(struct run_job *job)
+void job_begins(struct run_job *job)
 {
     struct run *run = job->run;
+
+    job->row.status = "in_progress";
+    job->row.started_at = now_ns();
+    job_put(job);
+    if (str_eq(run->row.status, "in_progress"))
+        return;
+    run->row.status = "in_progress";
+    run->row.started_at = job->row.started_at;
+    run_put(run);
+}
+
+static void start_call(struct run_job *job)
+{
     struct err err = {0};
 
     job->state = JOB_STATE_CALLING;
-    job->row.status = "in_progress";
-    job->row.started_at = now_ns();
     job->row.why = job->decided;
-    job_put(job);
-    if (!str_eq(run->row.status, "in_progress")) {
-        run->row.status = "in_progress";
-        run->row.started_at = job->row.started_at;
-        run_put(run);
-    }
+    job_begins(job);
     if (scope_add_jobs(job->called, &err) < 0)
         job_refuse(job, err.msg);
 }
@@ -304,7 +226,7 @@ static bool proceed(struct run_job *job)
     if (job->def->uses)
         start_call(job);
     else
-        make_ready(job);
+        job_queue(job);
     return true;
 }
 
@@ -384,92 +306,7 @@ static void finish_call(struct run_job *job)
     job_done(job, result, result == JOB_FAILURE && !code ? 1 : code);
 }
 
-/* ---------------------------------------------------------------------------------------- the run's end */
-
-static void complete(struct run *run)
-{
-    bool failure = false, cancelled = false, success = false;
-
-    for (size_t i = 0; i < run->n_jobs; i++) {
-        failure |= run->jobs[i]->result == JOB_FAILURE;
-        cancelled |= run->jobs[i]->result == JOB_CANCELLED;
-        success |= run->jobs[i]->result == JOB_SUCCESS;
-    }
-    run->row.status = "completed";
-    run->row.conclusion = run->cancelled ? "cancelled"
-                          : failure      ? "failure"
-                          : cancelled    ? "cancelled"
-                          : success      ? "success"
-                                         : "skipped";
-    run->row.exit_code = run->cancelled ? 130
-                         : failure      ? (run->first_exit_code ? run->first_exit_code : 1)
-                         : cancelled    ? 130
-                                        : 0;
-    run->row.completed_at = now_ns();
-    if (!run->row.started_at)
-        run->row.started_at = run->row.completed_at;
-    run->row.log_size = log_size(
-        run->e->store,
-        &(struct log_select){.run_id = run->row.id, .attempt = run->row.attempt, .streams = LOG_OF_RUN});
-    (void)run_write_result(run);
-    learn_run(run->e->store, &run->row); /* before: whoever sees its end may ask whether it is odd */
-    run_put(run);
-    repair_ask(run->e, &run->row);
-    metric_count(&metric_runs, run->row.conclusion);
-    metric_time(&metric_run_time, run->row.completed_at - run->row.started_at);
-    permit_release(TAKE(run->permit));
-}
-
-void run_changed(struct run *run)
-{
-    struct run **at = &run->e->changed;
-
-    if (run->changed || !run->turn)
-        return;
-    while (*at && (*at)->turn < run->turn)
-        at = &(*at)->next_changed;
-    run->next_changed = *at;
-    *at = run;
-    run->changed = true;
-}
-
-static void run_unchanged(struct run *run)
-{
-    struct run **at = &run->e->changed;
-
-    while (*at && *at != run)
-        at = &(*at)->next_changed;
-    if (*at)
-        *at = run->next_changed;
-    run->changed = false;
-}
-
-static void link_run(struct engine *e, struct run *run)
-{
-    run->next = NULL;
-    run->turn = ++e->turns;
-    *e->runs_end = run;
-    e->runs_end = &run->next;
-}
-
-static void unlink_run(struct run *run)
-{
-    struct engine *e = run->e;
-    struct run **at = &e->runs;
-
-    run_unchanged(run);
-    while (*at && *at != run)
-        at = &(*at)->next;
-    if (!*at)
-        return;
-    *at = run->next;
-    if (e->runs_end == &run->next)
-        e->runs_end = at;
-    run->turn = 0;
-}
-
-/* Moves a job on by one state. Whether that is something new. */
-static bool step_job(struct run_job *job)
+bool job_advance(struct run_job *job)
 {
     switch (job->state) {
     case JOB_STATE_WAITING:
@@ -489,127 +326,6 @@ static bool step_job(struct run_job *job)
     default:
         return false;
     }
-}
-
-/* What a run waits for, as long as that is so. */
-static void show_run_permit(struct run *run)
-{
-    bool pending = run->permit && !run->permit->held, shown = str_eq(run->row.status, "pending");
-    _buf_ struct buf why = BUF_INIT;
-
-    if (run->cancelled || (!pending && !shown))
-        return;
-    if (pending)
-        permit_describe(run->permit, &why);
-    if (pending && shown && str_eq(run->row.why, buf_str(&why)))
-        return;
-    run->row.status = pending ? "pending" : "queued";
-    run->row.why = run_keep(run, buf_str(&why));
-    run_put(run);
-}
-
-/* Decides whatever can be decided of one run. A run whose jobs are all done is completed and freed. */
-static void advance(struct run *run)
-{
-    bool progress = !run->permit || run->permit->held, all_done = true;
-
-    show_run_permit(run);
-    while (progress) {
-        progress = false;
-        for (size_t i = 0; i < run->n_jobs; i++)
-            progress |= step_job(run->jobs[i]);
-    }
-    for (size_t i = 0; i < run->n_jobs; i++)
-        all_done &= run->jobs[i]->state == JOB_STATE_DONE;
-    if (!all_done)
-        return;
-    complete(run);
-    unlink_run(run);
-    run_free(run);
-}
-
-/* What one run does may set others free; each is looked at in its turn, never within another's. */
-static void settle(struct engine *e)
-{
-    struct err err = {0};
-    struct run *run;
-
-    if (e->settling)
-        return;
-    e->settling = true;
-    store_begin(e->store);
-    while ((run = e->changed)) {
-        run_unchanged(run);
-        advance(run);
-    }
-    if (store_commit(e->store, &err) < 0)
-        log_error("run", "what was decided cannot be written: %s", err.msg);
-    e->settling = false;
-}
-
-void run_advance(struct run *run)
-{
-    run_changed(run);
-    settle(run->e);
-}
-
-/* The workflow's concurrency group comes before all its jobs. */
-static void ask_for_run_group(struct run *run)
-{
-    struct err err = {0};
-
-    if (!run->group)
-        return;
-    run->row.concurrency = run_keep(run, run->group->name);
-    if (permit_request(run, NULL, run->group, &run->permit, &err) < 0)
-        run_cancel(run, err.msg);
-    else if (run->permit->held)
-        run_put(run);
-}
-
-void run_activate(struct engine *e, struct run *run)
-{
-    link_run(e, run);
-    ask_for_run_group(run);
-    run_advance(run);
-}
-
-void run_abandon(struct run *run)
-{
-    struct engine *e = run->e;
-
-    for (size_t i = 0; i < run->n_jobs; i++) {
-        if (run->jobs[i]->state == JOB_STATE_READY)
-            job_unqueue(run->jobs[i]);
-        for (size_t k = 0; k < JOB_PERMITS; k++)
-            permit_release(TAKE(run->jobs[i]->permits[k]));
-    }
-    permit_release(TAKE(run->permit));
-    unlink_run(run);
-    run_free(run);
-    settle(e);
-}
-
-struct run *run_find(struct engine *e, int64_t id)
-{
-    for (struct run *run = e->runs; run; run = run->next)
-        if (run->row.id == id)
-            return run;
-    return NULL;
-}
-
-/* --------------------------------------------------------------------------------------- starting, ending */
-
-struct run_job *schedule_next(struct engine *e)
-{
-    struct run_job *job = e->ready;
-
-    if (!job || e->busy >= e->slots)
-        return NULL;
-    job_unqueue(job);
-    e->busy++;
-    job->state = JOB_STATE_RUNNING;
-    return job;
 }
 
 void job_finish(struct run_job *job, enum job_status status, int exit_code)

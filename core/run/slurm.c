@@ -92,8 +92,7 @@ static void show(const struct slurm_job *s, const char *line)
     buf_addf(&why, "%s%s%s", job->decided ? job->decided : "", line, *line ? "\n" : "");
     pthread_mutex_lock(&e->lock);
     job->row.why = run_keep(job->run, buf_str(&why));
-    job->row.changed_at = now_ns();
-    (void)store_put_job(e->store, &job->row, NULL);
+    job_put(job);
     pthread_mutex_unlock(&e->lock);
 }
 

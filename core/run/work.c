@@ -269,18 +269,10 @@ static void run_job(struct run_job *job, json_t *contexts, struct store_sink *st
 
 static void start_rows(struct run_job *job, struct store_sink *sink, json_t *contexts, struct mask *mask)
 {
-    struct run *run = job->run;
-    struct store *st = run->e->store;
+    struct store *st = job->run->e->store;
 
     store_begin(st);
-    job->row.status = "in_progress";
-    job->row.started_at = job->row.changed_at = now_ns();
-    (void)store_put_job(st, &job->row, NULL);
-    if (!str_eq(run->row.status, "in_progress")) {
-        run->row.status = "in_progress";
-        run->row.started_at = run->row.changed_at = job->row.started_at;
-        (void)store_put_run(st, &run->row, NULL);
-    }
+    job_begins(job);
     (void)sink_open(sink, job, contexts, mask);
     if (job_resumes(job))
         sink_keep(sink, job_resumes(job)->from_job, job_resumes(job)->first);
@@ -335,7 +327,7 @@ void *engine_worker(void *engine)
 
     pthread_mutex_lock(&e->lock);
     for (;;) {
-        struct run_job *job = e->stopping ? NULL : schedule_next(e);
+        struct run_job *job = e->stopping ? NULL : job_next(e);
         if (job)
             work(job);
         else if (e->stopping)
