@@ -7,7 +7,8 @@
  *   worker_serve.c  the worker: takes a spec, runs the job, hears what it is told meanwhile
  *   worker_events.c   its sink: events become lines
  *   worker_asks.c     its outside: questions become lines, and wait for their answers
- *   attend.c        the engine: starts a worker, hands its events to the job's own sink
+ *   attend.c        the engine: starts a worker, gives it the job, hears it to its end
+ *   attend_events.c   hands its events to the job's own sink
  *   attend_answer.c   answers what it asks from the job's own outside
  */
 #ifndef RUNFS_WORKER_WORKER_H
@@ -81,7 +82,7 @@ struct told_step {
     bool started, completed;
 };
 
-/* Its inside, for attend_answer.c. */
+/* A worker that is heard. Its job's thread has it all; another one, `telling`, only writes to the wire. */
 struct attending {
     const struct attend *what;
     struct attended *known;
@@ -101,7 +102,18 @@ struct attending {
     int ended; /* eventfd */
     bool has_telling;
 };
-/* A `data` and an `ask` line. -EPROTO, or -errno of the wire. */
+/* attend_events.c: one line of that type. 0, -EPROTO: no worker writes such a line, or another -errno. */
+int attend_added(struct attending *at, const json_t *line, struct err *err);
+int attend_started(struct attending *at, const json_t *line, struct err *err);
+int attend_output(struct attending *at, const json_t *line, struct err *err);
+int attend_annotation(struct attending *at, const json_t *line, struct err *err);
+int attend_completed(struct attending *at, const json_t *line, struct err *err);
+int attend_end(struct attending *at, const json_t *line, struct err *err);
+/* A step that can be told of from now on; number: the sink's. 0 or -ENOMEM. */
+int attend_add_step(struct attending *at, size_t number);
+int attend_wrong(const char *what, struct err *err); /* -EPROTO, with words */
+
+/* attend_answer.c: a `data` and an `ask` line. -EPROTO, or -errno of the wire. */
 int attend_data(struct attending *at, const json_t *line, struct err *err);
 int attend_ask(struct attending *at, const json_t *line, struct err *err);
 void attend_release_files(struct attending *at);
