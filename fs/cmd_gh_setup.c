@@ -32,46 +32,30 @@ static bool next_listener(const char **status, struct buf *ret)
     return false;
 }
 
-static void quote(const char *text)
-{
-    putchar('\'');
-    for (; *text; text++)
-        if (*text == '\'')
-            fputs("'\\''", stdout);
-        else
-            putchar(*text);
-    putchar('\'');
-}
-
 /* gh keeps the socket's path in its configuration, where it would be used for github.com too: so a
  * configuration of its own. */
-static void print_unix(const char *path)
+static void add_unix(struct buf *b, const char *path)
 {
-    fputs("export GH_CONFIG_DIR=\"${XDG_CONFIG_HOME:-$HOME/.config}/gh-runfs\"\ngh config set "
-          "http_unix_socket ",
-          stdout);
-    quote(path);
-    fputs("\nexport GH_HOST=runfs.internal GH_ENTERPRISE_TOKEN=by-the-socket\n"
-          "export GH_REPO=runfs.internal/" REPOSITORY_DROPPED
-          "  # or runfs.internal/OWNER/NAME, a linked repository\n",
-          stdout);
+    buf_adds(b, "export GH_CONFIG_DIR=\"${XDG_CONFIG_HOME:-$HOME/.config}/gh-runfs\"\n"
+                "gh config set http_unix_socket ");
+    buf_add_shell_word(b, path);
+    buf_adds(b, "\nexport GH_HOST=runfs.internal GH_ENTERPRISE_TOKEN=by-the-socket\n"
+                "export GH_REPO=runfs.internal/" REPOSITORY_DROPPED
+                "  # or runfs.internal/OWNER/NAME, a linked repository\n");
 }
 
-static void print_tcp(const char *address, const char *directory)
+static void add_tcp(struct buf *b, const char *address, const char *directory)
 {
-    printf("export GH_HOST=github.localhost HTTP_PROXY=http://%s\nexport GH_TOKEN=\"$(runfs token create "
-           "--scope "
-           "admin ",
-           address);
-    quote(directory);
-    fputs(")\"\nexport GH_REPO=github.localhost/" REPOSITORY_DROPPED
-          "  # or github.localhost/OWNER/NAME, a linked repository\n",
-          stdout);
+    buf_addf(b, "export GH_HOST=github.localhost HTTP_PROXY=http://%s\n", address);
+    buf_adds(b, "export GH_TOKEN=\"$(runfs token create --scope admin ");
+    buf_add_shell_word(b, directory);
+    buf_adds(b, ")\"\nexport GH_REPO=github.localhost/" REPOSITORY_DROPPED
+                "  # or github.localhost/OWNER/NAME, a linked repository\n");
 }
 
 int cmd_gh_setup(int argc, char **argv)
 {
-    _buf_ struct buf path = BUF_INIT, status = BUF_INIT, at = BUF_INIT, tcp = BUF_INIT;
+    _buf_ struct buf path = BUF_INIT, status = BUF_INIT, at = BUF_INIT, tcp = BUF_INIT, lines = BUF_INIT;
     bool found = false;
     int r = only_operands(argc, argv, help);
 
@@ -88,14 +72,20 @@ int cmd_gh_setup(int argc, char **argv)
     for (const char *text = buf_str(&status); !found && next_listener(&text, &at);) {
         found = *buf_str(&at) == '/';
         if (found)
-            print_unix(buf_str(&at));
+            add_unix(&lines, buf_str(&at));
         else if (!tcp.len)
             buf_adds(&tcp, buf_str(&at));
     }
     if (!found && tcp.len)
-        print_tcp(buf_str(&tcp), directory);
-    if (found || tcp.len)
+        add_tcp(&lines, buf_str(&tcp), directory);
+    if (!buf_ok(&lines) || !buf_ok(&at) || !buf_ok(&tcp)) {
+        fprintf(stderr, "runfs gh-setup: %s\n", strerrordesc_np(ENOMEM));
+        return 1;
+    }
+    if (found || tcp.len) {
+        fputs(buf_str(&lines), stdout);
         return 0;
+    }
     fprintf(
         stderr,
         "runfs gh-setup: nothing listens: write a port, or the path of a unix socket, to %s/config/listen\n",

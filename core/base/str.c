@@ -122,6 +122,17 @@ void buf_add_xml(struct buf *b, const char *s, size_t len)
         }
 }
 
+void buf_add_shell_word(struct buf *b, const char *word)
+{
+    buf_addc(b, '\'');
+    for (const char *quote; (quote = strchr(word, '\'')); word = quote + 1) {
+        buf_add(b, word, (size_t)(quote - word));
+        buf_adds(b, "'\\''");
+    }
+    buf_adds(b, word);
+    buf_addc(b, '\'');
+}
+
 void buf_add_slug(struct buf *b, const char *text, size_t max)
 {
     size_t start = b->len;

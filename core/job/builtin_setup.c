@@ -71,15 +71,6 @@ static void set_env_line(struct running_step *s, const char *name, const struct 
     json_object_set_new(s->job->set_env, name, json_stringn(buf_str(text), strcspn(buf_str(text), "\n")));
 }
 
-/* Adds a quoted word to a script. */
-static void add_quoted(struct buf *b, const char *text)
-{
-    buf_addc(b, '\'');
-    for (; *text; text++)
-        *text == '\'' ? buf_adds(b, "'\\''") : buf_addc(b, *text);
-    buf_addc(b, '\'');
-}
-
 /*
  * A directory of links for the PATH, so that nothing else which lies beside the program comes with it. names:
  * of links to the program; beside: NAME or NAME=FILE of its directory, where they are.
@@ -92,9 +83,9 @@ static int link_programs(struct running_step *s, const struct candidate *c, cons
 
     buf_addf(ret_dir, "%s/links/%s-%s", machine_paths(s->job->machine)->tool_cache, slash + 1, c->text);
     buf_adds(&script, "set -e; d=");
-    add_quoted(&script, buf_str(ret_dir));
+    buf_add_shell_word(&script, buf_str(ret_dir));
     buf_adds(&script, "; p=");
-    add_quoted(&script, c->program);
+    buf_add_shell_word(&script, c->program);
     buf_addf(&script,
              "; case $p in \"$d\"/*) exit ;; esac; " /* it is such a link already */
              "mkdir -p \"$d\"; for n in %s; do ln -sfn \"$p\" \"$d/$n\"; done; "
@@ -127,7 +118,7 @@ static int activate_python(struct running_step *s, const struct candidate *c, st
 
     buf_addf(&names, "python python3 python%u.%u", c->version.part[0], c->version.part[1]);
     int r = link_programs(s, c, buf_str(&names), "pip3 pip=pip3", ret_dir, err);
-    add_quoted(&script, c->program);
+    buf_add_shell_word(&script, c->program);
     buf_adds(&script, " -c 'import sys; print(sys.prefix)'");
     if (r == 0)
         r = setup_shell(s, buf_str(&script), &prefix, err);
@@ -148,7 +139,7 @@ static int activate_java(struct running_step *s, const struct candidate *c, stru
     const struct use *u = use_get(s->job, s->scope->use, s->def);
 
     buf_adds(&script, "dirname \"$(dirname \"$(readlink -f ");
-    add_quoted(&script, c->program);
+    buf_add_shell_word(&script, c->program);
     buf_adds(&script, ")\")\"");
     int r = setup_shell(s, buf_str(&script), ret_dir, err);
     if (r != 0 || *buf_str(ret_dir) != '/')

@@ -234,7 +234,7 @@ static int make_dirs_there(struct machine *m, struct fcctl_vm *t, struct err *er
     buf_adds(&script, "mkdir -p --");
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
         buf_addc(&script, ' ');
-        buf_add_quoted(&script, dirs[i]);
+        fcctl_add_word(&script, dirs[i]);
     }
     int r = buf_ok(&script) ? fcctl_step(t, script.ptr, &result, err) : err_errno(err, -ENOMEM, "fcctl");
     fcctl_result_release(&result);

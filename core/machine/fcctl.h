@@ -65,7 +65,9 @@ int fcctl_script(struct fcctl_vm *t, const char *script, int64_t ms, struct fcct
                  struct err *err);
 /* The same of one that is not to fail: what it says on stderr is the error. */
 int fcctl_step(struct fcctl_vm *t, const char *script, struct fcctl_result *ret, struct err *err);
-void buf_add_quoted(struct buf *b, const char *s); /* for a shell */
+/* A word of a script: quoted, and written in ASCII if it is no UTF-8, which JSON has to be. That is by bash's
+ * $'...', and scripts there are run by bash. */
+void fcctl_add_word(struct buf *b, const char *word);
 /* A tree, as a tar stream in parts, and where it is put. */
 int fcctl_put_part(struct fcctl_vm *t, const struct buf *part, bool first, struct err *err);
 int fcctl_put_end(struct fcctl_vm *t, const char *dir, struct err *err);

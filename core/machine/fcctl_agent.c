@@ -143,7 +143,7 @@ static void on_make_dirs(struct fcctl_vm *t, const struct frame *f)
     struct err err = {0};
 
     buf_adds(&script, "mkdir -p -- ");
-    buf_add_quoted(&script, dir ? dir : "/");
+    fcctl_add_word(&script, dir ? dir : "/");
     int r =
         buf_ok(&script) ? fcctl_step(t, script.ptr, &result, &err) : err_errno(&err, -ENOMEM, "directory");
     fcctl_result_release(&result);

@@ -30,11 +30,11 @@ static void put_done(struct fcctl_vm *t)
 
     if (!t->path)
         return;
-    buf_add_quoted(&path, t->path);
+    fcctl_add_word(&path, t->path);
     buf_addf(&t->puts, "umask %03o; dir %s && %s", 0777 & ~t->mode, buf_str(&path),
              text ? "printf %s " : "base64 -d ");
     if (text)
-        buf_add_quoted(&t->puts, data);
+        fcctl_add_word(&t->puts, data);
     buf_addf(&t->puts, " >%s%s || exit 125\n", buf_str(&path), text ? "" : " <<'END'");
     if (!text) {
         buf_add_base64(&t->puts, data, t->file.len);
@@ -84,7 +84,7 @@ static void add_gets(struct buf *b, const struct exec_request *x)
                 "then echo large; else echo \"$(base64 -w0 -- \"$1\").\"; fi; }\n");
     for (uint32_t i = 0; i < x->n_get; i++) {
         buf_adds(b, "get ");
-        buf_add_quoted(b, x->get[i]);
+        fcctl_add_word(b, x->get[i]);
         buf_addf(b, " %llu\n", (unsigned long long)x->get_max[i]);
     }
 }
@@ -94,11 +94,11 @@ static void add_command(struct buf *b, const struct exec_request *x)
     buf_adds(b, "setsid env -i");
     for (size_t i = 0; x->env[i]; i++) {
         buf_addc(b, ' ');
-        buf_add_quoted(b, x->env[i]);
+        fcctl_add_word(b, x->env[i]);
     }
     for (size_t i = 0; x->argv[i]; i++) {
         buf_addc(b, ' ');
-        buf_add_quoted(b, x->argv[i]);
+        fcctl_add_word(b, x->argv[i]);
     }
     buf_adds(b, " </dev/null >" OUT_FILE " 2>" ERR_FILE " &\necho $! >" PID_FILE
                 "\n{ wait $!; } 2>/dev/null\nrc=$?\n");
@@ -113,7 +113,7 @@ static void add_script(struct fcctl_vm *t, struct buf *b, const struct exec_requ
                 "dir() { [ -d \"${1%/*}\" ] || (umask 022; mkdir -p -- \"${1%/*}\"); }\n");
     buf_add(b, buf_str(&t->puts), t->puts.len);
     buf_adds(b, "umask 022\ncd -- ");
-    buf_add_quoted(b, x->cwd);
+    fcctl_add_word(b, x->cwd);
     buf_adds(b, " || { echo exit -; exit 126; }\n");
     add_command(b, x);
     buf_adds(b, "echo exit $rc\n");

@@ -6,27 +6,15 @@
 
 enum { STEP_MS = 120000, LATE_MS = 5000 };
 
-/* What is no UTF-8, which JSON has to be. */
-static void add_escaped(struct buf *b, const char *s)
+void fcctl_add_word(struct buf *b, const char *word)
 {
-    buf_adds(b, "$'");
-    for (; *s; s++)
-        buf_addf(b, "\\%03o", (unsigned char)*s);
-    buf_addc(b, '\'');
-}
-
-void buf_add_quoted(struct buf *b, const char *s)
-{
-    if (!utf8_valid(s, strlen(s))) {
-        add_escaped(b, s);
+    if (utf8_valid(word, strlen(word))) {
+        buf_add_shell_word(b, word);
         return;
     }
-    buf_addc(b, '\'');
-    for (const char *quote; (quote = strchr(s, '\'')); s = quote + 1) {
-        buf_add(b, s, (size_t)(quote - s));
-        buf_adds(b, "'\\''");
-    }
-    buf_adds(b, s);
+    buf_adds(b, "$'");
+    for (; *word; word++)
+        buf_addf(b, "\\%03o", (unsigned char)*word);
     buf_addc(b, '\'');
 }
 
@@ -106,7 +94,7 @@ int fcctl_put_end(struct fcctl_vm *t, const char *dir, struct err *err)
     struct fcctl_result result = {0};
 
     buf_adds(&script, "set -e; d=");
-    buf_add_quoted(&script, dir);
+    fcctl_add_word(&script, dir);
     buf_adds(&script, "; mkdir -p -- \"$d\"; tar -x -p --no-same-owner -C \"$d\" -f " FCCTL_TREE
                       "; rm -f " FCCTL_TREE);
     int r = buf_ok(&script) ? fcctl_step(t, script.ptr, &result, err) : err_errno(err, -ENOMEM, "tree");

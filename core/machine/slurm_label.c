@@ -3,7 +3,6 @@
 
 #include <limits.h>
 
-#include "core/machine/fcctl.h"
 #include "core/machine/machine_internal.h"
 #include "runfs/proc.h"
 #include "runfs/str.h"
@@ -17,7 +16,7 @@ static const char *const refused[] = {"--attach",     "--error",     "--help",  
 static void add_word(struct buf *b, const char *word)
 {
     buf_addc(b, ' ');
-    buf_add_quoted(b, word);
+    buf_add_shell_word(b, word);
 }
 
 static int take_option(const char *word, struct slurm_label *l, struct err *err)

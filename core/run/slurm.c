@@ -40,10 +40,10 @@ int slurm_command(const struct slurm_job *s, const char *label, struct buf *ret,
         return r;
     /* a job of its own, even where this process is in one; what it has in its environment is none of a node's
      * business */
-    buf_addf(ret,
-             "unset SLURM_JOB_ID SLURM_JOBID; exec srun --job-name='%s' --ntasks=1 --nodes=1 "
-             "--export=HOME,PATH,USER,LANG%s%s",
-             s->name, buf_str(&l.options), buf_str(&l.worker));
+    buf_adds(ret, "unset SLURM_JOB_ID SLURM_JOBID; exec srun --job-name=");
+    buf_add_shell_word(ret, s->name);
+    buf_addf(ret, " --ntasks=1 --nodes=1 --export=HOME,PATH,USER,LANG%s%s", buf_str(&l.options),
+             buf_str(&l.worker));
     slurm_label_release(&l);
     return buf_ok(ret) ? 0 : err_errno(err, -ENOMEM, "slurm");
 }

@@ -46,6 +46,10 @@ int buf_add_unbase64(struct buf *b, const char *text, size_t len);
  * > " ' as entities (XML 1.0, section 4.6), every other byte as it is. */
 void buf_add_xml(struct buf *b, const char *s, size_t len);
 
+/* Appends the word so that a shell takes it for one word, whatever it has in it: in single quotes
+ * (POSIX.1-2017, XCU 2.2.2), an apostrophe outside of them. */
+void buf_add_shell_word(struct buf *b, const char *word);
+
 /*
  * Turns any text into a name for the mount: lower case, runs of other than [a-z0-9._] become one '-', at most
  * max bytes, never empty, never "." or "..". ("Run tests (x64)" -> "run-tests-x64"). Appends to b.

@@ -1,4 +1,4 @@
-/* Small texts: what is escaped in XML, and the hash that numbers are made of. */
+/* Small texts: what is escaped in XML and for a shell, and the hash that numbers are made of. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +8,7 @@
 /* clang-format on */
 
 #include "runfs/err.h"
+#include "runfs/proc.h"
 #include "runfs/str.h"
 
 static void a_text_stands_for_itself_in_xml(void **state)
@@ -36,6 +37,32 @@ static void the_hash_is_fnv_1a(void **state)
     assert_int_equal(str_hash_on(str_hash("foo"), "bar"), str_hash("foobar"));
 }
 
+/* Asked of the shells themselves. */
+static void a_word_stands_for_itself_in_a_shell(void **state)
+{
+    static const char *const shells[] = {"/bin/sh", "bash"};
+    char bytes[256] = "";
+    const char *const words[] = {"",         "'",       "it's two''", "$HOME `id` \"$(id)\" !1 \\",
+                                 "$'\\101'", "-n \n\n", bytes};
+
+    (void)state;
+    for (int i = 1; i < 256; i++)
+        bytes[i - 1] = (char)i; /* much of it is no UTF-8 */
+    for (size_t i = 0; i < ARRAY_LEN(shells) * ARRAY_LEN(words); i++) {
+        const char *shell = shells[i % ARRAY_LEN(shells)], *word = words[i / ARRAY_LEN(shells)];
+        _buf_ struct buf script = BUF_INIT;
+        _proc_result_ struct proc_result result = {0};
+        buf_adds(&script, "printf '%s|' a");
+        buf_add_shell_word(&script, word);
+        buf_adds(&script, "b next");
+        const char *const argv[] = {shell, "-c", buf_str(&script), NULL};
+        assert_int_equal(proc_run(argv, NULL, 4096, 60000, &result, NULL), 0);
+        assert_int_equal(result.out.len, strlen(word) + strlen("ab|next|"));
+        assert_memory_equal(buf_str(&result.out) + 1, word, strlen(word));
+        assert_string_equal(buf_str(&result.out) + 1 + strlen(word), "b|next|");
+    }
+}
+
 /* Words of strangers go to terminals with it. */
 static void an_error_steers_no_terminal(void **state)
 {
@@ -52,6 +79,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_stands_for_itself_in_xml),
+        cmocka_unit_test(a_word_stands_for_itself_in_a_shell),
         cmocka_unit_test(the_hash_is_fnv_1a),
         cmocka_unit_test(an_error_steers_no_terminal),
     };
