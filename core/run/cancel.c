@@ -39,9 +39,9 @@ void job_cancel(struct run_job *job, const char *why)
             machine_interrupt(job->machine);
         if (job->elsewhere)
             elsewhere_wake(job->elsewhere);
-        for (size_t i = 0; i < ARRAY_LEN(job->actions); i++)
-            if (job->actions[i])
-                machine_interrupt(job->actions[i]);
+        for (size_t i = 0; i < ARRAY_LEN(job->beside); i++)
+            if (job->beside[i])
+                machine_interrupt(job->beside[i]);
     } else if (job->state == JOB_STATE_CALLING) {
         job->called->cancelled = true;
         cancel_jobs(job->run, job->called, why);
@@ -104,8 +104,8 @@ void run_kill(struct run *run)
             machine_kill(job->machine);
         if (job->state == JOB_STATE_RUNNING && job->elsewhere)
             elsewhere_wake(job->elsewhere);
-        for (size_t k = 0; job->state == JOB_STATE_RUNNING && k < ARRAY_LEN(job->actions); k++)
-            if (job->actions[k])
-                machine_kill(job->actions[k]);
+        for (size_t k = 0; job->state == JOB_STATE_RUNNING && k < ARRAY_LEN(job->beside); k++)
+            if (job->beside[k])
+                machine_kill(job->beside[k]);
     }
 }

@@ -133,9 +133,9 @@ static bool enlist(struct run_job *job, struct machine *m)
     bool done = false;
 
     pthread_mutex_lock(&job->run->e->lock);
-    for (size_t i = 0; i < ARRAY_LEN(job->actions) && !done; i++)
-        if (!job->actions[i]) {
-            job->actions[i] = m;
+    for (size_t i = 0; i < ARRAY_LEN(job->beside) && !done; i++)
+        if (!job->beside[i]) {
+            job->beside[i] = m;
             done = true;
         }
     pthread_mutex_unlock(&job->run->e->lock);
@@ -145,9 +145,9 @@ static bool enlist(struct run_job *job, struct machine *m)
 static void delist(struct run_job *job, const struct machine *m)
 {
     pthread_mutex_lock(&job->run->e->lock);
-    for (size_t i = 0; i < ARRAY_LEN(job->actions); i++)
-        if (job->actions[i] == m)
-            job->actions[i] = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(job->beside); i++)
+        if (job->beside[i] == m)
+            job->beside[i] = NULL;
     pthread_mutex_unlock(&job->run->e->lock);
 }
 
