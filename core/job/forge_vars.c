@@ -3,7 +3,7 @@
 #include "job_internal.h"
 #include "runfs/str.h"
 
-int forge_add_token(enum forge f, const json_t *secrets, json_t *github)
+int forge_add_github_token(enum forge f, const json_t *secrets, json_t *github)
 {
     json_t *token = f == FORGE_GITHUB ? NULL : json_object_get(secrets, "GITHUB_TOKEN");
 

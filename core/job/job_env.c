@@ -165,7 +165,8 @@ static int set_contexts(struct running_job *j)
         json_object_set_new(scope->contexts, "runner", runner_context(j)) < 0 ||
         json_object_set_new(github, "workspace", json_string(machine_paths(j->machine)->workspace)) < 0 ||
         json_object_set_new(github, "job", json_string(j->spec->job->id)) < 0 ||
-        forge_add_token(j->spec->workflow->forge, json_object_get(scope->contexts, "secrets"), github) < 0 ||
+        forge_add_github_token(j->spec->workflow->forge, json_object_get(scope->contexts, "secrets"),
+                               github) < 0 ||
         json_object_set_new(scope->contexts, "github", github) < 0 || tell_job_status(scope) < 0)
         return -ENOMEM;
     return 0;

@@ -334,7 +334,7 @@ bool allows_unsecure(const struct running_step *s);
 char **job_environment(struct running_step *s, json_t *extra, const char *files_dir);
 
 /* forge_vars.c; 0 or -ENOMEM. github.token; and FORGEJO_REF beside GITHUB_REF, and so on. */
-int forge_add_token(enum forge f, const json_t *secrets, json_t *github);
+int forge_add_github_token(enum forge f, const json_t *secrets, json_t *github);
 int forge_add_variables(enum forge f, json_t *env);
 
 #endif

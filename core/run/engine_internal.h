@@ -373,7 +373,7 @@ int source_prepare(struct engine *e, const struct run_source *source, struct pre
 
 /* All return 0 or -ENOMEM, and do nothing for GitHub's. */
 /* The token of the run has all the names that it has there. Replaces the object. */
-int forge_add_tokens(enum forge f, json_t **secrets);
+int forge_add_token_names(enum forge f, json_t **secrets);
 /* The addresses of the github context: by the origin of the repository, or else by config/github/api_url. */
 int forge_add_server(enum forge f, struct store *st, const char *repo_path, json_t *github);
 

@@ -10,7 +10,7 @@
 /* In the order in which Forgejo's runner looks for it; Gitea's has the last two. */
 static const char *const tokens[] = {"FORGEJO_TOKEN", "GITEA_TOKEN", "GITHUB_TOKEN"};
 
-int forge_add_tokens(enum forge f, json_t **secrets)
+int forge_add_token_names(enum forge f, json_t **secrets)
 {
     size_t first = f == FORGE_FORGEJO ? 0 : 1;
     json_t *token = NULL, *own;

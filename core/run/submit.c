@@ -114,7 +114,7 @@ static int fill_contexts(struct run *run, const struct run_source *source, json_
     run->of_fork = event_is_of_fork(run->row.event, payload);
     github = github_context(run, source, payload);
     secrets = settings_for(run, SETTING_SECRET, source->secrets);
-    if (forge_add_tokens(forge, &secrets) < 0 ||
+    if (forge_add_token_names(forge, &secrets) < 0 ||
         forge_add_server(forge, run->e->store, run->repo_path, github) < 0) {
         json_decref(inputs);
         json_decref(github);
