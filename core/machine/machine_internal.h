@@ -42,7 +42,7 @@ enum limit_kind limits_check(struct limits *l);
 enum limit_kind limits_count_output(struct limits *l, size_t len);
 void limit_words(const struct limits *l, enum limit_kind kind, char *ret, size_t size);
 
-/* network.c: a network of its own behind the host's address, by slirp4netns. */
+/* nat.c: a network of its own behind the host's address, by slirp4netns. */
 struct nat {
     pid_t pid;   /* of slirp4netns; 0: none */
     int exit_fd; /* it ends when this is closed */
