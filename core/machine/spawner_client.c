@@ -156,11 +156,11 @@ static int make_pair(int pair[2], struct err *err)
     return 0;
 }
 
-int spawner_forward(struct spawner *s, enum spawn_what what, const char **forwards, const struct fds *with,
-                    int *ret_control, int *ret_pidfd, struct buf *ret_ports, struct err *err)
+/* Asks for what is spoken with over a stream: it has one end of it, before the descriptors of with. *ret_end:
+ * the other one. */
+static int call_with_stream(struct spawner *s, const struct spawn_request *request, const struct fds *with,
+                            struct fds *ret, struct buf *ret_words, int *ret_end, struct err *err)
 {
-    const struct spawn_request request = {.what = what, .forwards = forwards};
-    _cleanup_(fds_release) struct fds got = {0};
     struct fds send = {.n = 1};
     int pair[2];
     int r = make_pair(pair, err);
@@ -170,43 +170,43 @@ int spawner_forward(struct spawner *s, enum spawn_what what, const char **forwar
     send.list[0] = pair[1];
     for (size_t i = 0; i < with->n && send.n < SPAWN_FDS; i++)
         send.list[send.n++] = with->list[i];
-    r = spawner_call(s, &request, &send, &got, ret_ports, err);
+    r = spawner_call(s, request, &send, ret, ret_words, err);
     close(pair[1]);
-    if (r < 0) {
+    if (r < 0)
         close(pair[0]);
-        return r;
-    }
-    *ret_control = pair[0];
-    *ret_pidfd = got.n ? TAKE_FD(got.list[0]) : -1;
-    return 0;
+    else
+        *ret_end = pair[0];
+    return r;
+}
+
+int spawner_forward(struct spawner *s, enum spawn_what what, const char **forwards, const struct fds *with,
+                    int *ret_control, int *ret_pidfd, struct buf *ret_ports, struct err *err)
+{
+    const struct spawn_request request = {.what = what, .forwards = forwards};
+    _cleanup_(fds_release) struct fds got = {0};
+    int r = call_with_stream(s, &request, with, &got, ret_ports, ret_control, err);
+
+    if (r == 0)
+        *ret_pidfd = got.n ? TAKE_FD(got.list[0]) : -1;
+    return r;
 }
 
 int spawner_request(struct spawner *s, const struct spawn_request *request, const struct fds *with,
                     struct fds *ret_namespaces, struct agent_client *ret, struct err *err)
 {
     _cleanup_(fds_release) struct fds got = {0};
-    struct fds send = {.n = 1};
-    int pair[2];
-    int r = make_pair(pair, err);
-
-    if (r < 0)
-        return r;
-    send.list[0] = pair[1];
-    for (size_t i = 0; i < with->n && send.n < SPAWN_FDS; i++)
-        send.list[send.n++] = with->list[i];
-    r = spawner_call(s, request, &send, &got, NULL, err);
-    close(pair[1]);
+    _close_ int end = -1;
     size_t namespaces = request->filtered ? 2 : request->network ? 1 : 0;
+    int r = call_with_stream(s, request, with, &got, NULL, &end, err);
+
     if (r == 0 && got.n != 1 + namespaces + (size_t)request->mounts)
         r = err_set(err, -EPROTO, "the process that makes machines answered something else");
-    if (r < 0) {
-        close(pair[0]);
+    if (r < 0)
         return r;
-    }
     for (size_t i = 1; i <= namespaces; i++)
         fds_add(ret_namespaces, TAKE_FD(got.list[i]));
     if (request->mounts)
         ret->mounts = TAKE_FD(got.list[got.n - 1]);
-    r = agent_client_open(ret, pair[0], TAKE_FD(got.list[0]), err);
+    r = agent_client_open(ret, TAKE_FD(end), TAKE_FD(got.list[0]), err);
     return r < 0 ? r : agent_client_hello(ret, HELLO_MS, err);
 }
