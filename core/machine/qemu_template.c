@@ -3,8 +3,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "core/machine/image.h"
 #include "core/machine/qemu.h"
+#include "runfs/image.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
 #include "runfs/proc.h"

@@ -35,4 +35,8 @@ int image_names(const char *state_dir, char ***ret, struct err *err);
 /* Takes the name away, and what has no other name. Machines that run from it go on. */
 int image_remove(const char *state_dir, const char *name, struct err *err);
 
+/* An initramfs in memory with the program `agent` as /init, and the modules of the image in that directory.
+ * Its descriptor, or why there is none. */
+int initrd_make(const char *agent, const char *image, struct err *err);
+
 #endif

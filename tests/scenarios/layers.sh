@@ -1,4 +1,4 @@
-# The direction of includes: fs -> include <- core; inside core base <- store, lang <- machine, knowledge, git <- job <- worker
+# The direction of includes: fs -> include <- core; inside core base <- store, lang, image <- machine, knowledge, git <- job <- worker
 # <- run <- net. What runs a job knows no store.
 . "$(dirname "$0")/lib.sh"
 cd "$here"
@@ -14,6 +14,7 @@ only() { # LAYER ALLOWED-HEADERS (those of include/runfs that layers above own a
 only base 'store|workflow|plan|token|expr|machine|run'
 only store 'workflow|plan|token|expr|machine|run'
 only lang 'store|machine|run'
+only image 'store|workflow|plan|token|expr|machine|run'
 only machine 'store|workflow|plan|token|expr|run'
 only knowledge 'run|machine|http|results|server'
 only git 'machine|run|job|container|outside_|attend|worker|knowledge|http|results|server'

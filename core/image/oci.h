@@ -1,6 +1,6 @@
 /* Between the files that keep container images. */
-#ifndef RUNFS_MACHINE_OCI_H
-#define RUNFS_MACHINE_OCI_H
+#ifndef RUNFS_IMAGE_OCI_H
+#define RUNFS_IMAGE_OCI_H
 
 #include <stdint.h>
 

@@ -14,7 +14,7 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-#include "core/machine/oci.h"
+#include "core/image/oci.h"
 #include "runfs/io.h"
 #include "runfs/late_archive.h"
 #include "runfs/late_crypto.h"

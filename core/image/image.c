@@ -1,5 +1,5 @@
 /* The images that there are: their names, and the contents that these lead to. */
-#include "core/machine/image.h"
+#include "core/image/image.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 #include <lz4.h>
 #include <sys/stat.h>
 
-#include "core/machine/image.h"
+#include "core/image/image.h"
 #include "runfs/cleanup.h"
 #include "runfs/io.h"
 

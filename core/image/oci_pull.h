@@ -1,9 +1,9 @@
 /* Between the files that fetch a container image: oci_pull.c from beginning to end, oci_skopeo.c the program
  * that fetches, oci_take.c what it brought. */
-#ifndef RUNFS_MACHINE_OCI_PULL_H
-#define RUNFS_MACHINE_OCI_PULL_H
+#ifndef RUNFS_IMAGE_OCI_PULL_H
+#define RUNFS_IMAGE_OCI_PULL_H
 
-#include "core/machine/oci.h"
+#include "core/image/oci.h"
 
 enum { OCI_TEXT_MAX = 8 << 20 }; /* of a manifest, and of a configuration */
 #define OCI_REGISTRY "docker://" /* what skopeo's names of images in registries begin with */

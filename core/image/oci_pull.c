@@ -6,7 +6,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "core/machine/oci_pull.h"
+#include "core/image/oci_pull.h"
 #include "runfs/io.h"
 #include "runfs/proc.h"
 #include "runfs/str.h"

@@ -8,7 +8,7 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
-#include "core/machine/oci.h"
+#include "core/image/oci.h"
 #include "runfs/io.h"
 #include "runfs/proc.h"
 #include "runfs/str.h"

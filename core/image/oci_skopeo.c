@@ -2,7 +2,7 @@
 #include <arpa/inet.h>
 #include <sys/mman.h>
 
-#include "core/machine/oci_pull.h"
+#include "core/image/oci_pull.h"
 #include "runfs/io.h"
 #include "runfs/proc.h"
 #include "runfs/str.h"

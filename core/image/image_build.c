@@ -1,6 +1,6 @@
 /* Images are made by Debian's own tools (mmdebstrap, apt-get, dpkg-deb, tar, mke2fs) in a directory that gets
  * its name last. */
-#include "core/machine/image.h"
+#include "core/image/image.h"
 
 #include <dirent.h>
 #include <fcntl.h>

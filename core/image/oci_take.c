@@ -7,7 +7,7 @@
 #include <sys/utsname.h>
 #include <sys/xattr.h>
 
-#include "core/machine/oci_pull.h"
+#include "core/image/oci_pull.h"
 #include "runfs/io.h"
 #include "runfs/late_crypto.h"
 #include "runfs/str.h"
