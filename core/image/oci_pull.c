@@ -13,7 +13,7 @@
 
 enum { INSPECT_MS = 60 * 1000, COPY_MS = 60 * 60 * 1000, LOOK_US = 100000 };
 
-static void pulling_release(struct pulling *g)
+void pulling_release(struct pulling *g)
 {
     buf_release(&g->source);
     buf_release(&g->name);
@@ -63,7 +63,7 @@ static int understand(struct pulling *g)
 
 /* --------------------------------------------------------------------------------------------- the whole */
 
-static int make_places(struct pulling *g)
+int pulling_make_places(struct pulling *g)
 {
     static const char *const dirs[] = {"", "/layers", "/images", "/names"};
     int r = 0;
@@ -95,7 +95,7 @@ static int ask_registry(const struct pulling *g, char ret_id[OCI_HEX + 1])
 }
 
 /* The place where this source is fetched to: whoever wants the same meanwhile waits, and no one else does. */
-static int open_place(struct pulling *g)
+int pulling_open_place(struct pulling *g)
 {
     struct stat st;
 
@@ -161,7 +161,7 @@ static int fetch(struct pulling *g, const char *id, struct oci_image *ret, bool 
     *ret_here = oci_have(g, id, ret);
     if (*ret_here)
         return 0;
-    int r = open_place(g);
+    int r = pulling_open_place(g);
     if (r < 0)
         return r;
     *ret_here = oci_have(g, id, ret); /* who fetched the same brought it */
@@ -176,7 +176,7 @@ static int pull(struct pulling *g, char ret_id[OCI_HEX + 1])
     int r = understand(g);
 
     if (r == 0)
-        r = buf_ok(&g->source) && buf_ok(&g->name) ? make_places(g) : pulling_no_memory(g);
+        r = buf_ok(&g->source) && buf_ok(&g->name) ? pulling_make_places(g) : pulling_no_memory(g);
     if (r == 0 && g->registry)
         r = ask_registry(g, id);
     if (r == 0)

@@ -1,5 +1,5 @@
-/* Between the files that fetch a container image: oci_pull.c from beginning to end, oci_skopeo.c the program
- * that fetches, oci_take.c what it brought. */
+/* Between the files that bring a container image: oci_pull.c from beginning to end, oci_skopeo.c the program
+ * that fetches, oci_take.c what it brought; oci_add.c has that from a machine. */
 #ifndef RUNFS_IMAGE_OCI_PULL_H
 #define RUNFS_IMAGE_OCI_PULL_H
 
@@ -19,6 +19,9 @@ struct pulling {
     struct oci_totals totals;
     struct err *err; /* never NULL: what went wrong is said there */
 };
+int pulling_make_places(struct pulling *g); /* STATE/containers, and dir's name */
+int pulling_open_place(struct pulling *g);  /* dir itself: whoever wants the same source meanwhile waits */
+void pulling_release(struct pulling *g);
 void pulling_say(const struct pulling *g, const char *before,
                  const char *what);             /* both are said as one line */
 int pulling_no_memory(const struct pulling *g); /* -ENOMEM, with words */

@@ -15,8 +15,8 @@
 
 enum { LIST_MAX = 65536, LIST_MS = 20000 };
 
-static const char *const programs[] = {"find", "gzip",      "mkdir", "node", "rm",
-                                       "sh",   "sha256sum", "tar",   "xargs"};
+static const char *const programs[] = {"chmod", "chown", "cp", "find",      "gzip", "mkdir",
+                                       "node",  "rm",    "sh", "sha256sum", "tar",  "xargs"};
 static const char itself[] = "process.execPath = '" OCI_TOOLS "/node';\n";
 
 struct tool {

@@ -2,8 +2,8 @@
  * Docker actions: a program of an image, in a machine of that image which has the workspace and the like of
  * the job's, at the paths that GitHub documents ("Dockerfile support for GitHub Actions").
  */
+#include "docker.h"
 #include "background.h"
-#include "job_internal.h"
 #include "runfs/str.h"
 
 /* --------------------------------------------------------------------------------------------- what it runs
@@ -181,7 +181,7 @@ static int run_there(struct running_step *s, struct machine *m, const struct con
     return r;
 }
 
-static int open_machine(struct running_step *s, const struct use *u, struct container **ret_container,
+static int open_machine(struct running_step *s, struct use *u, struct container **ret_container,
                         struct machine **ret, struct err *err)
 {
     const struct job_outside *outside = s->job->spec->outside;
@@ -190,15 +190,12 @@ static int open_machine(struct running_step *s, const struct use *u, struct cont
 
     if (!outside || !outside->action_machine)
         return err_set(err, -ENOTSUP, "%s: containers cannot be had here", u->def->uses);
-    if (!str_starts(image, "docker://"))
-        return err_set(
-            err, -ENOTSUP,
-            "%s is a Docker action that is built of its %s, which this version of runfs does not do: "
-            "build it elsewhere, and name the image as docker://IMAGE in its action.yml",
-            u->def->uses, image);
-    int r = find_places(s->job, &places, err);
+    int r = str_starts(image, "docker://") || u->image ? 0 : docker_build(s, u, err);
+    if (r == 0)
+        r = find_places(s->job, &places, err);
     if (r < 0)
         return r;
+    image = u->image ? u->image : image;
     job_leave(s->job);
     r = outside->action_machine(outside->data, image, s->job->machine, places.pairs, ret_container, ret, err);
     job_enter(s->job);

@@ -254,6 +254,7 @@ struct use {
     const struct builtin_action *builtin; /* an action that is part of runfs; or */
     struct action *action;                /* owned: its manifest, and */
     char *dir;                            /* owned: where it is in the machine */
+    char *image;                          /* owned: what its Dockerfile came to; NULL: nothing yet */
     char *repository, *ref;               /* owned; NULL: local */
     char *from;                           /* owned: the repository, behind its host where that was named */
     char *name;                           /* owned: of the step, for "Post ..." */

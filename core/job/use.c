@@ -34,6 +34,7 @@ void uses_free(struct running_job *j)
         j->uses = u->next;
         action_free(u->action);
         free(u->dir);
+        free(u->image);
         free(u->repository);
         free(u->from);
         free(u->ref);

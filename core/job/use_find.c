@@ -268,13 +268,10 @@ static int read_manifest(struct use *u, struct err *err)
 
     if (r < 0)
         return r;
-    if (which == MANIFEST_DOCKERFILE)
-        return err_set(
-            err, -ENOTSUP,
-            "%s is a Docker action that is built of its Dockerfile, which this version of runfs does "
-            "not do: build it elsewhere, and give it an action.yml that names the image as "
-            "docker://IMAGE",
-            u->def->uses);
+    if (which == MANIFEST_DOCKERFILE) { /* no more than that */
+        buf_reset(&text);
+        buf_adds(&text, "name: Dockerfile\nruns: {using: docker, image: Dockerfile}\n");
+    }
     buf_addf(&file, "%s/%s", u->def->uses, manifests[which]);
     r = action_parse(buf_str(&file), buf_str(&text), text.len, u->job->spec->workflow->forge, &u->action,
                      &lint);

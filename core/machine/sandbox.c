@@ -61,6 +61,7 @@ static int make_container_places(const struct machine *m, int upper)
 static int set_redirects(struct machine *m, const struct machine_spec *spec, int upper)
 {
     bool possible = geteuid() == 0 && !layers_split(m->ms, spec->image) && !spec->limits.disk &&
+                    !spec->for_image && /* another overlay would not follow them */
                     !atomic_load(&m->ms->no_redirects) && !atomic_load(&m->ms->redirects_refused);
     _buf_ struct buf below = BUF_INIT;
 

@@ -73,7 +73,7 @@ static json_t *contexts_of(struct run_job *job, json_t *contexts, struct err *er
 }
 
 /* config/container_pull: "missing" fetches only what is not here. */
-static struct container_place place_of(struct run_job *job, struct mask *mask)
+struct container_place containers_place(struct run_job *job, struct mask *mask)
 {
     struct store *st = job->run->e->store;
     _buf_ struct buf policy = BUF_INIT;
@@ -91,7 +91,7 @@ int containers_open(struct run_job *job, json_t *contexts, struct mask *mask, st
     *ret = NULL;
     if (!job->def->container)
         return 0;
-    struct container_place place = place_of(job, mask);
+    struct container_place place = containers_place(job, mask);
     _json_ json_t *all = contexts_of(job, contexts, err);
     struct expr_env env = {.contexts = all};
     return all ? container_of_job(&place, job->def->container, job->scope->workflow->file, &env, ret, err)
@@ -127,8 +127,7 @@ void containers_tell(json_t *contexts, const struct machine *machine, const char
 
 /* ----------------------------------------------------------------------------------- machines beside it */
 
-/* Whoever cancels the job finds it there. */
-static bool enlist(struct run_job *job, struct machine *m)
+bool containers_enlist(struct run_job *job, struct machine *m)
 {
     bool done = false;
 
@@ -142,7 +141,7 @@ static bool enlist(struct run_job *job, struct machine *m)
     return done;
 }
 
-static void delist(struct run_job *job, const struct machine *m)
+void containers_delist(struct run_job *job, const struct machine *m)
 {
     pthread_mutex_lock(&job->run->e->lock);
     for (size_t i = 0; i < ARRAY_LEN(job->beside); i++)
@@ -156,9 +155,9 @@ static void service_begins(void *data, struct machine *m, bool begins)
     struct run_job *job = data;
 
     if (begins)
-        (void)enlist(job, m);
+        (void)containers_enlist(job, m);
     else
-        delist(job, m);
+        containers_delist(job, m);
 }
 
 int containers_open_services(struct run_job *job, const struct machine_label *label, json_t *contexts,
@@ -179,7 +178,7 @@ int containers_open_services(struct run_job *job, const struct machine_label *la
     buf_addf(&title, "run-%lld-%s", (long long)job->run->row.id, job->row.key);
     buf_addf(&network, "runfs_network_%lld_%lld", (long long)job->run->row.id, (long long)job->row.id);
     const struct services_opts opts = {.machines = job->run->e->machines,
-                                       .place = place_of(job, mask),
+                                       .place = containers_place(job, mask),
                                        .label = label,
                                        .title = buf_str(&title),
                                        .network = buf_str(&network),
@@ -197,7 +196,7 @@ void containers_end_action(void *data, struct machine *m)
 {
     struct run_job *job = ((struct local_outside *)data)->job;
 
-    delist(job, m);
+    containers_delist(job, m);
     machine_conclude(m, true, "");
     machine_release(m);
 }
@@ -215,7 +214,7 @@ int containers_of_action(void *data, const char *image, struct machine *beside, 
         return err_set(err, -ENOTSUP,
                        "a Docker action needs a job that runs in a sandbox, and this one's runs in %s",
                        machine_backend(beside));
-    struct container_place place = place_of(job, l->mask);
+    struct container_place place = containers_place(job, l->mask);
     int r = container_of_image(&place, image, &c, err);
     if (r < 0)
         return r;
@@ -234,7 +233,7 @@ int containers_of_action(void *data, const char *image, struct machine *beside, 
                                 .cancelled = &job->cancelled};
     machine_bounds(beside, &spec);
     r = machine_acquire(job->run->e->machines, &spec, &m, err);
-    if (r == 0 && !enlist(job, m)) {
+    if (r == 0 && !containers_enlist(job, m)) {
         machine_release(m);
         r = err_set(err, -EAGAIN, "too many Docker actions run at once");
     }

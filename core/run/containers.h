@@ -29,6 +29,12 @@ int containers_enter(const struct container *c, const struct machine_label *labe
 /* job.container in contexts: what the runner calls it, and the network that it is on; NULL: its machine's. */
 void containers_tell(json_t *contexts, const struct machine *machine, const char *network);
 
+/* Where its images are, and who is asked for them. mask learns passwords. */
+struct container_place containers_place(struct run_job *job, struct mask *mask);
+/* Whoever cancels the job reaches that machine, too, until containers_delist(). False: too many at once. */
+bool containers_enlist(struct run_job *job, struct machine *m);
+void containers_delist(struct run_job *job, const struct machine *m);
+
 /* action_machine() and action_machine_end() of struct job_outside; data: a struct local_outside. */
 int containers_of_action(void *data, const char *image, struct machine *beside, const char *const *shared,
                          struct container **ret_container, struct machine **ret, struct err *err);

@@ -12,11 +12,11 @@
     X(archive_entry_clear) X(archive_entry_filetype) X(archive_entry_free) X(archive_entry_gid) \
     X(archive_entry_hardlink) X(archive_entry_mtime) X(archive_entry_mtime_is_set) \
     X(archive_entry_mtime_nsec) X(archive_entry_new) X(archive_entry_pathname) X(archive_entry_perm) \
-    X(archive_entry_set_filetype) X(archive_entry_set_hardlink) X(archive_entry_set_mode) \
+    X(archive_entry_set_filetype) X(archive_entry_set_gid) X(archive_entry_set_hardlink) X(archive_entry_set_mode) \
     X(archive_entry_set_mtime) X(archive_entry_set_pathname) X(archive_entry_set_perm) \
-    X(archive_entry_set_size) X(archive_entry_set_symlink) X(archive_entry_size) \
+    X(archive_entry_set_size) X(archive_entry_set_symlink) X(archive_entry_set_uid) X(archive_entry_size) \
     X(archive_entry_size_is_set) X(archive_entry_symlink) X(archive_entry_uid) \
-    X(archive_entry_xattr_next) X(archive_entry_xattr_reset) X(archive_errno) X(archive_error_string) \
+    X(archive_entry_xattr_add_entry) X(archive_entry_xattr_next) X(archive_entry_xattr_reset) X(archive_errno) X(archive_error_string) \
     X(archive_filter_count) X(archive_read_data_block) X(archive_read_data_skip) X(archive_read_free) \
     X(archive_read_new) X(archive_read_next_header) \
     X(archive_read_open) X(archive_read_open1) X(archive_read_open_fd) \
@@ -49,6 +49,7 @@ const struct late_archive *late_archive(void);
 #define archive_entry_pathname (late_archive()->archive_entry_pathname)
 #define archive_entry_perm (late_archive()->archive_entry_perm)
 #define archive_entry_set_filetype (late_archive()->archive_entry_set_filetype)
+#define archive_entry_set_gid (late_archive()->archive_entry_set_gid)
 #define archive_entry_set_hardlink (late_archive()->archive_entry_set_hardlink)
 #define archive_entry_set_mode (late_archive()->archive_entry_set_mode)
 #define archive_entry_set_mtime (late_archive()->archive_entry_set_mtime)
@@ -56,10 +57,12 @@ const struct late_archive *late_archive(void);
 #define archive_entry_set_perm (late_archive()->archive_entry_set_perm)
 #define archive_entry_set_size (late_archive()->archive_entry_set_size)
 #define archive_entry_set_symlink (late_archive()->archive_entry_set_symlink)
+#define archive_entry_set_uid (late_archive()->archive_entry_set_uid)
 #define archive_entry_size (late_archive()->archive_entry_size)
 #define archive_entry_size_is_set (late_archive()->archive_entry_size_is_set)
 #define archive_entry_symlink (late_archive()->archive_entry_symlink)
 #define archive_entry_uid (late_archive()->archive_entry_uid)
+#define archive_entry_xattr_add_entry (late_archive()->archive_entry_xattr_add_entry)
 #define archive_entry_xattr_next (late_archive()->archive_entry_xattr_next)
 #define archive_entry_xattr_reset (late_archive()->archive_entry_xattr_reset)
 #define archive_errno (late_archive()->archive_errno)

@@ -108,6 +108,7 @@ struct machine_spec {
     const char *image; /* directory used as root file system; the name of an image of containers, or
                           `sha256:` and its id (runfs/oci.h); NULL: the host's own root */
     const char *over;  /* of an image of containers: a layer that goes over it (oci_tools()); NULL: none */
+    bool for_image;    /* of an image: what it writes is to become a layer of one (machine_write_layer()) */
     const char *user;  /* of an image: whose its commands are, "NAME|UID[:GROUP|GID]"; NULL or "": root's */
     const char *name;  /* for logs and hostnames, [a-z0-9-]+ */
     const char *workspace; /* path inside: "/home/runner/work/REPO/REPO", of a container "/__w/REPO/REPO", of
@@ -267,6 +268,13 @@ int machine_make_dirs(struct machine *m, const char *path, struct err *err);
 /* Unpacks a tar stream that is read from tar_fd to its end, into dir there (absolute; made with its parents).
  * The machine has to have a tar program; what that refuses is -EIO, in its words. */
 int machine_put_tree(struct machine *m, const char *dir, int tar_fd, struct err *err);
+
+/*
+ * What it has written, as a layer over its image (OCI image specification, "Image Layer Filesystem
+ * Changeset"): a tar, to fd. Without what the runner itself puts into machines, and what is mounted in them.
+ * Of a machine that was made for_image; whatever runs in it is killed.
+ */
+int machine_write_layer(struct machine *m, int fd, struct err *err);
 
 /* ------------------------------------------------------------------------------------- a network of machines
  */

@@ -57,6 +57,16 @@ void oci_release(struct oci_image *image);
 /* Whether a name has been given to an image by hand (of an archive, a directory): no registry knows it. */
 bool oci_is_local(const char *state_dir, const char *name);
 
+struct oci_addition {
+    const struct oci_image *base; /* NULL: nothing */
+    int layer_fd; /* a tar, a regular file of STATE's file system, linked or not; -1: none, of a base */
+    const json_t *config;      /* what the new one says of itself: {"Env": [...], "Cmd": [...], ...} */
+    const char *name, *source; /* what it is called, and what it was made of, no registry's */
+};
+/* An image of another one and a layer over it. *ret is open. -EINVAL with words: the layer is refused, as
+ * those of registries are. */
+int oci_add(const char *state_dir, const struct oci_addition *a, struct oci_image *ret, struct err *err);
+
 /*
  * A layer that goes over an image, with what the runner itself needs in a machine: this host's find, tar,
  * node and a few more, with their libraries, in OCI_TOOLS. Made once for each set of them that the host has

@@ -57,6 +57,19 @@ struct scratch {
 void scratch_release(struct scratch *s);
 #define _scratch_ _cleanup_(scratch_release)
 
+/* An image that is to be built of a Dockerfile. All borrowed. */
+struct image_build {
+    const char *name; /* of the action, for messages */
+    const char *file; /* of the Dockerfile, for messages */
+    const char *text;
+    int context_fd;           /* a tar of the directory that it is in, a regular file */
+    struct machine *beside;   /* the job's, whose network and limits hold for the build, too */
+    int64_t deadline_mono_ns; /* 0: none */
+    /* each step as a line, and what its commands print, as it comes */
+    int (*output)(void *data, const char *bytes, size_t len);
+    void *data;
+};
+
 struct job_outside {
     void *data;
 
@@ -90,6 +103,8 @@ struct job_outside {
     bool (*step_passed)(void *data, size_t step, int64_t took_ns, json_t *state);
     int (*step_failed)(void *data, struct err *err);
 
+    /* Builds it, unless it has been built of just the same before. Its name, for action_machine(): owned. */
+    int (*action_image)(void *data, const struct image_build *b, char **ret_image, struct err *err);
     /*
      * The container of a Docker action: a machine of its image, which has directories of the job's (pairs as
      * in machine_spec.shared). Both are given away; whoever cancels the job reaches that machine, too, until

@@ -8,7 +8,7 @@ busybox_root
 printf '#!/bin/sh\necho "entry of the image: $*"\n' >"$T/busybox/bin/entry"
 chmod 755 "$T/busybox/bin/entry"
 image_of tool "$T/busybox" 'Entrypoint=["/bin/entry"]' 'Cmd=["usual"]' 'Env=["PATH=/usr/bin:/bin","FLAVOUR=tool"]'
-mkdir -p "$STATE" "$T"/repo/{act,built,.github/workflows}
+mkdir -p "$STATE" "$T"/repo/{act,.github/workflows}
 "$RUNFS" image pull "oci:$T/images/tool:it" tool --state "$STATE" >/dev/null 2>&1
 cat >"$T/repo/act/action.yml" <<'Y'
 name: an action
@@ -32,8 +32,6 @@ echo "kept=state" >>"$GITHUB_STATE"
 S
 printf '#!/bin/sh\necho "post: state $STATE_kept home $(cat $HOME/of-home)"\n' >"$T/repo/act/post.sh"
 chmod 755 "$T/repo/act/post.sh"
-printf 'name: built\nruns: {using: docker, image: Dockerfile}\n' >"$T/repo/built/action.yml"
-printf 'FROM scratch\n' >"$T/repo/built/Dockerfile"
 : >"$T/repo/gone"
 job() { # NAME KEY
     cat <<Y
@@ -60,11 +58,6 @@ Y
     job plain 'name: plain'
     job contained 'container: tool'
     cat <<'Y'
-  built:
-    runs-on: ubuntu-latest
-    steps:
-      - uses: actions/checkout@v4
-      - uses: ./built
   linked:
     runs-on: ubuntu-latest
     steps:
@@ -101,8 +94,6 @@ done
 say 'what cannot be'
 run 1 linked
 contains 'a link in its place' "$(cat "$T/out")" 'it is no directory, or a link'
-run 1 built
-contains 'no builder' "$(cat "$T/out")" 'built of its Dockerfile'
 run 1 plain --label ubuntu-latest=host
 contains 'another backend' "$(cat "$T/out")" 'needs a job that runs in a sandbox'
 

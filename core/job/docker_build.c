@@ -1,0 +1,122 @@
+/* What the job knows of an action's Dockerfile: its text, the files beside it, and how the build goes. */
+#include "background.h"
+#include "builtin.h"
+#include "docker.h"
+#include "output.h"
+#include "runfs/dockerfile.h"
+#include "runfs/log_stream.h"
+#include "runfs/str.h"
+
+enum { CONTEXT_MAX = 1 << 30, LINE_MAX_SHOWN = 65536 };
+
+/* What a build says. Nothing of it is obeyed; a secret may be in two chunks, but not in two lines. */
+struct build_log {
+    struct step_output *to;
+    struct buf line; /* owned: what has no end yet */
+};
+
+static void show_lines(struct build_log *log, bool all)
+{
+    size_t n = all ? log->line.len : 0;
+
+    for (size_t i = log->line.len; !n && i > 0; i--)
+        n = log->line.ptr[i - 1] == '\n' ? i : 0;
+    if (!n && log->line.len > LINE_MAX_SHOWN)
+        n = log->line.len;
+    if (n)
+        output_emit(log->to, LOG_RUNNER, log->line.ptr, n);
+    buf_drop(&log->line, n);
+}
+
+static int show_build(void *data, const char *bytes, size_t len)
+{
+    struct build_log *log = data;
+
+    job_enter(log->to->job);
+    buf_add(&log->line, bytes, len);
+    if (buf_ok(&log->line))
+        show_lines(log, false);
+    int r = buf_ok(&log->line) ? log->to->failed : -ENOMEM;
+    job_leave(log->to->job);
+    return r;
+}
+
+/* The directory that its Dockerfile is in, as a tar that is the same for the same files. */
+static int read_context(struct running_step *s, const char *dir, struct scratch *ret, struct err *err)
+{
+    _free_ char *at = strdup(dir);
+    _buf_ struct buf errors = BUF_INIT;
+    char *const argv[] = {(char[]){"tar"},
+                          (char[]){"-C"},
+                          at,
+                          (char[]){"--format=pax"},
+                          (char[]){"--pax-option=delete=atime,delete=ctime"},
+                          (char[]){"--sort=name"},
+                          (char[]){"--mtime=@0"},
+                          (char[]){"--owner=0"},
+                          (char[]){"--group=0"},
+                          (char[]){"--numeric-owner"},
+                          (char[]){"--exclude=./.git"},
+                          (char[]){"-cf"},
+                          (char[]){"-"},
+                          (char[]){"."},
+                          NULL};
+    int r = at ? builtin_scratch(s, ROOM_ARTIFACTS, ret, err) : err_errno(err, -ENOMEM, "%s", dir);
+
+    if (r == 0)
+        r = tool_run(s->job,
+                     &(struct tool){.argv = argv,
+                                    .out_fd = ret->fd,
+                                    .out_max = CONTEXT_MAX,
+                                    .room = &ret->room,
+                                    .errors = &errors},
+                     err);
+    if (r == -EFBIG)
+        return err_set(err, r, "%s has more than %d MiB beside its Dockerfile", dir, CONTEXT_MAX >> 20);
+    return r > 0 ? err_set(err, -EIO, "tar: %.*s", (int)strcspn(buf_str(&errors), "\n"), buf_str(&errors))
+                 : r;
+}
+
+int docker_build(struct running_step *s, struct use *u, struct err *err)
+{
+    const struct job_outside *outside = s->job->spec->outside;
+    _buf_ struct buf file = BUF_INIT, text = BUF_INIT;
+    _scratch_ struct scratch context = {.fd = -1};
+    struct build_log log = {.to = &s->output};
+    size_t which;
+
+    if (!outside->action_image)
+        return err_set(err, -ENOTSUP, "%s is built of its %s, which is not done here", u->def->uses,
+                       u->action->image);
+    buf_addf(&file, "%s/%s", u->dir, u->action->image);
+    const char *const paths[] = {buf_str(&file)};
+    int r = machine_read_first(s->job, paths, 1, DOCKERFILE_MAX, &text, &which, err);
+    if (r == -ENOENT)
+        err_set(err, r, "there is no %s, of which the Docker action %s is to be built", buf_str(&file),
+                u->def->uses);
+    if (r < 0)
+        return r;
+    char *slash = strrchr(file.ptr, '/');
+    *slash = '\0';
+    r = read_context(s, file.ptr, &context, err);
+    *slash = '/';
+    if (r < 0)
+        return r;
+    output_runner_line(&s->output, "##[group]Building the image of %s", u->def->uses);
+    const struct image_build build = {.name = u->def->uses,
+                                      .file = u->action->image,
+                                      .text = buf_str(&text),
+                                      .context_fd = context.fd,
+                                      .beside = s->job->machine,
+                                      .deadline_mono_ns = step_deadline(s),
+                                      .output = show_build,
+                                      .data = &log};
+    job_leave(s->job);
+    r = outside->action_image(outside->data, &build, &u->image, err);
+    job_enter(s->job);
+    if (log.line.len)
+        show_lines(&log, true);
+    buf_release(&log.line);
+    output_runner_line(&s->output, "##[endgroup]");
+    return r;
+}

@@ -1,0 +1,78 @@
+/* Images of Docker actions that have a Dockerfile, built in sandboxes. */
+#ifndef RUNFS_RUN_DOCKERFILE_BUILD_H
+#define RUNFS_RUN_DOCKERFILE_BUILD_H
+
+#include "runfs/container.h"
+#include "runfs/dockerfile.h"
+#include "runfs/oci.h"
+#include "runfs/outside.h"
+
+struct run_job;
+
+/*
+ * action_image() of struct job_outside; data: a struct local_outside. Each stage is built in a machine of
+ * what it begins with; what that writes is a layer of the stage's image. The image is called by what it was
+ * built of, the Dockerfile, the files beside it and the images that it begins with, so what was built once is
+ * found again.
+ */
+int dockerfile_build(void *data, const struct image_build *b, char **ret_image, struct err *err);
+
+/* ------------------------------------------------------------------------ between the files of a build */
+
+/* What is built between a FROM and the next. */
+struct stage {
+    char *name;             /* owned: `AS name`; NULL: none */
+    char *image;            /* owned: as which it is kept when it is built; NULL: not yet */
+    struct container *base; /* owned: what it begins with; NULL: nothing, or `earlier` */
+    ptrdiff_t earlier;      /* the stage that it begins with; -1: none */
+    size_t begin, end;      /* its instructions */
+    bool needed;            /* by the last one */
+};
+
+struct build {
+    const struct image_build *of;
+    struct run_job *job;
+    struct container_place place;
+    struct dockerfile d;  /* owned */
+    json_t *globals;      /* owned: ARG before the first FROM */
+    struct stage *stages; /* owned */
+    size_t n_stages;
+    char key[OCI_HEX + 1]; /* by what it is built of */
+    /* the stage at work. All owned */
+    size_t stage;            /* which */
+    struct oci_image image;  /* so far; its record is NULL: nothing */
+    char *tools;             /* the runner's, over images */
+    struct machine *machine; /* NULL: none */
+    char *machine_user;      /* whose its commands are; "" root's */
+    bool context;            /* the files beside the Dockerfile are in it */
+    json_t *env, *args;      /* objects of strings */
+    json_t *shell, *entrypoint, *command;
+    char *user, *directory;
+    bool own_command; /* CMD was said here */
+    struct err *err;  /* never NULL */
+};
+
+/* One command in a machine of the build: its exit code, or -errno. */
+struct build_command {
+    const char *const *argv, *const *env;
+    const char *cwd;
+    struct machine_file *put; /* a file to be written first; NULL */
+    int out_fd;               /* where what it prints goes; 0: to the log */
+};
+int build_run(struct build *b, struct machine *m, const struct build_command *c);
+/* The machine of the stage, with that user ("" root) for its commands. */
+int build_machine(struct build *b, const char *user);
+/* One of an image, only to be read. The caller's, by build_release_machine(). */
+int build_open_image(struct build *b, const char *image, struct machine **ret);
+void build_release_machine(struct build *b, struct machine *m);
+/* An empty file without a name, of the state directory's file system. -errno with words. */
+int build_scratch(struct build *b);
+int build_refuse(struct build *b, const struct dockerfile_instruction *in, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Absolute, of one that WORKDIR holds for. Owned; NULL: no memory. */
+char *build_path(const struct build *b, const char *path);
+
+/* dockerfile_copy.c: COPY and ADD. words: what they come to. */
+int build_copy(struct build *b, const struct dockerfile_instruction *in, char *const *words);
+
+#endif
