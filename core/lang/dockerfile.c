@@ -10,6 +10,8 @@ static const char *const known[] = {"ADD",    "ARG",   "CMD",         "COPY",  "
                                     "EXPOSE", "FROM",  "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD",
                                     "RUN",    "SHELL", "STOPSIGNAL",  "USER",  "VOLUME",     "WORKDIR"};
 
+enum { DEPTH_MAX = 50 };
+
 /* Where it is read. */
 struct reader {
     const char *file, *at;
@@ -279,7 +281,8 @@ struct words {
     const struct dockerfile *d;
     const json_t *variables;
     struct buf word;
-    bool any; /* the word is there, if only as an empty pair of quotes */
+    bool any;       /* the word is there, if only as an empty pair of quotes */
+    unsigned depth; /* of words in braces */
     struct err *err;
 };
 
@@ -336,7 +339,9 @@ static const char *add_braced(struct words *w, const char *p)
         else if ((kind == '-') != there && add_word_of(w, word, (size_t)(end - word)) < 0)
             return NULL;
     } else {
-        err_set(w->err, -EINVAL, "${%.40s...} is not understood", p);
+        err_set(w->err, -EINVAL,
+                "of ${NAME...} only ${NAME:-word}, ${NAME-word}, ${NAME:+word} and ${NAME+word} "
+                "are understood");
         return NULL;
     }
     return end + 1;
@@ -396,8 +401,14 @@ static int add_word_of(struct words *w, const char *text, size_t len)
     _free_ char *copy = strndup(text, len);
     const char *p = copy;
 
+    if (!copy)
+        return err_errno(w->err, -ENOMEM, "Dockerfile");
+    if (w->depth == DEPTH_MAX)
+        return err_set(w->err, -EINVAL, "a ${ has more than %d others in it", DEPTH_MAX);
+    w->depth++;
     while (p && *p)
         p = add_piece(w, p);
+    w->depth--;
     return p ? 0 : -EINVAL;
 }
 

@@ -22,7 +22,8 @@ int build_refuse(struct build *b, const struct dockerfile_instruction *in, const
     va_start(ap, fmt);
     buf_addv(&words, fmt, ap);
     va_end(ap);
-    return err_set(b->err, -EINVAL, "%s:%u: %s", b->of->file, in->line, buf_str(&words));
+    return err_set(b->err, -EINVAL, "%s:%u: %.*s", b->of->file, in->line,
+                   (int)utf8_valid_prefix(buf_str(&words), words.len), buf_str(&words));
 }
 
 static int no_memory(const struct build *b)

@@ -114,6 +114,12 @@ static void words(void **state)
             assert_true(!list && err.code == -EINVAL);
     }
     struct err err = {0};
+    _buf_ struct buf deep = BUF_INIT;
+    for (int i = 0; i < 100000; i++)
+        buf_adds(&deep, "${N:-");
+    for (int i = 0; i < 100000; i++)
+        buf_adds(&deep, "}");
+    assert_null(dockerfile_word(&d, buf_str(&deep), variables, NULL));
     _free_ char *one = dockerfile_word(&d, "/a b/$A", variables, &err);
     assert_string_equal(one, "/a b/va lue");
 }
