@@ -61,11 +61,6 @@ void api_meta(struct http_request *r)
         json_pack("{s:b, s:s}", "verifiable_password_authentication", 0, "installed_version", "3.12.0"));
 }
 
-void api_versions(struct http_request *r)
-{
-    http_reply_json(r, 200, json_pack("[s]", "2022-11-28"));
-}
-
 /* Of what a run has none. */
 void api_none(struct http_request *r)
 {
@@ -83,9 +78,12 @@ void api_rate_limit(struct http_request *r)
     json_t *core = json_pack("{s:i, s:i, s:i, s:I, s:s}", "limit", RATE_LIMIT, "used", 0, "remaining",
                              RATE_LIMIT, "reset", (json_int_t)reset, "resource", "core");
 
-    http_reply_json(r, 200,
-                    json_pack("{s:{s:O, s:O, s:O}, s:o}", "resources", "core", core, "search", core,
-                              "graphql", core, "rate", core));
+    json_t *json =
+        json_pack("{s:{s:O, s:O, s:O}}", "resources", "core", core, "search", core, "graphql", core);
+    if (!api_version_is_since(r, API_VERSION_2026))
+        json_object_set(json, "rate", core);
+    json_decref(core);
+    http_reply_json(r, 200, json);
 }
 
 void metrics(struct http_request *r)

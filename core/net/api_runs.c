@@ -7,24 +7,51 @@
 /* ------------------------------------------------------------------------------------------------- listing
  */
 
-/* A day, or a moment: its first and its last nanosecond. Returns what follows it; NULL: it is none. */
+/* "Z", "+02:00", "-0200": what follows it, and how many seconds it is ahead of UTC. In a query that was not
+ * encoded the plus has become a space. */
+static const char *parse_zone(const char *text, int64_t *ret_ahead)
+{
+    static const char digits[] = "0123456789";
+    size_t n = *text ? strspn(text + 1, digits) : 0;
+    bool apart = n == 2 && text[3] == ':' && strspn(text + 4, digits) == 2;
+    int hours = 0, minutes = 0;
+
+    *ret_ahead = 0;
+    if (*text == 'Z' || *text == 'z')
+        return text + 1;
+    if (!*text || !strchr("+- ", *text) || (n != 4 && !apart))
+        return text;
+    (void)sscanf(text + 1, apart ? "%2d:%2d" : "%2d%2d", &hours, &minutes);
+    *ret_ahead = (*text == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+    return text + (apart ? 6 : 5);
+}
+
+/* A day, a minute or a second, as ISO 8601 writes it: its first and its last nanosecond. Returns what follows
+ * it; NULL: it is none. */
 static const char *parse_moment(const char *text, int64_t *ret_first, int64_t *ret_last)
 {
-    struct tm tm = {0};
-    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-    int64_t length = 1;
+    static const struct {
+        const char *format;
+        int64_t length;
+    } forms[] = {{"%Y-%m-%dT%H:%M:%S", 1}, {"%Y-%m-%dT%H:%M", 60}, {"%Y-%m-%d", 86400}};
+    const char *end = NULL;
+    int64_t length = 0, ahead = 0;
+    struct tm tm;
 
-    if (!end) {
+    for (size_t i = 0; i < ARRAY_LEN(forms) && !end; i++) {
         tm = (struct tm){0};
-        end = strptime(text, "%Y-%m-%d", &tm);
-        length = 86400;
+        length = forms[i].length;
+        end = strptime(text, forms[i].format, &tm);
     }
     if (!end)
         return NULL;
-    const time_t at = timegm(&tm);
+    if (length == 1 && *end == '.' && end[1] != '.') /* runs have no time between two seconds */
+        end += 1 + strspn(end + 1, "0123456789");
+    if (length < 86400)
+        end = parse_zone(end, &ahead);
+    const time_t at = timegm(&tm) - ahead;
     int64_t first = timespec_ns((struct timespec){.tv_sec = at}),
             behind = timespec_ns((struct timespec){.tv_sec = at + length});
-    end += *end == 'Z';
     *ret_first = first > 0 ? first : 0; /* no run is older, and there are years that have no number here */
     *ret_last = behind > 0 ? behind - 1 : 0;
     return end;
@@ -75,7 +102,8 @@ static void list_runs(struct http_request *r, int64_t repo_id, int64_t workflow_
                           .created_from = 0,
                           .created_to = INT64_MAX,
                           .skip = (page.page - 1) * page.per_page};
-    const char *created = query_text(r, "created");
+    const char *created = query_text(r, "created"), *suite = query_text(r, "check_suite_id");
+    uint64_t id = 0;
     _json_ json_t *list = json_array();
     int64_t ids[100];
 
@@ -83,6 +111,8 @@ static void list_runs(struct http_request *r, int64_t repo_id, int64_t workflow_
         api_fail(r, 422, "created is no date, and no range of dates");
         return;
     }
+    if (*suite) /* a run is one, under its own number */
+        q.id = parse_u64(suite, &id) == 0 && id && id <= INT64_MAX ? (int64_t)id : -1;
     int64_t total = store_count_query(s->store, &q);
     ssize_t n = store_query_runs(s->store, &q, ids, (size_t)page.per_page);
     for (ssize_t i = 0; i < n; i++) {

@@ -103,7 +103,8 @@ void api_dispatch(struct http_request *r)
     else if (engine_dispatch(s->engine, w->id, str_eq(ref, buf_str(&branch)) ? NULL : ref, buf_str(&actor),
                              text, strlen(text), &run, &err) < 0)
         api_fail_err(r, &err, 0);
-    else if (json_is_true(json_object_get(body, "return_run_details")))
+    else if (json_is_true(json_object_get(body, "return_run_details")) ||
+             api_version_is_since(r, API_VERSION_2026))
         http_reply_json(r, 200,
                         json_pack("{s:I, s:o, s:o}", "workflow_run_id", (json_int_t)run, "run_url",
                                   api_url(r, "/actions/runs/%lld", (long long)run), "html_url",

@@ -185,7 +185,6 @@ static void add_githubs(struct http_request *r)
     randombytes_buf(id, sizeof(id));
     http_add_header(r, "X-GitHub-Request-Id", sodium_bin2hex(hex, sizeof(hex), id, sizeof(id)));
     http_add_header(r, "X-GitHub-Media-Type", "github.v3; format=json");
-    http_add_header(r, "X-GitHub-Api-Version-Selected", "2022-11-28");
     snprintf(text, sizeof(text), "%d", RATE_LIMIT);
     http_add_header(r, "X-RateLimit-Limit", text);
     http_add_header(r, "X-RateLimit-Remaining", text);
@@ -195,27 +194,35 @@ static void add_githubs(struct http_request *r)
     http_add_header(r, "X-RateLimit-Resource", "core");
 }
 
+/* False: a reply was made. */
+static bool let_in(struct http_request *r, enum scope need)
+{
+    struct http_peer peer = http_peer(r);
+
+    if (peer.is_unix)
+        return true;
+    if (!within_budget(http_data(r), peer.text)) {
+        http_add_header(r, "Retry-After", "1");
+        http_fail(r, 429, "too many requests: config/rate_limit says how many a second are answered");
+        return false;
+    }
+    if (is_of_another_site(r)) {
+        http_fail(r, 403, "pages of other sites are not let in");
+        return false;
+    }
+    return need == SCOPE_SIGNED || need == SCOPE_OPEN || access_ask(r, need);
+}
+
 void access_admit(struct http_request *r)
 {
-    struct server *s = http_data(r);
     const struct http_route *route = http_route(r);
     enum scope need = route ? (enum scope)route->scope : SCOPE_READ;
-    struct http_peer peer = http_peer(r);
 
     http_add_header(r, "X-Content-Type-Options", "nosniff");
     if (need != SCOPE_OPEN)
         add_githubs(r);
-    if (peer.is_unix)
-        return;
-    if (!within_budget(s, peer.text)) {
-        http_add_header(r, "Retry-After", "1");
-        http_fail(r, 429, "too many requests: config/rate_limit says how many a second are answered");
-        return;
-    }
-    if (is_of_another_site(r))
-        http_fail(r, 403, "pages of other sites are not let in");
-    else if (need != SCOPE_SIGNED && need != SCOPE_OPEN)
-        (void)access_ask(r, need);
+    if (let_in(r, need) && need != SCOPE_OPEN && need != SCOPE_SIGNED)
+        api_admit_version(r);
 }
 
 const char *access_scope(struct http_request *r)

@@ -77,6 +77,9 @@ bool server_browse(struct server *s, struct buf *ret);
 http_fn access_admit, access_log;
 /* Whether the caller may. False: a reply was made. For routes that are open to some only in part. */
 bool access_ask(struct http_request *r, enum scope need);
+/* Refuses a request for a version of GitHub's API that there is none of, and says which one it gets.
+ * (api_version.c) */
+void api_admit_version(struct http_request *r);
 /* "admin", "run" or "read": what the caller may do. */
 const char *access_scope(struct http_request *r);
 int api_make_keys(struct server *s);

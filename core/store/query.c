@@ -6,11 +6,12 @@
     " WHERE (?1 < 0 OR coalesce(w.repo_id, 0) = ?1) AND (?2 = 0 OR r.workflow_id = ?2)"                      \
     " AND r.created_at BETWEEN ?3 AND ?4"                                                                    \
     " AND (?5 = '' OR r.ref = 'refs/heads/' || ?5 OR r.ref = 'refs/tags/' || ?5)"                            \
-    " AND (?6 = '' OR r.event = ?6) AND (?7 = '' OR r.actor = ?7) AND (?8 = '' OR r.sha = ?8)"               \
+    " AND (?6 = '' OR r.event = ?6) AND (?7 = '' OR r.actor = ?7 COLLATE NOCASE) AND (?8 = '' OR r.sha = "   \
+    "?8)"                                                                                                    \
     " AND (?9 = '' OR r.status = ?9 OR r.conclusion = ?9"                                                    \
     "      OR (?9 = 'failure' AND r.conclusion = 'interrupted')"                                             \
     "      OR (?9 = 'active' AND r.status <> 'completed'))"                                                  \
-    " AND (?10 = 0 OR r.id < ?10)"
+    " AND (?10 = 0 OR r.id < ?10) AND (?11 = 0 OR r.id = ?11)"
 
 static sqlite3_stmt *bind(struct conn *c, const char *sql, const struct run_query *q)
 {
@@ -22,20 +23,22 @@ static sqlite3_stmt *bind(struct conn *c, const char *sql, const struct run_quer
         sqlite3_bind_int64(stmt, (int)i + 1, ints[i]);
     for (size_t i = 0; stmt && i < ARRAY_LEN(texts); i++)
         sqlite3_bind_text(stmt, (int)(i + ARRAY_LEN(ints)) + 1, texts[i], -1, SQLITE_STATIC);
-    if (stmt)
+    if (stmt) {
         sqlite3_bind_int64(stmt, 10, q->before);
+        sqlite3_bind_int64(stmt, 11, q->id);
+    }
     return stmt;
 }
 
 ssize_t store_query_runs(struct store *st, const struct run_query *q, int64_t *ids, size_t max)
 {
     struct conn *c = store_reader(st);
-    sqlite3_stmt *stmt = bind(c, "SELECT r.id" MATCHING " ORDER BY r.id DESC LIMIT ?11 OFFSET ?12", q);
+    sqlite3_stmt *stmt = bind(c, "SELECT r.id" MATCHING " ORDER BY r.id DESC LIMIT ?12 OFFSET ?13", q);
     size_t n = 0;
 
     if (stmt) {
-        sqlite3_bind_int64(stmt, 11, (int64_t)max);
-        sqlite3_bind_int64(stmt, 12, q->skip);
+        sqlite3_bind_int64(stmt, 12, (int64_t)max);
+        sqlite3_bind_int64(stmt, 13, q->skip);
     }
     while (stmt && n < max && sqlite3_step(stmt) == SQLITE_ROW)
         ids[n++] = sqlite3_column_int64(stmt, 0);

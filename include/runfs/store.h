@@ -343,11 +343,12 @@ ssize_t store_list_all_secrets(struct store *st, int64_t after, int64_t *ids,
                                size_t max); /* of all environments */
 /* Runs, newest first, that have all of this; "" and 0 stand for anything. */
 struct run_query {
-    int64_t repo_id, workflow_id; /* repo_id: of their workflow; 0: of none; -1: of any */
-    const char *branch;           /* or a tag */
-    const char *event, *actor, *sha;
-    const char *status; /* or a conclusion, or active: what is not completed */
-    int64_t before;     /* smaller numbers only; 0: any */
+    int64_t repo_id, workflow_id;    /* repo_id: of their workflow; 0: of none; -1: of any */
+    const char *branch;              /* or a tag */
+    const char *event, *actor, *sha; /* logins are the same in any case */
+    const char *status;              /* or a conclusion, or active: what is not completed */
+    int64_t before;                  /* smaller numbers only; 0: any */
+    int64_t id;                      /* that one alone; 0: any */
     int64_t created_from, created_to;
     int64_t skip;
 };
