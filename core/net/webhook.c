@@ -273,7 +273,7 @@ void webhook_take(struct http_request *r)
         answer(r, 403, "the signature is not that of the payload");
         return;
     }
-    if (strlen(event) > 64 || event[strspn(event, "abcdefghijklmnopqrstuvwxyz_")])
+    if (strlen(event) > 64 || event[strspn(event, "abcdefghijklmnopqrstuvwxyz0123456789_")])
         answer(r, 400, "X-GitHub-Event is no event's name");
     else if (read_payload(r, &payload, &repository, &err) < 0)
         answer(r, 400, err.msg);
