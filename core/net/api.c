@@ -151,6 +151,22 @@ const char *api_text(const json_t *body, const char *key)
     return text ? text : "";
 }
 
+bool api_wants(struct http_request *r, const char *word)
+{
+    const char *at = http_header(r, "Accept");
+    size_t len = strlen(word);
+
+    http_add_header(r, "Vary", "Accept");
+    while (at && (at = strstr(at, "application/vnd.github"))) {
+        const char *end = at + strcspn(at, ",; ");
+        for (at = strchr(at, '.'); at && at < end; at = strchr(at + 1, '.'))
+            if (strncmp(at + 1, word, len) == 0 && (at + 1 + len == end || strchr(".+", at[1 + len])))
+                return true;
+        at = end;
+    }
+    return false;
+}
+
 /* ------------------------------------------------------------------------------------------------- pages */
 
 /* What the value begins with, as GitHub reads it: PyGithub puts a second '?' behind it on its way back from

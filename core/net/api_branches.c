@@ -50,17 +50,22 @@ static json_t *commit_json(struct http_request *r, const struct repository *repo
     return t.json;
 }
 
+/* As JSON, or its name alone to who asks for that. */
 void api_get_commit(struct http_request *r)
 {
     struct repository repo;
-    json_t *json;
 
     if (!api_repository(r, &repo))
         return;
-    if ((json = commit_json(r, &repo, http_param(r, "ref"))))
-        http_reply_json(r, 200, json);
-    else
+    json_t *json = commit_json(r, &repo, http_param(r, "ref"));
+    const char *sha = json_string_value(json_object_get(json, "sha"));
+    if (!json)
         api_fail(r, 422, "No commit found for SHA");
+    else if (sha && api_wants(r, "sha"))
+        http_reply(r, 200, "application/vnd.github.sha; charset=utf-8", sha, strlen(sha));
+    else
+        http_reply_json(r, 200, json_incref(json));
+    json_decref(json);
 }
 
 /* "heads/main", "tags/v1". What a tag that is an object of its own points to is told as its commit. */

@@ -65,11 +65,9 @@ static void reply_source(struct http_request *r, const struct workflow_row *w)
 
 static void reply_file(struct http_request *r, const struct workflow_row *w)
 {
-    const char *accept = http_header(r, "Accept");
     _buf_ struct buf content = BUF_INIT;
 
-    http_add_header(r, "Vary", "Accept");
-    if (accept && strstr(accept, "application/vnd.github") && strstr(accept, "raw")) {
+    if (api_wants(r, "raw")) {
         reply_source(r, w);
         return;
     }

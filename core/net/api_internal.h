@@ -35,6 +35,10 @@ void api_lead_on(struct http_request *r, const char *fmt, ...) __attribute__((fo
 /* The address itself; appended. */
 void api_download_address(struct http_request *r, const char *path, struct buf *ret);
 
+/* Whether Accept has one of GitHub's own media types with that word: "application/vnd.github.raw+json" has
+ * raw. */
+bool api_wants(struct http_request *r, const char *word);
+
 /* Whether the caller asks for that version of the API, or a later one. (api_version.c) */
 #define API_VERSION_2026 "2026-03-10" /* a dispatch answers with its run; GET /rate_limit has no `rate` */
 bool api_version_is_since(struct http_request *r, const char *version);

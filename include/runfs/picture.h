@@ -15,4 +15,7 @@ int picture_timeline(struct store *st, int64_t run_id, struct buf *ret);
 /* Jobs and what needs what, with results; combinations of a matrix share a box. -ENOENT */
 int picture_graph(struct store *st, int64_t run_id, struct buf *ret);
 
+/* A workflow's badge: its name, and whether the run passed; NULL: there was none. -ENOMEM */
+int picture_badge(const char *name, const struct run_row *run, struct buf *ret);
+
 #endif

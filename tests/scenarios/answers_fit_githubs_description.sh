@@ -190,6 +190,10 @@ GET /repos/o/r/actions/runs/2/attempts/1 200
 GET /repos/o/r/actions/runs/2/attempts/1/jobs 200
 POST /repos/o/r/actions/jobs/1/rerun 201
 WAIT 1
+POST /repos/o/r/check-suites/1/rerequest 201
+WAIT 1
+POST /repos/o/r/check-runs/1/rerequest 201
+WAIT 1
 GET /repos/o/r/actions/runs/1/jobs?filter=all 200
 DELETE /repos/o/r/actions/runs/5/logs 204
 DELETE /repos/o/r/actions/runs/5 204
@@ -203,4 +207,4 @@ node "$here/tests/toolkit/described.mjs" "$description" "$base" "$token" "$M" "$
     cat "$T/err" >&2
     fail "it ended early, having said: $(cat "$T/said")"
 }
-equal 'what differs' '91: operations asked' "$(cat "$T/said")"
+equal 'what differs' '93: operations asked' "$(cat "$T/said")"
