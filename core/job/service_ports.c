@@ -1,5 +1,6 @@
 /* `ports` of services: [ADDRESS:][PORT:]PORT[/tcp], as `docker create --publish` takes them. The address is
- * of no account: what is mapped is on the loopback addresses of who uses it, and seen by nobody else. */
+ * of no account: what is mapped is on the loopback addresses of who uses it, its machine's own, or on the
+ * network `host` this host's, where everybody on it finds it. */
 #include "runfs/str.h"
 #include "service_internal.h"
 

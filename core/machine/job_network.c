@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include "core/machine/machine_internal.h"
+#include "runfs/io.h"
 #include "runfs/proc.h"
 #include "runfs/str.h"
 
@@ -176,6 +177,28 @@ static int take_ports(const struct buf *text, struct machine_port *ports, size_t
     return 0;
 }
 
+/* On the host's network a job that is kept apart has no right to ports that are kept for the host's own
+ * services, whoever runs the daemon; what maps ports for it would have. */
+static int check_ports(const struct machine *from, const struct machine_port *ports, size_t count,
+                       struct err *err)
+{
+    _buf_ struct buf text = BUF_INIT;
+    unsigned long first = 1024;
+
+    if (from->network != MACHINE_NET_HOST || !from->ops->isolates)
+        return 0;
+    if (read_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", 64, &text, NULL) == 0)
+        first = strtoul(buf_str(&text), NULL, 10);
+    for (size_t i = 0; i < count; i++)
+        if (ports[i].port && ports[i].port < first)
+            return err_set(err, -EACCES,
+                           "services.%s.ports: port %u of the host's network is not for jobs to take: they "
+                           "have those from %lu on (as in '8080:%u'; without network=host in its label, a "
+                           "job has all ports of a network of its own)",
+                           ports[i].name, ports[i].port, first, ports[i].target);
+    return 0;
+}
+
 int machine_net_map(struct machine_net *n, const struct machine *from, struct machine_port *ports,
                     size_t count, struct err *err)
 {
@@ -184,6 +207,8 @@ int machine_net_map(struct machine_net *n, const struct machine *from, struct ma
 
     if (count == 0)
         return 0;
+    if (check_ports(from, ports, count, err) < 0)
+        return err->code;
     if (from->network != MACHINE_NET_HOST && from->net_fd < 0)
         return err_set(err, -ENOTSUP, "ports cannot be mapped into a machine of %s with a network of its own",
                        from->ops->name);

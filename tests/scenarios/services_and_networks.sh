@@ -79,7 +79,10 @@ lacks 'not the host' "$(cat "$T/out")" $'\nthe host'
 sed -i "s/\"7:7\"/\"$port:7\"/" "$T/w.yml"
 run 1 plain host
 contains 'a port that is taken' "$(cat "$T/out")" "cannot listen on port $port of localhost: Address already in use"
-sed -i "s/\"$port:7\"/\"7\"/; s/\"localhost\", 7/\"localhost\", \${{ job.services.s.ports['7'] }}/" "$T/w.yml"
+sed -i "s/\"$port:7\"/\"9:7\"/" "$T/w.yml"
+run 1 plain host
+contains 'what is kept for the host itself' "$(cat "$T/out")" "services.s.ports: port 9 of the host's network is not for jobs to take: they have those from"
+sed -i "s/\"9:7\"/\"7\"/; s/\"localhost\", 7/\"localhost\", \${{ job.services.s.ports['7'] }}/" "$T/w.yml"
 run 0 plain host
 contains 'its own port' "$(cat "$T/out")" $'\nheard'
 contains 'and the host, as its label says' "$(cat "$T/out")" $'\nthe host'
