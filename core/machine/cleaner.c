@@ -6,11 +6,13 @@
 #include "runfs/log.h"
 #include "runfs/proc.h"
 
-enum { QUEUE = 64 };
+/* Most of a burial is waiting: for the kernel to unmount, for a disk that is told of freed blocks. */
+enum { QUEUE = 64, THREADS = 2, IDLE_S = 1 };
 
 struct cleaner {
     struct machines *ms;
-    pthread_t thread;
+    pthread_t threads[THREADS];
+    int n_threads;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct remains queue[QUEUE]; /* a ring: n from first on */
@@ -52,12 +54,39 @@ static void bury(struct machines *ms, struct remains g)
     free(g.path);
 }
 
+/* With the lock held: until there is work; 0, or ETIMEDOUT when there was none for a while. */
+static int wait_for_work(struct cleaner *c)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += IDLE_S;
+    while (!c->n && !c->ending)
+        if (pthread_cond_clockwait(&c->changed, &c->lock, CLOCK_MONOTONIC, &until) == ETIMEDOUT)
+            return ETIMEDOUT;
+    return 0;
+}
+
+/* With the lock held, which others have meanwhile: removes directories until there is other work. */
+static void trim_spares(struct cleaner *c)
+{
+    bool more = true;
+
+    while (more && !c->n && !c->ending) {
+        pthread_mutex_unlock(&c->lock);
+        more = spares_trim(&c->ms->spares);
+        pthread_mutex_lock(&c->lock);
+    }
+}
+
 static void *cleaner_run(void *data)
 {
     struct cleaner *c = data;
 
     pthread_mutex_lock(&c->lock);
     for (;;) {
+        if (wait_for_work(c) == ETIMEDOUT)
+            trim_spares(c);
         while (!c->n && !c->ending)
             pthread_cond_wait(&c->changed, &c->lock);
         if (!c->n)
@@ -82,9 +111,12 @@ int cleaner_new(struct machines *ms, struct cleaner **ret)
     c->ms = ms;
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->changed, NULL);
-    int r = -pthread_create(&c->thread, NULL, cleaner_run, c);
-    if (r < 0) {
-        free(c);
+    int r = 0;
+    while (r == 0 && c->n_threads < THREADS)
+        if ((r = -pthread_create(&c->threads[c->n_threads], NULL, cleaner_run, c)) == 0)
+            c->n_threads++;
+    if (!c->n_threads) {
+        cleaner_free(c);
         return r;
     }
     *ret = c;
@@ -110,9 +142,10 @@ void cleaner_free(struct cleaner *c)
         return;
     pthread_mutex_lock(&c->lock);
     c->ending = true;
-    pthread_cond_signal(&c->changed);
+    pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);
-    pthread_join(c->thread, NULL);
+    for (int i = 0; i < c->n_threads; i++)
+        pthread_join(c->threads[i], NULL);
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->changed);
     free(c);

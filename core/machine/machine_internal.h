@@ -150,7 +150,7 @@ int spawner_forward(struct spawner *s, enum spawn_what what, const char **forwar
 int spawner_mount(struct spawner *s, const struct spawn_request *r, struct err *err);
 void spawner_release(struct spawner *s);
 
-/* Removes scratch directories on a thread of its own, after their machines have died. A machine's process
+/* Removes scratch directories on threads of its own, after their machines have died. A machine's process
  * ends when its control socket does, and all in it before it; one that does not is killed. */
 struct cleaner;
 int cleaner_new(struct machines *ms, struct cleaner **ret);
@@ -172,10 +172,13 @@ struct spares {
     int64_t size; /* its size */
     uid_t owner;
     unsigned serial, n;
-    unsigned numbers[512]; /* what they are called */
+    unsigned numbers[2048]; /* what they are called */
     unsigned frames[32], n_frames;
 };
 int spares_open(struct spares *s, const char *scratch);
+/* Removes one of those beyond what is kept; false: there are none. Each overlay leaves more directories than
+ * the next one needs, and those of a crowd of jobs are removed when there is nothing else to do. */
+bool spares_trim(struct spares *s);
 void spares_release(struct spares *s, const char *scratch);
 /* Makes a directory below scratch, or uses a spare one, with mode and (as root) owner; fine when it exists.
  */

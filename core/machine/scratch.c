@@ -14,7 +14,7 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-enum { SPARES_MAX = 512, SPARE_MODE = 0755, FRAME_WHOLE = -1 };
+enum { SPARES_KEPT = 256 /* while nothing runs */, SPARE_MODE = 0755, FRAME_WHOLE = -1 };
 
 int spares_open(struct spares *s, const char *scratch)
 {
@@ -75,7 +75,7 @@ static void spares_add(struct spares *s, unsigned number)
     char name[32];
 
     pthread_mutex_lock(&s->lock);
-    bool kept = s->n < SPARES_MAX;
+    bool kept = s->n < ARRAY_LEN(s->numbers);
     if (kept)
         s->numbers[s->n++] = number;
     pthread_mutex_unlock(&s->lock);
@@ -103,6 +103,16 @@ static bool strip(const struct spares *s, int fd, uid_t owner, unsigned mode)
     return (st.st_mode & 07777) == mode || fchmod(fd, mode) == 0;
 }
 
+bool spares_trim(struct spares *s)
+{
+    char name[32];
+
+    pthread_mutex_lock(&s->lock);
+    unsigned number = s->fd >= 0 && s->n > SPARES_KEPT ? s->numbers[--s->n] : 0;
+    pthread_mutex_unlock(&s->lock);
+    return number && unlinkat(s->fd, spare_name(number, name), AT_REMOVEDIR) == 0;
+}
+
 /* Moves an empty directory to the spares; false when it has to be removed. */
 static bool spares_give(void *spares, int at, const char *name, int fd)
 {
@@ -110,7 +120,7 @@ static bool spares_give(void *spares, int at, const char *name, int fd)
     char spare[32];
 
     pthread_mutex_lock(&s->lock);
-    bool room = s->n < SPARES_MAX;
+    bool room = s->n < ARRAY_LEN(s->numbers);
     pthread_mutex_unlock(&s->lock);
     if (!room || !strip(s, fd, s->owner, SPARE_MODE))
         return false;
