@@ -34,9 +34,8 @@ int spares_open(struct spares *s, const char *scratch)
     s->owner = geteuid() == 0 ? machine_root_id() : geteuid();
     if (ioctl(s->fd, FS_IOC_GETFLAGS, &s->flags) < 0)
         s->flags = 0;
-    /* ext4 then spreads what is made here over its groups of inodes, and with it what an overlay makes in
-     * these directories and removes at once: in one group such inodes soon are all there is, and searched
-     * past */
+    /* ext4 then spreads what is made here over its groups of inodes: in one group, those that were removed
+     * soon are all there is, and searched past */
     int spread = s->flags | FS_TOPDIR_FL;
     (void)ioctl(s->fd, FS_IOC_SETFLAGS, &spread);
     return 0;
@@ -83,17 +82,28 @@ static void spares_add(struct spares *s, unsigned number)
         (void)unlinkat(s->fd, spare_name(number, name), AT_REMOVEDIR);
 }
 
+/* Whether it has the flags of a new one, or these, which it gets where the file system knows them. */
+static bool set_flags(const struct spares *s, int fd, int want)
+{
+    int flags;
+
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0 || flags == want)
+        return true;
+    if (flags != s->flags)
+        return false;
+    (void)ioctl(fd, FS_IOC_SETFLAGS, &want);
+    return true;
+}
+
 /* Whether nothing of its last user is left on it: attributes, flags, a size that it grew to, owner, mode. */
-static bool strip(const struct spares *s, int fd, uid_t owner, unsigned mode)
+static bool strip(const struct spares *s, int fd, uid_t owner, unsigned mode, int more_flags)
 {
     char names[1024];
-    int flags = 0;
     struct stat st;
     ssize_t n = flistxattr(fd, names, sizeof(names));
 
-    if ((n < 0 && errno != ENOTSUP) || fstat(fd, &st) < 0 || st.st_size > s->size)
-        return false;
-    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && flags != s->flags)
+    if ((n < 0 && errno != ENOTSUP) || fstat(fd, &st) < 0 || st.st_size > s->size ||
+        !set_flags(s, fd, s->flags | more_flags))
         return false;
     for (const char *p = names; n > 0 && p < names + n; p += strlen(p) + 1)
         if ((!str_starts(p, "user.") && !str_starts(p, "trusted.")) || fremovexattr(fd, p) < 0)
@@ -122,7 +132,7 @@ static bool spares_give(void *spares, int at, const char *name, int fd)
     pthread_mutex_lock(&s->lock);
     bool room = s->n < ARRAY_LEN(s->numbers);
     pthread_mutex_unlock(&s->lock);
-    if (!room || !strip(s, fd, s->owner, SPARE_MODE))
+    if (!room || !strip(s, fd, s->owner, SPARE_MODE, 0))
         return false;
     unsigned number = new_number(s);
     if (renameat(at, name, s->fd, spare_name(number, spare)) < 0)
@@ -204,8 +214,10 @@ static const struct {
     const char *name;
     unsigned mode;
     const char *const *parts; /* what stays in it */
+    int flags;                /* more than others have */
 } frame[] = {{FRAME_WHOLE, NULL, 0711, (const char *const[]){"work", "upper", NULL}},
-             {0, "work", 0700, NULL},
+             /* what the kernel makes in it and removes with each mount is spread too */
+             {0, "work", 0700, NULL, FS_TOPDIR_FL},
              {0, "upper", 0755, (const char *const[]){"etc", "home", NULL}},
              {2, "etc", 0755, NULL},
              {2, "home", 0755, (const char *const[]){"runner", NULL}},
@@ -232,7 +244,7 @@ static bool frame_clean(struct spares *s, const char *path)
         fds[n] = openat(whole ? AT_FDCWD : fds[frame[n].up], whole ? path : frame[n].name,
                         O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         clean = fds[n] >= 0 && remove_within(fds[n], frame[n].parts, spares_give, s) == 0 &&
-                strip(s, fds[n], whole ? geteuid() : s->owner, frame[n].mode);
+                strip(s, fds[n], whole ? geteuid() : s->owner, frame[n].mode, frame[n].flags);
     }
     for (size_t i = 0; i < n; i++)
         cleanup_close(&fds[i]);
