@@ -24,9 +24,11 @@ struct recorder {
     struct machines *ms;
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* there is something to record, or it does not wait */
+    pthread_cond_t changed; /* an idle one has something to record, or what there is does not wait */
     pthread_cond_t written; /* something is recorded */
     struct record *first, **end;
+    int64_t since;       /* when the list began, by mono_ns() */
+    bool idle;           /* waits for a list to begin */
     unsigned writing;    /* commits that are under way with some */
     bool urgent, ending; /* what there is does not wait */
 };
@@ -96,18 +98,17 @@ static void records_written(void *data, void *records, int result)
     pthread_mutex_unlock(&rec->lock);
 }
 
-/* With the lock held: what there is may still go along with others. */
+/* With the lock held: what there is may still go along with others. Lists come and go meanwhile; each has its
+ * time. */
 static void wait_for_company(struct recorder *rec)
 {
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += ALONE_MS * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    while (rec->first && !rec->urgent && !rec->ending)
-        if (pthread_cond_timedwait(&rec->changed, &rec->lock, &until) == ETIMEDOUT)
+    while (rec->first && !rec->urgent && !rec->ending) {
+        int64_t until = rec->since + ALONE_MS * 1000000LL;
+        struct timespec at = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
+        if (mono_ns() >= until)
             break;
+        pthread_cond_timedwait(&rec->changed, &rec->lock, &at);
+    }
 }
 
 /* A commit of nothing else. Where there is none to be had, what there is is lost, and that is said. */
@@ -126,8 +127,10 @@ static void *recorder_run(void *data)
 
     pthread_mutex_lock(&rec->lock);
     for (;;) {
+        rec->idle = true;
         while (!rec->first && !rec->ending)
             pthread_cond_wait(&rec->changed, &rec->lock);
+        rec->idle = false;
         if (!rec->first)
             break;
         wait_for_company(rec);
@@ -239,8 +242,11 @@ void recorder_note(struct machine *m, bool transition, const char *why)
     if (m->unwritten)
         m->unwritten->outdated = true;
     m->unwritten = r;
-    if (!rec->first)
-        pthread_cond_signal(&rec->changed);
+    if (!rec->first) {
+        rec->since = mono_ns();
+        if (rec->idle) /* one that waits for company looks again by itself */
+            pthread_cond_signal(&rec->changed);
+    }
     *rec->end = r;
     rec->end = &r->next;
     pthread_mutex_unlock(&rec->lock);
