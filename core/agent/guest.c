@@ -321,7 +321,7 @@ int guest_wake(const void *payload, size_t len)
     uint32_t pids = wire_u32(&w), files = wire_u32(&w), how = wire_u32(&w);
     if (!wire_ok(&w) || strlen(name) > HOST_NAME_MAX)
         return -EPROTO;
-    if (how & WAKE_FINAL)
+    if (how & (WAKE_FINAL | WAKE_REHEARSE))
         cleanup_close(&rehearsal);
     if (clock_settime(CLOCK_REALTIME, &t) < 0 || take_name(name) < 0)
         return -errno;

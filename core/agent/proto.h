@@ -29,6 +29,7 @@ enum {
     WAKE_SEED = 8,
     WAKE_FINAL = 1,      /* nobody changes the number of processes from then on */
     WAKE_FILES_HOLD = 2, /* nobody raises that of files, root neither */
+    WAKE_REHEARSE = 4,   /* whose machine it is is not known yet */
 };
 
 enum frame_type {

@@ -122,6 +122,14 @@ void keeper_fill(struct keeper *k)
     pthread_mutex_unlock(&k->lock);
 }
 
+bool keeper_ending(struct keeper *k)
+{
+    pthread_mutex_lock(&k->lock);
+    bool ending = k->ending;
+    pthread_mutex_unlock(&k->lock);
+    return ending;
+}
+
 void keeper_end(struct keeper *k)
 {
     if (!k)

@@ -375,7 +375,8 @@ int keeper_new(struct machines *ms, struct keeper **ret);
 void keeper_squash(struct keeper *k, int64_t layer);
 void keeper_collect(struct keeper *k);
 void keeper_fill(struct keeper *k); /* the pool, and what is started ahead */
-void keeper_end(struct keeper *k);  /* its thread; what it is told from then on is of no account */
+bool keeper_ending(struct keeper *k);
+void keeper_end(struct keeper *k); /* its thread; what it is told from then on is of no account */
 void keeper_free(struct keeper *k);
 
 /* kept.c: at start, what kept machines of a former process wrote becomes layers, and others are noted as

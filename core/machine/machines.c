@@ -103,6 +103,16 @@ static int start_threads(struct machines *ms)
     return r == 0 ? keeper_new(ms, &ms->keeper) : r;
 }
 
+static void init_monotonic(pthread_cond_t *cond)
+{
+    pthread_condattr_t monotonic;
+
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
 int machines_new(const struct machines_opts *opts, struct machines **ret, struct err *err)
 {
     struct machines *ms = calloc(1, sizeof(*ms));
@@ -119,7 +129,7 @@ int machines_new(const struct machines_opts *opts, struct machines **ret, struct
     pthread_mutex_init(&ms->living_lock, NULL);
     pthread_mutex_init(&ms->templates_lock, NULL);
     pthread_mutex_init(&ms->ahead_lock, NULL);
-    pthread_cond_init(&ms->ahead_made, NULL);
+    init_monotonic(&ms->ahead_made);
     int r = find_agent(opts->agent, &ms->agent, err);
     if (r == 0)
         r = prepare_scratch(opts->state_dir, &ms->scratch, err);

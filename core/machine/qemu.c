@@ -15,6 +15,8 @@
 
 enum { MEMORY_MIB = 512, MEMORY_LEAST_MIB = 128, DISK_GIB = 8, CPUS = 2, CPUS_MAX = 32, WAKE_MS = 60000 };
 enum { OVERHEAD_MIB = 320, THREADS = 256 }; /* of qemu itself */
+/* After the end of one the next is started ahead: who comes at once, or ends, is not held up by it. */
+#define MOMENT_NS (1000000000LL / 10)
 
 /* A machine's own. */
 struct vm {
@@ -101,7 +103,7 @@ int qemu_files_make(const char *dir, const struct qemu_template *t, struct qemu_
 
 /* ---------------------------------------------------------------------------------------------- its agent */
 
-int qemu_wake(struct agent_client *c, const char *name, const struct limits *l, struct err *err)
+int qemu_wake(struct agent_client *c, const char *name, const struct limits *l, unsigned how, struct err *err)
 {
     uint64_t seed[WAKE_SEED];
     _buf_ struct buf b = BUF_INIT;
@@ -115,7 +117,7 @@ int qemu_wake(struct agent_client *c, const char *name, const struct limits *l, 
         wire_add_u64(&b, seed[i]);
     wire_add_u32(&b, l ? l->want.pids : machine_limits_default.pids);
     wire_add_u32(&b, l ? l->want.files : machine_limits_default.files);
-    wire_add_u32(&b, l ? WAKE_FINAL | (l->files_asked ? WAKE_FILES_HOLD : 0) : 0);
+    wire_add_u32(&b, how | (l ? WAKE_FINAL | (l->files_asked ? WAKE_FILES_HOLD : 0) : 0));
     frame_end(&b, begin);
     if (!buf_ok(&b))
         return err_errno(err, -ENOMEM, "qemu");
@@ -183,20 +185,22 @@ static int link_end(struct linking *l, int r, struct err *err)
     return r < 0 || l->r == 0 ? r : err_set(err, l->r, "%s", l->err.msg);
 }
 
-/* Lets it go, and speaks to the agent in it by `c`, which has no descriptors yet. r: how all else went. */
-static int wake(struct machine *m, int *agent, struct agent_client *c, int r, struct err *err)
+int qemu_speak(struct agent_client *c, int *agent, struct err *err)
+{
+    if (fcntl(*agent, F_SETFL, O_NONBLOCK) < 0)
+        return err_errno(err, -errno, "qemu");
+    return agent_client_open(c, TAKE_FD(*agent), -1, err);
+}
+
+/* Lets it go unless it runs, and speaks to the agent in it by `c`. r: how all else went. */
+static int wake(struct machine *m, bool runs, struct agent_client *c, int r, struct err *err)
 {
     struct vm *vm = m->own;
 
-    if (r == 0)
+    if (r == 0 && !runs)
         r = qemu_go(&vm->qemu, err);
-    if (r == 0 && fcntl(*agent, F_SETFL, O_NONBLOCK) < 0)
-        r = err_errno(err, -errno, "qemu");
-    if (r == 0)
-        r = agent_client_open(c, TAKE_FD(*agent), -1, err);
-    cleanup_close(agent);
     agent_client_tell_end(c, "its qemu ended (killed, out of memory, or its kernel stopped)");
-    return r == 0 ? qemu_wake(c, m->spec.name, &m->limits, err) : r;
+    return r == 0 ? qemu_wake(c, m->spec.name, &m->limits, 0, err) : r;
 }
 
 /* Starts qemu and loads the state. memory: -1: it is part of that. */
@@ -220,7 +224,10 @@ static int start(struct machine *m, int memory, int state, struct agent_client *
         r = link_end(&linking, r, err);
     if (r == 0)
         r = qemu_load(&vm->qemu, state, err);
-    r = wake(m, &agent, c, r, err);
+    if (r == 0)
+        r = qemu_speak(c, &agent, err);
+    cleanup_close(&agent);
+    r = wake(m, false, c, r, err);
     return link_end(&linking, r, err);
 }
 
@@ -229,7 +236,6 @@ static int start_ahead(struct machine *m, struct qemu_ahead *a, struct err *err)
 {
     struct vm *vm = m->own;
     struct linking linking;
-    _close_ int agent = TAKE_FD(a->agent);
 
     vm->qemu = a->qemu;
     a->qemu = (struct qemu){.tether = -1, .qmp.fd = -1};
@@ -241,8 +247,11 @@ static int start_ahead(struct machine *m, struct qemu_ahead *a, struct err *err)
     int r = qemu_ahead_enter(a, &vm->groups, err);
     if (r < 0)
         return r;
+    if (a->client.fd < 0 && (r = qemu_speak(&a->client, &a->agent, err)) < 0)
+        return r;
+    agent_client_swap(&m->client, &a->client);
     r = link_begin(&linking, m, err);
-    r = wake(m, &agent, &m->client, r, err);
+    r = wake(m, a->runs, &m->client, r, err);
     return link_end(&linking, r, err);
 }
 
@@ -255,16 +264,19 @@ int qemu_reopen(int fd, struct err *err)
     return again >= 0 ? again : err_errno(err, -errno, "qemu");
 }
 
-static int begin(struct machine *m, struct err *err)
+static int begin(struct machine *m, const struct machine_spec *spec, struct err *err)
 {
     struct vm *vm = m->own;
     struct qemu_template *t = NULL;
-    int r = qemu_template_get(m->ms, &vm->shape, &t, err);
+    struct qemu_ahead *ahead = NULL;
+    int r = qemu_template_get(m->ms, spec, &vm->shape, &t, err);
 
     if (r < 0)
         return r;
     vm->template = t;
-    struct qemu_ahead *ahead = qemu_ahead_take(m->ms, t, vm->groups.n > 0);
+    r = qemu_ahead_take(m->ms, t, spec, vm->groups.n > 0, &ahead, err);
+    if (r < 0)
+        return r;
     if (ahead) {
         r = start_ahead(m, ahead, err);
         qemu_ahead_release(m->ms, ahead);
@@ -300,27 +312,34 @@ static int qemu_acquire(struct machines *ms, const struct machine_spec *spec, st
         m->limits.want.memory = vm->shape.memory;
         m->limits.want.disk = vm->shape.disk;
         m->limits.want.cpu = spec->limits.cpu ? spec->limits.cpu : vm->shape.cpus * 1000;
-        r = begin(m, &why);
+        r = begin(m, spec, &why);
     }
     if (r == 0)
         r = agent_client_make_dirs(&m->client, spec->workspace, &why);
+    if (r == 0) /* not before: who waits is not held up by it */
+        qemu_ahead_want(ms, vm->template, 0);
     return r < 0 ? err_set(err, r, "%s", why.msg) : 0;
 }
 
-/* What the first job of a machine that waits for one runs into has been translated then: directories that are
- * made, and a program that runs. */
-static int qemu_rehearse(struct machine *m, struct err *err)
+int qemu_rehearse(struct agent_client *c, struct err *err)
 {
     static const char *const argv[] = {
-        "bash", "-c", "mkdir -p /home/runner/work/_temp/a/b && rm -r /home/runner/work/_temp/a; true | cat",
+        "bash", "-c",
+        "type -P rm >/dev/null && mkdir -p /home/runner/work/_temp/a/b && rm -r /home/runner/work/_temp/a\n"
+        "true | cat",
         NULL};
     static const char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
     struct machine_exec x = {.argv = argv, .env = env, .cwd = "/"};
     struct machine_result result = {0};
-    int r = agent_client_exec(&m->client, &x, &result, err);
+    int r = agent_client_exec(c, &x, &result, err);
 
     machine_result_release(&result);
     return r;
+}
+
+static int rehearse(struct machine *m, struct err *err)
+{
+    return qemu_rehearse(&m->client, err);
 }
 
 static void qemu_end(struct machine *m)
@@ -329,7 +348,7 @@ static void qemu_end(struct machine *m)
 
     qemu_stop(&vm->qemu);
     if (vm->template)
-        qemu_ahead_want(m->ms, vm->template);
+        qemu_ahead_want(m->ms, vm->template, MOMENT_NS);
     cleanup_close(&vm->files.disk);
     cleanup_close(&vm->files.console);
     fds_release(&vm->groups);
@@ -447,7 +466,7 @@ const struct machine_ops machine_qemu = {.name = "qemu",
                                          .own_network = true,
                                          .acquire = qemu_acquire,
                                          .around = qemu_around,
-                                         .rehearse = qemu_rehearse,
+                                         .rehearse = rehearse,
                                          .end = qemu_end,
                                          .pause = qemu_pause,
                                          .snapshot = qemu_snapshot,

@@ -54,9 +54,15 @@ int qemu_save(struct qemu *q, int fd, struct err *err);
 int qemu_load(struct qemu *q, int fd, struct err *err);
 int qemu_go(struct qemu *q, struct err *err);
 
-/* qemu.c: tells its agent the time, its name (NULL: the usual one), random numbers, and limits (NULL: the
- * usual ones, which others may take the place of). */
-int qemu_wake(struct agent_client *c, const char *name, const struct limits *l, struct err *err);
+/* qemu.c: tells its agent the time, its name (NULL: the usual one), random numbers, limits (NULL: the usual
+ * ones, which others may take the place of), and WAKE_* beside what those mean. */
+int qemu_wake(struct agent_client *c, const char *name, const struct limits *l, unsigned how,
+              struct err *err);
+/* The port "agent" becomes the client's, which has no descriptors yet. */
+int qemu_speak(struct agent_client *c, int *agent, struct err *err);
+/* What the first job of a machine that waits for one runs into has been translated then: directories that are
+ * made, and a program that runs. */
+int qemu_rehearse(struct agent_client *c, struct err *err);
 
 /*
  * qemu_template.c: a machine that was booted once and stopped when its agent was there. Machines of its shape
@@ -69,11 +75,12 @@ struct qemu_template {
     int memory, state, disk;
     struct qemu_ahead *ahead; /* owned; NULL: none waits. This and what follows: under ahead_lock */
     bool wants, making;
+    bool awaited;               /* the one that is being made */
     int64_t wanted_at, used_at; /* mono_ns() */
 };
 /* shape->kvm is filled in: whether KVM works is found out by booting. */
-int qemu_template_get(struct machines *ms, struct qemu_shape *shape, struct qemu_template **ret,
-                      struct err *err);
+int qemu_template_get(struct machines *ms, const struct machine_spec *spec, struct qemu_shape *shape,
+                      struct qemu_template **ret, struct err *err);
 void qemu_templates_free(struct machines *ms);
 
 /* qemu.c: what a copy writes to, in a directory of its own: a copy of the template's disk, and an empty file.
@@ -84,21 +91,25 @@ struct qemu_files {
 int qemu_files_make(const char *dir, const struct qemu_template *t, struct qemu_files *ret, struct err *err);
 int qemu_reopen(int fd, struct err *err); /* to be read from its start, whoever else reads it */
 
-/* qemu_ahead.c: a copy that has been started and lacks nothing but to be let go. All is owned. */
+/* qemu_ahead.c: a copy that has been started, and as a rule has run, until nothing was left to be done for a
+ * machine whose job is not known. All is owned. */
 struct qemu_ahead {
     char *dir;
     struct qemu_files files;
     struct qemu qemu;
-    pid_t pid; /* of qemu itself; 0: not known */
-    int agent;
+    pid_t pid;                  /* of qemu itself; 0: not known */
+    int agent;                  /* until `client` has it */
+    bool runs;                  /* else it is to be let go */
+    struct agent_client client; /* without descriptors as long as nobody has spoken to it */
 };
-/* One that waits, or is about to; NULL: none. grouped: it is to enter control groups. */
-struct qemu_ahead *qemu_ahead_take(struct machines *ms, struct qemu_template *t, bool grouped);
+/* *ret: one that waits, or is about to; NULL: none. grouped: it is to enter control groups. -ECANCELED. */
+int qemu_ahead_take(struct machines *ms, struct qemu_template *t, const struct machine_spec *spec,
+                    bool grouped, struct qemu_ahead **ret, struct err *err);
 /* Has it enter control groups: their cgroup.procs files. */
 int qemu_ahead_enter(const struct qemu_ahead *a, const struct fds *groups, struct err *err);
 void qemu_ahead_release(struct machines *ms, struct qemu_ahead *a);
-/* Has one made when the keeper comes to it. */
-void qemu_ahead_want(struct machines *ms, struct qemu_template *t);
+/* Has one made, so many nanoseconds from now at the earliest. */
+void qemu_ahead_want(struct machines *ms, struct qemu_template *t, int64_t in_ns);
 /* The keeper's: makes those that are wanted, ends those that nobody has used for a while. When it is to come
  * again at the latest (mono_ns()); 0: nothing is to come. */
 int64_t qemu_ahead_fill(struct machines *ms);

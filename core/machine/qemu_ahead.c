@@ -1,8 +1,9 @@
 /*
- * A virtual machine that was started ahead, for the next who wants one of a template: qemu is there, has its
- * devices, and has loaded the state, of which nothing has run. That is a good part of what a copy takes, and
- * it costs what qemu itself takes of memory, as the copy's own comes when it writes. One a template, as long
- * as that is used.
+ * A virtual machine that was started ahead, for the next who wants one of a template. Its making has steps:
+ * qemu has its devices and has loaded the state; the agent has woken; what a first command runs into has run
+ * once, which is most of what a copy takes where its code is translated; and it stands still. Who comes
+ * meanwhile gets it after the step that is under way. It costs the memory of a machine that does nothing. One
+ * a template, as long as that is used.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -12,15 +13,15 @@
 #include "runfs/log.h"
 
 #define SECOND 1000000000LL
-#define USED_NS (600 * SECOND)  /* so long after its last use */
-#define MOMENT_NS (SECOND / 10) /* after the end of one: who comes at once, or ends, is not held up by it */
-#define LATER_NS SECOND         /* after the start of one */
+#define USED_NS (600 * SECOND) /* so long after its last use */
+#define LOOK_NS (SECOND / 20)  /* so often who waits for one looks whether he still does */
 
 void qemu_ahead_release(struct machines *ms, struct qemu_ahead *a)
 {
     if (!a)
         return;
     qemu_stop(&a->qemu);
+    agent_client_release(&a->client);
     cleanup_close(&a->agent);
     cleanup_close(&a->files.disk);
     cleanup_close(&a->files.console);
@@ -65,6 +66,36 @@ static int start(struct machines *ms, const struct qemu_template *t, struct qemu
     return r;
 }
 
+/* Somebody waits for it as it is, or nobody ever will. */
+static bool enough(struct machines *ms, const struct qemu_template *t)
+{
+    pthread_mutex_lock(&ms->ahead_lock);
+    bool awaited = t->awaited;
+    pthread_mutex_unlock(&ms->ahead_lock);
+    return awaited || keeper_ending(ms->keeper);
+}
+
+/* As far as time is left. */
+static int rehearse(struct machines *ms, const struct qemu_template *t, struct qemu_ahead *a, struct err *err)
+{
+    if (enough(ms, t))
+        return 0;
+    int r = qemu_speak(&a->client, &a->agent, err);
+    if (r == 0)
+        r = qemu_go(&a->qemu, err);
+    a->runs = r == 0;
+    if (r == 0)
+        r = qemu_wake(&a->client, NULL, NULL, WAKE_REHEARSE, err);
+    if (r < 0 || enough(ms, t))
+        return r;
+    r = qemu_rehearse(&a->client, err);
+    if (r < 0 || enough(ms, t))
+        return r;
+    r = qmp_call(&a->qemu.qmp, "stop", NULL, NULL, err);
+    a->runs = r < 0;
+    return r;
+}
+
 static struct qemu_ahead *make(struct machines *ms, const struct qemu_template *t)
 {
     struct qemu_ahead *a = calloc(1, sizeof(*a));
@@ -73,7 +104,8 @@ static struct qemu_ahead *make(struct machines *ms, const struct qemu_template *
     if (!a)
         return NULL;
     *a = (struct qemu_ahead){.qemu = {.tether = -1, .qmp.fd = -1}, .agent = -1, .files = {-1, -1}};
-    if (start(ms, t, a, &err) == 0)
+    agent_client_init(&a->client);
+    if (start(ms, t, a, &err) == 0 && rehearse(ms, t, a, &err) == 0)
         return a;
     log_warning("machine", "no virtual machine was started ahead: %s", err.msg);
     qemu_ahead_release(ms, a);
@@ -140,35 +172,51 @@ static bool lives(const struct qemu_ahead *a)
     return poll(&p, 1, 0) == 0;
 }
 
-static void want(struct qemu_template *t, int64_t at)
+/* Who does not wait alone starts one of his own meanwhile. With the lock held. */
+static int await(struct machines *ms, struct qemu_template *t, const struct machine_spec *spec,
+                 struct err *err)
 {
-    t->wants = true;
-    t->wanted_at = at;
+    int r = 0;
+
+    if (t->awaited)
+        return 0;
+    t->awaited = true;
+    while (r == 0 && t->making) {
+        struct timespec until;
+        (void)clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += LOOK_NS;
+        until.tv_sec += until.tv_nsec / SECOND;
+        until.tv_nsec %= SECOND;
+        (void)pthread_cond_timedwait(&ms->ahead_made, &ms->ahead_lock, &until);
+        if (spec_cancelled(spec, err))
+            r = -ECANCELED;
+    }
+    t->awaited = false;
+    return r;
 }
 
-struct qemu_ahead *qemu_ahead_take(struct machines *ms, struct qemu_template *t, bool grouped)
+int qemu_ahead_take(struct machines *ms, struct qemu_template *t, const struct machine_spec *spec,
+                    bool grouped, struct qemu_ahead **ret, struct err *err)
 {
     pthread_mutex_lock(&ms->ahead_lock);
     t->used_at = mono_ns();
-    while (t->making) /* it began before this one would */
-        pthread_cond_wait(&ms->ahead_made, &ms->ahead_lock);
-    struct qemu_ahead *a = TAKE(t->ahead);
-    bool again = a || t->wants;
-    if (again) /* not while this one begins */
-        want(t, t->used_at + LATER_NS);
+    int r = await(ms, t, spec, err);
+    struct qemu_ahead *a = r == 0 ? TAKE(t->ahead) : NULL;
+    t->wants = false; /* the next one when this one's machine is there */
     pthread_mutex_unlock(&ms->ahead_lock);
-    if (again)
-        keeper_fill(ms->keeper);
-    if (!a || (lives(a) && (a->pid > 0 || !grouped)))
-        return a;
-    qemu_ahead_release(ms, a);
-    return NULL;
+    if (a && (!lives(a) || (a->pid <= 0 && grouped)))
+        qemu_ahead_release(ms, TAKE(a));
+    if (r == 0)
+        *ret = a;
+    return r;
 }
 
-void qemu_ahead_want(struct machines *ms, struct qemu_template *t)
+void qemu_ahead_want(struct machines *ms, struct qemu_template *t, int64_t in_ns)
 {
     pthread_mutex_lock(&ms->ahead_lock);
-    want(t, mono_ns() + MOMENT_NS);
+    t->used_at = mono_ns();
+    t->wanted_at = t->used_at + in_ns;
+    t->wants = true;
     pthread_mutex_unlock(&ms->ahead_lock);
     keeper_fill(ms->keeper);
 }

@@ -110,11 +110,11 @@ static int boot(struct machines *ms, const char *dir, struct qemu_template *t, i
     if (r < 0 || (r = qemu_start(ms, dir, &t->shape, &parts, &q, &agent, err)) < 0)
         return r;
     agent_client_init(&c);
-    r = fcntl(agent, F_SETFL, O_NONBLOCK) < 0 ? -errno : agent_client_open(&c, TAKE_FD(agent), -1, err);
+    r = qemu_speak(&c, &agent, err);
     if (r == 0)
         r = agent_client_hello(&c, (t->shape.kvm ? KVM_BOOT_S : BOOT_S) * 1000, err);
     if (r == 0)
-        r = qemu_wake(&c, NULL, NULL, err); /* what that writes, each copy then only writes over */
+        r = qemu_wake(&c, NULL, NULL, 0, err); /* what that writes, each copy then only writes over */
     if (r == 0)
         r = warm_up(&c, err);
     if (r == 0)
@@ -225,13 +225,29 @@ static int make_either(struct machines *ms, const struct qemu_shape *shape, stru
     return r;
 }
 
-int qemu_template_get(struct machines *ms, struct qemu_shape *shape, struct qemu_template **ret,
-                      struct err *err)
+/* It may be held for as long as one boots. */
+static int lock(struct machines *ms, const struct machine_spec *spec, struct err *err)
+{
+    struct timespec until;
+
+    for (;;) {
+        (void)clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec++;
+        if (pthread_mutex_timedlock(&ms->templates_lock, &until) == 0)
+            return 0;
+        if (spec_cancelled(spec, err))
+            return -ECANCELED;
+    }
+}
+
+int qemu_template_get(struct machines *ms, const struct machine_spec *spec, struct qemu_shape *shape,
+                      struct qemu_template **ret, struct err *err)
 {
     struct qemu_template *t;
-    int r = 0;
+    int r = lock(ms, spec, err);
 
-    pthread_mutex_lock(&ms->templates_lock);
+    if (r < 0)
+        return r;
     for (t = ms->templates; t && !same(&t->shape, shape); t = t->next)
         ;
     if (!t && (r = make_either(ms, shape, &t, err)) == 0) {

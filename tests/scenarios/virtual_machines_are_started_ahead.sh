@@ -1,4 +1,4 @@
-# When a virtual machine has ended, the next one is started, as far as that goes without anything running in it: who wants one then
+# When a virtual machine is there, and when it has ended, the next one is started, as far as that goes without a job: who wants one then
 # goes on with that. It is bounded like others, and nobody misses one that died.
 . "$(dirname "$0")/lib.sh"
 . "$here/tests/elsewhere.bash"
