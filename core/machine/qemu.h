@@ -73,6 +73,7 @@ struct qemu_template {
     struct qemu_template *next; /* set under both locks, templates_lock and ahead_lock */
     struct qemu_shape shape;
     int memory, state, disk;
+    int64_t boot_ns;          /* until a first command had ended */
     struct qemu_ahead *ahead; /* owned; NULL: none waits. This and what follows: under ahead_lock */
     bool wants, making;
     bool awaited;               /* the one that is being made */

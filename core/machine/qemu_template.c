@@ -82,11 +82,8 @@ static int warm_up(struct agent_client *c, struct err *err)
         "done | cat >/dev/null\n"
         "sync",
         NULL};
-    static const char *const plain[] = {"true", NULL};
     int r = run_once(c, bash, err);
 
-    if (r == 0)
-        r = run_once(c, plain, err);
     usleep(QUIET_MS * 1000);
     return r;
 }
@@ -101,6 +98,8 @@ static int boot(struct machines *ms, const char *dir, struct qemu_template *t, i
                                .console = console,
                                .kernel = kernel,
                                .initrd = initrd};
+    static const char *const first[] = {"true", NULL};
+    int64_t begin = mono_ns();
     struct agent_client c;
     struct qemu q;
     int agent = -1, r = console < 0 ? err_errno(err, -errno, "cannot make a console") : 0;
@@ -113,6 +112,9 @@ static int boot(struct machines *ms, const char *dir, struct qemu_template *t, i
     r = qemu_speak(&c, &agent, err);
     if (r == 0)
         r = agent_client_hello(&c, (t->shape.kvm ? KVM_BOOT_S : BOOT_S) * 1000, err);
+    if (r == 0)
+        r = run_once(&c, first, err);
+    t->boot_ns = mono_ns() - begin;
     if (r == 0)
         r = qemu_wake(&c, NULL, NULL, 0, err); /* what that writes, each copy then only writes over */
     if (r == 0)
@@ -279,9 +281,9 @@ void machines_templates(struct machines *ms, const char *image, struct buf *ret)
         pthread_mutex_lock(&ms->ahead_lock);
         bool ahead = t->ahead;
         pthread_mutex_unlock(&ms->ahead_lock);
-        buf_addf(ret, "memory=%s cpu=%u disk=%s network=%s %s%s\n", memory, t->shape.cpus, disk,
-                 t->shape.network ? "nat" : "none", t->shape.kvm ? "by KVM" : "emulated",
-                 ahead ? ", one ahead" : "");
+        buf_addf(ret, "memory=%s cpu=%u disk=%s network=%s %s, booted in %lld ms%s\n", memory, t->shape.cpus,
+                 disk, t->shape.network ? "nat" : "none", t->shape.kvm ? "by KVM" : "emulated",
+                 (long long)t->boot_ns / 1000000, ahead ? ", one ahead" : "");
     }
     pthread_mutex_unlock(&ms->templates_lock);
 }

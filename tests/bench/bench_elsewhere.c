@@ -1,6 +1,5 @@
 /* How long machines take that are not of this host's kernel. Usage: bench_elsewhere AGENT STATE LABEL ROUNDS
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -10,7 +9,7 @@
 #include "runfs/store.h"
 #include "runfs/str.h"
 
-enum { ROUNDS_MAX = 200, TREE_MB = 100, CROWD = 8, REST_MS = 1000 };
+enum { ROUNDS_MAX = 200, TREE_MB = 100 };
 
 static struct machines *all;
 static struct machine_label label;
@@ -27,15 +26,12 @@ static struct machine *acquire(void)
     return new_machine(all, &spec);
 }
 
-/* rest: so long between one and the next, in which what is started ahead is. */
-static void bench_life(size_t rounds, int rest_ms)
+static void bench_life(size_t rounds)
 {
     static const char *const argv[] = {"true", NULL};
     int64_t get[ROUNDS_MAX], first[ROUNDS_MAX], release[ROUNDS_MAX];
 
-    printf("-- %s\n", rest_ms ? "one now and then" : "one after the other");
     for (size_t i = 0; i < rounds; i++) {
-        usleep((useconds_t)rest_ms * 1000);
         int64_t start = mono_ns();
         struct machine *m = acquire();
         get[i] = mono_ns() - start;
@@ -106,36 +102,6 @@ static void bench_trees(struct machine *m, const char *tar)
     tree_rate("a tree of one file of 100 MB, there", start);
 }
 
-/* What the processes of virtual machines have, less what they share: kB each. */
-static void bench_memory(void)
-{
-    struct machine *m[CROWD];
-    int64_t kb[4096];
-    size_t n = 0;
-
-    for (size_t i = 0; i < ARRAY_LEN(m); i++)
-        m[i] = acquire();
-    _closedir_ DIR *proc = opendir("/proc");
-    for (struct dirent *e; proc && (e = readdir(proc)) && n < ARRAY_LEN(kb);) {
-        _buf_ struct buf name = BUF_INIT, text = BUF_INIT;
-        char path[300];
-        snprintf(path, sizeof(path), "/proc/%.200s/comm", e->d_name);
-        if (e->d_name[0] < '0' || e->d_name[0] > '9' || read_file(path, 64, &name, NULL) < 0 ||
-            !str_starts(buf_str(&name), "qemu-system"))
-            continue;
-        snprintf(path, sizeof(path), "/proc/%.200s/smaps_rollup", e->d_name);
-        const char *pss = read_file(path, 4096, &text, NULL) == 0 ? strstr(buf_str(&text), "\nPss:") : NULL;
-        if (pss)
-            kb[n++] = strtoll(pss + 5, NULL, 10);
-    }
-    qsort(kb, n, sizeof(*kb), bench_compare);
-    if (n)
-        printf("%-52s median %8.1f MB   most %7.1f MB\n", "memory of each of 8 (Pss)",
-               (double)kb[n / 2] / 1024, (double)kb[n - 1] / 1024);
-    for (size_t i = 0; i < ARRAY_LEN(m); i++)
-        machine_release(m[i]);
-}
-
 int main(int argc, char **argv)
 {
     struct store *store;
@@ -155,17 +121,13 @@ int main(int argc, char **argv)
     machine_release(acquire());
     printf("%-52s        %8.0f ms\n", "the first (what is made once is made now)",
            (double)(mono_ns() - start) / 1e6);
-    if (str_eq(label.backend, "qemu"))
-        bench_life(rounds, REST_MS);
-    bench_life(rounds, 0);
+    bench_life(rounds);
     struct machine *m = acquire();
     bench_round_trip(m);
     bench_steps(m);
     buf_addf(&tar, "%s/../tree.tar", argv[2]);
     bench_trees(m, buf_str(&tar));
     machine_release(m);
-    if (str_eq(label.backend, "qemu"))
-        bench_memory();
     machine_label_release(&label);
     machines_free(all);
     store_close(store);
