@@ -74,8 +74,10 @@ struct qemu_template {
     struct qemu_shape shape;
     int memory, state, disk;
     int64_t boot_ns;          /* until a first command had ended */
-    struct qemu_ahead *ahead; /* owned; NULL: none waits. This and what follows: under ahead_lock */
+    struct qemu_ahead *ahead; /* owned; those that wait. This and what follows: under ahead_lock */
+    unsigned n_ahead, n_most; /* how many there are, and are to be at most */
     bool wants, making;
+    bool taken;                 /* a machine of it was asked for */
     bool awaited;               /* the one that is being made */
     int64_t wanted_at, used_at; /* mono_ns() */
 };
@@ -95,6 +97,7 @@ int qemu_reopen(int fd, struct err *err); /* to be read from its start, whoever 
 /* qemu_ahead.c: a copy that has been started, and as a rule has run, until nothing was left to be done for a
  * machine whose job is not known. All is owned. */
 struct qemu_ahead {
+    struct qemu_ahead *next;
     char *dir;
     struct qemu_files files;
     struct qemu qemu;
@@ -109,6 +112,7 @@ int qemu_ahead_take(struct machines *ms, struct qemu_template *t, const struct m
 /* Has it enter control groups: their cgroup.procs files. */
 int qemu_ahead_enter(const struct qemu_ahead *a, const struct fds *groups, struct err *err);
 void qemu_ahead_release(struct machines *ms, struct qemu_ahead *a);
+void qemu_ahead_end(struct machines *ms, struct qemu_template *t); /* all that wait */
 /* Has one made, so many nanoseconds from now at the earliest. */
 void qemu_ahead_want(struct machines *ms, struct qemu_template *t, int64_t in_ns);
 /* The keeper's: makes those that are wanted, ends those that nobody has used for a while. When it is to come

@@ -3,7 +3,7 @@
  * qemu has its devices and has loaded the state; the agent has woken; what a first command runs into has run
  * once, which is most of what a copy takes where its code is translated; and it stands still. Who comes
  * meanwhile gets it after the step that is under way. It costs the memory of a machine that does nothing. One
- * a template, as long as that is used.
+ * a template, as long as that is used, or as many as were missed at once, as far as there is memory.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -15,6 +15,8 @@
 #define SECOND 1000000000LL
 #define USED_NS (600 * SECOND) /* so long after its last use */
 #define LOOK_NS (SECOND / 20)  /* so often who waits for one looks whether he still does */
+
+enum { MOST = 4, SPARE_PART = 4 }; /* that part of the host's memory is left alone by all but the first */
 
 void qemu_ahead_release(struct machines *ms, struct qemu_ahead *a)
 {
@@ -112,6 +114,36 @@ static struct qemu_ahead *make(struct machines *ms, const struct qemu_template *
     return NULL;
 }
 
+/* Whether there is memory for one more beside those that wait. */
+static bool has_room(void)
+{
+    _buf_ struct buf text = BUF_INIT;
+    unsigned long long total, available;
+
+    if (read_file("/proc/meminfo", 4096, &text, NULL) < 0)
+        return false;
+    const char *a = strstr(buf_str(&text), "MemTotal:"), *b = strstr(buf_str(&text), "MemAvailable:");
+    return a && b && sscanf(a, "MemTotal: %llu", &total) == 1 &&
+           sscanf(b, "MemAvailable: %llu", &available) == 1 && available > total / SPARE_PART;
+}
+
+static bool has_enough(const struct qemu_template *t)
+{
+    return t->n_ahead >= t->n_most || (t->n_ahead && !has_room());
+}
+
+/* With the lock held. */
+static struct qemu_ahead *pop(struct qemu_template *t)
+{
+    struct qemu_ahead *a = t->ahead;
+
+    if (a) {
+        t->ahead = a->next;
+        t->n_ahead--;
+    }
+    return a;
+}
+
 /* Of those that are wanted and not there, one whose time has come; else *ret_at: when one's does, 0 if there
  * is none. With the lock held. */
 static struct qemu_template *next_wanting(struct machines *ms, int64_t *ret_at)
@@ -120,7 +152,7 @@ static struct qemu_template *next_wanting(struct machines *ms, int64_t *ret_at)
 
     *ret_at = 0;
     for (struct qemu_template *t = ms->templates; t; t = t->next) {
-        if (!t->wants || t->ahead)
+        if (!t->wants || has_enough(t))
             continue;
         if (t->wanted_at <= now)
             return t;
@@ -136,8 +168,10 @@ static struct qemu_ahead *take_unused(struct machines *ms)
 
     pthread_mutex_lock(&ms->ahead_lock);
     for (struct qemu_template *t = ms->templates; t && !a; t = t->next)
-        if (mono_ns() - t->used_at > USED_NS)
-            a = TAKE(t->ahead);
+        if (mono_ns() - t->used_at > USED_NS) {
+            t->n_most = 1;
+            a = pop(t);
+        }
     pthread_mutex_unlock(&ms->ahead_lock);
     return a;
 }
@@ -158,7 +192,11 @@ int64_t qemu_ahead_fill(struct machines *ms)
         struct qemu_ahead *a = make(ms, t);
         pthread_mutex_lock(&ms->ahead_lock);
         t->making = false;
-        t->ahead = a;
+        if (a) {
+            a->next = t->ahead;
+            t->ahead = a;
+            t->wants = ++t->n_ahead < t->n_most;
+        }
         pthread_cond_broadcast(&ms->ahead_made);
     }
     pthread_mutex_unlock(&ms->ahead_lock);
@@ -195,20 +233,48 @@ static int await(struct machines *ms, struct qemu_template *t, const struct mach
     return r;
 }
 
+/* Who asks for one when another was just asked for, and finds none, would have needed one more. */
+static void miss(struct qemu_template *t)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (t->taken && t->n_most < MOST && (long)t->n_most < cpus)
+        t->n_most++;
+}
+
 int qemu_ahead_take(struct machines *ms, struct qemu_template *t, const struct machine_spec *spec,
                     bool grouped, struct qemu_ahead **ret, struct err *err)
 {
+    struct qemu_ahead *a = NULL, *bad = NULL;
+
     pthread_mutex_lock(&ms->ahead_lock);
     t->used_at = mono_ns();
     int r = await(ms, t, spec, err);
-    struct qemu_ahead *a = r == 0 ? TAKE(t->ahead) : NULL;
+    while (r == 0 && (a = pop(t)) && (!lives(a) || (a->pid <= 0 && grouped))) {
+        a->next = bad;
+        bad = a;
+    }
+    if (r == 0 && !a && !bad)
+        miss(t);
+    t->taken = true;
     t->wants = false; /* the next one when this one's machine is there */
     pthread_mutex_unlock(&ms->ahead_lock);
-    if (a && (!lives(a) || (a->pid <= 0 && grouped)))
-        qemu_ahead_release(ms, TAKE(a));
+    while (bad) {
+        struct qemu_ahead *next = bad->next;
+        qemu_ahead_release(ms, bad);
+        bad = next;
+    }
     if (r == 0)
         *ret = a;
     return r;
+}
+
+void qemu_ahead_end(struct machines *ms, struct qemu_template *t)
+{
+    struct qemu_ahead *a;
+
+    while ((a = pop(t)))
+        qemu_ahead_release(ms, a);
 }
 
 void qemu_ahead_want(struct machines *ms, struct qemu_template *t, int64_t in_ns)

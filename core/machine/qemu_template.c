@@ -181,7 +181,7 @@ static struct qemu_template *template_new(const struct qemu_shape *shape, bool k
 
     if (!t)
         return NULL;
-    *t = (struct qemu_template){.shape = *shape, .memory = -1, .state = -1, .disk = -1};
+    *t = (struct qemu_template){.shape = *shape, .memory = -1, .state = -1, .disk = -1, .n_most = 1};
     t->shape.kvm = kvm;
     t->shape.image = strdup(shape->image);
     if (t->shape.image)
@@ -279,11 +279,17 @@ void machines_templates(struct machines *ms, const char *image, struct buf *ret)
         size_format(t->shape.memory, memory);
         size_format(t->shape.disk, disk);
         pthread_mutex_lock(&ms->ahead_lock);
-        bool ahead = t->ahead;
+        unsigned ahead = t->n_ahead;
         pthread_mutex_unlock(&ms->ahead_lock);
-        buf_addf(ret, "memory=%s cpu=%u disk=%s network=%s %s, booted in %lld ms%s\n", memory, t->shape.cpus,
+        buf_addf(ret, "memory=%s cpu=%u disk=%s network=%s %s, booted in %lld ms%s", memory, t->shape.cpus,
                  disk, t->shape.network ? "nat" : "none", t->shape.kvm ? "by KVM" : "emulated",
-                 (long long)t->boot_ns / 1000000, ahead ? ", one ahead" : "");
+                 (long long)t->boot_ns / 1000000,
+                 ahead > 1 ? ""
+                 : ahead   ? ", one ahead"
+                           : "");
+        if (ahead > 1)
+            buf_addf(ret, ", %u ahead", ahead);
+        buf_adds(ret, "\n");
     }
     pthread_mutex_unlock(&ms->templates_lock);
 }
@@ -293,7 +299,7 @@ void qemu_templates_free(struct machines *ms)
     while (ms->templates) {
         struct qemu_template *t = ms->templates;
         ms->templates = t->next;
-        qemu_ahead_release(ms, t->ahead);
+        qemu_ahead_end(ms, t);
         template_free(t);
     }
 }

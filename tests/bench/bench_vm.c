@@ -47,7 +47,7 @@ static void wait_until(bool (*is_so)(void), const char *what)
 static bool one_is_ahead(void)
 {
     pthread_mutex_lock(&all->ahead_lock);
-    bool is = all->templates->ahead && !all->templates->making;
+    bool is = all->templates->n_ahead >= all->templates->n_most && !all->templates->making;
     pthread_mutex_unlock(&all->ahead_lock);
     return is;
 }
@@ -73,14 +73,11 @@ static void wait_warm(void)
 /* What is ahead is thrown away. */
 static void waste(void)
 {
-    const struct machine_spec spec = spec_of(NULL);
-    struct qemu_ahead *a = NULL;
-    struct err err = {0};
-
     rest();
-    if (qemu_ahead_take(all, all->templates, &spec, false, &a, &err) < 0)
-        die("ahead", &err);
-    qemu_ahead_release(all, a);
+    pthread_mutex_lock(&all->ahead_lock);
+    all->templates->wants = all->templates->taken = false; /* as if nobody had ever asked */
+    qemu_ahead_end(all, all->templates);
+    pthread_mutex_unlock(&all->ahead_lock);
 }
 
 static void at_once(void)
