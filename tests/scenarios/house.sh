@@ -5,14 +5,12 @@ git rev-parse --git-dir >/dev/null 2>&1 || skip 'not a git checkout'
 mapfile -t sources < <(git ls-files '*.c' '*.h')
 mapfile -t texts < <(git ls-files | grep -vE '^tests/fuzz/corpus/|\.(bin|gz)$')
 equal 'trailing blanks' '' "$(grep -nE '[[:blank:]]+$' -- "${texts[@]}" | grep -v '\.md:' | head -n 5 || :)"
-for f in "${sources[@]}"; do
-    [ "${f#tests/}" != "$f" ] || [ "$(wc -l <"$f")" -le 800 ] || fail "$f is longer than 800 lines"
-    head -n 1 "$f" | grep -q '^/\*' || fail "$f does not begin with a comment that says what it is for"
-done
-for f in $(git ls-files 'tests/scenarios/*.sh'); do
-    head -n 1 "$f" | grep -q '^# ' || fail "$f does not begin with a comment that says what it shows"
-    bash -n "$f" || fail "$f"
-done
+equal 'files too long to fit in one head' '' "$(awk 'FNR == 801 && FILENAME !~ /^tests\// { print FILENAME }' "${sources[@]}")"
+equal 'sources that do not begin with a comment that says what they are for' '' "$(awk 'FNR == 1 && !/^\/\*/ { print FILENAME }' "${sources[@]}")"
+mapfile -t scripts < <(git ls-files 'tests/scenarios/*.sh')
+equal 'empty files' '' "$(find "${sources[@]}" "${scripts[@]}" -empty)"
+equal 'scenarios that do not begin with a comment that says what they show' '' "$(awk 'FNR == 1 && !/^# / { print FILENAME }' "${scripts[@]}")"
+for f in "${scripts[@]}"; do bash -n "$f" || fail "$f"; done
 equal 'numbers of issues in names' '' "$(git ls-files | grep -iE 'issue[-_]?[0-9]|(^|/)[0-9]+[-_]' || :)"
 equal 'what is built is not kept' '' "$(git ls-files | grep -E '\.(o|a|d|so|gcda|gcno)$|^build' || :)"
 equal 'notes to oneself' '' "$(git ls-files | grep -iE '^(NOTE|TODO)' || :)"
