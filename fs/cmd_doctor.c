@@ -88,7 +88,7 @@ static bool check_programs(void)
 /* The backends, tried in a state directory of their own. */
 static bool check_machines(void)
 {
-    struct machine_probe limits[MACHINE_LIMIT_PROBES];
+    struct machine_probe limits[MACHINE_LIMIT_PROBES], services;
     const struct machine_probe *probes;
     struct machines *machines;
     struct err err = {0};
@@ -107,6 +107,8 @@ static bool check_machines(void)
         say(probes[i].works, probes[i].backend, probes[i].words);
         isolated |= probes[i].works && !str_eq(probes[i].backend, "host");
     }
+    machines_probe_services(machines, &services);
+    say(services.works, services.backend, services.words);
     printf("\njobs run in: %s\n\nwhat labels can limit (memory=2G and the like; see README.md):\n",
            machines_default_backend(machines));
     machines_probe_limits(machines, limits);

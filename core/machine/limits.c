@@ -171,18 +171,6 @@ void limits_say(const struct limits *l, struct buf *ret)
     buf_addf(ret, "output %s: counted by runfs\n", value);
 }
 
-static void probe(struct machine_probe *p, const char *name, bool works, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-static void probe(struct machine_probe *p, const char *name, bool works, const char *fmt, ...)
-{
-    va_list ap;
-
-    *p = (struct machine_probe){.backend = name, .works = works};
-    va_start(ap, fmt);
-    vsnprintf(p->words, sizeof(p->words), fmt, ap);
-    va_end(ap);
-}
-
 void machines_probe_limits(const struct machines *ms, struct machine_probe ret[MACHINE_LIMIT_PROBES])
 {
     static const char *const names[] = {"memory", "pids", "cpu"}, *const otherwise[] = {
@@ -195,17 +183,17 @@ void machines_probe_limits(const struct machines *ms, struct machine_probe ret[M
 
     for (; n < CONTROLLERS; n++)
         if (g->of[n] >= 0)
-            probe(&ret[n], names[n], true, "control group, version %d", g->version[n] + 1);
+            probe_set(&ret[n], names[n], true, "control group, version %d", g->version[n] + 1);
         else
-            probe(&ret[n], names[n], false, "%s: %s", otherwise[n], g->why);
-    probe(&ret[n++], "disk", !ms->no_masks, "%s",
-          ms->no_masks ? "not in force: needs Linux 6.6" : "file systems in memory, of the limit's size");
+            probe_set(&ret[n], names[n], false, "%s: %s", otherwise[n], g->why);
+    probe_set(&ret[n++], "disk", !ms->no_masks, "%s",
+              ms->no_masks ? "not in force: needs Linux 6.6" : "file systems in memory, of the limit's size");
     bool nat = nat_works(&err) == 0;
-    probe(&ret[n++], "nat", nat, "%s", nat ? "slirp4netns, filtered by nftables" : err.msg);
+    probe_set(&ret[n++], "nat", nat, "%s", nat ? "slirp4netns, filtered by nftables" : err.msg);
     bool scopes = ms->landlock >= LANDLOCK_SCOPES;
-    probe(&ret[n], "sockets", scopes, "%s",
-          scopes ? "Landlock keeps abstract sockets of the host away, on its network too"
-                 : "network=host shows abstract sockets of the host: the kernel is older than 6.12");
+    probe_set(&ret[n], "sockets", scopes, "%s",
+              scopes ? "Landlock keeps abstract sockets of the host away, on its network too"
+                     : "network=host shows abstract sockets of the host: the kernel is older than 6.12");
 }
 
 /* ------------------------------------------------------------------------------------- while a command runs

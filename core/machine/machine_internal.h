@@ -422,5 +422,8 @@ uid_t machine_root_id(void);
 
 /* probe.c: tries a backend once and remembers. */
 const struct machine_probe *probe_backend(struct machines *ms, size_t i);
+/* Fills p, with the beginning of the words if they are too long. */
+void probe_set(struct machine_probe *p, const char *name, bool works, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 
 #endif

@@ -42,12 +42,15 @@ void machines_free(
 
 /* One line of what `runfs doctor` prints. */
 struct machine_probe {
-    const char *backend; /* "sandbox", "bubblewrap", "host" */
+    const char *backend; /* or what else it is about: "sandbox", "host", "services", "memory" */
     bool works;
     char words[512]; /* why not and what to do about it; or what it uses ("user namespace, overlay over /") */
 };
 size_t machines_probe(const struct machines *ms,
                       const struct machine_probe **ret); /* borrowed array, best first */
+
+/* The same for the network of a job with services: makes one, and a machine on it. */
+void machines_probe_services(struct machines *ms, struct machine_probe *ret);
 
 /* The same for what limits and separates sandboxes: memory, pids, cpu, disk, nat, sockets. Fills ret, whose
  * words and names are valid as long as ms. */

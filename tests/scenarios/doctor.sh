@@ -2,11 +2,15 @@
 . "$(dirname "$0")/lib.sh"
 code=0
 "$RUNFS" doctor >"$T/doctor" || code=$?
-for part in mount state bash git node skopeo sandbox bubblewrap host memory pids cpu disk nat sockets; do
+for part in mount state bash git node skopeo sandbox bubblewrap host services memory pids cpu disk nat sockets; do
     grep -qE "^(ok|no) +$part " "$T/doctor" || fail "nothing on $part: $(cat "$T/doctor")"
 done
 backend=$(sed -n 's/^jobs run in: //p' "$T/doctor")
 grep -qE "^ok +$backend " "$T/doctor" || fail "jobs run in '$backend'"
+# where no network can be made sandboxes work, and services do not
+as_user unshare --map-current-user --keep-caps sh -c 'echo 0 >/proc/sys/user/max_net_namespaces; exec runfs doctor' >"$T/out" || :
+grep -qE "^ok +sandbox " "$T/out" || fail "$(cat "$T/out")"
+grep -qE "^no +services +cannot make a network for the job" "$T/out" || fail "$(cat "$T/out")"
 workflow "$T/w.yml" 'echo'
 "$RUNFS" run --state "$STATE" --json "$T/w.yml" >"$T/out"
 # what it tries, it tries in TMPDIR
