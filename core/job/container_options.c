@@ -171,7 +171,8 @@ static int add_mount(struct container *c, const char *value)
  * only
  */
 
-int container_duration(const char *text, int64_t *ret)
+/* "1m30s" and the like as Docker writes it, in ns. */
+static int read_duration(const char *text, int64_t *ret)
 {
     static const struct {
         const char *name;
@@ -210,17 +211,17 @@ static int set_test(struct container *c, const char *value)
 
 static int set_interval(struct container *c, const char *value)
 {
-    return container_duration(value, &c->health.interval);
+    return read_duration(value, &c->health.interval);
 }
 
 static int set_timeout(struct container *c, const char *value)
 {
-    return container_duration(value, &c->health.timeout);
+    return read_duration(value, &c->health.timeout);
 }
 
 static int set_start_period(struct container *c, const char *value)
 {
-    return container_duration(value, &c->health.start_period);
+    return read_duration(value, &c->health.start_period);
 }
 
 static int set_retries(struct container *c, const char *value)

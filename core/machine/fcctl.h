@@ -42,7 +42,6 @@ bool fcctl_unwanted(void *t);
 /* What goes to the daemon, as from an agent. */
 void fcctl_answer(struct fcctl_vm *t, const struct buf *frames);
 void fcctl_answer_bytes(struct fcctl_vm *t, enum frame_type type, const char *bytes, size_t len);
-void fcctl_answer_state(struct fcctl_vm *t, enum frame_type type, int error, const struct err *err);
 
 /* fcctl_command.c: what the daemon says of a command, and the end of all that one left. */
 void fcctl_put(struct fcctl_vm *t, const struct frame *f);

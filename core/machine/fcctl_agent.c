@@ -85,7 +85,7 @@ void fcctl_answer_bytes(struct fcctl_vm *t, enum frame_type type, const char *by
 }
 
 /* FRAME_STATE or FRAME_TREE_END. */
-void fcctl_answer_state(struct fcctl_vm *t, enum frame_type type, int error, const struct err *err)
+static void answer_state(struct fcctl_vm *t, enum frame_type type, int error, const struct err *err)
 {
     _buf_ struct buf b = BUF_INIT;
     size_t begin = frame_begin(&b, type);
@@ -132,7 +132,7 @@ static void on_put_tree(struct fcctl_vm *t, const struct frame *first)
     if (r == 0 && !t->over)
         r = fcctl_put_end(t, dir, &err);
     t->deaf = false;
-    fcctl_answer_state(t, FRAME_TREE_END, r, &err);
+    answer_state(t, FRAME_TREE_END, r, &err);
 }
 
 static void on_make_dirs(struct fcctl_vm *t, const struct frame *f)
@@ -147,7 +147,7 @@ static void on_make_dirs(struct fcctl_vm *t, const struct frame *f)
     int r =
         buf_ok(&script) ? fcctl_step(t, script.ptr, &result, &err) : err_errno(&err, -ENOMEM, "directory");
     fcctl_result_release(&result);
-    fcctl_answer_state(t, FRAME_STATE, r, &err);
+    answer_state(t, FRAME_STATE, r, &err);
 }
 
 /* ------------------------------------------------------------------------------------------------ the loop
@@ -172,7 +172,7 @@ static void on_frame(struct fcctl_vm *t, const struct frame *f)
         on_make_dirs(t, f);
         break;
     case FRAME_ALONE: /* nobody knows; a machine's memory is part of its snapshots there */
-        fcctl_answer_state(t, FRAME_STATE, 0, NULL);
+        answer_state(t, FRAME_STATE, 0, NULL);
         break;
     case FRAME_KILL:
         fcctl_kill(t);

@@ -81,8 +81,6 @@ int container_fetch(const struct container_place *p, struct container *c, struct
 
 /* container_options.c: what `docker create` takes. What cannot be done is a warning that names it. */
 int container_options(struct container *c, const char *options, struct err *err);
-/* "1m30s" and the like as Docker writes it, in ns. -EINVAL */
-int container_duration(const char *text, int64_t *ret);
 /* One of `volumes`. -EINVAL: it is a directory of the host. */
 int container_volume(struct container *c, const char *volume, struct err *err);
 /* Words as a shell has them, with quotes and backslashes; strv_free(). NULL: a quote is not closed, or there
