@@ -5,7 +5,8 @@
  *   job_env.c    contexts and environments, layer by layer
  *   step.c       one step: its `if`, its name, its own settings, what is told of it
  *   background.c steps that run while others do, and what waits for them
- *   process.c    a program of a step, and the files through which it speaks to the runner
+ *   process.c    a program of a step; process_files.c the files through which it speaks to the runner
+ *   tool.c       programs of the runner's own, which are not shown
  *   script.c     `run:`
  *   use.c        `uses:`: its inputs; pre, main and post of JavaScript
  *   use_find.c   which action that is, and where; its manifest
@@ -14,8 +15,9 @@
  *   services.c   machines beside it: service_run.c has one of them, service_ports.c their ports
  *   composite.c  an action that is a list of steps
  *   builtin*.c   actions that are part of runfs
- *   output*.c    what a step prints: command.c reads workflow commands in it, matcher.c problems, mask*.c
- * secrets forge_vars.c the names that Gitea's and Forgejo's workflows have for all that
+ *   output*.c    what a step prints: command.c reads workflow commands in it, matcher.c problems
+ *   mask*.c      hides secrets in it
+ *   forge_vars.c the names that Gitea's and Forgejo's workflows have for all that
  */
 #ifndef RUNFS_JOB_JOB_INTERNAL_H
 #define RUNFS_JOB_JOB_INTERNAL_H
