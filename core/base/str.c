@@ -36,6 +36,30 @@ void strv_free(char **v)
     free(v);
 }
 
+int strv_add(char ***v, size_t *n, char *s)
+{
+    char **more = s ? reallocarray(*v, *n + 2, sizeof(*more)) : NULL;
+
+    if (!more) {
+        free(s);
+        return -ENOMEM;
+    }
+    *v = more;
+    more[(*n)++] = s;
+    more[*n] = NULL;
+    return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void strv_sort(char **v, size_t n)
+{
+    qsort(v, n, sizeof(*v), compare);
+}
+
 bool str_empty(const char *s)
 {
     return !s || !*s;

@@ -94,11 +94,6 @@ int image_describe(const char *state_dir, const char *name, json_t **ret, struct
     return 0;
 }
 
-static int compare(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 int image_names(const char *state_dir, char ***ret, struct err *err)
 {
     _buf_ struct buf images = BUF_INIT;
@@ -111,14 +106,10 @@ int image_names(const char *state_dir, char ***ret, struct err *err)
     for (struct dirent *e; r == 0 && d && (e = readdir(d));) {
         if (e->d_type != DT_LNK || !is_name(e->d_name))
             continue;
-        char **more = reallocarray(names, n + 2, sizeof(*names));
-        names = more ? more : names;
-        names[n] = more ? strdup(e->d_name) : NULL;
-        r = names[n] ? 0 : -ENOMEM;
-        names[n += names[n] != NULL] = NULL;
+        r = strv_add(&names, &n, strdup(e->d_name));
     }
     if (r == 0) {
-        qsort(names, n, sizeof(*names), compare);
+        strv_sort(names, n);
         *ret = names;
         return 0;
     }

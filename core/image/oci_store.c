@@ -179,11 +179,6 @@ int oci_open(const char *state_dir, const char *name, struct oci_image *ret, str
 
 /* ---------------------------------------------------------------------------------------- what there is */
 
-static int compare(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 int oci_names(const char *state_dir, char ***ret, struct err *err)
 {
     _buf_ struct buf path = BUF_INIT;
@@ -196,16 +191,13 @@ int oci_names(const char *state_dir, char ***ret, struct err *err)
     for (struct dirent *e; r == 0 && d && (e = readdir(d));) {
         if (*e->d_name == '.' || strstr(e->d_name, ".tmp-"))
             continue;
-        char **more = reallocarray(names, n + 2, sizeof(*names));
-        names = more ? more : names;
-        names[n] = more ? strdup(e->d_name) : NULL;
-        r = names[n] ? 0 : -ENOMEM;
-        for (char *p = r == 0 ? names[n] : NULL; p && (p = strchr(p, '+'));)
+        char *name = strdup(e->d_name);
+        for (char *p = name; p && (p = strchr(p, '+'));)
             *p = '/';
-        names[n += names[n] != NULL] = NULL;
+        r = strv_add(&names, &n, name);
     }
     if (r == 0) {
-        qsort(names, n, sizeof(*names), compare);
+        strv_sort(names, n);
         *ret = names;
         return 0;
     }

@@ -21,15 +21,10 @@ char **container_words(const char *text)
             else
                 buf_addc(&word, *text);
         }
-        char **more = quote ? NULL : reallocarray(words, n + 2, sizeof(*words));
-        words = more ? more : words;
-        char *copy = more ? buf_steal(&word) : NULL;
-        words[n] = copy;
-        if (!copy) {
+        if (strv_add(&words, &n, quote ? NULL : buf_steal(&word)) < 0) {
             strv_free(words);
             return NULL;
         }
-        words[++n] = NULL;
     }
     return words;
 }

@@ -21,17 +21,7 @@ static void command_line_release(struct command_line *l)
 
 static int add_word(struct command_line *l, const char *word)
 {
-    char **more = reallocarray(l->words, l->n + 2, sizeof(*more));
-    char *copy = strdup(word ? word : "");
-
-    l->words = more ? more : l->words;
-    if (!more || !copy) {
-        free(copy);
-        return -ENOMEM;
-    }
-    l->words[l->n++] = copy;
-    l->words[l->n] = NULL;
-    return 0;
+    return strv_add(&l->words, &l->n, strdup(word ? word : ""));
 }
 
 static int add_list(struct command_line *l, const json_t *list)

@@ -24,21 +24,6 @@ void shell_release(struct shell *s)
     s->argv = NULL;
 }
 
-/* Takes the word. */
-static int words_add(char ***words, size_t *n, char *word_take)
-{
-    char **more = word_take ? reallocarray(*words, *n + 2, sizeof(*more)) : NULL;
-
-    if (!more) {
-        free(word_take);
-        return -ENOMEM;
-    }
-    *words = more;
-    more[(*n)++] = word_take;
-    more[*n] = NULL;
-    return 0;
-}
-
 /*
  * The next argument of a command line, by the rules that .NET has on every system: double quotes hold blanks
  * together, two of them inside of quotes are one, and backslashes escape only before a double quote.
@@ -81,7 +66,7 @@ static int split_arguments(const char *text, char ***words, size_t *n)
     while (r == 0 && *(text += strspn(text, " \t"))) {
         _buf_ struct buf word = BUF_INIT;
         text = next_word(text, &word);
-        r = words_add(words, n, buf_steal(&word));
+        r = strv_add(words, n, buf_steal(&word));
     }
     return r;
 }
@@ -118,7 +103,7 @@ static bool has_program(shell_has_fn *has, void *data, const char *program)
 static int make_argv(const char *program, const char *arguments, struct shell *s)
 {
     size_t n = 0;
-    int r = words_add(&s->argv, &n, strdup(program));
+    int r = strv_add(&s->argv, &n, strdup(program));
 
     return r == 0 ? split_arguments(arguments, &s->argv, &n) : r;
 }

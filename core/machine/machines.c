@@ -203,16 +203,10 @@ int machines_hide(struct machines *ms, const char *path)
     pthread_mutex_lock(&ms->lock);
     while (ms->hidden && ms->hidden[n])
         n++;
-    char **list = realloc(ms->hidden, (n + 2) * sizeof(*list));
-    char *copy = list ? strdup(path) : NULL;
-    if (list) {
-        ms->hidden = list;
-        list[n] = copy;
-        list[n + (copy != NULL)] = NULL;
-    }
+    int r = strv_add(&ms->hidden, &n, strdup(path));
     ms->mask_stale = true;
     pthread_mutex_unlock(&ms->lock);
-    return copy ? 0 : -ENOMEM;
+    return r;
 }
 
 int64_t machine_id(const struct machine *m)

@@ -127,13 +127,7 @@ static int add_key(struct ssh_host *h, const char *key, struct err *err)
             key);
     if (n == KEYS_MAX)
         return err_set(err, -EINVAL, "a host has at most %d keys", KEYS_MAX);
-    char **keys = realloc(h->keys, (n + 2) * sizeof(*keys));
-    if (!keys)
-        return err_errno(err, -ENOMEM, "host");
-    h->keys = keys;
-    keys[n + 1] = NULL;
-    keys[n] = strdup(key);
-    return keys[n] ? 0 : err_errno(err, -ENOMEM, "host");
+    return strv_add(&h->keys, &n, strdup(key)) < 0 ? err_errno(err, -ENOMEM, "host") : 0;
 }
 
 static int take_word(const char *word, char **field, struct err *err)

@@ -29,6 +29,11 @@ static inline void cleanup_strv(char ***v)
 }
 #define _strv_ _cleanup_(cleanup_strv)
 
+/* Appends a string, which it takes, to such an array of *n (NULL and 0: to a new one), and counts it. 0, or
+ * -ENOMEM: there is none, or s is NULL; then the array is as it was, and s is freed. */
+int strv_add(char ***v, size_t *n, char *s);
+void strv_sort(char **v, size_t n); /* by their bytes */
+
 /* Length of the valid UTF-8 prefix of s; equals len if all of it is valid (RFC 3629: no surrogates, no
  * overlongs). */
 size_t utf8_valid_prefix(const char *s, size_t len);

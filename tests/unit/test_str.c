@@ -63,6 +63,24 @@ static void a_word_stands_for_itself_in_a_shell(void **state)
     }
 }
 
+static void a_list_of_strings_grows_and_is_sorted(void **state)
+{
+    _strv_ char **list = NULL;
+    size_t n = 0;
+
+    (void)state;
+    assert_int_equal(strv_add(&list, &n, strdup("b")), 0);
+    assert_int_equal(strv_add(&list, &n, strdup("\xc3\xa9")), 0);
+    assert_int_equal(strv_add(&list, &n, strdup("B")), 0);
+    assert_int_equal(strv_add(&list, &n, NULL), -ENOMEM); /* of a strdup() that failed */
+    assert_int_equal(n, 3);
+    assert_null(list[3]);
+    strv_sort(list, n);
+    assert_string_equal(list[0], "B");
+    assert_string_equal(list[1], "b");
+    assert_string_equal(list[2], "\xc3\xa9");
+}
+
 /* Words of strangers go to terminals with it. */
 static void an_error_steers_no_terminal(void **state)
 {
@@ -81,6 +99,7 @@ int main(void)
         cmocka_unit_test(a_text_stands_for_itself_in_xml),
         cmocka_unit_test(a_word_stands_for_itself_in_a_shell),
         cmocka_unit_test(the_hash_is_fnv_1a),
+        cmocka_unit_test(a_list_of_strings_grows_and_is_sorted),
         cmocka_unit_test(an_error_steers_no_terminal),
     };
 
