@@ -51,7 +51,7 @@ CFLAGS_ALL = -std=gnu17 $(WARN) $(OPT) -pthread -fstack-protector-strong $(SANFL
 
 CORE_SRC := $(sort $(wildcard core/base/*.c core/store/*.c core/lang/*.c core/image/*.c core/machine/*.c \
                               core/knowledge/*.c core/git/*.c core/job/*.c core/worker/*.c core/run/*.c core/net/*.c) core/agent/proto.c core/agent/fds.c)
-AGENT_SRC := $(sort $(wildcard core/agent/*.c)) $(addprefix core/base/,buf.c err.c io.c remove.c str.c)
+AGENT_SRC := $(sort $(wildcard core/agent/*.c)) $(addprefix core/base/,buf.c err.c io.c peer.c remove.c str.c)
 FS_SRC := $(sort $(wildcard fs/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 

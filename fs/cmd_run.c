@@ -48,6 +48,9 @@ static const char help[] =
     "OWNER/NAME.git\n"
     "                            or checkouts OWNER/NAME, or a URL (default: config/actions_mirror, "
     "https://github.com)\n"
+    "      --registry HOST:PORT  a registry of images that the workflow may name though it is on this host "
+    "(default:\n"
+    "                            config/local_registries)\n"
     "      --workspace DIR       the repository that the workflow belongs to (default: the one that FILE is "
     "in)\n"
     "      --repository O/R, --actor NAME, --ref REF   what the github context says\n"
@@ -80,6 +83,7 @@ struct options {
     struct run_request request;
     struct workflow_files files;
     char *mirror; /* owned */
+    const char *registry;
     char workspace[PATH_MAX];
 };
 
@@ -156,6 +160,7 @@ enum {
     OPT_MATRIX,
     OPT_LABEL,
     OPT_MIRROR,
+    OPT_REGISTRY,
     OPT_WORKSPACE,
     OPT_REPOSITORY,
     OPT_ACTOR,
@@ -178,6 +183,7 @@ static const struct option longs[] = {{"event", required_argument, NULL, OPT_EVE
                                       {"matrix", required_argument, NULL, OPT_MATRIX},
                                       {"label", required_argument, NULL, OPT_LABEL},
                                       {"actions-mirror", required_argument, NULL, OPT_MIRROR},
+                                      {"registry", required_argument, NULL, OPT_REGISTRY},
                                       {"workspace", required_argument, NULL, OPT_WORKSPACE},
                                       {"repository", required_argument, NULL, OPT_REPOSITORY},
                                       {"actor", required_argument, NULL, OPT_ACTOR},
@@ -225,6 +231,9 @@ static int take_option(struct options *o, int c)
         free(o->mirror);
         o->mirror = realpath(optarg, NULL);
         return o->mirror || (o->mirror = strdup(optarg)) ? 0 : -1;
+    case OPT_REGISTRY:
+        o->registry = optarg;
+        return 0;
     case OPT_WORKSPACE:
         r->workspace = optarg;
         return 0;
@@ -348,6 +357,7 @@ static int session_open(struct session *s, const struct options *o, struct err *
                                              .machines = s->machines,
                                              .services = results_services(s->results),
                                              .actions_mirror = o->mirror,
+                                             .registries = o->registry,
                                              .defaults = true},
                        &s->engine, err);
     return r;

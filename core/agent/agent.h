@@ -162,6 +162,7 @@ int spawner_main(int argc, char **argv);
 int tether_main(int argc, char **argv);
 int vsock_main(unsigned port);
 int remote_main(int argc, char **argv);
+int peers_main(int argc, char **argv);
 
 /* guest.c: as a virtual machine's process 1, from its initramfs. */
 int guest_main(void);

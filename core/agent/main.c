@@ -17,6 +17,8 @@ int main(int argc, char **argv)
         return tether_main(argc - 2, argv + 2);
     if (argc >= 3 && str_eq(argv[1], "remote"))
         return remote_main(argc - 2, argv + 2);
+    if (argc >= 4 && str_eq(argv[1], "peers"))
+        return peers_main(argc - 2, argv + 2);
     uint64_t port;
     if (argc == 3 && str_eq(argv[1], "vsock") && parse_u64(argv[2], &port) == 0 && port < UINT32_MAX)
         return vsock_main((unsigned)port);

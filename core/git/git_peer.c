@@ -7,6 +7,7 @@
 
 #include "git.h"
 #include "runfs/late_curl.h"
+#include "runfs/peer.h"
 #include "runfs/str.h"
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
@@ -14,30 +15,6 @@ static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 static void start_curl(void)
 {
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
-static bool is_within(uint32_t address, uint32_t network, unsigned bits)
-{
-    return (address ^ network) >> (32 - bits) == 0;
-}
-
-static bool is_forbidden_4(uint32_t a)
-{
-    return is_within(a, 0x00000000, 8) || is_within(a, 0x7f000000, 8) || is_within(a, 0xa9fe0000, 16) ||
-           a == 0x646464c8 /* 100.100.100.200: Alibaba's */ || a == 0xa83f8110 /* 168.63.129.16: Azure's */ ||
-           a == 0xc00000c0 /* 192.0.0.192: Oracle's */ || is_within(a, 0xe0000000, 3);
-}
-
-static bool is_forbidden(const struct sockaddr *address)
-{
-    if (address->sa_family == AF_INET)
-        return is_forbidden_4(ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr));
-    const struct in6_addr *a = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
-    if (IN6_IS_ADDR_V4MAPPED(a) || IN6_IS_ADDR_V4COMPAT(a))
-        return is_forbidden_4(ntohl(a->s6_addr32[3]));
-    static const unsigned char aws[16] = {0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54};
-    return IN6_IS_ADDR_UNSPECIFIED(a) || IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_LINKLOCAL(a) ||
-           IN6_IS_ADDR_MULTICAST(a) || memcmp(a, aws, sizeof(aws)) == 0;
 }
 
 static bool has_proxy(void)
@@ -63,7 +40,7 @@ static int check_host(const char *host, const char *port, struct buf *ret_pin, s
     buf_addf(ret_pin, "http.curloptResolve=%s:%s:", host, port);
     for (const struct addrinfo *i = found; i && r == 0; i = i->ai_next) {
         bool v6 = i->ai_family == AF_INET6;
-        if (is_forbidden(i->ai_addr))
+        if (peer_is_own(i->ai_addr))
             r = err_set(err, -EPERM, "%s is this host, or what answers to it alone, which is not asked",
                         host);
         else if (getnameinfo(i->ai_addr, i->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST) == 0)

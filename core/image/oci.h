@@ -23,6 +23,10 @@ int oci_layer_unpack(int fd, int root, const char *hex, struct oci_totals *total
 void oci_hex(const unsigned char digest[32], char ret[OCI_HEX + 1]);
 bool oci_is_hex(const char *s); /* 64 digits of it, and nothing more */
 
+/* oci_peers.c: the words before a program's own that keep it from asking whom p does not allow: none, or the
+ * agent's. strv_free(). */
+int oci_peers(const struct oci_pull *p, char ***ret, struct err *err);
+
 /* What the directories begin with into which something is fetched; who does has a lock on it. */
 #define OCI_PULLING ".pulling-"
 

@@ -72,6 +72,28 @@ static int put_auth(const struct pulling *g, int *ret_fd)
     return 0;
 }
 
+static int start_skopeo(const struct pulling *g, const char *const argv[], int timeout_ms,
+                        struct proc_result *ret)
+{
+    _strv_ char **peers = NULL;
+    size_t n = 0, words = 0;
+    int r = oci_peers(g->p, &peers, g->err);
+
+    while (r == 0 && peers[n])
+        n++;
+    if (n && !proc_in_path(argv[0])) /* which else were the agent's to say */
+        return -ENOENT;
+    while (argv[words])
+        words++;
+    _free_ const char **all = r == 0 ? calloc(n + words + 1, sizeof(*all)) : NULL;
+    if (!all)
+        return r < 0 ? r : pulling_no_memory(g);
+    for (size_t i = 0; i < n; i++)
+        all[i] = peers[i];
+    memcpy(all + n, argv, words * sizeof(*all));
+    return proc_run(all, NULL, OCI_TEXT_MAX, timeout_ms, ret, g->err);
+}
+
 int skopeo_run(const struct pulling *g, const char *const words[], const char *verify, int timeout_ms,
                struct buf *ret_out)
 {
@@ -95,7 +117,7 @@ int skopeo_run(const struct pulling *g, const char *const words[], const char *v
     }
     argv[n] = NULL;
     if (r == 0)
-        r = proc_run(argv, NULL, OCI_TEXT_MAX, timeout_ms, &out, g->err);
+        r = start_skopeo(g, argv, timeout_ms, &out);
     if (r == -ENOENT)
         return err_set(g->err, r,
                        "images of containers are fetched by skopeo, which is not there: install the "

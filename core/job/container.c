@@ -103,7 +103,13 @@ static bool is_settled(const struct container_place *p, const char *name)
 static int bring_image(const struct container_place *p, struct container *c, const char *user,
                        const char *password, struct err *err)
 {
-    struct oci_pull pull = {.source = c->name, .user = user, .password = password, .say = note, .data = c};
+    struct oci_pull pull = {.source = c->name,
+                            .user = user,
+                            .password = password,
+                            .agent = p->agent,
+                            .registries = p->registries,
+                            .say = note,
+                            .data = c};
     _buf_ struct buf full = BUF_INIT;
     char id[OCI_HEX + 1];
 

@@ -30,6 +30,11 @@ size_t machines_probe(const struct machines *ms, const struct machine_probe **re
     return n;
 }
 
+const char *machines_agent(const struct machines *ms)
+{
+    return ms->agent;
+}
+
 const char *machines_default_backend(const struct machines *ms)
 {
     for (size_t i = 0; machine_backends[i]; i++)

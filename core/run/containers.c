@@ -72,17 +72,25 @@ static json_t *contexts_of(struct run_job *job, json_t *contexts, struct err *er
     return TAKE(all);
 }
 
-/* config/container_pull: "missing" fetches only what is not here. */
+/* config/container_pull: "missing" fetches only what is not here. config/local_registries: those that may
+ * be asked though they are this host's. */
 struct container_place containers_place(struct run_job *job, struct mask *mask)
 {
-    struct store *st = job->run->e->store;
-    _buf_ struct buf policy = BUF_INIT;
+    const struct engine *e = job->run->e;
+    _buf_ struct buf policy = BUF_INIT, registries = BUF_INIT;
 
-    (void)store_setting(st, SETTING_CONFIG, "container_pull", &policy);
-    return (struct container_place){.dir = store_dir(st),
+    (void)store_setting(e->store, SETTING_CONFIG, "container_pull", &policy);
+    (void)store_setting(e->store, SETTING_CONFIG, "local_registries", &registries);
+    struct container_place place = {.dir = store_dir(e->store),
+                                    .agent = machines_agent(e->machines),
                                     .settled = str_eq(buf_str(&policy), "missing"),
                                     .mask = mask,
                                     .cancelled = &job->cancelled};
+    snprintf(place.registries, sizeof(place.registries), "%s",
+             e->registries                          ? e->registries
+             : str_eq(buf_str(&registries), "none") ? ""
+                                                    : buf_str(&registries));
+    return place;
 }
 
 int containers_open(struct run_job *job, json_t *contexts, struct mask *mask, struct container **ret,

@@ -198,6 +198,9 @@ int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *
     int r = remotes_new(e->store, opts->actions_mirror, &e->remotes, err);
     if (r == 0 && opts->actions_mirror)
         r = config_check("actions_mirror", opts->actions_mirror, err);
+    e->registries = opts->registries;
+    if (r == 0 && opts->registries)
+        r = config_check("local_registries", opts->registries, err);
     if (r == 0)
         r = llm_new(e, &e->llm, err);
     if (r == 0 && opts->defaults)

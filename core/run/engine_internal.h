@@ -129,6 +129,7 @@ struct engine {
     struct machines *machines;
     const struct job_services *services; /* may be NULL */
     struct remotes *remotes;             /* owned */
+    const char *registries;              /* borrowed: wins over config/local_registries; NULL */
     pthread_mutex_t lock;
     pthread_cond_t work;          /* a job became ready, slots changed, stopping */
     pthread_cond_t ended;         /* stopping */

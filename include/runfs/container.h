@@ -55,9 +55,11 @@ void container_limit(const struct container *c, struct machine_limits *limits);
 /* Its volumes, empty directories in its machine. */
 int container_make_volumes(const struct container *c, struct machine *m, struct err *err);
 
-/* What is needed besides the workflow. All borrowed. */
+/* What is needed besides the workflow. Pointers are borrowed. */
 struct container_place {
     const char *dir;              /* the state directory, with the images */
+    const char *agent;            /* see struct oci_pull */
+    char registries[1024];        /* likewise */
     bool settled;                 /* no registry is asked about an image that is here already */
     struct mask *mask;            /* learns passwords; NULL */
     const atomic_bool *cancelled; /* fetching an image ends then; NULL */

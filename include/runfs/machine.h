@@ -57,6 +57,8 @@ void machines_probe_services(struct machines *ms, struct machine_probe *ret);
 enum { MACHINE_LIMIT_PROBES = 6 };
 void machines_probe_limits(const struct machines *ms, struct machine_probe ret[MACHINE_LIMIT_PROBES]);
 
+const char *machines_agent(const struct machines *ms); /* path of runfs-agent; borrowed */
+
 /* The best backend that works and isolates ("sandbox", "bubblewrap"), else "host". Borrowed. */
 const char *machines_default_backend(const struct machines *ms);
 

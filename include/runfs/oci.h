@@ -32,6 +32,10 @@ struct oci_pull {
     const char *name;   /* what it is called from then on; NULL: as it is called where it comes from, which
                            only a registry's is */
     const char *user, *password; /* for the registry; NULL: what the user of this process is logged in as */
+    const char *agent;      /* of what a workflow names: by runfs-agent (its path), nobody is asked, for the
+                               image or where its registry leads to, that peer_is_own() but `registries`. NULL:
+                               whoever it is */
+    const char *registries; /* HOST[:PORT], several, by spaces; NULL */
     void (*say)(void *data, const char *what); /* what goes on, a line each; NULL */
     void *data;
 };

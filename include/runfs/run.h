@@ -54,6 +54,7 @@ struct engine_opts {
                     */
     bool defaults; /* write the default settings that are missing (slots, retention_days, labels) */
     const char *actions_mirror; /* wins over config/actions_mirror; borrowed; NULL: that is asked */
+    const char *registries;     /* wins over config/local_registries; borrowed; NULL: that is asked */
     /* Whether the process is at its end, and only waits for what it does: asked by any thread, up to the end
      * of engine_free. NULL: never */
     bool (*ending)(void *data);

@@ -87,7 +87,7 @@ jobs:
 Y
 repo add -A
 repo commit -qm one
-run() { (cd "$T/repo" && exits "$1" "$RUNFS" run --state "$STATE" .github/workflows/w.yml --secret PASSWORD='open sesame' "${@:2}"); }
+run() { (cd "$T/repo" && exits "$1" "$RUNFS" run --state "$STATE" .github/workflows/w.yml --registry "$registry" --secret PASSWORD='open sesame' "${@:2}"); }
 
 say 'GitHub'\''s paths, the image'\''s environment'
 run 0 --job plain

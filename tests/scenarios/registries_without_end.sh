@@ -38,6 +38,7 @@ say 'who cancels a job that waits for an image does not wait for the registry'
 printf '%s\n' 'on: push' 'jobs:' '  a:' '    runs-on: ubuntu-latest' "    container: $registry/slow" '    steps: [run: "true"]' >"$T/slow.yml"
 : >"$T/asked.0"
 rf_mount
+echo "$registry" >"$M/config/local_registries"
 n=$(rf_start "$T/slow.yml")
 rf_wait 60 test -s "$T/asked.0"
 echo cancel >"$M/runs/$n/ctl"

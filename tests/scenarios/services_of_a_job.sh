@@ -61,7 +61,7 @@ repo() { git -C "$T/repo" -c user.name=x -c user.email=x@example.org -c init.def
 repo init -q
 repo add -A
 repo commit -qm one
-run() { (cd "$T/repo" && exits "$1" "$RUNFS" run --state "$STATE" .github/workflows/w.yml "${@:2}"); }
+run() { (cd "$T/repo" && exits "$1" "$RUNFS" run --state "$STATE" .github/workflows/w.yml --registry "$registry" "${@:2}"); }
 
 say 'a job in a container finds them by name'
 run 0 --job contained
