@@ -19,11 +19,17 @@
 #include "runfs/io.h"
 #include "runfs/str.h"
 
-enum { PORTS_MAX = 64, PIPE = 64 * 1024, CONNECTIONS_MAX = 2048, EVENTS = 64 };
+enum { PORTS_MAX = 64, CONNECTIONS_MAX = 1024, EVENTS = 64 };
+/*
+ * No memory of this process is its job's, so there is a bound: a connection takes ten times what its buffers
+ * have, in its two sockets (of which the kernel doubles each) and here. The more there are, the less a new
+ * one has; 1024 of them come to 160 MB.
+ */
+enum { BUFFER_MOST = 128 * 1024, BUFFER_LEAST = 4096, ROOM = 32 << 20, BUFFERS = 10 };
 
 /* What flows one way: out of one end's socket, into the other's. */
 struct flow {
-    char *bytes; /* owned, of PIPE bytes */
+    char *bytes; /* owned: what the other end has not taken; NULL: nothing */
     size_t from, to;
     bool ended, shut; /* no more comes; that was passed on */
 };
@@ -37,6 +43,7 @@ struct connection {
     struct end ends[2]; /* the one who asked, and the service */
     struct flow flows[2];
     bool connecting;
+    size_t buffer;           /* how much it has of each */
     struct connection *next; /* among the dead ones */
     bool dead;
 };
@@ -51,6 +58,7 @@ struct forwarder {
     struct listener listeners[2 * PORTS_MAX];
     size_t n, open, most;    /* of connections: how many are, and may be */
     struct connection *dead; /* freed once no event of theirs can be at hand */
+    char through[BUFFER_MOST];
 };
 
 /* ---------------------------------------------------------------------------------------------- connections
@@ -91,26 +99,54 @@ static int want(struct forwarder *f, struct connection *c, size_t i, uint32_t wa
     return epoll_ctl(f->epoll, how, e->fd, &event);
 }
 
-/* Flow i goes from end i to the other one. False: it is broken. */
-static bool pass(struct connection *c, size_t i)
+/* As much as it takes now. False: it is broken. */
+static bool give(int fd, const char *bytes, size_t len, size_t *ret_given)
 {
-    struct flow *w = &c->flows[i];
     ssize_t n = 0;
 
-    if (!w->ended && w->from == w->to) {
-        n = recv(c->ends[i].fd, w->bytes, PIPE, 0);
-        w->from = 0;
-        w->to = n > 0 ? (size_t)n : 0;
+    for (*ret_given = 0; *ret_given < len; *ret_given += (size_t)n) {
+        n = send(fd, bytes + *ret_given, len - *ret_given, MSG_NOSIGNAL);
+        if (n < 0)
+            return errno == EAGAIN || errno == EINTR;
+    }
+    return true;
+}
+
+static bool keep(struct flow *w, const char *bytes, size_t len)
+{
+    w->bytes = malloc(len);
+    if (!w->bytes)
+        return false;
+    memcpy(w->bytes, bytes, len);
+    w->from = 0;
+    w->to = len;
+    return true;
+}
+
+/* Flow i goes from end i to the other one. False: it is broken. */
+static bool pass(struct forwarder *f, struct connection *c, size_t i)
+{
+    struct flow *w = &c->flows[i];
+    size_t given;
+
+    if (!w->ended && !w->bytes) {
+        ssize_t n = recv(c->ends[i].fd, f->through, c->buffer, 0);
         w->ended = n == 0;
         if (n < 0 && errno != EAGAIN && errno != EINTR)
             return false;
+        if (n > 0 && !give(c->ends[!i].fd, f->through, (size_t)n, &given))
+            return false;
+        if (n > 0 && given < (size_t)n && !keep(w, f->through + given, (size_t)n - given))
+            return false;
+    } else if (w->bytes) {
+        if (!give(c->ends[!i].fd, w->bytes + w->from, w->to - w->from, &given))
+            return false;
+        w->from += given;
+        if (w->from == w->to)
+            free(TAKE(w->bytes));
     }
-    while (w->from < w->to) {
-        n = send(c->ends[!i].fd, w->bytes + w->from, w->to - w->from, MSG_NOSIGNAL);
-        if (n < 0)
-            return errno == EAGAIN || errno == EINTR;
-        w->from += (size_t)n;
-    }
+    if (w->bytes)
+        return true;
     if (w->ended && !w->shut) {
         w->shut = true;
         (void)shutdown(c->ends[!i].fd, SHUT_WR);
@@ -122,9 +158,9 @@ static bool tell_wants(struct forwarder *f, struct connection *c)
 {
     for (size_t i = 0; i < 2; i++) {
         const struct flow *out = &c->flows[i], *in = &c->flows[!i];
-        uint32_t wants = c->connecting ? (i == 1 ? EPOLLOUT : 0)
-                                       : (!out->ended && out->from == out->to ? EPOLLIN : 0U) |
-                                             (in->from < in->to ? EPOLLOUT : 0U);
+        uint32_t wants = c->connecting
+                             ? (i == 1 ? EPOLLOUT : 0)
+                             : (!out->ended && !out->bytes ? EPOLLIN : 0U) | (in->bytes ? EPOLLOUT : 0U);
         if (want(f, c, i, wants) < 0)
             return false;
     }
@@ -142,7 +178,7 @@ static bool is_connected(struct connection *c)
 
 static void connection_move(struct forwarder *f, struct connection *c)
 {
-    bool goes_on = !c->dead && (!c->connecting || is_connected(c)) && pass(c, 0) && pass(c, 1);
+    bool goes_on = !c->dead && (!c->connecting || is_connected(c)) && pass(f, c, 0) && pass(f, c, 1);
 
     if (c->dead)
         return;
@@ -154,6 +190,21 @@ static void connection_move(struct forwarder *f, struct connection *c)
         connection_end(f, c);
 }
 
+static void bound(int fd, size_t buffer)
+{
+    int size = (int)buffer;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
+static size_t buffer_now(const struct forwarder *f)
+{
+    size_t share = ROOM / BUFFERS / (f->open + 1);
+
+    return share > BUFFER_MOST ? BUFFER_MOST : share < BUFFER_LEAST ? BUFFER_LEAST : share;
+}
+
 static void accept_one(struct forwarder *f, const struct listener *l)
 {
     int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -163,13 +214,14 @@ static void accept_one(struct forwarder *f, const struct listener *l)
         cleanup_close(&fd);
         return;
     }
+    c->buffer = buffer_now(f);
     f->open++;
     c->ends[0].fd = fd;
     c->ends[1].fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     c->connecting = true;
     for (size_t i = 0; i < 2; i++)
-        c->flows[i].bytes = malloc(PIPE);
-    int r = c->ends[1].fd < 0 || !c->flows[0].bytes || !c->flows[1].bytes
+        bound(c->ends[i].fd, c->buffer);
+    int r = c->ends[1].fd < 0
                 ? -1
                 : connect(c->ends[1].fd, (const struct sockaddr *)(const void *)&l->to, sizeof(l->to));
     if ((r < 0 && errno != EINPROGRESS) || !tell_wants(f, c))
@@ -217,6 +269,7 @@ static int listen_at(int family, uint16_t port)
     else
         at.six = (struct sockaddr_in6){
             .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    bound(fd, BUFFER_MOST); /* and so are those that come of it */
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
         (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0) ||
         bind(fd, &at.any, len) < 0 || listen(fd, 1024) < 0)
@@ -284,6 +337,9 @@ static int drop_all(const struct sandbox *s, struct err *err)
     struct __user_cap_data_struct data[2] = {0};
     uid_t id = SANDBOX_ID_FIRST + SANDBOX_ID_COUNT - 1;
 
+    _close_ int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (score >= 0) /* as the job that it works for */
+        (void)!write(score, "500", 3);
     if (s->ranged && (setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0))
         return err_errno(err, -errno, "cannot give up root");
     if (syscall(SYS_capset, &header, data) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
