@@ -106,17 +106,17 @@ static void say_pull(void *data, const char *what)
 static int pull(const char *state, struct oci_pull *p, struct err *err)
 {
     _buf_ struct buf password = BUF_INIT;
-    char id[OCI_HEX + 1];
+    _oci_image_ struct oci_image image = {.lock = -1};
 
     int r = p->user ? read_password(&password, err) : 0;
     if (r < 0)
         return r;
     p->password = p->user ? buf_str(&password) : NULL;
     until_interrupted();
-    r = oci_pull(state, p, id, err);
+    r = oci_pull(state, p, &image, err);
     proc_until(NULL, NULL);
     if (r == 0)
-        printf("sha256:%s\n", id);
+        printf("sha256:%s\n", image.id);
     return r;
 }
 

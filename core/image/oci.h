@@ -27,6 +27,15 @@ bool oci_is_hex(const char *s); /* 64 digits of it, and nothing more */
  * agent's. strv_free(). */
 int oci_peers(const struct oci_pull *p, char ***ret, struct err *err);
 
+/* oci_store.c: what is written of them; for read_name() a name as people give it. */
+int oci_read_json(const char *path, json_t **ret, struct err *err);
+int oci_read_name(const char *state_dir, const char *name, json_t **ret, struct err *err);
+/* oci_tools.c: whether a layer is one of those. */
+bool oci_is_tools(const char *layer);
+/* oci_trim.c: what oci_trim() does, under the lock; and how much room a layer takes. */
+void oci_trim_locked(const char *state_dir, int64_t most);
+void oci_note_size(const char *state_dir, const char *layer, int64_t size);
+
 /* What the directories begin with into which something is fetched; who does has a lock on it. */
 #define OCI_PULLING ".pulling-"
 

@@ -133,26 +133,25 @@ int oci_add(const char *state_dir, const struct oci_addition *a, struct oci_imag
 {
     const struct oci_pull none = {.source = a->source};
     struct err own = {0};
-    struct pulling g = {.p = &none, .state_dir = state_dir, .place = -1, .err = err ? err : &own};
-    _buf_ struct buf name = BUF_INIT;
+    struct pulling g = {.p = &none, .state_dir = state_dir, .place = -1, .sizes = json_object(), .by_job = true, .err = err ? err : &own};
     char id[OCI_HEX + 1];
 
-    int r = prepare(&g, a);
+    int r = g.sizes ? prepare(&g, a) : pulling_no_memory(&g);
     _close_ int lock = r == 0 ? oci_lock(state_dir, g.err) : -1;
     if (r == 0 && lock < 0)
         r = lock;
     if (r == 0)
-        r = oci_take(&g, id);
+        r = oci_take_in(&g, id);
     if (r == 0)
         r = oci_put_name(&g, id);
-    if (r == 0) {
-        buf_addf(&name, "sha256:%s", id);
-        r = oci_open(state_dir, buf_str(&name), ret, g.err);
-    }
+    if (r == 0)
+        r = oci_open_id(&g, id, ret);
     if (g.place >= 0)
         (void)remove_tree(buf_str(&g.dir));
     if (lock >= 0)
         oci_collect(state_dir);
+    if (lock >= 0 && a->most)
+        oci_trim_locked(state_dir, a->most);
     pulling_release(&g);
     return r;
 }

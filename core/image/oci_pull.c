@@ -19,6 +19,7 @@ void pulling_release(struct pulling *g)
     buf_release(&g->name);
     buf_release(&g->dir);
     cleanup_close(&g->place);
+    json_decref(g->sizes);
 }
 
 void pulling_say(const struct pulling *g, const char *before, const char *what)
@@ -168,7 +169,7 @@ static int fetch(struct pulling *g, const char *id, struct oci_image *ret, bool 
     return *ret_here ? 0 : copy_image(g);
 }
 
-static int pull(struct pulling *g, char ret_id[OCI_HEX + 1])
+static int pull(struct pulling *g, struct oci_image *ret)
 {
     _oci_image_ struct oci_image image = {.lock = -1};
     char id[OCI_HEX + 1] = "";
@@ -185,24 +186,33 @@ static int pull(struct pulling *g, char ret_id[OCI_HEX + 1])
     if (r == 0 && lock < 0)
         r = lock;
     if (r == 0 && !here)
-        r = oci_take(g, id);
+        r = oci_take_in(g, id);
     if (g->place >= 0)
         (void)remove_tree(g->dir.ptr);
     if (r == 0)
         r = oci_put_name(g, id);
+    if (r == 0 && !here) /* before others may take its name away */
+        r = oci_open_id(g, id, &image);
     if (lock >= 0)
         oci_collect(g->state_dir); /* what had this name before, and layers of what failed */
+    if (lock >= 0 && g->p->most)
+        oci_trim_locked(g->state_dir, g->p->most);
     if (r == 0)
-        memcpy(ret_id, id, sizeof(id));
+        *ret = oci_take(&image);
     return r;
 }
 
-int oci_pull(const char *state_dir, const struct oci_pull *p, char ret_id[OCI_HEX + 1], struct err *err)
+int oci_pull(const char *state_dir, const struct oci_pull *p, struct oci_image *ret, struct err *err)
 {
     struct err own = {0};
-    struct pulling g = {.p = p, .state_dir = state_dir, .place = -1, .err = err ? err : &own};
+    struct pulling g = {.p = p,
+                        .state_dir = state_dir,
+                        .place = -1,
+                        .sizes = json_object(),
+                        .by_job = p->agent != NULL,
+                        .err = err ? err : &own};
 
-    int r = pull(&g, ret_id);
+    int r = g.sizes ? pull(&g, ret) : pulling_no_memory(&g);
     pulling_release(&g);
     return r;
 }

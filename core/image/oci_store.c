@@ -77,7 +77,7 @@ void oci_name_file(const char *name, struct buf *ret)
         buf_addc(ret, *name == '/' ? '+' : *name);
 }
 
-static int read_json(const char *path, json_t **ret, struct err *err)
+int oci_read_json(const char *path, json_t **ret, struct err *err)
 {
     _buf_ struct buf text = BUF_INIT;
     int r = read_file(path, RECORD_MAX, &text, err);
@@ -92,7 +92,7 @@ static int read_json(const char *path, json_t **ret, struct err *err)
 }
 
 /* names/NAME of a name that is given as people give it. */
-static int read_name(const char *state_dir, const char *name, json_t **ret, struct err *err)
+int oci_read_name(const char *state_dir, const char *name, json_t **ret, struct err *err)
 {
     _buf_ struct buf full = BUF_INIT, path = BUF_INIT;
     int r = oci_reference(name, &full, err);
@@ -103,7 +103,7 @@ static int read_name(const char *state_dir, const char *name, json_t **ret, stru
     oci_name_file(buf_str(&full), &path);
     if (!buf_ok(&path))
         return err_errno(err, -ENOMEM, "image");
-    r = read_json(path.ptr, ret, err);
+    r = oci_read_json(path.ptr, ret, err);
     return r == -ENOENT
                ? err_set(err, r, "there is no image '%s': `runfs image pull %s` fetches it", name, name)
                : r;
@@ -113,7 +113,7 @@ bool oci_is_local(const char *state_dir, const char *name)
 {
     _json_ json_t *entry = NULL;
 
-    return read_name(state_dir, name, &entry, NULL) == 0 &&
+    return oci_read_name(state_dir, name, &entry, NULL) == 0 &&
            !str_starts(json_string_value(json_object_get(entry, "source"))
                            ? json_string_value(json_object_get(entry, "source"))
                            : "",
@@ -128,6 +128,11 @@ void oci_release(struct oci_image *image)
     if (image->record)
         cleanup_close(&image->lock);
     *image = (struct oci_image){.lock = -1};
+}
+
+void oci_used(const struct oci_image *image)
+{
+    (void)futimens(image->lock, NULL);
 }
 
 static int take_record(const char *id, json_t *record_take, int *lock, struct oci_image *ret, struct err *err)
@@ -160,7 +165,7 @@ static int open_id(const char *state_dir, const char *id, struct oci_image *ret,
     _close_ int lock = buf_ok(&path) ? open(path.ptr, O_RDONLY | O_CLOEXEC) : -1;
     if (lock < 0 || flock(lock, LOCK_SH) < 0 || fstat(lock, &st) < 0 || st.st_nlink == 0)
         return err_set(err, -ENOENT, "the image sha256:%s is not here any more: pull it again", id);
-    int r = read_json(path.ptr, &record, err);
+    int r = oci_read_json(path.ptr, &record, err);
     return r < 0 ? r : take_record(id, record, &lock, ret, err);
 }
 
@@ -170,7 +175,7 @@ int oci_open(const char *state_dir, const char *name, struct oci_image *ret, str
 
     if (str_starts(name, "sha256:"))
         return open_id(state_dir, name + strlen("sha256:"), ret, err);
-    int r = read_name(state_dir, name, &entry, err);
+    int r = oci_read_name(state_dir, name, &entry, err);
     if (r < 0)
         return r;
     const char *id = json_string_value(json_object_get(entry, "id"));
@@ -209,7 +214,7 @@ int oci_describe(const char *state_dir, const char *name, json_t **ret, struct e
 {
     _oci_image_ struct oci_image image = {.lock = -1};
     _json_ json_t *entry = NULL;
-    int r = read_name(state_dir, name, &entry, err);
+    int r = oci_read_name(state_dir, name, &entry, err);
 
     if (r == 0)
         r = oci_open(state_dir, name, &image, err);
@@ -250,7 +255,7 @@ static json_t *named_ids(const char *state_dir)
         return NULL;
     for (char **name = names; *name; name++) {
         _json_ json_t *entry = NULL;
-        int r = read_name(state_dir, *name, &entry, NULL);
+        int r = oci_read_name(state_dir, *name, &entry, NULL);
         const char *id = json_string_value(json_object_get(entry, "id"));
         if ((r < 0 && r != -EINVAL && r != -ENOENT) || (id && json_object_set_new(ids, id, json_true()) < 0))
             return NULL;
@@ -288,7 +293,7 @@ static json_t *needed_layers(const char *state_dir, const json_t *named)
         buf_addf(&path, "%s/%s", dir.ptr, e->d_name);
         if (!buf_ok(&path) || (!json_object_get(named, id) && drop_record(path.ptr)))
             continue;
-        if (read_json(path.ptr, &record, NULL) < 0)
+        if (oci_read_json(path.ptr, &record, NULL) < 0)
             return NULL;
         json_array_foreach(json_object_get(record, "layers"), i, layer)
             json_object_set_new(layers, json_string_value(layer), json_true());
@@ -323,10 +328,13 @@ void oci_collect(const char *state_dir)
     buf_addf(&dir, "%s/containers/layers", state_dir);
     _closedir_ DIR *d = needed ? opendir(buf_str(&dir)) : NULL;
     for (struct dirent *e; d && (e = readdir(d));) {
-        _buf_ struct buf path = BUF_INIT;
+        _buf_ struct buf path = BUF_INIT, note = BUF_INIT;
         buf_addf(&path, "%s/%s", dir.ptr, e->d_name);
-        if (oci_is_hex(e->d_name) && !json_object_get(needed, e->d_name) && buf_ok(&path))
-            (void)remove_tree(path.ptr);
+        buf_addf(&note, "%s/containers/sizes/%s", state_dir, e->d_name);
+        if (!oci_is_hex(e->d_name) || json_object_get(needed, e->d_name) || !buf_ok(&path) || !buf_ok(&note))
+            continue;
+        (void)remove_tree(path.ptr);
+        (void)unlink(note.ptr);
     }
 }
 
@@ -335,7 +343,7 @@ int oci_remove(const char *state_dir, const char *name, struct err *err)
     _oci_image_ struct oci_image image = {.lock = -1};
     _buf_ struct buf full = BUF_INIT, path = BUF_INIT;
     _json_ json_t *entry = NULL;
-    int r = read_name(state_dir, name, &entry, err);
+    int r = oci_read_name(state_dir, name, &entry, err);
 
     if (r < 0)
         return r;

@@ -95,8 +95,10 @@ static int unpack_layer(struct pulling *g, const char *blob, const char *hex)
         return err_errno(g->err, -errno, "cannot unpack the image %s", buf_str(&g->name));
     if (fchmod(root, 0755) < 0)
         return err_errno(g->err, -errno, "cannot make %s", to.ptr);
+    const struct oci_totals before = g->totals;
     r = oci_layer_unpack(fd, root, hex, &g->totals, g->err);
-    return r;
+    json_int_t size = g->totals.bytes - before.bytes + 4096 * (g->totals.entries - before.entries);
+    return r < 0 || json_object_set_new(g->sizes, hex, json_integer(size)) == 0 ? r : pulling_no_memory(g);
 }
 
 static int move_layers(const struct pulling *g, const json_t *hexes)
@@ -117,6 +119,8 @@ static int move_layers(const struct pulling *g, const json_t *hexes)
             r = pulling_no_memory(g);
         if (r == 0 && rename(from.ptr, to.ptr) < 0 && errno != ENOENT)
             r = err_errno(g->err, -errno, "cannot keep a layer of the image");
+        if (r == 0 && json_object_get(g->sizes, name))
+            oci_note_size(g->state_dir, name, json_integer_value(json_object_get(g->sizes, name)));
         if (r < 0)
             return r;
     }
@@ -198,10 +202,14 @@ int oci_put_name(const struct pulling *g, const char *id)
 {
     _buf_ struct buf file = BUF_INIT, now = BUF_INIT;
 
+    _json_ json_t *former = NULL;
+    bool had = oci_read_name(g->state_dir, buf_str(&g->name), &former, NULL) == 0;
+    /* what somebody has named by hand stays that */
+    bool by_job = g->by_job && (!had || json_is_true(json_object_get(former, "by_job")));
     oci_name_file(buf_str(&g->name), &file);
     buf_add_time(&now, now_ns());
-    _json_ json_t *json =
-        json_pack("{s:s, s:s, s:s}", "id", id, "source", buf_str(&g->source), "pulled", buf_str(&now));
+    _json_ json_t *json = json_pack("{s:s, s:s, s:s, s:b}", "id", id, "source", buf_str(&g->source), "pulled",
+                                    buf_str(&now), "by_job", by_job);
     return buf_ok(&file) ? write_json(g, "names", buf_str(&file), json) : pulling_no_memory(g);
 }
 
@@ -235,12 +243,21 @@ static int put_record(const struct pulling *g, const char *id, json_t *manifest,
     return buf_ok(&file) ? write_json(g, "images", buf_str(&file), json) : pulling_no_memory(g);
 }
 
-bool oci_have(const struct pulling *g, const char *id, struct oci_image *ret)
+int oci_open_id(const struct pulling *g, const char *id, struct oci_image *ret)
 {
     _buf_ struct buf name = BUF_INIT;
 
     buf_addf(&name, "sha256:%s", id);
-    return *id && buf_ok(&name) && oci_open(g->state_dir, name.ptr, ret, NULL) == 0;
+    return buf_ok(&name) ? oci_open(g->state_dir, name.ptr, ret, g->err) : pulling_no_memory(g);
+}
+
+bool oci_have(const struct pulling *g, const char *id, struct oci_image *ret)
+{
+    struct err err = *g->err;
+    bool have = *id && oci_open_id(g, id, ret) == 0;
+
+    *g->err = err; /* it was a question only */
+    return have;
 }
 
 static int read_copy(struct pulling *g, const char *name, const char *what, struct buf *text, json_t **ret)
@@ -253,7 +270,7 @@ static int read_copy(struct pulling *g, const char *name, const char *what, stru
     return r == 0 ? load_json(g, what, text, ret) : r;
 }
 
-int oci_take(struct pulling *g, char ret_id[OCI_HEX + 1])
+int oci_take_in(struct pulling *g, char ret_id[OCI_HEX + 1])
 {
     _json_ json_t *manifest = NULL, *config = NULL, *layers = NULL;
     _oci_image_ struct oci_image same = {.lock = -1};

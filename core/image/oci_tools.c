@@ -5,6 +5,7 @@
  * by a script. node is told that it is that script: who starts `process.execPath` starts that again.
  */
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
@@ -188,7 +189,29 @@ static int make(const char *state_dir, struct tools *t, const char *to, struct e
     return r < 0 ? err_errno(err, r, "cannot copy this host's tools for containers") : 0;
 }
 
-int oci_tools(const char *state_dir, char **ret, bool *ret_node, struct err *err)
+static const char beginning[] = "tools-";
+
+bool oci_is_tools(const char *layer)
+{
+    return str_starts(layer, beginning);
+}
+
+/* What was renamed meanwhile is on its way out. */
+int oci_hold_tools(const char *state_dir, const char *name, struct err *err)
+{
+    _buf_ struct buf path = BUF_INIT;
+    struct stat held, there;
+
+    buf_addf(&path, "%s/containers/layers/%s", state_dir, name);
+    _close_ int fd = buf_ok(&path) ? open(path.ptr, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) < 0 || fstat(fd, &held) < 0 || stat(path.ptr, &there) < 0 ||
+        held.st_dev != there.st_dev || held.st_ino != there.st_ino)
+        return err_set(err, -ENOENT, "this host's tools for containers have just gone: try again");
+    (void)futimens(fd, NULL);
+    return TAKE_FD(fd);
+}
+
+int oci_tools(const char *state_dir, char **ret, bool *ret_node, int *ret_lock, struct err *err)
 {
     _cleanup_(tools_release) struct tools t = {0};
     _buf_ struct buf name = BUF_INIT, to = BUF_INIT;
@@ -198,12 +221,18 @@ int oci_tools(const char *state_dir, char **ret, bool *ret_node, struct err *err
         if (str_eq(programs[i], "node"))
             *ret_node = t.list[i].path != NULL;
     }
-    buf_addf(&name, "tools-%016llx", (unsigned long long)number_of(&t));
+    buf_addf(&name, "%s%016llx", beginning, (unsigned long long)number_of(&t));
     buf_addf(&to, "%s/containers/layers/%s", state_dir, buf_str(&name));
     if (!buf_ok(&name) || !buf_ok(&to))
         return err_errno(err, -ENOMEM, "tools");
-    int r = access(to.ptr, F_OK) == 0 ? 0 : make(state_dir, &t, to.ptr, err);
-    if (r == 0)
-        *ret = buf_steal(&name);
-    return r;
+    int r = 0, lock = -ENOENT;
+    for (int tries = 0; r == 0 && lock < 0 && tries < 10; tries++) {
+        r = access(to.ptr, F_OK) == 0 ? 0 : make(state_dir, &t, to.ptr, err);
+        lock = r < 0 ? r : oci_hold_tools(state_dir, buf_str(&name), err);
+    }
+    if (lock < 0)
+        return lock;
+    *ret_lock = lock;
+    *ret = buf_steal(&name);
+    return 0;
 }

@@ -18,7 +18,9 @@ void container_free(struct container *c)
     json_decref(c->health.test);
     free(c->name);
     free(c->image);
+    oci_release(&c->held);
     free(c->tools);
+    cleanup_close(&c->tools_lock);
     free(c->user);
     free(c->hostname);
     json_decref(c->env);
@@ -38,6 +40,7 @@ static struct container *container_new(const char *name, const char *where)
     if (!c)
         return NULL;
     c->name = strdup(str_starts(name, docker) ? name + strlen(docker) : name);
+    c->held.lock = c->tools_lock = -1;
     c->where = strdup(where);
     c->env = json_object();
     c->volumes = json_array();
@@ -92,12 +95,10 @@ static bool is_unwanted(void *data)
 }
 
 /* Whether no registry is asked. What somebody put here by hand none knows. */
-static bool is_settled(const struct container_place *p, const char *name)
+static bool is_settled(const struct container_place *p, const char *name, struct oci_image *ret)
 {
-    _oci_image_ struct oci_image image = {.lock = -1};
-
     return (strstr(name, "@sha256:") || p->settled || oci_is_local(p->dir, name)) &&
-           oci_open(p->dir, name, &image, NULL) == 0;
+           oci_open(p->dir, name, ret, NULL) == 0;
 }
 
 static int bring_image(const struct container_place *p, struct container *c, const char *user,
@@ -108,16 +109,16 @@ static int bring_image(const struct container_place *p, struct container *c, con
                             .password = password,
                             .agent = p->agent,
                             .registries = p->registries,
+                            .most = p->most,
                             .say = note,
                             .data = c};
     _buf_ struct buf full = BUF_INIT;
-    char id[OCI_HEX + 1];
 
     int r = oci_reference(c->name, &full, err);
-    if (r < 0 || is_settled(p, c->name))
+    if (r < 0 || is_settled(p, c->name, &c->held))
         return r;
     proc_until(is_unwanted, (void *)(uintptr_t)p);
-    r = oci_pull(p->dir, &pull, id, err);
+    r = oci_pull(p->dir, &pull, &c->held, err);
     proc_until(NULL, NULL);
     return r;
 }
@@ -172,27 +173,24 @@ static void read_health(struct container *c, json_t *said)
 }
 
 /* What the image says of itself stands below what the workflow says. */
-static int read_image(const struct container_place *p, struct container *c, struct err *err)
+static int read_image(struct container *c, struct err *err)
 {
-    _oci_image_ struct oci_image image = {.lock = -1};
+    const struct json_t *config = c->held.config;
     _buf_ struct buf id = BUF_INIT;
-    int r = oci_open(p->dir, c->name, &image, err);
 
-    if (r < 0)
-        return r;
-    buf_addf(&id, "sha256:%s", image.id);
+    buf_addf(&id, "sha256:%s", c->held.id);
     c->image = buf_steal(&id);
     if (!c->user)
-        c->user = copy_text(image.config, "User");
+        c->user = copy_text(config, "User");
     if (!c->other_entry)
-        c->entrypoint = json_incref(json_object_get(image.config, "Entrypoint"));
+        c->entrypoint = json_incref(json_object_get(config, "Entrypoint"));
     if (!c->command && !c->other_entry)
-        c->command = json_incref(json_object_get(image.config, "Cmd"));
-    c->directory = copy_text(image.config, "WorkingDir");
-    read_health(c, json_object_get(image.config, "Healthcheck"));
+        c->command = json_incref(json_object_get(config, "Cmd"));
+    c->directory = copy_text(config, "WorkingDir");
+    read_health(c, json_object_get(config, "Healthcheck"));
     json_t *own = c->env;
     c->env = json_object();
-    r = c->env && c->image ? add_variables(c, json_object_get(image.config, "Env")) : -ENOMEM;
+    int r = c->env && c->image ? add_variables(c, json_object_get(config, "Env")) : -ENOMEM;
     if (r == 0 && json_object_update(c->env, own) < 0)
         r = -ENOMEM;
     json_decref(own);
@@ -219,12 +217,12 @@ static void squash_user(struct container *c)
 
 static int finish(const struct container_place *p, struct container *c, struct err *err)
 {
-    int r = read_image(p, c, err);
+    int r = read_image(c, err);
 
     if (r < 0)
         return r;
     squash_user(c);
-    r = oci_tools(p->dir, &c->tools, &c->node, err);
+    r = oci_tools(p->dir, &c->tools, &c->node, &c->tools_lock, err);
     if (r < 0)
         return r;
     return buf_ok(&c->said) && buf_ok(&c->warnings) ? 0 : err_errno(err, -ENOMEM, "container");

@@ -65,6 +65,7 @@ void machine_init(struct machine *m, struct machines *ms, const struct machine_o
                           .net_fd = -1,
                           .reach.control = -1,
                           .image_lock = -1,
+                          .over_lock = -1,
                           .refs = 1,
                           .created_at = now_ns()};
     pthread_mutex_init(&m->state_lock, NULL);
@@ -302,6 +303,7 @@ void machine_release(struct machine *m)
         (void)poll(&(struct pollfd){.fd = what.pidfd, .events = POLLIN}, 1, 2000);
     agent_client_close(&m->client);
     cleanup_close(&m->image_lock);
+    cleanup_close(&m->over_lock);
     if (m->own)
         m->ops->end(m);
     m->own = NULL;

@@ -251,6 +251,7 @@ struct machine {
     struct lanes *lanes;   /* NULL until they are wanted. Guarded by the client's lock */
     atomic_uint executing; /* commands that run in it */
     int image_lock;        /* keeps the image of a container from being removed; -1 */
+    int over_lock;         /* and what lies over it */
     char id[32];           /* of this start: the name of its scratch directory */
     char *dir;             /* owned: STATE/machines/ID, NULL until made */
     struct chain chain;    /* what this start stands on: kept as long as it lives */

@@ -210,6 +210,12 @@ static int find_below(struct machine *m, const struct machine_spec *spec, struct
     int r = oci_open(buf_str(&b->path), spec->image, &b->image, err);
     if (r < 0)
         return r;
+    oci_used(&b->image);
+    if (!str_empty(spec->over) && m->over_lock < 0) {
+        m->over_lock = oci_hold_tools(buf_str(&b->path), spec->over, err);
+        if (m->over_lock < 0)
+            return m->over_lock;
+    }
     json_t *layers = json_object_get(b->image.record, "layers");
     size_t n = json_array_size(layers);
     bool over = !str_empty(spec->over);

@@ -5,6 +5,7 @@
 #include "engine_internal.h"
 #include "runfs/cache.h"
 #include "runfs/log.h"
+#include "runfs/oci.h"
 #include "runfs/str.h"
 #include "runfs/vms.h"
 
@@ -94,6 +95,8 @@ static int apply_config(struct engine *e, const char *name, struct err *err)
         return fill_pool(e, name + strlen("pool/"), err);
     if (str_starts(name, "labels/"))
         config_fill_pools(e);
+    if (str_eq(name, "container_size_mib"))
+        return oci_trim(store_dir(e->store), config_number(e->store, name, 0) << 20, err);
     return str_eq(name, "cache_size_mib") ? cache_evict(e->store, err) : 0;
 }
 

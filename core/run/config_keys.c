@@ -47,6 +47,16 @@ static int check_cache_size(const char *value, struct err *err)
     return err_set(err, -EINVAL, "cache_size_mib is a whole number from 1 to %d, not '%s'", 1 << 30, value);
 }
 
+static int check_container_size(const char *value, struct err *err)
+{
+    uint64_t n;
+
+    if (parse_u64(value, &n) == 0 && n >= 1 && n <= 1 << 30)
+        return 0;
+    return err_set(err, -EINVAL, "container_size_mib is a whole number from 1 to %d, not '%s'", 1 << 30,
+                   value);
+}
+
 static int check_mirror_size(const char *value, struct err *err)
 {
     uint64_t n;
@@ -353,6 +363,8 @@ const struct config_key config_keys[] = {
      "all artifacts together; beyond it uploads are refused, and nothing is deleted before its time"},
     {"cache_size_mib", "10240", check_cache_size,
      "all caches together; those that were not used for longest are evicted"},
+    {"container_size_mib", "51200", check_container_size,
+     "all images of containers together; those that jobs fetched and did not use for longest are removed"},
     {"mirror_size_mib", "10240", check_mirror_size,
      "how large the mirror of a repository that is linked by its address may become"},
     {"actions_mirror", "https://github.com", check_mirror,

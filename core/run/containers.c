@@ -83,6 +83,7 @@ struct container_place containers_place(struct run_job *job, struct mask *mask)
     (void)store_setting(e->store, SETTING_CONFIG, "local_registries", &registries);
     struct container_place place = {.dir = store_dir(e->store),
                                     .agent = machines_agent(e->machines),
+                                    .most = config_number(e->store, "container_size_mib", 0) << 20,
                                     .settled = str_eq(buf_str(&policy), "missing"),
                                     .mask = mask,
                                     .cancelled = &job->cancelled};

@@ -187,7 +187,8 @@ static int keep(struct build *b, const char *name)
                                    .layer_fd = fd,
                                    .config = config,
                                    .name = name,
-                                   .source = b->of->name};
+                                   .source = b->of->name,
+                                   .most = b->place.most};
     r = oci_add(b->place.dir, &a, &made, b->err);
     if (r < 0)
         return r;
@@ -739,6 +740,7 @@ static void build_release(struct build *b)
     }
     free(b->stages);
     free(b->tools);
+    cleanup_close(&b->tools_lock);
     json_decref(b->globals);
     dockerfile_release(&b->d);
 }
@@ -746,7 +748,7 @@ static void build_release(struct build *b)
 static int build_all(struct build *b)
 {
     bool node;
-    int r = oci_tools(b->place.dir, &b->tools, &node, b->err);
+    int r = oci_tools(b->place.dir, &b->tools, &node, &b->tools_lock, b->err);
 
     for (size_t i = 0; r == 0 && i < b->n_stages; i++)
         if (b->stages[i].needed)
@@ -789,6 +791,7 @@ int dockerfile_build(void *data, const struct image_build *of, char **ret_image,
                       .job = l->job,
                       .place = containers_place(l->job, l->mask),
                       .image.lock = -1,
+                      .tools_lock = -1,
                       .err = err ? err : &own};
 
     if (!str_eq(machine_backend(of->beside), "sandbox"))

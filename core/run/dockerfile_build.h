@@ -42,6 +42,7 @@ struct build {
     size_t stage;            /* which */
     struct oci_image image;  /* so far; its record is NULL: nothing */
     char *tools;             /* the runner's, over images */
+    int tools_lock;         /* which keeps them here */
     struct machine *machine; /* NULL: none */
     char *machine_user;      /* whose its commands are; "" root's */
     bool context;            /* the files beside the Dockerfile are in it */

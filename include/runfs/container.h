@@ -12,6 +12,7 @@
 #include "runfs/expr.h"
 #include "runfs/machine.h"
 #include "runfs/mask.h"
+#include "runfs/oci.h"
 #include "runfs/workflow.h"
 
 /* When a service is ready: `docker create --health-...`, else what its image says. Times in ns. */
@@ -34,7 +35,9 @@ struct container {
     char *login, *password; /* of a service, until its image is fetched: NULL or for its registry */
     char *name;             /* of the image, as it was asked for */
     char *image;            /* "sha256:..." */
+    struct oci_image held;  /* that: nobody takes it away before its machine is there */
     char *tools;            /* a layer with what the runner needs in it */
+    int tools_lock;         /* likewise; -1 */
     bool node;              /* what runs actions in JavaScript is among that; else the image's own may */
     json_t *env;            /* of strings: the image's, then those of the container */
     json_t *entrypoint, *command; /* of the image: arrays; NULL: none */
@@ -60,6 +63,7 @@ struct container_place {
     const char *dir;              /* the state directory, with the images */
     const char *agent;            /* see struct oci_pull */
     char registries[1024];        /* likewise */
+    int64_t most;                 /* likewise */
     bool settled;                 /* no registry is asked about an image that is here already */
     struct mask *mask;            /* learns passwords; NULL */
     const atomic_bool *cancelled; /* fetching an image ends then; NULL */

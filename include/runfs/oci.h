@@ -26,6 +26,13 @@ enum { OCI_HEX = 64, OCI_LAYERS_MAX = 127 };
  */
 int oci_reference(const char *name, struct buf *ret, struct err *err);
 
+struct oci_image {
+    char id[OCI_HEX + 1];
+    json_t *record; /* owned: {"id", "layers": [HEX...], "config": {"Env": ...}, "created", "size", ...} */
+    json_t *config; /* borrowed from record: an object, perhaps empty */
+    int lock;       /* as long as it is open the image is not removed */
+};
+
 struct oci_pull {
     const char *source; /* the name of an image; with `docker://` before it or without; `oci:DIRECTORY[:TAG]`,
                            `docker-archive:FILE[:NAME]` */
@@ -36,26 +43,30 @@ struct oci_pull {
                                image or where its registry leads to, that peer_is_own() but `registries`. NULL:
                                whoever it is */
     const char *registries; /* HOST[:PORT], several, by spaces; NULL */
+    int64_t most;           /* afterwards, as oci_trim() does; 0: no bound */
     void (*say)(void *data, const char *what); /* what goes on, a line each; NULL */
     void *data;
 };
 /*
  * Fetches what is not here of it. One whose configuration the registry has under another digest by now is
- * fetched anew. Returns its id. Minutes; proc_until() ends it. What was wrong with it (it is for another
- * processor, or a layer is cut off, is another than the image says, leads out of its directory, is too large)
- * is said, and nothing is left behind then.
+ * fetched anew. It is opened, so that nobody takes it away before whoever wanted it is there. Minutes;
+ * proc_until() ends it. What was wrong with it (it is for another processor, or a layer is cut off, is
+ * another than the image says, leads out of its directory, is too large) is said, and nothing is left behind
+ * then.
  */
-int oci_pull(const char *state_dir, const struct oci_pull *p, char ret_id[OCI_HEX + 1], struct err *err);
+int oci_pull(const char *state_dir, const struct oci_pull *p, struct oci_image *ret, struct err *err);
 
-struct oci_image {
-    char id[OCI_HEX + 1];
-    json_t *record; /* owned: {"id", "layers": [HEX...], "config": {"Env": ...}, "created", "size", ...} */
-    json_t *config; /* borrowed from record: an object, perhaps empty */
-    int lock;       /* as long as it is open the image is not removed */
-};
 /* By its name, or by `sha256:` and its id. -ENOENT with words. */
 int oci_open(const char *state_dir, const char *name, struct oci_image *ret, struct err *err);
-void oci_release(struct oci_image *image);
+void oci_used(const struct oci_image *image); /* by a machine, now: see oci_trim() */
+void oci_release(struct oci_image *image);    /* {.lock = -1} then */
+static inline struct oci_image oci_take(struct oci_image *image)
+{
+    struct oci_image taken = *image;
+
+    *image = (struct oci_image){.lock = -1};
+    return taken;
+}
 #define _oci_image_ _cleanup_(oci_release)
 
 /* Whether a name has been given to an image by hand (of an archive, a directory): no registry knows it. */
@@ -66,17 +77,27 @@ struct oci_addition {
     int layer_fd; /* a tar, a regular file of STATE's file system, linked or not; -1: none, of a base */
     const json_t *config;      /* what the new one says of itself: {"Env": [...], "Cmd": [...], ...} */
     const char *name, *source; /* what it is called, and what it was made of, no registry's */
+    int64_t most;                 /* afterwards, as oci_trim() does: jobs made it; 0: no bound */
 };
 /* An image of another one and a layer over it. *ret is open. -EINVAL with words: the layer is refused, as
  * those of registries are. */
 int oci_add(const char *state_dir, const struct oci_addition *a, struct oci_image *ret, struct err *err);
 
 /*
+ * While all images take more than that many bytes, those go that were fetched by jobs (`agent` was given when
+ * they got their names) and that none has used for longest; with them tools for containers. None goes that is
+ * open.
+ */
+int oci_trim(const char *state_dir, int64_t most, struct err *err);
+
+/*
  * A layer that goes over an image, with what the runner itself needs in a machine: this host's find, tar,
  * node and a few more, with their libraries, in OCI_TOOLS. Made once for each set of them that the host has
- * had. *ret: its name, owned. ret_node: whether there is a node.
+ * had. *ret: its name, owned. ret_node: whether there is a node. *ret_lock: as long as it is open the layer
+ * is not removed; oci_hold_tools() gives another one, or -ENOENT with words.
  */
-int oci_tools(const char *state_dir, char **ret, bool *ret_node, struct err *err);
+int oci_tools(const char *state_dir, char **ret, bool *ret_node, int *ret_lock, struct err *err);
+int oci_hold_tools(const char *state_dir, const char *name, struct err *err);
 #define OCI_RUNNER "/__e/runfs"
 #define OCI_TOOLS OCI_RUNNER "/bin"
 
