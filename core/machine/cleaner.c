@@ -41,8 +41,8 @@ static void bury(struct machines *ms, struct remains g)
     }
     cleanup_close(&g.root);
     for (int tries = 0; g.path && tries < 8; tries++) {
-        r = ended ? scratch_remove(ms, g.path)
-                  : remove_tree(g.path); /* what still has it, the next has not */
+        r = ended && !g.lent ? scratch_remove(ms, g.path)
+                             : remove_tree(g.path); /* what still has it, the next has not */
         int busy = g.group[0] ? groups_remove(&ms->groups, g.group) : 0;
         if (r == 0 && busy == 0)
             break;

@@ -172,7 +172,10 @@ static void bury_layer(struct machines *ms, int64_t id)
     if (!buf_ok(&from) || !buf_ok(&to))
         return;
     if (rename(from.ptr, to.ptr) == 0)
-        cleaner_add(ms->cleaner, (struct remains){.pidfd = -1, .root = -1, .path = buf_steal(&to)});
+        cleaner_add(ms->cleaner, (struct remains){.pidfd = -1,
+                                                  .root = -1,
+                                                  .path = buf_steal(&to),
+                                                  .lent = atomic_load(&ms->lends) || machines_leak(ms)});
     else if (errno != ENOENT)
         log_warning("machine", "layer %lld: cannot remove: %s", (long long)id, strerrordesc_np(errno));
 }

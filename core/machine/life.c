@@ -260,6 +260,11 @@ void machine_end_start(struct machine *m)
 }
 
 /* Its process is nobody's any more. */
+bool machines_leak(const struct machines *ms)
+{
+    return ms->landlock < LANDLOCK_SCOPES;
+}
+
 struct remains machine_remains(struct machine *m)
 {
     struct remains what = {0};
@@ -275,6 +280,7 @@ struct remains machine_remains(struct machine *m)
 void machine_bury(struct machine *m, struct remains what_take)
 {
     what_take.path = TAKE(m->dir);
+    what_take.lent = atomic_load(&m->lent) || (m->network == MACHINE_NET_HOST && machines_leak(m->ms));
     if (m->limits.group.made)
         memcpy(what_take.group, m->id, sizeof(m->id));
     cleaner_add(m->ms->cleaner, what_take);

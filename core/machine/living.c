@@ -209,7 +209,7 @@ static void reap_directories(struct machines *ms)
             now_ns() - timespec_ns(st.st_ctim) < STALE_NS || is_mine(ms, e->d_name))
             continue;
         buf_addf(&path, "%s/%s", ms->scratch, e->d_name);
-        struct remains left = {.pidfd = -1, .root = -1, .path = buf_steal(&path)};
+        struct remains left = {.pidfd = -1, .root = -1, .path = buf_steal(&path), .lent = true};
         snprintf(left.group, sizeof(left.group), "%.31s", e->d_name);
         if (left.path)
             cleaner_add(ms->cleaner, left);

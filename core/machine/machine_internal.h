@@ -158,6 +158,7 @@ int cleaner_new(struct machines *ms, struct cleaner **ret);
 struct remains {
     int pidfd, root; /* owned: its process and what keeps its file systems mounted; -1: none */
     char *path;      /* owned; NULL: none */
+    bool lent;       /* its directories are for no other machine */
     char group[32];  /* control groups of that name; "": there are none */
 };
 /* Beyond a bound it is done at once, so that removal cannot fall behind. */
@@ -218,7 +219,8 @@ struct machines {
     struct machine_probe probes[BACKENDS_MAX];
     struct spawner sandboxes, processes;
     struct groups groups;
-    int landlock; /* the kernel's version of it */
+    int landlock;      /* the kernel's version of it */
+    atomic_bool lends; /* there have been machines that were lent: see struct machine */
     struct cleaner *cleaner;
     struct spares spares;
     atomic_uint serial;
@@ -283,6 +285,9 @@ struct machine {
     enum machine_state state;
     bool paused, lives, kept;
     bool shares; /* it has directories of another one */
+    /* Who is in another machine may hold its directories open when it has ended: through a socket in what
+     * they share, or, without Landlock's scopes, an abstract one on the host's network, one is given away. */
+    atomic_bool lent;
     struct freezer *freezer;
 };
 
@@ -298,6 +303,8 @@ int machine_start(struct machine *m, const struct machine_spec *spec, struct err
 void machine_end_start(struct machine *m);
 /* What is left of this start, for the cleaner: its process at once, the rest when all of it has ended. */
 struct remains machine_remains(struct machine *m);
+/* Whether a machine on the host's network can give a descriptor to another one there. */
+bool machines_leak(const struct machines *ms);
 void machine_bury(struct machine *m, struct remains what_take);
 int machine_set_paths(struct machine *m, const char *prefix, const char *workspace, struct err *err);
 void machine_free_paths(struct machine *m);

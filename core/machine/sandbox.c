@@ -281,8 +281,12 @@ static int sandbox_try(struct machines *ms, const struct machine_spec *spec, str
                                     .disk = m->limits.disk >= 0 ? m->limits.want.disk : 0};
     limits_request(&m->limits, &request);
     struct fds with = {0};
-    if (shares)
+    if (shares) {
         with.list[with.n++] = spec->beside->client.mounts;
+        atomic_store(&m->lent, true);
+        atomic_store(&spec->beside->lent, true);
+        atomic_store(&ms->lends, true);
+    }
     if (joins)
         with.list[with.n++] = machine_net_fd(spec->net);
     if (request.disk)

@@ -171,6 +171,7 @@ static int start_again(struct machine *m, struct chain *chain, struct err *err)
         r = machine_start(&fresh, &m->spec, err);
     if (r == 0)
         take_start(m, &fresh, chain);
+    fresh.lent = atomic_load(&m->lent);
     machine_free_paths(&fresh);
     agent_client_close(&fresh.client);
     machine_end_start(&fresh);

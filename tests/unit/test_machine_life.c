@@ -233,6 +233,96 @@ static void directories_are_as_new(void **state)
     }
 }
 
+static void end_and_clean(struct machine *m, unsigned left)
+{
+    machine_release(m);
+    for (int tries = 0; tries < 2000 && count_directories() > left; tries++)
+        usleep(5000);
+    assert_int_equal(count_directories(), left);
+}
+
+/* On the host's network a machine gives a descriptor of a directory of its own to another one, where Landlock
+ * keeps no abstract socket away. */
+static void directories_that_may_have_been_given_away_are_used_no_more(void **state)
+{
+    struct machine_spec spec = plain;
+    struct spares *s = &all->spares;
+    int landlock = all->landlock;
+
+    (void)state;
+    spec.network = MACHINE_NET_HOST;
+    unsigned before = s->n + s->n_frames;
+    struct machine *m = acquire(&spec), *alone;
+    all->landlock = LANDLOCK_SCOPES - 1;
+    spec.network = MACHINE_NET_NONE;
+    alone = acquire(&spec);
+    unsigned taken = s->n + s->n_frames;
+    end_and_clean(m, 1);
+    assert_int_equal(s->n + s->n_frames, taken);
+    end_and_clean(alone, 0);
+    assert_true(s->n + s->n_frames > taken);
+    all->landlock = LANDLOCK_SCOPES;
+    spec.network = MACHINE_NET_HOST;
+    end_and_clean(acquire(&spec), 0);
+    assert_true(s->n + s->n_frames >= before);
+    all->landlock = landlock;
+}
+
+static const char give[] =
+    "python3 - <<'P'\n"
+    "import array, os, socket\n"
+    "os.makedirs('/home/runner/work/_temp/_runner_file_commands', exist_ok=True)\n"
+    "s = socket.socket(socket.AF_UNIX)\n"
+    "s.connect('/github/workspace/socket')\n"
+    "fds = [os.open(d, os.O_RDONLY) for d in ('/', '/home/runner', '/etc')]\n"
+    "s.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', fds))])\n"
+    "P";
+static const char take[] = "setsid python3 - >out 2>&1 <<'P' &\n"
+                           "import array, os, socket\n"
+                           "s = socket.socket(socket.AF_UNIX)\n"
+                           "s.bind('socket')\n"
+                           "s.listen(1)\n"
+                           "open('ready', 'w')\n"
+                           "c = s.accept()[0]\n"
+                           "got = array.array('i')\n"
+                           "got.frombytes(c.recvmsg(1, socket.CMSG_SPACE(12))[1][0][2])\n"
+                           "open('got', 'w')\n"
+                           "while not os.path.exists('go'): pass\n"
+                           "for at, name in zip(got, ('home/runner/planted', 'planted', 'planted')):\n"
+                           "    try:\n"
+                           "        os.close(os.open(name, os.O_CREAT | os.O_WRONLY, dir_fd=at))\n"
+                           "    except OSError as e:\n"
+                           "        print(e)\n"
+                           "open('gone', 'w')\n"
+                           "P\n"
+                           "until [ -e ready ]; do :; done";
+
+/* An action's machine shares a directory with its job's, and through a socket in it gives away its own ones:
+ * when it has ended, the next machine has none that the job could still write to. */
+static void what_an_action_gives_its_job_is_no_later_machines(void **state)
+{
+    struct machine_spec spec = plain;
+    const char *const shared[] = {plain.workspace, "/github/workspace", NULL};
+    struct machine *job = acquire(&plain);
+
+    (void)state;
+    expect(job, take, "");
+    spec.workspace = "/github/workspace";
+    spec.beside = job;
+    spec.shared = shared;
+    struct machine *action = acquire(&spec);
+    expect(action, give, "");
+    expect(job, "until [ -e got ]; do :; done", "");
+    end_and_clean(action, 1);
+    struct machine *next[3] = {acquire(&plain), acquire(&plain), acquire(&plain)};
+    expect(job, "echo > go; until [ -e gone ]; do :; done", "");
+    for (size_t i = 0; i < ARRAY_LEN(next); i++)
+        expect(next[i], "find / -xdev -name planted 2>/dev/null; :", "");
+    for (size_t i = 0; i < ARRAY_LEN(next); i++)
+        machine_release(next[i]);
+    end_and_clean(job, 0);
+}
+
 /* ------------------------------------------------------------------------------- over ends and crashes */
 
 static void survives_the_end(void **state)
@@ -351,6 +441,8 @@ static int run_all(void)
         cmocka_unit_test(stopped),
         cmocka_unit_test(warm),
         cmocka_unit_test(directories_are_as_new),
+        cmocka_unit_test(directories_that_may_have_been_given_away_are_used_no_more),
+        cmocka_unit_test(what_an_action_gives_its_job_is_no_later_machines),
         cmocka_unit_test(survives_the_end),
         cmocka_unit_test(survives_a_crash),
     };
