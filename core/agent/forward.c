@@ -430,17 +430,28 @@ static int forward_begin(struct forwarding *w, struct forwarder *f, struct buf *
     return r < 0 ? r : drop_all(w->sandbox, err);
 }
 
-/* All descriptors but these: the spawner's own, and what came with other requests, are none of its business.
- */
+/* The first that it needs from that number on; -1: there is none. */
+static int next_own(const struct forwarder *f, int from)
+{
+    int next = f->epoll >= from ? f->epoll : -1;
+
+    if (f->control >= from && (next < 0 || f->control < next))
+        next = f->control;
+    for (size_t i = 0; i < f->n; i++)
+        if (f->listeners[i].fd >= from && (next < 0 || f->listeners[i].fd < next))
+            next = f->listeners[i].fd;
+    return next;
+}
+
+/* No other descriptors: the spawner's own, and what came with other requests, are none of its business. */
 static void keep_sockets(const struct forwarder *f)
 {
-    for (int fd = 0; fd < 1024; fd++) {
-        bool own = fd == f->epoll || fd == f->control;
-        for (size_t i = 0; i < f->n && !own; i++)
-            own = f->listeners[i].fd == fd;
-        if (!own)
-            close(fd);
-    }
+    int from = 0, own;
+
+    for (; (own = next_own(f, from)) >= 0; from = own + 1)
+        if (own > from)
+            close_range((unsigned)from, (unsigned)own - 1, 0);
+    close_range((unsigned)from, ~0U, 0);
 }
 
 static int begin_forward(void *data, int answer)

@@ -32,8 +32,9 @@ int oci_read_json(const char *path, json_t **ret, struct err *err);
 int oci_read_name(const char *state_dir, const char *name, json_t **ret, struct err *err);
 /* oci_tools.c: whether a layer is one of those. */
 bool oci_is_tools(const char *layer);
-/* oci_trim.c: what oci_trim() does, under the lock; and how much room a layer takes. */
-void oci_trim_locked(const char *state_dir, int64_t most);
+/* oci_trim.c: what oci_trim() does, under the lock, and what all take then; and how much room a layer takes.
+ */
+int64_t oci_trim_locked(const char *state_dir, int64_t most);
 void oci_note_size(const char *state_dir, const char *layer, int64_t size);
 
 /* What the directories begin with into which something is fetched; who does has a lock on it. */

@@ -150,8 +150,8 @@ int oci_add(const char *state_dir, const struct oci_addition *a, struct oci_imag
         (void)remove_tree(buf_str(&g.dir));
     if (lock >= 0)
         oci_collect(state_dir);
-    if (lock >= 0 && a->most)
-        oci_trim_locked(state_dir, a->most);
+    if (r == 0)
+        r = pulling_trim(&g, a->most, ret);
     pulling_release(&g);
     return r;
 }

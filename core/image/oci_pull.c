@@ -169,6 +169,28 @@ static int fetch(struct pulling *g, const char *id, struct oci_image *ret, bool 
     return *ret_here ? 0 : copy_image(g);
 }
 
+/* What is in use leaves it no room. */
+static int give_back(const struct pulling *g, int64_t most, struct oci_image *image)
+{
+    _buf_ struct buf path = BUF_INIT;
+
+    buf_addf(&path, "%s/containers/names/", g->state_dir);
+    oci_name_file(buf_str(&g->name), &path);
+    if (buf_ok(&path))
+        (void)unlink(path.ptr);
+    oci_release(image);
+    oci_collect(g->state_dir);
+    return err_set(g->err, -ENOSPC,
+                   "the image %s has no room beside those that are in use: all together may take %lld MiB, "
+                   "config/container_size_mib",
+                   buf_str(&g->name), (long long)(most >> 20));
+}
+
+int pulling_trim(struct pulling *g, int64_t most, struct oci_image *image)
+{
+    return most && oci_trim_locked(g->state_dir, most) > most && g->by_job ? give_back(g, most, image) : 0;
+}
+
 static int pull(struct pulling *g, struct oci_image *ret)
 {
     _oci_image_ struct oci_image image = {.lock = -1};
@@ -195,8 +217,8 @@ static int pull(struct pulling *g, struct oci_image *ret)
         r = oci_open_id(g, id, &image);
     if (lock >= 0)
         oci_collect(g->state_dir); /* what had this name before, and layers of what failed */
-    if (lock >= 0 && g->p->most)
-        oci_trim_locked(g->state_dir, g->p->most);
+    if (r == 0 && !here)
+        r = pulling_trim(g, g->p->most, &image);
     if (r == 0)
         *ret = oci_take(&image);
     return r;

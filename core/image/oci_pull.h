@@ -18,7 +18,7 @@ struct pulling {
     bool registry;
     struct oci_totals totals;
     json_t *sizes; /* owned: of layers that came, HEX -> bytes */
-    bool by_job;   /* it goes when there is no room for it: see oci_trim() */
+    bool by_job;   /* its name is nobody's but of jobs: see oci_trim() */
     struct err *err; /* never NULL: what went wrong is said there */
 };
 int pulling_make_places(struct pulling *g); /* STATE/containers, and dir's name */
@@ -38,12 +38,15 @@ int skopeo_run(const struct pulling *g, const char *const words[], const char *v
 
 /* The digest of a configuration is the id of its image. */
 void oci_digest(const struct buf *text, char ret[OCI_HEX + 1]);
+/* Takes its name away again if all images, but for those in use, take more than `most` bytes: -ENOSPC. Under the
+ * lock. */
+int pulling_trim(struct pulling *g, int64_t most, struct oci_image *image);
 int oci_open_id(const struct pulling *g, const char *id, struct oci_image *ret);
 /* Whether an image is here; then it stays as long as ret is not released. id "": none. */
 bool oci_have(const struct pulling *g, const char *id, struct oci_image *ret);
 /* Checks what was fetched into dir's `image`, unpacks the layers that are not here and records the image,
  * under the lock. -EINVAL with words: it is refused. */
 int oci_take_in(struct pulling *g, char ret_id[OCI_HEX + 1]);
-int oci_put_name(const struct pulling *g, const char *id); /* the name leads to that image; under the lock */
+int oci_put_name(struct pulling *g, const char *id); /* the name leads to that image; under the lock */
 
 #endif

@@ -198,18 +198,18 @@ static int write_json(const struct pulling *g, const char *dir, const char *name
     return write_file_atomic(path.ptr, text, strlen(text), 0600, g->err);
 }
 
-int oci_put_name(const struct pulling *g, const char *id)
+int oci_put_name(struct pulling *g, const char *id)
 {
     _buf_ struct buf file = BUF_INIT, now = BUF_INIT;
 
     _json_ json_t *former = NULL;
     bool had = oci_read_name(g->state_dir, buf_str(&g->name), &former, NULL) == 0;
     /* what somebody has named by hand stays that */
-    bool by_job = g->by_job && (!had || json_is_true(json_object_get(former, "by_job")));
+    g->by_job = g->by_job && (!had || json_is_true(json_object_get(former, "by_job")));
     oci_name_file(buf_str(&g->name), &file);
     buf_add_time(&now, now_ns());
     _json_ json_t *json = json_pack("{s:s, s:s, s:s, s:b}", "id", id, "source", buf_str(&g->source), "pulled",
-                                    buf_str(&now), "by_job", by_job);
+                                    buf_str(&now), "by_job", g->by_job);
     return buf_ok(&file) ? write_json(g, "names", buf_str(&file), json) : pulling_no_memory(g);
 }
 

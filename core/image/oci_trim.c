@@ -242,7 +242,7 @@ static struct candidate *oldest(const struct trim *t)
     return found;
 }
 
-void oci_trim_locked(const char *state_dir, int64_t most)
+int64_t oci_trim_locked(const char *state_dir, int64_t most)
 {
     _cleanup_(trim_release) struct trim t = {
         .dir = state_dir, .names = json_object(), .layers = json_object()};
@@ -265,6 +265,7 @@ void oci_trim_locked(const char *state_dir, int64_t most)
     }
     if (images)
         oci_collect(state_dir);
+    return t.failed ? 0 : t.total;
 }
 
 int oci_trim(const char *state_dir, int64_t most, struct err *err)
@@ -277,6 +278,6 @@ int oci_trim(const char *state_dir, int64_t most, struct err *err)
     _close_ int lock = oci_lock(state_dir, err);
     if (lock < 0)
         return lock;
-    oci_trim_locked(state_dir, most);
+    (void)oci_trim_locked(state_dir, most);
     return 0;
 }

@@ -43,7 +43,7 @@ struct oci_pull {
                                image or where its registry leads to, that peer_is_own() but `registries`. NULL:
                                whoever it is */
     const char *registries; /* HOST[:PORT], several, by spaces; NULL */
-    int64_t most;           /* afterwards, as oci_trim() does; 0: no bound */
+    int64_t most;           /* afterwards, as oci_trim() does; -ENOSPC: those in use take more. 0: no bound */
     void (*say)(void *data, const char *what); /* what goes on, a line each; NULL */
     void *data;
 };

@@ -160,6 +160,26 @@ static void what_is_used_or_was_pulled_by_hand_stays(void **state)
     assert_false(is_there("by-job"));
 }
 
+static void an_image_without_room_is_refused(void **state)
+{
+    _oci_image_ struct oci_image a = pull("a", "first", true), b = pull("b", "second", true),
+                                 none = {.lock = -1};
+    char source[80];
+    struct err err = {0};
+
+    (void)state;
+    snprintf(source, sizeof(source), "oci:%s/c:it", place);
+    const struct oci_pull p = {.source = source, .name = "third", .agent = agent, .most = 5 * MIB / 2};
+    assert_int_equal(oci_pull(state_dir, &p, &none, &err), -ENOSPC);
+    assert_non_null(strstr(err.msg, "config/container_size_mib"));
+    assert_false(is_there("third"));
+    assert_true(is_there("first") && is_there("second"));
+    oci_release(&a);
+    assert_int_equal(oci_pull(state_dir, &p, &none, &err), 0);
+    assert_true(is_there("third") && is_there("second"));
+    assert_false(is_there("first"));
+}
+
 static void tools_go_that_no_machine_has(void **state)
 {
     static const char *const dirs[] = {"containers/layers/tools-old", "containers/layers/tools-held"};
@@ -189,6 +209,7 @@ int main(void)
         cmocka_unit_test_setup(an_image_stays_from_its_pull_on, begin),
         cmocka_unit_test_setup(the_one_that_was_not_used_for_longest_goes, begin),
         cmocka_unit_test_setup(what_is_used_or_was_pulled_by_hand_stays, begin),
+        cmocka_unit_test_setup(an_image_without_room_is_refused, begin),
         cmocka_unit_test_setup(tools_go_that_no_machine_has, begin),
     };
 
