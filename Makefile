@@ -128,7 +128,7 @@ $(BUILD)/unit/test_node: $(filter-out %/main.o %/fuse.o %/fuse_change.o %/park.o
 $(BUILD)/tests/guard: $(BUILD)/tests/guard.o
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
 
-$(BUILD)/tests/services: $(BUILD)/tests/services.o $(BUILD)/librunfs.a
+$(BUILD)/tests/servers/results: $(BUILD)/tests/servers/results.o $(BUILD)/librunfs.a
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/librunfs.a | $(BUILD)/runfs-agent
@@ -144,12 +144,12 @@ test: ## install, build and run every test
 .PHONY: test-packages test-programs
 test-packages:
 	$(Q)tests/install-packages --then $(TEST_PACKAGES)
-test-programs: all $(UNIT_BIN) $(BUILD)/tests/guard $(BUILD)/tests/services $(BUILD)/bench/passthrough
+test-programs: all $(UNIT_BIN) $(BUILD)/tests/guard $(BUILD)/tests/servers/results $(BUILD)/bench/passthrough
 
 unit: $(UNIT_BIN) $(BUILD)/tests/guard ## build and run the unit tests only
 	$(Q)BUILD=$(BUILD) tests/run unit
 
-scenarios: all $(BUILD)/tests/guard $(BUILD)/tests/services $(BUILD)/bench/passthrough ## run the scenarios only
+scenarios: all $(BUILD)/tests/guard $(BUILD)/tests/servers/results $(BUILD)/bench/passthrough ## run the scenarios only
 	$(Q)BUILD=$(BUILD) tests/run scenarios
 
 demo: deps ## build, mount, run some of the examples and show what comes of it

@@ -46,7 +46,7 @@ file_is "$M/runs/$n/conclusion" success
 rf_umount
 
 say 'actions that upload by themselves are told the same, while what is on its way counts'
-coproc services { exec "$BUILD/tests/services" "$STATE" 2>"$T/services.err"; }
+coproc services { exec "$BUILD/tests/servers/results" "$STATE" 2>"$T/services.err"; }
 children+=("$services_PID")
 ask() { echo "$*" >&"${services[1]}" && head -n 1 <&"${services[0]}"; }
 run=$(ask run)

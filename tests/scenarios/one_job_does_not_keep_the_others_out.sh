@@ -5,7 +5,7 @@ need curl
 need jq
 need zip
 ulimit -n "$(ulimit -Hn)"
-coproc services { exec "$BUILD/tests/services" "$STATE" 2>"$T/services.err"; }
+coproc services { exec "$BUILD/tests/servers/results" "$STATE" 2>"$T/services.err"; }
 children+=("$services_PID")
 ask() { echo "$*" >&"${services[1]}" && head -n 1 <&"${services[0]}"; }
 equal 'a run' 1 "$(ask run)"

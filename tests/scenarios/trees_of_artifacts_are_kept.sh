@@ -24,7 +24,7 @@ equal 'put' '1
 1
 error: the artifact is refused: '"'pipe' is neither a file nor a directory nor a symbolic link
 error: the artifact is refused: '$T/in/tool' is an absolute path
-error: the artifact is refused: 'etc' is a symbolic link that leads out of it" "$("$BUILD/tests/services" "$STATE" <<E
+error: the artifact is refused: 'etc' is a symbolic link that leads out of it" "$("$BUILD/tests/servers/results" "$STATE" <<E
 run
 put 1 tree $T/tree.tar
 put 1 fifo $T/fifo.tar

@@ -1,8 +1,8 @@
 /*
- * The services for actions without an engine, for the scenarios that speak to them: `services STATE` obeys
- * lines on its standard input and answers each with one line: `run` (its number), `open RUN JOB REF BASE
- * SECONDS [CACHE-MODE]` (the job's environment, JSON; BASE may be -; of modes it knows `write-only`), `close
- * JOB`, `put RUN NAME TAR` (an artifact's number), `memory` (peak of its own, KiB).
+ * GitHub's services for artifacts and caches without an engine, for the scenarios that speak to them:
+ * `results STATE` obeys lines on its standard input and answers each with one line: `run` (its number), `open
+ * RUN JOB REF BASE SECONDS [CACHE-MODE]` (the job's environment, JSON; BASE may be -; of modes it knows
+ * `write-only`), `close JOB`, `put RUN NAME TAR` (an artifact's number), `memory` (peak of its own, KiB).
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -84,7 +84,7 @@ int main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN);
     if (argc != 2 || store_open(argv[1], &st, &err) < 0 || results_new(st, &r, &err) < 0) {
-        fprintf(stderr, "services: %s\n", argc == 2 ? err.msg : "usage: services STATE");
+        fprintf(stderr, "results: %s\n", argc == 2 ? err.msg : "usage: results STATE");
         return 1;
     }
     while (fgets(line, sizeof(line), stdin)) {

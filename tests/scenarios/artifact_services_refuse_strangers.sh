@@ -5,7 +5,7 @@
 need curl
 need jq
 need zip
-coproc services { exec "$BUILD/tests/services" "$STATE" 2>"$T/services.err"; }
+coproc services { exec "$BUILD/tests/servers/results" "$STATE" 2>"$T/services.err"; }
 children+=("$services_PID")
 ask() { # LINE: what the services answer
     local answer
