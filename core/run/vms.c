@@ -1,30 +1,9 @@
-/* Machines by hand: who has one, one command at a time in each, and what it printed. */
-#include "runfs/vms.h"
-
-#include <fcntl.h>
-#include <pthread.h>
-#include <sys/stat.h>
+/* Machines by hand: how they come and go, who works with one, and their snapshots. */
+#include "vms_internal.h"
 
 #include "runfs/io.h"
 #include "runfs/log.h"
-#include "runfs/machine_rows.h"
 #include "runfs/str.h"
-
-struct vm {
-    struct vm *next;
-    int64_t id;
-    struct machine *machine; /* owned; NULL: stopped */
-    bool busy;               /* a thread works with it */
-    bool going;              /* it is being removed: nobody may begin */
-};
-
-struct vms {
-    struct store *store;
-    struct machines *machines;
-    pthread_mutex_t lock;
-    pthread_cond_t idle; /* a vm is no longer busy */
-    struct vm *first;
-};
 
 /* ---------------------------------------------------------------------------------------------- labels */
 
@@ -88,8 +67,7 @@ static int refuse(struct vms *v, int64_t id, struct err *err)
                : err_set(err, -ENOENT, "there is no machine %lld", (long long)id);
 }
 
-/* Takes it for this thread. */
-static int take(struct vms *v, int64_t id, struct vm **ret, struct err *err)
+int vm_take(struct vms *v, int64_t id, struct vm **ret, struct err *err)
 {
     int r = 0;
 
@@ -105,7 +83,7 @@ static int take(struct vms *v, int64_t id, struct vm **ret, struct err *err)
     return vm ? r : refuse(v, id, err);
 }
 
-static void give_back(struct vms *v, struct vm *vm)
+void vm_give_back(struct vms *v, struct vm *vm)
 {
     pthread_mutex_lock(&v->lock);
     vm->busy = false;
@@ -162,8 +140,7 @@ static int add(struct vms *v, struct machine *machine_take, int64_t id, struct e
     return 0;
 }
 
-/* A machine that was stopped, or whose agent has ended, is there again. */
-static int wake(struct vms *v, struct vm *vm, struct err *err)
+int vm_wake(struct vms *v, struct vm *vm, struct err *err)
 {
     if (vm->machine && machine_state(vm->machine) == MACHINE_FAILED) {
         machine_release(TAKE(vm->machine));
@@ -192,7 +169,7 @@ static void revive_all(struct vms *v)
             machine_row_unref(row);
             if (!ours || add(v, NULL, ids[i], &err) < 0)
                 continue;
-            if (wake(v, v->first, &err) < 0)
+            if (vm_wake(v, v->first, &err) < 0)
                 log_warning("vms", "%lld: does not boot: %s", (long long)ids[i], err.msg);
         }
         after = ids[n - 1];
@@ -283,13 +260,6 @@ int vms_make(struct vms *v, const char *name, struct err *err)
     return r;
 }
 
-static void output_path(struct vms *v, int64_t id, int number, int stream, struct buf *ret)
-{
-    buf_addf(ret, "%s/vms/%lld", store_dir(v->store), (long long)id);
-    if (number)
-        buf_addf(ret, "/%d.%s", number, stream == 1 ? "stdout" : "stderr");
-}
-
 int vms_remove(struct vms *v, int64_t id, struct err *err)
 {
     _buf_ struct buf path = BUF_INIT;
@@ -319,169 +289,8 @@ int vms_remove(struct vms *v, int64_t id, struct err *err)
     } else {
         (void)machines_forget(v->machines, id, NULL);
     }
-    output_path(v, id, 0, 0, &path);
+    vm_output_path(v, id, 0, 0, &path);
     return buf_ok(&path) ? remove_tree(path.ptr) : -ENOMEM;
-}
-
-/* -------------------------------------------------------------------------------------------- commands */
-
-struct output {
-    struct vms *v;
-    int fds[2];
-    bool begun; /* that it runs can be read */
-};
-
-static int on_output(void *data, enum machine_stream stream, const char *bytes, size_t len)
-{
-    struct output *o = data;
-
-    if (!o->begun)
-        machines_flush(o->v->machines); /* whoever reads what it says finds that it runs */
-    o->begun = true;
-    return write_all(o->fds[stream == MACHINE_STDOUT ? 0 : 1], bytes, len);
-}
-
-static int open_output(struct vms *v, int64_t id, int number, struct output *o)
-{
-    _buf_ struct buf dir = BUF_INIT;
-
-    o->v = v;
-    output_path(v, id, 0, 0, &dir);
-    int r = buf_ok(&dir) ? make_dirs(dir.ptr, 0700) : -ENOMEM;
-    for (int i = 0; r == 0 && i < 2; i++) {
-        _buf_ struct buf path = BUF_INIT;
-        output_path(v, id, number, i + 1, &path);
-        o->fds[i] =
-            buf_ok(&path)
-                ? open(path.ptr, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600)
-                : -1;
-        r = o->fds[i] < 0 ? -errno : 0;
-    }
-    return r;
-}
-
-static int run_script(struct vm *vm, const char *text, size_t len, struct output *o, struct command_row *row,
-                      struct err *err)
-{
-    const struct machine_paths *paths = machine_paths(vm->machine);
-    _buf_ struct buf script = BUF_INIT, home = BUF_INIT;
-    struct machine_result result = {0};
-
-    buf_addf(&script, "%s/command-%d", paths->temp, row->number);
-    buf_addf(&home, "HOME=%s", paths->home);
-    if (!buf_ok(&script) || !buf_ok(&home))
-        return err_errno(err, -ENOMEM, "command");
-    const char *const argv[] = {"bash", script.ptr, NULL};
-    const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", home.ptr,
-                               "LANG=C.UTF-8", "TERM=dumb", NULL};
-    struct machine_file put = {.path = script.ptr, .mode = 0700, .data = text, .len = len};
-    struct machine_exec x = {.argv = argv,
-                             .env = env,
-                             .cwd = paths->workspace,
-                             .put = &put,
-                             .n_put = 1,
-                             .output = on_output,
-                             .data = o};
-    int r = machine_exec(vm->machine, &x, &result, err);
-    if (r < 0)
-        return r;
-    row->exit_code = result.exit_code;
-    row->duration_ns = result.duration_ns;
-    const char *why = result.start_error ? result.start_error : result.limit[0] ? result.limit : NULL;
-    if (why)
-        (void)dprintf(o->fds[1], "%s\n", why);
-    machine_result_release(&result);
-    return 0;
-}
-
-static int run_command(struct vms *v, struct vm *vm, const char *text, size_t len, struct err *err)
-{
-    struct output o = {.fds = {-1, -1}};
-    _buf_ struct buf copy = BUF_INIT;
-    int64_t last = store_last_command(v->store, vm->id);
-    const struct command_row *before = last ? store_get_command(v->store, last) : NULL;
-    struct command_row row = {.machine_id = vm->id,
-                              .number = before ? before->number + 1 : 1,
-                              .exit_code = -1,
-                              .started_at = now_ns(),
-                              .changed_at = now_ns()};
-
-    command_row_unref(before);
-    buf_add(&copy, text, len);
-    row.command = buf_str(&copy);
-    int r = open_output(v, vm->id, row.number, &o);
-    if (r < 0)
-        err_errno(err, r, "cannot keep what it prints");
-    else if ((r = store_put_command(v->store, &row, err)) == 0)
-        r = run_script(vm, text, len, &o, &row, err);
-    if (row.id) {
-        if (r < 0) { /* it never ended of itself */
-            row.exit_code = 137;
-            row.duration_ns = now_ns() - row.started_at;
-        }
-        row.changed_at = now_ns();
-        (void)store_put_command(v->store, &row, NULL);
-    }
-    cleanup_close(&o.fds[0]);
-    cleanup_close(&o.fds[1]);
-    return r;
-}
-
-static int check_text(const char *part, size_t len, struct err *err)
-{
-    return memchr(part, '\0', len) ? err_set(err, -EINVAL, "a command is UTF-8 text without NULs") : 0;
-}
-
-int vms_can_exec(struct vms *v, int64_t id, const char *part, size_t len, struct err *err)
-{
-    struct vm *vm = NULL;
-    int r = check_text(part, len, err);
-
-    if (r == 0)
-        r = take(v, id, &vm, err);
-    if (r < 0)
-        return r;
-    if (vm->machine && machine_state(vm->machine) == MACHINE_PAUSED)
-        r = err_set(err, -EBUSY, "it is paused: resume it first");
-    give_back(v, vm);
-    return r;
-}
-
-int vms_exec(struct vms *v, int64_t id, const char *text, size_t len, struct err *err)
-{
-    struct vm *vm = NULL;
-
-    int r = check_text(text, len, err);
-    if (r < 0)
-        return r;
-    if (!utf8_valid(text, len))
-        return err_set(err, -EINVAL, "a command is UTF-8 text without NULs");
-    if (strspn(text, " \t\n") == len)
-        return err_set(err, -EINVAL, "there is no command in it");
-    r = take(v, id, &vm, err);
-    if (r < 0)
-        return r;
-    r = wake(v, vm, err);
-    if (r == 0 && machine_state(vm->machine) == MACHINE_PAUSED)
-        r = err_set(err, -EBUSY, "it is paused: resume it first");
-    if (r == 0)
-        r = run_command(v, vm, text, len, err);
-    machines_flush(v->machines);
-    give_back(v, vm);
-    return r;
-}
-
-int vms_output(struct vms *v, int64_t command_id, int stream)
-{
-    const struct command_row *row = store_get_command(v->store, command_id);
-    _buf_ struct buf path = BUF_INIT;
-
-    if (!row)
-        return -ENOENT;
-    output_path(v, row->machine_id, row->number, stream, &path);
-    command_row_unref(row);
-    int fd = buf_ok(&path) ? open(path.ptr, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-    return fd < 0 ? -errno : fd;
 }
 
 /* ------------------------------------------------------------------------------------------- snapshots */
@@ -491,15 +300,15 @@ int vms_snapshot(struct vms *v, int64_t id, const char *name, struct err *err)
     struct vm *vm = NULL;
     int64_t snapshot;
     int r = name_check(name) < 0 ? err_set(err, -EINVAL, "'%.100s' cannot be a snapshot's name", name)
-                                 : take(v, id, &vm, err);
+                                 : vm_take(v, id, &vm, err);
 
     if (r < 0)
         return r;
-    r = wake(v, vm, err);
+    r = vm_wake(v, vm, err);
     if (r == 0)
         r = machine_snapshot(vm->machine, &(struct snapshot_spec){.name = name}, &snapshot, err);
     machines_flush(v->machines);
-    give_back(v, vm);
+    vm_give_back(v, vm);
     return r;
 }
 
@@ -508,17 +317,17 @@ int vms_rollback(struct vms *v, int64_t id, const char *name, struct err *err)
     struct vm *vm = NULL;
     int64_t snapshot = store_find_snapshot(v->store, id, name);
     int r = *name && snapshot
-                ? take(v, id, &vm, err)
+                ? vm_take(v, id, &vm, err)
                 : err_set(err, *name ? -ENOENT : -EINVAL,
                           *name ? "there is no snapshot '%s'" : "rollback needs a snapshot's name%s", name);
 
     if (r < 0)
         return r;
-    r = wake(v, vm, err);
+    r = vm_wake(v, vm, err);
     if (r == 0)
         r = machine_rollback(vm->machine, snapshot, err);
     machines_flush(v->machines);
-    give_back(v, vm);
+    vm_give_back(v, vm);
     return r;
 }
 
@@ -538,7 +347,7 @@ int vms_stop(struct vms *v, int64_t id, struct err *err)
     pthread_mutex_unlock(&v->lock);
     if (!ours)
         return machines_stop(v->machines, id, err);
-    int r = take(v, id, &vm, err);
+    int r = vm_take(v, id, &vm, err);
     if (r < 0)
         return r;
     if (!vm->machine) {
@@ -548,6 +357,6 @@ int vms_stop(struct vms *v, int64_t id, struct err *err)
         machine_release(TAKE(vm->machine));
         machines_flush(v->machines);
     }
-    give_back(v, vm);
+    vm_give_back(v, vm);
     return r;
 }
