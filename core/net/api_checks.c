@@ -227,7 +227,7 @@ static json_t *check_json(struct http_request *r, const struct job_row *job, con
     json_t *output =
         json_pack("{s:n, s:n, s:n, s:I, s:o}", "title", "summary", "text", "annotations_count",
                   (json_int_t)counted[1], "annotations_url", api_url(r, "/check-runs/%lld/annotations", id));
-    return json_pack("{s:I, s:o, s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I}, s:o, s:[]}",
+    return json_pack("{s:I, s:o, s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I}, s:o, s:o}",
                      "id", (json_int_t)job->id, "node_id", api_node_id("CheckRun", job->id), "name",
                      job->name, "head_sha", run->sha, "status", status_of(job->status), "conclusion",
                      api_conclusion(job->conclusion), "external_id", buf_str(&external), "started_at",
@@ -235,7 +235,8 @@ static json_t *check_json(struct http_request *r, const struct job_row *job, con
                      api_time(job->completed_at), "url", api_url(r, "/check-runs/%lld", id), "html_url",
                      api_web_url(r, "/actions/runs/%lld/job/%lld", (long long)run->id, id), "details_url",
                      api_web_url(r, "/actions/runs/%lld/job/%lld", (long long)run->id, id), "output", output,
-                     "check_suite", "id", (json_int_t)run->id, "app", app_json(r), "pull_requests");
+                     "check_suite", "id", (json_int_t)run->id, "app", app_json(r), "pull_requests",
+                     api_pulls_json(r, run));
 }
 
 struct checks {
@@ -332,15 +333,15 @@ static json_t *suite_json(struct http_request *r, const struct run_row *run)
 
     (void)api_each_job(s->store, run->id, run->attempt, count_job, &jobs);
     json_t *none = json_string("0000000000000000000000000000000000000000");
-    return json_pack("{s:I, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:[], s:o, s:s, s:o}",
+    return json_pack("{s:I, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:o}",
                      "id", (json_int_t)run->id, "node_id", api_node_id("CheckSuite", run->id), "head_branch",
                      api_branch(run->ref), "head_sha", run->sha, "status", status_of(run->status),
                      "conclusion", api_conclusion(run->conclusion), "url",
                      api_url(r, "/check-suites/%lld", id), "created_at", api_time(run->created_at),
                      "updated_at", api_time(run->changed_at), "latest_check_runs_count", (json_int_t)jobs,
                      "check_runs_url", api_url(r, "/check-suites/%lld/check-runs", id), "app", app_json(r),
-                     "repository", api_repository_json(r), "pull_requests", "before", none, "after", run->sha,
-                     "head_commit", api_head_commit(run));
+                     "repository", api_repository_json(r), "pull_requests", api_pulls_json(r, run), "before",
+                     none, "after", run->sha, "head_commit", api_head_commit(run));
 }
 
 void api_list_suites(struct http_request *r)

@@ -135,7 +135,7 @@ json_t *api_run_json(struct http_request *r, const struct run_row *run, int atte
     json_object_set_new(json, "head_commit", api_head_commit(run));
     json_object_set_new(json, "repository", api_repository_json(r));
     json_object_set_new(json, "head_repository", api_repository_json(r));
-    json_object_set_new(json, "pull_requests", json_array());
+    json_object_set_new(json, "pull_requests", api_pulls_json(r, run));
     json_object_set_new(json, "created_at", api_time(run->created_at));
     /* gh keeps logs by this time, so another attempt needs another one */
     json_object_set_new(json, "run_started_at",

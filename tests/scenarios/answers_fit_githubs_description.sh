@@ -5,6 +5,8 @@
 need node
 need npm
 need git
+need curl
+need jq
 MODULES=$("$here/tests/toolkit/install" 2>"$T/why") || skip "$(tail -n 1 "$T/why")"
 export MODULES
 description=$("$here/tests/toolkit/description" 2>"$T/why") || skip "$(tail -n 1 "$T/why")"
@@ -86,6 +88,8 @@ GET /repos/o/r/commits/main/statuses 200
 GET /repos/o/r/commits/main/check-runs?filter=all 200
 GET /repos/o/r/commits/main/check-suites 200
 GET /repos/o/r/check-suites/1 200
+GET /repos/o/r/check-suites/3 200
+GET /repos/o/r/check-suites/3/check-runs 200
 GET /repos/o/r/check-suites/2/check-runs 200
 GET /repos/o/r/check-runs/1 200
 GET /repos/o/r/check-runs/1/annotations 200
@@ -203,8 +207,20 @@ X
 sed -nE 's,^(GET|DOWNLOAD)\((.*),ASK("GET"\, \2,; s,^ASK\("([A-Z]+)"\, *([^\,]*)\,.*,\1 \2,p' "$here/core/net/server_routes.c" |
     sed -E 's,[" ]P ", /repos/:o/:r,; s,[" ]A ", /repos/:o/:r/actions,; s,[" ]E ", /repos/:o/:r/environments/:e,; s,",,g; s, P$, /repos/:o/:r,; / N /d' >"$T/routes"
 contains 'the routes' "$(cat "$T/routes")" 'DELETE /repos/:o/:r/actions/runs/:id'
+# where the description leaves it open whether something is there: the pull request
+curl -sf -H "Authorization: token $token" "$base/repos/o/r/actions/runs/3" >"$T/run"
+equal 'the pull request of a run' "3 $base/repos/o/r/pulls/3 main $sha r" \
+    "$(jq -r '.pull_requests[] | "\(.number) \(.url) \(.head.ref) \(.head.sha) \(.base.repo.name)"' "$T/run")"
+equal 'to who wants none' '[]' "$(curl -sf -H "Authorization: token $token" "$base/repos/o/r/actions/runs/3?exclude_pull_requests=true" | jq -c .pull_requests)"
+equal 'of its suite' 3 "$(curl -sf -H "Authorization: token $token" "$base/repos/o/r/check-suites/3" | jq '.pull_requests[].number')"
+equal 'of a push' '[]' "$(curl -sf -H "Authorization: token $token" "$base/repos/o/r/actions/runs/1" | jq -c .pull_requests)"
 node "$here/tests/toolkit/described.mjs" "$description" "$base" "$token" "$M" "$T/routes" <"$T/requests" >"$T/said" 2>"$T/err" || {
     cat "$T/err" >&2
     fail "it ended early, having said: $(cat "$T/said")"
 }
 equal 'what differs' '93: operations asked' "$(cat "$T/said")"
+# one from a fork is of another repository's branch
+echo "{\"action\": \"opened\", \"number\": 4, \"pull_request\": {\"number\": 4, \"id\": 40, \"head\": {${end//o\/r/x\/r}}, \"base\": {$end}},
+    \"repository\": {\"full_name\": \"o/r\"}}" >"$M/events/pull_request"
+equal 'from a fork' 'pull_request []' "$(curl -sf -H "Authorization: token $token" "$base/repos/o/r/actions/runs/$(readlink "$M/runs/latest")" |
+    jq -r '"\(.event) \(.pull_requests)"')"
