@@ -5,7 +5,7 @@ status() { awk -v k="$1:" '$1 == k { print $2 }' /proc/self/status; }
 [ "$(status Seccomp)" = 2 ] || reached "there is no filter"
 for set in CapEff CapPrm CapBnd CapAmb; do
     held=0x$(status $set)
-    for cap in 16 17 20 21 22 25 26 27 34 38 39 40; do # modules, raw I/O, accounting, admin, boot, time, tty, ...
+    for cap in 12 16 17 20 21 22 25 26 27 34 38 39 40; do # networks, modules, raw I/O, accounting, admin, boot, time, tty, ...
         ! (((held >> cap) & 1)) || reached "$set has $cap"
     done
 done
