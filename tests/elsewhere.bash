@@ -77,6 +77,19 @@ vm_root() { # [PROGRAM...]: $T/vm-root.tar
     rm -rf "$root"
 }
 
+# Before rf_mount: a qemu begins only once $T/bin/hold is gone.
+vm_hold() {
+    mkdir "$T/bin"
+    cat >"$T/bin/qemu-system-x86_64" <<X
+#!/bin/bash
+while [ -e "$T/bin/hold" ]; do sleep 0.1; done
+exec $(type -P qemu-system-x86_64) "\$@"
+X
+    chmod 755 "$T/bin/qemu-system-x86_64"
+    chmod 711 "$T" # it is another user who executes that
+    export PATH=$T/bin:$PATH
+}
+
 # The processes that keep virtual machines, each the parent of its qemu; with `ahead`, of those that were started ahead and wait
 vm_tethers() {
     local pid

@@ -29,7 +29,7 @@ enum {
     WAKE_SEED = 8,
     WAKE_FINAL = 1,      /* nobody changes the number of processes from then on */
     WAKE_FILES_HOLD = 2, /* nobody raises that of files, root neither */
-    WAKE_REHEARSE = 4,   /* whose machine it is is not known yet */
+    WAKE_REHEARSE = 4,   /* whose machine it is is not known yet: there is time to rehearse */
 };
 
 enum frame_type {

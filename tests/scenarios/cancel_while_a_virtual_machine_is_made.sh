@@ -2,15 +2,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$here/tests/elsewhere.bash"
 vm_tiny_image
-mkdir "$T/bin"
-cat >"$T/bin/qemu-system-x86_64" <<X
-#!/bin/bash
-while [ -e "$T/bin/hold" ]; do sleep 0.1; done
-exec $(type -P qemu-system-x86_64) "\$@"
-X
-chmod 755 "$T/bin/qemu-system-x86_64"
-chmod 711 "$T"
-export PATH=$T/bin:$PATH
+vm_hold
 rf_mount
 echo 'qemu:tiny memory=256M cpu=1' >"$M/config/labels/vm"
 printf 'on: push\njobs: {a: {runs-on: vm, steps: [{run: echo ran}]}}\n' >"$T/w.yml"

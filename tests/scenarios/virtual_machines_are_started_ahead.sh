@@ -45,20 +45,6 @@ second=$(job)
 [ "$second" != "$first" ] || fail 'two machines draw the same random numbers'
 rmdir "$V"
 rf_wait 60 is_ahead
-
-# where several are wanted at once, there is more than one from then on
-if [ "$(nproc)" -ge 2 ]; then
-    making=()
-    for name in one two three; do
-        echo vm >"$M/vms/$name.label"
-        mkdir "$M/vms/$name" &
-        making+=($!)
-    done
-    wait "${making[@]}"
-    rf_wait 60 grep -q ', [2-4] ahead$' "$M/vms/images/tiny/templates"
-    [ "$(vm_tethers ahead | wc -l)" -ge 2 ] || fail "it says so, but $(vm_tethers ahead | wc -l) wait"
-    rmdir "$M"/vms/{one,two,three}
-fi
 rf_umount
 none_left() { ! pgrep -f "tether.*$STATE/machines/" >/dev/null; }
 rf_wait 10 none_left

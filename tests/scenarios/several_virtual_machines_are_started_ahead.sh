@@ -1,0 +1,41 @@
+# Where somebody wanted a virtual machine and found none that waits, because another had just taken it, there are more from then on.
+. "$(dirname "$0")/lib.sh"
+. "$here/tests/elsewhere.bash"
+[ "$(nproc)" -ge 2 ] || skip 'with one processor there is never more than one'
+vm_tiny_image
+vm_hold
+rf_mount
+echo 'qemu:tiny memory=256M cpu=1' >"$M/config/labels/vm"
+for name in first one two three; do echo vm >"$M/vms/$name.label"; done
+ahead() { grep -q ", $1 ahead\$" "$M/vms/images/tiny/templates"; }
+count() { [ "$(vm_tethers ${2-} | wc -l)" = "$1" ]; } # NUMBER [ahead]
+
+mkdir "$M/vms/first"
+rf_wait 60 ahead one
+touch "$T/bin/hold"
+mkdir "$M/vms/one" # takes it; the next is begun, but does not get far
+rf_wait 20 count 1 ahead
+making=()
+for name in two three; do
+    mkdir "$M/vms/$name" & # one of them waits for that, the other has one started
+    making+=($!)
+done
+rf_wait 20 count 3
+rm "$T/bin/hold"
+wait "${making[@]}"
+rf_wait 60 ahead 2
+count 2 ahead || fail "it says so, but there are: $(vm_tethers ahead)"
+
+# both are taken at once
+waits=$(vm_tethers ahead | sort)
+rmdir "$M"/vms/{first,one,two,three}
+touch "$T/bin/hold"
+for name in one two; do
+    echo vm >"$M/vms/$name.label"
+    mkdir "$M/vms/$name"
+done
+equal 'which they are' "$waits" "$(vm_tethers | sort)"
+rm "$T/bin/hold"
+rf_umount
+none_left() { ! pgrep -f "tether.*$STATE/machines/" >/dev/null; }
+rf_wait 10 none_left
