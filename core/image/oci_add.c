@@ -133,7 +133,12 @@ int oci_add(const char *state_dir, const struct oci_addition *a, struct oci_imag
 {
     const struct oci_pull none = {.source = a->source};
     struct err own = {0};
-    struct pulling g = {.p = &none, .state_dir = state_dir, .place = -1, .sizes = json_object(), .by_job = true, .err = err ? err : &own};
+    struct pulling g = {.p = &none,
+                        .state_dir = state_dir,
+                        .place = -1,
+                        .sizes = json_object(),
+                        .by_job = true,
+                        .err = err ? err : &own};
     char id[OCI_HEX + 1];
 
     int r = g.sizes ? prepare(&g, a) : pulling_no_memory(&g);

@@ -17,8 +17,8 @@ struct pulling {
     int place;               /* owned: of that, locked; -1: nothing is fetched */
     bool registry;
     struct oci_totals totals;
-    json_t *sizes; /* owned: of layers that came, HEX -> bytes */
-    bool by_job;   /* its name is nobody's but of jobs: see oci_trim() */
+    json_t *sizes;   /* owned: of layers that came, HEX -> bytes */
+    bool by_job;     /* its name is nobody's but of jobs: see oci_trim() */
     struct err *err; /* never NULL: what went wrong is said there */
 };
 int pulling_make_places(struct pulling *g); /* STATE/containers, and dir's name */
@@ -38,8 +38,8 @@ int skopeo_run(const struct pulling *g, const char *const words[], const char *v
 
 /* The digest of a configuration is the id of its image. */
 void oci_digest(const struct buf *text, char ret[OCI_HEX + 1]);
-/* Takes its name away again if all images, but for those in use, take more than `most` bytes: -ENOSPC. Under the
- * lock. */
+/* Takes its name away again if all images, but for those in use, take more than `most` bytes: -ENOSPC. Under
+ * the lock. */
 int pulling_trim(struct pulling *g, int64_t most, struct oci_image *image);
 int oci_open_id(const struct pulling *g, const char *id, struct oci_image *ret);
 /* Whether an image is here; then it stays as long as ret is not released. id "": none. */

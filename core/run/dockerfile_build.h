@@ -42,7 +42,7 @@ struct build {
     size_t stage;            /* which */
     struct oci_image image;  /* so far; its record is NULL: nothing */
     char *tools;             /* the runner's, over images */
-    int tools_lock;         /* which keeps them here */
+    int tools_lock;          /* which keeps them here */
     struct machine *machine; /* NULL: none */
     char *machine_user;      /* whose its commands are; "" root's */
     bool context;            /* the files beside the Dockerfile are in it */
@@ -52,6 +52,8 @@ struct build {
     bool own_command; /* CMD was said here */
     struct err *err;  /* never NULL */
 };
+
+/* ---------------------------------------------------------- dockerfile_build.c */
 
 /* One command in a machine of the build: its exit code, or -errno. */
 struct build_command {
@@ -70,6 +72,22 @@ void build_release_machine(struct build *b, struct machine *m);
 int build_scratch(struct build *b);
 int build_refuse(struct build *b, const struct dockerfile_instruction *in, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+int build_no_memory(const struct build *b);
+int build_say(struct build *b, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3))); /* a line of the log */
+
+/* dockerfile_stages.c: the stages, and those that are needed; then the key, for which what these begin with
+ * is brought here. */
+int build_find_stages(struct build *b);
+int build_find_key(struct build *b);
+
+/* dockerfile_steps.c: does what it says to the stage at work. */
+int build_instruction(struct build *b, const struct dockerfile_instruction *in);
+/* A word of ARG, put into an object. One without a value has that of the ARG before the first FROM, or none.
+ */
+int build_argument(struct build *b, const struct dockerfile_instruction *in, json_t *into, const char *word);
+/* "NAME=value" of each; those of `less` that env does not have, too. Owned. */
+json_t *build_variables(const json_t *env, const json_t *less);
 /* Absolute, of one that WORKDIR holds for. Owned; NULL: no memory. */
 char *build_path(const struct build *b, const char *path);
 

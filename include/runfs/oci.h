@@ -77,7 +77,7 @@ struct oci_addition {
     int layer_fd; /* a tar, a regular file of STATE's file system, linked or not; -1: none, of a base */
     const json_t *config;      /* what the new one says of itself: {"Env": [...], "Cmd": [...], ...} */
     const char *name, *source; /* what it is called, and what it was made of, no registry's */
-    int64_t most;                 /* afterwards, as oci_trim() does: jobs made it; 0: no bound */
+    int64_t most;              /* afterwards, as oci_trim() does: jobs made it; 0: no bound */
 };
 /* An image of another one and a layer over it. *ret is open. -EINVAL with words: the layer is refused, as
  * those of registries are. */
