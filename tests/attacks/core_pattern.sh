@@ -1,5 +1,5 @@
 # Have the kernel run a program of ours as the host's root when something dumps core.
-# vm: last
+# vm: late
 # outside: ! grep -q evil /proc/sys/kernel/core_pattern
 # own: its own kernel
 { echo "|$PWD/evil %p" >/proc/sys/kernel/core_pattern; } 2>/dev/null && reached core_pattern

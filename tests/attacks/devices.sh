@@ -1,5 +1,5 @@
 # Open the host's memory, disks and other devices, or make nodes for them.
-# vm: last
+# vm: late
 # own: its own devices
 for d in mem kmem port kmsg sda vda nvme0n1 loop0 loop-control fuse kvm net/tun vhost-vsock vsock uinput snapshot \
     mapper/control cuse vfio/vfio; do

@@ -1,5 +1,5 @@
 # Change the host's files through hard links, symbolic links and copies that stay connected.
-# vm: last
+# vm: late
 # outside: [ -x /usr/bin/env ] && [ ! -u /bin/sh ] && ! grep -q hacked /etc/passwd /etc/group /etc/hostname
 ln /etc/passwd /tmp/p 2>/dev/null && echo hacked::0:0::/:/bin/sh >>/tmp/p
 ln -s /etc/group /tmp/g && echo hacked::0: >>/tmp/g

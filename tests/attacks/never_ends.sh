@@ -1,5 +1,5 @@
 # Outlive the time limit by ignoring every signal.
-# vm: last
+# vm: late
 # timeout: 0.002
 # must: timed out after
 # conclusion: failure

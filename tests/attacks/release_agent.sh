@@ -1,5 +1,5 @@
 # Have the kernel run a program of ours when a control group is empty, and leave our limits.
-# vm: last
+# vm: late
 # own: its own control groups
 [ -z "$(ls -A /sys/fs/cgroup 2>/dev/null)" ] || reached "sees $(ls /sys/fs/cgroup | head -n 3 | xargs)"
 mkdir -p /tmp/cg

@@ -1,5 +1,5 @@
 # Trace process 1, or read and write its memory.
-# vm: last
+# vm: late
 # own: its own agent, which is trusted with no more than the machine
 PTRACE_ATTACH, PTRACE_SEIZE = 16, 0x4206
 for request in (PTRACE_SEIZE, PTRACE_ATTACH):

@@ -7,7 +7,7 @@ vm_image attacks python3 awk chmod cp cut dd df dirname dmesg du env find gcc gr
     nsenter printf ps readlink rm sed seq setcap setpriv setsid sort stat tee timeout touch tr true truncate tty umount unshare wc xargs yes
 rf_mount
 "$here/tests/run-attacks" vm "$M" "$STATE" attacks >"$T/said" 2>&1 || fail "$(cat "$T/said")"
-echo 'qemu:attacks memory=256M' >"$M/config/labels/ubuntu-latest"
+echo 'qemu:attacks memory=256M cpu=1' >"$M/config/labels/ubuntu-latest"
 workflow "$T/after.yml" 'echo still here'
 n=$(rf_drop "$T/after.yml")
 file_is "$M/runs/$n/conclusion" success
