@@ -17,10 +17,9 @@ struct arena {
 void arena_release(struct arena *a);
 #define _arena_ _cleanup_(arena_release)
 
-/* Zeroed memory aligned for any object; NULL when out of memory. */
-void *arena_alloc(struct arena *a, size_t size);
-char *arena_strndup(struct arena *a, const char *s,
-                    size_t len); /* NUL-terminated copy; NULL when out of memory */
+/* All of it is the arena's, and lasts as long as that; NULL when out of memory. */
+void *arena_alloc(struct arena *a, size_t size);                 /* zeroed, aligned for any object */
+char *arena_strndup(struct arena *a, const char *s, size_t len); /* NUL-terminated */
 char *arena_strdup(struct arena *a, const char *s);
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

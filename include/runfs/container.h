@@ -80,9 +80,11 @@ int container_of_image(const struct container_place *p, const char *image, struc
                        struct err *err);
 
 /* A service of that name, without its image: value is what stands there, evaluated. NULL in *ret: none, as
- * its image is "". container_fetch() brings that here, and what it says of itself. */
+ * its image is "". */
 int container_of_service(const struct container_place *p, const char *name, const json_t *value,
                          struct container **ret, struct err *err);
+/* Brings the image of a service here, as oci_pull() does, and adds what that says of itself where the
+ * workflow says nothing. */
 int container_fetch(const struct container_place *p, struct container *c, struct err *err);
 
 /* container_options.c: what `docker create` takes. What cannot be done is a warning that names it. */

@@ -23,7 +23,7 @@ void documents_close(struct documents *d); /* NULL allowed */
  * is undone. Closing is as ever. */
 void documents_until(struct documents *d, const atomic_bool *stop);
 
-/* A file as it was read, or what else has a path and a text. */
+/* A file as it was read, or what else has a path and a text. Borrowed. */
 struct document {
     const char *path, *title, *body;
     int64_t changed_at, size;
@@ -33,6 +33,7 @@ struct document {
 int documents_begin(struct documents *d, struct err *err);
 int documents_commit(struct documents *d, struct err *err);
 void documents_rollback(struct documents *d);
+/* Puts it in place of what has that path. */
 int documents_put(struct documents *d, const struct document *one, struct err *err);
 int documents_drop(struct documents *d, const char *path, struct err *err); /* none of that path: fine */
 
