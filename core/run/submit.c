@@ -369,6 +369,24 @@ static void restore_repo(struct run *run)
     repo_row_unref(repo);
 }
 
+/* As one that is yet to run; its strings outlive the cached row. */
+static void restore_row(struct run *run, const struct run_row *row)
+{
+    run->row = *row;
+    run->row.status = "queued";
+    run->row.conclusion = "";
+    run->row.exit_code = -1;
+    run->row.started_at = run->row.completed_at = 0;
+    run->row.log_size = -1;
+    const char **texts[] = {&run->row.workflow_name,   &run->row.name,       &run->row.title,
+                            &run->row.event,           &run->row.ref,        &run->row.sha,
+                            &run->row.actor,           &run->row.repository, &run->row.concurrency,
+                            &run->row.triggering_actor};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        *texts[i] = keep(run, *texts[i]);
+    run->row.why = "";
+}
+
 int run_restore(struct engine *e, const struct run_row *row, const struct buf *edited, struct run **ret,
                 struct err *err)
 {
@@ -382,20 +400,7 @@ int run_restore(struct engine *e, const struct run_row *row, const struct buf *e
     if (!run)
         return err_errno(err, -ENOMEM, "cannot start a run");
     run->e = e;
-    run->row = *row;
-    run->row.status = "queued";
-    run->row.conclusion = "";
-    run->row.exit_code = -1;
-    run->row.started_at = run->row.completed_at = 0;
-    run->row.log_size = -1;
-    /* the row's strings must outlive the cached row */
-    const char **texts[] = {&run->row.workflow_name,   &run->row.name,       &run->row.title,
-                            &run->row.event,           &run->row.ref,        &run->row.sha,
-                            &run->row.actor,           &run->row.repository, &run->row.concurrency,
-                            &run->row.triggering_actor};
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        *texts[i] = keep(run, *texts[i]);
-    run->row.why = "";
+    restore_row(run, row);
     run->request = load_text(e->store, row->id, RUN_REQUEST);
     if (!run->request)
         run->request = json_object();
