@@ -55,6 +55,7 @@ artifact is a zip: PK
 artifacts of a name: 3, 1 a page
 all of them: 3
 the repository: ["o/r","main","o",true]
+by GraphQL: ["main","main","NOT_FOUND"]
 branches: ["bad","feature/one","main"]
 a branch: true
 no such branch: 404 Branch not found

@@ -34,6 +34,9 @@ say('artifacts of a name', `${named.data.total_count}, ${named.data.artifacts.le
 say('all of them', (await octokit.paginate(octokit.rest.actions.listArtifactsForRepo, {...at, per_page: 1})).length);
 
 say('the repository', await octokit.rest.repos.get(at).then(a => [a.data.full_name, a.data.default_branch, a.data.owner.login, a.data.permissions.admin]));
+const asked = async (query, variables) => (await octokit.graphql(`${query} { name owner { login } defaultBranchRef { name } } }`, variables)).repository.defaultBranchRef.name;
+say('by GraphQL', [await asked('query($a: String!, $b: String!) { repository(owner: $a, name: $b)', {a: owner, b: repo}),
+  await asked(`{ repository(name:"${repo}" owner: "${owner}")`), await asked('{ repository(owner: "o", name: "none")').catch(e => e.errors[0].type)]);
 say('branches', (await octokit.paginate(octokit.rest.repos.listBranches, {...at, per_page: 1})).map(b => b.name));
 say('a branch', (await octokit.rest.repos.getBranch({...at, branch: 'feature/one'})).data.commit.sha === jobs[0].head_sha);
 say('no such branch', await status(octokit.rest.repos.getBranch({...at, branch: 'feature'})));
