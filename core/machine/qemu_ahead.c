@@ -216,10 +216,10 @@ static int await(struct machines *ms, struct qemu_template *t, const struct mach
 {
     int r = 0;
 
-    if (t->awaited)
+    if (t->awaited || t->ahead)
         return 0;
     t->awaited = true;
-    while (r == 0 && t->making) {
+    while (r == 0 && t->making && !t->ahead) {
         struct timespec until;
         (void)clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += LOOK_NS;
