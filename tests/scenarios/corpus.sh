@@ -5,6 +5,7 @@
 . "$here/tests/corpus.bash"
 need git
 corpus_state=$STATE
+corpus_lint
 corpus_run env
 rf_mount
 corpus_files_fit "$M"
