@@ -42,7 +42,10 @@ here_left() { find "$STATE/machines" -mindepth 1 -maxdepth 1 -name '[mp][0-9]*';
 there_left() { ls "$T/one/home/.cache/runfs/machines"; }
 groups() { find /sys/fs/cgroup -path '*/runfs-*' -path "*-$daemon/*" -name 'm[0-9]*' 2>/dev/null; }
 slirps() { grep -lsx slirp4netns /proc/[0-9]*/comm | while read -r f; do grep -lsF "$T" "${f%comm}environ" || :; done; }
-nothing_runs() { [ -z "$(step_process; vm_tethers; there_left; groups; slirps)" ]; }
+nothing_runs() { # the dearest looks come last, and only where the others found nothing
+    local look
+    for look in step_process there_left vm_tethers groups slirps; do [ -z "$($look)" ] || return 1; done
+}
 nothing_left() { rf_wait 30 nothing_runs && rf_wait 10 nothing_here; }
 nothing_here() { [ -z "$(here_left)" ]; }
 daemon=$(daemon_pid)
