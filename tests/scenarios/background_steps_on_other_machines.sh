@@ -8,7 +8,7 @@ rf_mount
 port=$(ssh_port)
 ssh_serve far 127.0.0.1 "$port"
 ssh_add far 127.0.0.1 "$port"
-echo 'qemu:tiny memory=256M' >"$M/config/labels/vm"
+echo 'qemu:tiny memory=256M cpu=1' >"$M/config/labels/vm"
 echo ssh:far >"$M/config/labels/far"
 cat >"$T/all.yml" <<'END'
 on: push

@@ -4,8 +4,8 @@
 . "$here/tests/elsewhere.bash"
 vm_tiny_image
 rf_mount
-echo 'qemu:tiny pids=40 files=100 network=none' >"$M/config/labels/vm"
-echo 'qemu:tiny network=none' >"$M/config/labels/plain"
+echo 'qemu:tiny memory=256M cpu=1 pids=40 files=100 network=none' >"$M/config/labels/vm"
+echo 'qemu:tiny memory=256M cpu=1 network=none' >"$M/config/labels/plain"
 try() { # NAME COMMAND: a step that says what became of it
     printf '      - {name: %s, if: always(), run: "%s"}\n' "$1" "$2"
 }
