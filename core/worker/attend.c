@@ -312,7 +312,10 @@ static int follow(struct attending *at, struct err *err)
 
     while (r > 0) {
         struct pollfd p[] = {{.fd = at->wire.in, .events = POLLIN}, {.fd = at->errors, .events = POLLIN}};
+        int64_t looked = mono_ns();
         (void)poll(p, ARRAY_LEN(p), LOOK_MS);
+        if (!p[0].revents)
+            wire_vain(&at->wire, looked);
         if (p[1].revents)
             hear_errors(at);
         if (!p[0].revents && is_gone(at))

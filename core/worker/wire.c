@@ -91,9 +91,14 @@ int wire_next(struct wire *w, json_t **ret, struct buf *ret_text)
     return -EPROTO;
 }
 
+void wire_vain(struct wire *w, int64_t since)
+{
+    atomic_store(&w->vain, since);
+}
+
 bool wire_silent(struct wire *w)
 {
-    if (mono_ns() - atomic_load(&w->heard) < w->silence_ns)
+    if (atomic_load(&w->vain) - atomic_load(&w->heard) < w->silence_ns)
         return false;
     atomic_store(&w->lost, true);
     return true;

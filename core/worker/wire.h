@@ -27,6 +27,7 @@ struct wire {
     atomic_bool lost;      /* the other end is gone, or was given up: nothing is written any more */
     atomic_bool gone;      /* of these: it has closed its end */
     _Atomic int64_t heard; /* when something came last; monotonic */
+    _Atomic int64_t vain;  /* when it was last looked, and nothing was there */
     struct buf lines;      /* what came; */
     size_t at, looked;     /* how much of it was taken, and looked at for an end of line */
     size_t most;           /* values in a line that comes; 0: as many as it has room for */
@@ -41,7 +42,10 @@ ssize_t wire_fill(struct wire *w);
 /* The next line: 1 and a new object; 0: there is no whole one yet; -EPROTO: it is no JSON object (*ret_text,
  * if not NULL, gets how it begins); -EMSGSIZE: it is too long, or has too many values. */
 int wire_next(struct wire *w, json_t **ret, struct buf *ret_text);
-/* Whether nothing was heard for too long; then it is lost. */
+/* Who reads began to look at that time (mono_ns()), and found nothing. */
+void wire_vain(struct wire *w, int64_t since);
+/* Whether who reads has found nothing for too long; then it is lost. Time in which nobody looked, as this
+ * process was stopped, is none in which the other was silent. */
 bool wire_silent(struct wire *w);
 /* Whether that may become so: nothing was heard for half as long. */
 bool wire_quiet(const struct wire *w);

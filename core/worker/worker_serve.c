@@ -106,9 +106,12 @@ static void *hearing(void *worker)
                          {.fd = w->wire.in, .events = POLLIN}};
 
     for (;;) {
+        int64_t since = mono_ns();
         (void)poll(p, ARRAY_LEN(p), 500);
         if (p[0].revents)
             return NULL;
+        if (p[2].fd < 0 || !p[2].revents)
+            wire_vain(&w->wire, since);
         if (p[1].revents)
             heed_signals(w);
         if (p[2].fd >= 0 && p[2].revents && !hear_some(w)) {

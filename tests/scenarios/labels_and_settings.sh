@@ -39,6 +39,6 @@ equal 'settings are kept' blue "$(cat "$M/vars/COLOUR")"
 # README lists each setting, and what stands there at first
 for key in "$M"/config/* "$M"/config/github/*; do
     key=${key#"$M/config/"}
-    [ -d "$M/config/$key" ] || grep -q "^  $key  " "$M/README" || fail "README says nothing of config/$key"
+    [ -d "$M/config/$key" ] || grep -q "^  $key " "$M/README" || fail "README says nothing of config/$key"
 done
 grep -q '^  hold_minutes .*(60)$' "$M/README" || fail 'README does not say what hold_minutes is at first'

@@ -198,11 +198,36 @@ static void test_lost(void **state)
     assert_int_equal(wire_write(&w, NULL), -ENOMEM);
 }
 
+/* A process that was stopped has not looked meanwhile, so that the other was not silent. */
+static void silence_counts_while_somebody_looks(void **state)
+{
+    struct wire w;
+
+    (void)state;
+    wire_init(&w, -1, -1);
+    w.silence_ns = 1;
+    int64_t before = mono_ns();
+    wire_heard(&w);
+    while (mono_ns() < before + 1000000)
+        ;
+    wire_vain(&w, before);
+    assert_false(wire_silent(&w));
+    wire_vain(&w, mono_ns());
+    assert_true(wire_silent(&w));
+    wire_release(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bytes), cmocka_unit_test(test_values), cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_wrong), cmocka_unit_test(test_file),   cmocka_unit_test(test_lost),
+        cmocka_unit_test(silence_counts_while_somebody_looks),
+
+        cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_lost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
