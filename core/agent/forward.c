@@ -25,7 +25,7 @@ enum { PORTS_MAX = 64, CONNECTIONS_MAX = 1024, EVENTS = 64 };
  * have, in its two sockets (of which the kernel doubles each) and here. The more there are, the less a new
  * one has; 1024 of them come to 160 MB.
  */
-enum { BUFFER_MOST = 128 * 1024, BUFFER_LEAST = 4096, ROOM = 32 << 20, BUFFERS = 10 };
+enum { WAITING = 128, BUFFER_MOST = 128 * 1024, BUFFER_LEAST = 4096, ROOM = 32 << 20, BUFFERS = 10 };
 
 /* What flows one way: out of one end's socket, into the other's. */
 struct flow {
@@ -269,10 +269,10 @@ static int listen_at(int family, uint16_t port)
     else
         at.six = (struct sockaddr_in6){
             .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    bound(fd, BUFFER_MOST); /* and so are those that come of it */
+    bound(fd, BUFFER_LEAST); /* and so are those that come of it, until they are accepted */
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
         (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0) ||
-        bind(fd, &at.any, len) < 0 || listen(fd, 1024) < 0)
+        bind(fd, &at.any, len) < 0 || listen(fd, WAITING) < 0)
         return -errno;
     return TAKE_FD(fd);
 }
