@@ -6,7 +6,7 @@ vm_tiny_image
 rf_mount
 refused sh -c "echo 'qemu:tiny cpu=33' >'$M/config/labels/vm'"
 file_has "$M/errors/config-labels-vm" 'cpu= up to 32'
-limits='memory=192M cpu=0.5 disk=32M pids=40 files=100 network=none'
+limits='memory=128M cpu=0.5 disk=32M pids=40 files=100 network=none'
 echo "qemu:tiny $limits" >"$M/config/labels/vm"
 
 job() { # NAME SCRIPT
@@ -31,7 +31,7 @@ says() { # JOB SENTENCE CONCLUSION
 equal 'files' 100 "$(step_out "$n" files 01)"
 says pids '##[error]The step started too many processes (limit 40).' failure
 says behind '##[error]The step started too many processes (limit 40).' failure
-says memory '##[error]The step ran out of memory (limit 192M).' failure
+says memory '##[error]The step ran out of memory (limit 128M).' failure
 lacks 'nothing of it goes on' "$(step_out "$n" memory 01)" 'and on'
 says disk '##[error]The step filled its disk (limit 32M).' failure
 says fine fine success
@@ -47,13 +47,13 @@ echo 'ulimit -n; cat /sys/fs/cgroup/pids.max' >"$V/exec"
 file_is "$V/last/stdout" "$(printf '100\n41')" # and the agent
 for line in 'pids 40: a control group in the machine' 'disk 32M: all that the machine has' 'files 100: '; do file_has "$V/limits" "$line"; done
 if "$RUNFS" doctor | grep -q '^ok *memory'; then
-    file_has "$V/limits" 'memory 192M: all that the machine has, and a control group around'
+    file_has "$V/limits" 'memory 128M: all that the machine has, and a control group around'
     file_has "$V/limits" 'cpu 0.5: all that the machine has, and a control group around'
     qemu=$(pgrep -P "$(vm_tethers)")
     file_has "/proc/$qemu/cgroup" /runfs-
     group=$(basename "$(readlink "/proc/$qemu/cwd")") # named as its directory
     bound=$(find /sys/fs/cgroup -path "*/runfs-*-$(daemon_pid)/$group/memory.*" '(' -name memory.limit_in_bytes -o -name memory.max ')')
-    file_is "$bound" $((512 << 20))
+    file_is "$bound" $((448 << 20))
     grep -qx "$qemu" "${bound%/*}/cgroup.procs" || fail "$qemu is not in ${bound%/*}"
 fi
 rmdir "$V"
