@@ -20,7 +20,7 @@ static json_t *artifact_json(struct http_request *r, const struct artifact_row *
     if (json && run)
         json_object_set_new(json, "workflow_run",
                             json_pack("{s:I, s:o, s:s}", "id", (json_int_t)run->id, "head_branch",
-                                      api_branch(run->ref), "head_sha", run->sha));
+                                      api_head_branch(run), "head_sha", run_head_sha(run)));
     run_row_unref(run);
     return json;
 }

@@ -120,7 +120,7 @@ static json_t *status_json(struct http_request *r, const struct run_row *run)
                      "node_id", api_node_id("StatusContext", run->id), "state", state_of(run), "context",
                      buf_str(&context), "description", *run->conclusion ? run->conclusion : run->status,
                      "target_url", api_web_url(r, "/actions/runs/%lld", (long long)run->id), "url",
-                     api_url(r, "/statuses/%s", run->sha), "created_at", api_time(run->created_at),
+                     api_url(r, "/statuses/%s", run_head_sha(run)), "created_at", api_time(run->created_at),
                      "updated_at", api_time(run->changed_at), "creator", creator, "avatar_url",
                      json_incref(json_object_get(creator, "avatar_url")));
 }
@@ -229,7 +229,7 @@ static json_t *check_json(struct http_request *r, const struct job_row *job, con
                   (json_int_t)counted[1], "annotations_url", api_url(r, "/check-runs/%lld/annotations", id));
     return json_pack("{s:I, s:o, s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I}, s:o, s:o}",
                      "id", (json_int_t)job->id, "node_id", api_node_id("CheckRun", job->id), "name",
-                     job->name, "head_sha", run->sha, "status", status_of(job->status), "conclusion",
+                     job->name, "head_sha", run_head_sha(run), "status", status_of(job->status), "conclusion",
                      api_conclusion(job->conclusion), "external_id", buf_str(&external), "started_at",
                      api_time(job->started_at ? job->started_at : job->created_at), "completed_at",
                      api_time(job->completed_at), "url", api_url(r, "/check-runs/%lld", id), "html_url",
@@ -335,13 +335,13 @@ static json_t *suite_json(struct http_request *r, const struct run_row *run)
     json_t *none = json_string("0000000000000000000000000000000000000000");
     return json_pack("{s:I, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:o}",
                      "id", (json_int_t)run->id, "node_id", api_node_id("CheckSuite", run->id), "head_branch",
-                     api_branch(run->ref), "head_sha", run->sha, "status", status_of(run->status),
+                     api_head_branch(run), "head_sha", run_head_sha(run), "status", status_of(run->status),
                      "conclusion", api_conclusion(run->conclusion), "url",
                      api_url(r, "/check-suites/%lld", id), "created_at", api_time(run->created_at),
                      "updated_at", api_time(run->changed_at), "latest_check_runs_count", (json_int_t)jobs,
                      "check_runs_url", api_url(r, "/check-suites/%lld/check-runs", id), "app", app_json(r),
                      "repository", api_repository_json(r), "pull_requests", api_pulls_json(r, run), "before",
-                     none, "after", run->sha, "head_commit", api_head_commit(run));
+                     none, "after", run_head_sha(run), "head_commit", api_head_commit(run));
 }
 
 void api_list_suites(struct http_request *r)

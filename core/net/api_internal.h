@@ -78,9 +78,10 @@ json_t *api_link_to(struct http_request *r, bool page, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* "who@runfs.invalid": nobody's address is known. */
 json_t *api_email(const char *login);
-int64_t api_name_id(const char *name);             /* a number that stays the same for each name */
-json_t *api_node_id(const char *type, int64_t id); /* as GitHub's GraphQL would call it: opaque to clients */
-json_t *api_branch(const char *ref);               /* "main" of refs/heads/main; tags and others alike */
+int64_t api_name_id(const char *name);              /* a number that stays the same for each name */
+json_t *api_node_id(const char *type, int64_t id);  /* as GitHub's GraphQL would call it: opaque to clients */
+json_t *api_branch(const char *ref);                /* "main" of refs/heads/main; tags and others alike */
+json_t *api_head_branch(const struct run_row *run); /* likewise; of a pull request that of its head */
 /* interrupted is runfs's own; GitHub calls it a failure. null for "". */
 json_t *api_conclusion(const char *conclusion);
 json_t *api_head_commit(const struct run_row *run);

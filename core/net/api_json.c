@@ -78,6 +78,11 @@ json_t *api_branch(const char *ref)
                                                        : ref);
 }
 
+json_t *api_head_branch(const struct run_row *run)
+{
+    return run->head_branch && *run->head_branch ? json_string(run->head_branch) : api_branch(run->ref);
+}
+
 /* What differs in a former attempt, over what the run is now. */
 static void be_attempt(struct http_request *r, const struct run_row *run, int attempt, json_t *json)
 {
@@ -100,8 +105,8 @@ json_t *api_head_commit(const struct run_row *run)
 {
     json_t *by = json_pack("{s:s, s:o}", "name", run->actor, "email", api_email(run->actor));
 
-    return json_pack("{s:s, s:s, s:s, s:o, s:O, s:o}", "id", run->sha, "tree_id", "", "message", run->title,
-                     "timestamp", api_time(run->created_at), "author", by, "committer", by);
+    return json_pack("{s:s, s:s, s:s, s:o, s:O, s:o}", "id", run_head_sha(run), "tree_id", "", "message",
+                     run->title, "timestamp", api_time(run->created_at), "author", by, "committer", by);
 }
 
 /* ".github/workflows/ci.yml", or where else it lies, of "REPO:ci.yml". */
@@ -123,7 +128,7 @@ json_t *api_run_json(struct http_request *r, const struct run_row *run, int atte
                   "workflow_id", (json_int_t)run->workflow_id, "name", run->name, "display_title", run->title,
                   "status", run->status, "conclusion", api_conclusion(run->conclusion), "run_number",
                   (json_int_t)run->id, "run_attempt", attempt, "event", run->event, "head_branch",
-                  api_branch(run->ref), "head_sha", run->sha, "path", path_of(run));
+                  api_head_branch(run), "head_sha", run_head_sha(run), "path", path_of(run));
 
     if (!json)
         return NULL;
@@ -230,8 +235,8 @@ json_t *api_job_json(struct http_request *r, const struct job_row *job)
     json_object_set_new(json, "check_run_url", api_url(r, "/check-runs/%lld", id));
     set_runner(json, job);
     if (json && of) {
-        json_object_set_new(json, "head_sha", json_string(of->sha));
-        json_object_set_new(json, "head_branch", api_branch(of->ref));
+        json_object_set_new(json, "head_sha", json_string(run_head_sha(of)));
+        json_object_set_new(json, "head_branch", api_head_branch(of));
         json_object_set_new(json, "workflow_name", json_string(of->name));
     }
     run_row_unref(of);

@@ -68,6 +68,20 @@ static const char *keep_name(struct run *run, const char *name)
     return copy ? copy : "";
 }
 
+/* What a pull request wants to merge. GitHub documentation, "REST API endpoints for workflow runs": a run's
+ * head. */
+static void fill_head(struct run *run, const char *event, const json_t *payload)
+{
+    const json_t *head = json_object_get(json_object_get(payload, "pull_request"), "head");
+    const char *branch = json_string_value(json_object_get(head, "ref"));
+    const char *sha = json_string_value(json_object_get(head, "sha"));
+
+    if (!str_starts(event, "pull_request") || !branch || !sha)
+        return;
+    run->row.head_branch = keep(run, branch);
+    run->row.head_sha = keep(run, sha);
+}
+
 static void fill_row(struct run *run, const struct run_source *source)
 {
     const char *name = *run->workflow->name ? run->workflow->name : source->file;
@@ -90,6 +104,7 @@ static void fill_row(struct run *run, const struct run_source *source)
                                 .forge = (int)run->workflow->forge,
                                 .created_at = run->row.created_at ? run->row.created_at : now_ns(),
                                 .log_size = -1};
+    fill_head(run, source->event, source->prepared->payload);
     run->row.changed_at = now_ns();
     run->repo_path = keep(run, source->repo_path);
     run->uncommitted = json_is_true(json_object_get(run->request, "uncommitted"));
@@ -378,10 +393,12 @@ static void restore_row(struct run *run, const struct run_row *row)
     run->row.exit_code = -1;
     run->row.started_at = run->row.completed_at = 0;
     run->row.log_size = -1;
-    const char **texts[] = {&run->row.workflow_name,   &run->row.name,       &run->row.title,
-                            &run->row.event,           &run->row.ref,        &run->row.sha,
-                            &run->row.actor,           &run->row.repository, &run->row.concurrency,
-                            &run->row.triggering_actor};
+    const char **texts[] = {&run->row.workflow_name, &run->row.name,
+                            &run->row.title,         &run->row.event,
+                            &run->row.ref,           &run->row.sha,
+                            &run->row.actor,         &run->row.repository,
+                            &run->row.concurrency,   &run->row.triggering_actor,
+                            &run->row.head_branch,   &run->row.head_sha};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         *texts[i] = keep(run, *texts[i]);
     run->row.why = "";

@@ -245,6 +245,9 @@ static const char *const versions[] = {
     /* 23: whose workflows they are: GitHub's, Gitea's, Forgejo's */
     "ALTER TABLE workflows ADD COLUMN forge INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE runs ADD COLUMN forge INTEGER NOT NULL DEFAULT 0;",
+    /* 24: what a pull request wants to merge; of earlier runs it is not known here */
+    "ALTER TABLE runs ADD COLUMN head_branch TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE runs ADD COLUMN head_sha TEXT NOT NULL DEFAULT '';",
 };
 
 static int user_version(sqlite3 *db)

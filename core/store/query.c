@@ -5,9 +5,10 @@
     " FROM runs r LEFT JOIN workflows w ON w.id = r.workflow_id"                                             \
     " WHERE (?1 < 0 OR coalesce(w.repo_id, 0) = ?1) AND (?2 = 0 OR r.workflow_id = ?2)"                      \
     " AND r.created_at BETWEEN ?3 AND ?4"                                                                    \
-    " AND (?5 = '' OR r.ref = 'refs/heads/' || ?5 OR r.ref = 'refs/tags/' || ?5)"                            \
-    " AND (?6 = '' OR r.event = ?6) AND (?7 = '' OR r.actor = ?7 COLLATE NOCASE) AND (?8 = '' OR r.sha = "   \
-    "?8)"                                                                                                    \
+    " AND (?5 = '' OR r.head_branch = ?5"                                                                    \
+    "      OR (r.head_branch = '' AND (r.ref = 'refs/heads/' || ?5 OR r.ref = 'refs/tags/' || ?5)))"         \
+    " AND (?6 = '' OR r.event = ?6) AND (?7 = '' OR r.actor = ?7 COLLATE NOCASE)"                            \
+    " AND (?8 = '' OR r.sha = ?8 OR r.head_sha = ?8)"                                                        \
     " AND (?9 = '' OR r.status = ?9 OR r.conclusion = ?9"                                                    \
     "      OR (?9 = 'failure' AND r.conclusion = 'interrupted')"                                             \
     "      OR (?9 = 'active' AND r.status <> 'completed'))"                                                  \

@@ -81,7 +81,9 @@ const struct row_table delivery_table = {
     X(run_row, I64, log_size)                                                                                \
     X(run_row, TEXT, triggering_actor)                                                                       \
     X(run_row, INT, logs_gone)                                                                               \
-    X(run_row, INT, forge)
+    X(run_row, INT, forge)                                                                                   \
+    X(run_row, TEXT, head_branch)                                                                            \
+    X(run_row, TEXT, head_sha)
 #define RUN_COLUMNS(FIRST, X) FIRST(run_row, I64, workflow_id) RUN_REST(X, X)
 
 const struct row_table run_table = {

@@ -174,11 +174,18 @@ struct run_row {
     const char *concurrency;                            /* its group, "" without */
     const char *why; /* what it waits for, or what cancelled it: lines; "" for nothing of that */
     int64_t created_at, started_at, completed_at, changed_at;
-    int64_t log_size;             /* bytes of runs/N/log once completed; -1 before */
-    const char *triggering_actor; /* who asked for this attempt; "": the actor */
-    int logs_gone;                /* the logs of the attempts up to this one were deleted */
-    int forge;                    /* enum forge: whose workflow it is of */
+    int64_t log_size;                   /* bytes of runs/N/log once completed; -1 before */
+    const char *triggering_actor;       /* who asked for this attempt; "": the actor */
+    int logs_gone;                      /* the logs of the attempts up to this one were deleted */
+    int forge;                          /* enum forge: whose workflow it is of */
+    const char *head_branch, *head_sha; /* of a pull request's run: what it wants to merge, where `ref` and
+                                           `sha` are what was checked out; "": as those */
 };
+
+static inline const char *run_head_sha(const struct run_row *run)
+{
+    return run->head_sha && *run->head_sha ? run->head_sha : run->sha;
+}
 
 static inline const char *run_trigger(const struct run_row *run)
 {
@@ -343,12 +350,13 @@ ssize_t store_list_all_secrets(struct store *st, int64_t after, int64_t *ids,
                                size_t max); /* of all environments */
 /* Runs, newest first, that have all of this; "" and 0 stand for anything. */
 struct run_query {
-    int64_t repo_id, workflow_id;    /* repo_id: of their workflow; 0: of none; -1: of any */
-    const char *branch;              /* or a tag */
-    const char *event, *actor, *sha; /* logins are the same in any case */
-    const char *status;              /* or a conclusion, or active: what is not completed */
-    int64_t before;                  /* smaller numbers only; 0: any */
-    int64_t id;                      /* that one alone; 0: any */
+    int64_t repo_id, workflow_id; /* repo_id: of their workflow; 0: of none; -1: of any */
+    const char *branch;           /* or a tag; of a pull request its head's */
+    const char *event, *actor,
+        *sha;           /* logins are the same in any case; sha: of a pull request its head's, too */
+    const char *status; /* or a conclusion, or active: what is not completed */
+    int64_t before;     /* smaller numbers only; 0: any */
+    int64_t id;         /* that one alone; 0: any */
     int64_t created_from, created_to;
     int64_t skip;
 };

@@ -37,3 +37,24 @@ equal 'of a suite' '2:1' "$(ask check_suite_id=2)"
 equal 'and of its actor' '2:1' "$(ask check_suite_id=2 "actor=$actor")"
 equal 'of none' ':0' "$(ask check_suite_id=9)"
 equal 'of what is no number' ':0' "$(ask check_suite_id=x)"
+
+# a pull request's run is of the branch and the commit that it wants to merge, and found by them
+head=$(printf %040d 5)
+printf 'on: pull_request\njobs: {a: {runs-on: h, steps: [{run: "echo $GITHUB_REF $GITHUB_HEAD_REF"}]}}\n' | sed 's/ h,/ ubuntu-latest,/' >"$T/pull.yml"
+cp "$T/pull.yml" "$M/workflows/"
+ended "$(readlink "$M/runs/latest")"
+jq -n --arg sha "$head" '{action: "opened", number: 7, pull_request: {number: 7, head: {ref: "feature", sha: $sha}, base: {ref: "main"}}}' >"$M/events/pull_request"
+n=$(readlink "$M/runs/latest")
+ended "$n"
+equal 'by its branch' "$n:1" "$(ask branch=feature)"
+equal 'by its commit' "$n:1" "$(ask "head_sha=$head")"
+equal 'not by what was checked out' ':0' "$(ask branch=pull/7/merge)"
+one() { curl -s --unix-socket "$T/sock" "http://x/repos/runfs/workflows/actions/runs/$n" | jq -r '[.head_branch, .head_sha, .head_commit.id] | join(" ")'; }
+equal 'what is said of it' "feature $head $head" "$(one)"
+contains 'what it sees' "$(cat "$M/runs/$n/log")" 'refs/pull/7/merge feature'
+echo rerun >"$M/runs/$n/ctl"
+ended "$n"
+equal 'by another attempt' "feature $head $head" "$(one)"
+rf_umount
+rf_mount
+equal 'by a later start' "feature $head $head" "$(one)"

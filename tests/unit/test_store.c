@@ -553,6 +553,7 @@ static void deliveries_of_an_older_store_stay(void **state)
     static const char *const as_it_was =
         "ALTER TABLE artifacts DROP COLUMN disk;"
         "DROP INDEX repos_called; ALTER TABLE repos DROP COLUMN full_name;"
+        "ALTER TABLE runs DROP COLUMN head_branch; ALTER TABLE runs DROP COLUMN head_sha;"
         "ALTER TABLE runs DROP COLUMN forge; ALTER TABLE workflows DROP COLUMN forge;"
         "ALTER TABLE runs DROP COLUMN triggering_actor;"
         "ALTER TABLE runs DROP COLUMN logs_gone; ALTER TABLE attempts DROP COLUMN triggering_actor;"
