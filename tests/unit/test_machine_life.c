@@ -241,30 +241,37 @@ static void end_and_clean(struct machine *m, unsigned left)
     assert_int_equal(count_directories(), left);
 }
 
+static unsigned spare_directories(void)
+{
+    pthread_mutex_lock(&all->spares.lock);
+    unsigned n = all->spares.n + all->spares.n_frames;
+    pthread_mutex_unlock(&all->spares.lock);
+    return n;
+}
+
 /* On the host's network a machine gives a descriptor of a directory of its own to another one, where Landlock
  * keeps no abstract socket away. */
 static void directories_that_may_have_been_given_away_are_used_no_more(void **state)
 {
     struct machine_spec spec = plain;
-    struct spares *s = &all->spares;
     int landlock = all->landlock;
 
     (void)state;
     spec.network = MACHINE_NET_HOST;
-    unsigned before = s->n + s->n_frames;
+    unsigned before = spare_directories();
     struct machine *m = acquire(&spec), *alone;
     all->landlock = LANDLOCK_SCOPES - 1;
     spec.network = MACHINE_NET_NONE;
     alone = acquire(&spec);
-    unsigned taken = s->n + s->n_frames;
+    unsigned taken = spare_directories();
     end_and_clean(m, 1);
-    assert_int_equal(s->n + s->n_frames, taken);
+    assert_int_equal(spare_directories(), taken);
     end_and_clean(alone, 0);
-    assert_true(s->n + s->n_frames > taken);
+    assert_true(spare_directories() > taken);
     all->landlock = LANDLOCK_SCOPES;
     spec.network = MACHINE_NET_HOST;
     end_and_clean(acquire(&spec), 0);
-    assert_true(s->n + s->n_frames >= before);
+    assert_true(spare_directories() >= before);
     all->landlock = landlock;
 }
 
