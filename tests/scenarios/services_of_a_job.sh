@@ -28,12 +28,13 @@ jobs:
         env: {FLAVOUR: "\${{ github.event_name }}"}
         entrypoint: sh -c
         command: >-
-          'echo flavour \$FLAVOUR in \$PWD as \$(id -u); hostname; echo QUIT | nc cache 6379; exec nc -ll -p 7 -e echo heard'
+          'echo flavour \$FLAVOUR in \$PWD as \$(id -u); hostname; until echo QUIT | nc cache 6379; do sleep 0.1; done; exec nc -ll -p 7 -e echo heard'
     steps:
       - run: |
           redis-cli -h cache set greeting hello
           echo "it says \$(redis-cli -h second get greeting) on \${{ job.services.cache.network == job.container.network }}"
-          echo "the other one \$(nc Other 7 </dev/null)"
+          while ! said=\$(nc Other 7 </dev/null); do sleep 0.1; done # it has no health check that was waited for
+          echo "the other one \$said"
           cat /etc/hosts | head -n 3
   mapped:
     runs-on: ubuntu-latest

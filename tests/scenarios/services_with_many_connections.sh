@@ -14,8 +14,8 @@ jobs:
   a:
     runs-on: host-network
     services:
-      deaf: {image: tool, ports: [7], command: "nc -ll -p 7 -e sleep 1000"}
-      heard: {image: tool, ports: [8], command: "nc -ll -p 8 -e cat"}
+      deaf: {image: tool, ports: [7], command: "nc -ll -p 7 -e sleep 1000", options: '--health-cmd "grep -q :0007 /proc/net/tcp /proc/net/tcp6" --health-interval 1s --health-retries 60'}
+      heard: {image: tool, ports: [8], command: "nc -ll -p 8 -e cat", options: '--health-cmd "grep -q :0008 /proc/net/tcp /proc/net/tcp6" --health-interval 1s --health-retries 60'}
     steps:
       - run: |
           exec python3 -u - <<'P'
