@@ -41,36 +41,98 @@ static int show_build(void *data, const char *bytes, size_t len)
     return r;
 }
 
+/* What a .dockerignore leaves of a directory: names for tar, each with a NUL, in an order that is always the
+ * same. */
+static int list_files(struct running_step *s, const char *dir, const char *ignore, struct buf *ret,
+                      struct err *err)
+{
+    char *const argv[] = {
+        (char[]){"find"},   (char[]){"."},      (char[]){"-mindepth"}, (char[]){"1"},       (char[]){"-path"},
+        (char[]){"./.git"}, (char[]){"-prune"}, (char[]){"-o"},        (char[]){"-print0"}, NULL};
+    _buf_ struct buf found = BUF_INIT, errors = BUF_INIT;
+    _strv_ char **names = NULL;
+    size_t n = 0;
+    int r = tool_run(s->job, &(struct tool){.argv = argv, .cwd = dir, .out = &found, .errors = &errors}, err);
+
+    if (r > 0)
+        return err_set(err, -EIO, "find: %.*s", (int)strcspn(buf_str(&errors), "\n"), buf_str(&errors));
+    for (size_t i = 0; r == 0 && i < found.len; i += strlen(found.ptr + i) + 1) {
+        const char *name = found.ptr + i + strlen("./");
+        if (!dockerfile_ignores(ignore, name))
+            r = strv_add(&names, &n, strdup(found.ptr + i));
+    }
+    if (r == 0 && names)
+        strv_sort(names, n);
+    for (size_t i = 0; r == 0 && i < n; i++)
+        buf_add(ret, names[i], strlen(names[i]) + 1);
+    return r == 0 && buf_ok(ret) ? 0 : r < 0 && err->code ? r : err_errno(err, -ENOMEM, "%s", dir);
+}
+
+/* -ENOENT: there is none. */
+static int read_ignore(struct running_step *s, const char *dir, const char *dockerfile, struct buf *ret,
+                       struct err *err)
+{
+    _buf_ struct buf own = BUF_INIT, usual = BUF_INIT;
+    size_t which;
+
+    buf_addf(&own, "%s/%s.dockerignore", dir, dockerfile);
+    buf_addf(&usual, "%s/.dockerignore", dir);
+    const char *const paths[] = {buf_str(&own), buf_str(&usual)};
+    return machine_read_first(s->job, paths, 2, DOCKERFILE_MAX, ret, &which, err);
+}
+
 /* The directory that its Dockerfile is in, as a tar that is the same for the same files. */
-static int read_context(struct running_step *s, const char *dir, struct scratch *ret, struct err *err)
+static int read_context(struct running_step *s, const char *dir, const char *dockerfile, struct scratch *ret,
+                        struct err *err)
 {
     _free_ char *at = strdup(dir);
-    _buf_ struct buf errors = BUF_INIT;
-    char *const argv[] = {(char[]){"tar"},
-                          (char[]){"-C"},
-                          at,
-                          (char[]){"--format=pax"},
-                          (char[]){"--pax-option=delete=atime,delete=ctime"},
-                          (char[]){"--sort=name"},
-                          (char[]){"--mtime=@0"},
-                          (char[]){"--owner=0"},
-                          (char[]){"--group=0"},
-                          (char[]){"--numeric-owner"},
-                          (char[]){"--exclude=./.git"},
-                          (char[]){"-cf"},
-                          (char[]){"-"},
-                          (char[]){"."},
-                          NULL};
-    int r = at ? builtin_scratch(s, ROOM_ARTIFACTS, ret, err) : err_errno(err, -ENOMEM, "%s", dir);
+    _buf_ struct buf errors = BUF_INIT, ignore = BUF_INIT, names = BUF_INIT, list = BUF_INIT;
+    bool some = false;
+    int r = read_ignore(s, dir, dockerfile, &ignore, err);
 
+    if (r == 0) {
+        some = true;
+        r = list_files(s, dir, buf_str(&ignore), &names, err);
+    } else if (r == -ENOENT) {
+        r = 0;
+    }
+    buf_addf(&list, "%s/files", machine_paths(s->job->machine)->files);
+    if (r == 0 && (!at || !buf_ok(&list)))
+        r = err_errno(err, -ENOMEM, "%s", dir);
     if (r == 0)
-        r = tool_run(s->job,
-                     &(struct tool){.argv = argv,
-                                    .out_fd = ret->fd,
-                                    .out_max = CONTEXT_MAX,
-                                    .room = &ret->room,
-                                    .errors = &errors},
-                     err);
+        r = builtin_scratch(s, ROOM_ARTIFACTS, ret, err);
+    if (r < 0)
+        return r;
+    struct machine_file file = {.path = list.ptr, .mode = 0600, .data = buf_str(&names), .len = names.len};
+    char *argv[] = {(char[]){"tar"},
+                    (char[]){"-C"},
+                    at,
+                    (char[]){"--format=pax"},
+                    (char[]){"--pax-option=delete=atime,delete=ctime"},
+                    (char[]){"--sort=name"},
+                    (char[]){"--mtime=@0"},
+                    (char[]){"--owner=0"},
+                    (char[]){"--group=0"},
+                    (char[]){"--numeric-owner"},
+                    (char[]){"--exclude=./.git"},
+                    (char[]){"-cf"},
+                    (char[]){"-"},
+                    (char[]){"."},
+                    NULL,
+                    NULL,
+                    NULL,
+                    NULL};
+    char *const listed[] = {(char[]){"--no-recursion"}, (char[]){"--null"}, (char[]){"-T"}, list.ptr};
+    if (some)
+        memcpy(argv + 13, listed, sizeof(listed)); /* in the place of "." */
+    r = tool_run(s->job,
+                 &(struct tool){.argv = argv,
+                                .file = some ? &file : NULL,
+                                .out_fd = ret->fd,
+                                .out_max = CONTEXT_MAX,
+                                .room = &ret->room,
+                                .errors = &errors},
+                 err);
     if (r == -EFBIG)
         return err_set(err, r, "%s has more than %d MiB beside its Dockerfile", dir, CONTEXT_MAX >> 20);
     return r > 0 ? err_set(err, -EIO, "tar: %.*s", (int)strcspn(buf_str(&errors), "\n"), buf_str(&errors))
@@ -98,7 +160,7 @@ int docker_build(struct running_step *s, struct use *u, struct err *err)
         return r;
     char *slash = strrchr(file.ptr, '/');
     *slash = '\0';
-    r = read_context(s, file.ptr, &context, err);
+    r = read_context(s, file.ptr, slash + 1, &context, err);
     *slash = '/';
     if (r < 0)
         return r;

@@ -6,6 +6,7 @@
 #define RUNFS_DOCKERFILE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "runfs/cleanup.h"
 #include "runfs/err.h"
@@ -44,5 +45,10 @@ char **dockerfile_words(const struct dockerfile *d, const char *text, const json
 char *dockerfile_word(const struct dockerfile *d, const char *text, const json_t *variables, struct err *err);
 /* ["a", "b"] as it stands in CMD and the like; NULL: it is of the other form, a line for a shell. */
 json_t *dockerfile_list(const char *text);
+
+/* dockerfile_ignore.c: whether a .dockerignore of that text leaves the path out, which is relative to where
+ * it lies. The last of its patterns that is the path, or a directory of it, decides
+ * (docs.docker.com/build/concepts/context). */
+bool dockerfile_ignores(const char *text, const char *path);
 
 #endif

@@ -85,6 +85,18 @@ says 'each step' 'Dockerfile:10: RUN echo "$GREETING"'
 contains 'what is kept' "$("$RUNFS" image list --state "$STATE")" runfs.local/dockerfile
 equal 'stages that are over' 1 "$("$RUNFS" image list --state "$STATE" | grep -c runfs.local)"
 
+say 'what is left out'
+mkdir -p left/src
+touch left/src/{a.c,a.o,keep.o} left/notes.md
+printf '# not these\n*.md\n**/*.o\n!src/keep.o\nDockerfile\n' >left/.dockerignore
+action left <<'D'
+FROM tool
+COPY . /all
+ENTRYPOINT ["/bin/sh", "-c", "cd /all && find . | sort | tr '\\n' ' '"]
+D
+run 0 left
+says 'what is there' '. ./.dockerignore ./src ./src/a.c ./src/keep.o '
+
 say 'the same again is found, other files are not'
 run 0 whole
 says 'built before' 'Dockerfile has been built of the same before'
@@ -145,7 +157,7 @@ kill -INT "$long"
 wait "$long" || status=$?
 equal 'cancelled' 130 "$status"
 contains 'why' "$(cat "$T/long")" 'The operation was canceled'
-equal 'nothing is left of what failed' 4 "$("$RUNFS" image list --state "$STATE" | grep -c runfs.local)"
+equal 'nothing is left of what failed' 5 "$("$RUNFS" image list --state "$STATE" | grep -c runfs.local)"
 
 is_root || exit 0
 say 'as an ordinary user, who has one id, in a job with a container'

@@ -124,6 +124,42 @@ static void words(void **state)
     assert_string_equal(one, "/a b/va lue");
 }
 
+static void ignored(void **state)
+{
+    static const struct {
+        const char *text, *path;
+        bool ignored;
+    } rows[] = {
+        {"", "a", false},
+        {"# a\n\na\n", "a", true},
+        {"a", "a/b/c", true},
+        {"a", "b/a", false},
+        {"/a/", "a", true},
+        {" ./a//b \r\n", "a/b/c", true},
+        {"*.md", "x.md", true},
+        {"*.md", "d/x.md", false},
+        {"**/*.md", "x.md", true},
+        {"**/*.md", "d/e/x.md", true},
+        {"d/**", "d/e/f", true},
+        {"d/**/f", "d/f", true},
+        {"d/**/f", "d/g/h/f/i", true},
+        {"*/temp?", "a/tempx", true},
+        {"*/temp?", "a/b/tempx", false},
+        {"*", ".hidden", true},
+        {"*\n!entry.sh", "entry.sh", false},
+        {"*\n!entry.sh", "other.sh", true},
+        {"*\n!src\nsrc/*.o", "src/x.c", false},
+        {"*\n!src\nsrc/*.o", "src/x.o", true},
+        {"[ab]", "a", true},
+        {"#a\n \n!\n/\n.", "a", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (dockerfile_ignores(rows[i].text, rows[i].path) != rows[i].ignored)
+            fail_msg("%s: %s", rows[i].text, rows[i].path);
+}
+
 static void lists(void **state)
 {
     (void)state;
@@ -137,7 +173,8 @@ static void lists(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(instructions), cmocka_unit_test(mistakes),
-                                       cmocka_unit_test(words), cmocka_unit_test(lists)};
+                                       cmocka_unit_test(words), cmocka_unit_test(ignored),
+                                       cmocka_unit_test(lists)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
