@@ -10,8 +10,7 @@
 #include "runfs/late_crypto.h"
 #include "runfs/str.h"
 
-/* Of the whole file. */
-static int digest_file(const struct pulling *g, int fd, char ret[OCI_HEX + 1])
+int oci_digest_file(int fd, char ret[OCI_HEX + 1])
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -24,23 +23,21 @@ static int digest_file(const struct pulling *g, int fd, char ret[OCI_HEX + 1])
         good = EVP_DigestUpdate(context, block, (size_t)n);
         at += n;
     }
-    int saved = errno;
-    good = good && n == 0 && EVP_DigestFinal_ex(context, digest, NULL);
+    int r = n < 0 ? -errno : good && EVP_DigestFinal_ex(context, digest, NULL) ? 0 : -ENOMEM;
     EVP_MD_CTX_free(context);
-    if (!good)
-        return err_errno(g->err, n < 0 ? -saved : -ENOMEM, "cannot read the layer of %s", buf_str(&g->name));
-    oci_hex(digest, ret);
-    return 0;
+    if (r == 0)
+        oci_hex(digest, ret);
+    return r;
 }
 
 static int put_layer(const struct pulling *g, int fd, char ret[OCI_HEX + 1])
 {
     _buf_ struct buf path = BUF_INIT;
     char from[64];
-    int r = digest_file(g, fd, ret);
+    int r = oci_digest_file(fd, ret);
 
     if (r < 0)
-        return r;
+        return err_errno(g->err, r, "cannot read the layer of %s", buf_str(&g->name));
     snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
     buf_addf(&path, "%s/image/%s", buf_str(&g->dir), ret);
     if (!buf_ok(&path))

@@ -24,6 +24,7 @@ static const char *const omitted[] = {"__b",    "__e",  "__t", "__w", "dev", "et
 struct layer {
     struct archive *archive; /* owned */
     GHashTable *links;       /* owned: inode -> the first of its names, owned */
+    int out;                 /* borrowed */
     uid_t root;              /* whose is root's inside */
     struct err *err;
 };
@@ -143,6 +144,8 @@ static int put_bytes(struct layer *l, int fd, const char *path, int64_t size)
     char block[65536];
 
     while (size > 0) {
+        if (file_system_full(l->out)) /* of the room that is kept for root nothing is taken */
+            return err_errno(l->err, -ENOSPC, "cannot write the layer");
         ssize_t n = read(fd, block, size < (int64_t)sizeof(block) ? (size_t)size : sizeof(block));
         if (n < 0 && errno == EINTR)
             continue;
@@ -283,7 +286,7 @@ static int write_all_of(struct layer *l, int upper, int fd)
 int machine_write_layer(struct machine *m, int fd, struct err *err)
 {
     struct err own = {0};
-    struct layer l = {.root = machine_root_id(), .err = err ? err : &own};
+    struct layer l = {.out = fd, .root = machine_root_id(), .err = err ? err : &own};
     _utf8_ struct utf8_locale locale = {0};
 
     if (!m->spec.for_image || !m->ops->layered)

@@ -2,14 +2,17 @@
 #include "dockerfile_build.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 
 #include "containers.h"
 #include "engine_internal.h"
 #include "local.h"
 #include "runfs/io.h"
-#include "runfs/late_crypto.h"
+#include "runfs/proc.h"
 #include "runfs/str.h"
 
+enum { LOOK_US = 50000 };
 #define NAME_BEGINS "runfs.local/dockerfile:"
 
 int build_no_memory(const struct build *b)
@@ -101,7 +104,7 @@ static int take_output(void *data, enum machine_stream stream, const char *bytes
     const struct output *o = data;
 
     if (o->out_fd > 0 && stream == MACHINE_STDOUT)
-        return write_all(o->out_fd, bytes, len);
+        return file_system_full(o->out_fd) ? -ENOSPC : write_all(o->out_fd, bytes, len);
     return o->b->of->output(o->b->of->data, bytes, len);
 }
 
@@ -151,6 +154,13 @@ static int write_nothing(struct build *b, int fd)
     return r < 0 ? err_errno(b->err, r, "%s", b->of->file) : 0;
 }
 
+static bool is_unwanted(void *build)
+{
+    const struct build *b = build;
+
+    return atomic_load(&b->job->cancelled);
+}
+
 /* What the machine has written, and what was said of the image, become one of that name. */
 static int keep(struct build *b, const char *name)
 {
@@ -173,7 +183,9 @@ static int keep(struct build *b, const char *name)
                                    .name = name,
                                    .source = b->of->name,
                                    .most = b->place.most};
+    proc_until(is_unwanted, b);
     r = oci_add(b->place.dir, &a, &made, b->err);
+    proc_until(NULL, NULL);
     if (r < 0)
         return r;
     oci_release(&b->image);
@@ -315,25 +327,57 @@ static int build_all(struct build *b)
     return r;
 }
 
-static int build(struct build *b, char **ret_image)
+/* One builds it at a time, so that jobs of one matrix do not take its stages away from each other; the others
+ * find it built. A lock, with its file, that goes with whoever has it; `path` is to be removed before that.
+ */
+static int lock_key(struct build *b, struct buf *path)
+{
+    struct stat st;
+
+    buf_addf(path, "%s/containers/.building-%.32s", b->place.dir, b->key);
+    if (!buf_ok(path))
+        return build_no_memory(b);
+    for (;; usleep(LOOK_US)) {
+        _close_ int fd = open(path->ptr, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+            return err_errno(b->err, -errno, "cannot make %s", path->ptr);
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0)
+            return TAKE_FD(fd);
+        if (is_unwanted(b))
+            return err_set(b->err, -ECANCELED, "The operation was canceled.");
+        if (b->of->deadline_mono_ns && mono_ns() >= b->of->deadline_mono_ns)
+            return err_set(b->err, -ETIMEDOUT, "%s: its time is over", b->of->file);
+    }
+}
+
+static int build_once(struct build *b, const char *name)
 {
     _oci_image_ struct oci_image made = {.lock = -1};
+    _buf_ struct buf path = BUF_INIT;
+    _close_ int lock = lock_key(b, &path);
+
+    if (lock < 0)
+        return lock;
+    int r = oci_open(b->place.dir, name, &made, NULL) < 0
+                ? build_all(b)
+                : build_say(b, "%s has been built of the same before", b->of->file);
+    (void)unlink(path.ptr);
+    return r;
+}
+
+static int build(struct build *b, char **ret_image)
+{
     _buf_ struct buf name = BUF_INIT;
     int r = dockerfile_parse(b->of->file, b->of->text, &b->d, b->err);
 
     b->globals = json_object();
     if (r == 0)
         r = build_find_stages(b);
-    if (r < 0)
-        return r;
-    r = build_find_key(b);
+    if (r == 0)
+        r = build_find_key(b);
     buf_addf(&name, NAME_BEGINS "%.32s", b->key);
-    if (r == 0 && !buf_ok(&name))
-        r = build_no_memory(b);
-    if (r == 0 && oci_open(b->place.dir, name.ptr, &made, NULL) < 0)
-        r = build_all(b);
-    else if (r == 0)
-        r = build_say(b, "%s has been built of the same before", b->of->file);
+    if (r == 0)
+        r = buf_ok(&name) ? build_once(b, name.ptr) : build_no_memory(b);
     if (r == 0)
         *ret_image = buf_steal(&name);
     return r;

@@ -98,36 +98,16 @@ static int bring_bases(struct build *b, struct buf *made_of)
     return r;
 }
 
-/* What is the same of the same files. */
-static int add_context(struct build *b, struct buf *made_of)
-{
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    char block[65536];
-    bool good = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL);
-    off_t at = 0;
-    ssize_t n = 0;
-
-    while (good && (n = pread(b->of->context_fd, block, sizeof(block), at)) > 0) {
-        good = EVP_DigestUpdate(context, block, (size_t)n);
-        at += n;
-    }
-    good = good && n == 0 && EVP_DigestFinal_ex(context, digest, NULL);
-    EVP_MD_CTX_free(context);
-    for (size_t i = 0; good && i < SHA256_DIGEST_LENGTH; i++)
-        buf_addf(made_of, "%02x", digest[i]);
-    return good ? 0 : err_errno(b->err, -EIO, "%s", b->of->file);
-}
-
 int build_find_key(struct build *b)
 {
     _buf_ struct buf made_of = BUF_INIT;
     unsigned char digest[SHA256_DIGEST_LENGTH];
+    char files[OCI_HEX + 1] = "";
     int r = bring_bases(b, &made_of);
 
-    if (r == 0)
-        r = add_context(b, &made_of);
-    buf_addf(&made_of, "\n%s", b->of->text);
+    if (r == 0 && (r = oci_digest_file(b->of->context_fd, files)) < 0)
+        err_errno(b->err, r, "%s", b->of->file);
+    buf_addf(&made_of, "%s\n%s", files, b->of->text);
     if (r == 0 && !buf_ok(&made_of))
         r = build_no_memory(b);
     if (r < 0)

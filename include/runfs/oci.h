@@ -79,6 +79,8 @@ struct oci_addition {
     const char *name, *source; /* what it is called, and what it was made of, no registry's */
     int64_t most;              /* afterwards, as oci_trim() does: jobs made it; 0: no bound */
 };
+/* sha256 of a whole file. */
+int oci_digest_file(int fd, char ret[OCI_HEX + 1]);
 /* An image of another one and a layer over it. *ret is open. -EINVAL with words: the layer is refused, as
  * those of registries are. */
 int oci_add(const char *state_dir, const struct oci_addition *a, struct oci_image *ret, struct err *err);

@@ -105,6 +105,15 @@ echo 1 >whole/files/one
 run 0 whole
 lacks 'other files' "$(cat "$T/out")" 'built of the same'
 
+say 'jobs that want it at once: one builds it, and the others have it'
+echo uno >whole/files/one
+printf 'on: push\njobs: {a: {strategy: {matrix: {n: [1, 2, 3]}}, runs-on: ubuntu-latest, steps: [{uses: actions/checkout@v4}, {uses: ./whole}]}}\n' >.github/workflows/w.yml
+repo add -A
+repo commit -qm more
+exits 0 "$RUNFS" run --state "$STATE" .github/workflows/w.yml
+equal 'who found it' 2 "$(grep -c 'has been built of the same before' "$T/out")"
+equal 'who has it' 3 "$(grep -c 'started as 0 in' "$T/out")"
+
 say 'from nothing, without a shell; by an action.yml; with what the base starts'
 mkdir -p nothing/act
 printf '#include <stdio.h>\nint main(int c, char **v) { return printf("%%s %%s\\n", v[c - 2], v[c - 1]) < 0; }\n' >"$T/echo.c"
@@ -140,6 +149,7 @@ wrong $'FROM tool\nADD https://example.org/x /x' 'Dockerfile:2: nothing is fetch
 wrong $'FROM tool\nRUN --mount=type=secret,id=x cat /run/secrets/x' 'only caches can'
 wrong $'FROM tool\nRUN echo ::error::obeyed; false' 'exit code 1'
 lacks 'a build is not obeyed' "$(cat "$T/out")" '##[error]obeyed'
+wrong "FROM oci:$T/images/tool:it" 'say what the image of oci:' # a file of the host's
 wrong 'CMD x' 'Dockerfile:1: nothing but ARG may stand before FROM'
 printf 'name: x\nruns: {using: docker, image: None}\n' >wrong/action.yml
 run 1 wrong
@@ -157,7 +167,7 @@ kill -INT "$long"
 wait "$long" || status=$?
 equal 'cancelled' 130 "$status"
 contains 'why' "$(cat "$T/long")" 'The operation was canceled'
-equal 'nothing is left of what failed' 5 "$("$RUNFS" image list --state "$STATE" | grep -c runfs.local)"
+equal 'nothing is left of what failed' 6 "$("$RUNFS" image list --state "$STATE" | grep -c runfs.local)"
 
 is_root || exit 0
 say 'as an ordinary user, who has one id, in a job with a container'
@@ -168,7 +178,7 @@ sed -i 's/runs-on: ubuntu-latest/&, container: tool/; s/wrong/whole/' "$T/user/r
 as_user runfs image pull "oci:$T/user/images/tool:it" tool --state "$T/user/home/state" >/dev/null 2>&1
 as_user sh -c "cd $T/user/repo && git config user.name x && git config user.email x@example.org && git commit -qam x && runfs run --state $T/user/home/state .github/workflows/w.yml" >"$T/out" 2>&1 || fail "$(tail -n 20 "$T/out")"
 says 'how it starts' 'started as 0 in /github/workspace with arguments of its own and own'
-says 'a stage' $'hello there\n1\ntwo\ntwo\n'
+says 'a stage' $'hello there\nuno\ntwo\ntwo\n'
 says 'what is taken away' 'taken away'
-nothing_left() { [ -z "$(find "$STATE/containers" -maxdepth 1 -name '.pulling*')" ]; }
+nothing_left() { [ -z "$(find "$STATE/containers" -maxdepth 1 -name '.[pb]*ing-*')" ]; }
 nothing_left

@@ -79,15 +79,20 @@ static unsigned mounted_masks(void)
     return n;
 }
 
-/* However deep it lies. */
-static void what_others_cannot_read(void **state)
+static void need_masks(void)
 {
     const struct machine_probe *probe;
 
-    (void)state;
     (void)machines_probe(all, &probe);
     if (!probe->works || all->no_masks)
         skip();
+}
+
+/* However deep it lies. */
+static void what_others_cannot_read(void **state)
+{
+    (void)state;
+    need_masks();
     struct machine *m = acquire();
     const char *const names[] = {"public", "private"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -101,12 +106,8 @@ static void what_others_cannot_read(void **state)
 /* What comes to the host later, and keeps its programs' data. */
 static void what_comes_later(void **state)
 {
-    const struct machine_probe *probe;
-
     (void)state;
-    (void)machines_probe(all, &probe);
-    if (!probe->works || all->no_masks)
-        skip();
+    need_masks();
     machine_release(acquire());
     unsigned before = all->mask;
     assert_int_equal(put_deep("later", 0600), 0);
@@ -126,12 +127,8 @@ static void what_comes_later(void **state)
 /* Logs are not shown, but programs find the directories that they write them to. */
 static void what_programs_write_to(void **state)
 {
-    const struct machine_probe *probe;
-
     (void)state;
-    (void)machines_probe(all, &probe);
-    if (!probe->works || all->no_masks)
-        skip();
+    need_masks();
     struct machine *m = acquire();
     assert_true(exists(m, log_dir));
     _buf_ struct buf path = BUF_INIT;
@@ -151,12 +148,8 @@ static void hide(int n)
 static void what_is_hidden_later(void **state)
 {
     enum { TIMES = 12 };
-    const struct machine_probe *probe;
-
     (void)state;
-    (void)machines_probe(all, &probe);
-    if (!probe->works || all->no_masks)
-        skip();
+    need_masks();
     struct machine *first = acquire();
     assert_true(sees(first, 0));
     for (int i = 0; i < TIMES; i++) {
