@@ -37,21 +37,37 @@ struct search {
 /* --------------------------------------------------------------------------------- whether all is as it was
  */
 
-static uint64_t state_of(uint64_t hash, const char *path, const struct stat *st)
+static uint64_t state_of(uint64_t hash, const char *path, const struct statx *st)
 {
-    char text[96];
+    char text[128];
 
-    snprintf(text, sizeof(text), "%llx %llx %llx.%lx %llx.%lx", (unsigned long long)st->st_dev,
-             (unsigned long long)st->st_ino, (unsigned long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec,
-             (unsigned long long)st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
+    snprintf(text, sizeof(text), "%x:%x %llx %llx.%x %llx.%x", st->stx_dev_major, st->stx_dev_minor,
+             (unsigned long long)st->stx_ino, (unsigned long long)st->stx_mtime.tv_sec, st->stx_mtime.tv_nsec,
+             (unsigned long long)st->stx_ctime.tv_sec, st->stx_ctime.tv_nsec);
     return str_hash_on(str_hash_on(hash, path), text);
+}
+
+static int look_up(int at, const char *path, struct statx *ret)
+{
+    const int flags =
+        AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC | (*path ? 0 : AT_EMPTY_PATH);
+
+    return statx(at, path, flags, STATX_BASIC_STATS, ret);
+}
+
+static bool is_top(const char *path)
+{
+    for (size_t i = 0; i < ARRAY_LEN(tops); i++)
+        if (str_eq(tops[i], path))
+            return true;
+    return false;
 }
 
 static void note_dir(struct mask_searched *searched, const char *path, int fd)
 {
-    struct stat st;
+    struct statx st;
 
-    if (searched->dirs.len >= KEPT_MAX || fstat(fd, &st) < 0)
+    if (searched->dirs.len >= KEPT_MAX || look_up(fd, "", &st) < 0)
         return;
     buf_add(&searched->dirs, path, strlen(path) + 1);
     searched->state = state_of(searched->state, path, &st);
@@ -72,10 +88,14 @@ bool mask_search_same(struct mask_searched *searched)
 
     for (size_t i = 0; buf_ok(&searched->dirs) && i < searched->dirs.len;
          i += strlen(searched->dirs.ptr + i) + 1) {
-        struct stat st;
-        if (lstat(searched->dirs.ptr + i, &st) < 0)
+        const char *dir = searched->dirs.ptr + i;
+        struct statx st;
+        if (look_up(AT_FDCWD, dir, &st) < 0)
             return false;
-        hash = state_of(hash, searched->dirs.ptr + i, &st);
+        /* what stands in the list behind it may be on a server now that does not answer */
+        if (st.stx_attributes & STATX_ATTR_MOUNT_ROOT && !is_top(dir + 1))
+            return false;
+        hash = state_of(hash, dir, &st);
     }
     look_later(searched, since);
     return hash == searched->state;
