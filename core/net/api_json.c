@@ -12,12 +12,13 @@ json_t *api_conclusion(const char *conclusion)
 /* ------------------------------------------------------------------------------------------------- visiting
  */
 
+/* Those before the job's first step (0, -1, ...) came in the order of their ids. */
 static int by_number(const void *a, const void *b)
 {
-    const struct step_row *const *x = a, *const *y = b;
+    const struct step_row *x = *(const struct step_row *const *)a, *y = *(const struct step_row *const *)b;
+    int m = x->number > 0 ? x->number : 0, n = y->number > 0 ? y->number : 0;
 
-    return (*x)->number != (*y)->number ? ((*x)->number > (*y)->number) - ((*x)->number < (*y)->number)
-                                        : ((*x)->id > (*y)->id) - ((*x)->id < (*y)->id);
+    return m != n ? (m > n) - (m < n) : (x->id > y->id) - (x->id < y->id);
 }
 
 int api_each_step(struct store *st, const struct job_row *job, api_step_fn *fn, void *data)

@@ -157,7 +157,8 @@ static void put_completed(struct store_sink *s, size_t i, const char *const text
     row->script = row->env = row->cwd = row->why = row->summary = "";
 }
 
-void sink_finish(struct store_sink *s)
+/* Writes what was deferred. */
+static void put_last(struct store_sink *s)
 {
     const char *texts[SINK_TEXTS];
 
@@ -176,17 +177,17 @@ static int added_number(struct store_sink *s, enum step_place place)
 {
     int own = s->job->def->n_steps ? (int)s->job->def->n_steps : 1;
 
-    return place == STEP_SETUP ? 0 : place == STEP_PRE ? -++s->pres : own + ++s->posts;
+    return place == STEP_POST ? own + ++s->posts : -s->befores++;
 }
 
-/* What comes before the job's first step has the number 0 or less, what comes behind its last goes on
- * counting. */
+/* What comes before the job's first step has the numbers 0, -1, -2 and so on, what comes behind its last goes
+ * on counting. */
 static size_t step_added(void *data, enum step_place place, const char *name)
 {
     struct store_sink *s = data;
     size_t i = s->n;
 
-    sink_finish(s);
+    put_last(s);
     if (grow(s, s->n + 1) < 0)
         return s->n; /* a place that does not exist: what it says goes to the job's log */
     s->steps[i].row = new_row(s, added_number(s, place));
@@ -414,9 +415,20 @@ static void fail_with(struct store_sink *s, size_t i, const char *msg)
                     &(struct job_annotation){.level = "error", .title = "", .file = "", .message = msg});
 }
 
+/* Where a job says why it has no steps that ran: its set-up may be there, and not have begun. */
+static size_t setting_up(struct store_sink *s)
+{
+    size_t own = s->job->def->n_steps;
+
+    for (size_t i = own; own && i < s->n; i++)
+        if (s->steps[i].row.number <= 0 && str_eq(s->steps[i].row.status, "queued"))
+            return i;
+    return own ? step_added(s, STEP_SETUP, "Set up job") : 0;
+}
+
 void sink_refuse(struct store_sink *s, const char *msg, const char *result)
 {
-    size_t i = s->job->def->n_steps ? step_added(s, STEP_SETUP, "Set up job") : 0;
+    size_t i = setting_up(s);
 
     step_started(s, i, "Set up job");
     fail_with(s, i, msg);
@@ -438,11 +450,16 @@ void sink_break(struct store_sink *s, const char *msg, const char *result)
         return;
     }
     fail_with(s, running, msg);
-    for (size_t i = 0; i < n; i++) {
-        bool runs = str_eq(s->steps[i].row.status, "in_progress");
+    if (running < n)
+        end_with(s, running, s->steps[running].row.name, result);
+}
+
+void sink_finish(struct store_sink *s)
+{
+    for (size_t i = 0; i < s->n; i++)
         if (!str_eq(s->steps[i].row.status, "completed"))
-            end_with(s, i, s->steps[i].row.name ? s->steps[i].row.name : "", runs ? result : "skipped");
-    }
+            end_with(s, i, s->steps[i].row.name ? s->steps[i].row.name : "", "skipped");
+    put_last(s);
 }
 
 void sink_job_outputs(struct store_sink *s, json_t *outputs)

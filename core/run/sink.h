@@ -15,7 +15,7 @@ struct store_sink {
         char *label;         /* owned: "job / step" for the log's headers */
     } * steps;               /* owned: the job's own, then those that were added */
     size_t n;
-    int pres, posts; /* how many steps were added before and behind the job's own */
+    int befores, posts; /* how many steps were added before and behind the job's own */
     /* The last step's end is written with the job's, in one commit: they are less than a millisecond apart.
      */
     bool deferred;
@@ -31,15 +31,16 @@ int sink_open(struct store_sink *s, struct run_job *job, json_t *contexts, struc
 void sink_keep(struct store_sink *s, int64_t from_job, size_t n);
 /* What job_run() takes; data is s. */
 struct job_sink sink_events(struct store_sink *s);
-/* Writes what was deferred; within the group that ends the job. */
+/* Writes what was deferred, and that steps which have not run are skipped; within the group that ends the
+ * job. */
 void sink_finish(struct store_sink *s);
 void sink_close(struct store_sink *s);
 
 /* A job that never ran: its place says why, as an error and an annotation. `result`: "failure", "cancelled".
  */
 void sink_refuse(struct store_sink *s, const char *msg, const char *result);
-/* What became of the job is not known, and why: the step that ran last says so, those that did not run any
- * more are skipped. Where none had run it is refused. */
+/* What became of the job is not known, and why: the step that ran last says so. Where none had begun it is
+ * refused. */
 void sink_break(struct store_sink *s, const char *msg, const char *result);
 void sink_job_outputs(struct store_sink *s, json_t *outputs);
 

@@ -82,3 +82,25 @@ out=$(cat "$T/out")
 equal 'each its own' 3 "$(grep -c 'who: redis twin' "$T/out")"
 contains 'a port of its own choice' "$out" '"6379": "16379"'
 contains 'much at once' "$out" 5000000
+
+say 'in the mount, beside what else comes before the first step'
+rf_mount
+echo "$registry" >"$M/config/local_registries"
+cat >"$T/beside.yml" <<Y
+on: push
+jobs:
+  a:
+    runs-on: ubuntu-latest
+    services:
+      cache: {image: $registry/team/redis:7}
+    steps:
+      - run: echo kept >f
+      - uses: actions/upload-artifact@v4
+        with: {name: it, path: f}
+Y
+n=$(rf_drop "$T/beside.yml")
+file_is "$M/runs/$n/conclusion" success
+equal 'its steps' '00-initialize-containers 00-set-up-job 01-run-echo-kept-f 02-run-actions-upload-artifact-v4 03-stop-containers' \
+    "$(cd "$M/runs/$n/jobs/a/steps" && echo *)"
+file_has "$M/runs/$n/jobs/a/steps/00-initialize-containers/log" 'Starting cache service container'
+lacks 'the daemon' "$(cat "$M/log")" ' error '

@@ -80,6 +80,14 @@ hello='{"type": "hello", "version": 1, "host": "'$long'"}' liar '{"type": "refus
 hello='{"type": "hello", "version": 1, "host": "a\u009b31mb"}' liar '{"type": "refused", "message": "no room"}' 'on a??31mb: no room'
 hello='{"type": "hello", "version": 2, "host": "liar"}' liar '' 'speaks version 2'
 
+# it is lost when it has said what comes before the first step, and has not begun with it
+liar '{"type": "step_added", "step": 3, "place": "setup", "name": "Set up job"}
+{"type": "step_added", "step": 4, "place": "setup", "name": "Initialize containers"}
+nonsense' 'it is no line of JSON'
+file_has "$M/runs/$n/jobs/a/steps/00-set-up-job/log" 'it is no line of JSON'
+file_is "$M/runs/$n/jobs/a/steps/00-set-up-job/conclusion" failure
+file_is "$M/runs/$n/jobs/a/steps/00-initialize-containers/conclusion" skipped
+
 # silent from its greeting on
 fails "printf '%s\\n' '{\"type\": \"hello\", \"version\": 1, \"host\": \"mute\"}'; exec sleep 60" \
     'The worker on mute was lost, and with it what became of the job: nothing was heard of it for 2 seconds'
