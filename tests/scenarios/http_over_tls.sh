@@ -1,6 +1,7 @@
 # A listener with tls: shows the certificate of config/tls, takes tokens as every other, and answers with https addresses; a new
 # certificate is taken at once, and what is no pair is told in status.
 . "$(dirname "$0")/lib.sh"
+may_log="cannot listen with tls"
 need curl
 need openssl
 rf_mount

@@ -20,7 +20,7 @@ sleeper=765$$4321 # what all the steps do, told apart from any other's
 for label in box vm far; do
     printf 'on: push\njobs: {a: {runs-on: %s, steps: [{run: echo begun; sleep %s}, {run: echo no}]}}\n' $label "$sleeper" >"$T/$label.yml"
 done
-printf 'on: push\njobs: {a: {runs-on: vm, steps: [{run: kill -9 1; echo begun; echo b >/proc/sysrq-trigger; sleep %s}]}}\n' \
+printf 'on: push\njobs: {a: {runs-on: vm, steps: [{run: kill -9 1; echo begun}, {run: echo b >/proc/sysrq-trigger; sleep %s}]}}\n' \
     "$sleeper" >"$T/fall.yml"
 
 begin() { # FILE: drops it, and sets n to its run, in which a step runs

@@ -48,6 +48,10 @@ unmount() { # MOUNT: as it should be done; by force, and a failure, where that d
     umount -l "$1" 2>/dev/null || fusermount3 -uz "$1" || :
     return 1
 }
+may_log=cannot_happen # what the daemon's log may have of errors: an expression of grep -E
+lost_nothing() {      # an error in the daemon's log is something that was to be kept, and was not
+    [ ! -s "$STATE/log" ] || ! grep -E '^[^ ]+ error ' "$STATE/log" | grep -vE "$may_log" >&2
+}
 at_end=() # what a scenario has to undo itself, before all else is; its own trap would lose how it ended
 cleanup() {
     local status=$? pid m undo
@@ -58,6 +62,7 @@ cleanup() {
     for undo in "${at_end[@]}"; do eval "$undo"; done
     for pid in "${children[@]}"; do kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
     for m in "${mounts[@]}"; do unmount "$m" || status=1; done
+    lost_nothing || status=1
     if compgen -G "$T/sanitizer*" >/dev/null || compgen -G "$T/user/sanitizer*" >/dev/null; then
         head -n 60 "$T"/sanitizer* "$T"/user/sanitizer* >&2
         status=1
