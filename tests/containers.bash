@@ -16,7 +16,8 @@ busybox_root() {
         mkdir -p "$T/busybox${name%/*}"
         cp -L "$name" "$T/busybox$name"
     done
-    for name in $(busybox --list); do [ "$name" = busybox ] || ln -s busybox "$T/busybox/bin/$name"; done
+    busybox --list | "$PYTHON" -c 'import os, sys
+for name in sys.stdin.read().split(): name == "busybox" or os.symlink("busybox", f"{sys.argv[1]}/{name}")' "$T/busybox/bin"
     printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'app:x:1000:1001:an application:/home/app:/bin/sh' >"$T/busybox/etc/passwd"
     printf '%s\n' 'root:x:0:' 'app:x:1001:' 'extra:x:77:app' >"$T/busybox/etc/group"
 }
