@@ -293,6 +293,7 @@ void machine_release(struct machine *m)
     if (m->row)
         machine_become(m, MACHINE_TERMINATING, "");
     pthread_mutex_lock(&m->client.lock);
+    cleanup_close(&m->client.mounts); /* whoever lets go of them last waits for the kernel to unmount them */
     /* A sandbox dies with its process 1. Other agents kill what they started when their socket is at its end.
      */
     if (m->client.pidfd >= 0 && m->ops && m->ops->one_kill)
