@@ -113,8 +113,8 @@ static void on_changed(void *data, const struct change *changes, size_t n)
             tell_stale(m, node_ino((struct node){tree_find("runs"), 0}), 0, name);
             continue;
         }
-        const struct run_row *run = store_get_run(m->fs->store, changes[i].id);
-        if (run && run->attempt > 1 && str_eq(run->status, "queued"))
+        const struct run_row *run = changes[i].again ? store_get_run(m->fs->store, changes[i].id) : NULL;
+        if (run)
             run_restarted(m, run);
         run_row_unref(run);
     }

@@ -66,6 +66,7 @@ static void add_news(struct triggers *t, const struct change *c)
     t->news[t->n_news++] = (struct news){c->id, c->created};
 }
 
+/* One that is to look at the workflows soon does so by itself, and then at all runs that changed. */
 static void on_changed(void *data, const struct change *changes, size_t n)
 {
     struct triggers *t = data;
@@ -74,12 +75,14 @@ static void on_changed(void *data, const struct change *changes, size_t n)
     pthread_mutex_lock(&t->lock);
     for (size_t i = 0; i < n; i++) {
         const struct change *c = &changes[i];
+        bool of_workflows = c->kind == CHANGE_WORKFLOW || c->kind == CHANGE_REPO;
+        due |= of_workflows && !t->stale;
+        t->stale |= of_workflows;
+        due |= c->kind == CHANGE_REPO;
         t->repos_stale |= c->kind == CHANGE_REPO;
-        t->stale |= c->kind == CHANGE_WORKFLOW || c->kind == CHANGE_REPO;
-        due |= c->kind == CHANGE_WORKFLOW || c->kind == CHANGE_REPO;
         if (c->kind == CHANGE_RUN && !c->deleted && (t->listeners.workflow_run || t->stale || t->scanning)) {
             add_news(t, c);
-            due = true;
+            due |= t->listeners.workflow_run;
         }
     }
     pthread_mutex_unlock(&t->lock);

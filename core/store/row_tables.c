@@ -217,8 +217,11 @@ int store_put_run(struct store *st, struct run_row *row, struct err *err)
                 (!row->id || write_values(st, "SELECT status <> 'completed' FROM runs WHERE id = ?1", 0, "i",
                                           row->id) == 1);
     int64_t id = row->id;
+    bool again = row->attempt > 1 && strcmp(row->status, "queued") == 0;
     if (row_put(st, &run_table, row, err) == 0 && ends)
         (void)store_watch_run(st, row->id, err);
+    if (again)
+        store_changed(st, (struct change){.kind = CHANGE_RUN, .id = row->id, .again = true});
     int r = store_commit(st, err);
     if (r < 0)
         row->id = id;

@@ -360,6 +360,7 @@ void store_changed(struct store *st, struct change change)
         if (c->kind != change.kind || c->id != change.id || c->deleted)
             continue;
         c->deleted = change.deleted;
+        c->again |= change.again;
         return;
     }
     if (st->n_changes == st->cap_changes) {

@@ -70,6 +70,7 @@ struct change {
     int64_t run_id;        /* of a job, step, log or artifact; 0 otherwise */
     int64_t job_id;        /* of a step; 0 otherwise */
     bool created, deleted; /* the row came or went, so directories that list it changed */
+    bool again;            /* a run that was finished is queued again */
 };
 
 /* Called after each commit with what it changed. Must not write to the store. At most 6 subscribers at a
