@@ -269,17 +269,14 @@ static void run_job(struct run_job *job, json_t *contexts, struct store_sink *st
 
 static void start_rows(struct run_job *job, struct store_sink *sink, json_t *contexts, struct mask *mask)
 {
-    struct store *st = job->run->e->store;
-
-    store_begin(st);
     job_begins(job);
     (void)sink_open(sink, job, contexts, mask);
     if (job_resumes(job))
         sink_keep(sink, job_resumes(job)->from_job, job_resumes(job)->first);
-    (void)store_commit(st, NULL);
 }
 
-/* With the lock held on entry and exit. */
+/* With the lock held on entry and exit, and a group of the store's open: the end of one job and the beginning
+ * of the next are written together. */
 static void work(struct run_job *job)
 {
     struct run *run = job->run;
@@ -296,6 +293,7 @@ static void work(struct run_job *job)
         add_secrets(mask, own);
         start_rows(job, &sink, contexts, mask);
     }
+    (void)store_commit(e->store, NULL);
     pthread_mutex_unlock(&e->lock);
     if (mask && sink.steps) {
         run_job(job, contexts, &sink, &result);
@@ -315,7 +313,6 @@ static void work(struct run_job *job)
     job_result_release(&result);
     job_finish(job, result.status, result.exit_code);
     run_advance(run); /* may free the run and the job */
-    (void)store_commit(e->store, NULL);
     sink_close(&sink);
     job_result_release(&result);
     mask_free(mask);
@@ -324,10 +321,16 @@ static void work(struct run_job *job)
 void *engine_worker(void *engine)
 {
     struct engine *e = engine;
+    bool writing = false; /* a group of the store's is open: see work() */
 
     pthread_mutex_lock(&e->lock);
     for (;;) {
         struct run_job *job = e->stopping ? NULL : job_next(e);
+        if (job && !writing)
+            store_begin(e->store);
+        if (!job && writing)
+            (void)store_commit(e->store, NULL);
+        writing = job;
         if (job)
             work(job);
         else if (e->stopping)
