@@ -115,35 +115,79 @@ const char *worktree_fork_point(const char *path, const char *one, const char *o
 
 /* ----------------------------------------------------------------------------------------------- commits */
 
-static const char format[] = "--format=%H%x00%P%x00%T%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B";
+/* Each field with a NUL behind it: what is between is none. */
+static const char format[] = "--format=%H%x00%P%x00%T%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B%x00";
+
+/* Reads one from *at on, and what is behind it. 0; -ENOENT: it was cut off; -ENOMEM. */
+static int take_commit(const char **at, const char *end, struct arena *a, struct commit *ret)
+{
+    struct commit c = {.id = ""};
+    const char **fields[] = {
+        &c.id,        &c.parents,         &c.tree,           &c.author, &c.author_email, &c.author_date,
+        &c.committer, &c.committer_email, &c.committer_date, &c.message};
+
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        size_t len = strnlen(*at, (size_t)(end - *at)), kept = len;
+        if (*at + len == end)
+            return -ENOENT;
+        while (kept && (*at)[kept - 1] == '\n') /* of the message */
+            kept--;
+        *fields[i] = utf8_valid(*at, len) ? arena_strndup(a, *at, kept) : "";
+        if (!*fields[i])
+            return -ENOMEM;
+        *at += len + 1;
+    }
+    *at += *at < end && **at == '\n';
+    c.parent = arena_strndup(a, c.parents, strcspn(c.parents, " ")); /* of a merge, the first */
+    *ret = c;
+    return c.parent ? 0 : -ENOMEM;
+}
+
+/* One that says nothing where git takes any: "--all-match" of a log without patterns. */
+static const char *option(struct arena *a, const char *name, const char *value)
+{
+    return value ? arena_printf(a, "--%s=%s", name, value) : "--all-match";
+}
+
+int worktree_log(const char *path, const struct log_query *q, struct arena *a, struct commit **ret,
+                 size_t *ret_n)
+{
+    struct commit *list = arena_array(a, struct commit, q->max + 1);
+    const char *skip = arena_printf(a, "--skip=%zu", q->skip), *max = arena_printf(a, "-%zu", q->max),
+               *since = option(a, "since", q->since), *until = option(a, "until", q->until),
+               *author = option(a, "author", q->author), *without = q->without ? q->without : "";
+    _buf_ struct buf out = BUF_INIT;
+    size_t n = 0;
+    int r = 0;
+
+    if (!list || !skip || !max || !since || !until || !author || !(without = arena_printf(a, "^%s", without)))
+        return -ENOMEM;
+    if (!is_rev(q->rev) || (q->without && !is_id(q->without)) ||
+        !ask(path,
+             GIT("--literal-pathspecs", "log", max, skip, "--no-show-signature", "--encoding=UTF-8",
+                 "--fixed-strings", "--regexp-ignore-case", since, until, author, format, q->rev,
+                 q->without ? without : q->rev, "--", q->file),
+             &out))
+        return -ENOENT;
+    const char *at = buf_str(&out), *end = at + out.len;
+    while (r == 0 && n < q->max && at < end)
+        if ((r = take_commit(&at, end, a, &list[n])) == 0)
+            n++;
+    if (r == -ENOMEM)
+        return r;
+    *ret = list;
+    *ret_n = n;
+    return 0;
+}
 
 int worktree_commit(const char *path, const char *rev, struct arena *a, struct commit *ret)
 {
-    struct commit c = {"", "", "", "", "", "", "", "", "", ""};
-    const char **fields[] = {
-        &c.id,        &c.parent,          &c.tree,           &c.author, &c.author_email, &c.author_date,
-        &c.committer, &c.committer_email, &c.committer_date, &c.message};
-    _buf_ struct buf out = BUF_INIT;
+    struct commit *list;
+    size_t n = 0;
+    int r = worktree_log(path, &(struct log_query){.rev = rev, .max = 1}, a, &list, &n);
 
-    *ret = c;
-    if (!is_rev(rev) ||
-        !ask(path, GIT("log", "-1", "--no-show-signature", "--encoding=UTF-8", format, rev, "--"), &out))
-        return 0;
-    while (out.len && out.ptr[out.len - 1] == '\n')
-        out.ptr[--out.len] = '\0';
-    const char *at = buf_str(&out), *end = at + out.len;
-    for (size_t i = 0; i < ARRAY_LEN(fields) && at <= end; i++) {
-        size_t len = strlen(at);
-        *fields[i] = utf8_valid(at, len) ? arena_strndup(a, at, len) : "";
-        if (!*fields[i])
-            return -ENOMEM;
-        at += len + 1;
-    }
-    c.parent = arena_strndup(a, c.parent, strcspn(c.parent, " ")); /* of a merge, the first */
-    if (!c.parent)
-        return -ENOMEM;
-    *ret = c;
-    return 0;
+    *ret = n ? *list : (struct commit){"", "", "", "", "", "", "", "", "", "", ""};
+    return r == -ENOENT ? 0 : r;
 }
 
 const char *const *worktree_changed_paths(const char *path, const char *from, const char *to, bool since_fork,

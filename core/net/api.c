@@ -114,6 +114,37 @@ json_t *api_web_url(struct http_request *r, const char *fmt, ...)
     return json_string(buf_str(&url));
 }
 
+/* RFC 3986, 2.3: but what is unreserved, or one of `also`, is percent-encoded. */
+static void add_encoded(struct buf *b, const char *text, const char *also)
+{
+    for (const char *p = text; *p; p++)
+        if (strchr("-._~", *p) || strchr(also, *p) || (*p >= '0' && *p <= '9') ||
+            ((*p | 32) >= 'a' && (*p | 32) <= 'z'))
+            buf_addc(b, *p);
+        else
+            buf_addf(b, "%%%02X", (unsigned char)*p);
+}
+
+json_t *api_contents_url(struct http_request *r, const char *path, const char *ref)
+{
+    _buf_ struct buf file = BUF_INIT;
+
+    add_encoded(&file, path, "/");
+    if (*ref) {
+        buf_adds(&file, "?ref=");
+        add_encoded(&file, ref, "/");
+    }
+    return api_url(r, "/contents/%s", buf_str(&file));
+}
+
+json_t *api_web_file(struct http_request *r, const char *ref, const char *path)
+{
+    _buf_ struct buf file = BUF_INIT;
+
+    add_encoded(&file, path, "/");
+    return api_web_url(r, "/blob/%s/%s", ref, buf_str(&file));
+}
+
 /* In whole seconds, as GitHub has them: some clients read nothing else. */
 json_t *api_time(int64_t wall_ns)
 {
@@ -190,17 +221,6 @@ struct api_page api_page(struct http_request *r, int64_t fallback)
     return p;
 }
 
-/* RFC 3986, 2.3: but what is unreserved, or one of `also`, is percent-encoded. */
-static void add_encoded(struct buf *b, const char *text, const char *also)
-{
-    for (const char *p = text; *p; p++)
-        if (strchr("-._~", *p) || strchr(also, *p) || (*p >= '0' && *p <= '9') ||
-            ((*p | 32) >= 'a' && (*p | 32) <= 'z'))
-            buf_addc(b, *p);
-        else
-            buf_addf(b, "%%%02X", (unsigned char)*p);
-}
-
 static void add_query(void *data, const char *name, const char *value)
 {
     struct buf *b = data;
@@ -241,6 +261,20 @@ void api_link(struct http_request *r, struct api_page page, int64_t total)
         http_add_header(r, "Link", buf_str(&link));
 }
 
+void api_link_more(struct http_request *r, struct api_page page, bool more)
+{
+    _buf_ struct buf link = BUF_INIT;
+
+    if (page.page > 1) {
+        add_link(r, &link, page.page - 1, "prev");
+        add_link(r, &link, 1, "first");
+    }
+    if (more)
+        add_link(r, &link, page.page + 1, "next");
+    if (link.len && buf_ok(&link))
+        http_add_header(r, "Link", buf_str(&link));
+}
+
 /* ----------------------------------------------------------------------------------------------- objects */
 
 bool api_repository(struct http_request *r, struct repository *ret)
@@ -253,6 +287,26 @@ bool api_repository(struct http_request *r, struct repository *ret)
         return true;
     api_not_found(r);
     return false;
+}
+
+bool api_git(struct http_request *r, struct repository *ret_repo, struct buf *ret_path)
+{
+    struct server *s = http_data(r);
+
+    if (!api_repository(r, ret_repo))
+        return false;
+    (void)engine_repository_path(s->engine, ret_repo, ret_path);
+    return true;
+}
+
+bool api_resolve(struct http_request *r, const struct repository *repo, const char *ref, struct buf *ret)
+{
+    struct server *s = http_data(r);
+    _buf_ struct buf branch = BUF_INIT;
+
+    if (!*ref)
+        engine_default_branch(s->engine, repo, &branch);
+    return engine_resolve_ref(s->engine, repo, *ref ? ref : buf_str(&branch), ret) == 0;
 }
 
 static int64_t id_of(struct http_request *r)

@@ -1,71 +1,13 @@
-/* GitHub's REST API: branches, refs and commits of linked repositories, as far as git tells. GitHub
- * documentation, "REST API endpoints for branches", "for commits", "for Git references". */
+/* GitHub's REST API: branches and refs of linked repositories, as far as git tells. GitHub documentation,
+ * "REST API endpoints for branches", "for Git references". */
 #include "api_internal.h"
+#include "runfs/browse.h"
 
-/* ---------------------------------------------------------------------------------------------- commits */
-
-/* GitHub has UTC where git has the zone of who made it; both are RFC 3339. */
-static json_t *signature(const char *name, const char *email, const char *date)
+static json_t *ref_json(struct http_request *r, const char *full, const char *sha)
 {
-    return json_pack("{s:s, s:s, s:s}", "name", name, "email", email, "date", date);
-}
-
-static json_t *parents_json(struct http_request *r, const char *parent)
-{
-    return *parent ? json_pack("[{s:s, s:o, s:o}]", "sha", parent, "url", api_url(r, "/commits/%s", parent),
-                               "html_url", api_web_url(r, "/commit/%s", parent))
-                   : json_array();
-}
-
-struct telling {
-    struct http_request *r;
-    json_t *json; /* owned; NULL: there is no such commit */
-};
-
-static void tell_commit(void *data, const struct repository_commit *c)
-{
-    struct telling *t = data;
-    struct http_request *r = t->r;
-    json_t *git = json_pack("{s:o, s:o, s:s, s:{s:s, s:o}, s:o, s:i, s:{s:b, s:s, s:n, s:n, s:n}}", "author",
-                            signature(c->author, c->author_email, c->author_date), "committer",
-                            signature(c->committer, c->committer_email, c->committer_date), "message",
-                            c->message, "tree", "sha", c->tree, "url", api_url(r, "/git/trees/%s", c->tree),
-                            "url", api_url(r, "/git/commits/%s", c->id), "comment_count", 0, "verification",
-                            "verified", 0, "reason", "unsigned", "signature", "payload", "verified_at");
-
-    t->json = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:n, s:n, s:o}", "sha", c->id, "node_id",
-                        api_node_id("Commit", api_name_id(c->id)), "commit", git, "url",
-                        api_url(r, "/commits/%s", c->id), "html_url", api_web_url(r, "/commit/%s", c->id),
-                        "comments_url", api_url(r, "/commits/%s/comments", c->id), "author", "committer",
-                        "parents", parents_json(r, c->parent));
-}
-
-/* NULL: there is none. */
-static json_t *commit_json(struct http_request *r, const struct repository *repo, const char *ref)
-{
-    struct server *s = http_data(r);
-    struct telling t = {.r = r};
-
-    (void)engine_commit(s->engine, repo, ref, tell_commit, &t);
-    return t.json;
-}
-
-/* As JSON, or its name alone to who asks for that. */
-void api_get_commit(struct http_request *r)
-{
-    struct repository repo;
-
-    if (!api_repository(r, &repo))
-        return;
-    json_t *json = commit_json(r, &repo, http_param(r, "ref"));
-    const char *sha = json_string_value(json_object_get(json, "sha"));
-    if (!json)
-        api_fail(r, 422, "No commit found for SHA");
-    else if (sha && api_wants(r, "sha"))
-        http_reply(r, 200, "application/vnd.github.sha; charset=utf-8", sha, strlen(sha));
-    else
-        http_reply_json(r, 200, json_incref(json));
-    json_decref(json);
+    return json_pack("{s:s, s:o, s:o, s:{s:s, s:s, s:o}}", "ref", full, "node_id",
+                     api_node_id("Ref", api_name_id(full)), "url", api_url(r, "/git/%s", full), "object",
+                     "type", "commit", "sha", sha, "url", api_url(r, "/git/commits/%s", sha));
 }
 
 /* "heads/main", "tags/v1". What a tag that is an object of its own points to is told as its commit. */
@@ -84,11 +26,52 @@ void api_get_ref(struct http_request *r)
         api_not_found(r);
         return;
     }
-    http_reply_json(r, 200,
-                    json_pack("{s:s, s:o, s:o, s:{s:s, s:s, s:o}}", "ref", buf_str(&full), "node_id",
-                              api_node_id("Ref", api_name_id(buf_str(&full))), "url",
-                              api_url(r, "/git/%s", buf_str(&full)), "object", "type", "commit", "sha",
-                              buf_str(&sha), "url", api_url(r, "/git/commits/%s", buf_str(&sha))));
+    http_reply_json(r, 200, ref_json(r, buf_str(&full), buf_str(&sha)));
+}
+
+struct matching {
+    struct http_request *r;
+    json_t *list;       /* owned */
+    const char *prefix; /* "heads/fea" */
+};
+
+static void add_matching(struct matching *m, const char *kind, const char *name, const char *sha)
+{
+    _buf_ struct buf full = BUF_INIT;
+
+    buf_addf(&full, "refs/%s%s", kind, name);
+    if (utf8_valid(name, strlen(name)) && str_starts(buf_str(&full) + strlen("refs/"), m->prefix))
+        json_array_append_new(m->list, ref_json(m->r, buf_str(&full), sha));
+}
+
+static int add_branch_matching(void *data, const char *name, const char *sha)
+{
+    add_matching(data, "heads/", name, sha);
+    return 0;
+}
+
+/* Those whose names begin so; all of them where nothing is said. */
+void api_matching_refs(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    const char *prefix = http_param(r, "ref");
+    struct matching m = {.r = r, .prefix = prefix ? prefix : ""};
+    _buf_ struct buf path = BUF_INIT;
+    _arena_ struct arena a = {0};
+    struct repository repo;
+
+    if (!api_repository(r, &repo))
+        return;
+    m.list = json_array();
+    (void)engine_each_branch(s->engine, &repo, add_branch_matching, &m);
+    const char *const *tags =
+        engine_repository_path(s->engine, &repo, &path) == 0 ? browse_tags(buf_str(&path), &a) : NULL;
+    for (; tags && *tags; tags++) {
+        const char *space = strchr(*tags, ' '), *sha = arena_strndup(&a, *tags, (size_t)(space - *tags));
+        if (sha)
+            add_matching(&m, "tags/", space + 1, sha);
+    }
+    http_reply_json(r, 200, m.list);
 }
 
 /* -------------------------------------------------------------------------------------------- branches */
@@ -139,7 +122,7 @@ static json_t *whole_branch(struct http_request *r, const struct repository *rep
 {
     const char *name = http_param(r, "branch");
     json_t *commit =
-        commit_json(r, repo, json_string_value(json_object_get(json_object_get(branch, "commit"), "sha")));
+        api_commit_of(r, repo, json_string_value(json_object_get(json_object_get(branch, "commit"), "sha")));
 
     if (commit)
         json_object_set_new(branch, "commit", commit);

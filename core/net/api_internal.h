@@ -23,6 +23,10 @@ json_t *api_url(struct http_request *r, const char *fmt, ...) __attribute__((for
  * and the rest, which page_of leads to the page from. */
 void api_web_base(struct http_request *r, struct buf *ret);
 json_t *api_web_url(struct http_request *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Where a file is, as GitHub's contents and as a page, at a commit or a branch ("" of the first: as it is).
+ */
+json_t *api_contents_url(struct http_request *r, const char *path, const char *ref);
+json_t *api_web_file(struct http_request *r, const char *ref, const char *path);
 json_t *api_time(int64_t wall_ns); /* "2026-01-31T11:00:00Z"; null for 0 */
 
 /* The body as a JSON object (empty: an empty one). NULL: a reply was made. */
@@ -53,6 +57,9 @@ struct api_page api_page(struct http_request *r, int64_t fallback);
 /* Adds the Link header, when there are other pages: next and last, prev and first. */
 void api_link(struct http_request *r, struct api_page page, int64_t total);
 
+/* The same where nobody knows how many there are: without last. */
+void api_link_more(struct http_request *r, struct api_page page, bool more);
+
 /* ------------------------------------------------------------------------------------------------ objects */
 
 /* What :owner/:repo names. False: a reply was made. */
@@ -66,6 +73,16 @@ const struct job_row *api_job(struct http_request *r);
 void api_workflow_label(struct server *s, const struct workflow_row *w, struct buf *ret);
 
 bool api_run_is_of(struct server *s, int64_t run_id, int64_t repo_id);
+
+/* Where git finds what :owner/:repo names, appended; "" for the dropped ones. False: a reply was made. */
+bool api_git(struct http_request *r, struct repository *ret_repo, struct buf *ret_path);
+/* The commit that it means, a branch, a tag or an id, as git names it; "": the default branch's. Appended.
+ * False: there is none. */
+bool api_resolve(struct http_request *r, const struct repository *repo, const char *ref, struct buf *ret);
+/* As lists of commits have it. (api_commits.c) */
+struct commit;
+json_t *api_commit_json(struct http_request *r, const struct commit *c);
+json_t *api_commit_of(struct http_request *r, const struct repository *repo, const char *ref); /* or NULL */
 
 /* A person or an organisation, as far as its name says. */
 json_t *api_user_json(struct http_request *r, const char *login);

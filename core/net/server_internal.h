@@ -89,6 +89,8 @@ http_fn search_by_query, search_by_body, api_config;
 http_fn page, page_of, live_changes, live_list_runs, live_more_of_run, live_list_workflows, live_knowledge,
     live_graph, live_command, live_command_named;
 http_fn health, metrics, run_timeline, run_graph, workflow_badge;
+http_fn api_list_commits, api_get_git_commit, api_list_tags, api_branches_at, api_compare, api_matching_refs,
+    api_get_tree, api_get_blob, api_readme, blob_source;
 http_fn api_list_branches, api_get_branch, api_get_commit, api_get_ref, api_list_environments,
     api_get_environment, api_list_runners, api_get_runner, api_list_runner_labels, api_permissions,
     api_workflow_permissions, api_selected_actions, api_no_secrets, api_no_variables, api_no_downloads,

@@ -175,22 +175,12 @@ int engine_resolve_ref(struct engine *e, const struct repository *repo, const ch
     return *id ? 0 : -ENOENT;
 }
 
-int engine_commit(struct engine *e, const struct repository *repo, const char *ref, commit_fn *fn, void *data)
+int engine_repository_path(struct engine *e, const struct repository *repo, struct buf *ret)
 {
     const struct repo_row *row = repo->repo_id ? store_get_repo(e->store, repo->repo_id) : NULL;
-    _buf_ struct buf id = BUF_INIT;
-    _arena_ struct arena a = {0};
-    struct commit c;
-    int r = row ? engine_resolve_ref(e, repo, ref, &id) : -ENOENT;
 
-    if (r == 0)
-        r = worktree_commit(row->path, buf_str(&id), &a, &c);
-    if (r == 0 && !*c.id)
-        r = -ENOENT;
-    if (r == 0)
-        fn(data,
-           &(struct repository_commit){c.id, c.parent, c.tree, c.message, c.author, c.author_email,
-                                       c.author_date, c.committer, c.committer_email, c.committer_date});
+    if (row)
+        buf_adds(ret, row->path);
     repo_row_unref(row);
-    return r;
+    return row ? 0 : -ENOENT;
 }

@@ -132,15 +132,8 @@ int engine_each_branch(struct engine *e, const struct repository *repo, branch_f
 int engine_repository_name(struct engine *e, int64_t repo_id, struct buf *ret);
 /* The commit that a branch, a tag, a full ref or a commit's name means there: 0 and appended, or -ENOENT. */
 int engine_resolve_ref(struct engine *e, const struct repository *repo, const char *ref, struct buf *ret);
-/* What git says of that commit; strings are valid during the call only, "" where it says nothing. Dates have
- * the zone of who made them. -ENOENT: there is none. */
-struct repository_commit {
-    const char *id, *parent, *tree, *message;
-    const char *author, *author_email, *author_date, *committer, *committer_email, *committer_date;
-};
-typedef void commit_fn(void *data, const struct repository_commit *c);
-int engine_commit(struct engine *e, const struct repository *repo, const char *ref, commit_fn *fn,
-                  void *data);
+/* Where git finds it on this host; appended. -ENOENT: nowhere, as the dropped ones. */
+int engine_repository_path(struct engine *e, const struct repository *repo, struct buf *ret);
 
 /*
  * events/NAME: delivers a payload (a JSON object; empty for a made one) to every registered workflow that it

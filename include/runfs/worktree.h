@@ -14,6 +14,7 @@
 struct commit {
     const char *id, *parent, *tree, *message;
     const char *author, *author_email, *author_date, *committer, *committer_email, *committer_date;
+    const char *parents; /* all of them, with blanks between */
 };
 
 struct worktree {
@@ -38,6 +39,17 @@ const char *worktree_resolve(const char *path, const char *rev, struct arena *a)
 const char *const *worktree_branches(const char *path, struct arena *a);
 /* All of a commit; empty strings where there is none. */
 int worktree_commit(const char *path, const char *rev, struct arena *a, struct commit *ret);
+/* Those that a commit has behind it, itself first. 0, also when there are none; -ENOENT: git cannot tell. */
+struct log_query {
+    const char *rev;
+    const char *without; /* an id: nor what that one has behind it; NULL: all */
+    const char *file;    /* a file or a folder that they changed; this and what follows NULL: whatever */
+    const char *author;  /* a part of a name or an address */
+    const char *since, *until; /* RFC 3339 */
+    size_t skip, max;
+};
+int worktree_log(const char *path, const struct log_query *q, struct arena *a, struct commit **ret,
+                 size_t *ret_n);
 /* The nearest tag; "" for none. */
 const char *worktree_nearest_tag(const char *path, struct arena *a);
 /*

@@ -34,6 +34,8 @@ jobs:
 Y
 printf 'on: workflow_dispatch\njobs: {a: {runs-on: h, steps: [{run: exec sleep 100}]}, b: {needs: a, runs-on: h, steps: [{run: 'true'}]}}\n' \
     >"$T/repo/.github/workflows/slow.yml"
+echo '# r' >"$T/repo/README.md"
+ln -s README.md "$T/repo/link"
 git_commit "$T/repo"
 git -C "$T/repo" branch bad
 git -C "$T/repo" tag v1
@@ -83,6 +85,24 @@ GET /repos/o/r/environments/review 200
 GET /repos/o/r/environments/none 404
 GET /repos/o/r/commits/main 200
 GET /repos/o/r/commits/none 422
+GET /repos/o/r/commits 200
+GET /repos/o/r/commits?sha=none 404
+GET /repos/runfs/workflows/commits 409
+GET /repos/o/r/commits/$sha/branches-where-head 200
+GET /repos/o/r/tags 200
+GET /repos/o/r/compare/main...bad 200
+GET /repos/o/r/compare/main...none 404
+GET /repos/o/r/git/matching-refs/heads/ 200
+GET /repos/o/r/git/commits/$sha 200
+GET /repos/o/r/git/trees/$sha?recursive=1 200
+GET /repos/o/r/git/trees/none 404
+GET /repos/o/r/git/blobs/$(git -C "$T/repo" rev-parse HEAD:README.md) 200
+GET /repos/o/r/git/blobs/none 404
+GET /repos/o/r/contents/README.md 200
+GET /repos/o/r/contents/link 200
+GET /repos/o/r/contents/README.md?ref=none 404
+GET /repos/o/r/readme 200
+GET /repos/o/r/readme/.github 404
 GET /repos/o/r/commits/main/status 200
 GET /repos/o/r/commits/main/statuses 200
 GET /repos/o/r/commits/main/check-runs?filter=all 200
@@ -218,7 +238,7 @@ node "$here/tests/toolkit/described.mjs" "$description" "$base" "$token" "$M" "$
     cat "$T/err" >&2
     fail "it ended early, having said: $(cat "$T/said")"
 }
-equal 'what differs' '93: operations asked' "$(cat "$T/said")"
+equal 'what differs' '103: operations asked' "$(cat "$T/said")"
 # one from a fork is of another repository's branch
 echo "{\"action\": \"opened\", \"number\": 4, \"pull_request\": {\"number\": 4, \"id\": 40, \"head\": {${end//o\/r/x\/r}}, \"base\": {$end}},
     \"repository\": {\"full_name\": \"o/r\"}}" >"$M/events/pull_request"

@@ -37,7 +37,8 @@ function validator(schema) {
 
 // the paths as patterns; the one with the most letters of its own is meant
 const quoted = text => text.replace(/[.*+?^$()|[\]\\]/g, '\\$&');
-const paths = Object.keys(description.paths).map(path => ({
+const twice = '/repos/{owner}/{repo}/compare/{base}...{head}'; // {basehead} is the same
+const paths = Object.keys(description.paths).filter(path => path !== twice).map(path => ({
   path,
   own: path.replace(/\{\w+\}/g, '').length,
   shape: path.replace(/\{\w+\}/g, '{}'),
