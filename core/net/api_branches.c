@@ -150,3 +150,11 @@ void api_get_branch(struct http_request *r)
         api_fail(r, 404, "Branch not found");
     json_decref(b.list);
 }
+
+void api_unprotected(struct http_request *r)
+{
+    struct repository repo;
+
+    if (api_repository(r, &repo))
+        api_fail(r, 404, "Branch not protected");
+}

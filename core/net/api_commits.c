@@ -232,6 +232,14 @@ void api_list_tags(struct http_request *r)
     http_reply_json(r, 200, list);
 }
 
+void api_no_comments(struct http_request *r)
+{
+    struct repository repo;
+
+    if (api_repository(r, &repo))
+        http_reply_json(r, 200, json_array());
+}
+
 struct at_head {
     struct http_request *r;
     json_t *list;    /* owned */

@@ -71,6 +71,32 @@ void api_none(struct http_request *r)
     run_row_unref(run);
 }
 
+/* Nobody waits to be let in: what the event's filters take runs. */
+void api_approve(struct http_request *r)
+{
+    const struct run_row *run = api_run(r);
+
+    if (run)
+        api_fail(r, 403, "This run is not waiting for approval: none ever does here");
+    run_row_unref(run);
+}
+
+void api_review_deployments(struct http_request *r)
+{
+    const struct run_row *run = api_run(r);
+
+    if (run)
+        api_fail(r, 422, "No pending deployment requests to approve or reject: no environment is protected");
+    run_row_unref(run);
+}
+
+void api_zen(struct http_request *r)
+{
+    static const char text[] = "Everything is a file.";
+
+    http_reply(r, 200, "text/plain; charset=utf-8", text, strlen(text));
+}
+
 /* Of GitHub's limits there are none: what a client asks of before it slows itself down. */
 void api_rate_limit(struct http_request *r)
 {

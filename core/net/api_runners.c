@@ -1,72 +1,6 @@
-/* GitHub's REST API: environments, the runner, and what is allowed. GitHub documentation, "REST API endpoints
- * for deployment environments", "for self-hosted runners", "for GitHub Actions permissions". */
+/* GitHub's REST API: the runner, and what is allowed. GitHub documentation, "REST API endpoints for
+ * self-hosted runners", "for GitHub Actions permissions". */
 #include "api_internal.h"
-
-/* ---------------------------------------------------------------------------------------- environments */
-
-struct environments {
-    struct http_request *r;
-    json_t *list; /* owned */
-    int64_t from, to, at;
-    const char *wanted; /* NULL: all */
-};
-
-/* Nobody protects them here, and nothing says since when they are. */
-static json_t *environment_json(struct http_request *r, const char *name)
-{
-    int64_t id = api_name_id(name);
-
-    return json_pack("{s:I, s:o, s:s, s:o, s:o, s:o, s:o, s:[], s:n}", "id", (json_int_t)id, "node_id",
-                     api_node_id("Environment", id), "name", name, "url",
-                     api_url(r, "/environments/%s", name), "html_url",
-                     api_web_url(r, "/deployments/%s", name), "created_at", api_time(1000000000LL),
-                     "updated_at", api_time(1000000000LL), "protection_rules", "deployment_branch_policy");
-}
-
-static int add_environment(void *data, const char *name)
-{
-    struct environments *e = data;
-
-    if (e->wanted && !str_eq_ascii_nocase(name, e->wanted))
-        return 0;
-    if (e->at >= e->from && e->at < e->to)
-        json_array_append_new(e->list, environment_json(e->r, name));
-    e->at++;
-    return 0;
-}
-
-void api_list_environments(struct http_request *r)
-{
-    struct server *s = http_data(r);
-    struct api_page page = api_page(r, 30);
-    struct environments e = {
-        .r = r, .from = (page.page - 1) * page.per_page, .to = page.page * page.per_page};
-    struct repository repo;
-
-    if (!api_repository(r, &repo))
-        return;
-    e.list = json_array();
-    (void)store_each_environment(s->store, repo.repo_id, add_environment, &e);
-    api_link(r, page, e.at);
-    http_reply_json(r, 200, json_pack("{s:I, s:o}", "total_count", (json_int_t)e.at, "environments", e.list));
-}
-
-void api_get_environment(struct http_request *r)
-{
-    struct server *s = http_data(r);
-    struct environments e = {.r = r, .to = 1, .wanted = http_param(r, "environment")};
-    struct repository repo;
-
-    if (!api_repository(r, &repo))
-        return;
-    e.list = json_array();
-    (void)store_each_environment(s->store, repo.repo_id, add_environment, &e);
-    if (e.at)
-        http_reply_json(r, 200, json_incref(json_array_get(e.list, 0)));
-    else
-        api_not_found(r);
-    json_decref(e.list);
-}
 
 /* ------------------------------------------------------------------------------------- what runs there */
 
@@ -168,6 +102,30 @@ void api_workflow_permissions(struct http_request *r)
         http_reply_json(r, 200,
                         json_pack("{s:s, s:b}", "default_workflow_permissions", "write",
                                   "can_approve_pull_request_reviews", 0));
+}
+
+/* Of the linked repositories any may: they are all of who mounts. */
+void api_workflow_access(struct http_request *r)
+{
+    struct repository repo;
+
+    if (api_repository(r, &repo))
+        http_reply_json(r, 200, json_pack("{s:s}", "access_level", "user"));
+}
+
+void api_retention(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    _buf_ struct buf text = BUF_INIT;
+    struct repository repo;
+    uint64_t days = 90;
+
+    if (!api_repository(r, &repo))
+        return;
+    if (store_setting(s->store, SETTING_CONFIG, "retention_days", &text) == 0)
+        (void)parse_u64(buf_str(&text), &days);
+    http_reply_json(
+        r, 200, json_pack("{s:I, s:I}", "days", (json_int_t)days, "maximum_allowed_days", (json_int_t)days));
 }
 
 void api_selected_actions(struct http_request *r)

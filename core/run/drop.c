@@ -312,12 +312,20 @@ void source_registered(const struct workflow_row *row, const struct repo_row *re
                                .repository = repo ? repo->full_name : NULL};
 }
 
+/* A branch or a tag: nothing stands on a commit alone. */
 static int check_ref(const struct repo_row *repo, const char *ref, struct err *err)
 {
+    static const char *const kinds[] = {"refs/heads/", "refs/tags/"};
     _arena_ struct arena a = {0};
 
-    if (!ref || (repo && *ref != '-' && *worktree_resolve(repo->path, ref, &a)))
+    if (!ref)
         return 0;
+    bool whole = str_starts(ref, kinds[0]) || str_starts(ref, kinds[1]);
+    for (size_t i = 0; repo && i < ARRAY_LEN(kinds); i++) {
+        const char *full = arena_printf(&a, "%s%s", whole ? "" : kinds[i], ref);
+        if (full && *worktree_resolve(repo->path, full, &a))
+            return 0;
+    }
     return err_set(err, -EINVAL, "No ref found for: %s", ref);
 }
 

@@ -282,7 +282,10 @@ int store_each_environment(struct store *st, int64_t repo_id, environment_fn *fn
         c,
         "SELECT max(name) FROM (SELECT j.environment AS name FROM jobs AS j JOIN runs AS r ON r.id = j.run_id"
         " LEFT JOIN workflows AS w ON w.id = r.workflow_id WHERE j.environment <> ''"
-        " AND coalesce(w.repo_id, 0) = ?1"
+        " AND coalesce(w.repo_id, 0) = ?1 AND NOT EXISTS (SELECT 1 FROM config AS c"
+        "  WHERE c.name = '" ENVIRONMENT_MARK "' || lower(j.environment) AND c.value = ''"
+        "  AND c.changed_at >= j.created_at)"
+        " UNION ALL SELECT value FROM config WHERE name GLOB '" ENVIRONMENT_MARK "*' AND value <> ''"
         " UNION ALL SELECT " ENVIRONMENT_OF " FROM secrets WHERE instr(name, '/')"
         " UNION ALL SELECT " ENVIRONMENT_OF " FROM vars WHERE instr(name, '/'))"
         " GROUP BY lower(name) ORDER BY lower(name)",

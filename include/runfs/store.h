@@ -343,8 +343,20 @@ ssize_t store_list_outputs(struct store *st, int64_t job_id, int64_t step_id, in
  * letters), and are only in the list of that prefix. */
 ssize_t store_list_settings(struct store *st, enum setting_kind kind, const char *prefix, int64_t after,
                             int64_t *ids, size_t max);
-/* Environments that a repository's jobs had, or that secrets or variables are of, by name. 0, or the first of
- * fn's results that is not. */
+/* Jobs with an environment that were not skipped, newest first, with all of this; NULL and 0 stand for
+ * anything, but for repo_id 0: of no repository. */
+struct deployment_query {
+    int64_t repo_id, id;
+    const char *sha, *ref, *environment;
+    int64_t skip;
+};
+ssize_t store_query_deployments(struct store *st, const struct deployment_query *q, int64_t *ids, size_t max);
+int64_t store_count_deployments(struct store *st, const struct deployment_query *q); /* without skip */
+
+/* Environments that a repository's jobs had, or that secrets or variables are of, or that were made: the
+ * setting ENVIRONMENT_MARK and their name in small letters has their name then, and "" once one was taken
+ * away: what jobs had before that does not count. By name. 0, or the first of fn's results that is not. */
+#define ENVIRONMENT_MARK "environments/"
 typedef int environment_fn(void *data, const char *name);
 int store_each_environment(struct store *st, int64_t repo_id, environment_fn *fn, void *data);
 ssize_t store_list_all_secrets(struct store *st, int64_t after, int64_t *ids,

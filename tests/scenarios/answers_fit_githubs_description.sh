@@ -64,6 +64,7 @@ cat >"$T/requests" <<X
 GET / 200
 GET /meta 200
 GET /versions 200
+GET /zen 200
 GET /rate_limit 200
 GET /user 200
 GET /users/somebody 200
@@ -83,12 +84,25 @@ GET /repos/o/r/git/ref/heads/none 404
 GET /repos/o/r/environments 200
 GET /repos/o/r/environments/review 200
 GET /repos/o/r/environments/none 404
+GET /repos/o/r/environments/review/deployment-branch-policies 200
+GET /repos/o/r/environments/review/deployment_protection_rules 200
+PUT /repos/o/r/environments/made 200
+PUT /repos/o/r/environments/made 422 {"wait_timer": 1}
+DELETE /repos/o/r/environments/made 204
+DELETE /repos/o/r/environments/made 404
+GET /repos/o/r/deployments 200
+GET /repos/o/r/deployments/1 200
+GET /repos/o/r/deployments/2 404
+GET /repos/o/r/deployments/1/statuses 200
+GET /repos/o/r/deployments/1/statuses/5 200
+GET /repos/o/r/branches/main/protection 404
 GET /repos/o/r/commits/main 200
 GET /repos/o/r/commits/none 422
 GET /repos/o/r/commits 200
 GET /repos/o/r/commits?sha=none 404
 GET /repos/runfs/workflows/commits 409
 GET /repos/o/r/commits/$sha/branches-where-head 200
+GET /repos/o/r/commits/$sha/comments 200
 GET /repos/o/r/tags 200
 GET /repos/o/r/compare/main...bad 200
 GET /repos/o/r/compare/main...none 404
@@ -130,6 +144,8 @@ GET /repos/o/r/actions/runs/3 200
 GET /repos/o/r/actions/runs/99 404
 GET /repos/o/r/actions/runs/1/approvals 200
 GET /repos/o/r/actions/runs/1/pending_deployments 200
+POST /repos/o/r/actions/runs/1/approve 403
+POST /repos/o/r/actions/runs/1/pending_deployments 422 {"environment_ids": [1], "state": "approved", "comment": ""}
 GET /repos/o/r/actions/runs/1/jobs 200
 GET /repos/o/r/actions/runs/2/jobs?filter=all 200
 GET /repos/o/r/actions/runs/1/attempts/1/jobs 200
@@ -149,6 +165,8 @@ GET /repos/o/r/actions/organization-variables 200
 GET /repos/o/r/actions/permissions 200
 GET /repos/o/r/actions/permissions/workflow 200
 GET /repos/o/r/actions/permissions/selected-actions 409
+GET /repos/o/r/actions/permissions/access 200
+GET /repos/o/r/actions/permissions/artifact-and-log-retention 200
 GET /repos/o/r/actions/artifacts 200
 GET /repos/o/r/actions/artifacts/1 200
 GET /repos/o/r/actions/artifacts/1/zip 302
@@ -238,7 +256,7 @@ node "$here/tests/toolkit/described.mjs" "$description" "$base" "$token" "$M" "$
     cat "$T/err" >&2
     fail "it ended early, having said: $(cat "$T/said")"
 }
-equal 'what differs' '103: operations asked' "$(cat "$T/said")"
+equal 'what differs' '118: operations asked' "$(cat "$T/said")"
 # one from a fork is of another repository's branch
 echo "{\"action\": \"opened\", \"number\": 4, \"pull_request\": {\"number\": 4, \"id\": 40, \"head\": {${end//o\/r/x\/r}}, \"base\": {$end}},
     \"repository\": {\"full_name\": \"o/r\"}}" >"$M/events/pull_request"
