@@ -232,31 +232,65 @@ static int find_below(struct machine *m, const struct machine_spec *spec, struct
     return 0;
 }
 
+/* Whether it has directories of another machine. */
+static bool shares(const struct machine_spec *spec)
+{
+    return spec->beside && spec->shared;
+}
+
+/* What its root is made of: the mask of the host's, the image, and layers of its own. */
+static int lay(struct machines *ms, const struct machine_spec *spec, struct machine *m, char mask[64],
+               struct below *below, struct err *err)
+{
+    int r = mask_ensure(ms, spec->image != NULL, mask, 64, err);
+
+    if (r == 0)
+        r = find_below(m, spec, below, err);
+    if (r == 0 && (r = make_layers(m, spec, !mask[0])) < 0)
+        why_no_layers(m, r, err);
+    if (r == 0)
+        m->mask = (unsigned)strtoul(mask, NULL, 10);
+    return r;
+}
+
+/* What goes with the request, in the order in which it says what is there. */
+static void add_descriptors(struct machines *ms, const struct machine_spec *spec, struct machine *m,
+                            const struct spawn_request *request, struct fds *with)
+{
+    if (shares(spec)) {
+        with->list[with->n++] = spec->beside->client.mounts;
+        atomic_store(&m->lent, true);
+        atomic_store(&spec->beside->lent, true);
+        atomic_store(&ms->lends, true);
+    }
+    if (request->address)
+        with->list[with->n++] = machine_net_fd(spec->net);
+    if (request->disk)
+        with->list[with->n++] = m->limits.disk;
+    for (size_t i = 0; i < m->limits.procs.n && with->n < SPAWN_FDS - 1; i++)
+        with->list[with->n++] = m->limits.procs.list[i];
+}
+
 static int sandbox_try(struct machines *ms, const struct machine_spec *spec, struct machine *m,
                        struct err *err)
 {
     _cleanup_(fds_release) struct fds namespaces = {0};
     _cleanup_(below_release) struct below below = {.image.lock = -1};
-    bool nat = spec->network == MACHINE_NET_NAT, shares = spec->beside && spec->shared;
+    bool nat = spec->network == MACHINE_NET_NAT;
     char mask[64];
-    int r = mask_ensure(ms, spec->image != NULL, mask, sizeof(mask), err);
+    int r = lay(ms, spec, m, mask, &below, err);
     _free_ const char **layers = layer_names(&m->chain);
 
-    if (r == 0)
-        r = find_below(m, spec, &below, err);
-    if (r == 0 && !layers)
-        r = err_errno(err, -ENOMEM, "machine");
-    else if (r == 0 && (r = make_layers(m, spec, !mask[0])) < 0)
-        why_no_layers(m, r, err);
     if (r < 0)
         return r;
-    m->mask = (unsigned)strtoul(mask, NULL, 10);
+    if (!layers)
+        return err_errno(err, -ENOMEM, "machine");
     bool joins = spec->net && spec->network != MACHINE_NET_HOST;
     uint32_t address = joins ? machine_net_address(spec->net, spec->net_name) : 0;
     if (joins && !address)
         return err_set(err, -ENOSPC, "the job's network has no address left");
     /* what is the other machine's stays its user's */
-    const char *own[] = {m->paths.files,      shares ? NULL : m->paths.workspace,
+    const char *own[] = {m->paths.files,      shares(spec) ? NULL : m->paths.workspace,
                          m->paths.temp,       m->paths.home,
                          m->paths.tool_cache, NULL};
     struct spawn_request request = {.scratch = m->id,
@@ -281,18 +315,7 @@ static int sandbox_try(struct machines *ms, const struct machine_spec *spec, str
                                     .disk = m->limits.disk >= 0 ? m->limits.want.disk : 0};
     limits_request(&m->limits, &request);
     struct fds with = {0};
-    if (shares) {
-        with.list[with.n++] = spec->beside->client.mounts;
-        atomic_store(&m->lent, true);
-        atomic_store(&spec->beside->lent, true);
-        atomic_store(&ms->lends, true);
-    }
-    if (joins)
-        with.list[with.n++] = machine_net_fd(spec->net);
-    if (request.disk)
-        with.list[with.n++] = m->limits.disk;
-    for (size_t i = 0; i < m->limits.procs.n && with.n < SPAWN_FDS - 1; i++)
-        with.list[with.n++] = m->limits.procs.list[i];
+    add_descriptors(ms, spec, m, &request, &with);
     r = spawner_request(&ms->sandboxes, &request, &with, &namespaces, &m->client, err);
     if (r == 0 && namespaces.n)
         m->net_fd = fcntl(namespaces.list[0], F_DUPFD_CLOEXEC, 3);
