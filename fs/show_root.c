@@ -84,6 +84,7 @@ int show_status(struct fs *fs, int64_t id, struct buf *ret)
              "\nstate: %s\nslots: %d\nbusy: %d\nqueued_jobs: %d\nactive_runs: %d\npending: %d\nruns: %lld\n",
              store_dir(fs->store), s.slots, s.busy, s.queued_jobs, s.active_runs, s.pending,
              (long long)store_count_runs(fs->store, NULL, NULL));
+    store_tell_waiting(fs->store, ret);
     for (size_t i = 0; i < n; i++)
         buf_addf(ret, "backend %s: %s: %s\n", probes[i].backend, probes[i].works ? "works" : "does not work",
                  probes[i].words);

@@ -8,7 +8,9 @@
 #include "runfs/machine_rows.h"
 #include "runfs/str.h"
 
-enum { ALONE_MS = 20 }; /* so long what happened may wait for somebody's commit */
+/* So long what happened may wait for somebody's commit; and what the database does not take, for the next
+ * try. */
+enum { ALONE_MS = 20, AGAIN_MS = 500 };
 
 struct record {
     struct record *next;
@@ -111,14 +113,23 @@ static void wait_for_company(struct recorder *rec)
     }
 }
 
-/* A commit of nothing else. Where there is none to be had, what there is is lost, and that is said. */
+/* A commit of nothing else, or what waits for one that the database takes. */
 static void write_alone(struct recorder *rec)
 {
-    store_begin(rec->ms->store);
-    int r = store_commit(rec->ms->store, NULL);
-    struct record *list = r < 0 ? take_records(rec) : NULL;
-    if (list)
-        records_written(rec, list, r);
+    store_begin_lasting(rec->ms->store);
+    (void)store_commit(rec->ms->store, NULL);
+}
+
+/* With the lock held: until there is something to write, or to try again. */
+static void wait_for_records(struct recorder *rec)
+{
+    while (!rec->first && !rec->ending && !store_waits(rec->ms->store))
+        pthread_cond_wait(&rec->changed, &rec->lock);
+    if (rec->first || rec->ending)
+        return;
+    int64_t until = mono_ns() + AGAIN_MS * 1000000LL;
+    struct timespec at = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
+    pthread_cond_timedwait(&rec->changed, &rec->lock, &at);
 }
 
 static void *recorder_run(void *data)
@@ -128,13 +139,12 @@ static void *recorder_run(void *data)
     pthread_mutex_lock(&rec->lock);
     for (;;) {
         rec->idle = true;
-        while (!rec->first && !rec->ending)
-            pthread_cond_wait(&rec->changed, &rec->lock);
+        wait_for_records(rec);
         rec->idle = false;
-        if (!rec->first)
+        if (!rec->first && rec->ending)
             break;
         wait_for_company(rec);
-        bool left = rec->first != NULL;
+        bool left = rec->first || store_waits(rec->ms->store);
         rec->urgent = false;
         pthread_mutex_unlock(&rec->lock);
         if (left)

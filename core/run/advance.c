@@ -20,7 +20,9 @@ void run_put(struct run *run)
     struct err err = {0};
 
     run->row.changed_at = now_ns();
-    if (store_put_run(run->e->store, &run->row, &err) < 0)
+    store_begin_lasting(run->e->store);
+    int r = store_put_run(run->e->store, &run->row, &err), c = store_commit(run->e->store, &err);
+    if (r < 0 || c < 0)
         log_error("run", "%lld: cannot be written: %s", (long long)run->row.id, err.msg);
 }
 
@@ -166,13 +168,15 @@ static void settle(struct engine *e)
     if (e->settling)
         return;
     e->settling = true;
-    store_begin(e->store);
+    store_begin_lasting(e->store);
     while ((run = e->changed)) {
         run_unchanged(run);
         advance(run);
     }
     if (store_commit(e->store, &err) < 0)
         log_error("run", "what was decided cannot be written: %s", err.msg);
+    if (store_waits(e->store)) /* somebody must try again */
+        pthread_cond_broadcast(&e->work);
     e->settling = false;
 }
 

@@ -72,7 +72,9 @@ static void run_note(struct run *run, const char *msg)
 
     buf_addf(&why, "%s\n", msg);
     run->row.why = run_keep(run, buf_str(&why));
+    store_begin_lasting(run->e->store);
     (void)store_put_annotation(run->e->store, &note, NULL);
+    (void)store_commit(run->e->store, NULL);
 }
 
 void run_cancel(struct run *run, const char *why)

@@ -76,7 +76,7 @@ struct run_job *job_next(struct engine *e)
 {
     struct run_job *job = e->ready;
 
-    if (!job || e->busy >= e->slots)
+    if (!job || e->busy >= e->slots || store_waits(e->store)) /* it could not even say that it runs */
         return NULL;
     job_unqueue(job);
     e->busy++;

@@ -15,7 +15,10 @@ void job_put(struct run_job *job)
     struct err err = {0};
 
     job->row.changed_at = now_ns();
-    if (store_put_job(job->run->e->store, &job->row, &err) < 0)
+    store_begin_lasting(job->run->e->store);
+    int r = store_put_job(job->run->e->store, &job->row, &err);
+    int c = store_commit(job->run->e->store, &err);
+    if (r < 0 || c < 0)
         log_error("run", "%lld: job %s: cannot be written: %s", (long long)job->run->row.id, job->row.key,
                   err.msg);
 }
@@ -78,7 +81,9 @@ void job_note(struct run_job *job, const char *msg)
 
     buf_addf(&why, "%s%s\n", job->decided, msg);
     job->row.why = run_keep(job->run, buf_str(&why));
+    store_begin_lasting(job->run->e->store);
     (void)store_put_annotation(job->run->e->store, &note, NULL);
+    (void)store_commit(job->run->e->store, NULL);
 }
 
 /* It cannot start: it fails, and says why. */

@@ -16,7 +16,10 @@ static void sink_put(struct store_sink *s, size_t i)
     struct err err = {0};
 
     row->changed_at = now_ns();
-    if (store_put_step(s->job->run->e->store, row, &err) < 0)
+    store_begin_lasting(s->job->run->e->store);
+    int r = store_put_step(s->job->run->e->store, row, &err);
+    int c = store_commit(s->job->run->e->store, &err);
+    if (r < 0 || c < 0)
         log_error("run", "%lld: step %d of %s: %s", (long long)s->job->run->row.id, row->number,
                   s->job->row.key, err.msg);
 }
@@ -149,7 +152,7 @@ static void put_completed(struct store_sink *s, size_t i, const char *const text
     row->cwd = texts[2];
     row->why = texts[3];
     row->summary = texts[4];
-    store_begin(job->run->e->store);
+    store_begin_lasting(job->run->e->store);
     put_outputs(s, row->id, outputs);
     sink_put(s, i);
     sink_learn(s, i, texts[5], texts[6]);
@@ -232,7 +235,9 @@ static void step_annotation(void *data, size_t i, const struct job_annotation *a
                                  .line = a->line,
                                  .col = a->col};
 
+    store_begin_lasting(s->job->run->e->store);
     (void)store_put_annotation(s->job->run->e->store, &row, NULL);
+    (void)store_commit(s->job->run->e->store, NULL);
 }
 
 static void step_completed(void *data, size_t i, const struct step_result *r)

@@ -11,6 +11,8 @@
 #include "runfs/str.h"
 #include "sink.h"
 
+enum { TRY_NS = 200000000 };
+
 /* -------------------------------------------------------------------------------------------- its machine */
 
 /* What a label means: `--label`, then config/labels, then those of the former kind that stand for all. */
@@ -303,7 +305,7 @@ static void work(struct run_job *job)
     job->row.log_size = log_size(
         e->store, &(struct log_select){.run_id = run->row.id, .job_id = job->row.id, .streams = LOG_OF_STEP});
     pthread_mutex_lock(&e->lock);
-    store_begin(e->store);
+    store_begin_lasting(e->store);
     sink_finish(&sink);
     if (mask)
         sink_job_outputs(&sink, result.outputs);
@@ -318,6 +320,21 @@ static void work(struct run_job *job)
     mask_free(mask);
 }
 
+/* What waits for the database: somebody tries, without the lock, and not at once again. */
+static void try_again(struct engine *e)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += TRY_NS;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    (void)pthread_cond_timedwait(&e->work, &e->lock, &until);
+    pthread_mutex_unlock(&e->lock);
+    store_try_again(e->store);
+    pthread_mutex_lock(&e->lock);
+}
+
 void *engine_worker(void *engine)
 {
     struct engine *e = engine;
@@ -327,7 +344,7 @@ void *engine_worker(void *engine)
     for (;;) {
         struct run_job *job = e->stopping ? NULL : job_next(e);
         if (job && !writing)
-            store_begin(e->store);
+            store_begin_lasting(e->store);
         if (!job && writing)
             (void)store_commit(e->store, NULL);
         writing = job;
@@ -335,6 +352,8 @@ void *engine_worker(void *engine)
             work(job);
         else if (e->stopping)
             break;
+        else if (store_waits(e->store))
+            try_again(e);
         else
             pthread_cond_wait(&e->work, &e->lock);
     }

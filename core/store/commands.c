@@ -36,11 +36,15 @@ ROW_READER(known_command)
 
 /* --------------------------------------------------------------------------------------------- recording */
 
+enum { VALUES_MAX = 16 };
+
 /* One statement of the open group, bound by a format: 'i' int64_t, 's' text. Returns the first column of the
  * first row, or `none`. */
 int64_t write_values(struct store *st, const char *sql, int64_t none, const char *format, ...)
 {
     sqlite3_stmt *stmt = st->failed ? NULL : conn_prepare(&st->writer, sql);
+    struct param params[VALUES_MAX];
+    size_t n = 0, before = st->group.bytes.len;
     int64_t value = none;
     va_list ap;
 
@@ -49,17 +53,23 @@ int64_t write_values(struct store *st, const char *sql, int64_t none, const char
         return none;
     }
     va_start(ap, format);
-    for (int i = 0; format[i]; i++)
-        if (format[i] == 's')
-            sqlite3_bind_text(stmt, i + 1, va_arg(ap, const char *), -1, SQLITE_STATIC);
-        else
-            sqlite3_bind_int64(stmt, i + 1, va_arg(ap, int64_t));
+    for (; format[n] && n < VALUES_MAX; n++)
+        if (format[n] == 's') {
+            const char *text = va_arg(ap, const char *);
+            params[n] = P_TEXT(text);
+            sqlite3_bind_text64(stmt, (int)n + 1, params[n].text, params[n].len, SQLITE_STATIC, SQLITE_UTF8);
+        } else {
+            params[n] = P_INT(va_arg(ap, int64_t));
+            sqlite3_bind_int64(stmt, (int)n + 1, params[n].n);
+        }
     va_end(ap);
+    if (st->lasting && !sqlite3_stmt_readonly(stmt))
+        later_note(&st->group, sql, params, n);
     int rc = sqlite3_step(stmt);
     if (rc == SQLITE_ROW)
         value = sqlite3_column_int64(stmt, 0);
-    else if (rc != SQLITE_DONE)
-        store_spoil(st, store_sql_error(&st->writer, rc, "cannot record a command", NULL));
+    else if (rc != SQLITE_DONE && store_refused(st, rc, NULL) < 0 && st->lasting && !st->failed)
+        later_take_back(&st->group, before);
     sqlite3_reset(stmt);
     sqlite3_clear_bindings(stmt);
     return value;

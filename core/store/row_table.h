@@ -48,6 +48,8 @@
     .insert_sql =                                                                                            \
         "INSERT INTO " table " (" XS(ROW_NAME_1, ROW_NAME) ") VALUES (" XS(ROW_MARK_1, ROW_MARK) ")",        \
     .update_sql = "UPDATE " table " SET " XS(ROW_SET_1, ROW_SET) " WHERE id = ?1"
+/* Those whose ids are given before they are written. */
+#define ROW_COUNTED(table, XS) .sequence = table, ROW_UPSERT(table, XS)
 /* `keys`: a condition on the columns before those of XS, whose first has the number n. It finds nothing if
  * they have changed. */
 #define ROW_SAME(table, keys, n, XS)                                                                         \

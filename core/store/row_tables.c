@@ -122,7 +122,7 @@ const struct row_table run_table = {
 
 static const struct row_table job_table = {
     ROW_READ("jobs", job_row, JOB_COLUMNS),
-    ROW_WRITE("jobs", JOB_COLUMNS),
+    ROW_COUNTED("jobs", JOB_COLUMNS),
     ROW_SAME("jobs", "run_id = ?2 AND attempt = ?3 AND key = ?4", 5, JOB_REST),
     .change = CHANGE_JOB,
     .slot = 4,
@@ -152,7 +152,7 @@ static const struct row_table job_table = {
 
 static const struct row_table step_table = {
     ROW_READ("steps", step_row, STEP_COLUMNS),
-    ROW_WRITE("steps", STEP_COLUMNS),
+    ROW_COUNTED("steps", STEP_COLUMNS),
     ROW_SAME("steps", "job_id = ?2 AND run_id = ?3 AND number = ?4", 5, STEP_REST),
     .change = CHANGE_STEP,
     .slot = 5,
@@ -196,6 +196,20 @@ const struct row_table setting_tables[4] = {
 /* ------------------------------------------------------------------------------------- the typed functions
  */
 
+int rows_begin(struct store *st, struct err *err)
+{
+    static const struct row_table *const counted[] = {&job_table, &step_table};
+
+    for (size_t i = 0; i < ARRAY_LEN(counted); i++) {
+        int64_t last = read_int(st, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?1", NULL,
+                                0, counted[i]->sequence, -1);
+        if (last < 0)
+            return err_set(err, -EIO, "the last of the %s cannot be read", counted[i]->sequence);
+        st->last_ids[counted[i]->slot] = last;
+    }
+    return 0;
+}
+
 ROW_READER(workflow)
 ROW_READER(repo)
 ROW_READER(error)
@@ -214,8 +228,8 @@ int store_put_run(struct store *st, struct run_row *row, struct err *err)
 {
     store_begin(st);
     bool ends = strcmp(row->status, "completed") == 0 &&
-                (!row->id || write_values(st, "SELECT status <> 'completed' FROM runs WHERE id = ?1", 0, "i",
-                                          row->id) == 1);
+                (!row->id || write_values(st, "SELECT status <> 'completed' FROM runs WHERE id = ?1",
+                                          st->lasting && st->failed, "i", row->id) == 1);
     int64_t id = row->id;
     bool again = row->attempt > 1 && strcmp(row->status, "queued") == 0;
     if (row_put(st, &run_table, row, err) == 0 && ends)

@@ -139,51 +139,50 @@ void row_unref(const void *row)
 
 /* ---------------------------------------------------------------------------------------------- writing */
 
-static void bind_columns(const struct row_table *t, sqlite3_stmt *stmt, const void *row, int64_t id)
-{
-    int at = 1;
+enum { COLUMNS_MAX = 40 };
 
-    if (id)
-        sqlite3_bind_int64(stmt, at, id);
-    for (size_t i = 1; i < t->n_columns; i++) {
-        const char *field = (const char *)row + t->columns[i].offset;
+/* What its statements are bound to: the id is the first, where there is one. */
+static size_t fill_params(const struct row_table *t, const void *row, int64_t id, struct param *ret)
+{
+    size_t n = 0;
+
+    ret[n++] = P_INT(id);
+    for (size_t i = 1; i < t->n_columns && n < COLUMNS_MAX; i++) {
+        const char *field = (const char *)row + t->columns[i].offset, *text;
         switch (t->columns[i].type) {
         case COLUMN_I64:
-            sqlite3_bind_int64(stmt, ++at, *(const int64_t *)field);
+            ret[n++] = P_INT(*(const int64_t *)field);
             break;
         case COLUMN_INT:
-            sqlite3_bind_int(stmt, ++at, *(const int *)field);
+            ret[n++] = P_INT(*(const int *)field);
             break;
         case COLUMN_BOOL:
-            sqlite3_bind_int(stmt, ++at, *(const bool *)field);
+            ret[n++] = P_INT(*(const bool *)field);
             break;
         case COLUMN_TEXT:
-            sqlite3_bind_text(stmt, ++at, *(const char *const *)field ? *(const char *const *)field : "", -1,
-                              SQLITE_STATIC);
+            text = *(const char *const *)field ? *(const char *const *)field : "";
+            ret[n++] = P_TEXT(text);
             break;
         case COLUMN_LENGTH:
             break;
         }
     }
+    return n;
 }
 
-/* Whether that was done to a row. */
-static bool row_write(struct store *st, const struct row_table *t, const char *sql, const void *row,
-                      struct err *err)
+/* The statement that makes a row with that id, or changes it. */
+static int put_id(struct store *st, const struct row_table *t, const void *row, int64_t id, bool created,
+                  struct err *err)
 {
-    sqlite3_stmt *stmt = st->failed ? NULL : conn_prepare(&st->writer, sql);
+    struct param params[COLUMNS_MAX];
+    size_t n = fill_params(t, row, id, params);
 
-    if (!stmt) {
-        store_spoil(st, -ENOMEM);
-        return false;
+    if (!created && t->same_sql && !st->failed) {
+        int r = write_params(st, t->same_sql, params, n, err);
+        if (r < 0 || sqlite3_changes(st->writer.db) > 0)
+            return r;
     }
-    bind_columns(t, stmt, row, *(const int64_t *)row);
-    int rc = sqlite3_step(stmt);
-    if (rc != SQLITE_DONE)
-        store_spoil(st, store_sql_error(&st->writer, rc, "cannot write to the database", err));
-    sqlite3_reset(stmt);
-    sqlite3_clear_bindings(stmt);
-    return rc == SQLITE_DONE && sqlite3_changes(st->writer.db) > 0;
+    return write_params(st, id ? t->update_sql : t->insert_sql, params, n, err);
 }
 
 int row_put(struct store *st, const struct row_table *t, void *row, struct err *err)
@@ -192,16 +191,18 @@ int row_put(struct store *st, const struct row_table *t, void *row, struct err *
     bool created = *id == 0;
 
     store_begin(st);
-    if (created || !t->same_sql || !row_write(st, t, t->same_sql, row, err))
-        (void)row_write(st, t, created ? t->insert_sql : t->update_sql, row, err);
-    int64_t new_id = created ? sqlite3_last_insert_rowid(st->writer.db) : *id;
-    if (!st->failed)
+    int64_t new_id = created && t->sequence ? ++st->last_ids[t->slot] : *id;
+    int wrong = put_id(st, t, row, new_id, created, err);
+    if (!new_id)
+        new_id = sqlite3_last_insert_rowid(st->writer.db);
+    if (wrong == 0)
         store_changed(st, (struct change){.kind = t->change,
                                           .id = new_id,
                                           .run_id = t->run_offset ? field_i64(row, t->run_offset) : 0,
                                           .job_id = t->job_offset ? field_i64(row, t->job_offset) : 0,
                                           .created = created});
     int r = store_commit(st, err);
+    r = r < 0 ? r : wrong;
     if (r == 0)
         *id = new_id;
     return r;

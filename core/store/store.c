@@ -34,14 +34,29 @@ static int sql_errno(int rc)
     }
 }
 
+const char *store_words(int code)
+{
+    return code == -EBUSY ? "another process has it locked" : strerrordesc_np(-code);
+}
+
 /* Of all stores of this process: what was made of one is never taken for another's. */
 static _Atomic uint64_t last_as_of;
 
+/* What SQLite calls an input/output error may be a disk that is full. */
+static int conn_errno(struct conn *c, int rc)
+{
+    bool full = (rc & 0xff) == SQLITE_IOERR && c->db && sqlite3_system_errno(c->db) == ENOSPC;
+
+    return full ? -ENOSPC : sql_errno(rc);
+}
+
 int store_sql_error(struct conn *c, int rc, const char *what, struct err *err)
 {
-    int code = sql_errno(rc);
+    int code = conn_errno(c, rc);
 
-    return code ? err_set(err, code, "%s: %s", what, sqlite3_errmsg(c->db)) : 0;
+    return code ? err_set(err, code, "%s: %s", what,
+                          code == -ENOSPC ? strerrordesc_np(ENOSPC) : sqlite3_errmsg(c->db))
+                : 0;
 }
 
 int conn_open(struct conn *c, const char *path, bool writer, struct err *err)
@@ -63,10 +78,13 @@ int conn_open(struct conn *c, const char *path, bool writer, struct err *err)
     }
     if (rc == SQLITE_OK)
         return 0;
-    err_set(err, sql_errno(rc), "cannot open the database %s: %s", path,
-            c->db ? sqlite3_errmsg(c->db) : "no memory");
+    int r = conn_errno(c, rc);
+    err_set(err, r, "cannot open the database %s: %s", path,
+            r == -ENOSPC ? strerrordesc_np(ENOSPC)
+            : c->db      ? sqlite3_errmsg(c->db)
+                         : "no memory");
     conn_close(c);
-    return sql_errno(rc);
+    return r;
 }
 
 void conn_close(struct conn *c)
@@ -243,6 +261,7 @@ static int store_init(struct store *st, const char *dir, struct err *err)
     r = conn_open(&st->writer, db.ptr, true, err);
     umask(old);
     r = r < 0 ? r : store_migrate(st->writer.db, err);
+    r = r < 0 ? r : rows_begin(st, err);
     if (r == 0)
         checkpoint_begin(st);
     return r;
@@ -299,6 +318,7 @@ void store_close(struct store *st)
 {
     if (!st)
         return;
+    later_release(st);
     checkpoint_release(st);
     while (st->idle) {
         struct conn *next = st->idle->next;
@@ -423,17 +443,54 @@ void store_let_writer(struct store *st)
     pthread_mutex_unlock(&st->write_lock);
 }
 
-void store_begin(struct store *st)
+static void begin(struct store *st, bool lasting)
 {
     lock_writer(st);
     if (st->depth++ > 0)
         return;
     st->failed = 0;
     st->n_changes = 0;
-    sqlite3_stmt *stmt = conn_prepare(&st->writer, "BEGIN IMMEDIATE");
-    int rc = stmt ? sqlite3_step(stmt) : SQLITE_NOMEM;
-    if (rc != SQLITE_DONE)
-        store_spoil(st, sql_errno(rc));
+    st->lasting = lasting;
+    st->replayed = false;
+    later_forget(&st->group);
+    if (later_is_early(st)) {
+        store_spoil(st, atomic_load(&st->later.code));
+        return;
+    }
+    int rc = later_begin(st);
+    if (rc != SQLITE_OK)
+        store_spoil(st, conn_errno(&st->writer, rc) ? conn_errno(&st->writer, rc) : -EIO);
+}
+
+void store_begin(struct store *st)
+{
+    begin(st, false);
+}
+
+void store_begin_lasting(struct store *st)
+{
+    begin(st, true);
+}
+
+bool store_refuses_one(struct store *st, int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_CONSTRAINT:
+    case SQLITE_ERROR:
+    case SQLITE_TOOBIG:
+    case SQLITE_MISMATCH:
+    case SQLITE_RANGE:
+        return !sqlite3_get_autocommit(st->writer.db);
+    default:
+        return false;
+    }
+}
+
+int store_refused(struct store *st, int rc, struct err *err)
+{
+    int r = store_sql_error(&st->writer, rc, "cannot write to the database", err);
+
+    return st->lasting && store_refuses_one(st, rc) ? r : store_spoil(st, r);
 }
 
 void store_rollback(struct store *st)
@@ -471,7 +528,7 @@ static int finish_group(struct store *st, struct err *err)
     if (stmt)
         store_spoil(st, store_sql_error(&st->writer, rc, "cannot write to the database", err));
     else
-        err_errno(err, store_spoil(st, -ENOMEM), "cannot write to the database");
+        err_set(err, store_spoil(st, -ENOMEM), "cannot write to the database: %s", store_words(st->failed));
     if (!sqlite3_get_autocommit(st->writer.db))
         sqlite3_exec(st->writer.db, "ROLLBACK", NULL, NULL, NULL);
     return st->failed;
@@ -496,19 +553,25 @@ uint64_t store_as_of(struct store *st, enum change_kind kind)
 int store_commit(struct store *st, struct err *err)
 {
     if (st->depth > 1) {
-        int failed = st->failed;
+        int failed = st->lasting && st->failed != -ECANCELED ? 0 : st->failed;
         st->depth--;
         pthread_mutex_unlock(&st->write_lock);
         return failed;
     }
     const struct store_companion along = st->companion;
-    void *with = along.write && !st->failed ? along.write(along.data) : NULL;
+    void *with = along.write && st->lasting ? along.write(along.data) : NULL;
     struct err words = {0};
-    int r = finish_group(st, &words);
-    if (r < 0 && err && !err->code)
+    int r = finish_group(st, &words), kept = r;
+    if (r == 0)
+        later_written(st);
+    else if (st->lasting)
+        kept = later_keep(st, r);
+    if (kept == 0)
+        words = (struct err){0};
+    if (kept < 0 && err && !err->code)
         *err = words;
-    if (err && r < 0)
-        err->code = r;
+    if (err && kept < 0)
+        err->code = kept;
     struct change *changes = r == 0 ? TAKE(st->changes) : NULL;
     size_t n = r == 0 ? st->n_changes : 0;
     st->n_changes = 0;
@@ -525,6 +588,6 @@ int store_commit(struct store *st, struct err *err)
     pthread_mutex_unlock(&st->notify_lock);
     free(changes);
     if (with)
-        along.written(along.data, with, r);
-    return r;
+        along.written(along.data, with, kept);
+    return kept;
 }

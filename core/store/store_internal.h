@@ -13,6 +13,13 @@
 
 enum { CONN_STATEMENTS = 240, MAX_SUBSCRIBERS = 6, CACHE_SLOTS = 4096, CACHE_SHARDS = 16 };
 
+/* A value of a statement. */
+struct param {
+    const char *text; /* NULL: an integer */
+    int64_t n;
+    size_t len;
+};
+
 /* A connection with its prepared statements, kept by the address of their (static) text. */
 struct conn {
     sqlite3 *db; /* owned */
@@ -44,6 +51,23 @@ struct checkpoint {
     struct conn conn; /* the thread's */
 };
 
+/* Copies of writes, in their order (later.c). */
+struct writes {
+    struct buf bytes;
+    size_t n;
+};
+
+/* What waits until the database can be written; under the writer's lock but for what is atomic. */
+struct later {
+    struct writes writes;
+    struct change *changes; /* owned: what they will have changed */
+    size_t n_changes;
+    int64_t again_at; /* before, it is not tried for one who can wait; by mono_ns() */
+    atomic_size_t waiting;
+    atomic_int code; /* why: an -errno */
+    _Atomic int64_t since;
+};
+
 /* Deliveries of webhooks that wait to be added, by whoever adds now (hooks.c). */
 struct hook_adds {
     pthread_mutex_t lock; /* guards what follows */
@@ -55,11 +79,15 @@ struct store {
     char *dir;   /* owned */
     int lock_fd; /* holds STATE/lock */
     struct conn writer;
-    pthread_mutex_t write_lock;       /* recursive: the writer's lock */
-    pthread_mutex_t turn_lock;        /* held by the one who is next for it */
-    char *_Atomic writing;            /* stands for the thread that has it; NULL: none */
-    int depth;                        /* of groups; under write_lock */
-    int failed;                       /* 0 or the -errno that spoiled the group; under write_lock */
+    pthread_mutex_t write_lock; /* recursive: the writer's lock */
+    pthread_mutex_t turn_lock;  /* held by the one who is next for it */
+    char *_Atomic writing;      /* stands for the thread that has it; NULL: none */
+    int depth;                  /* of groups; under write_lock */
+    int failed;                 /* 0 or the -errno that spoiled the group; under write_lock */
+    bool lasting, replayed;     /* the group; it has written what waited. Under write_lock */
+    struct writes group;        /* the group's, if it lasts; under write_lock */
+    struct later later;
+    int64_t last_ids[8];              /* given to rows, by their table's slot; under write_lock */
     struct store_companion companion; /* under write_lock */
     struct change *changes;           /* owned; of the open group; under write_lock */
     size_t n_changes, cap_changes;
@@ -102,13 +130,31 @@ struct conn *store_reader(struct store *st); /* NULL: cannot be had now */
  * back. What the statement returned is not to be used any more. Either may be NULL: it was not had. */
 void store_reader_done(struct store *st, struct conn *c, sqlite3_stmt *stmt);
 
+/* What is wrong with the database, by -errno. */
+const char *store_words(int code);
 /* -errno of an SQLite result code, with words. */
 int store_sql_error(struct conn *c, int rc, const char *what, struct err *err);
 
 int store_migrate(sqlite3 *db, struct err *err);
 
+/* A write was refused with that SQLite code: whether for what it is, while others of the transaction are not.
+ */
+bool store_refuses_one(struct store *st, int rc);
+/* It spoils the group; but one that lasts only has it not. Returns -errno, with words. */
+int store_refused(struct store *st, int rc, struct err *err);
+
 /* Notes a change of the open group. Only between store_begin and its end. */
 void store_changed(struct store *st, struct change change);
+/* later.c: a group that lasts writes that, or is to. */
+void later_note(struct writes *w, const char *sql, const struct param *p, size_t n);
+void later_take_back(struct writes *w, size_t before); /* the last; before: how long the bytes were then */
+void later_forget(struct writes *w);
+bool later_is_early(const struct store *st); /* whether the group is not to try it again yet */
+int later_begin(struct store *st);          /* the transaction, with all that waited. Returns SQLite's code */
+void later_written(struct store *st);       /* it was committed */
+int later_keep(struct store *st, int code); /* the group, which was not. 0, or -errno: it is lost */
+void later_release(struct store *st);
+
 /* Marks the open group as spoiled; returns code. */
 int store_spoil(struct store *st, int code);
 /* The writer, without a group: nobody writes meanwhile. Not with a group open. */
@@ -141,6 +187,7 @@ struct row_table {
     size_t run_offset, job_offset; /* of run_id and job_id for changes; 0: none */
     const char *get_sql, *insert_sql, *update_sql;
     const char *same_sql; /* an update where certain columns are as they were; NULL: none */
+    const char *sequence; /* ids are given here, after the last of this name; NULL: by the database */
 };
 
 extern const struct row_table error_table, delivery_table, run_table, setting_tables[4], known_command_table;
@@ -161,6 +208,8 @@ ssize_t row_list(struct store *st, const struct row_table *t, const char *sql, c
                  int64_t *ids, size_t max);
 /* Inserts (id 0; sets it) or updates, and notes the change. */
 int row_put(struct store *st, const struct row_table *t, void *row, struct err *err);
+/* Which ids were given until now. */
+int rows_begin(struct store *st, struct err *err);
 /* Makes a row of what a SELECT of all columns returned. NULL: no memory. */
 struct row_head *row_read(const struct row_table *t, sqlite3_stmt *stmt);
 
@@ -174,12 +223,6 @@ uint64_t cache_generation_of(const uint64_t all[CACHE_SHARDS], int64_t id);
 void cache_drop(struct cache *c, int64_t id); /* of any table */
 
 /* ---------------------------------------------------------------------------------------- statements */
-
-struct param {
-    const char *text; /* NULL: an integer */
-    int64_t n;
-    size_t len;
-};
 
 #define P_INT(v) ((struct param){.n = (v)})
 #define P_TEXT(s) ((struct param){.text = (s), .len = strlen(s)})

@@ -7,19 +7,26 @@
 /* Runs one statement of the open group. */
 int write_params(struct store *st, const char *sql, const struct param *p, size_t n, struct err *err)
 {
+    size_t before = st->group.bytes.len;
     sqlite3_stmt *stmt = st->failed ? NULL : conn_prepare(&st->writer, sql);
 
-    if (!stmt)
-        return store_spoil(st, -ENOMEM);
+    if (st->lasting)
+        later_note(&st->group, sql, p, n);
+    if (!stmt) {
+        int r = store_spoil(st, -ENOMEM);
+        return st->lasting ? 0 : r;
+    }
     for (size_t i = 0; i < n; i++)
         if (p[i].text)
             sqlite3_bind_text64(stmt, (int)i + 1, p[i].text, p[i].len, SQLITE_STATIC, SQLITE_UTF8);
         else
             sqlite3_bind_int64(stmt, (int)i + 1, p[i].n);
     int rc = sqlite3_step(stmt);
-    int r = rc == SQLITE_DONE || rc == SQLITE_ROW
-                ? 0
-                : store_spoil(st, store_sql_error(&st->writer, rc, "cannot write to the database", err));
+    int r = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : store_refused(st, rc, err);
+    if (r < 0 && st->lasting && st->failed)
+        r = 0; /* not now, but later */
+    else if (r < 0 && st->lasting)
+        later_take_back(&st->group, before);
     sqlite3_reset(stmt);
     sqlite3_clear_bindings(stmt);
     return r;

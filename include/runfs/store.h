@@ -81,9 +81,10 @@ int store_subscribe(struct store *st, store_changed_fn *fn, void *data);
 void store_unsubscribe(struct store *st, store_changed_fn *fn, void *data);
 
 /*
- * What goes along with every commit, whoever's it is, and needs none of its own. write() is called before,
- * with the writer's lock held, and may write; if it returns something, written() is called with that behind
- * the commit, without the lock, with what came of it. One in a store; NULL: write() is not called again.
+ * What goes along with every commit of a group that lasts and needs none of its own. write() is called
+ * before, with the writer's lock held, and may write; if it returns something, written() is called with that
+ * behind the commit, without the lock, with what came of it. One in a store; NULL: write() is not called
+ * again.
  */
 struct store_companion {
     void *(*write)(void *data);
@@ -101,6 +102,16 @@ uint64_t store_as_of(struct store *st, enum change_kind kind);
 void store_begin(struct store *st);
 int store_commit(struct store *st,
                  struct err *err); /* the outermost one commits; -ENOSPC, -EIO, ...: all rolled back */
+/*
+ * The same, of what has happened already and cannot be refused any more. Where the database takes no writes
+ * for a while (a full disk, a lock of another process), they wait, in their order, until it does: the commit
+ * has succeeded, and readers see it then. What the database refuses for itself is left out of it, and
+ * returned to who writes that. Within a group of the other kind it is part of that one.
+ */
+void store_begin_lasting(struct store *st);
+bool store_waits(const struct store *st);                         /* whether something does */
+void store_tell_waiting(const struct store *st, struct buf *ret); /* a line that says so, and why */
+void store_try_again(struct store *st);                           /* to write what waits, if anything does */
 /* How long commits took, of all stores of this process. */
 extern struct histogram metric_commit_time;
 void store_rollback(struct store *st); /* the whole group is undone at the outermost end */

@@ -174,6 +174,14 @@ static void written_along(void *data, void *what, int result)
     a->heard = a->subscriber->n;
 }
 
+static int64_t put_lasting_run(const char *status)
+{
+    store_begin_lasting(st);
+    int64_t id = put_run(status);
+    assert_int_equal(store_commit(st, NULL), 0);
+    return id;
+}
+
 static void what_goes_along_shares_a_commit(void **state)
 {
     struct heard heard = {0};
@@ -185,20 +193,128 @@ static void what_goes_along_shares_a_commit(void **state)
     store_begin(st);
     put_run("queued");
     store_rollback(st);
-    assert_non_null(a.name); /* what is undone takes nothing along */
     put_run("queued");
+    assert_non_null(a.name); /* what may be undone takes nothing along */
+    heard.calls = 0;
+    put_lasting_run("queued");
     assert_int_equal(heard.calls, 1);
     assert_true(store_find_setting(st, SETTING_CONFIG, "slots") > 0);
     assert_int_equal(a.written, 1);
     assert_int_equal(a.result, 0);
-    assert_int_equal(a.heard, 2); /* the run, and the setting */
-    put_run("queued");
+    assert_int_equal(a.heard, heard.n); /* the run, and the setting */
+    put_lasting_run("queued");
     assert_int_equal(a.written, 1); /* nothing was there to go along */
     a.name = "repo";
     store_accompany(st, NULL);
-    put_run("queued");
+    put_lasting_run("queued");
     assert_non_null(a.name);
     store_unsubscribe(st, hear, &heard);
+}
+
+/* ------------------------------------------------------------------------------- what waits to be written */
+
+/* Another process's. */
+static sqlite3 *lock_database(void)
+{
+    _buf_ struct buf path = BUF_INIT;
+    sqlite3 *db = NULL;
+
+    buf_addf(&path, "%s/runfs.db", dir);
+    assert_int_equal(sqlite3_open(buf_str(&path), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    return db;
+}
+
+static struct job_row a_job(int64_t run, const char *key, const char *status)
+{
+    return (struct job_row){.run_id = run, .attempt = 1, .key = key, .job_id = key, .status = status};
+}
+
+static void assert_job(int64_t id, const char *key, const char *status)
+{
+    const struct job_row *job = store_get_job(st, id);
+
+    assert_non_null(job);
+    assert_string_equal(job->key, key);
+    assert_string_equal(job->status, status);
+    job_row_unref(job);
+}
+
+static void what_has_happened_waits_for_the_database(void **state)
+{
+    struct job_row a, b;
+    struct heard heard = {0};
+    struct err err = {0};
+
+    (void)state;
+    a = a_job(put_run("queued"), "a", "queued");
+    b = a_job(a.run_id, "b", "queued");
+    assert_int_equal(store_subscribe(st, hear, &heard), 0);
+    sqlite3 *other = lock_database();
+    store_begin_lasting(st);
+    assert_int_equal(store_put_job(st, &a, &err), 0);
+    assert_int_equal(store_commit(st, &err), 0);
+    a.status = "completed";
+    store_begin_lasting(st);
+    assert_int_equal(store_put_job(st, &a, &err), 0);
+    assert_int_equal(store_put_job(st, &b, &err), 0);
+    assert_int_equal(store_put_output(st, b.id, 0, "it", "is there", &err), 0);
+    assert_int_equal(store_commit(st, &err), 0);
+    assert_true(store_waits(st));
+    assert_int_equal(heard.calls, 0); /* nobody has seen it */
+    assert_int_not_equal(a.id, b.id);
+    sqlite3_close(other);
+    store_try_again(st);
+    while (store_waits(st)) /* it had been tried just now */
+        store_try_again(st);
+    assert_int_equal(heard.calls, 1);
+    assert_job(a.id, "a", "completed");
+    assert_job(b.id, "b", "queued");
+    assert_true(store_find_output(st, b.id, 0, "it") > 0);
+    store_unsubscribe(st, hear, &heard);
+    reopen();
+    struct job_row c = a_job(a.run_id, "c", "queued");
+    assert_int_equal(store_put_job(st, &c, &err), 0);
+    assert_true(c.id > b.id);
+}
+
+/* Who may be refused is, and what waited goes before who comes next. */
+static void what_waits_goes_first(void **state)
+{
+    struct job_row a = a_job(put_run("queued"), "a", "queued");
+    struct err err = {0};
+
+    (void)state;
+    sqlite3 *other = lock_database();
+    store_begin_lasting(st);
+    assert_int_equal(store_put_job(st, &a, NULL), 0);
+    assert_int_equal(store_commit(st, NULL), 0);
+    struct run_row run = a_run("queued");
+    assert_int_equal(store_put_run(st, &run, &err), -EBUSY);
+    assert_non_null(strstr(err.msg, "locked"));
+    assert_null(store_get_job(st, a.id));
+    sqlite3_close(other);
+    assert_int_equal(store_delete_run(st, a.run_id, NULL), 0);
+    assert_false(store_waits(st));
+    assert_null(store_get_job(st, a.id)); /* with its run */
+    assert_int_equal(store_list_jobs(st, a.run_id, 1, 0, (int64_t[1]){0}, 1), 0);
+}
+
+static void what_is_refused_for_itself_takes_nothing_along(void **state)
+{
+    struct job_row a = a_job(put_run("queued"), "a", "queued"), twin = a;
+    struct err err = {0};
+
+    (void)state;
+    store_begin_lasting(st);
+    assert_int_equal(store_put_job(st, &a, &err), 0);
+    assert_int_equal(store_put_job(st, &twin, &err), -EEXIST);
+    assert_non_null(strstr(err.msg, "UNIQUE"));
+    assert_int_equal(twin.id, 0);
+    assert_int_equal(store_put_output(st, a.id, 0, "it", "is there", NULL), 0);
+    assert_int_equal(store_commit(st, NULL), 0);
+    assert_job(a.id, "a", "queued");
+    assert_true(store_find_output(st, a.id, 0, "it") > 0);
 }
 
 static void lists_resume_behind_an_id(void **state)
@@ -631,6 +747,9 @@ int main(void)
         TEST(a_rolled_back_group_leaves_nothing),
         TEST(subscribers_hear_after_the_commit),
         TEST(what_goes_along_shares_a_commit),
+        TEST(what_has_happened_waits_for_the_database),
+        TEST(what_waits_goes_first),
+        TEST(what_is_refused_for_itself_takes_nothing_along),
         TEST(lists_resume_behind_an_id),
         TEST(settings_are_named),
         TEST(a_second_process_is_told_who_has_the_store),
