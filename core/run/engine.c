@@ -11,7 +11,7 @@
 #include "runfs/remotes.h"
 #include "runfs/str.h"
 
-enum { STOP_SECONDS = 15, JANITOR_SECONDS = 60, RETAIN_SECONDS = 3600 };
+enum { STOP_SECONDS = 15, JANITOR_SECONDS = 60, UNTAKEN_SECONDS = 1, RETAIN_SECONDS = 3600 };
 
 static struct timespec seconds_from_now(int64_t seconds)
 {
@@ -43,28 +43,6 @@ void engine_set_slots(struct engine *e, int slots)
     e->slots = slots;
     fit_workers(e);
     pthread_mutex_unlock(&e->lock);
-}
-
-static void *janitor(void *engine)
-{
-    struct engine *e = engine;
-    int64_t retained = 0;
-
-    pthread_mutex_lock(&e->lock);
-    while (!e->stopping) {
-        pthread_mutex_unlock(&e->lock);
-        holds_expire(e, false);
-        if (!retained || mono_ns() - retained > RETAIN_SECONDS * 1000000000LL) {
-            engine_retain(e);
-            retained = mono_ns();
-        }
-        pthread_mutex_lock(&e->lock);
-        struct timespec until = seconds_from_now(JANITOR_SECONDS);
-        while (!e->stopping && pthread_cond_timedwait(&e->ended, &e->lock, &until) == 0)
-            ;
-    }
-    pthread_mutex_unlock(&e->lock);
-    return NULL;
 }
 
 /* What becomes of an attempt that ended with the daemon: it is kept as one that did not come to its end. */
@@ -108,6 +86,35 @@ static int end_jobs(struct store *st, const struct run_row *run, struct err *err
     return r;
 }
 
+/* It cannot be taken up again, and will not come to its end by itself: this is it. */
+static void end_untaken(struct engine *e, const struct run_row *row, const char *msg)
+{
+    const struct annotation_row note = {.run_id = row->id,
+                                        .attempt = row->attempt,
+                                        .level = "error",
+                                        .title = "",
+                                        .file = "",
+                                        .message = msg};
+    struct run_row was = *row;
+    _buf_ struct buf why = BUF_INIT;
+
+    buf_addf(&why, "%s\n", msg);
+    was.status = "completed";
+    was.conclusion = "failure";
+    was.exit_code = 1;
+    was.why = buf_str(&why);
+    was.completed_at = was.changed_at = now_ns();
+    was.started_at = row->started_at ? row->started_at : was.completed_at;
+    was.log_size = log_size(
+        e->store, &(struct log_select){.run_id = row->id, .attempt = row->attempt, .streams = LOG_OF_RUN});
+    store_begin_lasting(e->store);
+    (void)store_put_annotation(e->store, &note, NULL);
+    (void)end_jobs(e->store, row, NULL);
+    (void)store_put_run(e->store, &was, NULL);
+    (void)store_commit(e->store, NULL);
+    log_warning("run", "%lld: %s", (long long)row->id, msg);
+}
+
 /* Its job rows are there from before: they are made again under a new attempt, but those that are done. */
 static int put_again(struct engine *e, const struct run_row *row, struct run *run, struct err *err)
 {
@@ -124,38 +131,88 @@ static int put_again(struct engine *e, const struct run_row *row, struct run *ru
     return r == 0 ? run_add_jobs(run, err) : r;
 }
 
-static void take_up(struct engine *e, const struct run_row *row)
+/* What may be better the next time. */
+static bool is_passing(int r)
+{
+    static const int passing[] = {ENOSPC, EDQUOT, EBUSY, ENOMEM, EMFILE, ENFILE, EIO, EROFS, EAGAIN};
+
+    for (size_t i = 0; i < ARRAY_LEN(passing); i++)
+        if (r == -passing[i])
+            return true;
+    return false;
+}
+
+static void take_up(struct engine *e, const struct run_row *row, bool again)
 {
     struct run *run = NULL;
     struct err err = {0};
 
-    if (run_restore(e, row, NULL, &run, &err) == 0) {
+    int r = run_restore(e, row, NULL, &run, &err);
+    if (r == 0) {
         store_begin(e->store);
-        int r = put_again(e, row, run, &err);
-        int c = store_commit(e->store, &err);
-        if (r == 0 && c == 0)
-            run_activate(e, run);
+        r = put_again(e, row, run, &err);
+        if (r < 0)
+            store_rollback(e->store);
         else
-            run_free(run);
+            r = store_commit(e->store, &err);
     }
-    if (err.code)
-        log_error("run", "%lld: cannot be taken up again: %s", (long long)row->id, err.msg);
+    if (r == 0) {
+        run_activate(e, run);
+        return;
+    }
+    run_free(run);
+    err_prefix(&err, "the run cannot be taken up again");
+    if (is_passing(r)) {
+        if (!again)
+            log_warning("run", "%lld: %s: it is tried again", (long long)row->id, err.msg);
+        e->untaken = true;
+    } else {
+        end_untaken(e, row, err.msg);
+    }
 }
 
+/* With the lock held. */
 static void take_up_queued(struct engine *e)
 {
     int64_t ids[64], after = 0;
+    bool again = e->untaken;
     ssize_t n;
 
+    e->untaken = false;
     while ((n = store_list_runs(e->store, RUNS_ACTIVE, after, ids, ARRAY_LEN(ids))) > 0) {
         for (ssize_t i = 0; i < n; i++) {
             const struct run_row *row = store_get_run(e->store, ids[i]);
-            if (row)
-                take_up(e, row);
+            if (row && !run_find(e, row->id))
+                take_up(e, row, again);
             run_row_unref(row);
         }
         after = ids[n - 1];
     }
+}
+
+static void *janitor(void *engine)
+{
+    struct engine *e = engine;
+    int64_t retained = 0;
+
+    pthread_mutex_lock(&e->lock);
+    while (!e->stopping) {
+        pthread_mutex_unlock(&e->lock);
+        holds_expire(e, false);
+        if (!retained || mono_ns() - retained > RETAIN_SECONDS * 1000000000LL) {
+            engine_retain(e);
+            retained = mono_ns();
+        }
+        pthread_mutex_lock(&e->lock);
+        if (e->untaken && !e->stopping &&
+            !store_waits(e->store)) /* else it may show what has ended as active */
+            take_up_queued(e);
+        struct timespec until = seconds_from_now(e->untaken ? UNTAKEN_SECONDS : JANITOR_SECONDS);
+        while (!e->stopping && pthread_cond_timedwait(&e->ended, &e->lock, &until) == 0)
+            ;
+    }
+    pthread_mutex_unlock(&e->lock);
+    return NULL;
 }
 
 static void name_self(struct engine *e)
