@@ -280,9 +280,21 @@ static int put_new_run(struct run *run, const struct run_source *source, struct 
     return r == 0 ? log_writer_open(st, run->row.id, &run->log, err) : r;
 }
 
+/* Whether a run may cancel what others do, or make them wait. */
+static bool has_groups(const struct workflow *w)
+{
+    if (w->concurrency)
+        return true;
+    for (size_t i = 0; i < w->n_jobs; i++)
+        if (w->jobs[i].concurrency || (w->jobs[i].called && has_groups(w->jobs[i].called)))
+            return true;
+    return false;
+}
+
 /*
  * One group from the rows to the first decision: what can start at once is decided before the commit, and a
- * worker sees it only when the lock is free. With the engine's lock held.
+ * worker sees it only when the lock is free. What is decided about other runs, too, comes behind it: the
+ * database may refuse this one, and these would have been cancelled for nothing. With the engine's lock held.
  */
 static int put_and_activate(struct run *run, const struct run_source *source, int64_t *ret_run,
                             struct err *err)
@@ -299,11 +311,16 @@ static int put_and_activate(struct run *run, const struct run_source *source, in
         return r;
     }
     int64_t id = run->row.id;
-    run_activate(e, run);
+    bool alone = !has_groups(run->workflow);
+    if (alone)
+        run_activate(e, run);
     r = store_commit(e->store, &commit_err);
+    if (r == 0 && !alone)
+        run_activate(e, run);
     if (r < 0) {
-        run = run_find(e, id);
-        if (run)
+        if (!alone)
+            run_free(run);
+        else if ((run = run_find(e, id)))
             run_abandon(run);
         if (err)
             *err = commit_err;
