@@ -100,15 +100,13 @@ static int put_attempt(struct run *run, enum rerun what, const char *key, struct
 static int rerun_from(struct engine *e, int64_t run_id, enum rerun what, const char *key, bool debug,
                       const char *actor, struct resume *resume_take, struct err *err)
 {
-    const struct run_row *row = store_get_run(e->store, run_id);
     struct run *run = NULL;
 
-    if (!row) {
-        resume_free(resume_take);
-        return no_run(run_id, err);
-    }
     pthread_mutex_lock(&e->lock);
-    int r = run_find(e, run_id) || !str_eq(row->status, "completed")
+    /* with the lock: somebody else may have run it again, or deleted it, while it was waited for */
+    const struct run_row *row = store_get_run(e->store, run_id);
+    int r = !row ? no_run(run_id, err)
+            : run_find(e, run_id) || !str_eq(row->status, "completed")
                 ? err_set(err, -EINVAL, "run %lld is not completed yet", (long long)run_id)
                 : 0;
     if (r == 0 && what == RERUN_FAILED && str_eq(row->conclusion, "success"))
@@ -177,13 +175,13 @@ typedef int delete_fn(struct store *st, int64_t run_id, struct err *err);
 
 static int delete_completed(struct engine *e, int64_t run_id, delete_fn *fn, struct err *err)
 {
-    const struct run_row *row = store_get_run(e->store, run_id);
     int r;
 
-    if (!row)
-        return no_run(run_id, err);
     pthread_mutex_lock(&e->lock);
-    if (run_find(e, run_id) || !str_eq(row->status, "completed"))
+    const struct run_row *row = store_get_run(e->store, run_id);
+    if (!row)
+        r = no_run(run_id, err);
+    else if (run_find(e, run_id) || !str_eq(row->status, "completed"))
         r = err_set(err, -EBUSY, "run %lld is not completed: cancel it first", (long long)run_id);
     else
         r = fn(e->store, run_id, err);

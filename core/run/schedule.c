@@ -204,8 +204,10 @@ static void start_call(struct run_job *job)
     job->state = JOB_STATE_CALLING;
     job->row.why = job->decided;
     job_begins(job);
-    if (scope_add_jobs(job->called, &err) < 0)
+    if (scope_add_jobs(job->called, &err) < 0) {
+        job->called->cancelled = true; /* those that it had added already do not run */
         job_refuse(job, err.msg);
+    }
 }
 
 /* A job that has all groups that it asked for goes on as far as it can. */
