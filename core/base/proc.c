@@ -188,7 +188,7 @@ int proc_run_set(const char *const argv[], const char *const set[], const char *
     return buf_ok(&ret->out) && buf_ok(&ret->err) ? 0 : err_errno(err, -ENOMEM, "output of %s", argv[0]);
 }
 
-bool proc_in_path(const char *program)
+int proc_find(const char *program, struct buf *ret)
 {
     const char *path = getenv("PATH");
 
@@ -197,11 +197,20 @@ bool proc_in_path(const char *program)
         _buf_ struct buf file = BUF_INIT;
         struct stat st;
         buf_addf(&file, "%.*s/%s", (int)(end - path), path, program);
-        if (buf_ok(&file) && stat(file.ptr, &st) == 0 && S_ISREG(st.st_mode) && access(file.ptr, X_OK) == 0)
-            return true;
+        if (buf_ok(&file) && stat(file.ptr, &st) == 0 && S_ISREG(st.st_mode) && access(file.ptr, X_OK) == 0) {
+            buf_adds(ret, file.ptr);
+            return buf_ok(ret) ? 0 : -ENOMEM;
+        }
         path = *end ? end + 1 : end;
     }
-    return false;
+    return -ENOENT;
+}
+
+bool proc_in_path(const char *program)
+{
+    _buf_ struct buf path = BUF_INIT;
+
+    return proc_find(program, &path) == 0;
 }
 
 pid_t pidfd_pid(int pidfd)

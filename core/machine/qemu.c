@@ -316,8 +316,10 @@ static int qemu_acquire(struct machines *ms, const struct machine_spec *spec, st
     }
     if (r == 0)
         r = agent_client_make_dirs(&m->client, spec->workspace, &why);
-    if (r == 0) /* not before: who waits is not held up by it */
+    if (r == 0) { /* not before: who waits is not held up by it */
         qemu_ahead_want(ms, vm->template, 0);
+        qemu_template_keep(ms, vm->template);
+    }
     return r < 0 ? err_set(err, r, "%s", why.msg) : 0;
 }
 

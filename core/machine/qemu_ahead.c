@@ -98,16 +98,29 @@ static int rehearse(struct machines *ms, const struct qemu_template *t, struct q
     return r;
 }
 
-static struct qemu_ahead *make(struct machines *ms, const struct qemu_template *t)
+/* NULL: not, and why. */
+static struct qemu_ahead *begin(struct machines *ms, const struct qemu_template *t, struct err *err)
 {
     struct qemu_ahead *a = calloc(1, sizeof(*a));
-    struct err err = {0};
 
-    if (!a)
+    if (!a) {
+        err_errno(err, -ENOMEM, "qemu");
         return NULL;
+    }
     *a = (struct qemu_ahead){.qemu = {.tether = -1, .qmp.fd = -1}, .agent = -1, .files = {-1, -1}};
     agent_client_init(&a->client);
-    if (start(ms, t, a, &err) == 0 && rehearse(ms, t, a, &err) == 0)
+    if (start(ms, t, a, err) == 0)
+        return a;
+    qemu_ahead_release(ms, a);
+    return NULL;
+}
+
+static struct qemu_ahead *make(struct machines *ms, const struct qemu_template *t)
+{
+    struct err err = {0};
+    struct qemu_ahead *a = begin(ms, t, &err);
+
+    if (a && rehearse(ms, t, a, &err) == 0)
         return a;
     log_warning("machine", "no virtual machine was started ahead: %s", err.msg);
     qemu_ahead_release(ms, a);
@@ -142,6 +155,14 @@ static struct qemu_ahead *pop(struct qemu_template *t)
         t->n_ahead--;
     }
     return a;
+}
+
+/* With the lock held. */
+static void push(struct qemu_template *t, struct qemu_ahead *a)
+{
+    a->next = t->ahead;
+    t->ahead = a;
+    t->n_ahead++;
 }
 
 /* Of those that are wanted and not there, one whose time has come; else *ret_at: when one's does, 0 if there
@@ -193,14 +214,26 @@ int64_t qemu_ahead_fill(struct machines *ms)
         pthread_mutex_lock(&ms->ahead_lock);
         t->making = false;
         if (a) {
-            a->next = t->ahead;
-            t->ahead = a;
-            t->wants = ++t->n_ahead < t->n_most;
+            push(t, a);
+            t->wants = t->n_ahead < t->n_most;
         }
         pthread_cond_broadcast(&ms->ahead_made);
     }
     pthread_mutex_unlock(&ms->ahead_lock);
     return at;
+}
+
+int qemu_ahead_try(struct machines *ms, struct qemu_template *t, struct err *err)
+{
+    struct qemu_ahead *a = begin(ms, t, err);
+
+    if (!a)
+        return err->code;
+    pthread_mutex_lock(&ms->ahead_lock);
+    t->used_at = mono_ns();
+    push(t, a);
+    pthread_mutex_unlock(&ms->ahead_lock);
+    return 0;
 }
 
 static bool lives(const struct qemu_ahead *a)

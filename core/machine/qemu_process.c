@@ -14,8 +14,6 @@
 #include "runfs/proc.h"
 #include "runfs/str.h"
 
-#define PROGRAM "qemu-system-x86_64"
-
 /* Where it has its descriptors. */
 enum {
     FD_TETHER = 3,
@@ -70,21 +68,6 @@ static __attribute__((format(printf, 3, 4))) void opt(struct command_line *c, co
     va_end(ap);
 }
 
-/* The frequency of the processor's time stamps, which an emulated machine sees too: told, it need not
- * measure, which now and then hangs under load. */
-static unsigned long tsc_khz(void)
-{
-#if defined(__x86_64__)
-    int64_t begin = mono_ns();
-    uint64_t from = __builtin_ia32_rdtsc();
-    usleep(20000);
-    uint64_t ticks = __builtin_ia32_rdtsc() - from;
-    return (unsigned long)((double)ticks * 1e6 / (double)(mono_ns() - begin));
-#else
-    return 0;
-#endif
-}
-
 /*
  * Where each branch of the machine's code is translated when it is first taken, a kernel that does less
  * begins sooner: without stacked security modules, the accounting of its own memory and of pressure,
@@ -99,14 +82,14 @@ static unsigned long tsc_khz(void)
  * tables, and keys of pages, which are looked at at each access. */
 #define EMULATED_CPU "max,erms=off,la57=off,pku=off,smap=off"
 
-static void add_kernel(struct command_line *c, bool kvm)
+static void add_kernel(struct command_line *c, bool kvm, unsigned long tsc_khz)
 {
     opt(c, "-kernel", "/proc/self/fd/%d", FD_KERNEL);
     opt(c, "-initrd", "/proc/self/fd/%d", FD_INITRD);
     opt(c, "-append",
         "console=ttyS0 quiet loglevel=3 panic=-1 tsc=reliable tsc_early_khz=%lu mitigations=off "
         "no_timer_check cryptomgr.notests nokaslr reboot=t%s",
-        tsc_khz(), kvm ? "" : EMULATED_KERNEL);
+        tsc_khz, kvm ? "" : EMULATED_KERNEL);
 }
 
 static void add_memory(struct command_line *c, const struct qemu_shape *s, const struct qemu_parts *p)
@@ -174,13 +157,11 @@ static void add_tether(struct command_line *c, const char *dir, const struct qem
         opt(c, "--user", "%u:%u", (unsigned)machine_root_id(), (unsigned)kvm_group(s));
     }
     arg(c, "%s", dir);
-    arg(c, "%s", PROGRAM);
+    arg(c, "%s", QEMU_PROGRAM);
 }
 
-static int command_line(const char *dir, const struct qemu_shape *s, const struct qemu_parts *p,
-                        struct command_line *c, const char ***ret, struct err *err)
+static void add_machine(struct command_line *c, const struct qemu_shape *s, const struct qemu_parts *p)
 {
-    add_tether(c, dir, s, p);
     /* with a second interrupt controller it has room for 24 devices, which each take time to make */
     opt(c, "-M", "microvm,acpi=on,rtc=on,pit=on,pic=on,ioapic2=off,x-option-roms=off,memory-backend=mem");
     opt(c, "-accel", "%s", s->kvm ? "kvm" : "tcg,thread=multi,tb-size=128");
@@ -196,10 +177,32 @@ static int command_line(const char *dir, const struct qemu_shape *s, const struc
     add_network(c, s, p);
     add_channels(c);
     if (p->kernel >= 0) {
-        add_kernel(c, s->kvm);
+        add_kernel(c, s->kvm, p->tsc_khz);
     } else {
         opt(c, "-incoming", "defer");
     }
+}
+
+int qemu_arguments(const struct qemu_shape *s, bool boots, struct buf *ret)
+{
+    const struct qemu_parts parts = {
+        .memory_shared = boots, .kernel = boots ? 0 : -1, .linked = !boots && s->network};
+    struct command_line c = {0};
+
+    add_machine(&c, s, &parts);
+    const char *at = c.text.ptr;
+    for (size_t i = 0; buf_ok(&c.text) && i < c.n; i++, at += strlen(at) + 1)
+        buf_addf(ret, "%s%s", i ? " " : "", at);
+    int r = buf_ok(&c.text) && buf_ok(ret) ? 0 : -ENOMEM;
+    buf_release(&c.text);
+    return r;
+}
+
+static int command_line(const char *dir, const struct qemu_shape *s, const struct qemu_parts *p,
+                        struct command_line *c, const char ***ret, struct err *err)
+{
+    add_tether(c, dir, s, p);
+    add_machine(c, s, p);
     const char **argv = calloc(c->n + 1, sizeof(*argv));
     if (!argv || !buf_ok(&c->text)) {
         free(argv);
@@ -281,7 +284,7 @@ static int launch(struct machines *ms, const char *dir, const struct qemu_shape 
         for (int i = 0; i < FD_END; i++)
             cleanup_close(&lifted[i]);
         if (r < 0)
-            err_errno(err, r, "cannot start %s", PROGRAM);
+            err_errno(err, r, "cannot start %s", QEMU_PROGRAM);
     }
     buf_release(&c.text);
     return r;
@@ -343,7 +346,7 @@ void qemu_stop(struct qemu *q)
 
 int qemu_works(struct err *err)
 {
-    static const char *const needed[][2] = {{PROGRAM, "qemu-system-x86"}, {"mke2fs", "e2fsprogs"}};
+    static const char *const needed[][2] = {{QEMU_PROGRAM, "qemu-system-x86"}, {"mke2fs", "e2fsprogs"}};
 
     for (size_t i = 0; i < ARRAY_LEN(needed); i++)
         if (!proc_in_path(needed[i][0]))

@@ -1,6 +1,8 @@
-/* Virtual machines that were booted once, for others to begin where they stopped. */
+/* Virtual machines that were booted once, for others to begin where they stopped: those of this process, and
+ * of others after it. */
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "core/machine/qemu.h"
@@ -10,6 +12,8 @@
 #include "runfs/proc.h"
 #include "runfs/str.h"
 
+#define END_NS (3 * 1000000000LL) /* so long the end of a process waits for what is being written */
+
 enum { BOOT_S = 120, KVM_BOOT_S = 10, MKFS_MS = 60000, QUIET_MS = 500 };
 
 static bool same(const struct qemu_shape *a, const struct qemu_shape *b)
@@ -18,12 +22,18 @@ static bool same(const struct qemu_shape *a, const struct qemu_shape *b)
            str_eq(a->image, b->image);
 }
 
-static void template_free(struct qemu_template *t)
+static void close_parts(struct qemu_template *t)
 {
-    free(t->shape.image);
     cleanup_close(&t->memory);
     cleanup_close(&t->state);
     cleanup_close(&t->disk);
+}
+
+static void template_free(struct qemu_template *t)
+{
+    close_parts(t);
+    json_decref(t->identity);
+    free(t->shape.image);
     free(t);
 }
 
@@ -88,7 +98,19 @@ static int warm_up(struct agent_client *c, struct err *err)
     return r;
 }
 
-static int boot(struct machines *ms, const char *dir, struct qemu_template *t, int kernel, int initrd,
+/* What one is booted with. */
+struct origin {
+    int kernel, initrd; /* owned */
+    struct tsc tsc;
+};
+
+static void origin_release(struct origin *o)
+{
+    cleanup_close(&o->kernel);
+    cleanup_close(&o->initrd);
+}
+
+static int boot(struct machines *ms, const char *dir, struct qemu_template *t, const struct origin *o,
                 struct err *err)
 {
     _close_ int console = open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0666);
@@ -96,8 +118,9 @@ static int boot(struct machines *ms, const char *dir, struct qemu_template *t, i
                                .memory_shared = true,
                                .disk = t->disk,
                                .console = console,
-                               .kernel = kernel,
-                               .initrd = initrd};
+                               .kernel = o->kernel,
+                               .initrd = o->initrd,
+                               .tsc_khz = t->tsc_khz};
     static const char *const first[] = {"true", NULL};
     int64_t begin = mono_ns();
     struct agent_client c;
@@ -128,7 +151,7 @@ static int boot(struct machines *ms, const char *dir, struct qemu_template *t, i
     return r;
 }
 
-static int make_memory(const char *name, uint64_t size, struct err *err)
+int qemu_memory_make(const char *name, uint64_t size, struct err *err)
 {
     _close_ int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
@@ -139,38 +162,91 @@ static int make_memory(const char *name, uint64_t size, struct err *err)
 
 static int make_parts(struct qemu_template *t, const char *dir, struct err *err)
 {
-    t->memory = make_memory("memory", t->shape.memory, err);
+    t->memory = qemu_memory_make("memory", t->shape.memory, err);
     if (t->memory >= 0)
-        t->state = make_memory("state", 0, err);
+        t->state = qemu_memory_make("state", 0, err);
     if (t->state >= 0)
         t->disk = make_disk(dir, t->shape.disk, err);
     return t->memory < 0 || t->state < 0 || t->disk < 0 ? err->code : 0;
 }
 
-/* In a directory of its own, of which nothing is left: all its files are descriptors. */
-static int boot_once(struct machines *ms, struct qemu_template *t, struct err *err)
+int qemu_template_seal(const struct qemu_template *t, struct err *err)
 {
     enum { SEALS = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL };
-    _buf_ struct buf dir = BUF_INIT, kernel = BUF_INIT;
+
+    if (fcntl(t->memory, F_ADD_SEALS, SEALS) < 0 || fcntl(t->state, F_ADD_SEALS, SEALS) < 0)
+        return err_errno(err, -errno, "cannot seal a machine's memory");
+    return 0;
+}
+
+static int boot_once(struct machines *ms, const char *dir, struct qemu_template *t, const struct origin *o,
+                     struct err *err)
+{
+    int r = make_parts(t, dir, err);
+
+    t->tsc_khz = tsc_khz_since(&o->tsc);
+    if (r == 0)
+        r = boot(ms, dir, t, o, err);
+    return r == 0 ? qemu_template_seal(t, err) : r;
+}
+
+/* One that a former process has kept, if its state can be loaded. */
+static int take_kept(struct machines *ms, const char *dir, struct qemu_template *t, const struct origin *o,
+                     struct err *err)
+{
+    int64_t begin = mono_ns();
+    int r = t->identity ? qemu_kept_load(t, dir, &o->tsc, err) : -ENOENT;
+
+    t->load_ns = mono_ns() - begin;
+    if (r == 0 && (r = qemu_ahead_try(ms, t, err)) < 0)
+        err_prefix(err, "%s/templates/%s", t->shape.image, t->key);
+    if (r < 0) {
+        close_parts(t);
+        t->load_ns = 0;
+        t->kept_at = 0;
+    }
+    return r;
+}
+
+static int get_origin(struct machines *ms, struct qemu_template *t, struct origin *ret, struct err *err)
+{
+    _buf_ struct buf kernel = BUF_INIT;
+
+    tsc_begin(&ret->tsc);
+    buf_addf(&kernel, "%s/kernel", t->shape.image);
+    if (!buf_ok(&kernel))
+        return err_errno(err, -ENOMEM, "qemu");
+    ret->kernel = open(kernel.ptr, O_RDONLY | O_CLOEXEC);
+    if (ret->kernel < 0)
+        return err_errno(err, -errno, "cannot open %s", kernel.ptr);
+    ret->initrd = initrd_make(ms->agent, t->shape.image, err);
+    if (ret->initrd < 0)
+        return ret->initrd;
+    if (qemu_identity(&t->shape, ret->initrd, &t->identity, NULL) == 0 &&
+        qemu_identity_key(t->identity, t->key) < 0)
+        json_decref(TAKE(t->identity));
+    return 0;
+}
+
+/* In a directory of its own, of which nothing is left: all its files are descriptors. */
+static int make_of(struct machines *ms, struct qemu_template *t, const struct origin *o, struct err *err)
+{
+    _buf_ struct buf dir = BUF_INIT;
+    struct err why = {0};
 
     buf_addf(&dir, "%s/p%u", ms->scratch, atomic_fetch_add(&ms->serial, 1) + 1);
-    buf_addf(&kernel, "%s/kernel", t->shape.image);
-    if (!buf_ok(&dir) || !buf_ok(&kernel))
+    if (!buf_ok(&dir))
         return err_errno(err, -ENOMEM, "qemu");
-    _close_ int kernel_fd = open(kernel.ptr, O_RDONLY | O_CLOEXEC);
-    if (kernel_fd < 0)
-        return err_errno(err, -errno, "cannot open %s", kernel.ptr);
-    _close_ int initrd = initrd_make(ms->agent, t->shape.image, err);
-    if (initrd < 0)
-        return initrd;
     int r = scratch_dir(ms, AT_FDCWD, dir.ptr, 0711, geteuid());
     if (r < 0)
         return err_errno(err, r, "cannot make %s", dir.ptr);
-    r = make_parts(t, dir.ptr, err);
-    if (r == 0)
-        r = boot(ms, dir.ptr, t, kernel_fd, initrd, err);
-    if (r == 0 && (fcntl(t->memory, F_ADD_SEALS, SEALS) < 0 || fcntl(t->state, F_ADD_SEALS, SEALS) < 0))
-        r = err_errno(err, -errno, "cannot seal a machine's memory");
+    int kept = take_kept(ms, dir.ptr, t, o, &why);
+    if (kept < 0)
+        r = boot_once(ms, dir.ptr, t, o, err);
+    if (kept < 0 && kept != -ENOENT && r == 0) { /* else nothing can be started here */
+        log_warning("machine", "a virtual machine was booted anew, not copied: %s", why.msg);
+        qemu_kept_remove(t);
+    }
     (void)scratch_remove(ms, dir.ptr);
     return r;
 }
@@ -193,9 +269,12 @@ static struct qemu_template *template_new(const struct qemu_shape *shape, bool k
 static int make(struct machines *ms, const struct qemu_shape *shape, bool kvm, struct qemu_template **ret,
                 struct err *err)
 {
+    _cleanup_(origin_release) struct origin origin = {.kernel = -1, .initrd = -1};
     struct qemu_template *t = template_new(shape, kvm);
-    int r = t ? boot_once(ms, t, err) : err_errno(err, -ENOMEM, "qemu");
+    int r = t ? get_origin(ms, t, &origin, err) : err_errno(err, -ENOMEM, "qemu");
 
+    if (r == 0)
+        r = make_of(ms, t, &origin, err);
     if (r == 0)
         *ret = t;
     else if (t)
@@ -203,21 +282,29 @@ static int make(struct machines *ms, const struct qemu_shape *shape, bool kvm, s
     return r;
 }
 
-static bool kvm_is_there(void)
+/* As root, qemu is another user's, in the device's group unless that is root's: see add_tether(). */
+static int check_kvm(struct err *why)
 {
     _close_ int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    struct stat st;
 
-    return fd >= 0;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_errno(why, -errno, "/dev/kvm");
+    mode_t need = st.st_gid && (st.st_mode & 060) == 060 ? 060 : 06;
+    return geteuid() != 0 || (st.st_mode & need) == need
+               ? 0
+               : err_set(why, -EACCES, "/dev/kvm is for root only (chgrp kvm, chmod 660)");
 }
 
 /* There are hosts whose /dev/kvm opens and whose machines hang. */
 static int make_either(struct machines *ms, const struct qemu_shape *shape, struct qemu_template **ret,
                        struct err *err)
 {
-    bool tried = !ms->kvm_hangs && kvm_is_there();
     struct err why = {0};
+    int kvm = ms->kvm_hangs ? -ENOENT : check_kvm(&why);
+    bool tried = kvm == 0 || kvm == -EACCES;
 
-    if (tried && make(ms, shape, true, ret, &why) == 0)
+    if (kvm == 0 && make(ms, shape, true, ret, &why) == 0)
         return 0;
     int r = make(ms, shape, false, ret, err);
     if (tried && r == 0) {
@@ -266,32 +353,94 @@ int qemu_template_get(struct machines *ms, const struct machine_spec *spec, stru
     return 0;
 }
 
+/* -------------------------------------------------------------------------------------------- from outside
+ */
+
+static void say_shape(const struct qemu_shape *s, int64_t boot_ns, int64_t kept_at, struct buf *ret)
+{
+    char memory[24], disk[24];
+
+    size_format(s->memory, memory);
+    size_format(s->disk, disk);
+    buf_addf(ret, "memory=%s cpu=%u disk=%s network=%s %s, booted in %lld ms", memory, s->cpus, disk,
+             s->network ? "nat" : "none", s->kvm ? "by KVM" : "emulated", (long long)boot_ns / 1000000);
+    if (kept_at)
+        buf_adds(ret, ", kept since ");
+    buf_add_time(ret, kept_at);
+}
+
+static void say_template(struct machines *ms, const struct qemu_template *t, struct buf *ret)
+{
+    say_shape(&t->shape, t->boot_ns, t->kept_at, ret);
+    if (t->load_ns)
+        buf_addf(ret, ", loaded in %lld ms", (long long)t->load_ns / 1000000);
+    pthread_mutex_lock(&ms->ahead_lock);
+    unsigned ahead = t->n_ahead;
+    pthread_mutex_unlock(&ms->ahead_lock);
+    if (ahead > 1)
+        buf_addf(ret, ", %u ahead", ahead);
+    buf_adds(ret, ahead == 1 ? ", one ahead\n" : "\n");
+}
+
+/* With the lock held. */
+static bool is_loaded(const struct machines *ms, const char *image, const char *key)
+{
+    const struct qemu_template *t = ms->templates;
+
+    while (t && !(str_eq(t->key, key) && str_eq(t->shape.image, image)))
+        t = t->next;
+    return t != NULL;
+}
+
 void machines_templates(struct machines *ms, const char *image, struct buf *ret)
 {
+    struct qemu_kept kept[QEMU_KEPT];
+
     if (pthread_mutex_trylock(&ms->templates_lock) != 0) {
         buf_adds(ret, "one is being made\n");
         return;
     }
-    for (const struct qemu_template *t = ms->templates; t; t = t->next) {
-        char memory[24], disk[24];
-        if (!str_eq(t->shape.image, image))
+    for (const struct qemu_template *t = ms->templates; t; t = t->next)
+        if (str_eq(t->shape.image, image))
+            say_template(ms, t, ret);
+    for (size_t i = 0, n = qemu_kept_list(image, kept); i < n; i++) {
+        if (is_loaded(ms, image, kept[i].key))
             continue;
-        size_format(t->shape.memory, memory);
-        size_format(t->shape.disk, disk);
-        pthread_mutex_lock(&ms->ahead_lock);
-        unsigned ahead = t->n_ahead;
-        pthread_mutex_unlock(&ms->ahead_lock);
-        buf_addf(ret, "memory=%s cpu=%u disk=%s network=%s %s, booted in %lld ms%s", memory, t->shape.cpus,
-                 disk, t->shape.network ? "nat" : "none", t->shape.kvm ? "by KVM" : "emulated",
-                 (long long)t->boot_ns / 1000000,
-                 ahead > 1 ? ""
-                 : ahead   ? ", one ahead"
-                           : "");
-        if (ahead > 1)
-            buf_addf(ret, ", %u ahead", ahead);
-        buf_adds(ret, "\n");
+        say_shape(&kept[i].shape, kept[i].boot_ns, kept[i].kept_at, ret);
+        buf_adds(ret, ", not loaded\n");
     }
     pthread_mutex_unlock(&ms->templates_lock);
+}
+
+/* ---------------------------------------------------------------------------------------------- for others
+ */
+
+static bool is_late(void *data)
+{
+    const struct qemu_template *t = data;
+
+    return t->until && mono_ns() > t->until;
+}
+
+static void *keep_run(void *data)
+{
+    struct qemu_template *t = data;
+    struct err err = {0};
+
+    /* it holds nobody up who has something to do */
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
+    proc_until(is_late, t);
+    if (qemu_kept_save(t, &err) < 0)
+        log_warning("machine", "virtual machines of this shape will be booted again: %s", err.msg);
+    return NULL;
+}
+
+void qemu_template_keep(struct machines *ms, struct qemu_template *t)
+{
+    pthread_mutex_lock(&ms->ahead_lock);
+    if (t->identity && !t->writes && !t->kept_at)
+        t->writes = pthread_create(&t->writer, NULL, keep_run, t) == 0;
+    pthread_mutex_unlock(&ms->ahead_lock);
 }
 
 void qemu_templates_free(struct machines *ms)
@@ -299,6 +448,9 @@ void qemu_templates_free(struct machines *ms)
     while (ms->templates) {
         struct qemu_template *t = ms->templates;
         ms->templates = t->next;
+        t->until = mono_ns() + END_NS;
+        if (t->writes)
+            pthread_join(t->writer, NULL);
         qemu_ahead_end(ms, t);
         template_free(t);
     }

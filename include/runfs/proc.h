@@ -53,7 +53,8 @@ int proc_spawn(pid_t *ret, const char *program, const posix_spawn_file_actions_t
 pid_t pidfd_pid(int pidfd);
 void pidfd_kill(int pidfd);
 
-/* Whether PATH holds such a program. */
+/* Whether PATH holds such a program; and where, appended: 0, -ENOENT or -ENOMEM. */
 bool proc_in_path(const char *program);
+int proc_find(const char *program, struct buf *ret);
 
 #endif

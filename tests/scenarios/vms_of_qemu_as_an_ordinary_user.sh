@@ -63,6 +63,17 @@ if grep -q 'network nat' "$T/out"; then
     lacks 'that was why' "$(beside "$nft" list ruleset)" 169.254.0.0
 fi
 as_user rmdir "$V"
+
+# the next daemon has what was booted, too
+I=$M/vms/images/own/templates
+is_kept() { as_user grep -q ', kept since ' "$I"; }
+rf_wait 60 is_kept
+as_user runfs umount "$M"
+as_user runfs mount --state "$STATE" "$M" || fail "runfs mount ended with $?"
+contains 'what is kept' "$(as_user cat "$I")" ', not loaded'
+as_user sh -c "echo vm >'$V.label'; mkdir '$V'"
+contains 'what it is of' "$(as_user cat "$I")" ', loaded in '
+as_user rmdir "$V"
 none_left() { [ -z "$(vm_tethers)" ]; }
 rf_wait 10 none_left
 as_user runfs umount "$M"
