@@ -25,7 +25,7 @@ vm_kernel_fetch() ( # DIR; its status is all that is looked at
         rm -r tree && mv small.new small
 )
 # Image `tiny`, of the programs that scenarios use most. It and what it is of, $T/vm-root.tar, are made once for all that run
-# together.
+# together, and a machine of the shape that most of them want is booted once.
 vm_tiny_image() {
     local kept=${TESTS_SHARED:-$T}/tiny
     need_root
@@ -34,15 +34,20 @@ vm_tiny_image() {
     mkdir -p "$kept"
     exec 9>"$kept/lock"
     flock 9
-    if [ ! -e "$kept/images/tiny" ]; then
+    if [ ! -e "$kept/state/images/tiny" ]; then
         vm_root chmod env find head hostname kill mount nsenter prlimit rm seq sha256sum sort timeout touch tr umount unshare wc
         mv "$T/vm-root.tar" "$kept/"
-        vm_build tiny "$kept/vm-root.tar" "$kept" "$KERNEL_PACKAGE"
+        vm_build tiny "$kept/vm-root.tar" "$kept/state" "$KERNEL_PACKAGE"
+        if [ -n "${TESTS_SHARED-}" ]; then vm_template "$kept/state"; fi
     fi
     exec 9>&-
     cp "$kept/vm-root.tar" "$T/"
     mkdir -p "$STATE"
-    cp -a "$kept/images" "$STATE/"
+    cp -al "$kept/state/images" "$STATE/" # nobody writes to what is in there
+}
+vm_template() { # STATE
+    printf 'on: push\njobs: {a: {runs-on: vm, steps: [{run: echo ran}]}}\n' >"$T/template.yml"
+    "$RUNFS" run "$T/template.yml" --label 'vm=qemu:tiny memory=256M cpu=1' --state "$1" >"$T/template.log" 2>&1 9>&-
 }
 # NAME [PROGRAM...]: builds an image that has these programs of this host, the usual few, and what stands in $T/vm-root already;
 # python3 comes with its library
