@@ -104,6 +104,8 @@ json_t *api_conclusion(const char *conclusion);
 json_t *api_head_commit(const struct run_row *run);
 /* The pull request that the run is of, in a list; [] for others. (api_pulls.c) */
 json_t *api_pulls_json(struct http_request *r, const struct run_row *run);
+/* Pull requests as events told them, each as it was told last. (api_pulls.c) */
+json_t *api_heard_pulls(struct http_request *r, int64_t repo_id);
 json_t *api_run_json(struct http_request *r, const struct run_row *run, int attempt);
 json_t *api_job_json(struct http_request *r, const struct job_row *job);
 

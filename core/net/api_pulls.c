@@ -23,6 +23,47 @@ static bool of_one_repository(const json_t *head, const json_t *base)
     return *api_text(from, "full_name") && str_eq(api_text(from, "full_name"), api_text(to, "full_name"));
 }
 
+static void add_heard(struct server *s, int64_t run_id, json_t *seen, json_t *list)
+{
+    _buf_ struct buf text = BUF_INIT;
+    char number[24];
+
+    if (store_run_text(s->store, run_id, RUN_EVENT, &text) < 0)
+        return;
+    _json_ json_t *event = json_loadb(buf_str(&text), text.len, 0, NULL);
+    json_t *pull = json_object_get(event, "pull_request");
+    json_int_t n = json_integer_value(json_object_get(pull, "number"));
+    snprintf(number, sizeof(number), "%lld", (long long)n);
+    if (n <= 0 || json_object_get(seen, number))
+        return;
+    json_object_set_new(seen, number, json_true());
+    json_array_append(list, pull);
+}
+
+/* The newest that was heard of each, newest first: as far as 500 runs of them tell. */
+json_t *api_heard_pulls(struct http_request *r, int64_t repo_id)
+{
+    static const char *const events[] = {"pull_request", "pull_request_target"};
+    struct server *s = http_data(r);
+    _json_ json_t *seen = json_object();
+    json_t *list = json_array();
+    int64_t ids[500];
+
+    for (size_t e = 0; e < ARRAY_LEN(events); e++) {
+        struct run_query q = {.repo_id = repo_id,
+                              .branch = "",
+                              .event = events[e],
+                              .actor = "",
+                              .status = "",
+                              .sha = "",
+                              .created_to = INT64_MAX};
+        ssize_t n = store_query_runs(s->store, &q, ids, ARRAY_LEN(ids));
+        for (ssize_t i = 0; i < n; i++)
+            add_heard(s, ids[i], seen, list);
+    }
+    return list;
+}
+
 json_t *api_pulls_json(struct http_request *r, const struct run_row *run)
 {
     struct server *s = http_data(r);
