@@ -1,15 +1,29 @@
 /* GitHub's REST API: commits of linked repositories, and what differs between two. GitHub documentation,
  * "REST API endpoints for commits", "List repository tags". */
+#include <time.h>
+
 #include "api_internal.h"
 #include "runfs/browse.h"
 #include "runfs/worktree.h"
 
 enum { FILES_MAX = 300 };
 
-/* GitHub has UTC where git has the zone of who made it; both are RFC 3339. */
+/* In UTC, as GitHub has it, of "2026-01-31T12:00:00+01:00": some clients read nothing else. */
+static json_t *utc(const char *date)
+{
+    int hours = 0, minutes = 0;
+    struct tm tm = {0};
+    const char *zone = strptime(date, "%Y-%m-%dT%H:%M:%S", &tm);
+
+    if (!zone || (*zone && *zone != 'Z' && sscanf(zone + 1, "%2d:%2d", &hours, &minutes) != 2))
+        return json_string(date);
+    int ahead = (*zone == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+    return api_time(((int64_t)timegm(&tm) - ahead) * 1000000000LL);
+}
+
 static json_t *signature(const char *name, const char *email, const char *date)
 {
-    return json_pack("{s:s, s:s, s:s}", "name", name, "email", email, "date", date);
+    return json_pack("{s:s, s:s, s:o}", "name", name, "email", email, "date", utc(date));
 }
 
 static json_t *parents_json(struct http_request *r, const char *parents)

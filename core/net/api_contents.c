@@ -212,7 +212,13 @@ static void reply_folder(struct http_request *r, const struct looking *l, const 
         if (path)
             json_array_append_new(json, entry_json(r, l, &list[i], path));
     }
-    http_reply_json(r, 200, json);
+    if (!api_wants(r, "object")) {
+        http_reply_json(r, 200, json);
+        return;
+    }
+    json_t *folder = entry_json(r, l, e, l->file);
+    json_object_set_new(folder, "entries", json);
+    http_reply_json(r, 200, folder);
 }
 
 static void reply_blob(struct http_request *r, const struct looking *l, const struct browse_entry *e)

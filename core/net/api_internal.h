@@ -88,6 +88,8 @@ json_t *api_commit_of(struct http_request *r, const struct repository *repo, con
 json_t *api_user_json(struct http_request *r, const char *login);
 /* The repository that the path names, without what only git knows; the same value each time. */
 json_t *api_repository_json(struct http_request *r);
+/* With all that is told of one that is asked for alone; id 0: of one that is not linked. */
+json_t *api_whole_repository(struct http_request *r, const char *full_name, int64_t id);
 /* A page of the linked repositories (of owner; NULL: of all) and that of the dropped ones, as a reply. */
 void api_list_repositories_of(struct http_request *r, const char *owner);
 /* "https://HOST/REST" for what is the same everywhere: relative to the API, or to the pages. */

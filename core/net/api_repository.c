@@ -141,12 +141,17 @@ void api_get_repository(struct http_request *r)
     http_reply_json(r, 200, json);
 }
 
-static void add_repository(struct http_request *r, json_t *list, const char *full_name, int64_t id)
+json_t *api_whole_repository(struct http_request *r, const char *full_name, int64_t id)
 {
     json_t *json = repository_json(r, full_name, id);
 
     complete(r, json, id);
-    json_array_append_new(list, json);
+    return json;
+}
+
+static void add_repository(struct http_request *r, json_t *list, const char *full_name, int64_t id)
+{
+    json_array_append_new(list, api_whole_repository(r, full_name, id));
 }
 
 static bool is_owners(const char *full_name, const char *owner)

@@ -1,6 +1,6 @@
 /*
- * What Gitea and Forgejo send, as GitHub sends it: the names of events and of activities that differ, and
- * what a review says in another place. Which is which: Gitea documentation, "Webhooks", and what its own
+ * What Gitea, Forgejo and Gogs send, as GitHub sends it: the names of events and of activities that differ,
+ * and what a review says in another place. Which is which: Gitea documentation, "Webhooks", and what its own
  * actions take for the events of GitHub.
  */
 #include "runfs/io.h"
@@ -31,7 +31,7 @@ static const char *const reviews[][2] = {
 
 static bool is_forge(const char *headers)
 {
-    static const char *const names[] = {"X-Gitea-Event:", "X-Forgejo-Event:"};
+    static const char *const names[] = {"X-Gitea-Event:", "X-Forgejo-Event:", "X-Gogs-Event:"};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         for (const char *line = headers; *line;) {
@@ -81,6 +81,24 @@ static int add_review(json_t *payload)
                : 0;
 }
 
+/* Gogs's pull request has branches and repositories where GitHub's has both ends of it. */
+static int add_ends(json_t *payload)
+{
+    static const char *const ends[][3] = {{"head", "head_branch", "head_repo"},
+                                          {"base", "base_branch", "base_repo"}};
+    json_t *pull = json_object_get(payload, "pull_request");
+
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        json_t *branch = json_object_get(pull, ends[i][1]), *repo = json_object_get(pull, ends[i][2]);
+        if (!json_is_string(branch) || json_object_get(pull, ends[i][0]))
+            continue;
+        json_t *end = json_pack("{s:O, s:O*}", "ref", branch, "repo", json_is_object(repo) ? repo : NULL);
+        if (!end || json_object_set_new(pull, ends[i][0], end) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 int webhook_as_github(const struct hook_row *row, const char **ret_event, struct buf *payload)
 {
     *ret_event = row->event;
@@ -89,11 +107,16 @@ int webhook_as_github(const struct hook_row *row, const char **ret_event, struct
     const char *event = event_of(row->event);
     _json_ json_t *json = json_loadb(buf_str(payload), payload->len, JSON_ALLOW_NUL, NULL);
     const char *action = json ? action_of(event, json) : NULL;
+    bool thin = json_object_get(json_object_get(json, "pull_request"), "head_branch") != NULL;
 
     *ret_event = event;
-    if (!action)
+    if (!action && !thin)
         return 0;
-    int r = json_object_set_new(json, "action", json_string(action)) < 0 ? -ENOMEM : add_review(json);
+    int r = action && json_object_set_new(json, "action", json_string(action)) < 0 ? -ENOMEM
+            : action                                                               ? add_review(json)
+                                                                                   : 0;
+    if (r == 0)
+        r = add_ends(json);
     _free_ char *text = r == 0 ? json_dumps(json, JSON_COMPACT) : NULL;
     buf_reset(payload);
     buf_adds(payload, text ? text : "");

@@ -12,6 +12,7 @@ echo '# Hello' >"$R/README.md"
 echo one >"$R/src/a b/ü.txt"
 head -c 2000000 /dev/zero >"$R/large.bin"
 ln -s src/a "$R/link"
+export TZ=Asia/Kolkata
 git_commit "$R" 'the first'
 git -C "$R" tag v1.9
 git -C "$R" checkout -q -b side
@@ -36,6 +37,7 @@ status() { ask "$1" -o "$T/body" -w '%{http_code}'; }
 
 equal 'commits, newest first' "$(git -C "$R" log --format='%H %s %P' | sed 's, $,,')" \
     "$(ask commits | jq -r '.[] | "\(.sha) \(.commit.message) \(.parents | map(.sha) | join(" "))"' | sed 's, $,,')"
+equal 'when, in UTC' "$(TZ=UTC git -C "$R" log -1 --date=format-local:%FT%TZ --format=%ad)" "$(ask commits | jq -r '.[0].commit.author.date')"
 equal 'two by two' "$(git -C "$R" log -2 --skip=2 --format=%s)" "$(ask 'commits?per_page=2&page=2' | jq -r '.[].commit.message')"
 contains 'there are more' "$(ask 'commits?per_page=2' -D - -o /dev/null)" 'per_page=2&page=2>; rel="next"'
 lacks 'and then no more' "$(ask 'commits?per_page=2&page=2' -D - -o /dev/null)" 'rel="next"'
@@ -66,6 +68,7 @@ equal 'with what is not there' 404 "$(status compare/main...none)"
 
 equal 'the root' "$(git -C "$R" ls-tree --name-only main)" "$(ask contents/ | jq -r '.[].path')"
 equal 'what they are' 'dir dir file file symlink' "$(ask contents | jq -r '[.[].type] | sort | join(" ")')"
+equal 'as an object' 'dir src a b' "$(ask contents/src -H 'Accept: application/vnd.github.object' | jq -r '"\(.type) \(.path) \(.entries[].name)"')"
 equal 'a file' 'one
 two' "$(ask 'contents/src/a%20b/%C3%BC.txt' | jq -r .content | base64 -d)"
 equal 'as it was' one "$(ask 'contents/src/a%20b/%C3%BC.txt?ref=v1.9' -H 'Accept: application/vnd.github.raw')"

@@ -103,6 +103,10 @@ GET /repos/o/r/commits?sha=none 404
 GET /repos/runfs/workflows/commits 409
 GET /repos/o/r/commits/$sha/branches-where-head 200
 GET /repos/o/r/commits/$sha/comments 200
+GET /repos/o/r/commits/$sha/pulls 200
+GET /repos/o/r/pulls 200
+GET /repos/o/r/pulls/3 200
+GET /repos/o/r/pulls/9 404
 GET /repos/o/r/tags 200
 GET /repos/o/r/compare/main...bad 200
 GET /repos/o/r/compare/main...none 404
@@ -256,7 +260,7 @@ node "$here/tests/toolkit/described.mjs" "$description" "$base" "$token" "$M" "$
     cat "$T/err" >&2
     fail "it ended early, having said: $(cat "$T/said")"
 }
-equal 'what differs' '118: operations asked' "$(cat "$T/said")"
+equal 'what differs' '121: operations asked' "$(cat "$T/said")"
 # one from a fork is of another repository's branch
 echo "{\"action\": \"opened\", \"number\": 4, \"pull_request\": {\"number\": 4, \"id\": 40, \"head\": {${end//o\/r/x\/r}}, \"base\": {$end}},
     \"repository\": {\"full_name\": \"o/r\"}}" >"$M/events/pull_request"

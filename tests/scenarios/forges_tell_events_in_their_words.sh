@@ -1,4 +1,4 @@
-# Webhooks of Gitea and Forgejo start what GitHub's would: labels, reviews, releases, packages, the wiki and comments are called
+# Webhooks of Gitea, Forgejo and Gogs start what GitHub's would: labels, reviews, releases, packages, the wiki and comments are called
 # otherwise there, and a review says elsewhere what it comes to.
 . "$(dirname "$0")/lib.sh"
 need curl
@@ -34,9 +34,9 @@ send() { # FORGE EVENT PAYLOAD: as it comes from there; sets $hook
     jq -c --argjson n $hook '. + {nth: $n, repository: {full_name: "o/r"}, sender: {login: "alice"}}' <<<"$3" >"$T/body"
     local mac
     mac=$(openssl dgst -sha256 -hmac open-sesame "$T/body" | awk '{print $NF}')
-    curl -sf -o "$T/answer" --unix-socket "$T/api.sock" -H 'Content-Type: application/json' --data-binary "@$T/body" \
-        -H "X-GitHub-Event: $2" -H "X-GitHub-Delivery: d$hook" -H "X-Gitea-Event: $2" -H "X-$1-Event: $2" \
-        -H "X-Gitea-Signature: $mac" -H "X-Hub-Signature-256: sha256=$mac" http://ci/webhook
+    local headers=(-H "X-$1-Event: $2" -H "X-$1-Delivery: d$hook" -H "X-$1-Signature: $mac")
+    [ "$1" = Gogs ] || headers+=(-H "X-GitHub-Event: $2" -H "X-Gitea-Event: $2" -H "X-Gitea-Signature: $mac" -H "X-Hub-Signature-256: sha256=$mac")
+    curl -sf -o "$T/answer" --unix-socket "$T/api.sock" -H 'Content-Type: application/json' --data-binary "@$T/body" "${headers[@]}" http://ci/webhook
     rf_wait 20 grep -qx done "$M/events/deliveries/$hook/state"
 }
 starts() { # WORKFLOW SAYS FORGE EVENT PAYLOAD: that one and no other
@@ -57,6 +57,10 @@ starts unlabels 'issues unlabeled' Forgejo issues "{\"action\": \"label_cleared\
 starts labels 'pull_request labeled' Forgejo pull_request "{\"action\": \"label_updated\", $pull}"
 starts unlabels 'pull_request unlabeled' Gitea pull_request "{\"action\": \"label_cleared\", $pull}"
 starts synced 'pull_request synchronize' Forgejo pull_request "{\"action\": \"synchronized\", $pull}"
+gogs='"number": 8, "pull_request": {"number": 8, "base_branch": "main", "base_repo": {"full_name": "o/r"}, "head_branch": "main", "head_repo": {"full_name": "o/r"}}'
+starts synced 'pull_request synchronize' Gogs pull_request "{\"action\": \"synchronized\", $gogs}"
+file_is "$M/runs/$(ls "$M/events/deliveries/$hook/runs")/ref" refs/pull/8/merge
+equal 'both ends of it' 'main main' "$(jq -r '.pull_request | "\(.head.ref) \(.base.ref)"' "$M/runs/$(ls "$M/events/deliveries/$hook/runs")/event.json")"
 review() { echo "{\"action\": \"reviewed\", $pull, \"review\": {\"type\": \"pull_request_review_$1\", \"content\": \"so be it\"}}"; }
 starts reviews 'pull_request_review submitted approved so be it' Forgejo pull_request_approved "$(review approved)"
 starts reviews 'pull_request_review submitted changes_requested so be it' Gitea pull_request_rejected "$(review rejected)"

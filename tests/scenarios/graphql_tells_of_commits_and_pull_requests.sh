@@ -1,4 +1,4 @@
-# What came of a commit or a pull request is asked by GraphQL, too, as gh does (`pr checks`, `pr list`, `repo view`); what is not known here is
+# What came of a commit or a pull request is asked by GraphQL (and REST), as gh does (`pr checks`, `pr list`, `repo view`); what is not known here is
 # said to be no field, so that nobody takes an empty answer for one.
 . "$(dirname "$0")/lib.sh"
 need git
@@ -67,6 +67,16 @@ equal 'all of them' '[4,3]' "$(ask "{ $o { pullRequests(first: 9) { nodes { numb
 node=$(ask "{ $o { pullRequest(number: 4) { id } } }" '' .data.repository.pullRequest.id)
 equal 'by its id' 'CLOSED x true' "$(ask 'query($id: ID!) { node(id: $id) { ... on PullRequest { state headRepositoryOwner { login } isCrossRepository } } }' "{\"id\": \"$node\"}" \
     '.data.node | "\(.state) \(.headRepositoryOwner.login) \(.isCrossRepository)"')"
+
+rest() { curl -s -g --unix-socket "$T/sock" "http://runfs/repos/o/r/$1" | jq -r "$2"; }
+equal 'by REST: those that are open' '3 as it is o:topic main' "$(rest pulls '.[] | "\(.number) \(.title) \(.head.label) \(.base.ref)"')"
+equal 'all' '4 3' "$(rest 'pulls?state=all' '[.[].number] | join(" ")')"
+equal 'by their branch' 4 "$(rest 'pulls?state=closed&head=x:topic' '.[].number')"
+equal 'one' 'open ann false' "$(rest pulls/3 '"\(.state) \(.user.login) \(.merged)"')"
+equal 'what wants to merge a commit' '4 3' "$(rest commits/topic/pulls '[.[].number] | join(" ")')"
+equal 'none' '[]' "$(rest commits/main/pulls .)"
+equal 'nor one of that number' 'Not Found' "$(rest pulls/9 .message)"
+equal 'where its run says that it is' 3 "$(curl -s --unix-socket "$T/sock" "$(rest actions/runs/3 '.pull_requests[0].url')" | jq .number)"
 
 first='.errors[0].message'
 equal 'what is not there' 'NOT_FOUND null' "$(ask '{ repository(owner: "o", name: "none") { id } }' '' '"\(.errors[0].type) \(.data.repository)"')"
