@@ -4,6 +4,7 @@
  */
 #include "docker.h"
 #include "background.h"
+#include "runfs/container_site.h"
 #include "runfs/str.h"
 
 /* --------------------------------------------------------------------------------------------- what it runs
@@ -174,11 +175,11 @@ static int run_there(struct running_step *s, struct machine *m, const struct con
 static int open_machine(struct running_step *s, struct use *u, struct container **ret_container,
                         struct machine **ret, struct err *err)
 {
-    const struct job_outside *outside = s->job->spec->outside;
+    const struct job_spec *spec = s->job->spec;
     const char *image = u->action ? u->action->image : u->def->uses;
     _cleanup_(places_release) struct places places = {0};
 
-    if (!outside || !outside->action_machine)
+    if (!spec->site)
         return err_set(err, -ENOTSUP, "%s: containers cannot be had here", u->def->uses);
     int r = str_starts(image, "docker://") || u->image ? 0 : docker_build(s, u, err);
     if (r == 0)
@@ -187,7 +188,8 @@ static int open_machine(struct running_step *s, struct use *u, struct container 
         return r;
     image = u->image ? u->image : image;
     job_leave(s->job);
-    r = outside->action_machine(outside->data, image, s->job->machine, places.pairs, ret_container, ret, err);
+    r = container_of_action(spec->site, image, s->job->machine, places.pairs, spec->services, ret_container,
+                            ret, err);
     job_enter(s->job);
     return r;
 }
@@ -211,7 +213,7 @@ void docker_run(struct running_step *s, struct use *u, json_t *env)
         r = run_there(s, m, c, &(struct process){.argv = line.words, .env = env, .state = u->state}, &result,
                       &err);
     if (m)
-        s->job->spec->outside->action_machine_end(s->job->spec->outside->data, m);
+        container_end_action(s->job->spec->site, m);
     if (r < 0)
         step_fail_why(s, &err);
     else

@@ -2,6 +2,7 @@
 #include "background.h"
 #include "builtin.h"
 #include "docker.h"
+#include "dockerfile_build.h"
 #include "output.h"
 #include "runfs/dockerfile.h"
 #include "runfs/log_stream.h"
@@ -141,15 +142,12 @@ static int read_context(struct running_step *s, const char *dir, const char *doc
 
 int docker_build(struct running_step *s, struct use *u, struct err *err)
 {
-    const struct job_outside *outside = s->job->spec->outside;
+    const struct container_site *site = s->job->spec->site;
     _buf_ struct buf file = BUF_INIT, text = BUF_INIT;
     _scratch_ struct scratch context = {.fd = -1};
     struct build_log log = {.to = &s->output};
     size_t which;
 
-    if (!outside->action_image)
-        return err_set(err, -ENOTSUP, "%s is built of its %s, which is not done here", u->def->uses,
-                       u->action->image);
     buf_addf(&file, "%s/%s", u->dir, u->action->image);
     const char *const paths[] = {buf_str(&file)};
     int r = machine_read_first(s->job, paths, 1, DOCKERFILE_MAX, &text, &which, err);
@@ -174,7 +172,7 @@ int docker_build(struct running_step *s, struct use *u, struct err *err)
                                       .output = show_build,
                                       .data = &log};
     job_leave(s->job);
-    r = outside->action_image(outside->data, &build, &u->image, err);
+    r = dockerfile_build(site, &build, &u->image, err);
     job_enter(s->job);
     if (log.line.len)
         show_lines(&log, true);

@@ -77,7 +77,6 @@ struct run_job {
     struct machine *machine;             /* while it runs; borrowed from its thread */
     struct elsewhere *elsewhere;         /* likewise, while it runs on another host as a whole */
     struct machine *beside[24]; /* those of Docker actions that run, and of services that begin; likewise */
-    struct services *services;  /* while it runs; likewise. NULL: it has none */
     atomic_bool hold;           /* its machine is kept when it ends */
     atomic_bool cancelled, killed;
     struct run_job *next_ready;

@@ -1,7 +1,6 @@
 /* What a job asks of the world outside its machine, where it runs for this process's engine. */
 #include "local.h"
 #include "containers.h"
-#include "dockerfile_build.h"
 
 #include <fcntl.h>
 
@@ -394,9 +393,6 @@ static int step_failed(void *data, struct err *err)
 struct job_outside local_outside_functions(struct local_outside *l)
 {
     return (struct job_outside){.data = l,
-                                .action_image = dockerfile_build,
-                                .action_machine = containers_of_action,
-                                .action_machine_end = containers_end_action,
                                 .action = action,
                                 .mirrored = mirrored,
                                 .checkout = checkout,

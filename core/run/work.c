@@ -4,10 +4,8 @@
 #include "elsewhere.h"
 #include "local.h"
 #include "resume.h"
-#include "runfs/container.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
-#include "runfs/services.h"
 #include "runfs/str.h"
 #include "sink.h"
 
@@ -129,41 +127,18 @@ static int job_label(struct run_job *job, json_t *contexts, struct machine_label
                                : r;
 }
 
-static int job_machine(struct run_job *job, json_t *contexts, const struct machine_label *label,
-                       const char *name_of_label, struct mask *mask, struct container **container,
-                       struct services **services, struct machine **ret, struct err *err)
+static int job_machine(struct run_job *job, const struct job_spec *spec, const struct machine_label *label,
+                       const char *name_of_label, struct job_containers *containers, struct machine **ret,
+                       struct err *err)
 {
-    _buf_ struct buf workspace = BUF_INIT, title = BUF_INIT;
-    const char *repository = job->run->row.repository, *slash = strchr(repository, '/');
-    const char *name = slash ? slash + 1 : repository;
-
-    int r = containers_open(job, contexts, mask, container, err);
-    if (r == 0)
-        r = containers_open_services(job, label, contexts, mask, services, err);
-    if (r < 0)
-        return r;
-    buf_addf(&workspace, "%s/%s/%s", *container ? "/__w" : "/home/runner/work", name, name);
-    buf_addf(&title, "run-%lld-%s", (long long)job->run->row.id, job->row.key);
-    struct machine_spec spec = {
-        .backend = label->backend,
-        .image = label->image,
-        .name = "runner",
-        .workspace = buf_str(&workspace),
-        .network = label->network,
-        .namespaces = label->namespaces,
-        .limits = label->limits,
-        .title = buf_str(&title),
-        .label = *services ? NULL : name_of_label, /* none that is on their network is warm */
-        .net = services_net(*services),
-        .run_id = job->run->row.id,
-        .job_id = job->row.id,
-        .cancelled = &job->cancelled};
+    struct machine_spec base = {.name = "runner",
+                                .title = spec->site->title,
+                                .label = name_of_label,
+                                .run_id = job->run->row.id,
+                                .job_id = job->row.id};
     if (job_resumes(job))
-        spec.snapshot = job_resumes(job)->snapshot;
-    if (*container && (r = containers_enter(*container, label, &spec, err)) < 0)
-        return r;
-    r = machine_acquire(job->run->e->machines, &spec, ret, err);
-    return r == 0 && *container ? container_make_volumes(*container, *ret, err) : r;
+        base.snapshot = job_resumes(job)->snapshot;
+    return job_machine_open(spec->site, spec, label, &base, containers, ret, err);
 }
 
 /* ------------------------------------------------------------------------------------------------- its run
@@ -200,30 +175,27 @@ static void run_here(struct run_job *job, struct job_spec *spec, const struct ma
 {
     struct job_sink sink = sink_events(local->sink);
     struct machine *machine = NULL;
-    struct container *container = NULL;
-    struct services *services = NULL;
+    struct job_containers with = {0};
+    struct containers containers;
     struct err err = {0};
-    int r = job_machine(job, spec->contexts, label, name_of_label, local->mask, &container, &services,
-                        &machine, &err);
 
-    spec->container = container;
-    spec->services = services;
+    containers_open(&containers, job, local->mask);
+    spec->site = &containers.site;
+    int r = job_machine(job, spec, label, name_of_label, &with, &machine, &err);
+    spec->container = with.own;
+    spec->services = with.services;
     if (r < 0) {
-        container_free(container);
-        services_free(services);
+        job_containers_release(&with);
         machine_release(machine);
+        containers_release(&containers);
         refuse(local->sink, r, err.msg, result);
         return;
     }
     job->row.backend = keep_for_run(job->run, machine_backend(machine));
     set_machine(job, machine);
-    if (container)
-        containers_tell(spec->contexts, machine, services_network(services));
-    job->services = services;
     job_run(spec, machine, local->mask, &sink, result);
-    job->services = NULL;
-    services_free(services);
-    container_free(container);
+    job_containers_release(&with);
+    containers_release(&containers);
     set_machine(job, NULL);
     if (result->status == JOB_SUCCESS && local->last_snapshot)
         snapshots_of_success(job->run->e, job->row.id);

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "runfs/container.h"
+#include "runfs/container_site.h"
 #include "runfs/machine.h"
 #include "runfs/mask.h"
 #include "runfs/outside.h"
@@ -34,6 +35,7 @@ struct job_spec {
     const char *runner_name; /* RUNNER_NAME */
     const struct container *container; /* what it runs in; NULL: in none */
     struct services *services;         /* which begin before its first step; NULL: none */
+    const struct container_site *site; /* where those of Docker actions are made; NULL: nowhere */
     bool debug;                        /* debug logging, also if neither secret nor variable asks for it */
     const struct job_resume *resume;   /* NULL: from its beginning */
     const struct job_outside *outside; /* whose functions may be NULL */

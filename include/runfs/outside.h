@@ -15,9 +15,6 @@
 
 #include "runfs/room.h"
 
-struct container;
-struct machine;
-
 /* What to check out. All borrowed. */
 struct checkout {
     const char *repository;      /* "owner/name"; "": the run's own */
@@ -57,19 +54,6 @@ struct scratch {
 void scratch_release(struct scratch *s);
 #define _scratch_ _cleanup_(scratch_release)
 
-/* An image that is to be built of a Dockerfile. All borrowed. */
-struct image_build {
-    const char *name; /* of the action, for messages */
-    const char *file; /* of the Dockerfile, for messages */
-    const char *text;
-    int context_fd;           /* a tar of the directory that it is in, a regular file */
-    struct machine *beside;   /* the job's, whose network and limits hold for the build, too */
-    int64_t deadline_mono_ns; /* 0: none */
-    /* each step as a line, and what its commands print, as it comes */
-    int (*output)(void *data, const char *bytes, size_t len);
-    void *data;
-};
-
 struct job_outside {
     void *data;
 
@@ -102,17 +86,6 @@ struct job_outside {
      */
     bool (*step_passed)(void *data, size_t step, int64_t took_ns, json_t *state);
     int (*step_failed)(void *data, struct err *err);
-
-    /* Builds it, unless it has been built of just the same before. Its name, for action_machine(): owned. */
-    int (*action_image)(void *data, const struct image_build *b, char **ret_image, struct err *err);
-    /*
-     * The container of a Docker action: a machine of its image, which has directories of the job's (pairs as
-     * in machine_spec.shared). Both are given away; whoever cancels the job reaches that machine, too, until
-     * it is ended.
-     */
-    int (*action_machine)(void *data, const char *image, struct machine *beside, const char *const *shared,
-                          struct container **ret_container, struct machine **ret, struct err *err);
-    void (*action_machine_end)(void *data, struct machine *m);
 
     /* An empty file without a name, for what is to be kept as an artifact or a cache. */
     int (*scratch)(void *data, enum room_of of, struct scratch *ret, struct err *err);

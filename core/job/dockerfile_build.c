@@ -5,9 +5,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "containers.h"
-#include "engine_internal.h"
-#include "local.h"
 #include "runfs/io.h"
 #include "runfs/proc.h"
 #include "runfs/str.h"
@@ -59,16 +56,14 @@ void build_release_machine(struct build *b, struct machine *m)
 {
     if (!m)
         return;
-    containers_delist(b->job, m);
-    machine_conclude(m, true, "");
-    machine_release(m);
+    container_end_action(b->site, m);
 }
 
 static int acquire(struct build *b, const char *image, const char *user, bool for_image, struct machine **ret)
 {
     _buf_ struct buf title = BUF_INIT;
 
-    buf_addf(&title, "run-%lld-%s-build", (long long)b->job->run->row.id, b->job->row.key);
+    buf_addf(&title, "%s-build", b->site->title);
     struct machine_spec spec = {.backend = "sandbox",
                                 .image = image,
                                 .over = b->tools,
@@ -77,12 +72,12 @@ static int acquire(struct build *b, const char *image, const char *user, bool fo
                                 .name = "build",
                                 .workspace = "/github/workspace",
                                 .title = buf_str(&title),
-                                .run_id = b->job->run->row.id,
-                                .job_id = b->job->row.id,
-                                .cancelled = &b->job->cancelled};
+                                .run_id = b->site->run_id,
+                                .job_id = b->site->job_id,
+                                .cancelled = b->site->cancelled};
     machine_bounds(b->of->beside, &spec);
-    int r = machine_acquire(b->job->run->e->machines, &spec, ret, b->err);
-    if (r == 0 && !containers_enlist(b->job, *ret)) {
+    int r = machine_acquire(b->site->machines, &spec, ret, b->err);
+    if (r == 0 && !b->site->enlist(b->site->data, *ret)) {
         machine_release(TAKE(*ret));
         r = err_set(b->err, -EAGAIN, "too many machines of one job at once");
     }
@@ -119,7 +114,7 @@ int build_run(struct build *b, struct machine *m, const struct build_command *c)
                              .output = take_output,
                              .data = &output,
                              .deadline_mono_ns = b->of->deadline_mono_ns,
-                             .cancelled = &b->job->cancelled};
+                             .cancelled = b->site->cancelled};
     struct machine_result result = {0};
     int r = machine_exec(m, &x, &result, b->err);
 
@@ -158,7 +153,7 @@ static bool is_unwanted(void *build)
 {
     const struct build *b = build;
 
-    return atomic_load(&b->job->cancelled);
+    return atomic_load(b->site->cancelled);
 }
 
 /* What the machine has written, and what was said of the image, become one of that name. */
@@ -244,7 +239,7 @@ static char *copy_or_null(const char *s)
 /* What it begins with says something of itself. */
 static int begin_stage(struct build *b, size_t i)
 {
-    struct stage *s = &b->stages[i];
+    struct dockerfile_stage *s = &b->stages[i];
     _container_ struct container *earlier = NULL;
     const struct container *c = s->base;
     int r = 0;
@@ -269,7 +264,7 @@ static int begin_stage(struct build *b, size_t i)
 
 static int build_stage(struct build *b, size_t i)
 {
-    struct stage *s = &b->stages[i];
+    struct dockerfile_stage *s = &b->stages[i];
     _buf_ struct buf name = BUF_INIT;
     int r = begin_stage(b, i);
 
@@ -383,13 +378,13 @@ static int build(struct build *b, char **ret_image)
     return r;
 }
 
-int dockerfile_build(void *data, const struct image_build *of, char **ret_image, struct err *err)
+int dockerfile_build(const struct container_site *site, const struct image_build *of, char **ret_image,
+                     struct err *err)
 {
-    struct local_outside *l = data;
     struct err own = {0};
     struct build b = {.of = of,
-                      .job = l->job,
-                      .place = containers_place(l->job, l->mask),
+                      .site = site,
+                      .place = site->place(site->data),
                       .image.lock = -1,
                       .tools_lock = -1,
                       .err = err ? err : &own};

@@ -22,12 +22,12 @@ static int read_from(struct build *b, size_t at)
     const struct dockerfile_instruction *in = &b->d.list[at];
     struct err err = {0};
     _strv_ char **words = dockerfile_words(&b->d, in->text, b->globals, &err);
-    struct stage *more = reallocarray(b->stages, b->n_stages + 1, sizeof(*more));
+    struct dockerfile_stage *more = reallocarray(b->stages, b->n_stages + 1, sizeof(*more));
 
     if (!words || !more)
         return build_refuse(b, in, "%s", err.code ? err.msg : "out of memory");
     b->stages = more;
-    more[b->n_stages] = (struct stage){.earlier = -1, .begin = at + 1, .end = b->d.n};
+    more[b->n_stages] = (struct dockerfile_stage){.earlier = -1, .begin = at + 1, .end = b->d.n};
     bool named = *words && words[1];
     if (!*words || !**words || (named && (strcasecmp(words[1], "AS") != 0 || !words[2] || words[3])))
         return build_refuse(b, in, "FROM is an image, and may have a name: FROM debian:12 AS build");
@@ -44,7 +44,7 @@ static void mark_needed(struct build *b)
 {
     b->stages[b->n_stages - 1].needed = true;
     for (size_t i = b->n_stages; i-- > 0;) {
-        struct stage *s = &b->stages[i];
+        struct dockerfile_stage *s = &b->stages[i];
         s->earlier = find_stage(b, s->image, i);
         if (!s->needed)
             continue;
@@ -86,7 +86,7 @@ static int bring_bases(struct build *b, struct buf *made_of)
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < b->n_stages; i++) {
-        struct stage *s = &b->stages[i];
+        struct dockerfile_stage *s = &b->stages[i];
         _free_ char *image = TAKE(s->image);
         if (!s->needed || s->earlier >= 0 || str_eq(image, "scratch"))
             continue;

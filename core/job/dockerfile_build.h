@@ -1,26 +1,37 @@
 /* Images of Docker actions that have a Dockerfile, built in sandboxes. */
-#ifndef RUNFS_RUN_DOCKERFILE_BUILD_H
-#define RUNFS_RUN_DOCKERFILE_BUILD_H
+#ifndef RUNFS_JOB_DOCKERFILE_BUILD_H
+#define RUNFS_JOB_DOCKERFILE_BUILD_H
 
-#include "runfs/container.h"
+#include "runfs/container_site.h"
 #include "runfs/dockerfile.h"
 #include "runfs/oci.h"
-#include "runfs/outside.h"
 
-struct run_job;
+/* An image that is to be built of a Dockerfile. All borrowed. */
+struct image_build {
+    const char *name; /* of the action, for messages */
+    const char *file; /* of the Dockerfile, for messages */
+    const char *text;
+    int context_fd;           /* a tar of the directory that it is in, a regular file */
+    struct machine *beside;   /* the job's, whose network and limits hold for the build, too */
+    int64_t deadline_mono_ns; /* 0: none */
+    /* each step as a line, and what its commands print, as it comes */
+    int (*output)(void *data, const char *bytes, size_t len);
+    void *data;
+};
 
 /*
- * action_image() of struct job_outside; data: a struct local_outside. Each stage is built in a machine of
- * what it begins with; what that writes is a layer of the stage's image. The image is called by what it was
- * built of, the Dockerfile, the files beside it and the images that it begins with, so what was built once is
- * found again.
+ * Builds it, unless it has been built of just the same before. Its name: owned. Each stage is built in a
+ * machine of what it begins with; what that writes is a layer of the stage's image. The image is called by
+ * what it was built of, the Dockerfile, the files beside it and the images that it begins with, so what was
+ * built once is found again.
  */
-int dockerfile_build(void *data, const struct image_build *b, char **ret_image, struct err *err);
+int dockerfile_build(const struct container_site *site, const struct image_build *of, char **ret_image,
+                     struct err *err);
 
 /* ------------------------------------------------------------------------ between the files of a build */
 
 /* What is built between a FROM and the next. */
-struct stage {
+struct dockerfile_stage {
     char *name;             /* owned: `AS name`; NULL: none */
     char *image;            /* owned: as which it is kept when it is built; NULL: not yet */
     struct container *base; /* owned: what it begins with; NULL: nothing, or `earlier` */
@@ -31,11 +42,11 @@ struct stage {
 
 struct build {
     const struct image_build *of;
-    struct run_job *job;
+    const struct container_site *site;
     struct container_place place;
-    struct dockerfile d;  /* owned */
-    json_t *globals;      /* owned: ARG before the first FROM */
-    struct stage *stages; /* owned */
+    struct dockerfile d;             /* owned */
+    json_t *globals;                 /* owned: ARG before the first FROM */
+    struct dockerfile_stage *stages; /* owned */
     size_t n_stages;
     char key[OCI_HEX + 1]; /* by what it is built of */
     /* the stage at work. All owned */
