@@ -146,8 +146,8 @@ struct qemu_kept {
 size_t qemu_kept_list(const char *image, struct qemu_kept ret[QEMU_KEPT]);
 
 /* summed.c: copies a file that is mostly holes, which `to` (empty) has then too. -EFBIG: more than `most`
- * bytes of it are not zero. to_disk: it goes there bit by bit, and -ENOSPC before what the file system keeps
- * for others is taken. -ECANCELED: proc_unwanted(). */
+ * bytes of it are not zero. to_disk: it goes there bit by bit; -ENOSPC before what the file system keeps
+ * for others is taken, -ECANCELED: proc_unwanted(). */
 struct summed {
     int64_t size, bytes; /* of those pages that are not zero */
     uint64_t sum;
@@ -177,7 +177,7 @@ struct qemu_ahead {
 /* *ret: one that waits, or is about to; NULL: none. grouped: it is to enter control groups. -ECANCELED. */
 int qemu_ahead_take(struct machines *ms, struct qemu_template *t, const struct machine_spec *spec,
                     bool grouped, struct qemu_ahead **ret, struct err *err);
-/* Has one started as it is, which shows whether the template's state can be loaded. */
+/* Has one started and its agent woken, which shows whether the template's state is good for anything. */
 int qemu_ahead_try(struct machines *ms, struct qemu_template *t, struct err *err);
 /* Has it enter control groups: their cgroup.procs files. */
 int qemu_ahead_enter(const struct qemu_ahead *a, const struct fds *groups, struct err *err);

@@ -77,17 +77,22 @@ static bool enough(struct machines *ms, const struct qemu_template *t)
     return awaited || keeper_ending(ms->keeper);
 }
 
+static int awaken(struct qemu_ahead *a, unsigned how, struct err *err)
+{
+    int r = qemu_speak(&a->client, &a->agent, err);
+
+    if (r == 0)
+        r = qemu_go(&a->qemu, err);
+    a->runs = r == 0;
+    return r == 0 ? qemu_wake(&a->client, NULL, NULL, how, err) : r;
+}
+
 /* As far as time is left. */
 static int rehearse(struct machines *ms, const struct qemu_template *t, struct qemu_ahead *a, struct err *err)
 {
     if (enough(ms, t))
         return 0;
-    int r = qemu_speak(&a->client, &a->agent, err);
-    if (r == 0)
-        r = qemu_go(&a->qemu, err);
-    a->runs = r == 0;
-    if (r == 0)
-        r = qemu_wake(&a->client, NULL, NULL, WAKE_REHEARSE, err);
+    int r = awaken(a, WAKE_REHEARSE, err);
     if (r < 0 || enough(ms, t))
         return r;
     r = qemu_rehearse(&a->client, err);
@@ -227,8 +232,10 @@ int qemu_ahead_try(struct machines *ms, struct qemu_template *t, struct err *err
 {
     struct qemu_ahead *a = begin(ms, t, err);
 
-    if (!a)
+    if (!a || awaken(a, 0, err) < 0) {
+        qemu_ahead_release(ms, a);
         return err->code;
+    }
     pthread_mutex_lock(&ms->ahead_lock);
     t->used_at = mono_ns();
     push(t, a);

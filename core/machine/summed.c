@@ -95,7 +95,7 @@ static int copy_chunk(struct copying *c, off_t at, size_t len)
             c->to, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
         c->synced = c->sum.bytes;
     }
-    return r == 0 && proc_unwanted() ? -ECANCELED : r;
+    return r == 0 && c->to_disk && proc_unwanted() ? -ECANCELED : r;
 }
 
 static int copy_data(struct copying *c)

@@ -1,6 +1,7 @@
 # A virtual machine that was booted for others to begin as copies outlasts its daemon: the first one that the next daemon wants, or a
 # `runfs run`, is a copy of that too, with a clock, a name and random numbers of its own. What a daemon was writing when it was
 # killed is not taken for one.
+# limit: 600
 . "$(dirname "$0")/lib.sh"
 . "$here/tests/elsewhere.bash"
 vm_tiny_image
