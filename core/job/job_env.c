@@ -385,6 +385,7 @@ char **job_environment(struct running_step *s, json_t *extra, const char *files_
     } else {
         set_str(env, "USER", "runner");
         set_str(env, "LANG", "C.UTF-8");
+        set_str(env, "SHELL", "/bin/bash"); /* bash without it reads the users to find its own out */
     }
     set_str(env, "HOME", machine_paths(j->machine)->home);
     json_object_update(env, j->base_env);

@@ -1,4 +1,5 @@
-# The variables that every step has stay what they are, whatever a workflow or GITHUB_ENV says; CI alone may be set.
+# The variables that every step has stay what they are, whatever a workflow or GITHUB_ENV says; CI alone may be set. Those of
+# the runner's own surroundings are a workflow's to change.
 . "$(dirname "$0")/lib.sh"
 rf_mount
 cat >"$T/ci.yml" <<'END'
@@ -13,6 +14,9 @@ jobs:
         env: {CI: '', GITHUB_ACTIONS: no, GITHUB_JOB: other}
       - run: printf 'CI=false\nGITHUB_JOB=other\nGITHUB_MINE=still\n' >> $GITHUB_ENV
       - run: echo "$CI $GITHUB_JOB $GITHUB_MINE"
+      - run: env | grep -E '^(LANG|SHELL|USER)=' | sort
+      - run: printenv SHELL
+        env: {SHELL: /bin/sh}
   b:
     runs-on: ubuntu-latest
     env: {CI: false}
@@ -23,4 +27,8 @@ n=$(rf_drop "$T/ci.yml")
 equal 'as they are' 'true true Linux own' "$(step_out "$n" a 01)"
 equal 'over them' '[] true a' "$(step_out "$n" a 02)"
 equal 'from a step before' 'false a still' "$(step_out "$n" a 04)"
+equal 'of its surroundings' 'LANG=C.UTF-8
+SHELL=/bin/bash
+USER=runner' "$(step_out "$n" a 05)"
+equal 'another of them' /bin/sh "$(step_out "$n" a 06)"
 equal 'of a job' false "$(step_out "$n" b 01)"
