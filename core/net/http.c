@@ -249,23 +249,20 @@ static bool take(struct http_request *r, const char *data, size_t len)
 
 static void finish(struct http_request *r)
 {
-    static const char large[] = "the body is too large\n", full[] = "the disk is full\n",
-                      other[] = "cannot keep the body\n", busy[] = "too many large bodies at once\n";
-
     if (r->response)
         return;
     if (r->body_error == -EFBIG)
-        http_reply(r, 413, "text/plain", large, strlen(large));
+        http_fail(r, 413, "the body is too large");
     else if (r->body_error == -ENOBUFS)
-        http_reply(r, 503, "text/plain", busy, strlen(busy));
+        http_fail(r, 503, "too many large bodies at once");
     else if (r->body_error == -ENOSPC || r->body_error == -EDQUOT)
-        http_reply(r, 507, "text/plain", full, strlen(full));
+        http_fail(r, 507, "the disk is full");
     else if (r->body_error)
-        http_reply(r, 500, "text/plain", other, strlen(other));
+        http_fail(r, 500, "cannot keep the body");
     else
         r->route->handle(r);
     if (!r->response)
-        http_reply(r, 500, "text/plain", other, strlen(other));
+        http_fail(r, 500, "no answer could be made");
 }
 
 static enum MHD_Result send_reply(struct http_request *r)

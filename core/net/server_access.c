@@ -213,6 +213,22 @@ static bool let_in(struct http_request *r, enum scope need)
     return need == SCOPE_SIGNED || need == SCOPE_OPEN || access_ask(r, need);
 }
 
+static void look_at(void *data, const char *name, const char *value)
+{
+    *(bool *)data &= utf8_valid(name, strlen(name)) && utf8_valid(value, strlen(value));
+}
+
+/* What is not could be told in no answer. False: a reply was made. */
+static bool is_text(struct http_request *r)
+{
+    bool is = true;
+
+    http_each_query(r, look_at, &is);
+    if (!is)
+        http_fail(r, 400, "the query is not UTF-8");
+    return is;
+}
+
 void access_admit(struct http_request *r)
 {
     const struct http_route *route = http_route(r);
@@ -221,7 +237,7 @@ void access_admit(struct http_request *r)
     http_add_header(r, "X-Content-Type-Options", "nosniff");
     if (need != SCOPE_OPEN)
         add_githubs(r);
-    if (let_in(r, need) && need != SCOPE_OPEN && need != SCOPE_SIGNED)
+    if (let_in(r, need) && is_text(r) && need != SCOPE_OPEN && need != SCOPE_SIGNED)
         api_admit_version(r);
 }
 
