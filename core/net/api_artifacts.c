@@ -5,23 +5,55 @@
 #include "runfs/artifact.h"
 #include "runfs/io.h"
 
-static json_t *artifact_json(struct http_request *r, const struct artifact_row *a)
+static json_t *artifact_json(struct http_request *r, const struct artifact_row *a, bool expired)
 {
     struct server *s = http_data(r);
     const struct run_row *run = store_get_run(s->store, a->run_id);
     long long id = (long long)a->id;
-    json_t *json = json_pack(
-        "{s:I, s:o, s:s, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)a->id, "node_id",
-        api_node_id("Artifact", a->id), "name", a->name, "size_in_bytes", (json_int_t)a->zip_size, "expired",
-        0, "digest", a->digest, "url", api_url(r, "/actions/artifacts/%lld", id), "archive_download_url",
-        api_url(r, "/actions/artifacts/%lld/zip", id), "created_at", api_time(a->created_at), "updated_at",
-        api_time(a->created_at), "expires_at", api_time(a->expires_at));
+    json_t *json =
+        json_pack("{s:I, s:o, s:s, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)a->id,
+                  "node_id", api_node_id("Artifact", a->id), "name", a->name, "size_in_bytes",
+                  (json_int_t)a->zip_size, "expired", expired, "digest", a->digest, "url",
+                  api_url(r, "/actions/artifacts/%lld", id), "archive_download_url",
+                  api_url(r, "/actions/artifacts/%lld/zip", id), "created_at", api_time(a->created_at),
+                  "updated_at", api_time(a->created_at), "expires_at", api_time(a->expires_at));
 
     if (json && run)
         json_object_set_new(json, "workflow_run",
                             json_pack("{s:I, s:o, s:s}", "id", (json_int_t)run->id, "head_branch",
                                       api_head_branch(run), "head_sha", run_head_sha(run)));
     run_row_unref(run);
+    return json;
+}
+
+/* One that has expired, where it is told. */
+struct past {
+    struct http_request *r;
+    int64_t run_id;
+    json_t *json; /* owned */
+};
+
+static void tell_past(void *data, const struct artifact_row *a)
+{
+    struct past *p = data;
+
+    p->run_id = a->run_id;
+    p->json = artifact_json(p->r, a, true);
+}
+
+/* NULL: there is no such one. */
+static json_t *artifact_of(struct http_request *r, int64_t id)
+{
+    struct server *s = http_data(r);
+    const struct artifact_row *a = store_get_artifact(s->store, id);
+    struct past past = {.r = r};
+
+    if (!a) {
+        (void)artifact_expired(s->store, id, tell_past, &past);
+        return past.json;
+    }
+    json_t *json = artifact_json(r, a, false);
+    artifact_row_unref(a);
     return json;
 }
 
@@ -38,10 +70,9 @@ static void list_artifacts(struct http_request *r, struct artifact_query *q)
     int64_t total = artifact_count(s->store, q);
     ssize_t n = artifact_query(s->store, q, ids, (size_t)page.per_page);
     for (ssize_t i = 0; i < n; i++) {
-        const struct artifact_row *a = store_get_artifact(s->store, ids[i]);
-        if (a)
-            json_array_append_new(list, artifact_json(r, a));
-        artifact_row_unref(a);
+        json_t *json = artifact_of(r, ids[i]);
+        if (json)
+            json_array_append_new(list, json);
     }
     api_link(r, page, total);
     http_reply_json(r, 200, json_pack("{s:I, s:O}", "total_count", (json_int_t)total, "artifacts", list));
@@ -84,6 +115,23 @@ static int write_artifact(void *data, int fd)
     return artifact_write_zip(p->store, p->id, fd, NULL);
 }
 
+/* What one was that has expired is told, and that there is nothing to download. */
+static void reply_expired(struct http_request *r, struct past *past)
+{
+    struct server *s = http_data(r);
+    int64_t id = json_integer_value(json_object_get(past->json, "id"));
+    struct err err = {0};
+
+    if (str_eq(http_method(r), "DELETE") && artifact_delete(s->store, id, &err) < 0)
+        api_fail_err(r, &err, 0);
+    else if (str_eq(http_method(r), "DELETE"))
+        api_no_content(r);
+    else if (str_ends(http_path(r), "/zip"))
+        api_fail(r, 410, "Artifact has expired");
+    else
+        http_reply_json(r, 200, json_incref(past->json));
+}
+
 /* The one that :id names. NULL: a reply was made. */
 static const struct artifact_row *named_artifact(struct http_request *r)
 {
@@ -91,16 +139,23 @@ static const struct artifact_row *named_artifact(struct http_request *r)
     const char *text = http_param(r, "id");
     struct repository repo = {0};
     bool any = !http_param(r, "owner"); /* the page's own routes name no repository */
+    struct past past = {.r = r};
     uint64_t id = 0;
 
     if (!any && !api_repository(r, &repo))
         return NULL;
-    const struct artifact_row *a =
-        parse_u64(text, &id) == 0 && id <= INT64_MAX ? store_get_artifact(s->store, (int64_t)id) : NULL;
+    bool is = parse_u64(text, &id) == 0 && id <= INT64_MAX;
+    const struct artifact_row *a = is ? store_get_artifact(s->store, (int64_t)id) : NULL;
     if (a && (any || api_run_is_of(s, a->run_id, repo.repo_id)))
         return a;
+    if (is && !a)
+        (void)artifact_expired(s->store, (int64_t)id, tell_past, &past);
+    if (past.json && (any || api_run_is_of(s, past.run_id, repo.repo_id)))
+        reply_expired(r, &past);
+    else
+        api_not_found(r);
+    json_decref(past.json);
     artifact_row_unref(a);
-    api_not_found(r);
     return NULL;
 }
 
@@ -109,7 +164,7 @@ void api_get_artifact(struct http_request *r)
     const struct artifact_row *a = named_artifact(r);
 
     if (a)
-        http_reply_json(r, 200, artifact_json(r, a));
+        http_reply_json(r, 200, artifact_json(r, a, false));
     artifact_row_unref(a);
 }
 

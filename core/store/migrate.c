@@ -248,6 +248,12 @@ static const char *const versions[] = {
     /* 24: what a pull request wants to merge; of earlier runs it is not known here */
     "ALTER TABLE runs ADD COLUMN head_branch TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE runs ADD COLUMN head_sha TEXT NOT NULL DEFAULT '';",
+    /* 25: artifacts whose time was over before their run's */
+    "CREATE TABLE expired_artifacts (id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL, attempt INTEGER NOT "
+    "NULL,"
+    " name TEXT NOT NULL, digest TEXT NOT NULL, zip_size INTEGER NOT NULL, created_at INTEGER NOT NULL,"
+    " expires_at INTEGER NOT NULL);"
+    "CREATE INDEX expired_artifacts_of ON expired_artifacts (run_id, name);",
 };
 
 static int user_version(sqlite3 *db)

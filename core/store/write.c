@@ -179,6 +179,7 @@ static const char *const delete_run_sql[] = {
     " (SELECT command_id FROM command_uses WHERE run_id = ?1)",
     "DELETE FROM command_uses WHERE run_id = ?1",
     "DELETE FROM artifacts WHERE run_id = ?1",
+    "DELETE FROM expired_artifacts WHERE run_id = ?1",
     "DELETE FROM snapshots WHERE run_id = ?1",
     "DELETE FROM transitions WHERE machine_id IN (SELECT id FROM machines WHERE run_id = ?1 AND NOT (lives "
     "OR "

@@ -116,7 +116,8 @@ void artifact_row_unref(const struct artifact_row *r);
 /* Of a run: the newest attempt's for each name. */
 int64_t artifact_find(struct store *st, int64_t run_id, const char *name);
 ssize_t artifact_list(struct store *st, int64_t run_id, int64_t after, int64_t *ids, size_t max);
-/* The same of a run, oldest first, or of a repository's runs, newest first; by name, and by pages. */
+/* The same of a run, oldest first, or of a repository's runs, newest first; by name, and by pages: those that
+ * have expired among them, which are no rows any more. */
 struct artifact_query {
     int64_t repo_id;  /* 0: the dropped workflows' and those of no workflow; counts where run_id is 0 */
     int64_t run_id;   /* 0: any */
@@ -126,9 +127,13 @@ struct artifact_query {
 ssize_t artifact_query(struct store *st, const struct artifact_query *q, int64_t *ids, size_t max);
 int64_t artifact_count(struct store *st, const struct artifact_query *q);
 
+/* What one was that has expired; its run is still there. The row is valid during the call. 0 or -ENOENT. */
+typedef void expired_artifact_fn(void *data, const struct artifact_row *row);
+int artifact_expired(struct store *st, int64_t id, expired_artifact_fn *fn, void *data);
+
 int artifact_delete(struct store *st, int64_t id, struct err *err); /* -ENOENT */
-/* Deletes those whose time has come by `now`. Returns how many, or -errno. (A run's deletion takes its
- * artifacts along.) */
+/* Deletes those whose time has come by `now`; what they were stays known. Returns how many, or -errno. (A
+ * run's deletion takes its artifacts along.) */
 int artifact_expire(struct store *st, int64_t now, struct err *err);
 
 #endif

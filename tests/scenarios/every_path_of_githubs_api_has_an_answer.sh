@@ -19,9 +19,10 @@ ended 1
 echo 0 >"$M/config/listen"
 echo 10000 >"$M/config/rate_limit"
 rf_wait 10 grep -q '^listen: 127' "$M/status"
-for name in o/r runfs/workflows o/none; do
+for name in o/r runfs/workflows; do
     node "$here/tests/toolkit/every_path.mjs" "$description" "http://$(awk '/^listen: 127/ {print $2}' "$M/status")" \
-        "$("$RUNFS" token create --scope admin "$M")" "${name%/*}" "${name#*/}" >"$T/said" 2>"$T/err" || fail "it ended early: $(cat "$T/said" "$T/err")"
+        "$("$RUNFS" token create --scope admin "$M")" "${name%/*}" "${name#*/}" \
+        "$([ $name = o/r ] && echo / || echo '/repos/{owner}/{repo}/')" >"$T/said" 2>"$T/err" || fail "it ended early: $(cat "$T/said" "$T/err")"
     equal "of $name" 'asked: true' "$(cat "$T/said")"
 done
 file_is "$M/runs/1/conclusion" success

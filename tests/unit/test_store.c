@@ -667,7 +667,7 @@ static void deliveries_are_known_by_their_names(void **state)
 static void deliveries_of_an_older_store_stay(void **state)
 {
     static const char *const as_it_was =
-        "ALTER TABLE artifacts DROP COLUMN disk;"
+        "DROP TABLE expired_artifacts; ALTER TABLE artifacts DROP COLUMN disk;"
         "DROP INDEX repos_called; ALTER TABLE repos DROP COLUMN full_name;"
         "ALTER TABLE runs DROP COLUMN head_branch; ALTER TABLE runs DROP COLUMN head_sha;"
         "ALTER TABLE runs DROP COLUMN forge; ALTER TABLE workflows DROP COLUMN forge;"
