@@ -6,7 +6,7 @@
 #include "runfs/browse.h"
 #include "runfs/worktree.h"
 
-enum { FILES_MAX = 300 };
+enum { FILES_MAX = 300, PULL_FILES_MAX = 3000 /* as on GitHub */ };
 
 /* In UTC, as GitHub has it, of "2026-01-31T12:00:00+01:00": some clients read nothing else. */
 static json_t *utc(const char *date)
@@ -93,7 +93,7 @@ static json_t *change_json(struct http_request *r, const struct browse_change *c
 }
 
 static json_t *changes_json(struct http_request *r, const char *path, const char *from, const char *to,
-                            json_int_t ret_lines[2])
+                            size_t max, json_int_t ret_lines[2])
 {
     struct browse_change *list;
     json_t *json = json_array();
@@ -101,7 +101,7 @@ static json_t *changes_json(struct http_request *r, const char *path, const char
     size_t n = 0;
 
     ret_lines[0] = ret_lines[1] = 0;
-    (void)browse_changes(path, from, to, FILES_MAX, &a, &list, &n);
+    (void)browse_changes(path, from, to, max, &a, &list, &n);
     for (size_t i = 0; i < n; i++) {
         json_array_append_new(json, change_json(r, &list[i], to));
         ret_lines[0] += list[i].additions;
@@ -128,7 +128,7 @@ static void reply_commit(struct http_request *r, const char *path, const struct 
     json_t *json = api_commit_json(r, c);
     json_int_t lines[2];
 
-    json_object_set_new(json, "files", changes_json(r, path, c->parent, c->id, lines));
+    json_object_set_new(json, "files", changes_json(r, path, c->parent, c->id, FILES_MAX, lines));
     json_object_set_new(json, "stats",
                         json_pack("{s:I, s:I, s:I}", "additions", lines[0], "deletions", lines[1], "total",
                                   lines[0] + lines[1]));
@@ -338,10 +338,32 @@ static void reply_comparison(struct http_request *r, const struct comparison *c)
         api_web_url(r, "/compare/%s...%s", buf_str(&c->base), buf_str(&c->head)), "diff_url",
         api_web_url(r, "/compare/%s.diff", what), "patch_url", api_web_url(r, "/compare/%s.patch", what));
     json_object_set_new(json, "files",
-                        page.page == 1 ? changes_json(r, buf_str(&c->path), c->fork, buf_str(&c->head), lines)
-                                       : json_array());
+                        page.page == 1
+                            ? changes_json(r, buf_str(&c->path), c->fork, buf_str(&c->head), FILES_MAX, lines)
+                            : json_array());
     api_link(r, page, c->ahead);
     http_reply_json(r, 200, json);
+}
+
+/* What is between the two. False: nothing is known of that; a reply was made. */
+static bool compare(struct http_request *r, const char *base, const char *head, struct comparison *c,
+                    struct arena *a)
+{
+    if (*base && *head && api_resolve(r, &c->repo, base, &c->base) &&
+        api_resolve(r, &c->repo, head, &c->head))
+        c->fork = worktree_fork_point(buf_str(&c->path), buf_str(&c->base), buf_str(&c->head), a);
+    if (*c->fork &&
+        browse_distance(buf_str(&c->path), buf_str(&c->base), buf_str(&c->head), &c->behind, &c->ahead))
+        return true;
+    api_not_found(r);
+    return false;
+}
+
+static void comparison_release(struct comparison *c)
+{
+    buf_release(&c->path);
+    buf_release(&c->base);
+    buf_release(&c->head);
 }
 
 /* "BASE...HEAD"; two dots mean the same here. */
@@ -354,17 +376,43 @@ void api_compare(struct http_request *r)
     if (!api_git(r, &c.repo, &c.path))
         return;
     const char *base = dots ? arena_strndup(&a, what, (size_t)(dots - what)) : NULL;
-    if (base && *base && api_resolve(r, &c.repo, base, &c.base) &&
-        api_resolve(r, &c.repo, dots + (dots[2] == '.' ? 3 : 2), &c.head))
-        c.fork = worktree_fork_point(buf_str(&c.path), buf_str(&c.base), buf_str(&c.head), &a);
-    if (!*c.fork ||
-        !browse_distance(buf_str(&c.path), buf_str(&c.base), buf_str(&c.head), &c.behind, &c.ahead))
-        api_not_found(r);
-    else if (api_wants(r, "diff"))
+    bool known = compare(r, base ? base : "", dots ? dots + (dots[2] == '.' ? 3 : 2) : "", &c, &a);
+    if (known && api_wants(r, "diff"))
         reply_diff(r, buf_str(&c.path), c.fork, buf_str(&c.head));
-    else
+    else if (known)
         reply_comparison(r, &c);
-    buf_release(&c.path);
-    buf_release(&c.base);
-    buf_release(&c.head);
+    comparison_release(&c);
+}
+
+/* A page of a list. */
+static void reply_page(struct http_request *r, json_t *all_take)
+{
+    struct api_page page = api_page(r, 30);
+    size_t from = (size_t)((page.page - 1) * page.per_page), size = json_array_size(all_take);
+    json_t *list = json_array();
+
+    for (size_t i = from; i < size && i < from + (size_t)page.per_page; i++)
+        json_array_append(list, json_array_get(all_take, i));
+    json_decref(all_take);
+    api_link(r, page, (int64_t)size);
+    http_reply_json(r, 200, list);
+}
+
+void api_reply_between(struct http_request *r, const char *base, const char *head, bool files)
+{
+    struct comparison c = {.path = BUF_INIT, .base = BUF_INIT, .head = BUF_INIT, .fork = ""};
+    _arena_ struct arena a = {0};
+    json_int_t lines[2];
+
+    if (!api_git(r, &c.repo, &c.path))
+        return;
+    bool known = compare(r, base, head, &c, &a);
+    if (known && files) {
+        reply_page(r, changes_json(r, buf_str(&c.path), c.fork, buf_str(&c.head), PULL_FILES_MAX, lines));
+    } else if (known) {
+        struct api_page page = api_page(r, 30);
+        api_link(r, page, c.ahead);
+        http_reply_json(r, 200, commits_between(r, &c, page));
+    }
+    comparison_release(&c);
 }

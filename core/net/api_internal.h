@@ -82,6 +82,8 @@ bool api_resolve(struct http_request *r, const struct repository *repo, const ch
 /* As lists of commits have it. (api_commits.c) */
 struct commit;
 json_t *api_commit_json(struct http_request *r, const struct commit *c);
+/* A page of the files, or of the commits, in which head (a ref or an id) is before base, as a reply. */
+void api_reply_between(struct http_request *r, const char *base, const char *head, bool files);
 json_t *api_commit_of(struct http_request *r, const struct repository *repo, const char *ref); /* or NULL */
 
 /* A person or an organisation, as far as its name says. */

@@ -269,21 +269,50 @@ static json_t *whole_pull(struct http_request *r, const struct repository *repo,
     return json;
 }
 
-void api_get_pull(struct http_request *r)
+/* The one that :number names, as it was heard of: a reference. NULL: a reply was made. */
+static json_t *find_pull(struct http_request *r, struct repository *ret_repo)
 {
-    struct repository repo;
     json_t *pull, *found = NULL;
     uint64_t number = 0;
     size_t i;
 
-    if (!api_repository(r, &repo))
-        return;
+    if (!api_repository(r, ret_repo))
+        return NULL;
     (void)parse_u64(http_param(r, "number"), &number);
-    _json_ json_t *heard = api_heard_pulls(r, repo.repo_id);
+    _json_ json_t *heard = api_heard_pulls(r, ret_repo->repo_id);
     json_array_foreach(heard, i, pull) if ((uint64_t)json_integer_value(json_object_get(pull, "number")) ==
                                            number) found = pull;
-    if (found)
-        http_reply_json(r, 200, whole_pull(r, &repo, found));
-    else
+    if (!found)
         api_not_found(r);
+    return json_incref(found);
+}
+
+void api_get_pull(struct http_request *r)
+{
+    struct repository repo;
+    _json_ json_t *pull = find_pull(r, &repo);
+
+    if (pull)
+        http_reply_json(r, 200, whole_pull(r, &repo, pull));
+}
+
+static void reply_part(struct http_request *r, bool files)
+{
+    struct repository repo;
+    _json_ json_t *pull = find_pull(r, &repo);
+
+    if (pull)
+        api_reply_between(r, api_text(json_object_get(pull, "base"), "sha"),
+                          api_text(json_object_get(pull, "head"), "sha"), files);
+}
+
+/* As far as git has its commits. */
+void api_pull_files(struct http_request *r)
+{
+    reply_part(r, true);
+}
+
+void api_pull_commits(struct http_request *r)
+{
+    reply_part(r, false);
 }

@@ -149,6 +149,22 @@ json_t *api_whole_repository(struct http_request *r, const char *full_name, int6
     return json;
 }
 
+void api_get_repository_by_id(struct http_request *r)
+{
+    struct server *s = http_data(r);
+    _buf_ struct buf name = BUF_INIT;
+    uint64_t id = 0;
+
+    if (parse_u64(http_param(r, "repository"), &id) < 0 || id > INT64_MAX)
+        api_not_found(r);
+    else if (id == 0)
+        http_reply_json(r, 200, api_whole_repository(r, REPOSITORY_DROPPED, 0));
+    else if (engine_repository_name(s->engine, (int64_t)id, &name) == 0)
+        http_reply_json(r, 200, api_whole_repository(r, buf_str(&name), (int64_t)id));
+    else
+        api_not_found(r);
+}
+
 static void add_repository(struct http_request *r, json_t *list, const char *full_name, int64_t id)
 {
     json_array_append_new(list, api_whole_repository(r, full_name, id));

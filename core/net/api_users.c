@@ -134,3 +134,8 @@ void api_list_repositories(struct http_request *r)
 {
     api_list_repositories_of(r, http_param(r, "login"));
 }
+
+void api_no_organizations(struct http_request *r)
+{
+    http_reply_json(r, 200, json_array());
+}

@@ -91,6 +91,7 @@ http_fn page, page_of, live_changes, live_list_runs, live_more_of_run, live_list
 http_fn health, metrics, run_timeline, run_graph, workflow_badge;
 http_fn api_list_commits, api_get_git_commit, api_list_tags, api_branches_at, api_compare, api_matching_refs,
     api_get_tree, api_get_blob, api_readme, blob_source;
+http_fn api_pull_files, api_pull_commits, api_get_repository_by_id, api_no_organizations;
 http_fn api_list_pulls, api_get_pull, api_pulls_of_commit;
 http_fn api_put_environment, api_delete_environment, api_branch_policies, api_protection_rules,
     api_list_deployments, api_get_deployment, api_list_deployment_statuses, api_get_deployment_status;

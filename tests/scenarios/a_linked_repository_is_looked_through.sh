@@ -31,7 +31,7 @@ git -C "$R" config gpg.program "$T/was-run"
 ln -s "$R" "$M/repos/r"
 echo "$T/sock" >"$M/config/listen"
 rf_wait 10 test -S "$T/sock"
-ask() { curl -s -g --unix-socket "$T/sock" "${@:2}" "http://runfs/repos/o/r/$1"; }
+ask() { curl -s -g --unix-socket "$T/sock" "${@:2}" "http://runfs/repos/o/r${1:+/$1}"; }
 id() { git -C "$R" rev-parse "$1"; }
 status() { ask "$1" -o "$T/body" -w '%{http_code}'; }
 
@@ -100,6 +100,8 @@ equal 'no blob is a tree' 404 "$(status "git/blobs/$(id main:src)")"
 
 etag=$(ask commits -D - -o /dev/null | tr -d '\r' | sed -n 's/^ETag: //p')
 equal 'not changed' 304 "$(ask commits -H "If-None-Match: $etag" -o /dev/null -w '%{http_code}')"
+by_number() { curl -s --unix-socket "$T/sock" "http://runfs/repositories/$1" | jq -r .full_name; }
+equal 'by its number' 'o/r null' "$(by_number "$(ask '' | jq .id)") $(by_number 99)"
 gone=$(curl -s --unix-socket "$T/sock" http://runfs/repos/runfs/workflows/commits | jq -r .message)
 equal 'what was dropped has no commits' 'Git Repository is empty.' "$gone"
 [ ! -e "$T/was-run" ] || fail 'a program of the repository was run'

@@ -70,6 +70,7 @@ GET /user 200
 GET /users/somebody 200
 GET /orgs/o 200
 GET /user/repos 200
+GET /user/orgs 200
 GET /users/o/repos 200
 GET /orgs/o/repos 200
 GET /repos/o/r 200
@@ -107,6 +108,8 @@ GET /repos/o/r/commits/$sha/pulls 200
 GET /repos/o/r/pulls 200
 GET /repos/o/r/pulls/3 200
 GET /repos/o/r/pulls/9 404
+GET /repos/o/r/pulls/3/files 200
+GET /repos/o/r/pulls/3/commits 200
 GET /repos/o/r/tags 200
 GET /repos/o/r/compare/main...bad 200
 GET /repos/o/r/compare/main...none 404
@@ -260,7 +263,7 @@ node "$here/tests/toolkit/described.mjs" "$description" "$base" "$token" "$M" "$
     cat "$T/err" >&2
     fail "it ended early, having said: $(cat "$T/said")"
 }
-equal 'what differs' '121: operations asked' "$(cat "$T/said")"
+equal 'what differs' '124: operations asked' "$(cat "$T/said")"
 # one from a fork is of another repository's branch
 echo "{\"action\": \"opened\", \"number\": 4, \"pull_request\": {\"number\": 4, \"id\": 40, \"head\": {${end//o\/r/x\/r}}, \"base\": {$end}},
     \"repository\": {\"full_name\": \"o/r\"}}" >"$M/events/pull_request"

@@ -20,6 +20,7 @@ git_commit "$R" 'the first
 of all'
 git -C "$R" tag v1
 git -C "$R" checkout -q -b topic
+echo x | tee "$R/new" >"$R/newer"
 git_commit "$R" 'the second'
 git -C "$R" checkout -q main
 git -C "$R" remote add origin https://git.example.com/o/r.git
@@ -75,6 +76,9 @@ equal 'by their branch' 4 "$(rest 'pulls?state=closed&head=x:topic' '.[].number'
 equal 'one' 'open ann false' "$(rest pulls/3 '"\(.state) \(.user.login) \(.merged)"')"
 equal 'what wants to merge a commit' '4 3' "$(rest commits/topic/pulls '[.[].number] | join(" ")')"
 equal 'none' '[]' "$(rest commits/main/pulls .)"
+equal 'its commits' 'the second' "$(rest pulls/3/commits '.[].commit.message')"
+equal 'its files, by pages' 'new 1' "$(rest 'pulls/3/files?per_page=1' '"\(.[0].filename) \(.[0].additions)"')"
+contains 'the next page' "$(curl -s -D - -o /dev/null --unix-socket "$T/sock" 'http://runfs/repos/o/r/pulls/3/files?per_page=1')" 'page=2>; rel="next"'
 equal 'nor one of that number' 'Not Found' "$(rest pulls/9 .message)"
 equal 'where its run says that it is' 3 "$(curl -s --unix-socket "$T/sock" "$(rest actions/runs/3 '.pull_requests[0].url')" | jq .number)"
 
