@@ -11,7 +11,7 @@
 #include "runfs/remotes.h"
 #include "runfs/str.h"
 
-enum { STOP_SECONDS = 15, JANITOR_SECONDS = 60, UNTAKEN_SECONDS = 1, RETAIN_SECONDS = 3600 };
+enum { STOP_SECONDS = 15, JANITOR_SECONDS = 60, AGAIN_SECONDS = 1, RETAIN_SECONDS = 3600 };
 
 static struct timespec seconds_from_now(int64_t seconds)
 {
@@ -22,16 +22,27 @@ static struct timespec seconds_from_now(int64_t seconds)
     return t;
 }
 
-/* More workers as slots grow; those that are too many find nothing to do. With the lock held. */
+static bool lacks_workers(const struct engine *e)
+{
+    return e->n_workers < e->slots && e->n_workers < SLOTS_MAX;
+}
+
+/* More workers as slots grow; those that are too many find nothing to do. Where there is no room for their
+ * threads the janitor tries again. With the lock held. */
 static void fit_workers(struct engine *e)
 {
-    while (e->n_workers < e->slots && e->n_workers < SLOTS_MAX) {
-        if (pthread_create(&e->workers[e->n_workers], NULL, engine_worker, e) != 0) {
-            log_error("run", "cannot start a worker: %d slots stay", e->n_workers);
-            break;
-        }
-        e->n_workers++;
+    bool lacked = e->lacking;
+
+    e->lacking = false;
+    while (lacks_workers(e) && !e->lacking) {
+        if (pthread_create(&e->workers[e->n_workers], NULL, engine_worker, e) == 0)
+            e->n_workers++;
+        else
+            e->lacking = true;
     }
+    if (e->lacking && !lacked)
+        log_warning("run", "no more workers can be started: %d slots of %d are there until they can",
+                    e->n_workers, e->slots);
     pthread_cond_broadcast(&e->work);
 }
 
@@ -42,6 +53,8 @@ void engine_set_slots(struct engine *e, int slots)
     pthread_mutex_lock(&e->lock);
     e->slots = slots;
     fit_workers(e);
+    if (e->lacking)
+        pthread_cond_signal(&e->ended); /* the janitor sees to it */
     pthread_mutex_unlock(&e->lock);
 }
 
@@ -204,11 +217,13 @@ static void *janitor(void *engine)
             retained = mono_ns();
         }
         pthread_mutex_lock(&e->lock);
+        if (e->lacking && !e->stopping)
+            fit_workers(e);
         if (e->untaken && !e->stopping &&
             !store_waits(e->store)) /* else it may show what has ended as active */
             take_up_queued(e);
-        struct timespec until = seconds_from_now(e->untaken ? UNTAKEN_SECONDS : JANITOR_SECONDS);
-        while (!e->stopping && pthread_cond_timedwait(&e->ended, &e->lock, &until) == 0)
+        struct timespec until = seconds_from_now(e->untaken || e->lacking ? AGAIN_SECONDS : JANITOR_SECONDS);
+        while (!e->stopping && pthread_cond_timedwait(&e->ended, &e->lock, &until) == 0 && !e->lacking)
             ;
     }
     pthread_mutex_unlock(&e->lock);
@@ -276,7 +291,13 @@ int engine_new(const struct engine_opts *opts, struct engine **ret, struct err *
     pthread_mutex_lock(&e->lock);
     take_up_queued(e);
     fit_workers(e);
+    if (e->n_workers == 0 && e->slots > 0)
+        r = err_set(err, -EAGAIN, "no thread can be started that would run jobs");
     pthread_mutex_unlock(&e->lock);
+    if (r < 0) {
+        engine_free(e);
+        return r;
+    }
     config_fill_pools(e);
     e->has_janitor = pthread_create(&e->janitor, NULL, janitor, e) == 0;
     r = opts->triggers ? triggers_new(e, &e->triggers, err) : 0;

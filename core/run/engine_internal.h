@@ -145,6 +145,7 @@ struct engine {
     int n_workers, slots, busy, queued;
     bool fixed_slots, stopping;
     bool untaken;              /* runs of the store wait to be taken up again */
+    bool lacking;              /* workers that could not be started */
     struct llm *llm;           /* owned */
     bool asks;                 /* the model about runs that failed */
     struct triggers *triggers; /* owned; NULL: nothing starts by itself */
