@@ -461,9 +461,11 @@ void sink_break(struct store_sink *s, const char *msg, const char *result)
 
 void sink_finish(struct store_sink *s)
 {
-    for (size_t i = 0; i < s->n; i++)
-        if (!str_eq(s->steps[i].row.status, "completed"))
-            end_with(s, i, s->steps[i].row.name ? s->steps[i].row.name : "", "skipped");
+    for (size_t i = 0; i < s->n; i++) {
+        const struct step_row *row = &s->steps[i].row;
+        if (!str_eq(row->status, "completed"))
+            end_with(s, i, row->name ? row->name : "", row->started_at ? "cancelled" : "skipped");
+    }
     put_last(s);
 }
 

@@ -31,8 +31,8 @@ int sink_open(struct store_sink *s, struct run_job *job, json_t *contexts, struc
 void sink_keep(struct store_sink *s, int64_t from_job, size_t n);
 /* What job_run() takes; data is s. */
 struct job_sink sink_events(struct store_sink *s);
-/* Writes what was deferred, and that steps which have not run are skipped; within the group that ends the
- * job. */
+/* Writes what was deferred, and that steps which have not run are skipped, and those that nobody has ended
+ * cancelled; within the group that ends the job. */
 void sink_finish(struct store_sink *s);
 void sink_close(struct store_sink *s);
 

@@ -88,6 +88,14 @@ file_has "$M/runs/$n/jobs/a/steps/00-set-up-job/log" 'it is no line of JSON'
 file_is "$M/runs/$n/jobs/a/steps/00-set-up-job/conclusion" failure
 file_is "$M/runs/$n/jobs/a/steps/00-initialize-containers/conclusion" skipped
 
+# it tells that the job has ended, and not how the step has that it began
+printf '%s\n' "$hello" '{"type": "step_started", "step": 0, "name": "x"}' '{"type": "job_completed", "conclusion": "success", "exit_code": 0}' >"$T/lines"
+far "cat $T/lines"
+n=$(rf_drop "$T/job.yml")
+file_is "$M/runs/$n/jobs/a/conclusion" success
+file_is "$(echo "$M/runs/$n"/jobs/a/steps/01-*/conclusion)" cancelled
+file_is "$(echo "$M/runs/$n"/jobs/a/steps/02-*/conclusion)" skipped
+
 # silent from its greeting on
 fails "printf '%s\\n' '{\"type\": \"hello\", \"version\": 1, \"host\": \"mute\"}'; exec sleep 60" \
     'The worker on mute was lost, and with it what became of the job: nothing was heard of it for 2 seconds'
