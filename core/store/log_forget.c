@@ -26,17 +26,18 @@ static int forget_steps(struct store *st, int64_t job_id, struct err *err)
     return r;
 }
 
-/* A job that was carried over from another attempt has the log of what it was. */
+/* A job that was carried over from another attempt has the log of what it was. Where there is no room even
+ * for the line, nothing stands there. */
 static int forget_job(struct store *st, struct log_writer *w, const struct job_row *old, struct err *err)
 {
+    struct log_select select = {
+        .run_id = old->run_id, .job_id = old->log_job_id ? old->log_job_id : old->id, .streams = LOG_OF_STEP};
     struct job_row job = *old;
-    int r = 0;
 
-    if (!old->log_job_id || old->log_job_id == old->id)
-        r = log_append(w, old->attempt, old->id, 0, LOG_RUNNER, old->name, line, sizeof(line) - 1, err);
-    job.log_size = sizeof(line) - 1;
-    if (r == 0)
-        r = store_put_job(st, &job, err);
+    if (w && select.job_id == old->id)
+        (void)log_append(w, old->attempt, old->id, 0, LOG_RUNNER, old->name, line, sizeof(line) - 1, NULL);
+    job.log_size = log_size(st, &select);
+    int r = store_put_job(st, &job, err);
     return r == 0 ? forget_steps(st, old->id, err) : r;
 }
 
@@ -94,7 +95,8 @@ static void drop_attempts(struct store *st, int64_t run_id)
     }
 }
 
-/* What was said goes first: whoever is killed in between may be told too large a size, but not that. */
+/* What was said goes first: whoever is killed in between may be told too large a size, but not that. What
+ * stands in its place cannot be refused any more then. */
 int store_delete_logs(struct store *st, int64_t run_id, struct err *err)
 {
     const struct run_row *run = store_get_run(st, run_id);
@@ -103,16 +105,12 @@ int store_delete_logs(struct store *st, int64_t run_id, struct err *err)
     if (!run)
         return err_set(err, -ENOENT, "there is no run %lld", (long long)run_id);
     log_delete(st, run_id);
-    store_begin(st);
-    int r = log_writer_open(st, run_id, &w, err);
-    if (r == 0)
-        r = forget(st, run, w, err);
-    if (r == 0)
-        store_changed(st, (struct change){.kind = CHANGE_LOG, .id = run_id, .run_id = run_id});
-    if (r < 0)
-        store_rollback(st);
-    else
-        r = store_commit(st, err);
+    store_begin_lasting(st);
+    (void)log_writer_open(st, run_id, &w, NULL);
+    int r = forget(st, run, w, err);
+    store_changed(st, (struct change){.kind = CHANGE_LOG, .id = run_id, .run_id = run_id});
+    int c = store_commit(st, err);
+    r = r < 0 ? r : c;
     log_writer_close(w);
     drop_attempts(st, run_id);
     run_row_unref(run);
