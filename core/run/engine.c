@@ -197,10 +197,12 @@ static void take_up_queued(struct engine *e)
             const struct run_row *row = store_get_run(e->store, ids[i]);
             if (row && !run_find(e, row->id))
                 take_up(e, row, again);
+            e->untaken |= !row; /* it cannot be read now */
             run_row_unref(row);
         }
         after = ids[n - 1];
     }
+    e->untaken |= n < 0;
 }
 
 static void *janitor(void *engine)

@@ -57,16 +57,18 @@ static struct former *find_former(const struct formers *f, const char *key)
 static int read_formers(struct store *st, int64_t run_id, int attempt, struct formers *ret)
 {
     int64_t ids[64], after = 0;
-    ssize_t n;
+    ssize_t n = 0;
     int r = 0;
 
     while (r == 0 && (n = store_list_jobs(st, run_id, attempt, after, ids, ARRAY_LEN(ids))) > 0) {
         for (ssize_t i = 0; r == 0 && i < n; i++) {
             const struct job_row *row = store_get_job(st, ids[i]);
-            r = row ? add_former(ret, row) : 0;
+            r = row ? add_former(ret, row) : -ENOMEM;
         }
         after = ids[n - 1];
     }
+    if (r == 0 && n < 0) /* one that is not seen would run again */
+        r = (int)n;
     for (size_t i = 0; r == 0 && i < ret->n; i++) {
         struct former *job = &ret->jobs[i];
         job->caller = *job->row->caller ? find_former(ret, job->row->caller) : NULL;
@@ -231,6 +233,8 @@ int job_carry_over(struct run_job *job, bool *ret_carried, struct err *err)
     const struct job_row *old = id ? store_get_job(job->run->e->store, id) : NULL;
     int r = 0;
 
+    if (id && !old)
+        return err_errno(err, -ENOMEM, "what job '%s' was cannot be read", job->row.key);
     *ret_carried = old && str_eq(old->job_id, job->def->id) && str_eq(old->caller, job->row.caller);
     if (*ret_carried)
         r = carry_over(job, old, err);

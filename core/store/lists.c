@@ -30,17 +30,23 @@ int64_t read_int(struct store *st, const char *sql, const int64_t *ints, size_t 
     return value;
 }
 
+ssize_t list_end(int rc, size_t got)
+{
+    return got || rc == SQLITE_ROW || rc == SQLITE_DONE ? (ssize_t)got : rc == SQLITE_NOMEM ? -ENOMEM : -EIO;
+}
+
 ssize_t list_ids(struct store *st, const char *sql, const int64_t *ints, size_t n, const char *text,
                  int64_t *ids, size_t max)
 {
     struct conn *c = store_reader(st);
     sqlite3_stmt *stmt = query(c, sql, ints, n, text);
+    int rc = stmt ? SQLITE_ROW : SQLITE_NOMEM;
     size_t got = 0;
 
-    while (stmt && got < max && sqlite3_step(stmt) == SQLITE_ROW)
+    while (rc == SQLITE_ROW && got < max && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
         ids[got++] = sqlite3_column_int64(stmt, 0);
     store_reader_done(st, c, stmt);
-    return stmt ? (ssize_t)got : -ENOMEM;
+    return list_end(rc, got);
 }
 
 #define INTS(...) (const int64_t[]){__VA_ARGS__}, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)

@@ -119,13 +119,14 @@ ssize_t row_list(struct store *st, const struct row_table *t, const char *sql, c
     sqlite3_stmt *stmt = c ? conn_prepare(c, sql) : NULL, *get = c ? conn_prepare(c, t->get_sql) : NULL;
     for (size_t i = 0; stmt && i < n; i++)
         sqlite3_bind_int64(stmt, (int)i + 1, ints[i]);
-    while (stmt && got < max && sqlite3_step(stmt) == SQLITE_ROW) {
+    int rc = stmt ? SQLITE_ROW : SQLITE_NOMEM;
+    while (rc == SQLITE_ROW && got < max && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         ids[got++] = sqlite3_column_int64(stmt, 0);
         if (get) /* within the reading of the list, which need not begin again for each */
             cache_row(st, t, get, ids[got - 1], generations);
     }
     store_reader_done(st, c, stmt);
-    return stmt ? (ssize_t)got : -ENOMEM;
+    return list_end(rc, got);
 }
 
 void row_unref(const void *row)

@@ -245,6 +245,8 @@ int64_t read_int(struct store *st, const char *sql, const int64_t *ints, size_t 
                  int64_t none);
 
 /* The first column of the first rows. Returns how many, or -errno. */
+ssize_t list_end(int rc,
+                 size_t got); /* what came before an error is listed; it is returned where that is nothing */
 ssize_t list_ids(struct store *st, const char *sql, const int64_t *ints, size_t n, const char *text,
                  int64_t *ids, size_t max);
 

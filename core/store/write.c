@@ -270,12 +270,16 @@ static void recover_job(struct store *st, const struct job_row *old, int64_t now
     while ((n = store_list_steps(st, old->id, after, ids, ARRAY_LEN(ids))) > 0) {
         for (ssize_t i = 0; i < n; i++) {
             const struct step_row *step = store_get_step(st, ids[i]);
-            if (step && !str_eq(step->status, "completed"))
+            if (!step)
+                store_spoil(st, -ENOMEM);
+            else if (!str_eq(step->status, "completed"))
                 recover_step(st, step, now, err);
             step_row_unref(step);
         }
         after = ids[n - 1];
     }
+    if (n < 0) /* what is not seen would never have an end */
+        store_spoil(st, (int)n);
     job.conclusion = str_eq(old->status, "in_progress") ? "interrupted" : "cancelled";
     job.status = "completed";
     job.exit_code = 1;
@@ -290,7 +294,7 @@ static bool was_at_work(struct store *st, const struct run_row *run)
 {
     int64_t ids[64], after = 0;
     bool found = false;
-    ssize_t n;
+    ssize_t n = 0;
 
     if (str_eq(run->status, "in_progress") && store_list_jobs(st, run->id, run->attempt, 0, ids, 1) <= 0)
         return true;
@@ -298,11 +302,15 @@ static bool was_at_work(struct store *st, const struct run_row *run)
     while (!found && (n = store_list_jobs(st, run->id, run->attempt, after, ids, ARRAY_LEN(ids))) > 0) {
         for (ssize_t i = 0; i < n; i++) {
             const struct job_row *job = store_get_job(st, ids[i]);
+            if (!job)
+                store_spoil(st, -ENOMEM);
             found |= job && str_eq(job->status, "in_progress") && !*job->uses;
             job_row_unref(job);
         }
         after = ids[n - 1];
     }
+    if (n < 0)
+        store_spoil(st, (int)n);
     return found;
 }
 
@@ -313,6 +321,8 @@ static bool recover_run(struct store *st, int64_t id, struct err *err)
     int64_t ids[64], after = 0, now = now_ns();
     ssize_t n;
 
+    if (!old)
+        store_spoil(st, -ENOMEM);
     if (!old || !was_at_work(st, old)) {
         run_row_unref(old);
         return false;
@@ -320,12 +330,16 @@ static bool recover_run(struct store *st, int64_t id, struct err *err)
     while ((n = store_list_jobs(st, id, old->attempt, after, ids, ARRAY_LEN(ids))) > 0) {
         for (ssize_t i = 0; i < n; i++) {
             const struct job_row *job = store_get_job(st, ids[i]);
-            if (job && !str_eq(job->status, "completed"))
+            if (!job)
+                store_spoil(st, -ENOMEM);
+            else if (!str_eq(job->status, "completed"))
                 recover_job(st, job, now, err);
             job_row_unref(job);
         }
         after = ids[n - 1];
     }
+    if (n < 0)
+        store_spoil(st, (int)n);
     struct run_row run = *old;
     run.status = "completed";
     run.conclusion = "interrupted";
