@@ -91,6 +91,8 @@ http_fn page, page_of, live_changes, live_list_runs, live_more_of_run, live_list
 http_fn health, metrics, run_timeline, run_graph, workflow_badge;
 http_fn api_list_commits, api_get_git_commit, api_list_tags, api_branches_at, api_compare, api_matching_refs,
     api_get_tree, api_get_blob, api_readme, blob_source;
+http_fn api_list_hooks, api_get_hook, api_get_hook_config, api_list_deliveries, api_get_delivery,
+    api_redeliver;
 http_fn api_pull_files, api_pull_commits, api_get_repository_by_id, api_no_organizations;
 http_fn api_list_pulls, api_get_pull, api_pulls_of_commit;
 http_fn api_put_environment, api_delete_environment, api_branch_policies, api_protection_rules,
@@ -123,6 +125,8 @@ void access_login(struct http_request *r, struct buf *ret);
 /* ----------------------------------------------------------------------------------------------- webhooks */
 
 http_fn webhook_begin, webhook_take;
+/* A delivery that was cut off by the daemon's end is delivered again. False: it was not cut off. */
+bool webhook_revive(struct server *s, int64_t id);
 /* The event, and the payload, as GitHub would have sent what Gitea or Forgejo sent. *ret_event is borrowed
  * from the row, or for ever. 0 or -ENOMEM. */
 int webhook_as_github(const struct hook_row *row, const char **ret_event, struct buf *payload);

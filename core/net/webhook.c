@@ -190,8 +190,7 @@ static void keep_header(void *data, const char *name, const char *value)
         buf_addf(b, "%s: %s\n", name, value);
 }
 
-/* One that was cut off by the daemon's end is delivered again, when its sender asks. */
-static bool revive(struct server *s, int64_t id)
+bool webhook_revive(struct server *s, int64_t id)
 {
     const struct hook_row *old = store_get_hook(s->store, id);
     bool revived = false;
@@ -249,7 +248,7 @@ static void keep(struct server *s, struct http_request *r, const char *event, co
         if (code < 0 || ping)
             free(webhook_take_name(s, buf_str(&digest)));
     }
-    if (code == 0 || (code == -EEXIST && revive(s, row.id)))
+    if (code == 0 || (code == -EEXIST && webhook_revive(s, row.id)))
         http_reply_json(
             r, ping ? 200 : 202,
             json_pack("{s:s, s:I}", "message", ping ? "pong" : "accepted", "delivery", (json_int_t)row.id));

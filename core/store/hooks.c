@@ -52,6 +52,11 @@ ssize_t store_list_hooks(struct store *st, int64_t after, int64_t *ids, size_t m
     return list_ids(st, "SELECT id FROM hooks WHERE id > ?1 ORDER BY id", &after, 1, NULL, ids, max);
 }
 
+ssize_t store_list_hooks_before(struct store *st, int64_t before, int64_t *ids, size_t max)
+{
+    return list_ids(st, "SELECT id FROM hooks WHERE id < ?1 ORDER BY id DESC", &before, 1, NULL, ids, max);
+}
+
 ssize_t store_list_waiting_hooks(struct store *st, int64_t after, int64_t *ids, size_t max)
 {
     return list_ids(

@@ -407,6 +407,8 @@ int store_setting(struct store *st, enum setting_kind kind, const char *name, st
 const struct hook_row *store_get_hook(struct store *st, int64_t id);
 void hook_row_unref(const struct hook_row *r);
 ssize_t store_list_hooks(struct store *st, int64_t after, int64_t *ids, size_t max);
+ssize_t store_list_hooks_before(struct store *st, int64_t before, int64_t *ids,
+                                size_t max); /* the newest first */
 ssize_t store_list_waiting_hooks(struct store *st, int64_t after, int64_t *ids,
                                  size_t max);                          /* pending and running ones */
 int store_hook_payload(struct store *st, int64_t id, struct buf *ret); /* appended; -ENOENT */

@@ -7,6 +7,7 @@ need npm
 need git
 need curl
 need jq
+need openssl
 MODULES=$("$here/tests/toolkit/install" 2>"$T/why") || skip "$(tail -n 1 "$T/why")"
 export MODULES
 description=$("$here/tests/toolkit/description" 2>"$T/why") || skip "$(tail -n 1 "$T/why")"
@@ -59,6 +60,11 @@ echo 10000 >"$M/config/rate_limit"
 rf_wait 10 grep -q '^listen: 127' "$M/status"
 base=http://$(awk '/^listen: 127/ {print $2}' "$M/status")
 token=$("$RUNFS" token create --scope admin "$M")
+echo open-sesame >"$M/config/webhook/secret"
+printf '{"action": "created", "repository": {"full_name": "o/r"}}' >"$T/payload"
+curl -sf -o "$T/answer" "$base/webhook" -H 'X-GitHub-Event: star' --data-binary "@$T/payload" \
+    -H "X-Hub-Signature-256: sha256=$(openssl dgst -sha256 -hmac open-sesame "$T/payload" | awk '{print $NF}')"
+rf_wait 20 grep -qx done "$M/events/deliveries/1/state"
 
 cat >"$T/requests" <<X
 GET / 200
@@ -105,6 +111,14 @@ GET /repos/runfs/workflows/commits 409
 GET /repos/o/r/commits/$sha/branches-where-head 200
 GET /repos/o/r/commits/$sha/comments 200
 GET /repos/o/r/commits/$sha/pulls 200
+GET /repos/o/r/hooks 200
+GET /repos/o/r/hooks/1 200
+GET /repos/o/r/hooks/2 404
+GET /repos/o/r/hooks/1/config 200
+GET /repos/o/r/hooks/1/deliveries 200
+GET /repos/o/r/hooks/1/deliveries/1 200
+GET /repos/o/r/hooks/1/deliveries/9 404
+POST /repos/o/r/hooks/1/deliveries/1/attempts 422
 GET /repos/o/r/pulls 200
 GET /repos/o/r/pulls/3 200
 GET /repos/o/r/pulls/9 404
@@ -263,7 +277,7 @@ node "$here/tests/toolkit/described.mjs" "$description" "$base" "$token" "$M" "$
     cat "$T/err" >&2
     fail "it ended early, having said: $(cat "$T/said")"
 }
-equal 'what differs' '124: operations asked' "$(cat "$T/said")"
+equal 'what differs' '130: operations asked' "$(cat "$T/said")"
 # one from a fork is of another repository's branch
 echo "{\"action\": \"opened\", \"number\": 4, \"pull_request\": {\"number\": 4, \"id\": 40, \"head\": {${end//o\/r/x\/r}}, \"base\": {$end}},
     \"repository\": {\"full_name\": \"o/r\"}}" >"$M/events/pull_request"
