@@ -10,6 +10,7 @@
 
 #include "fs.h"
 #include "runfs/io.h"
+#include "runfs/oci.h"
 #include "runfs/str.h"
 #include "runfs/worker.h"
 
@@ -24,8 +25,15 @@ static const char help[] =
     "\n"
     "      --machine LABEL   what the job gets, as in config/labels: 'sandbox memory=2G network=none' "
     "(default: sandbox)\n"
-    "      --state DIR       where machines have their files meanwhile (default: "
-    "$XDG_STATE_HOME/runfs/worker)\n"
+    "      --state DIR       where machines have their files meanwhile, and images of containers stay "
+    "(default: $XDG_STATE_HOME/runfs/worker)\n"
+    "      --registry HOST:PORT  a registry of images that a job may name though it is on this host; several "
+    "by "
+    "blanks\n"
+    "      --container-pull WHEN  whether a registry is asked about an image that is here: always, or "
+    "missing: it "
+    "is not (default: always)\n"
+    "      --container-size-mib N  what all images of containers may take together (default: 51200)\n"
     "\n"
     "SIGINT, SIGTERM and SIGHUP cancel the job as a person would; SIGINT after that kills it. Where the spec "
     "says that who\n"
@@ -34,10 +42,13 @@ static const char help[] =
     "spec\n"
     "is in error or no such machine is to be had, 2 usage, 1 who started it is gone, or anything else\n";
 
-enum { EXIT_TROUBLE = 1 };
+enum { EXIT_TROUBLE = 1, IMAGES_MIB = 51200 };
 
 struct options {
-    const char *machine, *state;
+    const char *machine, *state, *registries;
+    const char *pull, *size; /* as they were said; NULL: as usual */
+    bool settled;
+    uint64_t size_mib;
 };
 
 static int interrupts = -1;
@@ -56,27 +67,47 @@ static void on_interrupt(int signal)
     errno = saved;
 }
 
+/* What is said of containers. The first that is wrong is said. */
+static int check(struct options *o, struct err *err)
+{
+    if (o->size && (parse_u64(o->size, &o->size_mib) < 0 || !o->size_mib || o->size_mib > 1 << 30))
+        return err_set(err, -EINVAL, "--container-size-mib is a whole number from 1 to %d", 1 << 30);
+    if (o->pull && !str_eq(o->pull, "always") && !str_eq(o->pull, "missing"))
+        return err_set(err, -EINVAL, "--container-pull is always or missing");
+    o->settled = o->pull && str_eq(o->pull, "missing");
+    if (o->registries && oci_registries_check(o->registries, err) < 0)
+        return err_set(err, -EINVAL, "--registry is HOST or HOST:PORT, or several, as in localhost:5000");
+    return 0;
+}
+
 /* 0: go on; 1: help was asked for; 2: wrong usage, which was said. */
 static int parse(int argc, char **argv, struct options *o)
 {
     static const struct option longs[] = {{"machine", required_argument, NULL, 'm'},
                                           {"state", required_argument, NULL, 's'},
+                                          {"registry", required_argument, NULL, 'r'},
+                                          {"container-pull", required_argument, NULL, 'p'},
+                                          {"container-size-mib", required_argument, NULL, 'z'},
                                           {"help", no_argument, NULL, 'h'},
                                           {0}};
+    struct err err = {0};
     int c;
 
-    *o = (struct options){.machine = "sandbox"};
+    *o = (struct options){.machine = "sandbox", .size_mib = IMAGES_MIB};
     while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
         if (c == 'h')
             return 1;
-        if (c == 'm')
-            o->machine = optarg;
-        else if (c == 's')
-            o->state = optarg;
-        else
+        if (c == '?' || c == ':')
             return usage_wrong(help, NULL);
+        *(c == 'm'   ? &o->machine
+          : c == 's' ? &o->state
+          : c == 'r' ? &o->registries
+          : c == 'p' ? &o->pull
+                     : &o->size) = optarg;
     }
-    return optind < argc ? usage_wrong(help, "it takes no arguments") : 0;
+    if (optind < argc)
+        return usage_wrong(help, "it takes no arguments");
+    return check(o, &err) < 0 ? usage_wrong(help, err.msg) : 0;
 }
 
 /* ------------------------------------------------------------------------------- a directory for this worker
@@ -128,13 +159,21 @@ static int make_place(const char *base, struct buf *ret, int *ret_lock, struct e
 /* -------------------------------------------------------------------------------------------------- the job
  */
 
-static int serve(const struct machine_label *label, const char *base, const char *dir, int out,
-                 struct err *err)
+static int serve(const struct machine_label *label, const struct options *o, const char *base,
+                 const char *dir, int out, struct err *err)
 {
     const char *hidden[] = {base, NULL};
-    struct worker_opts opts = {
-        .label = label, .dir = dir, .in = STDIN_FILENO, .out = out, .interrupts = interrupts};
-    int r = machines_new(&(struct machines_opts){.state_dir = dir, .hidden = hidden}, &opts.machines, err);
+    struct worker_opts opts = {.label = label,
+                               .dir = dir,
+                               .images = base,
+                               .registries = o->registries,
+                               .settled = o->settled,
+                               .images_most = (int64_t)o->size_mib << 20,
+                               .in = STDIN_FILENO,
+                               .out = out,
+                               .interrupts = interrupts};
+    const struct machines_opts machines = {.state_dir = dir, .images = base, .hidden = hidden};
+    int r = machines_new(&machines, &opts.machines, err);
 
     if (r < 0)
         return EXIT_TROUBLE;
@@ -163,7 +202,7 @@ static int run(const struct machine_label *label, const struct options *o, struc
     if (!base)
         err_errno(err, r < 0 ? r : -errno, "%s", buf_str(&wanted));
     else if (make_place(base, &dir, &lock, err) == 0)
-        code = serve(label, base, buf_str(&dir), out, err);
+        code = serve(label, o, base, buf_str(&dir), out, err);
     if (dir.len)
         (void)remove_tree(buf_str(&dir));
     return code;

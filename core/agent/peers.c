@@ -188,7 +188,7 @@ static int attend(struct watch *w, pid_t pid, int from)
     if (code && *w->refused)
         fprintf(stderr,
                 "msg=\"%s is this host, or what answers to it alone, which is asked for no workflow unless "
-                "config/local_registries names it\"\n",
+                "config/local_registries, or --registry of a worker, names it\"\n",
                 w->refused);
     return code;
 }

@@ -7,6 +7,17 @@
 
 enum { ADDRESSES_MAX = 64 };
 
+int oci_registries_check(const char *text, struct err *err)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]_ \t\n";
+
+    return strlen(text) < 1000 && strspn(text, allowed) == strlen(text)
+               ? 0
+               : err_set(err, -EINVAL,
+                         "it is none, HOST or HOST:PORT, or several, as in localhost:5000, not '%.200s'",
+                         text);
+}
+
 struct peers {
     char **words; /* owned */
     size_t n, room;

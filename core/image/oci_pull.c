@@ -182,7 +182,7 @@ static int give_back(const struct pulling *g, int64_t most, struct oci_image *im
     oci_collect(g->state_dir);
     return err_set(g->err, -ENOSPC,
                    "the image %s has no room beside those that are in use: all together may take %lld MiB, "
-                   "config/container_size_mib",
+                   "config/container_size_mib, of a worker --container-size-mib",
                    buf_str(&g->name), (long long)(most >> 20));
 }
 

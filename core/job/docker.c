@@ -180,7 +180,9 @@ static int open_machine(struct running_step *s, struct use *u, struct container 
     _cleanup_(places_release) struct places places = {0};
 
     if (!spec->site)
-        return err_set(err, -ENOTSUP, "%s: containers cannot be had here", u->def->uses);
+        return err_set(err, -ENOTSUP,
+                       "%s: a Docker action is a container, and there is nowhere to make one here",
+                       u->def->uses);
     int r = str_starts(image, "docker://") || u->image ? 0 : docker_build(s, u, err);
     if (r == 0)
         r = find_places(s->job, &places, err);

@@ -201,6 +201,7 @@ struct backend {
 
 struct machines {
     char *agent, *scratch;     /* owned: the agent's path; STATE/machines */
+    char *images;              /* owned: what `containers` is in, images of containers */
     pthread_mutex_t lock;      /* guards hidden, masks, searched, probes */
     char **hidden;             /* owned, NULL-terminated */
     unsigned masks;            /* how many masks were made */

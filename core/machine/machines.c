@@ -133,6 +133,8 @@ int machines_new(const struct machines_opts *opts, struct machines **ret, struct
     int r = find_agent(opts->agent, &ms->agent, err);
     if (r == 0)
         r = prepare_scratch(opts->state_dir, &ms->scratch, err);
+    if (r == 0 && !(ms->images = strdup(opts->images ? opts->images : opts->state_dir)))
+        r = err_errno(err, -ENOMEM, "machines");
     if (r == 0)
         r = layers_open(ms, err);
     ms->split = geteuid() != 0 || sandbox_tops_split();
@@ -188,6 +190,7 @@ void machines_free(struct machines *ms)
     buf_release(&ms->searched.dirs);
     free(ms->agent);
     free(ms->scratch);
+    free(ms->images);
     pthread_mutex_destroy(&ms->lock);
     pthread_mutex_destroy(&ms->templates_lock);
     pthread_mutex_destroy(&ms->ahead_lock);

@@ -202,17 +202,16 @@ static void below_release(struct below *b)
 /* The machine keeps the image from being removed, once it is there. */
 static int find_below(struct machine *m, const struct machine_spec *spec, struct below *b, struct err *err)
 {
-    const char *slash = strrchr(m->ms->scratch, '/');
+    const char *images = m->ms->images;
 
     if (!is_container(spec))
         return 0;
-    buf_add(&b->path, m->ms->scratch, (size_t)(slash - m->ms->scratch));
-    int r = oci_open(buf_str(&b->path), spec->image, &b->image, err);
+    int r = oci_open(images, spec->image, &b->image, err);
     if (r < 0)
         return r;
     oci_used(&b->image);
     if (!str_empty(spec->over) && m->over_lock < 0) {
-        m->over_lock = oci_hold_tools(buf_str(&b->path), spec->over, err);
+        m->over_lock = oci_hold_tools(images, spec->over, err);
         if (m->over_lock < 0)
             return m->over_lock;
     }
@@ -224,7 +223,7 @@ static int find_below(struct machine *m, const struct machine_spec *spec, struct
         b->list[over + i] = json_string_value(json_array_get(layers, n - 1 - i));
     if (b->list && over)
         b->list[0] = spec->over;
-    buf_adds(&b->path, "/containers/layers");
+    buf_addf(&b->path, "%s/containers/layers", images);
     if (!b->list || !buf_ok(&b->path))
         return err_errno(err, -ENOMEM, "machine");
     if (m->image_lock < 0)

@@ -4,6 +4,7 @@
 #include <limits.h>
 
 #include "core/machine/machine_internal.h"
+#include "runfs/oci.h"
 #include "runfs/proc.h"
 #include "runfs/str.h"
 
@@ -44,9 +45,44 @@ static int take_partition(const char *name, struct slurm_label *l, struct err *e
 }
 
 struct words {
-    struct buf machine; /* "sandbox KEY=VALUE ..." */
-    const char *runfs, *state;
+    struct buf machine;    /* "sandbox KEY=VALUE ..." */
+    struct buf registries; /* of images, that nodes may be asked for though they are theirs */
+    const char *runfs, *state, *pull, *size;
 };
+
+static void words_release(struct words *w)
+{
+    buf_release(&w->machine);
+    buf_release(&w->registries);
+}
+
+/* Of containers: what runfs worker is told by options of these names. */
+static int take_container(const char *word, struct words *w, bool *ret_taken, struct err *err)
+{
+    static const char registry[] = "registry=", pull[] = "container_pull=", size[] = "container_size_mib=";
+    const char *value = strchr(word, '=');
+    uint64_t n;
+
+    *ret_taken = true;
+    if (str_starts(word, registry)) {
+        buf_addf(&w->registries, "%s%s", w->registries.len ? " " : "", value + 1);
+        return oci_registries_check(value + 1, err);
+    }
+    if (str_starts(word, pull)) {
+        w->pull = value + 1;
+        return str_eq(w->pull, "always") || str_eq(w->pull, "missing")
+                   ? 0
+                   : err_set(err, -EINVAL, "container_pull is always or missing, not '%s'", w->pull);
+    }
+    *ret_taken = str_starts(word, size);
+    if (!*ret_taken)
+        return 0;
+    w->size = value + 1;
+    return parse_u64(w->size, &n) == 0 && n >= 1 && n <= 1 << 30
+               ? 0
+               : err_set(err, -EINVAL, "container_size_mib is a whole number from 1 to %d, not '%s'", 1 << 30,
+                         w->size);
+}
 
 static int take_word(const char *word, struct words *w, struct slurm_label *l, struct err *err)
 {
@@ -58,8 +94,11 @@ static int take_word(const char *word, struct words *w, struct slurm_label *l, s
         *(*word == 'r' ? &w->runfs : &w->state) = word + 6;
         return 0;
     }
-    buf_addf(&w->machine, " %s", word);
-    return 0;
+    bool taken;
+    int r = take_container(word, w, &taken, err);
+    if (!taken)
+        buf_addf(&w->machine, " %s", word);
+    return r;
 }
 
 /* What the machine may use has to be had of Slurm. */
@@ -95,10 +134,17 @@ static int make_worker(const struct words *w, struct slurm_label *l, struct err 
     add_word(&l->worker, w->runfs ? w->runfs : own);
     buf_adds(&l->worker, " worker --machine");
     add_word(&l->worker, buf_str(&w->machine));
-    if (w->state) {
-        buf_adds(&l->worker, " --state");
-        add_word(&l->worker, w->state);
-    }
+    const struct {
+        const char *option, *value;
+    } said[] = {{" --state", w->state},
+                {" --registry", w->registries.len ? buf_str(&w->registries) : NULL},
+                {" --container-pull", w->pull},
+                {" --container-size-mib", w->size}};
+    for (size_t i = 0; i < ARRAY_LEN(said); i++)
+        if (said[i].value) {
+            buf_adds(&l->worker, said[i].option);
+            add_word(&l->worker, said[i].value);
+        }
     return buf_ok(&l->worker) && buf_ok(&l->options) ? 0 : err_errno(err, -ENOMEM, "label");
 }
 
@@ -119,7 +165,7 @@ int slurm_label_parse(const char *text, struct slurm_label *ret, struct err *err
         r = take_word(word, &w, &l, err);
     if (r == 0)
         r = make_worker(&w, &l, err);
-    buf_release(&w.machine);
+    words_release(&w);
     if (r < 0) {
         slurm_label_release(&l);
         return r;

@@ -90,17 +90,6 @@ static int check_pull(const char *value, struct err *err)
                : err_set(err, -EINVAL, "it is always or missing, not '%s'", value);
 }
 
-static int check_registries(const char *value, struct err *err)
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]_ \t\n";
-
-    return strlen(value) < 1000 && strspn(value, allowed) == strlen(value)
-               ? 0
-               : err_set(err, -EINVAL,
-                         "it is none, HOST or HOST:PORT, or several, as in localhost:5000, not '%.200s'",
-                         value);
-}
-
 static int check_snapshots(const char *value, struct err *err)
 {
     return str_eq(value, "on") || str_eq(value, "off") || str_eq(value, "auto")
@@ -371,7 +360,7 @@ const struct config_key config_keys[] = {
      "where `uses: owner/name@ref` is fetched from: a URL, or a directory of repositories"},
     {"container_pull", "always", check_pull,
      "whether a registry is asked at each job for an image that is here: always, or missing: it is not"},
-    {"local_registries", "none", check_registries,
+    {"local_registries", "none", oci_registries_check,
      "registries of images that workflows may name though they are on this host, as in localhost:5000"},
     {"snapshots", "", check_snapshots,
      "one behind every step: on, off, or auto: behind steps of which it takes less than 5 %, kept if the "

@@ -33,18 +33,14 @@ static bool has_service(const struct token *t, const char *file, const struct ex
     return false;
 }
 
-int containers_refuse_elsewhere(const struct workflow_job *job, const char *file, const struct expr_env *env,
-                                struct err *err)
+bool containers_wanted(const struct job_spec *spec)
 {
-    bool services = job->services && has_service(job->services, file, env);
+    const struct workflow_job *job = spec->job;
+    const char *file = spec->workflow->file;
+    struct expr_env env = {.contexts = spec->contexts};
 
-    if (!services && (!job->container || !has_image(job->container, file, env)))
-        return 0;
-    return err_set(err, -ENOTSUP,
-                   "`%s:` cannot be had by a job that is given to a worker: give it a label whose "
-                   "machines are of this runner%s",
-                   services ? "services" : "container",
-                   services ? "" : ", or `runfs worker --machine` a root file system");
+    return (job->container && has_image(job->container, file, &env)) ||
+           (job->services && has_service(job->services, file, &env));
 }
 
 /* config/container_pull: "missing" fetches only what is not here. config/local_registries: those that may

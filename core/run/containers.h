@@ -8,13 +8,9 @@
 
 struct run_job;
 
-/*
- * 0 when a job that is given away as a whole asks for none: one whose image comes out empty is none, as on
- * GitHub, so that a matrix may have it for some of its combinations. -ENOTSUP with the reason and the cure.
- * file: the workflow's, for messages.
- */
-int containers_refuse_elsewhere(const struct workflow_job *job, const char *file, const struct expr_env *env,
-                                struct err *err);
+/* Whether a job asks for any: one whose image comes out empty is none, as on GitHub, so that a matrix may
+ * have it for some of its combinations. */
+bool containers_wanted(const struct job_spec *spec);
 
 /* Where those of one job come to be, while it runs. It stays where it is, as `site` leads back to it. */
 struct containers {

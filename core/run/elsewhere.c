@@ -3,6 +3,7 @@
 
 #include <sys/eventfd.h>
 
+#include "containers.h"
 #include "runfs/attend.h"
 #include "runfs/io.h"
 #include "runfs/log.h"
@@ -80,6 +81,7 @@ static int attend(struct run_job *job, const struct job_spec *spec, const char *
     }
     struct attend what = {.command = command,
                           .spec = spec,
+                          .containers = containers_wanted(spec),
                           .text = buf_str(&source),
                           .len = source.len,
                           .mask = sink->mask,

@@ -123,8 +123,7 @@ static int job_label(struct run_job *job, json_t *contexts, struct machine_label
     r = choose_backend(job, runs_on, &backend, ret_name, err);
     if (r == 0)
         r = machine_label_parse(buf_str(&backend), ret, err);
-    return r == 0 && ret->jobs ? containers_refuse_elsewhere(job->def, job->scope->workflow->file, &env, err)
-                               : r;
+    return r;
 }
 
 static int job_machine(struct run_job *job, const struct job_spec *spec, const struct machine_label *label,

@@ -70,6 +70,15 @@ static bool reap(struct attending *at, int ms, int *ret_status)
     return true;
 }
 
+/* What was asked to end, and outlives its shell, removes what it has made meanwhile. */
+static void leave_in_peace(pid_t group, int wait_ms)
+{
+    int64_t until = mono_ns() + wait_ms * 1000000LL;
+
+    while (kill(-group, 0) == 0 && mono_ns() < until)
+        (void)poll(NULL, 0, 5);
+}
+
 /* However it ended: its exit code, or 128 and the signal. */
 static int end_command(struct attending *at, int wait_ms)
 {
@@ -78,7 +87,9 @@ static int end_command(struct attending *at, int wait_ms)
 
     if (!reap(at, wait_ms, &status)) {
         kill(-group, SIGTERM);
-        if (!reap(at, TERM_MS, &status)) {
+        if (reap(at, TERM_MS, &status)) {
+            leave_in_peace(group, TERM_MS);
+        } else {
             kill(-group, SIGKILL);
             (void)reap(at, END_MS, &status);
         }
@@ -189,6 +200,12 @@ static int take_hello(struct attending *at, const json_t *line, struct err *err)
     unseen_replace(known);
     for (char *c = known; *c; c++)
         *c = (unsigned char)*c <= ' ' || *c == 127 ? '?' : *c;
+    if (at->what->containers && !json_is_true(json_object_get(line, "containers")))
+        return err_set(
+            err, -ENOTSUP,
+            "The worker on %s has no containers, as its runfs is of before there were any: install "
+            "this one (%s) there, or give the job a label whose machines are of this runner",
+            known, RUNFS_VERSION);
     if (at->what->begins)
         at->what->begins(at->what->data);
     return give_job(at, err);

@@ -6,6 +6,7 @@
  *   worker_spec.c   a job's spec as such a line
  *   worker_serve.c  the worker: takes a spec, runs the job, hears what it is told meanwhile
  *   worker_events.c   its sink: events become lines
+ *   worker_containers.c  where the containers of its job come to be
  *   worker_asks.c     its outside: questions become lines, and wait for their answers
  *   attend.c        the engine: starts a worker, gives it the job, hears it to its end
  *   attend_events.c   hands its events to the job's own sink
@@ -16,6 +17,7 @@
 
 #include "runfs/attend.h"
 #include "runfs/job.h"
+#include "runfs/worker.h"
 #include "wire.h"
 
 /* What a worker was told to run. */
@@ -25,7 +27,6 @@ struct worker_spec {
     struct workflow *workflow; /* owned */
     const struct workflow_job *job;
     json_t *contexts, *env; /* borrowed */
-    char workspace[256];
     bool debug;
     bool attached; /* who started it is there as long as its end of the wire is open, and says so */
     int silence_s; /* for so long each may hear nothing of the other */
@@ -44,7 +45,8 @@ struct ask;
 struct worker {
     struct wire wire;
     struct worker_spec spec;
-    struct mask *mask; /* owned */
+    struct mask *mask;              /* owned */
+    const struct worker_opts *opts; /* borrowed */
     const char *dir;
     int interrupts;
     unsigned wishes; /* that the job ends */
@@ -53,18 +55,21 @@ struct worker {
     atomic_bool alone; /* who started it is gone, which was said */
     atomic_int unkept; /* negative errno: what is printed cannot be kept any more */
 
-    pthread_mutex_t lock;      /* of what follows */
-    pthread_cond_t changed;    /* an ask has its answer, or no more will come */
-    struct ask *asks;          /* that wait */
-    bool deaf;                 /* nothing more will be heard */
-    int64_t last_ask;          /* the number of the last one */
-    struct machine *machine;   /* while the job runs in it; borrowed */
-    int ended;                 /* eventfd: the job has */
-    pthread_t hearing, living; /* the threads that read, and that tell that it is alive */
+    pthread_mutex_t lock;       /* of what follows */
+    pthread_cond_t changed;     /* an ask has its answer, or no more will come */
+    struct ask *asks;           /* that wait */
+    bool deaf;                  /* nothing more will be heard */
+    int64_t last_ask;           /* the number of the last one */
+    struct machine *machine;    /* while the job runs in it; borrowed */
+    struct machine *beside[24]; /* those of Docker actions that run, and of services that begin; likewise */
+    int ended;                  /* eventfd: the job has */
+    pthread_t hearing, living;  /* the threads that read, and that tell that it is alive */
     bool has_hearing, has_living;
 };
 struct job_sink worker_events(struct worker *w);
 struct job_outside worker_outside(struct worker *w);
+/* Where its containers come to be. */
+struct container_site worker_containers(struct worker *w);
 /* A line for an ask. Taken. With the lock held. */
 void worker_answered(struct worker *w, json_t *line);
 void worker_data(struct worker *w, const json_t *line);

@@ -15,16 +15,23 @@
  * end
  */
 
+static void end_machine(struct machine *m, bool kill)
+{
+    if (m && kill)
+        machine_kill(m);
+    else if (m)
+        machine_interrupt(m);
+}
+
 static void end_job(struct worker *w, bool kill)
 {
     atomic_store(&w->cancelled, true);
     if (kill)
         atomic_store(&w->killed, true);
     pthread_mutex_lock(&w->lock);
-    if (w->machine && kill)
-        machine_kill(w->machine);
-    else if (w->machine)
-        machine_interrupt(w->machine);
+    end_machine(w->machine, kill);
+    for (size_t i = 0; i < ARRAY_LEN(w->beside); i++)
+        end_machine(w->beside[i], kill);
     pthread_cond_broadcast(&w->changed);
     pthread_mutex_unlock(&w->lock);
 }
@@ -156,9 +163,9 @@ static int tell_hello(struct worker *w)
 
     if (gethostname(host, sizeof(host) - 1) < 0)
         snprintf(host, sizeof(host), "?");
-    return wire_write(&w->wire,
-                      json_pack("{s:s, s:i, s:s, s:o, s:i}", "type", "hello", "version", WIRE_VERSION,
-                                "runfs", RUNFS_VERSION, "host", wire_text(host), "pid", (int)getpid()));
+    return wire_write(&w->wire, json_pack("{s:s, s:i, s:s, s:o, s:i, s:b}", "type", "hello", "version",
+                                          WIRE_VERSION, "runfs", RUNFS_VERSION, "host", wire_text(host),
+                                          "pid", (int)getpid(), "containers", true));
 }
 
 static void tell_refused(struct worker *w, int code, const char *why)
@@ -226,20 +233,6 @@ static void set_machine(struct worker *w, struct machine *m)
     pthread_mutex_unlock(&w->lock);
 }
 
-static int acquire(struct worker *w, const struct worker_opts *opts, struct machine **ret, struct err *err)
-{
-    struct machine_spec spec = {.backend = opts->label->backend,
-                                .image = opts->label->image,
-                                .name = "runner",
-                                .workspace = w->spec.workspace,
-                                .network = opts->label->network,
-                                .namespaces = opts->label->namespaces,
-                                .limits = opts->label->limits,
-                                .cancelled = &w->cancelled};
-
-    return machine_acquire(opts->machines, &spec, ret, err);
-}
-
 static int exit_code(const struct worker *w, const struct job_result *result)
 {
     if (atomic_load(&w->wire.lost))
@@ -247,35 +240,62 @@ static int exit_code(const struct worker *w, const struct job_result *result)
     return result->status == JOB_CANCELLED ? WORKER_CANCELLED : result->exit_code;
 }
 
-static int run(struct worker *w, const struct worker_opts *opts, struct err *err)
+/* What is told of it leaves this host, also on standard error: the name of an image may be a secret. */
+static void refuse(struct worker *w, int r, struct err *err)
+{
+    _buf_ struct buf masked = BUF_INIT;
+
+    mask_apply(w->mask, err->msg, strlen(err->msg), &masked);
+    err_set(err, r, "%s", buf_str(&masked));
+    tell_refused(w, r, err->msg);
+}
+
+/* Runs it in its machine, to its end. */
+static void run_in(struct worker *w, const struct job_spec *spec, struct machine *machine,
+                   struct job_result *ret)
 {
     struct job_sink sink = worker_events(w);
+
+    set_machine(w, machine);
+    job_run(spec, machine, w->mask, &sink, ret);
+    set_machine(w, NULL);
+}
+
+static int run(struct worker *w, const struct worker_opts *opts, struct err *err)
+{
+    struct container_site site = worker_containers(w);
     struct job_outside outside = worker_outside(w);
+    struct job_containers with = {0};
     struct job_result result = {0};
     struct machine *machine = NULL;
     char host[64] = "runfs";
 
     (void)gethostname(host, sizeof(host) - 1);
-    int r = acquire(w, opts, &machine, err);
-    if (r < 0) {
-        tell_refused(w, r, err->msg);
-        return WORKER_REFUSED;
-    }
     struct job_spec spec = {.workflow = w->spec.workflow,
                             .job = w->spec.job,
                             .contexts = w->spec.contexts,
                             .env = w->spec.env,
                             .runner_name = host,
+                            .site = &site,
                             .debug = w->spec.debug,
                             .outside = &outside,
                             .cancelled = &w->cancelled,
                             .killed = &w->killed,
                             .settle_ms = SETTLE_MS};
-    set_machine(w, machine);
-    job_run(&spec, machine, w->mask, &sink, &result);
-    set_machine(w, NULL);
-    machine_conclude(machine, result.status == JOB_SUCCESS, "");
+    int r = job_machine_open(&site, &spec, opts->label, &(struct machine_spec){.name = "runner"}, &with,
+                             &machine, err);
+    spec.container = with.own;
+    spec.services = with.services;
+    if (r == 0)
+        run_in(w, &spec, machine, &result);
+    job_containers_release(&with);
+    if (r == 0)
+        machine_conclude(machine, result.status == JOB_SUCCESS, "");
     machine_release(machine);
+    if (r < 0) {
+        refuse(w, r, err);
+        return r == -ECANCELED ? WORKER_CANCELLED : WORKER_REFUSED;
+    }
     (void)worker_tell_end(w, &result);
     r = exit_code(w, &result);
     if (atomic_load(&w->wire.lost))
@@ -311,7 +331,7 @@ static void worker_init(struct worker *w, const struct worker_opts *opts)
 {
     pthread_condattr_t monotonic;
 
-    *w = (struct worker){.dir = opts->dir, .interrupts = opts->interrupts, .ended = -1};
+    *w = (struct worker){.opts = opts, .dir = opts->dir, .interrupts = opts->interrupts, .ended = -1};
     wire_init(&w->wire, opts->in, opts->out);
     pthread_mutex_init(&w->lock, NULL);
     pthread_condattr_init(&monotonic);

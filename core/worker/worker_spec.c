@@ -45,7 +45,6 @@ static int take_repository(struct worker_spec *s, struct err *err)
     if (!slash || !is_name(repository, (size_t)(slash - repository)) ||
         !is_name(slash + 1, strlen(slash + 1)))
         return err_set(err, -EINVAL, "contexts.github.repository is not of the form OWNER/NAME");
-    snprintf(s->workspace, sizeof(s->workspace), "/home/runner/work/%s/%s", slash + 1, slash + 1);
     return 0;
 }
 

@@ -17,6 +17,7 @@ enum attend_word {
 struct attend {
     const char *command; /* for /bin/sh: its standard input and output are the worker's */
     const struct job_spec *spec;
+    bool containers;  /* its job is in one, or has services: not every worker has those */
     const char *text; /* of the workflow */
     size_t len;
     struct mask *mask;

@@ -27,6 +27,7 @@ struct machines_opts {
                               neither kept nor of a snapshot is removed at start */
     struct store *store; /* borrowed; where machines, what they went through and snapshots are recorded; NULL:
                             only in memory, and nothing outlives machines_free() */
+    const char *images;  /* what STATE/containers is in (runfs/oci.h); NULL: state_dir */
     const char *agent; /* path of runfs-agent; NULL: beside the running program, then its libexec directory */
     const char *const *
         hidden; /* NULL-terminated host paths that no machine may see (state directory, mount); may be NULL */

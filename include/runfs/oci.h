@@ -47,6 +47,8 @@ struct oci_pull {
     void (*say)(void *data, const char *what); /* what goes on, a line each; NULL */
     void *data;
 };
+/* Whether a text is what `registries` takes. -EINVAL with words. */
+int oci_registries_check(const char *text, struct err *err);
 /*
  * Fetches what is not here of it. One whose configuration the registry has under another digest by now is
  * fetched anew. It is opened, so that nobody takes it away before whoever wanted it is there. Minutes;

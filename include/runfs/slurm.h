@@ -1,7 +1,7 @@
 /*
  * Labels of backend slurm: `slurm[:PARTITION] [--OPTION[=VALUE]...] [KEY=VALUE...]`. Options are srun's own.
  * Keys are those of a machine, for the worker there (memory= and cpu= are asked of Slurm too), and
- * runfs=PATH, state=DIR.
+ * runfs=PATH, state=DIR, registry=HOST[:PORT], container_pull=WHEN, container_size_mib=N.
  */
 #ifndef RUNFS_SLURM_H
 #define RUNFS_SLURM_H

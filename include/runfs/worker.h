@@ -12,6 +12,11 @@ struct worker_opts {
     struct machines *machines;         /* borrowed */
     const struct machine_label *label; /* borrowed: what machine the job gets */
     const char *dir;                   /* for files without names; exists */
+    const char *images;                /* what `containers` is in, for this worker and those to come */
+    const char *registries;            /* HOST[:PORT], several, by spaces: images that a job names may come
+                                          from these, though they are on this host; NULL */
+    int64_t images_most;               /* bytes that all images may take together; 0: no bound */
+    bool settled;                      /* no registry is asked about an image that is here already */
     int in, out;                       /* borrowed: where the spec comes from, and events go */
     int interrupts; /* borrowed eventfd: 1 is added for each wish that the job ends; the second kills it */
 };

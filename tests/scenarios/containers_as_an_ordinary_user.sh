@@ -25,6 +25,7 @@ status=0
         as env BUILD="$BUILD" bash "$here/tests/scenarios/images_of_containers.sh"
         as env BUILD="$BUILD" bash "$here/tests/scenarios/jobs_in_containers.sh"
         as env BUILD="$BUILD" bash "$here/tests/scenarios/docker_actions.sh"
-        as env BUILD="$BUILD" bash "$here/tests/scenarios/services_of_a_job.sh"'
+        as env BUILD="$BUILD" bash "$here/tests/scenarios/services_of_a_job.sh"
+        as env BUILD="$BUILD" bash "$here/tests/scenarios/containers_of_workers.sh"'
 ) || status=$?
 exit "$status"

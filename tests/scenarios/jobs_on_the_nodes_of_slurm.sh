@@ -3,6 +3,8 @@
 # waits
 . "$(dirname "$0")/lib.sh"
 . "$here/tests/elsewhere.bash"
+. "$here/tests/containers.bash"
+need_containers
 slurm_start n1 n2
 at_end+=(slurm_stop)
 rf_mount
@@ -34,6 +36,33 @@ for i in 1 2 3 4; do
     file_is "$M/runs/$n/artifacts/a$i/f" "number $i"
     file_is "$M/runs/$n/jobs/job-$i/backend" slurm
 done
+
+# a job in a container, with a Docker action and a service, on a node that has no Docker
+busybox_root
+image_of tool "$T/busybox"
+"$RUNFS" image pull "oci:$T/images/tool:it" tool --state "$T/far" >/dev/null 2>&1
+echo "slurm:all --no-kill state=$T/far memory=64M registry=localhost:5000 registry=[::1]:5000 container_pull=missing container_size_mib=5000" >"$M/config/labels/boxes"
+for bad in 'slurm registry=a/b' 'slurm container_pull=never' 'slurm container_size_mib=0'; do
+    refused sh -c 'printf "%s\n" "$1" >"$2"' - "$bad" "$M/config/labels/bad"
+done
+cat >"$T/box.yml" <<'END'
+on: push
+jobs:
+  box:
+    runs-on: boxes
+    container: tool
+    services: { other: { image: tool, entrypoint: nc -ll -p 7 -e, command: /bin/echo heard } }
+    steps:
+      - run: while ! said=$(nc other 7 </dev/null); do sleep 0.1; done; echo "in $PWD it was $said"
+      - uses: docker://tool
+        with: { args: /bin/echo by an action }
+END
+n=$(rf_drop "$T/box.yml")
+file_is "$M/runs/$n/conclusion" success
+repository=$(cat "$M/runs/$n/jobs/box/steps/01-"*/cwd)
+contains 'a container' "$(step_out "$n" box 01)" "in $repository it was heard"
+contains 'its workspace' "$repository" /__w/
+contains 'an action' "$(step_out "$n" box 02)" 'by an action'
 
 # one on each node, one in the queue: the log is live, and what waits says why
 sleeper=9876$$
@@ -105,5 +134,5 @@ echo cancel >"$M/runs/$n/ctl"
 ended "$n"
 file_is "$M/runs/$n/jobs/job-2/conclusion" cancelled
 file_has "$M/runs/$n/jobs/job-2/log" 'cleaned up'
-nothing_there() { [ -z "$(find "$T/far" -mindepth 1 ! -name lock)" ]; }
+nothing_there() { [ -z "$(find "$T/far" -mindepth 1 ! -name lock ! -path "$T/far/containers*")" ]; }
 rf_wait 30 nothing_there
