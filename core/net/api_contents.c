@@ -92,7 +92,8 @@ static json_t *workflow_json(struct http_request *r, const struct workflow_row *
                                              .size = (int64_t)w->source_len});
 }
 
-static void list_workflows(struct http_request *r, int64_t repo_id, enum forge forge)
+/* False: a linked repository has none of that forge, so that git knows what is there. */
+static bool list_workflows(struct http_request *r, int64_t repo_id, enum forge forge)
 {
     struct server *s = http_data(r);
     json_t *list = json_array();
@@ -108,7 +109,12 @@ static void list_workflows(struct http_request *r, int64_t repo_id, enum forge f
         }
         after = ids[n - 1];
     }
+    if (repo_id && json_array_size(list) == 0) {
+        json_decref(list);
+        return false;
+    }
     http_reply_json(r, 200, list);
+    return true;
 }
 
 static void reply_workflow(struct http_request *r, const struct workflow_row *w)
@@ -152,10 +158,8 @@ static bool reply_registered(struct http_request *r, int64_t repo_id, const char
     const char *name;
     enum forge folder = folder_of(path), forge = forge_of_path(path, &name);
 
-    if (folder != FORGE_UNKNOWN) {
-        list_workflows(r, repo_id, folder);
-        return true;
-    }
+    if (folder != FORGE_UNKNOWN)
+        return list_workflows(r, repo_id, folder);
     int64_t id = forge != FORGE_UNKNOWN ? store_find_workflow(s->store, repo_id, name, false) : 0;
     const struct workflow_row *w = id > 0 ? store_get_workflow(s->store, id) : NULL;
     bool found = w && w->forge == (int)forge;

@@ -35,8 +35,8 @@ equal 'its path by the API' .gitea/workflows/ci.yml "$(api "repos/o/r/actions/ru
 equal 'its workflow' .gitea/workflows/ci.yml "$(api repos/o/r/actions/workflows/ci.yml | jq -r .path)"
 equal 'the file' "$(cat "$R/.gitea/workflows/ci.yml")" "$(curl -sf --unix-socket "$T/api.sock" -H 'Accept: application/vnd.github.raw' http://ci/repos/o/r/contents/.gitea/workflows/ci.yml)"
 equal 'the files' '.gitea/workflows/ci.yml .gitea/workflows/only.yaml' "$(api repos/o/r/contents/.gitea/workflows | jq -r '.[].path' | xargs)"
-equal 'not in another folder' '[]' "$(api repos/o/r/contents/.github/workflows)"
-refused api repos/o/r/contents/.github/workflows/ci.yml
+equal 'what does not count is a file like others' .github/workflows/ci.yml "$(api repos/o/r/contents/.github/workflows | jq -r '.[].path')"
+refused api repos/o/r/contents/.forgejo/workflows
 
 say 'again, after a restart, it is what it was'
 rf_umount
