@@ -9,7 +9,7 @@
 enum { FILES_MAX = 300, PULL_FILES_MAX = 3000 /* as on GitHub */ };
 
 /* In UTC, as GitHub has it, of "2026-01-31T12:00:00+01:00": some clients read nothing else. */
-static json_t *utc(const char *date)
+json_t *api_utc(const char *date)
 {
     int hours = 0, minutes = 0;
     struct tm tm = {0};
@@ -23,7 +23,7 @@ static json_t *utc(const char *date)
 
 static json_t *signature(const char *name, const char *email, const char *date)
 {
-    return json_pack("{s:s, s:s, s:o}", "name", name, "email", email, "date", utc(date));
+    return json_pack("{s:s, s:s, s:o}", "name", name, "email", email, "date", api_utc(date));
 }
 
 static json_t *parents_json(struct http_request *r, const char *parents)

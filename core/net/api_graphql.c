@@ -2,7 +2,6 @@
  * know what came of a commit or a pull request. GitHub documentation, "GraphQL API", "Objects". */
 #include "api_graphql.h"
 #include "runfs/browse.h"
-#include "runfs/worktree.h"
 
 static const struct graphql_type types[] = {
     {"Query", "__type viewer repository repositoryOwner node rateLimit"},
@@ -15,7 +14,7 @@ static const struct graphql_type types[] = {
      "pullRequest pullRequests"},
     {"Ref", "id name prefix target branchProtectionRule"},
     {"Commit", "id oid abbreviatedOid message messageHeadline messageBody authoredDate committedDate url "
-               "author committer parents tree statusCheckRollup associatedPullRequests"},
+               "author committer parents tree history statusCheckRollup associatedPullRequests"},
     {"Tree", "id oid"},
     {"GitActor", "name email date user"},
     {"StatusCheckRollup", "state contexts"},
@@ -209,64 +208,6 @@ static json_t *refs(struct asking *q, const json_t *of, const json_t *args)
     return ret;
 }
 
-/* ------------------------------------------------------------------------------------------------- commits
- */
-
-static json_t *actor(const char *name, const char *email, const char *date)
-{
-    return json_pack("{s:s, s:s, s:s, s:s, s:n}", "__typename", "GitActor", "name", name, "email", email,
-                     "date", date, "user");
-}
-
-json_t *gql_commit(struct asking *q, const json_t *of, const char *sha)
-{
-    struct server *s = http_data(q->r);
-    struct repository repo = gql_repository_of(of);
-    _buf_ struct buf path = BUF_INIT;
-    _arena_ struct arena a = {0};
-    struct commit c;
-
-    if (!*sha || engine_repository_path(s->engine, &repo, &path) < 0 ||
-        worktree_commit(buf_str(&path), sha, &a, &c) < 0 || !*c.id)
-        return json_null();
-    size_t line = strcspn(c.message, "\n");
-    const char *body = c.message + line + strspn(c.message + line, "\n");
-    return gql_of_same(
-        json_pack("{s:s, s:o, s:s, s:s%, s:s, s:s%, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:{s:s, s:o, s:s}}",
-                  "__typename", "Commit", "id", api_node_id("Commit", api_name_id(c.id)), "oid", c.id,
-                  "abbreviatedOid", c.id, (size_t)7, "message", c.message, "messageHeadline", c.message, line,
-                  "messageBody", body, "authoredDate", c.author_date, "committedDate", c.committer_date,
-                  "url", api_link_to(q->r, true, "/%s/commit/%s", gql_name_of(of), c.id), "author",
-                  actor(c.author, c.author_email, c.author_date), "committer",
-                  actor(c.committer, c.committer_email, c.committer_date), " parents", c.parents, "tree",
-                  "__typename", "Tree", "id", api_node_id("Tree", api_name_id(c.tree)), "oid", c.tree),
-        of);
-}
-
-static json_t *parents(struct asking *q, const json_t *of, const json_t *args)
-{
-    _json_ json_t *list = json_array();
-
-    for (const char *at = api_text(of, " parents"); *at; at += strspn(at, " ")) {
-        _buf_ struct buf sha = BUF_INIT;
-        buf_add(&sha, at, strcspn(at, " "));
-        at += sha.len;
-        json_array_append_new(list, gql_commit(q, of, buf_str(&sha)));
-    }
-    return graphql_connection("Commit", list, args);
-}
-
-static json_t *object(struct asking *q, const json_t *of, const json_t *args)
-{
-    struct server *s = http_data(q->r);
-    struct repository repo = gql_repository_of(of);
-    const char *what = *api_text(args, "oid") ? api_text(args, "oid") : api_text(args, "expression");
-    _buf_ struct buf sha = BUF_INIT;
-
-    (void)engine_resolve_ref(s->engine, &repo, what, &sha);
-    return gql_commit(q, of, buf_str(&sha));
-}
-
 /* ------------------------------------------------------------------------------------------------ fields */
 
 static json_t *viewer(struct asking *q)
@@ -295,7 +236,7 @@ static json_t *of_repository(struct asking *q, const json_t *of, const char *fie
     return str_eq(field, "defaultBranchRef") ? default_branch(q, of)
            : str_eq(field, "ref")            ? find_ref(q, of, api_text(args, "qualifiedName"))
            : str_eq(field, "refs")           ? refs(q, of, args)
-           : str_eq(field, "object")         ? object(q, of, args)
+           : str_eq(field, "object")         ? gql_object(q, of, args)
            : str_eq(field, "pullRequests")   ? gql_pull_requests(q, of, args)
            : str_eq(field, "pullRequest")
                ? gql_find_pull(q, of, json_integer_value(json_object_get(args, "number")))
@@ -356,7 +297,8 @@ static json_t *resolve(void *data, const json_t *of, const char *field, const js
     if (str_eq(type, "Ref") && str_eq(field, "target"))
         return gql_commit(q, of, api_text(of, " sha"));
     if (str_eq(type, "Commit"))
-        return str_eq(field, "parents")                  ? parents(q, of, args)
+        return str_eq(field, "parents")                  ? gql_parents(q, of, args)
+               : str_eq(field, "history")                ? gql_history(q, of, args)
                : str_eq(field, "statusCheckRollup")      ? gql_rollup(q, of)
                : str_eq(field, "associatedPullRequests") ? gql_pull_requests(q, of, args)
                                                          : NULL;

@@ -21,7 +21,12 @@ json_t *gql_of_same(json_t *json_take, const json_t *object);
 
 json_t *gql_upper(const char *text); /* "SUCCESS" of "success" */
 json_t *gql_user(struct asking *q, const char *login);
+/* (api_graphql_commits.c) */
 json_t *gql_commit(struct asking *q, const json_t *of, const char *sha); /* null: there is none */
+
+json_t *gql_parents(struct asking *q, const json_t *of, const json_t *args);
+json_t *gql_history(struct asking *q, const json_t *of, const json_t *args);
+json_t *gql_object(struct asking *q, const json_t *of, const json_t *args); /* by oid or expression */
 
 /* (api_graphql_pulls.c) */
 json_t *gql_rollup(struct asking *q, const json_t *of);

@@ -81,6 +81,7 @@ bool api_git(struct http_request *r, struct repository *ret_repo, struct buf *re
 bool api_resolve(struct http_request *r, const struct repository *repo, const char *ref, struct buf *ret);
 /* As lists of commits have it. (api_commits.c) */
 struct commit;
+json_t *api_utc(const char *date); /* of git's "2026-01-31T12:00:00+01:00" */
 json_t *api_commit_json(struct http_request *r, const struct commit *c);
 /* A page of the files, or of the commits, in which head (a ref or an id) is before base, as a reply. */
 void api_reply_between(struct http_request *r, const char *base, const char *head, bool files);

@@ -42,14 +42,14 @@ static void add_heard(struct server *s, int64_t run_id, json_t *seen, json_t *li
     json_array_append(list, pull);
 }
 
-/* The newest that was heard of each, newest first: as far as 500 runs of them tell. */
+/* The newest that was heard of each, newest first: as far as the newest 200 runs of either event tell. */
 json_t *api_heard_pulls(struct http_request *r, int64_t repo_id)
 {
     static const char *const events[] = {"pull_request", "pull_request_target"};
     struct server *s = http_data(r);
     _json_ json_t *seen = json_object();
     json_t *list = json_array();
-    int64_t ids[500];
+    int64_t ids[200];
 
     for (size_t e = 0; e < ARRAY_LEN(events); e++) {
         struct run_query q = {.repo_id = repo_id,

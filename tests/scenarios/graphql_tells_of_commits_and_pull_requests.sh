@@ -53,6 +53,11 @@ equal 'a commit' "{\"oid\":\"$(id main)\",\"messageHeadline\":\"the first\",\"me
 equal 'its checks' '["build COMPLETED SUCCESS CI","check COMPLETED SUCCESS CI"]' "$(ask "query(\$sha: GitObjectID) { $o { object(oid: \$sha) { ... on Commit { statusCheckRollup {
     contexts(first: 100) { nodes { __typename ... on CheckRun { name status conclusion checkSuite { workflowRun { workflow { name } } } } ... on StatusContext { context } } } } } } } }" \
     "{\"sha\": \"$(id main)\"}" '[.data.repository.object.statusCheckRollup.contexts.nodes[] | "\(.name) \(.status) \(.conclusion) \(.checkSuite.workflowRun.workflow.name)"] | sort')"
+equal 'what is behind it' '["the second",true,"1"]' "$(ask "{ $o { ref(qualifiedName: \"topic\") { target { ... on Commit { history(first: 1) { nodes { message } pageInfo { hasNextPage endCursor } } } } } } }" '' \
+    '.data.repository.ref.target.history | [.nodes[].message, .pageInfo.hasNextPage, .pageInfo.endCursor]')"
+equal 'and then' 'the first false' "$(ask "{ $o { object(expression: \"topic\") { ... on Commit { history(first: 5, after: \"1\") { edges { node { messageHeadline } } pageInfo { hasNextPage } } } } } }" '' \
+    '.data.repository.object.history | "\(.edges[].node.messageHeadline) \(.pageInfo.hasNextPage)"')"
+equal 'of a file' '0' "$(ask "{ $o { object(expression: \"main\") { ... on Commit { history(path: \"none\") { nodes { oid } } } } } }" '' '.data.repository.object.history.nodes | length')"
 equal 'branches by pages' '{"nodes":[{"name":"main","target":{"oid":"'"$(id main)"'"}}],"pageInfo":{"hasNextPage":true,"endCursor":"1"},"totalCount":2}' \
     "$(ask "{ $o { refs(refPrefix: \"refs/heads/\", first: 1) { nodes { name target { oid } } pageInfo { hasNextPage endCursor } totalCount } } }" '' .data.repository.refs)"
 equal 'the next page' topic "$(ask "{ $o { refs(refPrefix: \"refs/heads/\", first: 1, after: \"1\") { edges { node { name } } } } }" '' '.data.repository.refs.edges[0].node.name')"
