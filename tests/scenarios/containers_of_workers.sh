@@ -102,6 +102,13 @@ run 0 "worker:$far --registry $registry" --job none
 says 'none' 'in /home/runner/work/repo/repo'
 says 'a plain job has actions' 'entry: from none'
 
+say 'its machine may be of an image that somebody brought there'
+printf 'on: push\njobs: {a: {runs-on: ubuntu-latest, steps: [{shell: "sh -e {0}", run: "echo users: $(wc -l </etc/passwd)"}]}}\n' >"$T/image.yml"
+exits 0 "$RUNFS" run --state "$STATE" "$T/image.yml" --label "ubuntu-latest=worker:$far --machine sandbox:tool"
+says 'its files' 'users: 2'
+run 1 "worker:$far --machine sandbox:absent" --job none
+says 'one that is not there' 'runfs image pull absent'
+
 say 'it is for the host of the worker to say which registries there are asked'
 run 1 "worker:$far" --job whole --registry "$registry"
 says 'why' "$registry is this host, or what answers to it alone, which is asked for no workflow"
