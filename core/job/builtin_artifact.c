@@ -57,13 +57,14 @@ static void say_uploaded(struct running_step *s, const char *name, const struct 
                    str_starts(done->digest, "sha256:") ? done->digest + 7 : done->digest);
 }
 
-static int put_artifact(struct running_step *s, const struct use *u, const char *name, struct scratch *tar,
-                        struct err *err)
+static int put_artifact(struct running_step *s, const struct use *u, const char *name, bool raw,
+                        struct scratch *tar, struct err *err)
 {
     const struct job_outside *outside = s->job->spec->outside;
     struct upload what = {.name = name,
                           .retention_days = (int)builtin_number(u, "retention-days", 0),
                           .overwrite = builtin_flag(u, "overwrite", false),
+                          .raw = raw,
                           .room = &tar->room};
     struct uploaded done = {0};
 
@@ -77,9 +78,26 @@ static int put_artifact(struct running_step *s, const struct use *u, const char 
     return r;
 }
 
+/* One file as it is: the artifact is called like the file, whatever its name should be. */
+static int upload_raw(struct running_step *s, const struct use *u, const char *root, const char *path,
+                      struct err *err)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    _buf_ struct buf dir = BUF_INIT, names = BUF_INIT;
+    _scratch_ struct scratch tar = {.fd = -1};
+
+    buf_addf(&dir, "%s/%.*s", root, slash ? (int)(slash - path) : 0, path);
+    buf_add(&names, name, strlen(name) + 1);
+    int r = builtin_scratch(s, ROOM_ARTIFACTS, &tar, err);
+    if (r == 0)
+        r = builtin_tar(s, buf_str(&dir), &names, true, &tar, err);
+    return r == 0 ? put_artifact(s, u, name, true, &tar, err) : r;
+}
+
 static int upload(struct running_step *s, const struct use *u, const struct file_list *list, struct err *err)
 {
     const char *name = builtin_input(u, "name");
+    bool raw = !builtin_flag(u, "archive", true);
     _buf_ struct buf names = BUF_INIT;
     _scratch_ struct scratch tar = {.fd = -1};
     size_t n = upload_names(list, &names);
@@ -88,12 +106,20 @@ static int upload(struct running_step *s, const struct use *u, const struct file
         say_no_files(s, u);
         return 0;
     }
+    if (raw && n > 1)
+        return err_set(
+            err, -EINVAL,
+            "When 'archive' is set to false, only a single file can be uploaded. Found %zu files to "
+            "upload.",
+            n);
     output_runner_line(&s->output, "With the provided path, there will be %zu file%s uploaded", n,
                        n == 1 ? "" : "s");
+    if (raw)
+        return upload_raw(s, u, list->root, buf_str(&names), err);
     int r = builtin_scratch(s, ROOM_ARTIFACTS, &tar, err);
     if (r == 0)
         r = builtin_tar(s, list->root, &names, true, &tar, err);
-    return r == 0 ? put_artifact(s, u, *name ? name : "artifact", &tar, err) : r;
+    return r == 0 ? put_artifact(s, u, *name ? name : "artifact", false, &tar, err) : r;
 }
 
 void upload_main(struct running_step *s, struct use *u)
@@ -177,9 +203,21 @@ static int list_artifacts(struct running_step *s, const struct use *u, json_t **
     return outside->artifact_list(outside->data, builtin_number(u, "run-id", 0), ret, err);
 }
 
+/* Of several, each gets a directory of its own; since v5 a single one has none, however it was chosen. */
+static bool has_directories(const struct use *u, json_t *all)
+{
+    const char *at = strrchr(u->def->uses, '@'), *ref = at ? at + 1 : "";
+    bool old = ref[0] == 'v' && ref[1] >= '1' && ref[1] <= '4' && (!ref[2] || ref[2] == '.');
+    json_t *artifact;
+    size_t i, n = 0;
+
+    json_array_foreach(all, i, artifact) n += artifact_wanted(u, artifact);
+    return !builtin_flag(u, "merge-multiple", false) && (old || n > 1);
+}
+
 static int download(struct running_step *s, const struct use *u, const char *root, struct err *err)
 {
-    bool merge = builtin_flag(u, "merge-multiple", false), one = *builtin_input(u, "name") != '\0';
+    bool one = *builtin_input(u, "name") != '\0';
     _json_ json_t *all = NULL;
     json_t *artifact;
     size_t i, n = 0;
@@ -187,13 +225,14 @@ static int download(struct running_step *s, const struct use *u, const char *roo
 
     if (r < 0)
         return r;
+    bool apart = !one && has_directories(u, all);
     json_array_foreach(all, i, artifact)
     {
         _buf_ struct buf dir = BUF_INIT;
         if (!artifact_wanted(u, artifact))
             continue;
         buf_adds(&dir, root);
-        if (!one && !merge)
+        if (apart)
             buf_addf(&dir, "/%s", json_string_value(json_object_get(artifact, "name")));
         r = get_artifact(s, artifact, buf_str(&dir), err);
         if (r < 0)
@@ -227,6 +266,32 @@ void download_main(struct running_step *s, struct use *u)
 
 /* -------------------------------------------------------------------------------------------------- merge */
 
+static bool is_merged(const struct use *u, json_t *artifact)
+{
+    const char *pattern = builtin_input(u, "pattern");
+
+    return glob_match(*pattern ? pattern : "*", json_string_value(json_object_get(artifact, "name")));
+}
+
+static int delete_merged(struct running_step *s, const struct use *u, json_t *all, struct err *err)
+{
+    const struct job_outside *outside = s->job->spec->outside;
+    json_t *artifact;
+    size_t i;
+    int r = 0;
+
+    json_array_foreach(all, i, artifact)
+    {
+        if (r < 0 || !is_merged(u, artifact))
+            continue;
+        r = outside->artifact_delete(outside->data, json_integer_value(json_object_get(artifact, "id")), err);
+        if (r == 0)
+            output_runner_line(&s->output, "Artifact %s has been deleted",
+                               json_string_value(json_object_get(artifact, "name")));
+    }
+    return r;
+}
+
 /* Puts several artifacts of the run together into a new one. */
 static int merge(struct running_step *s, const struct use *u, const char *dir, struct err *err)
 {
@@ -244,7 +309,7 @@ static int merge(struct running_step *s, const struct use *u, const char *dir, s
     {
         const char *own = json_string_value(json_object_get(artifact, "name"));
         _buf_ struct buf to = BUF_INIT;
-        if (r < 0 || !glob_match(*pattern ? pattern : "*", own))
+        if (r < 0 || !is_merged(u, artifact))
             continue;
         buf_addf(&to, "%s%s%s", dir, separate ? "/" : "", separate ? own : "");
         r = get_artifact(s, artifact, buf_str(&to), err);
@@ -259,7 +324,9 @@ static int merge(struct running_step *s, const struct use *u, const char *dir, s
     if (r == 0)
         r = builtin_tar(s, dir, &names, true, &tar, err);
     if (r == 0)
-        r = put_artifact(s, u, *name ? name : "merged-artifacts", &tar, err);
+        r = put_artifact(s, u, *name ? name : "merged-artifacts", false, &tar, err);
+    if (r == 0 && builtin_flag(u, "delete-merged", false))
+        r = delete_merged(s, u, all, err);
     file_list_release(&list);
     return r;
 }

@@ -125,6 +125,7 @@ static int artifact_put(void *data, const struct upload *what, int tar_fd, struc
                                  .name = what->name,
                                  .retention_days = what->retention_days,
                                  .overwrite = what->overwrite,
+                                 .raw = what->raw,
                                  .room = what->room};
     int r = artifact_put_tar(run->e->store, &spec, tar_fd, &ret->id, err);
 
@@ -191,6 +192,16 @@ static int artifact_get(void *data, int64_t id, int *ret_tar_fd, struct err *err
     if (r == 0)
         *ret_tar_fd = TAKE_FD(fd);
     return r;
+}
+
+static int delete_artifact(void *data, int64_t id, struct err *err)
+{
+    const struct artifact_row *row = store_get_artifact(store_of(data), id);
+    bool own = row && row->run_id == run_of(data)->row.id;
+
+    artifact_row_unref(row);
+    return own ? artifact_delete(store_of(data), id, err)
+               : err_set(err, -ENOENT, "there is no artifact %lld of this run", (long long)id);
 }
 
 /* -------------------------------------------------------------------------------------------------- caches
@@ -399,6 +410,7 @@ struct job_outside local_outside_functions(struct local_outside *l)
                                 .artifact_put = artifact_put,
                                 .artifact_list = artifact_ids,
                                 .artifact_get = artifact_get,
+                                .artifact_delete = delete_artifact,
                                 .cache_get = cache_get,
                                 .cache_put = cache_put,
                                 .step_passed = step_passed,

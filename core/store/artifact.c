@@ -195,6 +195,15 @@ static int64_t retention_days(struct store *st, int asked)
 
 static fill_fn fill_with_file;
 
+/* What is given out as it is must be one file: a job that lies about it would have half of it given out. */
+static int check_raw(const struct artifact_tree *tree, struct err *err)
+{
+    struct artifact_entry e;
+    bool one = artifact_tree_count(tree) == 2 && artifact_tree_entry(tree, 1, &e) == 0 && S_ISREG(e.mode);
+
+    return one ? 0 : err_set(err, -EINVAL, "the artifact is refused: as it is, it can only be one file");
+}
+
 /* All that takes long: content, list and digest, in a directory that no row knows. */
 static int make_content(const char *dir, const struct artifact_spec *spec, fill_fn *fill, void *data,
                         struct artifact_row *row, char digest[80], struct err *err)
@@ -218,7 +227,9 @@ static int make_content(const char *dir, const struct artifact_spec *spec, fill_
     r = open_tree_in(dir, &tree);
     if (r < 0)
         return err_errno(err, r, "cannot read the artifact's list");
-    r = artifact_pack(tree, row->raw ? ARTIFACT_RAW : ARTIFACT_ZIP, -1, &row->zip_size, digest, err);
+    r = row->raw ? check_raw(tree, err) : 0;
+    if (r == 0)
+        r = artifact_pack(tree, row->raw ? ARTIFACT_RAW : ARTIFACT_ZIP, -1, &row->zip_size, digest, err);
     artifact_tree_unref(tree);
     row->size = totals.size;
     row->files = totals.files;
@@ -293,7 +304,7 @@ static int put(struct store *st, const struct artifact_spec *asked, fill_fn *fil
     struct artifact_row row = {.run_id = asked->run_id,
                                .attempt = asked->attempt,
                                .name = asked->name,
-                               .raw = fill == fill_with_file,
+                               .raw = asked->raw || fill == fill_with_file,
                                .created_at = now_ns()};
     _buf_ struct buf dir = BUF_INIT;
     char digest[80] = "";

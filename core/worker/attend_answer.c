@@ -203,6 +203,7 @@ static int answer_artifact_put(struct question *q, struct err *err)
     struct upload what = {.name = asked_text(q, "name"),
                           .retention_days = days > 0 && days <= 100000 ? (int)days : 0,
                           .overwrite = asked_flag(q, "overwrite"),
+                          .raw = asked_flag(q, "raw"),
                           .room = &q->file->tar.room};
     struct uploaded done = {0};
     r = q->outside->artifact_put(q->outside->data, &what, q->file->tar.fd, &done, err);
@@ -253,6 +254,11 @@ static int answer_artifact_get(struct question *q, struct err *err)
                : err_set(err, -ENOENT, "there is no such artifact");
 }
 
+static int answer_artifact_delete(struct question *q, struct err *err)
+{
+    return q->outside->artifact_delete(q->outside->data, asked_number(q, "artifact"), err);
+}
+
 static int answer_cache_get(struct question *q, struct err *err)
 {
     const json_t *asked = json_object_get(q->asked, "keys");
@@ -295,6 +301,7 @@ static const struct {
     {"artifact_put", answer_artifact_put},
     {"artifact_list", answer_artifact_list},
     {"artifact_get", answer_artifact_get},
+    {"artifact_delete", answer_artifact_delete},
     {"cache_get", answer_cache_get},
     {"cache_put", answer_cache_put},
 };

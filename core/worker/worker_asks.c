@@ -240,8 +240,8 @@ static int artifact_put(void *data, const struct upload *what, int tar_fd, struc
 {
     _json_ json_t *answer = NULL;
     json_t *question =
-        json_pack("{s:s, s:o, s:i, s:b}", "what", "artifact_put", "name", wire_text(what->name),
-                  "retention_days", what->retention_days, "overwrite", what->overwrite);
+        json_pack("{s:s, s:o, s:i, s:b, s:b}", "what", "artifact_put", "name", wire_text(what->name),
+                  "retention_days", what->retention_days, "overwrite", what->overwrite, "raw", what->raw);
     int r = lseek(tar_fd, 0, SEEK_SET) < 0 ? -errno : 0;
     if (r < 0) {
         json_decref(question);
@@ -283,6 +283,14 @@ static int artifact_get(void *data, int64_t id, int *ret_tar_fd, struct err *err
 
     return ask(data, json_pack("{s:s, s:I}", "what", "artifact_get", "artifact", (json_int_t)id), -1, &answer,
                ret_tar_fd, err);
+}
+
+static int artifact_delete(void *data, int64_t id, struct err *err)
+{
+    _json_ json_t *answer = NULL;
+
+    return ask(data, json_pack("{s:s, s:I}", "what", "artifact_delete", "artifact", (json_int_t)id), -1,
+               &answer, NULL, err);
 }
 
 static int cache_get(void *data, const char *const *keys, size_t n, const char *version, char **ret_key,
@@ -328,6 +336,7 @@ struct job_outside worker_outside(struct worker *w)
                                 .artifact_put = artifact_put,
                                 .artifact_list = artifact_list,
                                 .artifact_get = artifact_get,
+                                .artifact_delete = artifact_delete,
                                 .cache_get = cache_get,
                                 .cache_put = cache_put,
                                 .scratch = scratch};

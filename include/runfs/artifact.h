@@ -41,6 +41,7 @@ struct artifact_spec {
     const char *name;
     int retention_days;  /* 0: config/retention_days; more than that is cut down to it */
     bool overwrite;      /* replaces one of that name in the attempt; without it that is -EEXIST */
+    bool raw;            /* the tar or zip has one file, and nothing else: that is kept as it is */
     int64_t max_size;    /* bytes; 0: ARTIFACT_SIZE_MAX */
     int64_t max_entries; /* files, links and directories; 0: ARTIFACT_ENTRIES_MAX */
     struct room *room;   /* borrowed: holds what has come already; NULL: nothing is held for it */

@@ -37,9 +37,9 @@ void checked_out_release(struct checked_out *c);
 /* What to upload. All borrowed. */
 struct upload {
     const char *name;
-    int retention_days; /* 0: the default */
-    bool overwrite;
-    struct room *room; /* holds what the tar takes */
+    int retention_days;  /* 0: the default */
+    bool overwrite, raw; /* raw: the tar has one file, which is kept as it is */
+    struct room *room;   /* holds what the tar takes */
 };
 struct uploaded {
     int64_t id, size;
@@ -70,6 +70,7 @@ struct job_outside {
                         struct err *err);
     int (*artifact_list)(void *data, int64_t run_id, json_t **ret, struct err *err);
     int (*artifact_get)(void *data, int64_t id, int *ret_tar_fd, struct err *err);
+    int (*artifact_delete)(void *data, int64_t id, struct err *err); /* of this run only: -ENOENT */
 
     /* keys[0] is the key, the others are restore keys. *ret_key is NULL for a miss, else owned, with a file.
      */

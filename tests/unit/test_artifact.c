@@ -598,6 +598,30 @@ static void a_single_file_is_an_artifact_too(void **state)
     artifact_row_unref(row);
 }
 
+static void what_is_kept_as_it_is_is_one_file(void **state)
+{
+    static const struct item file[] = {{"a.txt", AE_IFREG, "12345"}},
+                             two[] = {{"a", AE_IFREG, "1"}, {"b", AE_IFREG, "2"}},
+                             below[] = {{"d/a", AE_IFREG, "1"}}, link[] = {{"a", AE_IFLNK, "b"}};
+    struct artifact_spec spec = spec_of("as it is");
+    struct err err = {0};
+    size_t before = left();
+    int64_t id;
+
+    (void)state;
+    spec.raw = true;
+    assert_int_equal(put_items(&spec, two, 2, false, &id, &err), -EINVAL);
+    assert_int_equal(put_items(&spec, below, 1, false, &id, &err), -EINVAL);
+    assert_int_equal(put_items(&spec, link, 1, false, &id, &err), -EINVAL);
+    assert_int_equal(put_items(&spec, NULL, 0, false, &id, &err), -EINVAL);
+    assert_int_equal(left(), before);
+    assert_int_equal(put_items(&spec, file, 1, false, &id, &err), 0);
+    const struct artifact_row *row = store_get_artifact(st, id);
+    assert_true(row->raw);
+    assert_int_equal(row->zip_size, 5);
+    artifact_row_unref(row);
+}
+
 static void a_large_directory_is_found_by_halving(void **state)
 {
     enum { MANY = 5000 };
@@ -691,6 +715,7 @@ int main(void)
         TEST(a_name_is_taken_once_in_an_attempt),
         TEST(they_go_with_their_time_and_with_their_run),
         TEST(a_single_file_is_an_artifact_too),
+        TEST(what_is_kept_as_it_is_is_one_file),
         TEST(a_large_directory_is_found_by_halving),
         TEST(nothing_half_made_survives_a_kill),
     };
