@@ -42,6 +42,34 @@ static int warn_filters(const struct workflow *w, const struct token *config, st
     return 0;
 }
 
+/* Patterns that begin with "!" take away from what those before them let in. */
+static bool only_takes_away(const struct token *list)
+{
+    bool many = list && list->kind == TOKEN_SEQUENCE;
+    size_t n = many ? list->seq.n : list != NULL, away = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct token *pattern = many ? list->seq.items[i] : list;
+        away += pattern->kind == TOKEN_STRING && *pattern->str == '!';
+    }
+    return n > 0 && away == n;
+}
+
+static int warn_empty(const struct workflow *w, const struct token *config, struct lint *to)
+{
+    for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
+        const struct token *list = token_get(config, filters[i]);
+        _buf_ struct buf text = BUF_INIT;
+        if (!only_takes_away(list))
+            continue;
+        buf_addf(&text, "all of `%s` begin with '!', so that they let nothing in: use `%s-ignore`",
+                 filters[i], filters[i]);
+        if (add(to, w->file, key_of(config, filters[i], false), buf_str(&text)) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 static int warn_zones(const struct workflow *w, const struct token *list, struct lint *to)
 {
     for (size_t i = 0; i < list->seq.n; i++) {
@@ -94,7 +122,7 @@ int workflow_warnings(const struct workflow *w, struct lint *ret)
         const struct token *config = w->events[i].config;
         int r = 0;
         if (config && config->kind == TOKEN_MAPPING)
-            r = warn_filters(w, config, ret);
+            r = warn_filters(w, config, ret) < 0 ? -ENOMEM : warn_empty(w, config, ret);
         else if (config && config->kind == TOKEN_SEQUENCE)
             r = warn_zones(w, config, ret);
         if (r < 0)

@@ -67,6 +67,19 @@ static int convert_input(struct parse *p, const struct token_pair *pair, struct 
 
 enum { INPUTS_MAX = 25 }; /* GitHub documentation, "on.workflow_dispatch.inputs" */
 
+/* GitHub refuses a workflow whose runs start itself. */
+static void check_listens_to(struct parse *p, const struct token *list)
+{
+    const char *own = p->doc->workflow.name;
+    bool many = list && list->kind == TOKEN_SEQUENCE;
+
+    for (size_t i = 0; list && i < (many ? list->seq.n : 1); i++) {
+        const struct token *name = many ? list->seq.items[i] : list;
+        if (*own && name->kind == TOKEN_STRING && str_eq(name->str, own))
+            parse_error(p, name, "Workflow '%s' cannot listen to itself.", own);
+    }
+}
+
 /* What GitHub refuses of an event beside what its schema says. */
 static void check_event(struct parse *p, const struct workflow_event *event, const struct token *config)
 {
@@ -75,6 +88,8 @@ static void check_event(struct parse *p, const struct workflow_event *event, con
     if (str_eq(event->name, "workflow_dispatch") && event->n_inputs > INPUTS_MAX)
         parse_error(p, inputs, "you may only define up to %d `inputs` for a `workflow_dispatch` event",
                     INPUTS_MAX);
+    if (str_eq(event->name, "workflow_run") && p->run->opts->forge == FORGE_GITHUB)
+        check_listens_to(p, token_get(config, "workflows"));
     for (size_t i = 0; secrets && secrets->kind == TOKEN_MAPPING && i < secrets->map.n; i++) {
         const struct token *name = secrets->map.pairs[i].key;
         if (str_eq_ascii_nocase(name->str, "GITHUB_TOKEN"))

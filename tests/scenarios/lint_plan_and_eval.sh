@@ -14,6 +14,13 @@ contains 'a time zone that is none' "$(cat "$T/warnings")" "$T/doubtful.yml (Lin
 printf 'on: push\nconcurrency: {group: Deploy}\njobs:\n  a: {runs-on: x, concurrency: deploy, steps: [{run: x}]}\n  b: {runs-on: x, concurrency: other, steps: [{run: x}]}\n  c: {runs-on: x, concurrency: "${{ github.ref }}", steps: [{run: x}]}\n' >"$T/group.yml"
 equal 'a job that waits for its own workflow' "$T/group.yml (Line: 4, Col: 32): the workflow itself holds the concurrency group 'deploy': job 'a' never gets it" \
     "$("$RUNFS" lint "$T/group.yml" 2>&1 | sed "s|^runfs lint: warning: ||")"
+printf 'on:\n  push:\n    branches: ["!main"]\n    paths: [src/**, "!src/doc"]\njobs: {a: {runs-on: x, steps: [{run: x}]}}\n' >"$T/away.yml"
+equal 'a filter that lets nothing in' "$T/away.yml (Line: 3, Col: 5): all of \`branches\` begin with '!', so that they let nothing in: use \`branches-ignore\`" \
+    "$("$RUNFS" lint "$T/away.yml" 2>&1 | sed "s|^runfs lint: warning: ||")"
+printf 'name: Report\non:\n  workflow_run: {workflows: [Build, Report], types: completed}\njobs: {a: {runs-on: x, steps: [{run: x}]}}\n' >"$T/self.yml"
+equal 'runs that would start themselves' "$T/self.yml (Line: 3, Col: 37): Workflow 'Report' cannot listen to itself." "$("$RUNFS" lint "$T/self.yml")"
+sed -i 's/, Report//' "$T/self.yml"
+exits 0 "$RUNFS" lint "$T/self.yml"
 code=0; "$RUNFS" lint "$T/none.yml" 2>/dev/null || code=$?
 equal 'lint of nothing' 2 $code
 out=$("$RUNFS" plan "$T/ok.yml")
