@@ -111,6 +111,18 @@ int scope_set_env(struct scope *scope, json_t *user)
     return json_object_set_new(scope->contexts, "env", all) < 0 ? -ENOMEM : 0;
 }
 
+/* A copy: other scopes, and steps in the background, may have the same object. */
+int scope_set_action(struct scope *scope, const char *id)
+{
+    json_t *github = json_copy(json_object_get(scope->contexts, "github"));
+
+    if (!github || json_object_set_new(github, "action", json_string(id)) < 0) {
+        json_decref(github);
+        return -ENOMEM;
+    }
+    return json_object_set_new(scope->contexts, "github", github) < 0 ? -ENOMEM : 0;
+}
+
 static int set_deadline(struct running_job *j, const struct expr_env *env, struct err *err)
 {
     double minutes;

@@ -323,6 +323,8 @@ int job_call(void *data, const char *function, const struct value *args, size_t 
 
 /* Replaces the `env` context by what the job has, GITHUB_ENV, and user (may be NULL). */
 int scope_set_env(struct scope *scope, json_t *user);
+/* github.action, from its condition on: the step's id, or the one made for it. */
+int scope_set_action(struct scope *scope, const char *id);
 
 /* The file that GITHUB_EVENT_PATH names; appended. */
 void job_event_path(const struct running_job *j, struct buf *ret);
