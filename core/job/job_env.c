@@ -165,8 +165,10 @@ static int tell_job_status(struct scope *scope)
 static int set_contexts(struct running_job *j)
 {
     struct scope *scope = &j->scope;
+    _buf_ struct buf event = BUF_INIT;
     json_t *github;
 
+    job_event_path(j, &event);
     scope->contexts =
         json_copy(j->spec->contexts); /* shallow: what is below stays shared and is never changed */
     scope->steps = json_object();
@@ -177,6 +179,7 @@ static int set_contexts(struct running_job *j)
         json_object_set_new(scope->contexts, "runner", runner_context(j)) < 0 ||
         json_object_set_new(github, "workspace", json_string(machine_paths(j->machine)->workspace)) < 0 ||
         json_object_set_new(github, "job", json_string(j->spec->job->id)) < 0 ||
+        json_object_set_new(github, "event_path", json_string(buf_str(&event))) < 0 ||
         forge_add_github_token(j->spec->workflow->forge, json_object_get(scope->contexts, "secrets"),
                                github) < 0 ||
         json_object_set_new(scope->contexts, "github", github) < 0 || tell_job_status(scope) < 0)

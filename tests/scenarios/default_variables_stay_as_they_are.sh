@@ -17,6 +17,7 @@ jobs:
       - run: env | grep -E '^(LANG|SHELL|USER)=' | sort
       - run: printenv SHELL
         env: {SHELL: /bin/sh}
+      - run: test "${{ github.event_path }}" = "$GITHUB_EVENT_PATH"; grep -q '"ref"' "${{ github.event_path }}"
   b:
     runs-on: ubuntu-latest
     env: {CI: false}
@@ -24,6 +25,7 @@ jobs:
       - run: echo "$CI"
 END
 n=$(rf_drop "$T/ci.yml")
+file_is "$M/runs/$n/conclusion" success
 equal 'as they are' 'true true Linux own' "$(step_out "$n" a 01)"
 equal 'over them' '[] true a' "$(step_out "$n" a 02)"
 equal 'from a step before' 'false a still' "$(step_out "$n" a 04)"
