@@ -171,7 +171,8 @@ int later_keep(struct store *st, int code)
     }
     buf_add(&l->writes.bytes, buf_str(&w->bytes), w->bytes.len);
     l->writes.n += w->n;
-    l->again_at = mono_ns() + TRY_MS * 1000000LL;
+    if (mono_ns() >= l->again_at) /* who came too early to try puts nothing off */
+        l->again_at = mono_ns() + TRY_MS * 1000000LL;
     atomic_store(&l->code, code);
     atomic_store(&l->waiting, l->writes.n);
     return 0;
