@@ -168,6 +168,7 @@ static void an_image_without_room_is_refused(void **state)
     struct err err = {0};
 
     (void)state;
+    (void)b; /* held, that is all */
     snprintf(source, sizeof(source), "oci:%s/c:it", place);
     const struct oci_pull p = {.source = source, .name = "third", .agent = agent, .most = 5 * MIB / 2};
     assert_int_equal(oci_pull(state_dir, &p, &none, &err), -ENOSPC);
