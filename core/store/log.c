@@ -20,6 +20,8 @@ struct log_writer {
     bool at_line_start;
 };
 
+#define GONE "gone" /* what is to be forgotten; empty */
+
 enum { LOGS_PER_DIR = 1000 };
 
 void log_path(struct store *st, int64_t run_id, const char *suffix, struct buf *ret)
@@ -93,7 +95,7 @@ static int log_resume(struct log_writer *w)
     return r;
 }
 
-int log_writer_open(struct store *st, int64_t run_id, struct log_writer **ret, struct err *err)
+int log_writer_begin(struct store *st, int64_t run_id, struct log_writer **ret, struct err *err)
 {
     struct log_writer *w = calloc(1, sizeof(*w));
 
@@ -109,6 +111,13 @@ int log_writer_open(struct store *st, int64_t run_id, struct log_writer **ret, s
     }
     *ret = w;
     return 0;
+}
+
+/* Whatever was deleted before has nothing to do with what comes now. */
+int log_writer_open(struct store *st, int64_t run_id, struct log_writer **ret, struct err *err)
+{
+    log_forgotten(st, run_id);
+    return log_writer_begin(st, run_id, ret, err);
 }
 
 void log_writer_close(struct log_writer *w)
@@ -219,31 +228,61 @@ int log_append(struct log_writer *w, int attempt, int64_t job_id, int64_t step_i
     return 0;
 }
 
-void log_delete(struct store *st, int64_t run_id)
+static void log_remove(struct store *st, int64_t run_id, const char *suffix)
 {
-    static const char *const suffixes[] = {"idx", "log"};
+    _buf_ struct buf path = BUF_INIT;
 
-    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
-        _buf_ struct buf path = BUF_INIT;
-        log_path(st, run_id, suffixes[i], &path);
-        if (buf_ok(&path) && unlink(path.ptr) < 0 && errno != ENOENT)
-            log_warning("store", "cannot remove %s: %s", path.ptr, strerrordesc_np(errno));
-    }
+    log_path(st, run_id, suffix, &path);
+    if (buf_ok(&path) && unlink(path.ptr) < 0 && errno != ENOENT)
+        log_warning("store", "cannot remove %s: %s", path.ptr, strerrordesc_np(errno));
 }
 
-/* A log in this directory whose run is gone: its deletion was cut short. */
+void log_delete(struct store *st, int64_t run_id)
+{
+    log_remove(st, run_id, "idx");
+    log_remove(st, run_id, "log");
+    log_forgotten(st, run_id);
+}
+
+void log_forget(struct store *st, int64_t run_id)
+{
+    _buf_ struct buf log = BUF_INIT, gone = BUF_INIT;
+
+    log_path(st, run_id, "log", &log);
+    log_path(st, run_id, GONE, &gone);
+    if (!buf_ok(&log) || !buf_ok(&gone) || rename(log.ptr, gone.ptr) < 0)
+        log_remove(st, run_id, "log");
+    else
+        (void)!truncate(gone.ptr, 0);
+    log_remove(st, run_id, "idx");
+}
+
+void log_forgotten(struct store *st, int64_t run_id)
+{
+    log_remove(st, run_id, GONE);
+}
+
+/* What this directory has of runs that are gone, or whose logs were to go: that was cut short. */
 static void log_sweep_dir(struct store *st, const char *dir)
 {
     _closedir_ DIR *d = opendir(dir);
+    _buf_ struct buf again = BUF_INIT; /* ids: they are made anew in here */
     struct dirent *e;
 
     while (d && (e = readdir(d))) {
         char *end;
-        long long id = strtoll(e->d_name, &end, 10);
-        if (id <= 0 || (!str_eq(end, ".log") && !str_eq(end, ".idx")))
+        int64_t id = strtoll(e->d_name, &end, 10);
+        if (id <= 0 || (!str_eq(end, ".log") && !str_eq(end, ".idx") && !str_eq(end, "." GONE)))
             continue;
         if (!read_int(st, "SELECT id FROM runs WHERE id = ?1", (const int64_t[]){id}, 1, NULL, 0))
             log_delete(st, id);
+        else if (str_eq(end, "." GONE))
+            buf_add(&again, &id, sizeof(id));
+    }
+    for (size_t at = 0; buf_ok(&again) && at < again.len; at += sizeof(int64_t)) {
+        int64_t id;
+        memcpy(&id, again.ptr + at, sizeof(id));
+        (void)store_delete_logs(st, id, NULL);
     }
 }
 

@@ -95,8 +95,8 @@ static void drop_attempts(struct store *st, int64_t run_id)
     }
 }
 
-/* What was said goes first: whoever is killed in between may be told too large a size, but not that. What
- * stands in its place cannot be refused any more then. */
+/* What was said goes first, and what stands in its place cannot be refused any more then. Where this is cut
+ * short it is done again at the next start. */
 int store_delete_logs(struct store *st, int64_t run_id, struct err *err)
 {
     const struct run_row *run = store_get_run(st, run_id);
@@ -104,14 +104,16 @@ int store_delete_logs(struct store *st, int64_t run_id, struct err *err)
 
     if (!run)
         return err_set(err, -ENOENT, "there is no run %lld", (long long)run_id);
-    log_delete(st, run_id);
+    log_forget(st, run_id);
     store_begin_lasting(st);
-    (void)log_writer_open(st, run_id, &w, NULL);
+    (void)log_writer_begin(st, run_id, &w, NULL);
     int r = forget(st, run, w, err);
     store_changed(st, (struct change){.kind = CHANGE_LOG, .id = run_id, .run_id = run_id});
     int c = store_commit(st, err);
     r = r < 0 ? r : c;
     log_writer_close(w);
+    if (r == 0 && !store_waits(st))
+        log_forgotten(st, run_id);
     drop_attempts(st, run_id);
     run_row_unref(run);
     return r;

@@ -261,6 +261,10 @@ void artifact_remove_run(struct store *st, int64_t run_id); /* the files of a ru
 /* Path of a run's log or index: STATE/logs/NNN/RUN.SUFFIX. */
 void log_path(struct store *st, int64_t run_id, const char *suffix, struct buf *ret);
 void log_delete(struct store *st, int64_t run_id);
-void log_sweep(struct store *st); /* removes logs of runs that are not in the database */
+/* What it was is gone; a file says that the rows are still to say so, until log_forgotten(). */
+void log_forget(struct store *st, int64_t run_id);
+void log_forgotten(struct store *st, int64_t run_id);
+int log_writer_begin(struct store *st, int64_t run_id, struct log_writer **ret, struct err *err);
+void log_sweep(struct store *st); /* of runs that are not in the database, or whose logs were to go */
 
 #endif

@@ -2,6 +2,7 @@
 # HTTP or on the disk; the run stays, says so, and runs again with new logs. Who runs it again is its triggering actor.
 . "$(dirname "$0")/lib.sh"
 need curl
+need sqlite3
 need jq
 rf_mount
 echo host >"$M/config/labels/h"
@@ -71,3 +72,12 @@ rf_umount
 rf_mount
 file_has "$M/runs/$n/log" 'The log was deleted.'
 file_lacks "$M/runs/$n/log" confidential
+
+say 'cut short, it is done to its end at the next start'
+rf_umount
+sqlite3 "$STATE/runfs.db" "UPDATE steps SET log_size = 99 WHERE run_id = $n"
+: >"$STATE/logs/000/$n.gone"
+rf_mount
+for file in "$M/runs/$n"/jobs/*/steps/*/log; do equal "size of $file" "$(stat -c %s "$file")" "$(wc -c <"$file")"; done
+equal 'what is left to be done' '' "$(find "$STATE/logs" -name '*.gone')"
+file_has "$M/runs/$n/log" 'The log was deleted.'
