@@ -465,6 +465,10 @@ while time.monotonic() - began < seconds:
     deeds += 1
 settle()
 db = sqlite3.connect("file:%s/runfs.db?mode=ro" % state, uri=True)
+for _ in range(300):  # what becomes of a machine is written a moment later
+    if not db.execute("SELECT 1 FROM machines WHERE lives").fetchone():
+        break
+    time.sleep(0.1)
 check_rows()
 check_order()
 check_groups()
