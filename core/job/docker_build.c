@@ -82,62 +82,67 @@ static int read_ignore(struct running_step *s, const char *dir, const char *dock
     return machine_read_first(s->job, paths, 2, DOCKERFILE_MAX, ret, &which, err);
 }
 
-/* The directory that its Dockerfile is in, as a tar that is the same for the same files. */
-static int read_context(struct running_step *s, const char *dir, const char *dockerfile, struct scratch *ret,
-                        struct err *err)
+/* names: those of files, as tar takes them; NULL: all of the directory, but what is git's. */
+static int tar_files(struct running_step *s, const char *dir, const struct buf *names, struct scratch *ret,
+                     struct err *err)
 {
     _free_ char *at = strdup(dir);
-    _buf_ struct buf errors = BUF_INIT, ignore = BUF_INIT, names = BUF_INIT, list = BUF_INIT;
-    bool some = false;
-    int r = read_ignore(s, dir, dockerfile, &ignore, err);
+    _buf_ struct buf errors = BUF_INIT, list = BUF_INIT;
 
-    if (r == 0) {
-        some = true;
-        r = list_files(s, dir, buf_str(&ignore), &names, err);
-    } else if (r == -ENOENT) {
-        r = 0;
-    }
     buf_addf(&list, "%s/files", machine_paths(s->job->machine)->files);
-    if (r == 0 && (!at || !buf_ok(&list)))
-        r = err_errno(err, -ENOMEM, "%s", dir);
-    if (r == 0)
-        r = builtin_scratch(s, ROOM_ARTIFACTS, ret, err);
-    if (r < 0)
-        return r;
-    struct machine_file file = {.path = list.ptr, .mode = 0600, .data = buf_str(&names), .len = names.len};
-    char *argv[] = {(char[]){"tar"},
-                    (char[]){"-C"},
-                    at,
-                    (char[]){"--format=pax"},
-                    (char[]){"--pax-option=delete=atime,delete=ctime"},
-                    (char[]){"--sort=name"},
-                    (char[]){"--mtime=@0"},
-                    (char[]){"--owner=0"},
-                    (char[]){"--group=0"},
-                    (char[]){"--numeric-owner"},
-                    (char[]){"--exclude=./.git"},
-                    (char[]){"-cf"},
-                    (char[]){"-"},
-                    (char[]){"."},
-                    NULL,
-                    NULL,
-                    NULL,
-                    NULL};
-    char *const listed[] = {(char[]){"--no-recursion"}, (char[]){"--null"}, (char[]){"-T"}, list.ptr};
-    if (some)
-        memcpy(argv + 13, listed, sizeof(listed)); /* in the place of "." */
-    r = tool_run(s->job,
-                 &(struct tool){.argv = argv,
-                                .file = some ? &file : NULL,
-                                .out_fd = ret->fd,
-                                .out_max = CONTEXT_MAX,
-                                .room = &ret->room,
-                                .errors = &errors},
-                 err);
+    if (!at || !buf_ok(&list))
+        return err_errno(err, -ENOMEM, "%s", dir);
+    char *argv[20] = {(char[]){"tar"},
+                      (char[]){"-C"},
+                      at,
+                      (char[]){"--format=pax"},
+                      (char[]){"--pax-option=delete=atime,delete=ctime"},
+                      (char[]){"--sort=name"},
+                      (char[]){"--mtime=@0"},
+                      (char[]){"--owner=0"},
+                      (char[]){"--group=0"},
+                      (char[]){"--numeric-owner"},
+                      (char[]){"--exclude=./.git"},
+                      (char[]){"-cf"},
+                      (char[]){"-"}};
+    char *const all[] = {(char[]){"."}, NULL};
+    char *const listed[] = {(char[]){"--no-recursion"}, (char[]){"--null"}, (char[]){"-T"}, list.ptr, NULL};
+    struct machine_file file = {.path = list.ptr, .mode = 0600};
+    size_t n = 0;
+    while (argv[n])
+        n++;
+    memcpy(argv + n, names ? listed : all, names ? sizeof(listed) : sizeof(all));
+    if (names) {
+        file.data = buf_str(names);
+        file.len = names->len;
+    }
+    int r = tool_run(s->job,
+                     &(struct tool){.argv = argv,
+                                    .file = names ? &file : NULL,
+                                    .out_fd = ret->fd,
+                                    .out_max = CONTEXT_MAX,
+                                    .room = &ret->room,
+                                    .errors = &errors},
+                     err);
     if (r == -EFBIG)
         return err_set(err, r, "%s has more than %d MiB beside its Dockerfile", dir, CONTEXT_MAX >> 20);
     return r > 0 ? err_set(err, -EIO, "tar: %.*s", (int)strcspn(buf_str(&errors), "\n"), buf_str(&errors))
                  : r;
+}
+
+/* The directory that its Dockerfile is in, as a tar that is the same for the same files. */
+static int read_context(struct running_step *s, const char *dir, const char *dockerfile, struct scratch *ret,
+                        struct err *err)
+{
+    _buf_ struct buf ignore = BUF_INIT, names = BUF_INIT;
+    int r = read_ignore(s, dir, dockerfile, &ignore, err);
+    bool all = r == -ENOENT;
+
+    if (r == 0)
+        r = list_files(s, dir, buf_str(&ignore), &names, err);
+    if (r == 0 || all)
+        r = builtin_scratch(s, ROOM_ARTIFACTS, ret, err);
+    return r == 0 ? tar_files(s, dir, all ? NULL : &names, ret, err) : r;
 }
 
 int docker_build(struct running_step *s, struct use *u, struct err *err)

@@ -135,18 +135,31 @@ static void reply_commit(struct http_request *r, const char *path, const struct 
     http_reply_json(r, 200, json);
 }
 
+/* The one that is named so, of the repository at *ret_path: without an id, where there is none. False: a
+ * reply was made. */
+static bool find_commit(struct http_request *r, const char *name, struct buf *ret_path, struct arena *a,
+                        struct commit *ret)
+{
+    _buf_ struct buf id = BUF_INIT;
+    struct repository repo;
+
+    *ret = (struct commit){.id = ""};
+    if (!api_git(r, &repo, ret_path))
+        return false;
+    if (api_resolve(r, &repo, name, &id))
+        (void)worktree_commit(buf_str(ret_path), buf_str(&id), a, ret);
+    return true;
+}
+
 /* As JSON, as a diff, or its name alone to who asks for that. */
 void api_get_commit(struct http_request *r)
 {
-    _buf_ struct buf path = BUF_INIT, id = BUF_INIT;
+    _buf_ struct buf path = BUF_INIT;
     _arena_ struct arena a = {0};
-    struct repository repo;
-    struct commit c = {.id = ""};
+    struct commit c;
 
-    if (!api_git(r, &repo, &path))
+    if (!find_commit(r, http_param(r, "ref"), &path, &a, &c))
         return;
-    if (api_resolve(r, &repo, http_param(r, "ref"), &id))
-        (void)worktree_commit(buf_str(&path), buf_str(&id), &a, &c);
     if (!*c.id)
         api_fail(r, 422, "No commit found for SHA");
     else if (api_wants(r, "sha"))
@@ -159,15 +172,12 @@ void api_get_commit(struct http_request *r)
 
 void api_get_git_commit(struct http_request *r)
 {
-    _buf_ struct buf path = BUF_INIT, id = BUF_INIT;
+    _buf_ struct buf path = BUF_INIT;
     _arena_ struct arena a = {0};
-    struct repository repo;
-    struct commit c = {.id = ""};
+    struct commit c;
 
-    if (!api_git(r, &repo, &path))
+    if (!find_commit(r, http_param(r, "sha"), &path, &a, &c))
         return;
-    if (api_resolve(r, &repo, http_param(r, "sha"), &id))
-        (void)worktree_commit(buf_str(&path), buf_str(&id), &a, &c);
     if (!*c.id) {
         api_not_found(r);
         return;

@@ -14,6 +14,8 @@
 
 enum { ARTIFACT_PATH_MAX = 3500 }; /* so that it fits PATH_MAX below any place where it may be put */
 
+struct row_table;
+
 /* What a tree came to: known once, while it is made. */
 struct artifact_totals {
     int64_t entries; /* and the top */
@@ -31,6 +33,10 @@ static inline int64_t disk_of(int64_t content)
  * while what stands before an entry is read, for who feeds the archive; else -1. */
 int artifact_extract(struct archive *a, int root, const struct artifact_spec *spec, int64_t *head,
                      struct artifact_totals *ret, struct err *err); /* spec->room is there */
+
+/* artifact_rows.c: the table; and what a row that goes leaves on the disk. */
+extern const struct row_table artifact_table;
+void artifact_remove_files(struct store *st, int64_t run_id, int64_t id);
 
 /* Lists the tree below root into the file fd; refuses links that lead out of it. */
 int artifact_index_write(int root, const struct artifact_totals *totals, int fd, struct err *err);
