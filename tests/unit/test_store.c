@@ -1,69 +1,13 @@
 /* The store: rows that are seen once committed, groups, changes, logs and their views, recovery. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stddef.h>
-/* clang-format off */
-#include <cmocka.h>
-/* clang-format on */
+#include "own_store.h"
+
 #include <pthread.h>
 #include <signal.h>
-#include <sqlite3.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "runfs/io.h"
-#include "runfs/store.h"
 #include "runfs/str.h"
-
-static char dir[] = "/tmp/runfs-test-store-XXXXXX";
-static struct store *st;
-
-static int setup(void **state)
-{
-    struct err err = {0};
-
-    (void)state;
-    memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
-    assert_non_null(mkdtemp(dir));
-    assert_int_equal(store_open(dir, &st, &err), 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    store_close(st);
-    return remove_tree(dir);
-}
-
-static void reopen(void)
-{
-    struct err err = {0};
-
-    store_close(st);
-    assert_int_equal(store_open(dir, &st, &err), 0);
-}
-
-static struct run_row a_run(const char *status)
-{
-    return (struct run_row){.attempt = 1,
-                            .status = status,
-                            .conclusion = "",
-                            .exit_code = -1,
-                            .workflow_name = "ci.yml",
-                            .name = "CI",
-                            .created_at = 1,
-                            .log_size = -1};
-}
-
-static int64_t put_run(const char *status)
-{
-    struct run_row run = a_run(status);
-
-    assert_int_equal(store_put_run(st, &run, NULL), 0);
-    return run.id;
-}
 
 static void a_row_comes_back_as_it_was_put(void **state)
 {
@@ -112,24 +56,6 @@ static void a_rolled_back_group_leaves_nothing(void **state)
     assert_int_equal(store_count_runs(st, NULL, NULL), before);
     put_run("queued");
     assert_int_equal(store_count_runs(st, NULL, NULL), before + 1);
-}
-
-struct heard {
-    size_t n, calls;
-    struct change last;
-    bool visible; /* what was told of could be read */
-};
-
-static void hear(void *data, const struct change *changes, size_t n)
-{
-    struct heard *h = data;
-
-    h->n += n;
-    h->calls++;
-    h->last = changes[n - 1];
-    const struct run_row *row = store_get_run(st, changes[n - 1].id);
-    h->visible = row != NULL;
-    run_row_unref(row);
 }
 
 static void subscribers_hear_after_the_commit(void **state)
@@ -209,112 +135,6 @@ static void what_goes_along_shares_a_commit(void **state)
     put_lasting_run("queued");
     assert_non_null(a.name);
     store_unsubscribe(st, hear, &heard);
-}
-
-/* ------------------------------------------------------------------------------- what waits to be written */
-
-/* Another process's. */
-static sqlite3 *lock_database(void)
-{
-    _buf_ struct buf path = BUF_INIT;
-    sqlite3 *db = NULL;
-
-    buf_addf(&path, "%s/runfs.db", dir);
-    assert_int_equal(sqlite3_open(buf_str(&path), &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-    return db;
-}
-
-static struct job_row a_job(int64_t run, const char *key, const char *status)
-{
-    return (struct job_row){.run_id = run, .attempt = 1, .key = key, .job_id = key, .status = status};
-}
-
-static void assert_job(int64_t id, const char *key, const char *status)
-{
-    const struct job_row *job = store_get_job(st, id);
-
-    assert_non_null(job);
-    assert_string_equal(job->key, key);
-    assert_string_equal(job->status, status);
-    job_row_unref(job);
-}
-
-static void what_has_happened_waits_for_the_database(void **state)
-{
-    struct job_row a, b;
-    struct heard heard = {0};
-    struct err err = {0};
-
-    (void)state;
-    a = a_job(put_run("queued"), "a", "queued");
-    b = a_job(a.run_id, "b", "queued");
-    assert_int_equal(store_subscribe(st, hear, &heard), 0);
-    sqlite3 *other = lock_database();
-    store_begin_lasting(st);
-    assert_int_equal(store_put_job(st, &a, &err), 0);
-    assert_int_equal(store_commit(st, &err), 0);
-    a.status = "completed";
-    store_begin_lasting(st);
-    assert_int_equal(store_put_job(st, &a, &err), 0);
-    assert_int_equal(store_put_job(st, &b, &err), 0);
-    assert_int_equal(store_put_output(st, b.id, 0, "it", "is there", &err), 0);
-    assert_int_equal(store_commit(st, &err), 0);
-    assert_true(store_waits(st));
-    assert_int_equal(heard.calls, 0); /* nobody has seen it */
-    assert_int_not_equal(a.id, b.id);
-    sqlite3_close(other);
-    store_try_again(st);
-    while (store_waits(st)) /* it had been tried just now */
-        store_try_again(st);
-    assert_int_equal(heard.calls, 1);
-    assert_job(a.id, "a", "completed");
-    assert_job(b.id, "b", "queued");
-    assert_true(store_find_output(st, b.id, 0, "it") > 0);
-    store_unsubscribe(st, hear, &heard);
-    reopen();
-    struct job_row c = a_job(a.run_id, "c", "queued");
-    assert_int_equal(store_put_job(st, &c, &err), 0);
-    assert_true(c.id > b.id);
-}
-
-/* Who may be refused is, and what waited goes before who comes next. */
-static void what_waits_goes_first(void **state)
-{
-    struct job_row a = a_job(put_run("queued"), "a", "queued");
-    struct err err = {0};
-
-    (void)state;
-    sqlite3 *other = lock_database();
-    store_begin_lasting(st);
-    assert_int_equal(store_put_job(st, &a, NULL), 0);
-    assert_int_equal(store_commit(st, NULL), 0);
-    struct run_row run = a_run("queued");
-    assert_int_equal(store_put_run(st, &run, &err), -EBUSY);
-    assert_non_null(strstr(err.msg, "locked"));
-    assert_null(store_get_job(st, a.id));
-    sqlite3_close(other);
-    assert_int_equal(store_delete_run(st, a.run_id, NULL), 0);
-    assert_false(store_waits(st));
-    assert_null(store_get_job(st, a.id)); /* with its run */
-    assert_int_equal(store_list_jobs(st, a.run_id, 1, 0, (int64_t[1]){0}, 1), 0);
-}
-
-static void what_is_refused_for_itself_takes_nothing_along(void **state)
-{
-    struct job_row a = a_job(put_run("queued"), "a", "queued"), twin = a;
-    struct err err = {0};
-
-    (void)state;
-    store_begin_lasting(st);
-    assert_int_equal(store_put_job(st, &a, &err), 0);
-    assert_int_equal(store_put_job(st, &twin, &err), -EEXIST);
-    assert_non_null(strstr(err.msg, "UNIQUE"));
-    assert_int_equal(twin.id, 0);
-    assert_int_equal(store_put_output(st, a.id, 0, "it", "is there", NULL), 0);
-    assert_int_equal(store_commit(st, NULL), 0);
-    assert_job(a.id, "a", "queued");
-    assert_true(store_find_output(st, a.id, 0, "it") > 0);
 }
 
 static void lists_resume_behind_an_id(void **state)
@@ -569,145 +389,6 @@ static void readers_beside_a_writer(void **state)
     }
 }
 
-/* Deliveries that come while somebody else writes are added together: each once, whoever brings it how often.
- */
-enum { BRINGERS = 16 };
-
-struct bringer {
-    pthread_t thread;
-    int n, result;
-    int64_t id;
-};
-
-static void *bring(void *arg)
-{
-    struct bringer *b = arg;
-    char delivery[32], digest[32];
-    struct hook_row row = {.event = "push",
-                           .state = "pending",
-                           .headers = "",
-                           .verdict = "",
-                           .runs = "",
-                           .delivery = delivery,
-                           .digest = digest,
-                           .changed_at = 1};
-
-    /* four of each; two of them know it by its name only, two by its content only */
-    snprintf(delivery, sizeof(delivery), "name-%d", b->n % 4 < 2 ? b->n / 4 + 100 : b->n);
-    snprintf(digest, sizeof(digest), "content-%d", b->n % 4 < 2 ? b->n : b->n / 4 + 100);
-    b->result = store_add_hook(st, &row, "{}", 2, b->n % 4 >= 2, NULL);
-    b->id = row.id;
-    return NULL;
-}
-
-static void deliveries_at_once_are_kept_once(void **state)
-{
-    struct bringer all[BRINGERS] = {0};
-    int64_t ids[BRINGERS];
-    int added = 0;
-
-    (void)state;
-    store_begin(st);
-    for (int i = 0; i < BRINGERS; i++) {
-        all[i].n = i;
-        assert_int_equal(pthread_create(&all[i].thread, NULL, bring, &all[i]), 0);
-    }
-    usleep(50000); /* they come together, if they are quick; what comes of it is the same */
-    assert_int_equal(store_commit(st, NULL), 0);
-    for (int i = 0; i < BRINGERS; i++)
-        pthread_join(all[i].thread, NULL);
-    for (int i = 0; i < BRINGERS; i++) {
-        const struct hook_row *row = store_get_hook(st, all[i].id);
-        assert_non_null(row);
-        hook_row_unref(row);
-        assert_true(all[i].result == 0 || all[i].result == -EEXIST);
-        added += all[i].result == 0;
-        assert_int_equal(all[i].id, all[i ^ 1].id);
-    }
-    assert_int_equal(added, BRINGERS / 2);
-    assert_int_equal(store_list_hooks(st, 0, ids, BRINGERS), BRINGERS / 2);
-}
-
-static int added(const char *delivery, const char *digest, const char *event, int64_t *ret_id)
-{
-    struct hook_row row = {.event = event,
-                           .state = "done",
-                           .headers = "",
-                           .verdict = "",
-                           .runs = "",
-                           .delivery = delivery,
-                           .digest = digest,
-                           .changed_at = 1};
-    int r = store_add_hook(st, &row, "{}", 2, false, NULL);
-
-    *ret_id = row.id;
-    return r;
-}
-
-static void deliveries_are_known_by_their_names(void **state)
-{
-    int64_t one, two, id;
-
-    (void)state;
-    assert_int_equal(added("a", "same", "push", &one), 0);
-    assert_int_equal(added("b", "same", "push", &two), 0);
-    assert_int_not_equal(one, two);
-    assert_int_equal(added("a", "other", "push", &id), -EEXIST);
-    assert_int_equal(id, one);
-    assert_int_equal(added("c", "same", "release", &id), -EEXIST); /* as another event */
-    assert_int_equal(id, two);
-    assert_int_equal(added("same", "same", "push", &id), -EEXIST); /* without a name */
-    assert_int_equal(id, two);
-    assert_int_equal(added("nameless", "nameless", "push", &one), 0);
-    assert_int_equal(added("nameless", "nameless", "push", &id), -EEXIST);
-    assert_int_equal(id, one);
-}
-
-/* Version 18 knew each by its payload; 6 of 7 deliveries were deleted there. */
-static void deliveries_of_an_older_store_stay(void **state)
-{
-    static const char *const as_it_was =
-        "DROP TABLE expired_artifacts; ALTER TABLE artifacts DROP COLUMN disk;"
-        "DROP INDEX repos_called; ALTER TABLE repos DROP COLUMN full_name;"
-        "ALTER TABLE runs DROP COLUMN head_branch; ALTER TABLE runs DROP COLUMN head_sha;"
-        "ALTER TABLE runs DROP COLUMN forge; ALTER TABLE workflows DROP COLUMN forge;"
-        "ALTER TABLE runs DROP COLUMN triggering_actor;"
-        "ALTER TABLE runs DROP COLUMN logs_gone; ALTER TABLE attempts DROP COLUMN triggering_actor;"
-        "DROP TABLE hooks;"
-        "CREATE TABLE hooks (id INTEGER PRIMARY KEY AUTOINCREMENT, delivery TEXT NOT NULL UNIQUE,"
-        "  digest TEXT NOT NULL UNIQUE, event TEXT NOT NULL, state TEXT NOT NULL, headers TEXT NOT NULL,"
-        "  verdict TEXT NOT NULL, runs TEXT NOT NULL, changed_at INTEGER NOT NULL);"
-        "CREATE INDEX hooks_pending ON hooks (id) WHERE state IN ('pending', 'running', 'resumed');"
-        "CREATE INDEX hooks_old ON hooks (changed_at);"
-        "CREATE TRIGGER hook_runs_gone AFTER DELETE ON hooks BEGIN"
-        " DELETE FROM hook_runs WHERE hook_id = OLD.id; END;"
-        "INSERT INTO hooks VALUES (5, 'a', 'same', 'push', 'pending', 'H: v', 'said', '1 2', 77);"
-        "INSERT INTO hook_runs VALUES (5, 1, 9);"
-        "UPDATE sqlite_sequence SET seq = 7 WHERE name = 'hooks';"
-        "PRAGMA user_version = 18;";
-    char path[128];
-    sqlite3 *db;
-    int64_t id, ids[4];
-
-    (void)state;
-    store_close(st);
-    snprintf(path, sizeof(path), "%s/runfs.db", dir);
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, as_it_was, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
-    assert_int_equal(store_open(dir, &st, NULL), 0);
-    const struct hook_row *row = store_get_hook(st, 5);
-    assert_string_equal(row->delivery, "a");
-    assert_string_equal(row->headers, "H: v");
-    assert_string_equal(row->runs, "1 2");
-    assert_int_equal(row->changed_at, 77);
-    hook_row_unref(row);
-    assert_int_equal(store_list_waiting_hooks(st, 0, ids, 4), 1);
-    assert_int_equal(store_find_hook_run(st, 5, 1), 9);
-    assert_int_equal(added("b", "same", "push", &id), 0);
-    assert_int_equal(id, 8);
-}
-
 /* More than the log of writes holds before it goes into the database, and more than it is let grow to. */
 static void writes_go_home_while_others_come(void **state)
 {
@@ -747,9 +428,6 @@ int main(void)
         TEST(a_rolled_back_group_leaves_nothing),
         TEST(subscribers_hear_after_the_commit),
         TEST(what_goes_along_shares_a_commit),
-        TEST(what_has_happened_waits_for_the_database),
-        TEST(what_waits_goes_first),
-        TEST(what_is_refused_for_itself_takes_nothing_along),
         TEST(lists_resume_behind_an_id),
         TEST(settings_are_named),
         TEST(a_second_process_is_told_who_has_the_store),
@@ -759,9 +437,6 @@ int main(void)
         TEST(what_a_row_is_found_by_may_change),
         TEST(nothing_reported_is_lost_by_kill_9),
         TEST(readers_beside_a_writer),
-        TEST(deliveries_at_once_are_kept_once),
-        TEST(deliveries_are_known_by_their_names),
-        TEST(deliveries_of_an_older_store_stay),
         TEST(writes_go_home_while_others_come),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
