@@ -14,7 +14,7 @@
 
 #define END_NS (3 * 1000000000LL) /* so long the end of a process waits for what is being written */
 
-enum { BOOT_S = 120, KVM_BOOT_S = 10, MKFS_MS = 60000, QUIET_MS = 500 };
+enum { BOOT_S = 60, KVM_BOOT_S = 10, BOOTS = 2, MKFS_MS = 60000, QUIET_MS = 500 };
 
 static bool same(const struct qemu_shape *a, const struct qemu_shape *b)
 {
@@ -179,14 +179,24 @@ int qemu_template_seal(const struct qemu_template *t, struct err *err)
     return 0;
 }
 
+/* An emulated kernel may hang while it boots, now and then and under load: then there is another. */
 static int boot_once(struct machines *ms, const char *dir, struct qemu_template *t, const struct origin *o,
                      struct err *err)
 {
-    int r = make_parts(t, dir, err);
+    int r = 0;
 
-    t->tsc_khz = tsc_khz_since(&o->tsc);
-    if (r == 0)
-        r = boot(ms, dir, t, o, err);
+    for (int i = 1; i <= BOOTS; i++) {
+        r = make_parts(t, dir, err);
+        t->tsc_khz = tsc_khz_since(&o->tsc);
+        if (r == 0)
+            r = boot(ms, dir, t, o, err);
+        bool hangs = r < 0 && !t->shape.kvm && t->boot_ns >= BOOT_S * 1000000000LL;
+        if (!hangs || i == BOOTS)
+            break;
+        log_warning("machine", "a virtual machine said nothing for %d seconds: it is booted again", BOOT_S);
+        close_parts(t);
+        *err = (struct err){0};
+    }
     return r == 0 ? qemu_template_seal(t, err) : r;
 }
 
