@@ -55,7 +55,7 @@ lacks 'before it was printed' "$(logged "$T/one" | tail -n 1)" last
 touch "$T/go"
 ended "$n"
 rf_wait 10 sh -c "grep -q '\"conclusion\":\"success\"' '$T/all'"
-rf_wait 10 grep -q 'look' "$T/one"
+rf_wait 10 grep -q '##\[warning\]look' "$T/one"
 equal 'the log, whatever bytes it has' "$(sed 's/\xff/\xef\xbf\xbd/' "$M/runs/$n/jobs/a/log")" "$(logged "$T/one")"
 rf_wait 10 sh -c "grep -q '\"file\":\"x.c\"' '$T/one'"
 equal 'steps with the job' 'One,Two' "$(data "$T/one" job | tail -n 1 | jq -r '[.steps[].name] | join(",")')"
