@@ -15,11 +15,11 @@ concurrency: {group: g, cancel-in-progress: $1}
 jobs: {a: {runs-on: here, steps: [{run: '$2'}]}}
 Y
 }
-w false "read -r line <$T/go" >"$T/first.yml"
+w false "echo begun; read -r line <$T/go" >"$T/first.yml"
 w false 'echo second' >"$T/second.yml"
 w true 'echo third' >"$T/third.yml"
 first=$(rf_start "$T/first.yml")
-rf_wait 10 grep -q in_progress "$M/runs/$first/status"
+rf_wait 10 grep -qx begun "$M/runs/$first/log" # what it needs of the disk it has
 second=$(rf_start "$T/second.yml")
 file_is "$M/runs/$second/status" pending
 dd if=/dev/zero of="$STATE/fill" bs=4k 2>/dev/null || :
