@@ -16,7 +16,7 @@ static const char help[] =
     "\n"
     "exit status: 0 unmounted, 1 it could not be, 2 usage\n";
 
-enum { END_MS = 30000, LOOK_MS = 200 };
+enum { END_MS = 30000, LOOK_MS = 200, BUSY_MS = 1000, AGAIN_MS = 20 };
 
 /* A descriptor that becomes readable when the daemon of that mount ends; -1 when it cannot be told. */
 static int daemon_pidfd(const char *directory)
@@ -31,29 +31,47 @@ static int daemon_pidfd(const char *directory)
     return pid > 0 ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
 }
 
-static int unmount(const char *directory)
+/* Returns 0 or an errno; what fusermount3 said is in `said`. Only root may call umount(2); others have
+ * fusermount3 for it. */
+static int unmount_once(const char *directory, struct buf *said)
 {
-    const char *const argv[] = {"fusermount3", "-u", directory, NULL};
+    const char *const argv[] = {"env", "LC_ALL=C", "fusermount3", "-u", directory, NULL};
     _proc_result_ struct proc_result out = {0};
     struct err err = {0};
 
     if (umount2(directory, UMOUNT_NOFOLLOW) == 0)
         return 0;
     int saved = errno;
-    if (saved == EPERM && proc_run(argv, NULL, 4096, 10000, &out, &err) == 0) {
-        if (out.exit_code == 0)
-            return 0;
-        fprintf(stderr, "runfs umount: %s", buf_str(&out.err));
-        return -1;
-    }
-    if (saved == EBUSY)
+    if (saved != EPERM || proc_run(argv, NULL, 4096, 10000, &out, &err) < 0)
+        return saved;
+    if (out.exit_code == 0)
+        return 0;
+    buf_reset(said);
+    buf_adds(said, buf_str(&out.err));
+    return strstr(buf_str(said), strerrordesc_np(EBUSY)) ? EBUSY : saved;
+}
+
+/* Whoever looks at every mount (df, fuser) has this one in use for a moment: that is waited for. */
+static int unmount(const char *directory)
+{
+    _buf_ struct buf said = BUF_INIT;
+    int64_t end = mono_ns() + BUSY_MS * 1000000LL;
+    int r;
+
+    while ((r = unmount_once(directory, &said)) == EBUSY && mono_ns() < end)
+        poll(NULL, 0, AGAIN_MS);
+    if (r == 0)
+        return 0;
+    if (r == EBUSY)
         fprintf(stderr,
                 "runfs umount: %s is in use: a shell or a program has its directory or a file there "
                 "(`fuser -vm %s` says which)\n",
                 directory, directory);
+    else if (said.len)
+        fprintf(stderr, "runfs umount: %s", buf_str(&said));
     else
         fprintf(stderr, "runfs umount: %s: %s\n", directory,
-                saved == EINVAL ? "nothing is mounted there" : strerrordesc_np(saved));
+                r == EINVAL ? "nothing is mounted there" : strerrordesc_np(r));
     return -1;
 }
 
