@@ -104,7 +104,7 @@ $(BUILD)/agent/%.o: %.c
 	    -include runfs/banned.h -MMD -MP -c -o $@ $<
 
 # These run once for each time that they are compiled.
-$(BUILD)/tests/unit/%.o: OPT := $(if $(filter file,$(origin OPT)),-O1 -g1,$(OPT))
+$(BUILD)/tests/unit/%.o: OPT := $(if $(filter file,$(origin OPT)),-O0 -g1,$(OPT))
 
 $(BUILD)/%.o: %.c
 	@echo "  CC    $<"

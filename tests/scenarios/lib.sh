@@ -3,8 +3,8 @@
 # shellcheck shell=bash disable=SC2034
 set -eEu -o pipefail
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-BUILD=$(realpath "${BUILD:-$here/build}")
+here=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
+BUILD=$(cd "${BUILD:-$here/build}" && pwd -P)
 RUNFS=${RUNFS:-$BUILD/runfs}
 T=$(cd "$(mktemp -d "${TMPDIR:-/tmp}/rf-XXXXXX")" && pwd -P)
 STATE=$T/state
@@ -13,7 +13,8 @@ export XDG_STATE_HOME=$T/xdg TMPDIR=$T
 PYTHON=/usr/bin/python3
 # What a sanitizer finds in a daemon is a failure of the scenario.
 for name in ASAN UBSAN TSAN; do # what the environment says of them goes on
-    declare -x "${name}_OPTIONS=$(printenv "${name}_OPTIONS"):log_path=$T/sanitizer"
+    name+=_OPTIONS
+    declare -x "$name=${!name-}:log_path=$T/sanitizer"
 done
 UBSAN_OPTIONS+=:print_stacktrace=1
 TSAN_OPTIONS+=:suppressions=$here/tests/tsan.supp
@@ -40,7 +41,7 @@ fail() {
     exit 1
 }
 
-is_mounted() { awk -v m="$1" '$2 == m { found = 1 } END { exit !found }' /proc/self/mounts; }
+is_mounted() { [[ $(</proc/self/mounts) == *" $1 "* ]]; }
 unmount() { # MOUNT: as it should be done; by force, and a failure, where that does not work
     is_mounted "$1" || return 0
     timeout 60 "$RUNFS" umount "$1" && return 0
@@ -126,10 +127,10 @@ $(quote "$2")" ;; esac
 }
 file_is() { # FILE TEXT: it holds that line
     [ -e "$1" ] || fail "$1 does not exist"
-    equal "${1#"$M"/}" "$2" "$(cat "$1")"
+    equal "${1#"$M"/}" "$2" "$(<"$1")"
 }
-file_has() { contains "${1#"$M"/}" "$(cat "$1")" "$2"; } # FILE TEXT
-file_lacks() { lacks "${1#"$M"/}" "$(cat "$1")" "$2"; }
+file_has() { contains "${1#"$M"/}" "$(<"$1")" "$2"; } # FILE TEXT
+file_lacks() { lacks "${1#"$M"/}" "$(<"$1")" "$2"; }
 # COMMAND...: must fail. What it said is in $T/err.
 refused() { if "$@" >"$T/out" 2>"$T/err"; then fail "was not refused: $*"; fi; }
 # STATUS COMMAND...: must end so. What it said is in $T/out and $T/err.
@@ -145,7 +146,7 @@ $(quote "$(cat "$T/out" "$T/err")")"
 # A one-step workflow: workflow FILE SCRIPT
 workflow() {
     printf 'on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: |\n' >"$1"
-    printf '%s\n' "$2" | sed 's/^/          /' >>"$1"
+    printf '%s\n' "          ${2//$'\n'/$'\n          '}" >>"$1"
 }
 rf_start() { # FILE: drops it and prints its run's number
     cp -- "$1" "$M/workflows/" || fail "refused: $(cat "$M/errors/${1##*/}" 2>&1)"
