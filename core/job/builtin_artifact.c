@@ -336,7 +336,7 @@ void upload_merge_main(struct running_step *s, struct use *u)
     _buf_ struct buf dir = BUF_INIT;
     struct err err = {0};
 
-    buf_addf(&dir, "%s/merge-%u", machine_paths(s->job->machine)->temp, ++s->job->whole->processes);
+    buf_addf(&dir, "%s/merge-%u", machine_paths(s->job->machine)->temp, ++s->job->whole->numbered);
     int r = builtin_make_dir(s, buf_str(&dir), &err);
     if (r == 0)
         r = merge(s, u, buf_str(&dir), &err);

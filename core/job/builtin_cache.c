@@ -64,7 +64,7 @@ static int unpack(struct running_step *s, int fd, struct err *err)
         bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (bytes == MAP_FAILED)
         return err_errno(err, -errno, "the cache cannot be read");
-    buf_addf(&path, "%s/cache-%u.tar", machine_paths(s->job->machine)->temp, ++s->job->whole->processes);
+    buf_addf(&path, "%s/cache-%u.tar", machine_paths(s->job->machine)->temp, ++s->job->whole->numbered);
     struct machine_file file = {
         .path = buf_str(&path), .mode = 0600, .data = bytes, .len = (size_t)st.st_size};
     char *const argv[] = {(char[]){"sh"},

@@ -1,5 +1,6 @@
 /* What a job's expressions and processes see: contexts and environments, layer by layer. */
 #include "job_internal.h"
+#include "process.h"
 
 #include <math.h>
 #include <sys/utsname.h>
@@ -43,14 +44,25 @@ static bool wants_debug(const struct job_spec *spec)
     return false;
 }
 
+/* The directory that the workspace is in: of all that this repository's jobs have in the machine. */
+static void add_runner_workspace(const struct running_job *j, struct buf *ret)
+{
+    const char *workspace = machine_paths(j->machine)->workspace, *slash = strrchr(workspace, '/');
+
+    buf_add(ret, workspace, slash ? (size_t)(slash - workspace) : 0);
+}
+
 static json_t *runner_context(const struct running_job *j)
 {
     const struct machine_paths *paths = machine_paths(j->machine);
     json_t *debug = j->debug ? json_string("1") : NULL;
+    _buf_ struct buf workspace = BUF_INIT;
+
+    add_runner_workspace(j, &workspace);
 
     return json_pack("{s:s, s:s, s:s, s:o*, s:s, s:s, s:s, s:s}", "os", "Linux", "arch", runner_arch(),
                      "name", j->spec->runner_name, "debug", debug, "environment", "self-hosted", "temp",
-                     paths->temp, "tool_cache", paths->tool_cache, "workspace", paths->workspace);
+                     paths->temp, "tool_cache", paths->tool_cache, "workspace", buf_str(&workspace));
 }
 
 /* "Decided by the job's status, but inside of a composite by the action's own": GitHub's runner, status
@@ -109,18 +121,6 @@ int scope_set_env(struct scope *scope, json_t *user)
         return -ENOMEM;
     }
     return json_object_set_new(scope->contexts, "env", all) < 0 ? -ENOMEM : 0;
-}
-
-/* A copy: other scopes, and steps in the background, may have the same object. */
-int scope_set_action(struct scope *scope, const char *id)
-{
-    json_t *github = json_copy(json_object_get(scope->contexts, "github"));
-
-    if (!github || json_object_set_new(github, "action", json_string(id)) < 0) {
-        json_decref(github);
-        return -ENOMEM;
-    }
-    return json_object_set_new(scope->contexts, "github", github) < 0 ? -ENOMEM : 0;
 }
 
 static int set_deadline(struct running_job *j, const struct expr_env *env, struct err *err)
@@ -304,9 +304,8 @@ static void set_runner_variables(struct running_job *j, json_t *env)
 {
     const struct machine_paths *paths = machine_paths(j->machine);
     _buf_ struct buf workspace = BUF_INIT, event = BUF_INIT;
-    const char *slash = strrchr(paths->workspace, '/');
 
-    buf_add(&workspace, paths->workspace, slash ? (size_t)(slash - paths->workspace) : 0);
+    add_runner_workspace(j, &workspace);
     job_event_path(j, &event);
     set_str(env, "RUNNER_OS", context_str(j, "runner", "os"));
     set_str(env, "RUNNER_ARCH", context_str(j, "runner", "arch"));
@@ -326,22 +325,44 @@ void job_event_path(const struct running_job *j, struct buf *ret)
              j->spec->container ? "/github/workflow" : machine_paths(j->machine)->files);
 }
 
-/* The environment files of a step, by the variable that names each. */
+/* The environment files of a step, by the variable that names each, and its name in the github context. */
+static const struct {
+    const char *variable, *file, *name;
+} step_file_names[] = {{"GITHUB_ARTIFACTS", "artifacts", NULL},
+                       {"GITHUB_ARTIFACTS_LIST", "artifacts_list", NULL},
+                       {"GITHUB_ENV", "set_env", "env"},
+                       {"GITHUB_OUTPUT", "set_output", "output"},
+                       {"GITHUB_PATH", "add_path", "path"},
+                       {"GITHUB_STATE", "save_state", "state"},
+                       {"GITHUB_STEP_SUMMARY", "step_summary", "step_summary"}};
+
 static void set_file_variables(json_t *env, const char *dir)
 {
-    static const char *const files[][2] = {{"GITHUB_ARTIFACTS", "artifacts"},
-                                           {"GITHUB_ARTIFACTS_LIST", "artifacts_list"},
-                                           {"GITHUB_ENV", "set_env"},
-                                           {"GITHUB_OUTPUT", "set_output"},
-                                           {"GITHUB_PATH", "add_path"},
-                                           {"GITHUB_STATE", "save_state"},
-                                           {"GITHUB_STEP_SUMMARY", "step_summary"}};
-
-    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(step_file_names); i++) {
         _buf_ struct buf path = BUF_INIT;
-        buf_addf(&path, "%s/%s", dir, files[i][1]);
-        set_str(env, files[i][0], buf_str(&path));
+        buf_addf(&path, "%s/%s", dir, step_file_names[i].file);
+        set_str(env, step_file_names[i].variable, buf_str(&path));
     }
+}
+
+/* A copy: other scopes, and steps in the background, may have the same object. */
+int step_set_github(struct running_step *s)
+{
+    json_t *contexts = s->scope->contexts;
+    json_t *github = json_copy(json_object_get(contexts, "github"));
+    _buf_ struct buf dir = BUF_INIT;
+
+    s->number = ++s->job->whole->numbered;
+    if (!github || json_object_set_new(github, "action", json_string(s->def->id)) < 0) {
+        json_decref(github);
+        return -ENOMEM;
+    }
+    step_files(s, &dir);
+    for (size_t i = 0; i < ARRAY_LEN(step_file_names); i++)
+        if (step_file_names[i].name)
+            json_object_set_new(github, step_file_names[i].name,
+                                json_sprintf("%s/%s", buf_str(&dir), step_file_names[i].file));
+    return json_object_set_new(contexts, "github", github) < 0 ? -ENOMEM : 0;
 }
 
 bool job_is_roots(const struct running_job *j)

@@ -53,7 +53,7 @@ struct background_step;
 
 struct running_job {
     /* The job itself, for what steps in the background see as their own: theirs are uses, posts, matchers,
-     * shells, processes and event_written of this one. */
+     * shells, numbers and event_written of this one. */
     struct running_job *whole;
     struct background *background;         /* NULL: no step of the job runs in the background */
     struct background_step *in_background; /* whose job this is; NULL: the job itself */
@@ -72,7 +72,7 @@ struct running_job {
     struct matchers *matchers; /* owned; NULL until one is added */
     json_t *subjects;          /* owned: artifacts that were declared, by name; NULL: none */
     struct job_shells shells;  /* owned */
-    unsigned processes;        /* how many were started: names their files */
+    unsigned numbered;         /* how many steps and files beside theirs have a number in their names */
     int64_t deadline;          /* monotonic; 0: none */
     int64_t until;             /* that of the step that runs, or the job's */
     bool debug;                /* ACTIONS_STEP_DEBUG */
@@ -139,6 +139,7 @@ struct running_step {
     char *name;         /* owned, masked */
     json_t *env;        /* owned: the step's own, over those of the steps around it */
     json_t *outputs;    /* owned */
+    unsigned number;    /* of its files in the machine */
     char *script, *cwd; /* owned */
     char *shell;        /* owned: as it was asked for */
     struct buf why, env_shown, summary;
@@ -323,8 +324,10 @@ int job_call(void *data, const char *function, const struct value *args, size_t 
 
 /* Replaces the `env` context by what the job has, GITHUB_ENV, and user (may be NULL). */
 int scope_set_env(struct scope *scope, json_t *user);
-/* github.action, from its condition on: the step's id, or the one made for it. */
-int scope_set_action(struct scope *scope, const char *id);
+/* What is a step's own in the github context, from its condition on: `action`, the step's id or the one made
+ * for it, and the paths of its environment files: `env`, `output`, `path`, `state`, `step_summary` (GitHub
+ * documentation, "Contexts"). Gives the step these files. */
+int step_set_github(struct running_step *s);
 
 /* The file that GITHUB_EVENT_PATH names; appended. */
 void job_event_path(const struct running_job *j, struct buf *ret);

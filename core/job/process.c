@@ -75,7 +75,7 @@ int process_run(struct running_step *s, const struct process *p, struct machine_
 {
     struct running_job *j = s->job;
     struct process_files files = {0};
-    int r = process_files_prepare(j, p, &files);
+    int r = process_files_prepare(s, p, &files);
     char **env = r == 0 ? job_environment(s, p->env, buf_str(&files.dir)) : NULL;
 
     if (!env) {

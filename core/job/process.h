@@ -14,9 +14,10 @@ struct process_files {
     struct machine_file put[PUTS], get[FILES];
     size_t n_put;
 };
-/* Names the files of one more process of the job, and what is put in them. -ENOMEM; to be released all the
- * same. */
-int process_files_prepare(struct running_job *j, const struct process *p, struct process_files *f);
+/* The directory of a step's environment files; appended. */
+void step_files(const struct running_step *s, struct buf *ret);
+/* Names the files of a process of the step, and what is put in them. -ENOMEM; to be released all the same. */
+int process_files_prepare(struct running_step *s, const struct process *p, struct process_files *f);
 /* Adds what all processes of a job find, and the first of them brings: event.json, and sudo. */
 void process_files_add_shared(struct running_job *j, struct process_files *f);
 /* What it left in them is the step's and the job's; problem matchers that it asked for are loaded. state:

@@ -71,8 +71,14 @@ static void put_subjects(struct running_job *j, struct process_files *f)
                                                .len = f->subjects ? strlen(f->subjects) : 0};
 }
 
-int process_files_prepare(struct running_job *j, const struct process *p, struct process_files *f)
+void step_files(const struct running_step *s, struct buf *ret)
 {
+    buf_addf(ret, "%s/%u", machine_paths(s->job->machine)->files, s->number);
+}
+
+int process_files_prepare(struct running_step *s, const struct process *p, struct process_files *f)
+{
+    struct running_job *j = s->job;
     static const struct {
         const char *name;
         size_t max;
@@ -81,7 +87,7 @@ int process_files_prepare(struct running_job *j, const struct process *p, struct
         [FILE_PATH] = {"add_path", ENV_FILE_MAX},       [FILE_STATE] = {"save_state", ENV_FILE_MAX},
         [FILE_SUMMARY] = {"step_summary", SUMMARY_MAX}, [FILE_ARTIFACTS] = {"artifacts", ARTIFACTS_MAX}};
 
-    buf_addf(&f->dir, "%s/%u", machine_paths(j->machine)->files, ++j->whole->processes);
+    step_files(s, &f->dir);
     for (size_t i = 0; i < FILES; i++) {
         buf_addf(&f->paths[i], "%s/%s", buf_str(&f->dir), names[i].name);
         f->put[i] = (struct machine_file){.path = buf_str(&f->paths[i]), .mode = 0666, .data = ""};

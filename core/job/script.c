@@ -56,7 +56,7 @@ static int run_in_shell(struct running_step *s, const struct shell *shell, bool 
     const char *files = machine_paths(s->job->machine)->files;
     _buf_ struct buf path = BUF_INIT, script = BUF_INIT;
 
-    buf_addf(&path, "%s/step-%u%s", files, s->job->whole->processes + 1, shell->extension);
+    buf_addf(&path, "%s/step-%u%s", files, s->number, shell->extension);
     shell_script(shell, s->script, &script);
     struct machine_file file = {
         .path = buf_str(&path), .mode = 0755, .data = buf_str(&script), .len = script.len};

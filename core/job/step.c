@@ -301,7 +301,7 @@ void step_run(struct scope *scope, size_t row, const struct workflow_step *def)
     s.env = json_deep_copy(scope->overrides);
     notice_cancel(s.job);
     (void)scope_set_env(scope, s.env);
-    (void)scope_set_action(scope, def->id);
+    (void)step_set_github(&s);
     int r = step_wanted(&s, def->condition, &wanted);
     step_set_name(&s);
     if (r == 0 && wanted) {
@@ -332,7 +332,7 @@ void step_run_stage(struct use *u, enum stage stage, size_t row)
     s.name = buf_steal(&name);
     notice_cancel(j);
     (void)scope_set_env(s.scope, s.env);
-    (void)scope_set_action(s.scope, u->def->id);
+    (void)step_set_github(&s);
     int r = step_wanted(&s, use_stage_if(u, stage), &wanted);
     if (r == 0 && wanted) {
         step_started(&s);

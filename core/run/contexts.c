@@ -40,12 +40,37 @@ static const char *ref_name(const char *ref)
     return name ? name + 1 : ref;
 }
 
+/* What only the event tells; numbers are strings there (GitHub documentation, "Contexts"). */
+static int add_of_event(json_t *github, const json_t *payload)
+{
+    static const struct {
+        const char *name, *of, *key;
+    } ids[] = {{"actor_id", "sender", "id"},
+               {"repository_id", "repository", "id"},
+               {"repository_visibility", "repository", "visibility"},
+               {"repository_owner_id", "owner", "id"}};
+    const json_t *repository = json_object_get(payload, "repository");
+
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        const json_t *of = json_object_get(str_eq(ids[i].of, "owner") ? repository : payload, ids[i].of);
+        json_t *told = json_object_get(of, ids[i].key);
+        int r = json_is_string(told) ? json_object_set(github, ids[i].name, told)
+                : json_is_integer(told)
+                    ? json_object_set_new(github, ids[i].name,
+                                          json_sprintf("%lld", (long long)json_integer_value(told)))
+                    : 0;
+        if (r < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 json_t *github_context(const struct run *run, const struct run_source *source, json_t *payload)
 {
     const struct run_row *row = &run->row;
     _arena_ struct arena arena = {0};
     struct event_origin origin = {.head_ref = "", .base_ref = ""};
-    _buf_ struct buf workflow_ref = BUF_INIT, days = BUF_INIT;
+    _buf_ struct buf workflow_ref = BUF_INIT, days = BUF_INIT, url = BUF_INIT;
     char id[32], attempt[16];
 
     (void)event_origin(row->event, payload, "main", &arena, &origin);
@@ -54,9 +79,10 @@ json_t *github_context(const struct run *run, const struct run_source *source, j
     buf_addf(&workflow_ref, "%s/%s/%s@%s", row->repository, forge_folder((enum forge)row->forge),
              source->file, row->ref);
     buf_addf(&days, "%lld", (long long)config_number(run->e->store, "retention_days", 90));
+    buf_addf(&url, "git://github.com/%s.git", row->repository);
     json_t *github = json_pack(
         "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, "
-        "s:s, s:s, s:s}",
+        "s:s, s:s, s:s, s:s, s:s}",
         "actor", row->actor, "triggering_actor", run_trigger(row), "event_name", row->event, "workflow",
         *row->name ? row->name : source->file, "ref", row->ref, "ref_name", ref_name(row->ref), "ref_type",
         str_starts(row->ref, "refs/tags/") ? "tag" : "branch", "ref_protected", 0, "repository",
@@ -64,9 +90,12 @@ json_t *github_context(const struct run *run, const struct run_source *source, j
         "run_number", id, "run_attempt", attempt, "server_url", "https://github.com", "api_url",
         "https://api.github.com", "graphql_url", "https://api.github.com/graphql", "head_ref",
         origin.head_ref, "base_ref", origin.base_ref, "workflow_ref", buf_str(&workflow_ref), "workflow_sha",
-        row->sha, "retention_days", buf_str(&days));
-    if (github)
-        json_object_set(github, "event", payload);
+        row->sha, "retention_days", buf_str(&days), "repositoryUrl", buf_str(&url), "secret_source",
+        run->of_fork ? "None" : "Actions");
+    if (!github || json_object_set(github, "event", payload) < 0 || add_of_event(github, payload) < 0) {
+        json_decref(github);
+        return NULL;
+    }
     return github;
 }
 
