@@ -297,6 +297,7 @@ int store_open(const char *state_dir, struct store **ret, struct err *err)
         return r;
     }
     log_sweep(st);
+    reserve_keep(st);
     r = artifact_sweep(st, err);
     if (r == 0)
         r = blob_sweep(st, err);

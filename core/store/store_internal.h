@@ -112,6 +112,11 @@ struct store {
     struct hook_adds hook_adds;
 };
 
+/* A file in the state directory that takes up room (reserve.c): made where it is missing and there is room;
+ * given up for what makes more. Returns whether it was there. */
+void reserve_keep(const struct store *st);
+bool reserve_give(const struct store *st);
+
 void checkpoint_init(struct store *st);
 void checkpoint_begin(struct store *st); /* when the writer is open */
 void checkpoint_release(struct store *st);

@@ -228,16 +228,25 @@ static void tell_deleted(struct store *st, int64_t run_id)
     store_changed(st, (struct change){.kind = CHANGE_RUN, .id = run_id, .deleted = true});
 }
 
-int store_delete_run(struct store *st, int64_t id, struct err *err)
+static int delete_rows_of_run(struct store *st, int64_t id, struct err *err)
 {
     store_begin(st);
     tell_deleted(st, id);
     for (size_t i = 0; i < ARRAY_LEN(delete_run_sql); i++)
         write_ints(st, delete_run_sql[i], &id, 1, err);
-    int r = store_commit(st, err);
+    return store_commit(st, err);
+}
+
+int store_delete_run(struct store *st, int64_t id, struct err *err)
+{
+    int r = delete_rows_of_run(st, id, err);
+
+    if (r == -ENOSPC && reserve_give(st))
+        r = delete_rows_of_run(st, id, err);
     if (r == 0) {
         log_delete(st, id);
         artifact_remove_run(st, id);
+        reserve_keep(st);
     }
     return r;
 }
