@@ -52,26 +52,39 @@ static size_t count_names(const struct buf *names)
     return n;
 }
 
-/* What the work tree has that the commit has not, and the other way round. */
+/* "STATUS\0PATH\0" of each: those that are deleted apart from the others. */
+static void sort_changes(const struct buf *changes, struct buf *names, struct buf *deleted)
+{
+    const char *at = buf_str(changes), *end = at + changes->len;
+
+    while (at < end) {
+        bool is_deleted = *at == 'D';
+        at += strlen(at) + 1;
+        size_t len = at < end ? strlen(at) + 1 : 0;
+        buf_add(is_deleted ? deleted : names, at, len);
+        at += len;
+    }
+}
+
+/* What the work tree has that the commit has not, and the other way round. The list of files first: it says
+ * why not, where it may not be looked at. */
 static int list_uncommitted(struct changes *c, struct buf *names, struct buf *deleted, struct err *err)
 {
     const char *path = c->from->path;
-    int r =
-        git_run_checked(path, GIT("rev-parse", "--git-dir"), NULL, err); /* says why not, where it may not */
-
-    if (r == 0 && *c->sha)
-        r = git_run_checked(path,
-                            GIT("diff", "--name-only", "--no-renames", "--diff-filter=d",
-                                "--ignore-submodules", "-z", c->sha),
-                            names, err);
-    if (r == 0 && *c->sha)
-        r = git_run_checked(path, GIT("diff", "--name-only", "--no-renames", "--diff-filter=D", "-z", c->sha),
-                            deleted, err);
-    if (r == 0)
-        r = git_run_checked(path,
+    _buf_ struct buf changes = BUF_INIT;
+    int r = git_run_checked(path,
                             *c->sha ? GIT("ls-files", "--others", "--exclude-standard", "-z")
                                     : GIT("ls-files", "--cached", "--others", "--exclude-standard", "-z"),
                             names, err);
+
+    if (r == 0 && *c->sha)
+        r = git_run_checked(path,
+                            GIT("diff", "--name-status", "--no-renames", "--ignore-submodules", "-z", c->sha),
+                            &changes, err);
+    if (r == 0 && !buf_ok(&changes))
+        r = err_errno(err, -ENOMEM, "%s", path);
+    if (r == 0)
+        sort_changes(&changes, names, deleted);
     return r;
 }
 

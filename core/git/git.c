@@ -50,7 +50,9 @@ static int run(const char *dir, const char *const more[], struct limits limits, 
                                        "-c",
                                        "core.fsmonitor=false",
                                        "-c",
-                                       "gc.auto=0"};
+                                       "gc.auto=0",
+                                       "-c",
+                                       "maintenance.auto=false"};
     const char **command = limits.file_max ? argv : argv + 4;
     _proc_result_ struct proc_result result = {0};
     size_t n = 0;

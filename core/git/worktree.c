@@ -250,27 +250,43 @@ static const char *behind(const char *s, const char *prefix)
     return str_starts(s, prefix) ? s + strlen(prefix) : "";
 }
 
-/* Refs that are there, a line each: its name, a blank, what it points to if it is a symbolic one. */
-static const char *default_branch(const struct worktree *c, struct arena *a)
+/* The refs that tell the default branch, a line each: its name, a blank, what it points to if it is a
+ * symbolic one, a blank, and * for what is checked out. False: it is no checkout. */
+static bool read_refs(const char *path, struct buf *ret)
 {
-    static const char *const usual[] = {"refs/heads/main ", "refs/heads/master "};
-    static const char of_origin[] = "refs/remotes/origin/HEAD refs/remotes/origin/";
-    _buf_ struct buf refs = BUF_INIT;
+    return ask(path,
+               GIT("for-each-ref", "--format=%(refname) %(symref) %(HEAD)", "refs/remotes/origin/HEAD",
+                   "refs/heads/main", "refs/heads/master"),
+               ret);
+}
 
-    (void)ask(c->path,
-              GIT("for-each-ref", "--format=%(refname) %(symref)", "refs/remotes/origin/HEAD",
-                  "refs/heads/main", "refs/heads/master"),
-              &refs);
-    const char *found = strstr(buf_str(&refs), of_origin);
+static const char *const usual[] = {"refs/heads/main", "refs/heads/master"};
+
+static const char *checked_out(const char *path, const char *refs, struct arena *a)
+{
+    for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
+        const char *line = arena_printf(a, "%s  *", usual[i]);
+        if (line && strstr(refs, line))
+            return usual[i];
+    }
+    return LINE_OF(path, a, "symbolic-ref", "-q", "HEAD");
+}
+
+static const char *default_branch(const char *ref, const char *refs, struct arena *a)
+{
+    static const char of_origin[] = "refs/remotes/origin/HEAD refs/remotes/origin/";
+    const char *found = strstr(refs, of_origin);
+
     if (found) {
         const char *name = found + strlen(of_origin);
-        return arena_strndup(a, name, strcspn(name, "\n"));
+        return arena_strndup(a, name, strcspn(name, " "));
     }
-    for (size_t i = 0; i < ARRAY_LEN(usual); i++)
-        if (strstr(buf_str(&refs), usual[i]))
-            return arena_strndup(a, usual[i] + strlen("refs/heads/"),
-                                 strlen(usual[i]) - strlen("refs/heads/ "));
-    const char *name = behind(c->ref, "refs/heads/");
+    for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
+        const char *line = arena_printf(a, "%s ", usual[i]);
+        if (line && strstr(refs, line))
+            return behind(usual[i], "refs/heads/");
+    }
+    const char *name = behind(ref, "refs/heads/");
     return *name ? name : "main";
 }
 
@@ -286,18 +302,22 @@ void worktree_read_remote(const char *path, struct arena *a, struct worktree *re
     (void)remote_parse(ret->remote, a, &ret->full_name, &ret->server);
 }
 
+/* The branch first, then its commit, so that they fit though another is checked out meanwhile. */
 int worktree_read(const char *path, struct arena *a, struct worktree *ret)
 {
+    _buf_ struct buf refs = BUF_INIT;
     struct worktree c;
 
     worktree_read_remote(path, a, &c);
-    int r = worktree_commit(path, "HEAD", a, &c.head);
-    if (r < 0)
-        return r;
-    if (*path)
-        c.ref = LINE_OF(path, a, "symbolic-ref", "-q", "HEAD");
-    if (*c.ref || *c.head.id)
-        c.default_branch = default_branch(&c, a);
+    c.head = (struct commit){"", "", "", "", "", "", "", "", "", "", ""};
+    if (read_refs(path, &refs)) {
+        c.ref = checked_out(path, buf_str(&refs), a);
+        int r = worktree_commit(path, *c.ref ? c.ref : "HEAD", a, &c.head);
+        if (r < 0)
+            return r;
+        if (*c.ref || *c.head.id)
+            c.default_branch = default_branch(c.ref, buf_str(&refs), a);
+    }
     if (!c.default_branch)
         return -ENOMEM;
     *ret = c;

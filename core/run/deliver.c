@@ -59,7 +59,11 @@ static int start(struct target *t, struct run_source *source, struct workflow **
     _prepared_event_ struct prepared_event room = {0};
     _json_ json_t *inputs = NULL;
 
-    if (on && str_eq(source->event, "workflow_dispatch")) {
+    if (!on) { /* whatever it is about: git need not be asked */
+        (void)event_matches(*w, &(const struct event){.name = source->event}, why);
+        return 0;
+    }
+    if (str_eq(source->event, "workflow_dispatch")) {
         int r = inputs_check(on, json_object_get(source->payload, "inputs"), &inputs, err);
         if (r < 0)
             return r;

@@ -94,13 +94,62 @@ static int take_dispatch_body(json_t *payload, struct err *err)
 /* ------------------------------------------------------------------------------------------- names and
  * places */
 
+/* A commit that git was asked for, by that ref or id. */
+struct known {
+    struct known *next;
+    const char *rev;
+    struct commit commit;
+};
+
 struct preparing {
     const struct event_request *req;
     struct prepared_event *to;
     struct arena *a;
     struct worktree git;
     struct payload_facts facts;
+    struct known *known; /* the arena's */
 };
+
+static struct known *know(struct preparing *p, const char *rev, const struct commit *commit)
+{
+    struct known *k = arena_alloc(p->a, sizeof(*k));
+
+    if (k) {
+        *k = (struct known){.next = p->known, .rev = rev, .commit = *commit};
+        p->known = k;
+    }
+    return k;
+}
+
+/* The commit of a ref or id, also as a branch of origin; empty strings where there is none. An event names
+ * the same one in several places: git is asked once. NULL: no memory. */
+static const struct commit *look_up(struct preparing *p, const char *rev)
+{
+    static const struct commit none = {"", "", "", "", "", "", "", "", "", "", ""};
+    const char *path = p->git.path;
+    struct commit found = none;
+
+    if (!*path || !*rev || str_eq(rev, zeros))
+        return &none;
+    for (const struct known *k = p->known; k; k = k->next)
+        if (str_eq(rev, k->rev) || str_eq(rev, k->commit.id))
+            return &k->commit;
+    int r = worktree_commit(path, rev, p->a, &found);
+    if (r == 0 && !*found.id && str_starts(rev, "refs/heads/")) {
+        const char *of_origin = arena_printf(p->a, "refs/remotes/origin/%s", rev + strlen("refs/heads/"));
+        r = of_origin ? worktree_commit(path, of_origin, p->a, &found) : -ENOMEM;
+    }
+    struct known *k = r == 0 ? know(p, rev, &found) : NULL;
+    return k ? &k->commit : NULL;
+}
+
+/* Its id; "" for none. */
+static const char *resolve(struct preparing *p, const char *rev)
+{
+    const struct commit *c = look_up(p, rev);
+
+    return c ? c->id : "";
+}
 
 static const char *repository_of(const struct preparing *p)
 {
@@ -131,8 +180,7 @@ static const char *complete_ref(struct preparing *p, const char *ref)
         return ref;
     const char *tag = arena_printf(p->a, "refs/tags/%s", ref),
                *branch = arena_printf(p->a, "refs/heads/%s", ref);
-    if (!tag || !branch || !*p->git.path || *worktree_resolve(p->git.path, branch, p->a) ||
-        !*worktree_resolve(p->git.path, tag, p->a))
+    if (!tag || !branch || !*p->git.path || *resolve(p, branch) || !*resolve(p, tag))
         return branch;
     return tag;
 }
@@ -150,11 +198,10 @@ static int set_commit(struct preparing *p)
                                      : arena_printf(p->a, "refs/heads/%s", p->git.default_branch);
     if (!f->ref)
         return -ENOMEM;
-    if (here || !*p->git.path)
-        f->commit = p->git.head;
-    else if (worktree_commit(p->git.path, *after ? after : worktree_resolve(p->git.path, f->ref, p->a), p->a,
-                             &f->commit) < 0)
+    const struct commit *commit = here || !*p->git.path ? &p->git.head : look_up(p, *after ? after : f->ref);
+    if (!commit)
         return -ENOMEM;
+    f->commit = *commit;
     if (!*f->commit.id) {
         f->commit.id = zeros;
         f->commit.message = p->req->title ? p->req->title : "";
@@ -166,12 +213,11 @@ static int set_commit(struct preparing *p)
  * head, whose merge commit is GitHub's alone; what is checked out. */
 static int set_sha(struct preparing *p, const struct event_origin *o)
 {
-    const char *path = p->git.path, *found = "";
     const char *const candidates[] = {o->sha, o->head, o->ref};
+    const char *found = "";
 
-    for (size_t i = 0; i < ARRAY_LEN(candidates) && *path && !*found; i++)
-        if (*candidates[i])
-            found = worktree_resolve(path, candidates[i], p->a);
+    for (size_t i = 0; i < ARRAY_LEN(candidates) && !*found; i++)
+        found = resolve(p, candidates[i]);
     p->to->sha = *found ? found : *o->sha ? o->sha : *p->git.head.id ? p->git.head.id : zeros;
     return 0;
 }
@@ -196,20 +242,19 @@ static int set_origin(struct preparing *p)
 /* A new branch is compared with what stood before the first of its commits. */
 static const char *before_push(struct preparing *p, const char *after)
 {
-    const char *before = json_text_at(p->to->payload, "before"), *path = p->git.path;
+    const char *before = json_text_at(p->to->payload, "before");
     const char *first = json_text_at(json_array_get(json_object_get(p->to->payload, "commits"), 0), "id");
     const char *base = arena_printf(p->a, "refs/heads/%s", p->git.default_branch);
-    struct commit commit;
 
     if (*before && !str_eq(before, zeros))
-        return worktree_resolve(path, before, p->a);
-    if (!*first && base)
-        first = worktree_fork_point(path, worktree_resolve(path, base, p->a), after, p->a);
+        return resolve(p, before);
+    const char *of_base = !*first && base ? resolve(p, base) : "";
+    if (*of_base)
+        first = str_eq(of_base, after) ? after : worktree_fork_point(p->git.path, of_base, after, p->a);
     if (*first && !str_eq(first, after) && json_array_size(json_object_get(p->to->payload, "commits")) == 0)
         return first;
-    if (worktree_commit(path, *first ? first : after, p->a, &commit) < 0)
-        return NULL;
-    return commit.parent;
+    const struct commit *commit = look_up(p, *first ? first : after);
+    return commit ? commit->parent : NULL;
 }
 
 static const char *const *paths_by_git(struct preparing *p)
@@ -220,14 +265,14 @@ static const char *const *paths_by_git(struct preparing *p)
     if (!*path)
         return NULL;
     if (str_eq(p->req->name, "push")) {
-        to = worktree_resolve(path, json_text_at(p->to->payload, "after"), p->a);
+        to = resolve(p, json_text_at(p->to->payload, "after"));
         from = *to ? before_push(p, to) : NULL;
         bool known = from && (*from || !*json_text_at(p->to->payload, "before") ||
                               str_eq(json_text_at(p->to->payload, "before"), zeros));
         return known ? worktree_changed_paths(path, from, to, false, p->a) : NULL;
     }
-    from = worktree_resolve(path, json_text_at(json_object_get(pull, "base"), "sha"), p->a);
-    to = worktree_resolve(path, json_text_at(json_object_get(pull, "head"), "sha"), p->a);
+    from = resolve(p, json_text_at(json_object_get(pull, "base"), "sha"));
+    to = resolve(p, json_text_at(json_object_get(pull, "head"), "sha"));
     return *from && *to ? worktree_changed_paths(path, from, to, true, p->a) : NULL;
 }
 
@@ -236,7 +281,6 @@ static int set_event(struct preparing *p)
     const char *name = p->req->name;
     bool pull = str_eq(name, "pull_request") || str_eq(name, "pull_request_target");
     struct event *e = &p->to->event;
-    struct commit head = {0};
 
     *e = (struct event){.name = arena_strdup(p->a, name), .ref = p->to->ref, .payload = p->to->payload};
     if (!e->name)
@@ -248,10 +292,10 @@ static int set_event(struct preparing *p)
     if (!e->changed_paths && !pull)
         e->changed_paths = event_changed_paths(p->to->payload, p->a);
     const json_t *side = json_object_get(json_object_get(p->to->payload, "pull_request"), "head");
-    if (pull && *p->git.path && *json_text_at(side, "sha") &&
-        worktree_commit(p->git.path, json_text_at(side, "sha"), p->a, &head) < 0)
+    const struct commit *head = pull ? look_up(p, json_text_at(side, "sha")) : NULL;
+    if (pull && !head)
         return -ENOMEM;
-    e->head_message = head.id && *head.id ? head.message : NULL;
+    e->head_message = head && *head->id ? head->message : NULL;
     return 0;
 }
 
@@ -287,6 +331,8 @@ static int prepare(struct preparing *p, struct err *err)
 {
     int r = worktree_read(p->req->checkout ? p->req->checkout : "", p->a, &p->git);
 
+    if (r == 0 && *p->git.head.id && !know(p, p->git.ref, &p->git.head))
+        r = -ENOMEM;
     if (r < 0)
         return r;
     p->to->repository = repository_of(p);

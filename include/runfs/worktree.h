@@ -30,7 +30,7 @@ struct worktree {
 
 /* Reads all of it; a directory that is no checkout, or "", gives empty strings. 0 or -ENOMEM. */
 int worktree_read(const char *path, struct arena *a, struct worktree *ret);
-/* Only remote, full_name and server of it: one question instead of five. */
+/* Only remote, full_name and server of it: one question instead of three. */
 void worktree_read_remote(const char *path, struct arena *a, struct worktree *ret);
 /* The commit of a ref or id, also as a branch of origin; "" where there is none. */
 const char *worktree_resolve(const char *path, const char *rev, struct arena *a);
