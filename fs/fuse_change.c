@@ -71,6 +71,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, of
     (void)ino;
     if (tree[h->node.row].kind == ROW_CTL) {
         r = node_write(fs_of(req), h->node, "", bytes, size);
+        session_settle(mounted_of(req));
     } else {
         pthread_mutex_lock(&h->lock);
         if (!h->dirty && h->text.len == 0 && is_message(h->node.row))

@@ -32,11 +32,15 @@ static void tell_stale(struct mounted *m, uint64_t parent, uint64_t ino, const c
         return;
     }
     pthread_mutex_lock(&m->lock);
-    bool known =
-        m->stale && !name && m->stale->parent == parent && m->stale->ino == ino; /* runs/, many times */
+    const struct stale *last = m->stale ? m->last_stale : NULL;
+    bool known = last && !name && last->parent == parent && last->ino == ino; /* runs/, many times */
     if (!known) {
-        s->next = m->stale;
-        m->stale = s;
+        if (last)
+            m->last_stale->next = s;
+        else
+            m->stale = s;
+        m->last_stale = s;
+        m->n_stale++;
         pthread_cond_signal(&m->told);
     }
     pthread_mutex_unlock(&m->lock);
@@ -65,9 +69,24 @@ static void *teller(void *data)
         free(s->name);
         free(s);
         pthread_mutex_lock(&m->lock);
+        m->n_told++;
+        pthread_cond_broadcast(&m->settled);
     }
     pthread_mutex_unlock(&m->lock);
     return NULL;
+}
+
+void session_settle(struct mounted *m)
+{
+    struct timespec end;
+
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec++;
+    pthread_mutex_lock(&m->lock);
+    uint64_t until = m->n_stale;
+    while (m->has_teller && m->n_told < until && pthread_cond_timedwait(&m->settled, &m->lock, &end) == 0)
+        ;
+    pthread_mutex_unlock(&m->lock);
 }
 
 /* A run that was finished, and so cached, is run again: all its files, and the jobs of the attempt before. */
@@ -87,6 +106,56 @@ static void run_restarted(struct mounted *m, const struct run_row *run)
                 tell_stale(m, jobs, 0, job->key);
             job_row_unref(job);
         }
+        after = ids[n - 1];
+    }
+}
+
+static void tell_rows(struct mounted *m, enum owner owner, int64_t id)
+{
+    for (int row = 0; row < (int)tree_rows; row++)
+        if (tree[row].owner == owner && tree[row].kind == ROW_LOG)
+            tell_stale(m, 0, node_ino((struct node){row, id}), NULL);
+}
+
+static void tell_steps(struct mounted *m, int64_t job_id)
+{
+    int64_t ids[64], after = 0;
+    ssize_t n;
+
+    while ((n = store_list_steps(m->fs->store, job_id, after, ids, ARRAY_LEN(ids))) > 0) {
+        for (ssize_t i = 0; i < n; i++)
+            tell_rows(m, OWN_STEP, ids[i]);
+        after = ids[n - 1];
+    }
+}
+
+static void tell_jobs(struct mounted *m, int64_t run_id, int attempt)
+{
+    int64_t ids[64], after = 0;
+    ssize_t n;
+
+    while ((n = store_list_jobs(m->fs->store, run_id, attempt, after, ids, ARRAY_LEN(ids))) > 0) {
+        for (ssize_t i = 0; i < n; i++) {
+            tell_rows(m, OWN_JOB, ids[i]);
+            tell_steps(m, ids[i]);
+        }
+        after = ids[n - 1];
+    }
+}
+
+/* The logs of a finished run, which were cached, are those of nothing now: its own, its jobs' and their
+ * steps', of each attempt. */
+static void run_emptied(struct mounted *m, const struct run_row *run)
+{
+    int64_t ids[64], after = 0;
+    ssize_t n;
+
+    tell_rows(m, OWN_RUN, run->id);
+    for (int attempt = 1; attempt <= run->attempt; attempt++)
+        tell_jobs(m, run->id, attempt);
+    while ((n = store_list_attempts(m->fs->store, run->id, after, ids, ARRAY_LEN(ids))) > 0) {
+        for (ssize_t i = 0; i < n; i++)
+            tell_rows(m, OWN_ATTEMPT, ids[i]);
         after = ids[n - 1];
     }
 }
@@ -113,9 +182,12 @@ static void on_changed(void *data, const struct change *changes, size_t n)
             tell_stale(m, node_ino((struct node){tree_find("runs"), 0}), 0, name);
             continue;
         }
-        const struct run_row *run = changes[i].again ? store_get_run(m->fs->store, changes[i].id) : NULL;
-        if (run)
+        const struct run_row *run =
+            changes[i].again || changes[i].emptied ? store_get_run(m->fs->store, changes[i].id) : NULL;
+        if (run && changes[i].again)
             run_restarted(m, run);
+        if (run && changes[i].emptied)
+            run_emptied(m, run);
         run_row_unref(run);
     }
 }
@@ -157,6 +229,7 @@ int mounted_new(const struct mount_opts *opts, struct mounted **ret, struct err 
     m->fs = opts->fs;
     pthread_mutex_init(&m->lock, NULL);
     pthread_cond_init(&m->told, NULL);
+    pthread_cond_init(&m->settled, NULL);
     m->park = park_new(opts->fs);
     int r = m->park ? start_session(m, opts, err) : err_errno(err, -ENOMEM, "cannot mount");
     if (r == 0 && store_subscribe(opts->fs->store, on_changed, m) < 0)
@@ -280,5 +353,6 @@ void mounted_free(struct mounted *m)
     park_free(m->park);
     pthread_mutex_destroy(&m->lock);
     pthread_cond_destroy(&m->told);
+    pthread_cond_destroy(&m->settled);
     free(m);
 }

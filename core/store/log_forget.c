@@ -109,6 +109,7 @@ int store_delete_logs(struct store *st, int64_t run_id, struct err *err)
     (void)log_writer_begin(st, run_id, &w, NULL);
     int r = forget(st, run, w, err);
     store_changed(st, (struct change){.kind = CHANGE_LOG, .id = run_id, .run_id = run_id});
+    store_changed(st, (struct change){.kind = CHANGE_RUN, .id = run_id, .emptied = true});
     int c = store_commit(st, err);
     r = r < 0 ? r : c;
     log_writer_close(w);

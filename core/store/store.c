@@ -382,6 +382,7 @@ void store_changed(struct store *st, struct change change)
             continue;
         c->deleted = change.deleted;
         c->again |= change.again;
+        c->emptied |= change.emptied;
         return;
     }
     if (st->n_changes == st->cap_changes) {

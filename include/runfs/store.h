@@ -71,6 +71,7 @@ struct change {
     int64_t job_id;        /* of a step; 0 otherwise */
     bool created, deleted; /* the row came or went, so directories that list it changed */
     bool again;            /* a run that was finished is queued again */
+    bool emptied;          /* the logs of a run that was finished were deleted */
 };
 
 /* Called after each commit with what it changed. Must not write to the store. At most 6 subscribers at a

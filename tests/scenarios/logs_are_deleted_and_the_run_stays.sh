@@ -65,9 +65,10 @@ equal 'the new ones' 302 "$(ask "$read" "$R/logs")"
 equal 'the old ones' 410 "$(ask "$read" "$R/attempts/2/logs")"
 contains 'by whom' "$(step_out "$n" b 01)" "by $(id -un)"
 
-say 'by its ctl, and for good'
+say 'by its ctl, and for good: also to a program that only reads what it has read before'
+for file in "$M/runs/$n"/{log,jobs/a/log,jobs/a/steps/01-*/stdout}; do file_has "$file" 'confidential a'; done
 echo delete-logs >"$M/runs/$n/ctl"
-file_lacks "$M/runs/$n/log" confidential
+for file in "$M/runs/$n"/{log,jobs/a/log,jobs/a/steps/01-*/stdout}; do file_lacks "$file" confidential; done
 rf_umount
 rf_mount
 file_has "$M/runs/$n/log" 'The log was deleted.'
