@@ -237,12 +237,13 @@ static bool comes_from_outside(struct engine *e, const struct delivery *d, const
 static void deliver_held(struct target *t, bool fetched)
 {
     _close_ int held = -1;
+    bool elsewhere = false;
     struct err err = {0};
     int r = mirror_hold(t->e->store, t->repo->path, &held, &err);
 
     if (r == 0 && fetched) {
         proc_until(engine_ending, t->e);
-        r = mirror_show(t->repo, t->d->event, t->d->payload, &err);
+        r = mirror_show(t->repo, t->d->event, t->d->payload, &elsewhere, &err);
         proc_until(NULL, NULL);
     }
     if (r == 0)
@@ -250,7 +251,7 @@ static void deliver_held(struct target *t, bool fetched)
     else
         t->refusal = err.msg;
     deliver_to_target(t, t->repo->id);
-    if (fetched && held >= 0) {
+    if (elsewhere) {
         proc_until(engine_ending, t->e);
         mirror_settle(t->repo);
         proc_until(NULL, NULL);

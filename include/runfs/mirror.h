@@ -32,8 +32,8 @@ int mirror_make(struct store *st, const char *name, const char *address, struct 
 /* The address of the repository at that path; -ENOENT: it is no mirror. Appended. */
 int mirror_address(const struct store *st, const char *path, struct buf *ret);
 bool mirror_is(const struct store *st, const char *path);
-/* Fetches what an event of it needs, one at a time. Blocks, but ends as proc_until() says; tries three times
- * what fails at once. */
+/* Fetches what an event of it needs, one at a time, and once for all that wait for it. Blocks, but ends as
+ * proc_until() says; tries three times what fails at once. */
 int mirror_fetch(struct store *st, const struct repo_row *repo, const json_t *payload, struct err *err);
 /*
  * Who changes what a mirror shows, registers that or delivers by it holds it meanwhile, so that no other
@@ -42,8 +42,10 @@ int mirror_fetch(struct store *st, const struct repo_row *repo, const json_t *pa
  */
 int mirror_hold(const struct store *st, const char *path, int *ret, struct err *err);
 /* Shows the workflows of the commit that was pushed; those of the default branch for every other event, since
- * anybody may open a pull request. Held. */
-int mirror_show(const struct repo_row *repo, const char *event, const json_t *payload, struct err *err);
+ * anybody may open a pull request. Held. *ret_elsewhere: it shows another commit than the default branch's,
+ * and is to be settled. */
+int mirror_show(const struct repo_row *repo, const char *event, const json_t *payload, bool *ret_elsewhere,
+                struct err *err);
 /* Shows those of a commit, of the mirror at that path. Held, or known to nobody yet. */
 int mirror_show_commit(const char *path, const char *commit, struct err *err);
 /* Shows those of the default branch again. Held. */

@@ -10,13 +10,22 @@ printf 'on: [repository_dispatch, pull_request]\njobs: {a: {runs-on: h, steps: [
 git_commit "$O"
 ln -s "file://$O" "$M/repos/r"
 
-say 'twenty at once'
+say 'twenty at once: those that wait share a fetch'
+fetching=$STATE/mirrors/r.git/fetching inode=$(stat -c %i "$STATE/mirrors/r.git/fetching")
+fetches() { od -An -tu8 -N8 "$fetching"; }
+waiting() { [ "$(grep -c -- "-> FLOCK .*:$inode " /proc/locks)" -ge 5 ]; }
+before=$(fetches)
+exec {lock}<"$fetching"
+flock "$lock"
 for ((i = 0; i < 20; i++)); do
     printf '{"event_type":"go","client_payload":{"n":%d},"repository":{"full_name":"o/r"}}' $i >"$M/events/repository_dispatch" &
     writers[i]=$!
 done
+rf_wait 20 waiting
+flock -u "$lock"
 wait "${writers[@]}"
 equal 'all started' 20 "$(runs)"
+[ $(($(fetches) - before)) -le 16 ] || fail 'each fetched for itself'
 
 say 'while a branch with other workflows is pushed'
 git -C "$O" checkout -q -b topic
