@@ -94,11 +94,12 @@ n=$(cat "$M/dispatch/r/all.yml")
 ended "$n"
 
 what_came() { # LABEL: all that the mount shows of its job, but for times and what is named after the label
-    local job=$M/runs/$n/jobs/job-$1 f
+    local job=$M/runs/$n/jobs/job-$1
     cat "$job/conclusion" "$job/exit_code" "$job/outputs/sum" "$job/why"
-    (cd "$job/steps" && find . -type f ! -name duration_ms ! -name '*_at' ! -name ctl ! -name artifact-id ! -name artifact-url | LC_ALL=C sort | while read -r f; do
-        echo "$f $(sed -e "s/$1/LABEL/g" -e 's|[^ ]*/step-[0-9]*.sh|script|g' -e 's/ID is [0-9]*/ID is N/' "$f" | sha256sum)"
-    done)
+    (cd "$job/steps" && find . -type f ! -name duration_ms ! -name '*_at' ! -name ctl ! -name artifact-id ! -name artifact-url | LC_ALL=C sort | "$PYTHON" -c 'import re, sys
+for f in sys.stdin.read().splitlines():
+    text = open(f, "rb").read().replace(sys.argv[1].encode(), b"LABEL")
+    print(f, re.sub(rb"ID is [0-9]*", b"ID is N", re.sub(rb"(?<![^ \n])[^ \n]*/step-[0-9]*.sh", b"script", text)))' "$1")
     sed "s/$1/LABEL/g" "$M/runs/$n/artifacts/of $1/f" | sha256sum
 }
 what_came box >"$T/came-box"

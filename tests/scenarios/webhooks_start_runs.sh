@@ -17,7 +17,7 @@ git -C "$T/repo" remote add origin https://git.example.com/o/r.git
 echo host >"$M/config/labels/h"
 ln -s "$T/repo" "$M/repos/r"
 sha=$(git -C "$T/repo" rev-parse HEAD)
-hmac() { openssl dgst -sha256 -hmac "$1" "$2" | awk '{print $NF}'; }                  # SECRET FILE
+hmac() { openssl dgst -sha256 -hmac "$1" -r "$2" | { read -r sum _ && echo "$sum"; }; } # SECRET FILE
 type=application/json
 post() { curl -s -H "Content-Type: $type" -o "$T/body" -w '%{http_code}' --data-binary "@$T/$1" "${@:2}" "$url"; } # FILE OPTION...
 push() { printf '{"ref":"refs/heads/%s","after":"%s","repository":{"full_name":"o/r"},"pusher":{"name":"%s"}}' "$1" "$sha" "$2"; }
