@@ -1,10 +1,10 @@
 # Machines that are not of this host's kernel, for scenarios and benches: an image of a few programs for virtual machines, and
 # hosts with an sshd each. Sourced after scenarios/lib.sh.
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2034
 
 # The package of the kernel of virtual machines: $T/vm-deb/*.deb, fetched once for all that run together. It is the one of Debian without
-# the modules that no machine here loads, and not compressed: of that each of many images would take seconds. The image `tiny` is of
-# the whole package, $KERNEL_PACKAGE.
+# the modules that no machine here loads, and not compressed: to unpack that for each image would take seconds. As it came it is
+# $KERNEL_PACKAGE.
 vm_kernel() {
     local kept=${TESTS_SHARED:-$T}/kernel
     mkdir -p "$T/vm-deb" "$kept"
@@ -18,14 +18,15 @@ vm_kernel() {
 vm_kernel_fetch() ( # DIR; its status is all that is looked at
     cd "$1" &&
         apt-get -q download "$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends:/ {print $2; exit}')" &&
-        dpkg-deb -R ./*.deb tree &&
-        find tree -name '*.ko' ! -name 'virtio*' ! -name '*failover.ko' ! -name overlay.ko ! -name fuse.ko -delete &&
+        mkdir -p tree && dpkg-deb -e ./*.deb tree/DEBIAN &&
+        dpkg-deb --fsys-tarfile ./*.deb |
+        tar -C tree -x --wildcards './boot/vmlinuz-*' '*/virtio*.ko' '*failover.ko' '*/overlay.ko' '*/fuse.ko' &&
         mkdir small.new &&
         dpkg-deb --root-owner-group -Znone -b tree small.new &&
         rm -r tree && mv small.new small
 )
-# Image `tiny`, of the programs that scenarios use most. It and what it is of, $T/vm-root.tar, are made once for all that run
-# together, and a machine of the shape that most of them want is booted once.
+# [SHAPE]: image `tiny`, of the programs that scenarios use most. It and what it is of, $T/vm-root.tar, are made once for all that run
+# together, and so is what machines of the shape that most of them want begin as copies of, and of SHAPE.
 vm_tiny_image() {
     local kept=${TESTS_SHARED:-$T}/tiny
     need_root
@@ -35,19 +36,23 @@ vm_tiny_image() {
     exec 9>"$kept/lock"
     flock 9
     if [ ! -e "$kept/state/images/tiny" ]; then
-        vm_root chmod env find head hostname kill mount nsenter prlimit rm seq sha256sum sort timeout touch tr umount unshare wc
+        vm_root chmod env find head hostname kill mount nsenter prlimit rm seq sha256sum sort timeout touch tr true umount unshare wc
         mv "$T/vm-root.tar" "$kept/"
-        vm_build tiny "$kept/vm-root.tar" "$kept/state" "$KERNEL_PACKAGE"
-        if [ -n "${TESTS_SHARED-}" ]; then vm_template "$kept/state"; fi
+        vm_build tiny "$kept/vm-root.tar" "$kept/state"
     fi
-    exec 9>&-
-    cp "$kept/vm-root.tar" "$T/"
+    if [ -n "${TESTS_SHARED-}" ]; then vm_template "$kept/state" "${1:-$VM_SHAPE}"; fi
     mkdir -p "$STATE"
     cp -al "$kept/state/images" "$STATE/" # nobody writes to what is in there
+    exec 9>&-
+    cp "$kept/vm-root.tar" "$T/"
 }
-vm_template() { # STATE
+VM_SHAPE='memory=256M cpu=1'
+VM_SMALL_SHAPE='memory=128M cpu=1 disk=32M network=none'
+vm_template() { # STATE SHAPE: at the first call
+    [ ! -e "$1/shape ${2}" ] || return 0
     printf 'on: push\njobs: {a: {runs-on: vm, steps: [{run: echo ran}]}}\n' >"$T/template.yml"
-    "$RUNFS" run "$T/template.yml" --label 'vm=qemu:tiny memory=256M cpu=1' --state "$1" >"$T/template.log" 2>&1 9>&-
+    "$RUNFS" run "$T/template.yml" --label "vm=qemu:tiny $2" --state "$1" >"$T/template.log" 2>&1 9>&-
+    touch "$1/shape ${2}"
 }
 # NAME [PROGRAM...]: builds an image that has these programs of this host, the usual few, and what stands in $T/vm-root already;
 # python3 comes with its library
@@ -60,9 +65,9 @@ vm_image() {
     vm_root "$@"
     vm_build "$name" "$T/vm-root.tar" "$STATE"
 }
-vm_build() { "$RUNFS" image build "$1" --from "$2" --kernel "${4:-$(echo "$T"/vm-deb/*.deb)}" --state "$3" 2>/dev/null; } # NAME TARBALL STATE [PACKAGE]
+vm_build() { "$RUNFS" image build "$1" --from "$2" --kernel "$(echo "$T"/vm-deb/*.deb)" --state "$3" 2>/dev/null; } # NAME TARBALL STATE
 vm_root() { # [PROGRAM...]: $T/vm-root.tar
-    local root=$T/vm-root d p lib
+    local root=$T/vm-root d p loader=/lib64/ld-linux-x86-64.so.2
     mkdir -p "$root/usr/bin" "$root/usr/lib" "$root/usr/lib64" "$root/etc" "$root/var/tmp" "$root/opt/hostedtoolcache"
     for d in bin lib lib64; do ln -s "usr/$d" "$root/$d"; done
     for p in bash cat ls mkdir sleep sync uname tar "$@"; do [ "$p" = python3 ] || cp -L "$(type -P "$p")" "$root/usr/bin/"; done
@@ -73,11 +78,14 @@ vm_root() { # [PROGRAM...]: $T/vm-root.tar
         mkdir -p "$root$d"
         tar -C "$d" --exclude=test --exclude=idlelib --exclude=lib2to3 --exclude=tkinter -c . | tar -C "$root$d" -x
     fi
-    { find "$root/usr" -type f '(' -path '*/bin/*' -o -name '*.so' ')' -exec ldd {} + 2>/dev/null || :; } | # scripts have none
-        grep '^[[:space:]]' | grep -o '/[^ ]*' | grep '\.so' | sort -u | while read -r lib; do
-        mkdir -p "$root${lib%/*}"
-        cp -L "$lib" "$root$lib"
-    done
+    # what ldd says, without the programs that it starts for each; scripts have none
+    find "$root/usr" -type f '(' -path '*/bin/*' -o -name '*.so' ')' | while read -r p; do
+        LD_TRACE_LOADED_OBJECTS=1 "$loader" "$p" 2>/dev/null || :
+    done | grep -o '/[^ ]*\.so[^ ]*' | sort -u | while read -r lib; do
+        [ -e "$root${lib%/*}" ] || mkdir -p "$root${lib%/*}"
+        echo "$lib"
+    done >"$T/vm-libraries"
+    xargs -a "$T/vm-libraries" cp -L --parents -t "$root"
     tar -C "$root" -cf "$T/vm-root.tar" .
     rm -rf "$root"
 }

@@ -2,7 +2,7 @@
 # and a control group is around qemu.
 . "$(dirname "$0")/lib.sh"
 . "$here/tests/elsewhere.bash"
-vm_tiny_image
+vm_tiny_image "$VM_SMALL_SHAPE"
 rf_mount
 refused sh -c "echo 'qemu:tiny cpu=33' >'$M/config/labels/vm'"
 file_has "$M/errors/config-labels-vm" 'cpu= up to 32'

@@ -2,10 +2,10 @@
 # a step may: mount, set what the kernel runs with, make control groups of its own; and raise limits that its label does not say.
 . "$(dirname "$0")/lib.sh"
 . "$here/tests/elsewhere.bash"
-vm_tiny_image
+vm_tiny_image "$VM_SMALL_SHAPE"
 rf_mount
-echo 'qemu:tiny memory=256M cpu=1 pids=40 files=100 network=none' >"$M/config/labels/vm"
-echo 'qemu:tiny memory=256M cpu=1 network=none' >"$M/config/labels/plain"
+echo "qemu:tiny $VM_SMALL_SHAPE pids=40 files=100" >"$M/config/labels/vm"
+echo "qemu:tiny $VM_SMALL_SHAPE" >"$M/config/labels/plain"
 try() { # NAME COMMAND: a step that says what became of it
     printf '      - {name: %s, if: always(), run: "%s"}\n' "$1" "$2"
 }

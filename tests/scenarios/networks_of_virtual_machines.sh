@@ -2,7 +2,7 @@
 # rollback too. With network=none it has nothing but a loopback.
 . "$(dirname "$0")/lib.sh"
 . "$here/tests/elsewhere.bash"
-vm_tiny_image
+vm_tiny_image "$VM_SMALL_SHAPE"
 rf_mount
 grep -q 'limit nat: works' "$M/status" || grep -q '^nat.*works' "$M/status" || "$RUNFS" doctor | grep -q '^ok *nat' ||
     skip 'network=nat does not work here'
@@ -29,7 +29,7 @@ listen 127.0.0.1
 
 refused sh -c "echo 'qemu:tiny network=host' >'$M/config/labels/vm'"
 echo 'qemu:tiny memory=256M cpu=1' >"$M/config/labels/vm"
-echo 'qemu:tiny memory=256M cpu=1 network=none' >"$M/config/labels/alone"
+echo "qemu:tiny $VM_SMALL_SHAPE" >"$M/config/labels/alone"
 V=$M/vms/mine
 echo vm >"$V.label"
 mkdir "$V"

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$here/tests/elsewhere.bash"
 refused "$RUNFS" image build 'No Name' --state "$STATE"
-vm_image tiny
+vm_tiny_image
 contains 'what images there are' "$("$RUNFS" image list --state "$STATE")" 'cloud-amd64'
 
 rf_mount
@@ -47,7 +47,7 @@ I=$M/vms/images/tiny
 file_is "$I/path" "$STATE/images/tiny"
 file_has "$I/kernel" cloud-amd64
 file_has "$I/digest" sha256-
-file_is "$I/root" "$T/vm-root.tar"
+file_is "$I/root" "${TESTS_SHARED:-$T}/tiny/vm-root.tar"
 file_is "$I/packages" ''
 equal 'its size' "$("$RUNFS" image list --state "$STATE" | awk '{print $2}')" "$(($(cat "$I/size") >> 20))"
 file_has "$I/templates" 'memory=256M cpu=1 disk=8G network='
