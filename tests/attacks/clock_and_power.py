@@ -1,5 +1,5 @@
 # Set the host's clock, its name, its swap, its accounting; switch it off.
-# vm: last
+# vm: late
 # arch: x86_64
 # outside: [ "$(hostname)" != hacked ]
 # own: its own clock, name and power

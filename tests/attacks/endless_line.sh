@@ -1,5 +1,5 @@
 # Use up the daemon's memory by a line that never ends.
-# vm: last
+# vm: late
 # label: small
 # must: wrote too much output
 # conclusion: failure

@@ -1,5 +1,5 @@
 # Write to /proc/sys what is the whole host's.
-# vm: last
+# vm: late
 # own: its own kernel
 for f in kernel/panic kernel/modprobe kernel/hotplug kernel/sysrq kernel/randomize_va_space vm/drop_caches \
     vm/overcommit_memory fs/suid_dumpable fs/protected_symlinks kernel/yama/ptrace_scope fs/binfmt_misc/register \

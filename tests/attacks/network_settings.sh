@@ -1,5 +1,5 @@
 # Change the host's network.
-# vm: last
+# vm: late
 # outside: ! ip addr | grep -q 192.0.2.77
 # own: its own network
 ip link set lo down 2>/dev/null && reached "a link"

@@ -1,5 +1,5 @@
 # Use up the host's disk by output.
-# vm: last
+# vm: late
 # label: small
 # must: wrote too much output
 # conclusion: failure
