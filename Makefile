@@ -208,4 +208,4 @@ fmt-check: ## say which C sources are not formatted
 clean: ## remove everything built
 	rm -rf build build-san build-tsan build-fuzz
 
--include $(CORE_OBJ:.o=.d) $(FS_OBJ:.o=.d) $(AGENT_OBJ:.o=.d) $(UNIT_SRC:%.c=$(BUILD)/%.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/bench/*.d)
+-include $(CORE_OBJ:.o=.d) $(FS_OBJ:.o=.d) $(AGENT_OBJ:.o=.d) $(UNIT_SRC:%.c=$(BUILD)/%.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/servers/*.d $(BUILD)/tests/bench/*.d)
