@@ -97,8 +97,11 @@ try {
     // what is found leads to what it is
     const search = async (query, place) => {
         await b.run(q => { document.querySelector('input[type=search]').value = q; }, query);
-        await press(b, 'Search');
-        await b.until('the link', p => [...document.querySelectorAll('.results a')].some(a => a.getAttribute('href').startsWith(p)), place);
+        await b.until('the link', async p => { // what runs said is found once it is indexed, which is soon
+            document.querySelector('form[role=search]').requestSubmit();
+            await new Promise(done => setTimeout(done, 200));
+            return [...document.querySelectorAll('.results a')].some(a => a.getAttribute('href').startsWith(p));
+        }, place);
         await b.run(p => [...document.querySelectorAll('.results a')].find(a => a.getAttribute('href').startsWith(p)).click(), place);
     };
     await search('sort', '#/knowledge/commands/sort');
