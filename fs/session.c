@@ -110,7 +110,7 @@ static void run_restarted(struct mounted *m, const struct run_row *run)
     }
 }
 
-static void tell_rows(struct mounted *m, enum owner owner, int64_t id)
+static void tell_logs(struct mounted *m, enum owner owner, int64_t id)
 {
     for (int row = 0; row < (int)tree_rows; row++)
         if (tree[row].owner == owner && tree[row].kind == ROW_LOG)
@@ -124,7 +124,7 @@ static void tell_steps(struct mounted *m, int64_t job_id)
 
     while ((n = store_list_steps(m->fs->store, job_id, after, ids, ARRAY_LEN(ids))) > 0) {
         for (ssize_t i = 0; i < n; i++)
-            tell_rows(m, OWN_STEP, ids[i]);
+            tell_logs(m, OWN_STEP, ids[i]);
         after = ids[n - 1];
     }
 }
@@ -136,7 +136,7 @@ static void tell_jobs(struct mounted *m, int64_t run_id, int attempt)
 
     while ((n = store_list_jobs(m->fs->store, run_id, attempt, after, ids, ARRAY_LEN(ids))) > 0) {
         for (ssize_t i = 0; i < n; i++) {
-            tell_rows(m, OWN_JOB, ids[i]);
+            tell_logs(m, OWN_JOB, ids[i]);
             tell_steps(m, ids[i]);
         }
         after = ids[n - 1];
@@ -150,12 +150,12 @@ static void run_emptied(struct mounted *m, const struct run_row *run)
     int64_t ids[64], after = 0;
     ssize_t n;
 
-    tell_rows(m, OWN_RUN, run->id);
+    tell_logs(m, OWN_RUN, run->id);
     for (int attempt = 1; attempt <= run->attempt; attempt++)
         tell_jobs(m, run->id, attempt);
     while ((n = store_list_attempts(m->fs->store, run->id, after, ids, ARRAY_LEN(ids))) > 0) {
         for (ssize_t i = 0; i < n; i++)
-            tell_rows(m, OWN_ATTEMPT, ids[i]);
+            tell_logs(m, OWN_ATTEMPT, ids[i]);
         after = ids[n - 1];
     }
 }

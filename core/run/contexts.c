@@ -45,18 +45,18 @@ static int add_of_event(json_t *github, const json_t *payload)
 {
     static const struct {
         const char *name, *of, *key;
-    } ids[] = {{"actor_id", "sender", "id"},
-               {"repository_id", "repository", "id"},
-               {"repository_visibility", "repository", "visibility"},
-               {"repository_owner_id", "owner", "id"}};
+    } facts[] = {{"actor_id", "sender", "id"},
+                 {"repository_id", "repository", "id"},
+                 {"repository_visibility", "repository", "visibility"},
+                 {"repository_owner_id", "owner", "id"}};
     const json_t *repository = json_object_get(payload, "repository");
 
-    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
-        const json_t *of = json_object_get(str_eq(ids[i].of, "owner") ? repository : payload, ids[i].of);
-        json_t *told = json_object_get(of, ids[i].key);
-        int r = json_is_string(told) ? json_object_set(github, ids[i].name, told)
+    for (size_t i = 0; i < ARRAY_LEN(facts); i++) {
+        const json_t *of = json_object_get(str_eq(facts[i].of, "owner") ? repository : payload, facts[i].of);
+        json_t *told = json_object_get(of, facts[i].key);
+        int r = json_is_string(told) ? json_object_set(github, facts[i].name, told)
                 : json_is_integer(told)
-                    ? json_object_set_new(github, ids[i].name,
+                    ? json_object_set_new(github, facts[i].name,
                                           json_sprintf("%lld", (long long)json_integer_value(told)))
                     : 0;
         if (r < 0)
